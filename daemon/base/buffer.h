@@ -1,0 +1,28 @@
+/*
+ * A growing string of bytes, always NUL-terminated. An allocation failure is remembered and told once by buffer_finish(), so that a long
+ * answer can be composed without a check per line.
+ */
+#pragma once
+
+#include "base/macro.h"
+
+#include <stdarg.h>
+
+struct buffer {
+        char *data;
+        size_t size;
+        size_t allocated;
+        bool failed;
+};
+
+void buffer_append(struct buffer *buffer, const void *data, size_t size);
+void buffer_append_string(struct buffer *buffer, const char *text);
+_printf_(2, 3) void buffer_printf(struct buffer *buffer, const char *format, ...);
+_printf_(2, 0) void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments);
+/* Empties it and keeps the memory. */
+void buffer_clear(struct buffer *buffer);
+/* 0, or -ENOMEM when anything was lost. */
+int buffer_finish(const struct buffer *buffer);
+/* The text, owned by the caller now, or NULL when anything was lost. */
+char *buffer_steal(struct buffer *buffer);
+void buffer_deinit(struct buffer *buffer);

@@ -1,0 +1,32 @@
+/*
+ * Writing JSON into a buffer, a value at a time; commas come by themselves. What is written on every request is composed here without a
+ * tree; reading JSON is jansson's, and no name here is one of its own: a program that links both would otherwise give jansson ours.
+ */
+#pragma once
+
+#include "base/buffer.h"
+
+#include <stdint.h>
+
+/* TEXT as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+void json_append_string(struct buffer *buffer, const char *text);
+
+struct json_writer {
+        struct buffer *buffer;
+        bool comma; /* the next value or key needs one before it */
+};
+
+/* KEY is NULL inside an array and at the top. */
+void json_begin_object(struct json_writer *w, const char *key);
+void json_end_object(struct json_writer *w);
+void json_begin_array(struct json_writer *w, const char *key);
+void json_end_array(struct json_writer *w);
+/* NULL text is null. */
+void json_text(struct json_writer *w, const char *key, const char *text);
+void json_bool(struct json_writer *w, const char *key, bool value);
+void json_unsigned(struct json_writer *w, const char *key, uint64_t value);
+void json_absent(struct json_writer *w, const char *key);
+/* Microseconds as a number of seconds; USEC_INFINITY is null. */
+void json_seconds(struct json_writer *w, const char *key, uint64_t usec);
+/* Realtime as RFC 3339 UTC; 0 and USEC_INFINITY are null. */
+void json_time(struct json_writer *w, const char *key, uint64_t real_usec);

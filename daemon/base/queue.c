@@ -1,0 +1,112 @@
+#include "base/queue.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+
+struct queue {
+        pthread_mutex_t lock;
+        int fd;
+        size_t value_size;
+        char *values; /* a ring of `allocated` values */
+        size_t allocated;
+        size_t first;
+        size_t length;
+};
+
+int queue_new(size_t value_size, struct queue **ret_queue) {
+        struct queue *queue = calloc(1, sizeof(*queue));
+
+        if (!queue)
+                return -ENOMEM;
+        queue->value_size = value_size;
+        queue->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (queue->fd < 0) {
+                int r = error_from_errno();
+
+                free(queue);
+                return r;
+        }
+        (void)pthread_mutex_init(&queue->lock, NULL);
+        *ret_queue = queue;
+        return 0;
+}
+
+struct queue *queue_free(struct queue *queue) {
+        if (!queue)
+                return NULL;
+        close_fd(&queue->fd);
+        (void)pthread_mutex_destroy(&queue->lock);
+        free(queue->values);
+        free(queue);
+        return NULL;
+}
+
+static char *value_at(const struct queue *queue, size_t index) {
+        return queue->values + (queue->first + index) % queue->allocated * queue->value_size;
+}
+
+static int grow(struct queue *queue) {
+        size_t allocated = queue->allocated ? 2 * queue->allocated : 16;
+        char *values = malloc(allocated * queue->value_size);
+
+        if (!values)
+                return -ENOMEM;
+        for (size_t i = 0; i < queue->length; i++)
+                memcpy(values + i * queue->value_size, value_at(queue, i), queue->value_size);
+        free(queue->values);
+        queue->values = values;
+        queue->allocated = allocated;
+        queue->first = 0;
+        return 0;
+}
+
+int queue_push(struct queue *queue, const void *value) {
+        int r = 0;
+
+        (void)pthread_mutex_lock(&queue->lock);
+        if (queue->length == queue->allocated)
+                r = grow(queue);
+        if (r == 0) {
+                memcpy(value_at(queue, queue->length), value, queue->value_size);
+                /* An eventfd's counter cannot overflow here: it is written only when the queue was empty. */
+                if (queue->length++ == 0)
+                        (void)eventfd_write(queue->fd, 1);
+        }
+        (void)pthread_mutex_unlock(&queue->lock);
+        return r;
+}
+
+int queue_pop(struct queue *queue, void *ret_value) {
+        int r = 0;
+
+        (void)pthread_mutex_lock(&queue->lock);
+        if (queue->length > 0) {
+                memcpy(ret_value, value_at(queue, 0), queue->value_size);
+                queue->first = (queue->first + 1) % queue->allocated;
+                if (--queue->length == 0) {
+                        eventfd_t ignored;
+
+                        (void)eventfd_read(queue->fd, &ignored);
+                }
+                r = 1;
+        }
+        (void)pthread_mutex_unlock(&queue->lock);
+        return r;
+}
+
+size_t queue_length(struct queue *queue) {
+        size_t length;
+
+        (void)pthread_mutex_lock(&queue->lock);
+        length = queue->length;
+        (void)pthread_mutex_unlock(&queue->lock);
+        return length;
+}
+
+int queue_fd(const struct queue *queue) {
+        return queue->fd;
+}

@@ -1,0 +1,177 @@
+/* Log lines: what is written to stderr reads back as what was said, whatever bytes a server sent. */
+#include "unit.h"
+
+#include "base/log.h"
+#include "base/message-id.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static char said[8192];
+static int real_stderr, catcher;
+
+static void catch_begin(void) {
+        char path[] = "/tmp/pgwaked-test-log-XXXXXX";
+
+        catcher = mkstemp(path);
+        assert_true(catcher >= 0);
+        assert_int_equal(unlink(path), 0);
+        real_stderr = dup(STDERR_FILENO);
+        assert_true(dup2(catcher, STDERR_FILENO) >= 0);
+}
+
+static const char *catch_end(void) {
+        ssize_t n;
+
+        assert_true(dup2(real_stderr, STDERR_FILENO) >= 0);
+        close(real_stderr);
+        n = pread(catcher, said, sizeof(said) - 1, 0);
+        assert_true(n >= 0);
+        said[n] = '\0';
+        close(catcher);
+        return said;
+}
+
+/* The value of NAME in a logfmt line, read as a strict reader would; answers false when it is not there. */
+static bool logfmt_value(const char *line, const char *name, char *value, size_t size) {
+        const char *p = line;
+
+        while (*p && *p != '\n') {
+                size_t key = strcspn(p, "= \n");
+                bool wanted = strlen(name) == key && strncmp(p, name, key) == 0;
+                const char *end;
+
+                assert_true(key > 0 && p[key] == '=');
+                p += key + 1;
+                if (*p == '"') {
+                        json_error_t error;
+                        json_t *text = json_loads(p, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &error);
+
+                        assert_non_null(text);
+                        if (wanted)
+                                (void)snprintf(value, size, "%s", json_string_value(text));
+                        json_decref(text);
+                        end = p + error.position;
+                } else {
+                        end = p + strcspn(p, " \n");
+                        if (wanted)
+                                (void)snprintf(value, size, "%.*s", (int)(end - p), p);
+                        for (const char *c = p; c < end; c++)
+                                assert_true(*c > ' ' && *c < 0x7f && *c != '"' && *c != '\\' && *c != '=');
+                }
+                if (wanted)
+                        return true;
+                p = end + (*end == ' ');
+        }
+        return false;
+}
+
+static const struct log_field fields[] = {
+        {"PGWAKE_DATABASE", "main"},
+        {"PGWAKE_DETAIL", "FATAL: \"app\"\n= \xff\xc3\xa4 \\ end"},
+        {"PGWAKE_EMPTY", ""},
+        {"PGWAKE_ABSENT", NULL},
+        {"PGWAKE_FORGED", "x\nlevel=emerg"},
+};
+
+#define DETAIL_READ "FATAL: \"app\"\n= \xef\xbf\xbd\xc3\xa4 \\ end"
+
+static void a_logfmt_line_reads_back(void **state) {
+        char value[200];
+
+        (void)state;
+        log_open(LOG_FORMAT_LOGFMT, LOG_INFO);
+        catch_begin();
+        log_entry(LOG_WARNING, MESSAGE_ID_DATABASE_DOWN, fields, ARRAY_LENGTH(fields), "main is %s", "down");
+        catch_end();
+        assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+        assert_true(logfmt_value(said, "level", value, sizeof(value)));
+        assert_string_equal(value, "warning");
+        assert_true(logfmt_value(said, "message", value, sizeof(value)));
+        assert_string_equal(value, "main is down");
+        assert_true(logfmt_value(said, "MESSAGE_ID", value, sizeof(value)));
+        assert_string_equal(value, MESSAGE_ID_DATABASE_DOWN);
+        assert_true(logfmt_value(said, "PGWAKE_DATABASE", value, sizeof(value)));
+        assert_string_equal(value, "main");
+        assert_true(logfmt_value(said, "PGWAKE_DETAIL", value, sizeof(value)));
+        assert_string_equal(value, DETAIL_READ);
+        assert_true(logfmt_value(said, "PGWAKE_EMPTY", value, sizeof(value)));
+        assert_string_equal(value, "");
+        assert_true(logfmt_value(said, "PGWAKE_FORGED", value, sizeof(value)));
+        assert_string_equal(value, "x\nlevel=emerg");
+        assert_false(logfmt_value(said, "PGWAKE_ABSENT", value, sizeof(value)));
+}
+
+static void a_json_line_reads_back(void **state) {
+        json_error_t error;
+        json_t *root;
+
+        (void)state;
+        log_open(LOG_FORMAT_JSON, LOG_INFO);
+        catch_begin();
+        log_entry(LOG_ERR, MESSAGE_ID_DATABASE_DOWN, fields, ARRAY_LENGTH(fields), "main is %s", "down");
+        catch_end();
+        assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+        root = json_loads(said, JSON_REJECT_DUPLICATES, &error);
+        assert_non_null(root);
+        assert_int_equal(json_object_size(root), 8);
+        assert_string_equal(json_string_value(json_object_get(root, "level")), "err");
+        assert_string_equal(json_string_value(json_object_get(root, "message")), "main is down");
+        assert_string_equal(json_string_value(json_object_get(root, "MESSAGE_ID")), MESSAGE_ID_DATABASE_DOWN);
+        assert_string_equal(json_string_value(json_object_get(root, "PGWAKE_DETAIL")), DETAIL_READ);
+        assert_string_equal(json_string_value(json_object_get(root, "PGWAKE_EMPTY")), "");
+        assert_int_equal(strlen(json_string_value(json_object_get(root, "time"))), strlen("2026-01-01T00:00:00.000000Z"));
+        json_decref(root);
+}
+
+static void less_important_entries_are_not_said(void **state) {
+        (void)state;
+        log_open(LOG_FORMAT_LOGFMT, LOG_WARNING);
+        catch_begin();
+        log_info("not this");
+        log_debug("nor this");
+        log_warning("but this");
+        log_error("and this");
+        catch_end();
+        assert_null(strstr(said, "not this"));
+        assert_null(strstr(said, "nor this"));
+        assert_non_null(strstr(said, "but this"));
+        assert_non_null(strstr(said, "and this"));
+}
+
+static void auto_is_logfmt_where_stderr_is_no_journal(void **state) {
+        (void)state;
+        assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0);
+        log_open(LOG_FORMAT_AUTO, LOG_INFO);
+        catch_begin();
+        log_info("hello");
+        catch_end();
+        assert_non_null(strstr(said, "level=info message=hello\n"));
+        assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+}
+
+static void levels_have_names(void **state) {
+        (void)state;
+        for (int level = LOG_EMERG; level <= LOG_DEBUG; level++)
+                assert_int_equal(log_level_from_name(log_level_name(level)), level);
+        assert_int_equal(log_level_from_name("error"), LOG_ERR);
+        assert_int_equal(log_level_from_name("warn"), LOG_WARNING);
+        assert_int_equal(log_level_from_name("loud"), -EINVAL);
+        assert_string_equal(log_level_name(99), "info");
+        assert_string_equal(log_level_name(-1), "info");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                UNIT_TEST(a_logfmt_line_reads_back),
+                UNIT_TEST(a_json_line_reads_back),
+                UNIT_TEST(less_important_entries_are_not_said),
+                UNIT_TEST(auto_is_logfmt_where_stderr_is_no_journal),
+                UNIT_TEST(levels_have_names),
+        };
+
+        return UNIT_RUN(tests);
+}

@@ -1,0 +1,119 @@
+/* Words: copies at the edges of UTF-8, names, the nearest known word. */
+#include "unit.h"
+
+#include "base/text.h"
+
+static void a_copy_never_ends_in_half_a_character(void **state) {
+        /* One, two, three and four bytes. */
+        const char *text = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\xb4z";
+        const size_t edges[] = {0, 1, 3, 6, 10, 11};
+        size_t edge = 0;
+
+        (void)state;
+        for (size_t size = 1; size <= 16; size++) {
+                char buffer[16];
+
+                memset(buffer, 'x', sizeof(buffer));
+                while (edge + 1 < ARRAY_LENGTH(edges) && edges[edge + 1] < size)
+                        edge++;
+                assert_ptr_equal(text_copy(buffer, size, text), buffer);
+                assert_int_equal(strlen(buffer), edges[edge]);
+                assert_memory_equal(buffer, text, edges[edge]);
+                for (size_t i = size; i < sizeof(buffer); i++)
+                        assert_int_equal(buffer[i], 'x');
+        }
+}
+
+static void a_copy_takes_nothing_and_garbage(void **state) {
+        char buffer[4] = "xyz";
+
+        (void)state;
+        assert_string_equal(text_copy(buffer, sizeof(buffer), NULL), "");
+        assert_string_equal(text_copy(buffer, sizeof(buffer), ""), "");
+        /* Nothing but continuation bytes: no edge to cut at. */
+        assert_string_equal(text_copy(buffer, sizeof(buffer), "\x80\x80\x80\x80\x80"), "");
+        assert_string_equal(text_copy(buffer, 1, "abc"), "");
+}
+
+static void names(void **state) {
+        char longest[TEXT_NAME_MAX + 2];
+
+        (void)state;
+        memset(longest, 'a', sizeof(longest));
+        longest[TEXT_NAME_MAX] = '\0';
+        assert_true(text_is_name("main"));
+        assert_true(text_is_name("0-a_b"));
+        assert_true(text_is_name(longest));
+        longest[TEXT_NAME_MAX] = 'a';
+        longest[TEXT_NAME_MAX + 1] = '\0';
+        assert_false(text_is_name(longest));
+        assert_false(text_is_name(""));
+        assert_false(text_is_name("-a"));
+        assert_false(text_is_name("_a"));
+        assert_false(text_is_name("A"));
+        assert_false(text_is_name("a b"));
+        assert_false(text_is_name("a/b"));
+        assert_false(text_is_name("a.b"));
+        assert_false(text_is_name("\xc3\xa4"));
+        assert_false(text_is_name("a\n"));
+}
+
+static void the_nearest_word_is_suggested(void **state) {
+        static const char *const words[] = {"ping_interval", "login_interval", "policy", "provider", "rise", "fall"};
+        char long_word[200];
+
+        (void)state;
+        assert_string_equal(text_nearest("ping_intervall", words, ARRAY_LENGTH(words)), "ping_interval");
+        assert_string_equal(text_nearest("pingintervall", words, ARRAY_LENGTH(words)), "ping_interval");
+        assert_string_equal(text_nearest("polciy", words, ARRAY_LENGTH(words)), "policy");
+        assert_string_equal(text_nearest("riset", words, ARRAY_LENGTH(words)), "rise");
+        assert_string_equal(text_nearest("fall", words, ARRAY_LENGTH(words)), "fall");
+        assert_null(text_nearest("xyzzy", words, ARRAY_LENGTH(words)));
+        assert_null(text_nearest("", words, ARRAY_LENGTH(words)));
+        assert_null(text_nearest("rise", NULL, 0));
+        memset(long_word, 'p', sizeof(long_word));
+        long_word[sizeof(long_word) - 1] = '\0';
+        assert_null(text_nearest(long_word, words, ARRAY_LENGTH(words)));
+}
+
+static void flattening_leaves_one_line(void **state) {
+        static const struct {
+                const char *from, *to;
+        } rows[] = {
+                {"", ""},
+                {" \n\t", ""},
+                {"a", "a"},
+                {"  a  b\r\n\tc ", "a b c"},
+                {"a\x01\x1b[31mb\x7f", "a [31mb"},
+                {"\xc3\xa4 \xe2\x82\xac", "\xc3\xa4 \xe2\x82\xac"},
+                {"\xff\xfe", "\xff\xfe"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+                char *text = strdup(rows[i].from);
+
+                assert_string_equal(text_flatten(text), rows[i].to);
+                free(text);
+        }
+}
+
+static void contains_ignores_case(void **state) {
+        (void)state;
+        assert_true(text_contains("Too Many connections", "too many"));
+        assert_true(text_contains("abc", ""));
+        assert_false(text_contains("abc", "abcd"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                UNIT_TEST(a_copy_never_ends_in_half_a_character),
+                UNIT_TEST(a_copy_takes_nothing_and_garbage),
+                UNIT_TEST(names),
+                UNIT_TEST(the_nearest_word_is_suggested),
+                UNIT_TEST(flattening_leaves_one_line),
+                UNIT_TEST(contains_ignores_case),
+        };
+
+        return UNIT_RUN(tests);
+}

@@ -1,0 +1,14 @@
+/* What every unit test begins with: cmocka and what it wants included before it. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/macro.h"
+
+#define UNIT_TEST(f) cmocka_unit_test(f)
+#define UNIT_RUN(tests) cmocka_run_group_tests(tests, NULL, NULL)

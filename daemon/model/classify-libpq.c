@@ -1,0 +1,201 @@
+#include "model/classify-tables.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+
+struct text_row {
+        const char *contains;
+        const char *and_contains; /* behind the first */
+        enum reason reason;
+};
+
+/*
+ * What names its cause whatever else stands beside it. The order matters: an answer that breaks the protocol is followed by the end of the
+ * connection, a certificate file that is missing by the text of ENOENT.
+ */
+static const struct text_row causes[] = {
+        { .contains = "could not translate host name", .reason = REASON_DNS_FAILED },
+        { .contains = "could not parse network address", .reason = REASON_DNS_FAILED },
+
+        /* Who the server is. */
+        { .contains = "certificate verify failed", .reason = REASON_TLS_VERIFY },
+        { .contains = "does not match host name", .reason = REASON_TLS_VERIFY },
+        { .contains = "root certificate file", .reason = REASON_TLS_VERIFY },
+        { .contains = "host name must be specified for a verified SSL", .reason = REASON_TLS_VERIFY },
+        { .contains = "server's host name from server certificate", .reason = REASON_TLS_VERIFY },
+        { .contains = "SSL certificate's", .reason = REASON_TLS_VERIFY },
+        { .contains = "certificate contains IP address", .reason = REASON_TLS_VERIFY },
+        { .contains = "certificate could not be obtained", .reason = REASON_TLS_VERIFY },
+        { .contains = "requirepeer", .reason = REASON_TLS_VERIFY },
+        /* Our own certificate and key, which a person must put right as well. */
+        { .contains = "certificate file \"", .reason = REASON_TLS_VERIFY },
+        { .contains = "private key file \"", .reason = REASON_TLS_VERIFY },
+        { .contains = "private SSL key \"", .reason = REASON_TLS_VERIFY },
+        { .contains = "SSL engine \"", .reason = REASON_TLS_VERIFY },
+        /* Alerts by which the server turns our certificate down. */
+        { .contains = "alert", .and_contains = "certificate", .reason = REASON_AUTH_REJECTED },
+        { .contains = "alert unknown ca", .reason = REASON_AUTH_REJECTED },
+        { .contains = "alert access denied", .reason = REASON_AUTH_REJECTED },
+
+        { .contains = "server does not support SSL", .reason = REASON_TLS_REFUSED },
+        { .contains = "server sent an error response during SSL exchange", .reason = REASON_SERVER_REFUSING },
+
+        /* How to log in. */
+        { .contains = "no password supplied", .reason = REASON_AUTH_PASSWORD },
+        { .contains = "channel binding", .reason = REASON_AUTH_METHOD },
+        { .contains = "authentication method", .reason = REASON_AUTH_METHOD },
+        { .contains = "authentication not supported", .reason = REASON_AUTH_METHOD },
+        { .contains = "SASL authentication mechanisms are supported", .reason = REASON_AUTH_METHOD },
+        { .contains = "authentication over a non-SSL connection", .reason = REASON_AUTH_METHOD },
+        { .contains = "GSSAPI encryption", .and_contains = "required", .reason = REASON_AUTH_METHOD },
+        { .contains = "GSSAPI continuation error", .reason = REASON_AUTH_METHOD },
+        { .contains = "GSSAPI security context", .reason = REASON_AUTH_METHOD },
+        { .contains = "GSSAPI name import error", .reason = REASON_AUTH_METHOD },
+        { .contains = "host name must be specified", .reason = REASON_AUTH_METHOD }, /* asked for GSSAPI or SSPI at a bare address */
+        { .contains = "error received from server in SCRAM exchange", .reason = REASON_AUTH_REJECTED },
+
+        /* target_session_attrs */
+        { .contains = "session is read-only", .reason = REASON_EXPECT_READ_ONLY },
+        { .contains = "session is not read-only", .reason = REASON_EXPECT_READ_ONLY },
+        { .contains = "server is in hot standby mode", .reason = REASON_EXPECT_PRIMARY },
+        { .contains = "server is not in hot standby mode", .reason = REASON_EXPECT_PRIMARY },
+
+        /* What is no PostgreSQL, or a broken one. */
+        { .contains = "expected authentication request from server", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "unexpected message from server during startup", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "received invalid", .reason = REASON_PROTOCOL_GARBAGE }, /* ... response to SSL negotiation, ... error message */
+        { .contains = "received unencrypted data after", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "lost synchronization with server", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "message type 0x", .and_contains = "while idle", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "unexpected response from server", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "insufficient data in \"", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "unexpected field count in \"", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "server sent data (\"", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "message contents do not agree with length", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "invalid message length", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "could not interpret result from server", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "server returned too much data", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "protocol error:", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "malformed SCRAM message", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "invalid SCRAM", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "incorrect server signature", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "invalid authentication request from server", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "SASL authentication was not completed", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "after SASL exchange success", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "duplicate", .and_contains = "authentication request", .reason = REASON_PROTOCOL_GARBAGE },
+        /* A length no honest server announces. A machine of ours without memory would say the same, and not get far with it. */
+        { .contains = "cannot allocate memory for input buffer", .reason = REASON_PROTOCOL_GARBAGE },
+        { .contains = "out of memory", .reason = REASON_PROTOCOL_GARBAGE },
+
+        /* The end of the connection, in whatever phase. */
+        { .contains = "SSL SYSCALL error: EOF detected", .reason = REASON_TCP_RESET },
+        { .contains = "SSL connection has been closed unexpectedly", .reason = REASON_TCP_RESET },
+        { .contains = "unexpected eof while reading", .reason = REASON_TCP_RESET },
+        { .contains = "server closed the connection unexpectedly", .reason = REASON_TCP_RESET },
+        { .contains = "no connection to the server", .reason = REASON_TCP_RESET },
+        { .contains = "connection not open", .reason = REASON_TCP_RESET },
+};
+
+/* What is known when neither a cause nor an errno was found: where it went wrong. */
+static const struct text_row places[] = {
+        { .contains = "SSL error", .reason = REASON_TLS_FAILED },
+        { .contains = "SSL SYSCALL error", .reason = REASON_TLS_FAILED },
+        { .contains = "unrecognized SSL error", .reason = REASON_TLS_FAILED },
+        { .contains = "no SSL error reported", .reason = REASON_TLS_FAILED },
+        { .contains = "SSL connection", .reason = REASON_TLS_FAILED },
+        { .contains = "SSL context", .reason = REASON_TLS_FAILED },
+        { .contains = "SSL protocol version", .reason = REASON_TLS_FAILED },
+        { .contains = "SSL Server Name Indication", .reason = REASON_TLS_FAILED },
+        { .contains = "SSL_read failed", .reason = REASON_TLS_FAILED },
+        { .contains = "SSL_write failed", .reason = REASON_TLS_FAILED },
+        { .contains = "could not send SSL negotiation packet", .reason = REASON_TCP_RESET },
+        { .contains = "could not receive data from server", .reason = REASON_TCP_RESET },
+        { .contains = "could not send data to server", .reason = REASON_TCP_RESET },
+        { .contains = "could not send startup packet", .reason = REASON_TCP_RESET },
+        { .contains = "write to server failed", .reason = REASON_TCP_RESET },
+};
+
+static const struct {
+        int error;
+        enum reason reason;
+} errors[] = {
+        { ECONNREFUSED, REASON_TCP_REFUSED },
+        { ENOENT, REASON_TCP_REFUSED }, /* a UNIX socket that is not there */
+        { ENOTDIR, REASON_TCP_REFUSED }, /* nor can be: its folder is a file */
+        { EAGAIN, REASON_TCP_REFUSED }, /* a UNIX socket whose backlog is full */
+        { ENETUNREACH, REASON_TCP_UNREACHABLE },
+        { EHOSTUNREACH, REASON_TCP_UNREACHABLE },
+        { ENETDOWN, REASON_TCP_UNREACHABLE },
+        { EHOSTDOWN, REASON_TCP_UNREACHABLE },
+        { EADDRNOTAVAIL, REASON_TCP_UNREACHABLE },
+        { EAFNOSUPPORT, REASON_TCP_UNREACHABLE },
+        { EACCES, REASON_TCP_UNREACHABLE }, /* the folder of a UNIX socket, ... */
+        { EPERM, REASON_TCP_UNREACHABLE },  /* ... or a firewall of this machine */
+        { ETIMEDOUT, REASON_TCP_TIMEOUT },
+        { ECONNRESET, REASON_TCP_RESET },
+        { ECONNABORTED, REASON_TCP_RESET },
+        { EPIPE, REASON_TCP_RESET },
+        { ENOTCONN, REASON_TCP_RESET },
+};
+
+static enum reason find_text(const struct text_row *rows, size_t n, const char *text) {
+        for (size_t i = 0; i < n; i++) {
+                const char *found = strcasestr(text, rows[i].contains);
+
+                if (found && (!rows[i].and_contains || strcasestr(found + strlen(rows[i].contains), rows[i].and_contains)))
+                        return rows[i].reason;
+        }
+        return REASON_NONE;
+}
+
+/* Whether TEXT has DESCRIPTION where libpq writes one: at the start, or behind a colon. */
+static bool has_error(const char *text, const char *description) {
+        for (const char *found = strstr(text, description); found; found = strstr(found + 1, description))
+                if (found == text || (found - text >= 2 && strncmp(found - 2, ": ", 2) == 0))
+                        return true;
+        return false;
+}
+
+static enum reason find_error(const char *text) {
+        for (size_t i = 0; i < ARRAY_LENGTH(errors); i++)
+                if (has_error(text, strerrordesc_np(errors[i].error)))
+                        return errors[i].reason;
+        return REASON_NONE;
+}
+
+enum reason classify_deadline(enum phase phase) {
+        switch (phase) {
+        case PHASE_RESOLVE:
+                return REASON_DNS_TIMEOUT;
+        case PHASE_CONNECT:
+                return REASON_TCP_TIMEOUT;
+        case PHASE_TLS:
+                return REASON_TLS_TIMEOUT;
+        case PHASE_AUTH:
+                return REASON_AUTH_TIMEOUT;
+        case PHASE_QUERY:
+                return REASON_QUERY_TIMEOUT;
+        case _PHASE_MAX:
+                break;
+        }
+        return REASON_UNCLASSIFIED;
+}
+
+enum reason classify_errno(int error) {
+        for (size_t i = 0; i < ARRAY_LENGTH(errors); i++)
+                if (errors[i].error == error)
+                        return errors[i].reason;
+        return REASON_NONE;
+}
+
+enum reason classify_libpq_text(const char *text, enum phase phase) {
+        enum reason reason = find_text(causes, ARRAY_LENGTH(causes), text);
+
+        if (reason == REASON_NONE)
+                reason = find_error(text);
+        if (reason == REASON_NONE && strstr(text, "timeout expired"))
+                reason = classify_deadline(phase);
+        if (reason == REASON_NONE)
+                reason = find_text(places, ARRAY_LENGTH(places), text);
+        return reason;
+}

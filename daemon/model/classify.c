@@ -1,0 +1,119 @@
+#include "model/classify.h"
+
+#include "base/macro.h"
+#include "model/classify-tables.h"
+#include "model/provider-texts.h"
+
+#define PRIMARY_MAX 512
+
+/* What was said, and under which code. */
+struct words {
+        char sqlstate[SQLSTATE_LENGTH + 1]; /* or "" */
+        char primary[PRIMARY_MAX];
+        const char *text; /* the primary message, or what libpq said behind its "connection to server at ... failed: " */
+};
+
+/* libpq begins each try of a connection (sslmode=prefer makes two) on a line of its own; the last one is what it ended with. */
+static const char *skip_preamble(const char *text) {
+        static const char preamble[] = "connection to server ", end[] = " failed: ";
+        const char *rest = text;
+
+        for (const char *line = text; line; line = strchr(line, '\n')) {
+                const char *behind;
+
+                line += *line == '\n';
+                behind = starts_with(line, preamble) ? strstr(line, end) : NULL;
+                if (behind)
+                        rest = behind + strlen(end);
+        }
+        return rest;
+}
+
+static void words_read(struct words *w, const struct evidence *e) {
+        char severity[SEVERITY_MAX];
+        bool parsed = classify_parse_message(e->text, severity, w->sqlstate, w->primary, sizeof(w->primary));
+
+        if (e->sqlstate && strlen(e->sqlstate) == SQLSTATE_LENGTH)
+                memcpy(w->sqlstate, e->sqlstate, sizeof(w->sqlstate));
+        w->text = parsed ? w->primary : skip_preamble(e->text);
+}
+
+/*
+ * Whether the code says nothing of its own: proxies and poolers put XX000 or 08P01 on whatever they relay, and a provider that relays
+ * every error has been seen to use 28000 for it.
+ */
+static bool is_mute(const char *sqlstate, const struct provider *provider) {
+        if (sqlstate[0] == '\0' || streq(sqlstate, "XX000") || starts_with(sqlstate, "08"))
+                return true;
+        return provider->login_every_error_is_relayed && starts_with(sqlstate, "28");
+}
+
+/* A bare end of a held session is session.lost, whatever errno it came with; an end with a word is session.cut. */
+static enum reason classify_session(const struct words *w, enum phase phase) {
+        if (w->sqlstate[0] || classify_server_text(w->text) != REASON_NONE)
+                return REASON_SESSION_CUT;
+        if (classify_libpq_text(w->text, phase) == REASON_PROTOCOL_GARBAGE)
+                return REASON_PROTOCOL_GARBAGE;
+        return REASON_SESSION_LOST;
+}
+
+/* The code did not decide, or there was none: the text does. */
+static enum reason classify_mute(const struct words *w, enum phase phase) {
+        enum reason reason = classify_server_text(w->text);
+
+        if (reason != REASON_NONE)
+                return reason;
+        if (w->sqlstate[0] == '\0')
+                return classify_libpq_text(w->text, phase);
+        /* A 28xxx that says nothing blocks nobody: it stays unclassified. */
+        if (phase != PHASE_QUERY && starts_with(w->sqlstate, "28"))
+                return REASON_NONE;
+        return classify_server_code(w->sqlstate, w->text, phase);
+}
+
+static enum reason classify_libpq(const struct evidence *e, const struct provider *provider) {
+        struct words w = {};
+        enum reason reason = REASON_NONE;
+        bool mute;
+
+        words_read(&w, e);
+        if (e->session)
+                return classify_session(&w, e->phase);
+        mute = is_mute(w.sqlstate, provider);
+        /* In an answered query a real code is the database's own, and the query's words are not the provider's. */
+        if (mute || e->phase != PHASE_QUERY)
+                reason = provider_text_reason(provider->texts, w.text);
+        if (reason == REASON_NONE)
+                reason = mute ? classify_mute(&w, e->phase) : classify_server_code(w.sqlstate, w.text, e->phase);
+        if (reason == REASON_NONE)
+                reason = classify_errno(e->error);
+        return reason;
+}
+
+static enum reason classify_system(const struct evidence *e) {
+        return e->session ? REASON_SESSION_LOST : classify_errno(e->error);
+}
+
+/*
+ * Every EAI code is dns.failed, EAI_AGAIN too: a resolver that says "not now" has answered. dns.timeout is the end of our own patience.
+ * Who must tell our own network's fault looks at the code itself.
+ */
+enum reason classify(const struct evidence *e, const struct provider *provider) {
+        enum reason reason = REASON_NONE;
+
+        switch (e->kind) {
+        case EVIDENCE_DEADLINE:
+                reason = e->session ? REASON_SESSION_LOST : classify_deadline(e->phase);
+                break;
+        case EVIDENCE_RESOLVE:
+                reason = REASON_DNS_FAILED;
+                break;
+        case EVIDENCE_SYSTEM:
+                reason = classify_system(e);
+                break;
+        case EVIDENCE_LIBPQ:
+                reason = classify_libpq(e, provider);
+                break;
+        }
+        return reason == REASON_NONE ? REASON_UNCLASSIFIED : reason;
+}

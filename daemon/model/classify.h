@@ -1,0 +1,40 @@
+/*
+ * From the evidence of a failed check to its reason: pure, by tables (provider's texts first, then SQLSTATEs, then libpq's own texts).
+ */
+#pragma once
+
+#include "model/phase.h"
+#include "model/provider.h"
+#include "model/reason.h"
+
+#define SQLSTATE_LENGTH 5
+
+enum evidence_kind {
+        EVIDENCE_DEADLINE, /* the attempt's or the address's time was over in `phase` */
+        EVIDENCE_RESOLVE,  /* getaddrinfo answered `eai` */
+        EVIDENCE_SYSTEM,   /* a system call failed with `error` and libpq was not asked */
+        EVIDENCE_LIBPQ,    /* libpq failed; `text` is PQerrorMessage with PQERRORS_VERBOSE, or an error result's fields */
+};
+
+struct evidence {
+        enum evidence_kind kind;
+        enum phase phase;      /* where it happened */
+        int error;             /* errno, or 0 */
+        int eai;               /* EAI_*, or 0 */
+        const char *severity;  /* "FATAL", not localised, or NULL */
+        const char *sqlstate;  /* 5 characters, or NULL */
+        const char *text;      /* never NULL for EVIDENCE_LIBPQ */
+        bool session;          /* the end of a held session, not a failed check */
+};
+
+/* Never REASON_NONE; REASON_UNCLASSIFIED when no row fits. */
+enum reason classify(const struct evidence *evidence, const struct provider *provider);
+
+/*
+ * libpq 15 has no accessor for the SQLSTATE of a failed connect; with PQERRORS_VERBOSE its message reads
+ * "connection to server at ... failed: FATAL:  57P03: the database system is starting up\nLOCATION: ...".
+ * Finds severity, code and primary text in TEXT. Answers whether there was such a thing; the outputs are "" when not.
+ */
+#define SEVERITY_MAX 16
+bool classify_parse_message(const char *text, char ret_severity[SEVERITY_MAX], char ret_sqlstate[SQLSTATE_LENGTH + 1],
+                            char *ret_primary, size_t primary_size);

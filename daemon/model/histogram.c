@@ -1,0 +1,72 @@
+#include "model/histogram.h"
+
+#include "base/macro.h"
+
+/*
+ * The first 16 buckets are the values 0 to 15 themselves. From there each octave [2^n, 2^(n+1)) is cut into 16 buckets of equal width:
+ * the four bits below the leading one choose the bucket. The last bucket is open: whatever is too long falls into it.
+ */
+#define BITS 4
+#define PER_OCTAVE (1U << BITS)
+
+static size_t bucket_of(uint64_t usec) {
+        unsigned octave;
+        size_t bucket;
+
+        if (usec < PER_OCTAVE)
+                return (size_t)usec;
+        octave = 63 - (unsigned)__builtin_clzll(usec) - BITS;
+        bucket = (size_t)(octave + 1) * PER_OCTAVE + (size_t)((usec >> octave) & (PER_OCTAVE - 1));
+        return MIN(bucket, (size_t)HISTOGRAM_BUCKETS - 1);
+}
+
+static uint64_t bucket_middle(size_t bucket) {
+        unsigned octave;
+        uint64_t lowest;
+
+        if (bucket < 2 * PER_OCTAVE)
+                return bucket;
+        octave = (unsigned)(bucket / PER_OCTAVE) - 1;
+        lowest = (uint64_t)(PER_OCTAVE + bucket % PER_OCTAVE) << octave;
+        return lowest + (UINT64_C(1) << octave) / 2;
+}
+
+void histogram_add(struct histogram *histogram, uint64_t usec) {
+        uint32_t *bucket = &histogram->buckets[bucket_of(usec)];
+
+        histogram->count++;
+        histogram->sum_usec += usec;
+        histogram->max_usec = MAX(histogram->max_usec, usec);
+        if (*bucket < UINT32_MAX)
+                (*bucket)++;
+}
+
+/* The rank, from 1, of the value that PERMILLE of N values do not exceed: rounded up, and split so that nothing overflows. */
+static uint64_t rank_of(uint64_t n, unsigned permille) {
+        uint64_t rank = n / 1000 * permille + (n % 1000 * permille + 999) / 1000;
+
+        return MAX(rank, UINT64_C(1));
+}
+
+uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille) {
+        uint64_t rank = rank_of(histogram->count, MIN(permille, 1000U)), seen = 0;
+
+        /* The open bucket has no middle: what is in it is answered by the largest value seen. */
+        for (size_t i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
+                seen += histogram->buckets[i];
+                if (seen >= rank)
+                        return MIN(bucket_middle(i), histogram->max_usec);
+        }
+        return histogram->max_usec;
+}
+
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec) {
+        size_t last = bucket_of(bound_usec);
+        uint64_t seen = 0;
+
+        if (bound_usec >= histogram->max_usec)
+                return histogram->count;
+        for (size_t i = 0; i <= last; i++)
+                seen += histogram->buckets[i];
+        return seen;
+}

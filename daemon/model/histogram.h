@@ -1,0 +1,22 @@
+/*
+ * A distribution of durations: log-linear counters, 16 an octave, so that a quantile is at most 1/16 off (the middle of a bucket is
+ * answered: under 3.2 %). A fixed size, no allocation; merging is adding.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define HISTOGRAM_BUCKETS 480 /* from 1 us to 2^33 us, 2.4 hours */
+
+struct histogram {
+        uint64_t count;
+        uint64_t sum_usec;
+        uint64_t max_usec;
+        uint32_t buckets[HISTOGRAM_BUCKETS];
+};
+
+void histogram_add(struct histogram *histogram, uint64_t usec);
+/* The QUANTILE (in thousandths: 500, 950, 990), or 0 when it is empty. Never above the largest value seen. */
+uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
+/* How many values were at most BOUND_USEC, to the precision of a bucket: for Prometheus' le lists. */
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec);

@@ -1,0 +1,21 @@
+/* What a database can be: the states of pgwaked(8). */
+#pragma once
+
+enum state {
+        STATE_UNKNOWN,
+        STATE_ASLEEP,
+        STATE_WAKING,
+        STATE_AWAKE,
+        STATE_DEGRADED,
+        STATE_FULL,
+        STATE_DOWN,
+        STATE_BLOCKED,
+        _STATE_MAX,
+};
+
+/* "unknown", "asleep", ... */
+const char *state_name(enum state state);
+/* One sentence for people. */
+const char *state_sentence(enum state state);
+/* -EINVAL for a word that names no state. */
+int state_from_name(const char *name, enum state *ret_state);

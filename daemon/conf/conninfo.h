@@ -1,0 +1,55 @@
+/*
+ * How one database is reached: libpq's keywords with their values, checked and complete, and the password apart from them.
+ *
+ * Immutable once made and shared by reference between threads. Everything that libpq would take from its environment (user, dbname, host,
+ * port, passfile) is resolved here, so that no connection depends on it.
+ */
+#pragma once
+
+#include "base/buffer.h"
+
+#include <stdatomic.h>
+
+enum conninfo_password_source {
+        CONNINFO_PASSWORD_NONE, /* none of ours: libpq looks into the passfile, if one is named */
+        CONNINFO_PASSWORD_INLINE,
+        CONNINFO_PASSWORD_SERVICE,
+        CONNINFO_PASSWORD_CREDENTIAL,
+        CONNINFO_PASSWORD_FILE,
+};
+
+struct conninfo {
+        atomic_uint references;
+        size_t n;
+        /*
+         * N keywords with their values and a NULL behind them, as PQconnectStartParams() takes them (expand_dbname 0). Always there: port,
+         * user, dbname, and host or hostaddr. Never there: password, service, and what the probe sets itself (application_name,
+         * fallback_application_name, client_encoding, connect_timeout, gssencmode, replication, target_session_attrs).
+         */
+        const char **keywords; /* of the keyword table, not owned */
+        char **values;
+        const char **notes; /* where a value comes from, a constant; NULL: given in the conninfo */
+        char *password;     /* NULL: none. Wiped when the last reference goes */
+        enum conninfo_password_source password_source;
+};
+
+struct conninfo *conninfo_ref(struct conninfo *conninfo);
+/* Answers NULL; takes NULL. */
+struct conninfo *conninfo_unref(struct conninfo *conninfo);
+
+/* The value of one of libpq's keywords, or NULL. */
+const char *conninfo_get(const struct conninfo *conninfo, const char *keyword);
+/* Whether the host is a UNIX socket's folder ("/...") or an abstract one ("@..."). */
+bool conninfo_is_socket(const struct conninfo *conninfo);
+/* "host:5432/app", "[::1]:5432/app", "/run/postgresql:5432/app". */
+void conninfo_endpoint(const struct conninfo *conninfo, struct buffer *buffer);
+/* Same values and the same bytes of password. Both may be NULL. */
+bool conninfo_equal(const struct conninfo *a, const struct conninfo *b);
+/* As a key=value conninfo, quoted as libpq reads it, without the password. */
+void conninfo_format(const struct conninfo *conninfo, struct buffer *buffer);
+/* "credential", "file", ..., NULL for none. */
+const char *conninfo_password_source_name(enum conninfo_password_source source);
+
+static inline void conninfo_unrefp(struct conninfo **conninfo) {
+        conninfo_unref(*conninfo);
+}

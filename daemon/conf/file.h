@@ -1,0 +1,20 @@
+/* Reading a whole small file at once: configuration, services, passwords. */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct file {
+        char *text; /* NUL-terminated behind SIZE bytes; may hold NULs of its own */
+        size_t size;
+        mode_t mode;
+};
+
+/*
+ * Answers 0; -EISDIR; -ENOTSUP for what is neither a file nor a folder; -EFBIG above MAX_BYTES; or what open() and read() say.
+ */
+int file_read(const char *path, size_t max_bytes, struct file *ret_file);
+/* Wipes and frees. */
+void file_deinit(struct file *file);
+/* A sentence for what file_read() answers. */
+const char *file_error(int r);

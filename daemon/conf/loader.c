@@ -1,0 +1,386 @@
+#include "conf/loader.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "conf/file.h"
+#include "conf/option-value.h"
+#include "conf/scan.h"
+
+#include <libconfig.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* 10,000 databases of a kilobyte each, several times over. */
+#define FILE_BYTES_MAX (32 * 1024 * 1024)
+
+/* The file that is being read. */
+struct reading {
+        struct loader *loader;
+        const char *path;
+        uint32_t file; /* its number in struct config */
+};
+
+/* Where the values of a group go. */
+struct destination {
+        enum option_scope scope;
+        void *base;
+        struct config_source *sources;
+        bool is_defaults;
+};
+
+static unsigned line_of(const config_setting_t *setting) {
+        return config_setting_source_line(setting);
+}
+
+#define complain_at(reading, setting, ...) complain_error((reading)->loader->complaints, (reading)->path, line_of(setting), __VA_ARGS__)
+
+static void complain_unknown(const struct reading *reading, config_setting_t *setting, const char *word, const char *nearest) {
+        if (nearest)
+                complain_at(reading, setting, "unknown key \"%s\", did you mean \"%s\"?", word, nearest);
+        else
+                complain_at(reading, setting, "unknown key \"%s\"; pgwaked.conf(5) lists the known ones", word);
+}
+
+static struct option_value to_value(config_setting_t *setting) {
+        struct option_value value = {.type = OPTION_VALUE_GROUP};
+
+        switch (config_setting_type(setting)) {
+        case CONFIG_TYPE_INT:
+        case CONFIG_TYPE_INT64:
+                value.type = OPTION_VALUE_INTEGER;
+                value.integer = config_setting_get_int64(setting);
+                break;
+        case CONFIG_TYPE_FLOAT:
+                value.type = OPTION_VALUE_FLOAT;
+                value.real = config_setting_get_float(setting);
+                break;
+        case CONFIG_TYPE_BOOL:
+                value.type = OPTION_VALUE_BOOL;
+                value.truth = config_setting_get_bool(setting);
+                break;
+        case CONFIG_TYPE_STRING:
+                value.type = OPTION_VALUE_TEXT;
+                value.text = config_setting_get_string(setting);
+                break;
+        case CONFIG_TYPE_ARRAY:
+        case CONFIG_TYPE_LIST:
+                value.type = OPTION_VALUE_LIST;
+                value.n = (size_t)config_setting_length(setting);
+                break;
+        default:
+                break;
+        }
+        return value;
+}
+
+static int store(const struct reading *reading, const struct option *option, config_setting_t *setting, void *base) {
+        const struct complaint_place place = {reading->loader->complaints, reading->path, line_of(setting), option->path};
+        struct option_value value = to_value(setting);
+        _cleanup_free_ struct option_value *items = NULL;
+        int r;
+
+        if (value.type == OPTION_VALUE_LIST) {
+                items = calloc(value.n + 1, sizeof(*items));
+                if (!items)
+                        return -ENOMEM;
+                for (size_t i = 0; i < value.n; i++)
+                        items[i] = to_value(config_setting_get_elem(setting, (unsigned)i));
+                value.items = items;
+        }
+        r = option_store(option, &value, base, &place);
+        return r == -EINVAL ? 0 : r;
+}
+
+static int walk_group(const struct reading *reading, const struct destination *to, config_setting_t *group, const char *prefix);
+
+/* Who sets it to something else than the default expects something of it. */
+static void warn_of_no_effect(const struct reading *reading, const struct option *option, config_setting_t *setting, const void *base) {
+        _cleanup_(buffer_deinit) struct buffer value = {0}, quoted = {0};
+
+        if (!(option->flags & OPTION_NO_EFFECT) || !option_format(option, base, &value) || buffer_finish(&value) < 0)
+                return;
+        option_quote(option->default_text, &quoted);
+        if (buffer_finish(&quoted) < 0 || streq(value.data, option->default_text) || streq(value.data, quoted.data))
+                return;
+        complain_warning(reading->loader->complaints, reading->path, line_of(setting),
+                         "%s: this version knows the key, but nothing follows from it", option->path);
+}
+
+static int walk_setting(const struct reading *reading, const struct destination *to, config_setting_t *setting, const char *path) {
+        char nearest[OPTION_WORD_MAX];
+        int i = option_find(to->scope, path), r;
+
+        if (i >= 0 && to->is_defaults && (option_at(to->scope, (size_t)i)->flags & OPTION_OWN)) {
+                complain_at(reading, setting, "%s: this belongs to one database; expected in its own entry of databases", path);
+                return 0;
+        }
+        if (i >= 0) {
+                /* Even a value that is refused was given: "missing" would be said twice. */
+                to->sources[i] = (struct config_source){reading->file, line_of(setting)};
+                r = store(reading, option_at(to->scope, (size_t)i), setting, to->base);
+                if (r >= 0)
+                        warn_of_no_effect(reading, option_at(to->scope, (size_t)i), setting, to->base);
+                return r;
+        }
+        if (option_is_group(to->scope, path)) {
+                if (config_setting_is_group(setting))
+                        return walk_group(reading, to, setting, path);
+                complain_at(reading, setting, "%s: this is no group; expected %s = { ... }", path, path);
+                return 0;
+        }
+        complain_unknown(reading, setting, config_setting_name(setting), option_nearest(to->scope, path, nearest) ? nearest : NULL);
+        return 0;
+}
+
+/* PREFIX is NULL for what stands at the top of its scope. */
+static int walk_group(const struct reading *reading, const struct destination *to, config_setting_t *group, const char *prefix) {
+        for (int i = 0; i < config_setting_length(group); i++) {
+                config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+                _cleanup_free_ char *path = NULL;
+                int r;
+
+                if (asprintf(&path, "%s%s%s", prefix ? prefix : "", prefix ? "." : "", config_setting_name(setting)) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                r = walk_setting(reading, to, setting, path);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int copy_defaults(const struct database_config *defaults, struct database_config *database) {
+        for (size_t i = 0; i < option_count(OPTION_DATABASE); i++) {
+                int r;
+
+                r = option_copy(option_at(OPTION_DATABASE, i), defaults, database);
+                if (r < 0)
+                        return r;
+                database->sources[i] = defaults->sources[i];
+        }
+        return 0;
+}
+
+static int add_database(struct loader *loader, struct database_config **ret_database) {
+        struct config *config = loader->config;
+
+        if (config->n_databases == loader->databases_allocated) {
+                size_t allocated = loader->databases_allocated ? loader->databases_allocated * 2 : 8;
+                struct database_config *databases = reallocarray(config->databases, allocated, sizeof(*databases));
+
+                if (!databases)
+                        return -ENOMEM;
+                config->databases = databases;
+                loader->databases_allocated = allocated;
+        }
+        *ret_database = &config->databases[config->n_databases++];
+        **ret_database = (struct database_config){0};
+        return 0;
+}
+
+/* What an entry says about its password goes before what the defaults say, whichever of the ways they use. */
+static void drop_inherited_password(const struct loader *loader, struct database_config *database) {
+        static const char *const ways[] = {"password_credential", "password_file"};
+        bool own[ARRAY_LENGTH(ways)];
+
+        for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
+                int row = option_find(OPTION_DATABASE, ways[i]);
+
+                own[i] = memcmp(&database->sources[row], &loader->defaults.sources[row], sizeof(struct config_source)) != 0;
+        }
+        for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
+                int row = option_find(OPTION_DATABASE, ways[i]);
+
+                if (own[i] || !own[1 - i])
+                        continue;
+                option_clear(option_at(OPTION_DATABASE, (size_t)row), database);
+                database->sources[row] = (struct config_source){0};
+        }
+}
+
+static int walk_database(const struct reading *reading, config_setting_t *entry) {
+        struct loader *loader = reading->loader;
+        struct database_config *database;
+        int r;
+
+        if (!config_setting_is_group(entry)) {
+                complain_at(reading, entry, "databases: this entry is no group; expected { name = \"...\"; conninfo = \"...\"; }");
+                return 0;
+        }
+        r = add_database(loader, &database);
+        if (r < 0)
+                return r;
+        r = copy_defaults(&loader->defaults, database);
+        if (r < 0)
+                return r;
+        database->source = (struct config_source){reading->file, line_of(entry)};
+        r = walk_group(reading, &(struct destination){.scope = OPTION_DATABASE, .base = database, .sources = database->sources}, entry,
+                       NULL);
+        drop_inherited_password(loader, database);
+        return r;
+}
+
+static int walk_databases(const struct reading *reading, config_setting_t *list) {
+        struct loader *loader = reading->loader;
+
+        if (!config_setting_is_list(list) && !(config_setting_is_array(list) && config_setting_length(list) == 0)) {
+                complain_at(reading, list, "databases: this is no list of groups; expected databases = ( { name = \"...\"; }, ... )");
+                return 0;
+        }
+        for (int i = 0; i < config_setting_length(list); i++) {
+                config_setting_t *entry = config_setting_get_elem(list, (unsigned)i);
+                int r;
+
+                if (loader->config->n_databases == CONFIG_DATABASES_MAX) {
+                        if (!loader->full)
+                                complain_at(reading, entry, "databases: these are too many; expected at most %d", CONFIG_DATABASES_MAX);
+                        loader->full = true;
+                        return 0;
+                }
+                r = walk_database(reading, entry);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int walk_defaults(const struct reading *reading, config_setting_t *group) {
+        struct loader *loader = reading->loader;
+        const struct destination to = {
+                .scope = OPTION_DATABASE,
+                .base = &loader->defaults,
+                .sources = loader->defaults.sources,
+                .is_defaults = true,
+        };
+
+        if (config_setting_is_group(group))
+                return walk_group(reading, &to, group, NULL);
+        complain_at(reading, group, "defaults: this is no group; expected defaults = { ping_interval = \"10s\"; }");
+        return 0;
+}
+
+static void complain_top(const struct reading *reading, config_setting_t *setting, enum loader_kind kind) {
+        static const char *const words[] = {"databases", "defaults", "status", "history", "log", "ready", "limits"};
+        const char *name = config_setting_name(setting),
+                   *nearest = text_nearest(name, words, kind == LOADER_MAIN ? ARRAY_LENGTH(words) : 1);
+
+        if (kind == LOADER_DATABASES && !nearest)
+                complain_at(reading, setting, "\"%s\" does not belong here; expected nothing but databases in a file of conf.d", name);
+        else if (option_find(OPTION_DATABASE, name) >= 0 || option_is_group(OPTION_DATABASE, name))
+                complain_at(reading, setting, "\"%s\" is a key of a database; expected in an entry of databases or in defaults", name);
+        else
+                complain_unknown(reading, setting, name, nearest);
+}
+
+static int walk_top(const struct reading *reading, config_setting_t *setting, enum loader_kind kind) {
+        struct config *config = reading->loader->config;
+        const char *name = config_setting_name(setting);
+
+        /* Both were or will be walked in their turn: defaults go first wherever they stand. */
+        if (streq(name, "databases") || (kind == LOADER_MAIN && streq(name, "defaults")))
+                return 0;
+        if (kind == LOADER_MAIN && option_is_group(OPTION_GLOBAL, name))
+                return walk_setting(reading, &(struct destination){.scope = OPTION_GLOBAL, .base = config, .sources = config->sources},
+                                    setting, name);
+        complain_top(reading, setting, kind);
+        return 0;
+}
+
+static int walk_root(const struct reading *reading, config_setting_t *root, enum loader_kind kind) {
+        config_setting_t *defaults = config_setting_get_member(root, "defaults"), *databases = config_setting_get_member(root, "databases");
+        int r = 0;
+
+        if (defaults && kind == LOADER_MAIN)
+                r = walk_defaults(reading, defaults);
+        for (int i = 0; r == 0 && i < config_setting_length(root); i++)
+                r = walk_top(reading, config_setting_get_elem(root, (unsigned)i), kind);
+        if (r == 0 && databases)
+                r = walk_databases(reading, databases);
+        return r;
+}
+
+static void complain_syntax(const struct reading *reading, const config_t *tree) {
+        const char *text = config_error_text(tree);
+        unsigned line = config_error_line(tree) > 0 ? (unsigned)config_error_line(tree) : 0;
+
+        if (text && strstr(text, "duplicate"))
+                text = "this key stands twice in its group; expected once";
+        else if (text && strstr(text, "mismatched"))
+                text = "this list mixes kinds of values; expected one kind between [ and ]";
+        else
+                text = "this is not understood; expected key = value; or key = { ... }; (look at the end of the line before, too)";
+        complain_error(reading->loader->complaints, reading->path, line, "%s", text);
+}
+
+static int parse(const struct reading *reading, const struct file *file, enum loader_kind kind) {
+        struct buffer text = {0};
+        config_t tree;
+        int r;
+
+        r = scan_rewrite(file->text, file->size, reading->path, reading->loader->complaints, &text);
+        if (r == 0) {
+                config_init(&tree);
+                if (config_read_string(&tree, text.data ? text.data : ""))
+                        r = walk_root(reading, config_root_setting(&tree), kind);
+                else
+                        complain_syntax(reading, &tree);
+                config_destroy(&tree);
+        }
+        if (text.data)
+                explicit_bzero(text.data, text.size);
+        buffer_deinit(&text);
+        return r == -EINVAL ? 0 : r;
+}
+
+static int reserve_file(struct loader *loader) {
+        size_t allocated = loader->files_allocated ? loader->files_allocated * 2 : 8;
+        char **files;
+        bool *exposed;
+
+        if (loader->config->n_files < loader->files_allocated)
+                return 0;
+        files = reallocarray(loader->config->files, allocated, sizeof(*files));
+        if (!files)
+                return -ENOMEM;
+        loader->config->files = files;
+        exposed = reallocarray(loader->exposed, allocated, sizeof(*exposed));
+        if (!exposed)
+                return -ENOMEM;
+        loader->exposed = exposed;
+        loader->files_allocated = allocated;
+        return 0;
+}
+
+static int add_file(struct loader *loader, const char *path, mode_t mode, uint32_t *ret_file) {
+        struct config *config = loader->config;
+        int r;
+
+        r = reserve_file(loader);
+        if (r < 0)
+                return r;
+        loader->exposed[config->n_files] = mode & (S_IROTH | S_IWOTH);
+        config->files[config->n_files] = strdup(path);
+        if (!config->files[config->n_files])
+                return -ENOMEM;
+        *ret_file = (uint32_t)++config->n_files;
+        return 0;
+}
+
+int loader_read(struct loader *loader, const char *path, enum loader_kind kind) {
+        _cleanup_(file_deinit) struct file file = {0};
+        struct reading reading = {.loader = loader, .path = path};
+        int r;
+
+        r = file_read(path, FILE_BYTES_MAX, &file);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                complain_error(loader->complaints, path, 0, "this file cannot be read: %s", file_error(r));
+                return 0;
+        }
+        r = add_file(loader, path, file.mode, &reading.file);
+        if (r < 0)
+                return r;
+        return parse(&reading, &file, kind);
+}

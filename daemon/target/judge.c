@@ -1,0 +1,346 @@
+/*
+ * What an attempt means: counting rise and fall, telling a wake from a failure, and what a login found from what a ping may clear. The
+ * answer is one event for the machine.
+ */
+#include "base/backoff.h"
+#include "base/macro.h"
+#include "target/target.h"
+#include "target/verdict.h"
+
+#define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
+
+static enum reason expectation_failed(const struct expect *expect, const struct server_info *server) {
+        if (expect->has_primary && expect->primary == server->in_recovery)
+                return REASON_EXPECT_PRIMARY;
+        if (expect->has_read_only && expect->read_only != server->read_only)
+                return REASON_EXPECT_READ_ONLY;
+        if (expect->max_lag_usec && server->in_recovery && server->lag_usec > expect->max_lag_usec)
+                return REASON_EXPECT_LAG;
+        return REASON_NONE;
+}
+
+static bool says_starting(enum reason reason) {
+        return reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING;
+}
+
+/* How a wake of a provider that suspends may look to one attempt: it ran out of time, or met the proxy's own trouble. */
+static bool may_be_waking(const struct target *t, enum reason reason) {
+        return says_starting(reason) || (t->provider->suspends && (reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT));
+}
+
+/* A wake was given up, and what came since looks like that wake still. */
+static bool is_late(const struct target *t, enum reason reason) {
+        return t->state == STATE_DOWN && t->reason == REASON_WAKE_TIMEOUT && may_be_waking(t, reason);
+}
+
+/* Whether a login failure is part of a wake, and so not yet a failure. After wake_timeout it is one: down until it answers. */
+static bool is_part_of_wake(const struct target *t, enum reason reason) {
+        if (is_late(t, reason))
+                return false;
+        return says_starting(reason) || ((t->state == STATE_WAKING || t->state == STATE_ASLEEP) && may_be_waking(t, reason));
+}
+
+static void count(struct target *t, const struct attempt *attempt, enum reason reason) {
+        enum reason_class class = reason_class(reason);
+
+        t->attempts[attempt->check][class]++;
+        if (reason == REASON_NONE) {
+                if (attempt->check != CHECK_DOOR)
+                        t->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
+                return;
+        }
+        t->failures_total++;
+        t->failures_by_reason[reason]++;
+}
+
+/* The distance to the next try: by what the last one met. */
+static void plan_retry(struct target *t, enum reason reason) {
+        const struct database_config *config = t->config;
+        uint64_t delay = config->retry_interval_usec;
+
+        switch (reason_class(reason)) {
+        case CLASS_BLOCKED:
+                delay = config->blocked_interval_usec;
+                break;
+        case CLASS_THROTTLED:
+                delay = backoff_usec(t->unanswered_in_row, config->retry_interval_usec, THROTTLED_CEILING_USEC);
+                break;
+        case CLASS_TRANSIENT:
+                if (t->state != STATE_WAKING)
+                        delay = backoff_usec(t->unanswered_in_row, config->retry_interval_usec, config->down_interval_usec);
+                break;
+        case CLASS_FULL:
+        case CLASS_OURS:
+                delay = backoff_usec(t->failures_in_row, config->retry_interval_usec, config->down_interval_usec);
+                break;
+        case CLASS_OK:
+        case CLASS_CUT:
+        case CLASS_DEGRADED:
+        case _REASON_CLASS_MAX:
+                break;
+        }
+        t->retry_delay_usec = backoff_jitter(delay, config->jitter_permille, &t->random);
+}
+
+/* An expectation that failed, or our own network: nothing that a ping may not clear. */
+static bool needs_login_to_clear(enum check check, enum reason reason) {
+        enum reason_class class = reason_class(reason);
+
+        return check != CHECK_DOOR && class != CLASS_DEGRADED && class != CLASS_OURS;
+}
+
+/* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
+static enum machine_event judge_telling_failure(struct target *t, enum machine_event event) {
+        t->failures_in_row++;
+        t->unanswered_in_row = 0;
+        return event;
+}
+
+static enum machine_event judge_failure(struct target *t, const struct attempt *attempt, enum reason reason) {
+        t->login_must_clear |= needs_login_to_clear(attempt->check, reason);
+        t->successes_in_row = 0;
+        switch (reason_class(reason)) {
+        case CLASS_FULL:
+                return judge_telling_failure(t, MACHINE_FULL);
+        case CLASS_BLOCKED:
+                return judge_telling_failure(t, MACHINE_BLOCKED);
+        case CLASS_DEGRADED:
+                t->failures_in_row = t->unanswered_in_row = 0;
+                /* A degraded answer is a login's good answer all the same. */
+                if (attempt->check == CHECK_LOGIN)
+                        t->login_must_clear = false;
+                return MACHINE_UNMET;
+        case CLASS_OURS:
+                return judge_telling_failure(t, MACHINE_NO_NETWORK);
+        case CLASS_OK:
+        case CLASS_TRANSIENT:
+        case CLASS_THROTTLED:
+        case CLASS_CUT:
+        case _REASON_CLASS_MAX:
+                break;
+        }
+        if (is_part_of_wake(t, reason)) {
+                t->unanswered_in_row = 0;
+                return MACHINE_STARTING;
+        }
+        t->failures_in_row++;
+        t->unanswered_in_row++;
+        return t->unanswered_in_row >= t->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
+}
+
+static enum machine_event judge_answer(struct target *t, const struct attempt *attempt) {
+        bool after_failures = t->failures_in_row > 0 || t->successes_in_row > 0;
+
+        if (attempt->check == CHECK_LOGIN)
+                t->login_must_clear = false;
+        t->failures_in_row = t->unanswered_in_row = 0;
+        t->successes_in_row++;
+        if (t->state != STATE_AWAKE && after_failures && t->successes_in_row < t->config->rise)
+                return MACHINE_RISING;
+        t->successes_in_row = 0;
+        return MACHINE_ANSWERED;
+}
+
+static void note_server(struct target *t, const struct attempt *attempt) {
+        if (t->server_known && t->server.started_real_usec != attempt->server.started_real_usec)
+                t->generation++;
+        t->server = attempt->server;
+        t->server_known = true;
+}
+
+static bool was_answered(const struct attempt *attempt) {
+        return attempt->check != CHECK_DOOR && (attempt->reason == REASON_NONE || reason_class(attempt->reason) == CLASS_DEGRADED);
+}
+
+/* The provider's idle time runs from the query, and the answer was on its way for a while: so the moment that counts is the sending. */
+static uint64_t query_sent_boot_usec(const struct attempt *attempt, struct instant now) {
+        uint64_t ended = usec_add(attempt->started_boot_usec, attempt->total_usec);
+
+        return usec_sub(MIN(ended, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
+}
+
+static void note_session(struct target *t, const struct attempt *attempt, struct instant now) {
+        bool answered = was_answered(attempt);
+
+        if (attempt->session_held) {
+                if (!t->session_held || (answered && attempt->check == CHECK_LOGIN))
+                        t->session_since_real_usec = now.real_usec;
+                if (answered)
+                        t->session_query_boot_usec = query_sent_boot_usec(attempt, now);
+        }
+        t->session_held = attempt->session_held;
+}
+
+/* A ping that met the end of the session is the session's end; one that was not answered in time, or not understood, is not. */
+static bool lost_session(const struct target *t, const struct attempt *attempt) {
+        enum reason_class class = reason_class(attempt->reason);
+
+        if (attempt->check != CHECK_PING || !t->session_held || attempt->session_held)
+                return false;
+        if (attempt->reason == REASON_QUERY_TIMEOUT || attempt->reason == REASON_PROTOCOL_GARBAGE)
+                return false;
+        return class == CLASS_CUT || class == CLASS_TRANSIENT;
+}
+
+/* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
+static void start_linger(struct target *t, struct instant now) {
+        if (t->demand_until_boot_usec && (t->state == STATE_AWAKE || t->state == STATE_DEGRADED))
+                t->demand_until_boot_usec = MIN(t->demand_until_boot_usec, usec_add(now.boot_usec, t->config->linger_usec));
+}
+
+static void door_failed(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        enum machine_event event = judge_failure(t, attempt, attempt->reason);
+
+        /* A wake that others began is seen through the door of a plain server; it is none of ours. */
+        verdict_step(t, event == MACHINE_STARTING ? MACHINE_FAILING : event,
+                     (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
+        /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
+        t->cut_looked_like_suspend &= t->state == STATE_UNKNOWN;
+}
+
+/* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
+static enum reason reason_behind_door(const struct target *t) {
+        enum reason_class class = reason_class(t->reason);
+        bool stands = class == CLASS_CUT || (class == CLASS_OURS && t->reason != REASON_HOST_NETWORK);
+
+        return t->state == STATE_UNKNOWN && stands ? t->reason : REASON_STALE;
+}
+
+static void finish_door(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        bool slept = t->cut_looked_like_suspend && t->state == STATE_UNKNOWN && !attempt->door_let_in;
+        enum reason reason = reason_behind_door(t);
+
+        t->door_open |= attempt->door_let_in;
+        if (attempt->reason != REASON_NONE) {
+                door_failed(t, attempt, now, edges);
+                return;
+        }
+        t->cut_looked_like_suspend = false;
+        /* The sleep is newer than what a login found; else only a login clears that. */
+        if (t->login_must_clear && !slept && t->reason != REASON_HOST_NETWORK)
+                return;
+        t->login_must_clear &= !slept;
+        t->failures_in_row = t->unanswered_in_row = 0;
+        if (slept && reason_class(reason) != CLASS_CUT)
+                reason = REASON_SESSION_CUT;
+        verdict_step(t, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct evidence_brought){.reason = reason, .attempt = attempt}, now,
+                     edges);
+}
+
+/*
+ * A session that went is followed by the next check in the same instant. A login, though, that was cut no later than it would have been
+ * tried again says nothing new the second time: who lets in and cuts is asked in the rhythm of retries, not thousands of times a second.
+ */
+static void ask_after_cut(struct target *t, struct instant now) {
+        bool login_follows = t->policy == POLICY_IS_KEEP_AWAKE || t->demand_until_boot_usec;
+        bool cut_young = now.boot_usec < usec_add(t->finished_boot_usec[CHECK_LOGIN], t->retry_delay_usec);
+
+        t->check_at_once = !(login_follows && cut_young && t->cut_young);
+        t->cut_young = cut_young;
+}
+
+static void finish_lost_session(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        ask_after_cut(t, now);
+        t->cut_looked_like_suspend = false;
+        verdict_step(t, MACHINE_CUT, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
+}
+
+static void finish_query(struct target *t, const struct attempt *attempt, enum reason reason, struct instant now, struct edges *edges) {
+        struct evidence_brought evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
+        enum machine_event event;
+
+        t->cut_looked_like_suspend = false;
+        if (was_answered(attempt)) {
+                note_server(t, attempt);
+                t->check_at_once = false;
+        }
+        if (reason == REASON_NONE) {
+                /* After a password change the held session goes on answering while logins fail: a ping cannot clear what a login found. */
+                if (attempt->check == CHECK_PING && t->login_must_clear)
+                        return;
+                event = judge_answer(t, attempt);
+        } else
+                event = judge_failure(t, attempt, reason);
+        if (event == MACHINE_RISING || (event == MACHINE_STARTING && !says_starting(reason)))
+                evidence.reason = REASON_SERVER_STARTING;
+        else if (is_late(t, reason))
+                evidence.reason = REASON_WAKE_TIMEOUT;
+        verdict_step(t, event, evidence, now, edges);
+        start_linger(t, now);
+}
+
+void target_finish(struct target *t, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges) {
+        enum reason reason = attempt->reason;
+        bool lost;
+
+        if (!t->in_flight || attempt->id != t->in_flight_id)
+                return;
+        if (own_network)
+                reason = REASON_HOST_NETWORK;
+        else if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
+                reason = expectation_failed(&t->config->expect, &attempt->server);
+        t->in_flight = false;
+        t->attempted = true;
+        t->last_attempt = *attempt;
+        t->finished_boot_usec[attempt->check] = now.boot_usec;
+        lost = lost_session(t, attempt);
+        note_session(t, attempt, now);
+        target_plan_interval(t, attempt->check);
+        if (own_network)
+                verdict_step(t, judge_failure(t, attempt, reason), (struct evidence_brought){reason, NULL, attempt->detail, attempt}, now, edges);
+        else if (attempt->check == CHECK_DOOR)
+                finish_door(t, attempt, now, edges);
+        else if (lost)
+                finish_lost_session(t, attempt, now, edges);
+        else
+                finish_query(t, attempt, reason, now, edges);
+        /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
+        count(t, attempt, reason);
+        plan_retry(t, reason);
+        t->in_flight_boot_usec = 0;
+}
+
+static bool looks_like_suspend(const struct target *t, const struct attempt *end, bool bare_eof, struct instant now) {
+        uint64_t after = t->config->suspend_after_usec ? t->config->suspend_after_usec : t->provider->suspend_after_usec;
+        uint64_t idle = usec_sub(now.boot_usec, t->session_query_boot_usec);
+        bool signature = bare_eof ? t->cut_signature & CUT_BARE_EOF
+                                  : t->cut_signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
+
+        /* Two clocks count the same time: a hundredth is theirs. */
+        return t->provider->suspends && signature && usec_add(idle, after / 100) >= after;
+}
+
+void target_session_ended(struct target *t, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges) {
+        if (!t->session_held)
+                return;
+        t->session_held = false;
+        t->cut_looked_like_suspend = looks_like_suspend(t, end, bare_eof, now);
+        ask_after_cut(t, now);
+        t->failures_total++;
+        t->failures_by_reason[end->reason]++;
+        verdict_step(t, MACHINE_CUT, (struct evidence_brought){end->reason, end->sqlstate, end->detail, NULL}, now, edges);
+}
+
+/* What is down because logins were taken and not answered is down still when the next one is not answered either. */
+static bool repeats_verdict(const struct target *t) {
+        return t->state == STATE_DOWN && (t->reason == REASON_AUTH_TIMEOUT || t->reason == REASON_QUERY_TIMEOUT ||
+                                          t->reason == REASON_WAKE_TIMEOUT || t->reason == REASON_PROVIDER_TRANSIENT);
+}
+
+void target_slow(struct target *t, enum phase phase, struct instant now, struct edges *edges) {
+        /* The wake lies behind the last message of the login (behind the connect for a provider that wakes on that). */
+        enum phase first = t->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
+
+        if (!t->in_flight || t->in_flight_check != CHECK_LOGIN)
+                return;
+        if (phase > PHASE_AUTH || repeats_verdict(t)) {
+                t->slow_due_boot_usec = USEC_INFINITY;
+                return;
+        }
+        if (phase < first) {
+                t->slow_due_boot_usec = usec_add(now.boot_usec, t->config->slow_usec);
+                return;
+        }
+        t->slow_due_boot_usec = USEC_INFINITY;
+        verdict_step(t, MACHINE_SLOW, (struct evidence_brought){REASON_SERVER_STARTING, NULL, NULL, NULL}, now, edges);
+}

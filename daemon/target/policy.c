@@ -1,0 +1,110 @@
+#include "target/policy.h"
+
+#include "base/backoff.h"
+#include "base/macro.h"
+#include "target/target.h"
+
+const char *policy_name(enum policy policy) {
+        switch (policy) {
+        case POLICY_IS_KEEP_AWAKE:
+                return "keep-awake";
+        case POLICY_IS_ON_DEMAND:
+                return "on-demand";
+        case POLICY_IS_OBSERVE:
+                return "observe";
+        }
+        return NULL;
+}
+
+enum policy policy_choose(enum policy_choice choice, const struct provider *provider) {
+        switch (choice) {
+        case POLICY_KEEP_AWAKE:
+                return POLICY_IS_KEEP_AWAKE;
+        case POLICY_ON_DEMAND:
+                return POLICY_IS_ON_DEMAND;
+        case POLICY_OBSERVE:
+                return POLICY_IS_OBSERVE;
+        case POLICY_AUTO:
+                break;
+        }
+        /* Waking costs money only where sleeping saves some. */
+        return provider->suspends ? POLICY_IS_ON_DEMAND : POLICY_IS_KEEP_AWAKE;
+}
+
+static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
+
+static struct plan check_after(const struct target *t, enum check check, uint64_t delay_usec) {
+        uint64_t last = t->finished_boot_usec[check];
+
+        return (struct plan){.check = check, .due_boot_usec = last ? usec_add(last, delay_usec) : 0};
+}
+
+/* A retry counts from the last attempt of any kind: a failed ping is followed by a login after the same delay. */
+static struct plan retry_login(const struct target *t) {
+        uint64_t last = MAX(t->finished_boot_usec[CHECK_LOGIN], t->finished_boot_usec[CHECK_PING]);
+
+        return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = last ? usec_add(last, t->retry_delay_usec) : 0};
+}
+
+static struct plan earlier(struct plan a, struct plan b) {
+        return b.due_boot_usec < a.due_boot_usec ? b : a;
+}
+
+/* It answers: pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
+static struct plan plan_while_awake(const struct target *t) {
+        struct plan login = check_after(t, CHECK_LOGIN, t->jittered_interval_usec[CHECK_LOGIN]), ping;
+
+        if (!t->session_held)
+                return login;
+        ping = (struct plan){
+                .check = CHECK_PING,
+                .due_boot_usec = usec_add(MAX(t->session_query_boot_usec, t->finished_boot_usec[CHECK_PING]),
+                                          t->jittered_interval_usec[CHECK_PING]),
+        };
+        return earlier(login, ping);
+}
+
+static struct plan plan_login(const struct target *t) {
+        if (t->check_at_once)
+                return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = 0};
+        switch (t->state) {
+        case STATE_AWAKE:
+                return t->login_must_clear ? retry_login(t) : plan_while_awake(t);
+        case STATE_DEGRADED:
+                return plan_while_awake(t);
+        case STATE_UNKNOWN:
+        case STATE_ASLEEP:
+        case STATE_WAKING:
+        case STATE_FULL:
+        case STATE_DOWN:
+        case STATE_BLOCKED:
+        case _STATE_MAX:
+                break;
+        }
+        return retry_login(t);
+}
+
+/* Nobody needs it: the session, if there is one, is the sentinel and costs nothing; without one the door tells asleep from unreachable. */
+static struct plan plan_door(const struct target *t) {
+        bool failed = t->attempted && t->last_attempt.reason != REASON_NONE;
+        uint64_t interval = t->jittered_interval_usec[CHECK_DOOR];
+
+        if (t->session_held || t->door_open || !t->provider->door_is_free || t->config->door_interval_usec == 0)
+                return nothing;
+        if (t->check_at_once)
+                return (struct plan){.check = CHECK_DOOR, .due_boot_usec = 0};
+        return check_after(t, CHECK_DOOR, failed ? MIN(t->retry_delay_usec, interval) : interval);
+}
+
+struct plan policy_next(const struct target *t) {
+        if (t->in_flight || t->paused_until_boot_usec)
+                return nothing;
+        switch (t->policy) {
+        case POLICY_IS_KEEP_AWAKE:
+                return plan_login(t);
+        case POLICY_IS_ON_DEMAND:
+        case POLICY_IS_OBSERVE:
+                return t->demand_until_boot_usec ? plan_login(t) : plan_door(t);
+        }
+        return nothing;
+}

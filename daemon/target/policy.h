@@ -1,0 +1,28 @@
+/* Who pays for a database being awake: when we may ask it. Pure. */
+#pragma once
+
+#include "conf/config.h"
+#include "model/check.h"
+#include "model/provider.h"
+
+enum policy {
+        POLICY_IS_KEEP_AWAKE,
+        POLICY_IS_ON_DEMAND,
+        POLICY_IS_OBSERVE,
+};
+
+/* "keep-awake", "on-demand", "observe" */
+const char *policy_name(enum policy policy);
+/* The operator's choice, or what suits the provider. */
+enum policy policy_choose(enum policy_choice choice, const struct provider *provider);
+
+struct target;
+struct instant;
+
+struct plan {
+        enum check check;
+        uint64_t due_boot_usec; /* USEC_INFINITY: nothing is to be asked */
+};
+
+/* The next check of TARGET, from what is known now. A due time in the past means at once. */
+struct plan policy_next(const struct target *target);

@@ -1,0 +1,34 @@
+/*
+ * All targets: by name, by id, in the order of the configuration; and what only all of them together can tell (readiness of the required
+ * ones, whether our own network is gone). Counts are kept as states change: nothing here walks all databases to answer.
+ */
+#pragma once
+
+#include "target/target.h"
+
+struct registry;
+
+int registry_new(struct registry **ret_registry);
+struct registry *registry_free(struct registry *registry);
+
+int registry_add(struct registry *registry, struct target *target);
+/* Takes it out; the target is the caller's again. */
+void registry_remove(struct registry *registry, struct target *target);
+
+struct target *registry_by_name(const struct registry *registry, const char *name);
+struct target *registry_by_id(const struct registry *registry, uint64_t id);
+size_t registry_count(const struct registry *registry);
+/* In the order of their names; NULL past the end. */
+struct target *registry_at(const struct registry *registry, size_t i);
+
+/* Call after every step of a target that may have changed its state. */
+void registry_note_state(struct registry *registry, const struct target *target, enum state previous);
+size_t registry_count_in_state(const struct registry *registry, enum state state);
+/* Required targets that are not ready. */
+size_t registry_not_ready(const struct registry *registry);
+
+/*
+ * Notes whether ATTEMPT reached its remote host, and answers whether our own network is gone: at least two distinct remote hosts are
+ * configured and the last attempt at each of them failed by EAI_AGAIN or for want of a route.
+ */
+bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt);

@@ -1,0 +1,141 @@
+/*
+ * One database and everything that is known of it. Decides: values and the time come in, the state changes, edges go out. No fd, no
+ * clock, no thread.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/heap.h"
+#include "conf/config.h"
+#include "model/attempt.h"
+#include "model/event.h"
+#include "model/histogram.h"
+#include "model/provider.h"
+#include "model/state.h"
+#include "target/machine.h"
+#include "target/policy.h"
+
+/* The edges of one step, in their order. */
+#define EDGES_MAX 4
+struct edges {
+        struct event list[EDGES_MAX];
+        unsigned n;
+};
+
+struct wake_record {
+        uint64_t at_real_usec; /* when it ended */
+        uint64_t latency_usec;
+        enum wake_cause cause;
+        bool cold;
+};
+
+struct target {
+        uint64_t id;                          /* never reused */
+        const struct database_config *config; /* borrowed */
+        const struct provider *provider;
+        enum policy policy;
+        unsigned cut_signature;
+
+        /* The verdict. */
+        enum state state;
+        enum reason reason;
+        char sqlstate[SQLSTATE_LENGTH + 1];
+        char *detail; /* raw text beside the reason, or NULL */
+        uint64_t since_real_usec;
+        uint64_t since_boot_usec;
+        uint64_t evidence_boot_usec;    /* 0: there was none yet */
+        uint64_t fresh_until_boot_usec; /* 0: there is nothing that could be fresh */
+        uint64_t generation;
+        uint64_t repeated;
+
+        /* What was counted. */
+        unsigned successes_in_row;
+        unsigned failures_in_row;
+        unsigned unanswered_in_row; /* the last of them that told nothing of the database: `fall` of these are down */
+        uint64_t failures_total;
+        uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
+        uint32_t failures_by_reason[_REASON_MAX];
+        uint64_t last_success_real_usec;
+
+        /* The last attempt, and the one in flight. */
+        bool attempted;
+        struct attempt last_attempt;
+        uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
+        bool in_flight;
+        uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */
+        enum check in_flight_check;
+        uint64_t in_flight_id;
+        uint64_t in_flight_boot_usec;
+
+        /* The session and the server behind it. */
+        bool session_held;
+        uint64_t session_since_real_usec;
+        uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
+        bool server_known;
+        struct server_info server;
+        bool cut_looked_like_suspend; /* the last cut had the provider's signature at a fitting time, and nothing was learned since */
+        bool cut_young;               /* the last session that went did so within retry_interval of its login */
+        bool check_at_once;           /* something changed: ask in the same instant */
+        bool login_must_clear;        /* what a login found, only a login clears */
+        bool door_open;               /* it lets a door check in: no more of them */
+
+        /* Waking. */
+        bool waking;
+        bool wake_from_evidence;       /* begun where the database was not known to be awake */
+        uint64_t wake_began_boot_usec; /* the first attempt of the wake */
+        enum wake_cause wake_cause;
+        uint64_t wakes;
+        uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
+        struct wake_record last_wake;
+        struct histogram *wake_latency; /* made by the first wake */
+
+        /* Demand and pause. */
+        uint64_t demand_until_boot_usec; /* 0: none */
+        enum wake_cause demand_cause;
+        uint64_t paused_until_boot_usec; /* 0: not paused */
+        uint64_t paused_until_real_usec;
+
+        struct heap_item due;     /* the engine's: when to look at it again */
+        struct heap_item waiting; /* the engine's: due, and waiting for a free place among the attempts */
+
+        uint64_t random; /* for jitter */
+        uint64_t jittered_interval_usec[_CHECK_MAX];
+        uint64_t retry_delay_usec; /* before the next try while something is changing */
+};
+
+/* The demand of wake_at_start is part of it. CONFIG is borrowed and must outlive the target, or be replaced by target_reconfigure(). */
+int target_new(uint64_t id, const struct database_config *config, struct instant now, struct target **ret_target);
+struct target *target_free(struct target *target);
+/* After a reload that did not change this database: only the pointer. */
+void target_reconfigure(struct target *target, const struct database_config *config);
+
+/* A check was started. */
+void target_begin(struct target *target, enum check check, uint64_t attempt_id, struct instant now);
+/* A check that was due could not be started after all; it counts as tried. */
+void target_cancel(struct target *target, enum check check, struct instant now);
+/* The one in flight is past `slow` and in PHASE. */
+void target_slow(struct target *target, enum phase phase, struct instant now, struct edges *edges);
+/* The one in flight ended. OWN_NETWORK: it is our network that is gone, not the database. */
+void target_finish(struct target *target, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges);
+/* The held session ended by itself. */
+void target_session_ended(struct target *target, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges);
+/* Time passed: expiry of the verdict, wake_timeout, the end of a pause. */
+void target_tick(struct target *target, struct instant now, struct edges *edges);
+/* The host was suspended: all evidence is old. */
+void target_host_suspended(struct target *target, struct instant now, struct edges *edges);
+
+/* Somebody needs it awake (for `linger` from now). Answers the reason that refuses it (blocked, paused, budget), or REASON_NONE. */
+enum reason target_wake(struct target *target, enum wake_cause cause, struct instant now);
+/* No checks until UNTIL (0: resume). The caller drops the session. */
+void target_pause(struct target *target, uint64_t for_usec, struct instant now, struct edges *edges);
+
+/* When target_tick or target_slow is due, whichever is earlier; the next check is policy_next()'s. */
+uint64_t target_due(const struct target *target);
+/* Whether the one in flight has become slow by NOW and was not told so. */
+bool target_is_slow(const struct target *target, struct instant now);
+
+bool target_ready(const struct target *target);
+/* ?accept=asleep: also asleep, waking, and unknown with a good door. */
+bool target_ready_or_asleep(const struct target *target);
+/* Usec until it is probably ready, from its own wakes; USEC_INFINITY when nothing is known or nothing is under way. */
+uint64_t target_expected_ready_usec(const struct target *target, struct instant now);

@@ -1,0 +1,131 @@
+#include "target/verdict.h"
+
+#include "base/text.h"
+#include "target/wake.h"
+
+static void set_detail(struct target *t, const struct evidence_brought *evidence) {
+        (void)text_copy(t->sqlstate, sizeof(t->sqlstate), evidence->sqlstate);
+        free(t->detail);
+        /* Without memory the raw text is lost; the reason is not. */
+        t->detail = evidence->detail && *evidence->detail ? strdup(evidence->detail) : NULL;
+}
+
+/* 2.5 intervals: one check may be late or lost before a verdict dies. */
+static uint64_t lifetime_of(uint64_t interval_usec) {
+        return interval_usec > USEC_INFINITY / 5 ? USEC_INFINITY : interval_usec * 5 / 2;
+}
+
+static bool asks_by_itself(const struct target *t) {
+        return t->policy == POLICY_IS_KEEP_AWAKE || t->demand_until_boot_usec;
+}
+
+uint64_t verdict_lifetime_usec(const struct target *t) {
+        const struct database_config *config = t->config;
+
+        switch (t->state) {
+        case STATE_AWAKE:
+        case STATE_DEGRADED:
+                /* Without demand the live sentinel renews it: its end is seen at once. */
+                if (t->session_held && !asks_by_itself(t))
+                        return USEC_INFINITY;
+                if (config->fresh_for_usec)
+                        return config->fresh_for_usec;
+                return lifetime_of(t->session_held ? config->ping_interval_usec : config->login_interval_usec);
+        case STATE_ASLEEP:
+                return config->door_interval_usec && t->provider->door_is_free ? lifetime_of(config->door_interval_usec) : USEC_INFINITY;
+        case STATE_FULL:
+        case STATE_DOWN:
+                return usec_add(lifetime_of(MAX(config->down_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
+        case STATE_BLOCKED:
+                return usec_add(lifetime_of(MAX(config->blocked_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
+        case STATE_UNKNOWN:
+        case STATE_WAKING:
+        case _STATE_MAX:
+                break;
+        }
+        return USEC_INFINITY;
+}
+
+static struct event *add_edge(struct target *t, enum event_kind kind, struct instant now, struct edges *edges) {
+        struct event *event;
+
+        if (edges->n == EDGES_MAX)
+                return NULL;
+        event = &edges->list[edges->n++];
+        *event = (struct event){
+                .kind = kind,
+                .database = t->config->name,
+                .boot_usec = now.boot_usec,
+                .real_usec = now.real_usec,
+                .state = t->state,
+                .previous = t->state,
+                .reason = t->reason,
+                .ready = target_ready(t),
+                .generation = t->generation,
+        };
+        return event;
+}
+
+static void tell_state(struct target *t, enum state previous, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        struct event *event = add_edge(t, EVENT_STATE, now, edges);
+
+        if (!event)
+                return;
+        event->previous = previous;
+        event->attempt = attempt;
+        event->repeated = t->repeated;
+        t->repeated = 0;
+}
+
+static void tell_wake(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        struct event *event = add_edge(t, EVENT_WAKE, now, edges);
+
+        if (!event)
+                return;
+        event->attempt = attempt;
+        event->latency_usec = t->last_wake.latency_usec;
+        event->cause = t->last_wake.cause;
+        event->cold = t->last_wake.cold;
+}
+
+static void renew(struct target *t, struct instant now) {
+        t->evidence_boot_usec = now.boot_usec;
+        t->fresh_until_boot_usec = usec_add(now.boot_usec, verdict_lifetime_usec(t));
+}
+
+void verdict_step(struct target *t, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges) {
+        const struct machine_row *row = machine_step(t->state, event);
+        enum state previous = t->state, next = row->to == MACHINE_STAYS ? t->state : (enum state)row->to;
+        enum reason previous_reason = t->reason;
+        bool was_awake = previous == STATE_AWAKE || previous == STATE_DEGRADED || previous == STATE_FULL, woke = false;
+
+        if (row->actions & ACTION_GENERATION)
+                t->generation++;
+        if (row->actions & ACTION_WAKE_BEGINS)
+                wake_begin(t, evidence.attempt ? evidence.attempt->started_boot_usec : t->in_flight_boot_usec,
+                           previous == STATE_ASLEEP || event == MACHINE_STARTING);
+        if (row->actions & ACTION_WAKE_ENDS && evidence.attempt)
+                woke = wake_end(t, evidence.attempt, was_awake, now);
+        if (row->actions & ACTION_WAKE_FAILS)
+                wake_fail(t);
+        if (row->actions & ACTION_REASON || next != previous) {
+                /* Who confirms a reason without a word leaves the words that were there. */
+                if (evidence.reason != previous_reason || evidence.detail)
+                        set_detail(t, &evidence);
+                t->reason = evidence.reason;
+        }
+        if (next != previous) {
+                t->state = next;
+                t->since_real_usec = now.real_usec;
+                t->since_boot_usec = now.boot_usec;
+                t->fresh_until_boot_usec = 0;
+        }
+        if (row->actions & ACTION_RENEW)
+                renew(t, now);
+        if (next != previous || t->reason != previous_reason)
+                tell_state(t, previous, evidence.attempt, now, edges);
+        else if (row->to != MACHINE_STAYS)
+                t->repeated++; /* a row that only stays confirms nothing */
+        if (woke)
+                tell_wake(t, evidence.attempt, now, edges);
+}

@@ -1,0 +1,24 @@
+/* The one function that changes a target's state, and what it changes beside it. Internal to target/. */
+#pragma once
+
+#include "target/target.h"
+
+/* The evidence that an event brings; everything but the reason may be empty. */
+struct evidence_brought {
+        enum reason reason;
+        const char *sqlstate;
+        const char *detail;
+        const struct attempt *attempt; /* NULL when time or an administrator brought it */
+};
+
+/*
+ * Takes the step that the machine's table has for EVENT, and adds its edges. Only an edge is told: another state, or the same state for
+ * another reason.
+ */
+void verdict_step(struct target *target, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges);
+
+/* Draws the time to the next check of this kind. */
+void target_plan_interval(struct target *target, enum check check);
+
+/* How long the verdict of the present state stays fresh without anything new; USEC_INFINITY: until something happens. */
+uint64_t verdict_lifetime_usec(const struct target *target);

@@ -1,0 +1,65 @@
+#include "target/wake.h"
+
+/*
+ * A provider may restore a compute from a snapshot or hand out one that was started a moment before: there the server's uptime may be a
+ * little above the attempt's own time and the start is still ours. A plain server's start within that time is somebody else's.
+ */
+#define COLD_SLACK_USEC (2 * USEC_PER_SEC)
+
+void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) {
+        if (t->waking) {
+                t->wake_from_evidence |= from_evidence;
+                return;
+        }
+        t->waking = true;
+        t->wake_from_evidence = from_evidence;
+        t->wake_began_boot_usec = began_boot_usec;
+        if (t->demand_until_boot_usec)
+                t->wake_cause = t->demand_cause;
+        else
+                t->wake_cause = t->attempts[CHECK_LOGIN][CLASS_OK] ? WAKE_INTERVAL : WAKE_START;
+}
+
+void wake_fail(struct target *t) {
+        t->waking = false;
+}
+
+static bool is_cold(const struct target *t, const struct server_info *server, uint64_t elapsed_usec) {
+        return server->uptime_usec < elapsed_usec + (t->provider->suspends ? COLD_SLACK_USEC : 0);
+}
+
+static void record(struct target *t, uint64_t latency_usec, bool cold, struct instant now) {
+        t->wakes++;
+        t->wakes_by_cause[t->wake_cause]++;
+        t->last_wake = (struct wake_record){
+                .at_real_usec = now.real_usec,
+                .latency_usec = latency_usec,
+                .cause = t->wake_cause,
+                .cold = cold,
+        };
+        if (!t->wake_latency)
+                t->wake_latency = calloc(1, sizeof(*t->wake_latency));
+        /* Without memory the distribution is lost, the count is not. */
+        if (t->wake_latency)
+                histogram_add(t->wake_latency, latency_usec);
+}
+
+bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, struct instant now) {
+        uint64_t ended = answered->started_boot_usec + answered->total_usec, elapsed;
+        bool cold;
+
+        if (was_awake || answered->check != CHECK_LOGIN) {
+                t->waking = false;
+                return false;
+        }
+        if (!t->waking)
+                wake_begin(t, answered->started_boot_usec, t->state == STATE_ASLEEP);
+        t->waking = false;
+        elapsed = usec_sub(ended, t->wake_began_boot_usec);
+        cold = is_cold(t, &answered->server, elapsed);
+        /* A login that was only slow proves no wake: somebody must have seen it asleep or starting, or its uptime must say so. */
+        if (!cold && !t->wake_from_evidence)
+                return false;
+        record(t, elapsed, cold, now);
+        return true;
+}

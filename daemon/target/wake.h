@@ -1,0 +1,14 @@
+/* Wakes: when one began, whether it is proven, what it cost. Internal to target/. */
+#pragma once
+
+#include "target/target.h"
+
+/* The database was found asleep or starting by what began at BEGAN. */
+void wake_begin(struct target *target, uint64_t began_boot_usec, bool from_evidence);
+/* The wake that runs (if one does) is over without the database being awake. */
+void wake_fail(struct target *target);
+/*
+ * A login was answered where the database was not known to be awake: ends the wake that runs, or finds one that was too quick to be seen.
+ * Answers whether a wake was recorded.
+ */
+bool wake_end(struct target *target, const struct attempt *answered, bool was_awake, struct instant now);

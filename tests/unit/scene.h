@@ -1,0 +1,325 @@
+/*
+ * A stage for one database: time is a number, the server is a script, so that whole days run in microseconds. A step that is not due
+ * fails the test at once.
+ */
+#pragma once
+
+#include "unit.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "target/target.h"
+#include "target/verdict.h"
+
+#define SEC USEC_PER_SEC
+#define MIN_ USEC_PER_MINUTE
+#define MSEC USEC_PER_MSEC
+
+#define SCENE_LOG_MAX 256
+
+/* A connection's settings as conf/ makes them, for HOST. */
+struct unit_conninfo {
+        struct conninfo conninfo;
+        const char *keywords[5];
+        char *values[5];
+};
+
+static inline struct conninfo *unit_conninfo(struct unit_conninfo *c, const char *host) {
+        static char port[] = "5432", user[] = "app", dbname[] = "app";
+
+        *c = (struct unit_conninfo){
+                .keywords = {"host", "port", "user", "dbname", NULL},
+                .values = {(char *)host, port, user, dbname, NULL},
+        };
+        c->conninfo.n = 4;
+        c->conninfo.keywords = c->keywords;
+        c->conninfo.values = c->values;
+        c->conninfo.references = 1;
+        return &c->conninfo;
+}
+
+/* The defaults of design.md, without jitter so that times are exact. */
+static inline struct database_config unit_config(const char *name, struct conninfo *conninfo) {
+        return (struct database_config){
+                .name = (char *)name,
+                .conninfo = conninfo,
+                .provider = "auto",
+                .policy = POLICY_AUTO,
+                .ping_interval_usec = 10 * SEC,
+                .login_interval_usec = 60 * SEC,
+                .door_interval_usec = 30 * SEC,
+                .retry_interval_usec = 1 * SEC,
+                .down_interval_usec = 15 * SEC,
+                .blocked_interval_usec = 5 * MIN_,
+                .attempt_timeout_usec = 30 * SEC,
+                .slow_usec = 500 * MSEC,
+                .wake_timeout_usec = 3 * MIN_,
+                .rise = 1,
+                .fall = 3,
+                .linger_usec = 60 * SEC,
+                .wake_at_start = true,
+                .required = true,
+        };
+}
+
+struct scene_edge {
+        struct event event;
+        struct attempt attempt;
+};
+
+struct scene {
+        struct unit_conninfo conninfo;
+        struct database_config config;
+        struct target *t;
+        struct instant now;
+        struct scene_edge log[SCENE_LOG_MAX];
+        unsigned logged, read;
+        uint64_t next_attempt;
+        enum phase phase;           /* where an attempt in flight is seen when it is slow */
+        bool never_holds;           /* the prober holds no session */
+        uint64_t server_started_at; /* boot_usec; what a login reads */
+        struct server_info server;  /* the rest of what it reads */
+};
+
+static inline void scene_note(struct scene *s, struct edges *edges) {
+        for (unsigned i = 0; i < edges->n; i++) {
+                struct event *e = &edges->list[i];
+
+                assert_true(s->logged < SCENE_LOG_MAX);
+                assert_ptr_equal(e->database, s->config.name);
+                assert_int_equal(e->boot_usec, s->now.boot_usec);
+                assert_int_equal(e->ready, e->state == STATE_AWAKE);
+                s->log[s->logged++].event = *e;
+        }
+        edges->n = 0;
+}
+
+static inline struct scene scene(const char *host) {
+        struct scene s = {
+                /* Not at 0: that is "never". */
+                .now = {.boot_usec = 1000 * SEC, .real_usec = UINT64_C(1800000000) * SEC, .suspended_usec = 5},
+                .phase = PHASE_AUTH,
+                .server = {.version = 150018},
+        };
+
+        (void)unit_conninfo(&s.conninfo, host);
+        s.config = unit_config("main", NULL);
+        return s;
+}
+
+static inline void scene_begin(struct scene *s) {
+        s->config.conninfo = &s->conninfo.conninfo;
+        s->conninfo.conninfo.keywords = s->conninfo.keywords;
+        s->conninfo.conninfo.values = s->conninfo.values;
+        assert_int_equal(target_new(7, &s->config, s->now, &s->t), 0);
+}
+
+static inline void scene_end(struct scene *s) {
+        s->t = target_free(s->t);
+}
+
+/* The next unread edge. */
+static inline const struct event *edge(struct scene *s) {
+        if (s->read == s->logged)
+                fail_msg("no edge was told, but one was expected");
+        return &s->log[s->read++].event;
+}
+
+static inline void no_edge(struct scene *s) {
+        if (s->read < s->logged)
+                fail_msg("an edge too many: %s %s (%s)", event_kind_name(s->log[s->read].event.kind),
+                         state_name(s->log[s->read].event.state), reason_slug(s->log[s->read].event.reason));
+}
+
+static inline void became(struct scene *s, enum state state, enum reason reason) {
+        const struct event *e = edge(s);
+
+        if (e->kind != EVENT_STATE || e->state != state || e->reason != reason)
+                fail_msg("expected %s (%s), was told %s %s (%s)", state_name(state), reason_slug(reason),
+                         event_kind_name(e->kind), state_name(e->state), reason_slug(e->reason));
+}
+
+static inline void is(struct scene *s, enum state state, enum reason reason) {
+        if (s->t->state != state || s->t->reason != reason)
+                fail_msg("expected %s (%s), is %s (%s)", state_name(state), reason_slug(reason), state_name(s->t->state),
+                         reason_slug(s->t->reason));
+        no_edge(s);
+}
+
+/* What the engine does when something of this target is due at S->now; no check is started. */
+static inline void scene_tick_once(struct scene *s) {
+        struct edges edges = {0};
+
+        target_tick(s->t, s->now, &edges);
+        scene_note(s, &edges);
+        if (target_is_slow(s->t, s->now)) {
+                target_slow(s->t, s->phase, s->now, &edges);
+                scene_note(s, &edges);
+        }
+}
+
+static inline void scene_tick(struct scene *s) {
+        scene_tick_once(s);
+        /* A wake that is late already when it is seen to be one takes a second look; nothing takes a third. */
+        if (target_due(s->t) <= s->now.boot_usec)
+                scene_tick_once(s);
+        assert_true(target_due(s->t) > s->now.boot_usec);
+}
+
+static inline void scene_jump(struct scene *s, uint64_t boot_usec) {
+        s->now.real_usec += boot_usec - s->now.boot_usec;
+        s->now.boot_usec = boot_usec;
+}
+
+/* Lets USEC pass; whatever is due of time itself happens in its moment. */
+static inline void pass(struct scene *s, uint64_t usec) {
+        uint64_t goal = s->now.boot_usec + usec;
+
+        while (target_due(s->t) <= goal) {
+                scene_jump(s, MAX(s->now.boot_usec, target_due(s->t)));
+                scene_tick(s);
+        }
+        scene_jump(s, goal);
+}
+
+/* Usec until the next check; USEC_INFINITY: none. */
+static inline uint64_t next_in(const struct scene *s) {
+        return usec_sub(policy_next(s->t).due_boot_usec, s->now.boot_usec);
+}
+
+static inline void next_is(const struct scene *s, enum check check, uint64_t in_usec) {
+        struct plan plan = policy_next(s->t);
+
+        if (plan.due_boot_usec == USEC_INFINITY)
+                fail_msg("nothing is planned, expected a %s in %llu usec", check_name(check), (unsigned long long)in_usec);
+        if (plan.check != check || next_in(s) != in_usec)
+                fail_msg("expected a %s in %llu usec, planned is a %s in %llu usec", check_name(check), (unsigned long long)in_usec,
+                         check_name(plan.check), (unsigned long long)next_in(s));
+}
+
+static inline void nothing_planned(const struct scene *s) {
+        struct plan plan = policy_next(s->t);
+
+        if (plan.due_boot_usec != USEC_INFINITY)
+                fail_msg("a %s is planned in %llu usec", check_name(plan.check), (unsigned long long)next_in(s));
+}
+
+/* Starts the check that is due now. */
+static inline void start(struct scene *s, enum check check) {
+        next_is(s, check, 0);
+        target_begin(s->t, check, ++s->next_attempt, s->now);
+        nothing_planned(s);
+}
+
+/* How the one in flight reads when it ends now. */
+static inline struct attempt scene_attempt(const struct scene *s, enum reason reason) {
+        struct attempt a = {
+                .id = s->t->in_flight_id,
+                .check = s->t->in_flight_check,
+                .started_boot_usec = s->t->in_flight_boot_usec,
+                .started_real_usec = s->now.real_usec - (s->now.boot_usec - s->t->in_flight_boot_usec),
+                .total_usec = s->now.boot_usec - s->t->in_flight_boot_usec,
+                .last_phase = PHASE_QUERY,
+                .reason = reason,
+        };
+
+        if (reason == REASON_NONE && a.check != CHECK_DOOR) {
+                a.server = s->server;
+                a.server.uptime_usec = s->now.boot_usec - s->server_started_at;
+                a.server.started_real_usec = s->now.real_usec - a.server.uptime_usec;
+        }
+        /* As the prober: a good login replaces the session, a failed one leaves it, a failed ping ends it. */
+        if (a.check == CHECK_LOGIN && reason == REASON_NONE)
+                a.session_held = !s->never_holds && !s->t->provider->session_keeps_awake;
+        else
+                a.session_held = s->t->session_held && (a.check != CHECK_PING || reason == REASON_NONE);
+        if (reason != REASON_NONE)
+                (void)text_copy(a.detail, sizeof(a.detail), reason_slug(reason));
+        return a;
+}
+
+static inline void finish_as(struct scene *s, struct attempt attempt, bool own_network) {
+        struct edges edges = {0};
+        unsigned first = s->logged;
+
+        target_finish(s->t, &attempt, own_network, s->now, &edges);
+        scene_note(s, &edges);
+        for (unsigned i = first; i < s->logged; i++)
+                s->log[i].attempt = attempt;
+        /* The engine looks at it again at once when something is due at once (linger 0). */
+        if (target_due(s->t) <= s->now.boot_usec)
+                scene_tick(s);
+}
+
+/* The one in flight takes TOOK and ends with REASON. */
+static inline void ends(struct scene *s, uint64_t took, enum reason reason) {
+        pass(s, took);
+        assert_true(s->t->in_flight);
+        finish_as(s, scene_attempt(s, reason), false);
+}
+
+/* Waits for the next check, which must be a CHECK after WAIT, and lets it end. */
+static inline void check_after_wait(struct scene *s, uint64_t wait, enum check check, uint64_t took, enum reason reason) {
+        next_is(s, check, wait);
+        pass(s, wait);
+        start(s, check);
+        ends(s, took, reason);
+}
+
+static inline void session_ends(struct scene *s, enum reason reason, const char *sqlstate, bool bare_eof) {
+        struct attempt end = {.reason = reason};
+        struct edges edges = {0};
+
+        (void)text_copy(end.sqlstate, sizeof(end.sqlstate), sqlstate);
+        target_session_ended(s->t, &end, bare_eof, s->now, &edges);
+        scene_note(s, &edges);
+}
+
+static inline void pause_for(struct scene *s, uint64_t usec) {
+        struct edges edges = {0};
+
+        target_pause(s->t, usec, s->now, &edges);
+        scene_note(s, &edges);
+}
+
+static inline void host_sleeps(struct scene *s, uint64_t usec) {
+        struct edges edges = {0};
+
+        s->now.suspended_usec += usec;
+        scene_jump(s, s->now.boot_usec + usec);
+        target_host_suspended(s->t, s->now, &edges);
+        scene_note(s, &edges);
+        scene_tick(s);
+}
+
+/* The server starts now. */
+static inline void server_starts(struct scene *s) {
+        s->server_started_at = s->now.boot_usec;
+}
+
+/* A database on a plain server that runs for long, found awake by the first login. */
+static inline void scene_awake(struct scene *s) {
+        scene_begin(s);
+        start(s, CHECK_LOGIN);
+        ends(s, 20 * MSEC, REASON_NONE);
+        became(s, STATE_AWAKE, REASON_NONE);
+        no_edge(s);
+}
+
+static inline void sums_agree(const struct target *t) {
+        uint64_t by_reason = 0, failed = 0, by_cause = 0;
+
+        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
+                by_reason += t->failures_by_reason[reason];
+        for (unsigned check = 0; check < _CHECK_MAX; check++)
+                for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
+                        if (class != CLASS_OK)
+                                failed += t->attempts[check][class];
+        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                by_cause += t->wakes_by_cause[cause];
+        assert_int_equal(t->failures_total, by_reason);
+        assert_int_equal(t->failures_by_reason[REASON_NONE], 0);
+        assert_true(failed <= t->failures_total); /* the ends of sessions are no attempts */
+        assert_int_equal(t->wakes, by_cause);
+        assert_int_equal(t->wake_latency ? t->wake_latency->count : 0, t->wakes);
+}

@@ -1,0 +1,265 @@
+/* Whatever happens to a database, in whatever order: what must hold of it always. */
+#include "scene.h"
+
+#include "base/random.h"
+
+#include <stdio.h>
+
+#define WORLDS 400
+#define STEPS 1500
+
+static uint64_t dice;
+
+static uint64_t below(uint64_t n) {
+        return random_next(&dice) % n;
+}
+
+static uint64_t one_of(const uint64_t *values, size_t n) {
+        return values[below(n)];
+}
+
+#define ONE_OF(...) one_of((const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+struct history {
+        enum state state;
+        enum reason reason;
+        uint64_t generation, failures, wakes, attempts;
+        unsigned checks_in_one_instant;
+        uint64_t last_check_boot_usec;
+};
+
+static struct scene random_scene(void) {
+        static const char *const hosts[] = {
+                "db.example.org", "ep-x.eu.neon.tech", "ep-x-pooler.eu.neon.tech", "db.cluster-abc.eu-central-1.rds.amazonaws.com",
+                "/run/postgresql",
+        };
+        struct scene s = scene(hosts[below(ARRAY_LENGTH(hosts))]);
+
+        s.config.policy = (enum policy_choice)below(POLICY_OBSERVE + 1);
+        s.config.ping_interval_usec = ONE_OF(10 * MSEC, SEC, 10 * SEC, 5 * MIN_);
+        s.config.login_interval_usec = ONE_OF(10 * MSEC, SEC, 60 * SEC, USEC_PER_DAY);
+        s.config.door_interval_usec = ONE_OF(0, 10 * MSEC, 30 * SEC, USEC_PER_HOUR);
+        s.config.retry_interval_usec = ONE_OF(10 * MSEC, SEC, MIN_);
+        s.config.down_interval_usec = ONE_OF(10 * MSEC, 15 * SEC, 10 * MIN_);
+        s.config.blocked_interval_usec = ONE_OF(SEC, 5 * MIN_);
+        s.config.jitter_permille = (unsigned)ONE_OF(0, 100, 500);
+        s.config.attempt_timeout_usec = ONE_OF(SEC, 30 * SEC);
+        s.config.slow_usec = ONE_OF(10 * MSEC, 500 * MSEC, MIN_);
+        s.config.wake_timeout_usec = ONE_OF(100 * MSEC, 3 * MIN_);
+        s.config.rise = (unsigned)(1 + below(3));
+        s.config.fall = (unsigned)(1 + below(4));
+        s.config.linger_usec = ONE_OF(0, SEC, 60 * SEC);
+        s.config.fresh_for_usec = ONE_OF(0, 0, 20 * SEC);
+        s.config.suspend_after_usec = ONE_OF(0, SEC);
+        s.config.wake_at_start = below(2);
+        s.config.expect = (struct expect){.has_primary = below(2), .primary = true};
+        s.never_holds = below(8) == 0;
+        return s;
+}
+
+static enum reason random_reason(enum check check) {
+        static const enum reason some[] = {
+                REASON_DNS_FAILED, REASON_TCP_REFUSED, REASON_AUTH_TIMEOUT, REASON_AUTH_PASSWORD, REASON_SERVER_STARTING,
+                REASON_SERVER_RECOVERING,
+                REASON_SERVER_FULL, REASON_SERVER_STOPPING, REASON_PROVIDER_TRANSIENT, REASON_PROVIDER_THROTTLED, REASON_PROVIDER_QUOTA,
+                REASON_QUERY_TIMEOUT, REASON_SERVER_STARTING, REASON_SESSION_LOST, REASON_EXPECT_VALUE, REASON_UNCLASSIFIED,
+        };
+        enum reason reason = some[below(ARRAY_LENGTH(some))];
+
+        if (below(3) > 0)
+                return REASON_NONE;
+        if (check == CHECK_DOOR && reason_class(reason) == CLASS_DEGRADED)
+                return REASON_NONE;
+        return reason == REASON_SESSION_LOST && check != CHECK_PING ? REASON_TCP_RESET : reason;
+}
+
+static void start_what_is_due(struct scene *s, struct history *h) {
+        struct plan plan = policy_next(s->t);
+
+        /* The time that no check can end: nothing may be asked twice in one instant for ever. */
+        h->checks_in_one_instant = s->now.boot_usec == h->last_check_boot_usec ? h->checks_in_one_instant + 1 : 0;
+        h->last_check_boot_usec = s->now.boot_usec;
+        assert_true(h->checks_in_one_instant < 12);
+        if (below(50) == 0) {
+                target_begin(s->t, plan.check, ++s->next_attempt, s->now);
+                target_cancel(s->t, plan.check, s->now);
+                return;
+        }
+        target_begin(s->t, plan.check, ++s->next_attempt, s->now);
+        h->attempts++;
+}
+
+static void let_end(struct scene *s) {
+        struct attempt a = scene_attempt(s, random_reason(s->t->in_flight_check));
+
+        if (a.reason == REASON_EXPECT_VALUE)
+                a.session_held = s->t->session_held;
+        a.door_let_in = a.check == CHECK_DOOR && a.reason == REASON_NONE && below(200) == 0;
+        finish_as(s, a, a.reason == REASON_DNS_FAILED && below(2));
+}
+
+static void cut_at_random(struct scene *s) {
+        if (below(2))
+                session_ends(s, REASON_SESSION_CUT, "57P01", false);
+        else
+                session_ends(s, REASON_SESSION_LOST, "", true);
+}
+
+static void random_step(struct scene *s, struct history *h) {
+        s->phase = (enum phase)below(_PHASE_MAX);
+        s->server.in_recovery = below(20) == 0;
+        switch (below(20)) {
+        case 0:
+                if (below(3) == 0)
+                        cut_at_random(s);
+                return;
+        case 1:
+                (void)target_wake(s->t, (enum wake_cause)below(_WAKE_CAUSE_MAX), s->now);
+                return;
+        case 2:
+                if (below(4) == 0)
+                        pause_for(s, ONE_OF(0, SEC, USEC_PER_HOUR));
+                return;
+        case 3:
+                if (below(10) == 0)
+                        host_sleeps(s, ONE_OF(2 * SEC, USEC_PER_HOUR));
+                return;
+        case 4:
+                server_starts(s);
+                return;
+        case 5:
+                /* An attempt always ends in its time; without one, days may go by. */
+                if (s->t->in_flight)
+                        pass(s, below(s->config.attempt_timeout_usec));
+                else if (below(4) == 0)
+                        pass(s, below(ONE_OF(10 * MSEC, SEC, MIN_, USEC_PER_DAY)));
+                return;
+        default:
+                break;
+        }
+        if (s->t->in_flight) {
+                pass(s, MIN(below(ONE_OF(1, 20 * MSEC, SEC, 40 * SEC)), s->config.attempt_timeout_usec));
+                if (s->t->in_flight)
+                        let_end(s);
+        } else if (policy_next(s->t).due_boot_usec != USEC_INFINITY) {
+                pass(s, next_in(s));
+                if (policy_next(s->t).due_boot_usec <= s->now.boot_usec)
+                        start_what_is_due(s, h);
+        } else
+                pass(s, below(10 * MIN_));
+}
+
+static void edges_are_edges(struct scene *s, struct history *h) {
+        for (; s->read < s->logged; s->read++) {
+                const struct event *e = &s->log[s->read].event;
+
+                assert_true(e->kind == EVENT_STATE || e->kind == EVENT_WAKE);
+                if (e->kind == EVENT_WAKE) {
+                        assert_true(e->state == STATE_AWAKE || e->state == STATE_DEGRADED);
+                        assert_int_equal(e->state, h->state);
+                        continue;
+                }
+                assert_int_equal(e->previous, h->state);
+                assert_false(e->state == h->state && e->reason == h->reason);
+                h->state = e->state;
+                h->reason = e->reason;
+        }
+        assert_int_equal(s->t->state, h->state);
+        assert_int_equal(s->t->reason, h->reason);
+        s->read = s->logged = 0;
+}
+
+static void verdicts_have_their_evidence(const struct scene *s) {
+        const struct target *t = s->t;
+
+        assert_int_equal(t->waking, t->state == STATE_WAKING);
+        assert_int_equal(target_ready(t), t->state == STATE_AWAKE);
+        assert_int_equal(t->reason == REASON_NONE, t->state == STATE_AWAKE);
+        if (t->state == STATE_AWAKE) {
+                assert_true(t->last_success_real_usec > 0);
+                assert_true(t->fresh_until_boot_usec > s->now.boot_usec);
+                /* For ever only while a session stands there to tell of the end. */
+                if (t->fresh_until_boot_usec == USEC_INFINITY)
+                        assert_true(t->session_held);
+        }
+        if (t->state == STATE_ASLEEP)
+                assert_true(t->provider->suspends && !t->session_held);
+        if (t->state == STATE_DOWN || t->state == STATE_BLOCKED || t->state == STATE_FULL || t->state == STATE_DEGRADED)
+                assert_true(t->fresh_until_boot_usec > s->now.boot_usec);
+}
+
+static void the_plan_is_allowed(const struct scene *s) {
+        const struct target *t = s->t;
+        struct plan plan = policy_next(t);
+
+        assert_true(target_due(t) > s->now.boot_usec);
+        if (t->paused_until_boot_usec || t->in_flight) {
+                assert_int_equal(plan.due_boot_usec, USEC_INFINITY);
+                return;
+        }
+        if (t->policy == POLICY_IS_KEEP_AWAKE)
+                assert_int_not_equal(plan.due_boot_usec, USEC_INFINITY);
+        else if (!t->demand_until_boot_usec && plan.due_boot_usec != USEC_INFINITY)
+                assert_int_equal(plan.check, CHECK_DOOR);
+        if (plan.due_boot_usec == USEC_INFINITY)
+                return;
+        if (plan.check == CHECK_PING)
+                assert_true(t->session_held);
+        if (plan.check == CHECK_DOOR)
+                assert_true(t->provider->door_is_free && !t->door_open && t->config->door_interval_usec > 0);
+}
+
+static void counters_only_grow(const struct scene *s, struct history *h) {
+        const struct target *t = s->t;
+
+        assert_true(t->generation >= h->generation);
+        assert_true(t->failures_total >= h->failures);
+        assert_true(t->wakes >= h->wakes);
+        h->generation = t->generation;
+        h->failures = t->failures_total;
+        h->wakes = t->wakes;
+        sums_agree(t);
+}
+
+static void whatever_happens_the_rules_hold(void **state) {
+        uint64_t attempts = 0, wakes = 0, seen[_STATE_MAX] = {0};
+
+        (void)state;
+        for (uint64_t world = 1; world <= WORLDS; world++) {
+                struct scene s;
+                struct history h = {.state = STATE_UNKNOWN, .reason = REASON_NOT_CHECKED};
+
+                dice = world;
+                s = random_scene();
+                scene_begin(&s);
+                for (unsigned step = 0; step < STEPS; step++) {
+                        random_step(&s, &h);
+                        if (target_due(s.t) <= s.now.boot_usec)
+                                scene_tick(&s);
+                        edges_are_edges(&s, &h);
+                        verdicts_have_their_evidence(&s);
+                        the_plan_is_allowed(&s);
+                        counters_only_grow(&s, &h);
+                        seen[s.t->state]++;
+                }
+                attempts += h.attempts;
+                wakes += h.wakes;
+                scene_end(&s);
+        }
+        print_message("%llu attempts, %llu wakes; steps in", (unsigned long long)attempts, (unsigned long long)wakes);
+        for (unsigned i = 0; i < _STATE_MAX; i++)
+                print_message(" %s %llu", state_name((enum state)i), (unsigned long long)seen[i]);
+        print_message("\n");
+        /* The dice were good: every state was walked through, often. */
+        for (unsigned i = 0; i < _STATE_MAX; i++)
+                assert_true(seen[i] > 100);
+        assert_true(wakes > 100);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                UNIT_TEST(whatever_happens_the_rules_hold),
+        };
+
+        return UNIT_RUN(tests);
+}

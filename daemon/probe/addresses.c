@@ -1,0 +1,114 @@
+#include "probe/addresses.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+
+static bool contains(const struct addresses *addresses, const char *text) {
+        for (unsigned i = 0; i < addresses->n; i++)
+                if (streq(addresses->list[i], text))
+                        return true;
+        return false;
+}
+
+static void add(struct addresses *addresses, const struct addrinfo *info) {
+        char text[ADDRESS_TEXT_MAX];
+
+        if (addresses->n == ADDRESSES_MAX)
+                return;
+        if (getnameinfo(info->ai_addr, info->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0 || contains(addresses, text))
+                return;
+        memcpy(addresses->list[addresses->n++], text, sizeof(text));
+}
+
+/* No AI_ADDRCONFIG: it leaves nothing over on a host that has loopback only. An address without a route fails at once when it is tried. */
+int addresses_resolve(const char *host, struct addresses **ret_addresses) {
+        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+        struct addresses *addresses;
+        struct addrinfo *found = NULL;
+        int r;
+
+        r = getaddrinfo(host, NULL, &hints, &found);
+        if (r != 0)
+                return r;
+        addresses = calloc(1, sizeof(*addresses));
+        for (const struct addrinfo *info = found; addresses && info; info = info->ai_next)
+                add(addresses, info);
+        freeaddrinfo(found);
+        if (!addresses)
+                return EAI_MEMORY;
+        if (addresses->n == 0) {
+                free(addresses);
+                return EAI_NONAME;
+        }
+        *ret_addresses = addresses;
+        return 0;
+}
+
+static bool is_usual_literal(const char *host) {
+        struct in6_addr ignored;
+
+        return inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1;
+}
+
+/* The less usual ones: "fe80::1%eth0", "127.1". */
+static bool is_literal(const char *host) {
+        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
+        struct addrinfo *found = NULL;
+
+        if (is_usual_literal(host))
+                return true;
+        if (getaddrinfo(host, NULL, &hints, &found) != 0)
+                return false;
+        freeaddrinfo(found);
+        return true;
+}
+
+int addresses_literal(const struct conninfo *conninfo, char ret_text[ADDRESS_TEXT_MAX]) {
+        const char *hostaddr = conninfo_get(conninfo, "hostaddr"), *host = conninfo_get(conninfo, "host");
+
+        if (hostaddr && *hostaddr) {
+                (void)text_copy(ret_text, ADDRESS_TEXT_MAX, hostaddr);
+                return 0;
+        }
+        if (!host || conninfo_is_socket(conninfo)) {
+                ret_text[0] = '\0';
+                return 0;
+        }
+        if (strlen(host) >= ADDRESS_TEXT_MAX || !is_literal(host))
+                return 1;
+        (void)text_copy(ret_text, ADDRESS_TEXT_MAX, host);
+        return 0;
+}
+
+void addresses_prefer(struct addresses *addresses, const char *first) {
+        char text[ADDRESS_TEXT_MAX];
+
+        for (unsigned i = 1; i < addresses->n; i++) {
+                if (!streq(addresses->list[i], first))
+                        continue;
+                memcpy(text, addresses->list[i], sizeof(text));
+                memmove(addresses->list[1], addresses->list[0], i * sizeof(text));
+                memcpy(addresses->list[0], text, sizeof(text));
+                return;
+        }
+}
+
+void addresses_format(const struct conninfo *conninfo, const char *address, char *buffer, size_t size) {
+        const char *port = conninfo_get(conninfo, "port"), *host = conninfo_get(conninfo, "host");
+        char path[256];
+        size_t length;
+
+        if (!port || !*port)
+                port = "5432";
+        if (*address) {
+                (void)snprintf(buffer, size, strchr(address, ':') ? "[%s]:%s" : "%s:%s", address, port);
+                return;
+        }
+        (void)snprintf(path, sizeof(path), "%s/.s.PGSQL.%s", host ? host : "", port);
+        length = strlen(path);
+        (void)text_copy(buffer, size, length < size ? path : path + length - size + 1);
+}

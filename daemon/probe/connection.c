@@ -1,0 +1,465 @@
+/*
+ * What libpq does not say is worked around here, and only here:
+ *
+ * - The SQLSTATE of a failed connect has no accessor; verbose messages carry it (model/classify.h reads them).
+ * - A FATAL that arrives while nothing was asked is delivered as a notice, and only the read after it finds the end of the connection.
+ *   Both are one event: the notice is enough.
+ * - libpq believes every length word and reads on while there is something to read. What a server may send in answer to one question is
+ *   bounded here by the kernel's own count of received bytes, which sees what libpq discards as well (an endless stream of notices).
+ * - PQcancel() blocks; nothing is ever cancelled, a connection that took too long is closed.
+ */
+#include "probe/connection.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <libpq-fe.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define RECEIVED_MAX (UINT64_C(1) << 20)
+#define PARAMETERS_MAX 96
+
+/* libpq takes a passfile that cannot be opened as one without a fitting line. Nothing can ever be created below /dev/null. */
+#define NO_PASSFILE "/dev/null/pgwaked"
+
+struct parameters {
+        const char *keywords[PARAMETERS_MAX + 1];
+        const char *values[PARAMETERS_MAX + 1];
+        size_t n;
+};
+
+/* Of two equal keywords libpq takes the later. */
+static void add(struct parameters *parameters, const char *keyword, const char *value) {
+        if (parameters->n == PARAMETERS_MAX)
+                return;
+        parameters->keywords[parameters->n] = keyword;
+        parameters->values[parameters->n++] = value;
+}
+
+static void add_default(struct parameters *parameters, const struct conninfo *conninfo, const char *keyword, const char *value) {
+        if (!conninfo_get(conninfo, keyword))
+                add(parameters, keyword, value);
+}
+
+/* What libpq would ignore it is not shown: it says so on stderr, at every connection. The configuration's complaint said it once. */
+static bool passfile_is_usable(const struct conninfo *conninfo) {
+        const char *path = conninfo_get(conninfo, "passfile");
+        struct stat st;
+
+        return path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & (S_IRWXG | S_IRWXO));
+}
+
+/*
+ * gssencmode and sslmode may each double the attempts, and with them the wakes; the operator's sslmode stays, GSS encryption is not for
+ * probing. A held session must notice a host that vanished without a word: within a minute, when nothing else is said on it.
+ */
+static void parameters_fill(struct parameters *parameters, const struct connection *c) {
+        const struct conninfo *conninfo = c->conninfo;
+
+        parameters->n = 0;
+        for (size_t i = 0; i < conninfo->n; i++)
+                add(parameters, conninfo->keywords[i], conninfo->values[i]);
+        if (*c->address)
+                add(parameters, "hostaddr", c->address);
+        add(parameters, "application_name", "pgwaked");
+        add(parameters, "client_encoding", "UTF8");
+        add(parameters, "gssencmode", "disable");
+        if (c->door || !passfile_is_usable(conninfo))
+                add(parameters, "passfile", NO_PASSFILE);
+        if (!c->door && conninfo->password)
+                add(parameters, "password", conninfo->password);
+        if (c->keep) {
+                add_default(parameters, conninfo, "keepalives_idle", "30");
+                add_default(parameters, conninfo, "keepalives_interval", "10");
+                add_default(parameters, conninfo, "keepalives_count", "3");
+                add_default(parameters, conninfo, "tcp_user_timeout", "30000");
+        }
+        parameters->keywords[parameters->n] = parameters->values[parameters->n] = NULL;
+}
+
+static bool asks_for_tls_first(const struct conninfo *conninfo) {
+        const char *mode = conninfo_get(conninfo, "sslmode");
+
+        return !conninfo_is_socket(conninfo) && !(mode && (streq(mode, "disable") || streq(mode, "allow")));
+}
+
+static enum phase phase_of(const struct connection *c) {
+        switch (PQstatus(c->pg)) {
+        case CONNECTION_NEEDED:
+        case CONNECTION_STARTED:
+                return PHASE_CONNECT;
+        case CONNECTION_MADE:
+                return !PQsslInUse(c->pg) && asks_for_tls_first(c->conninfo) ? PHASE_TLS : PHASE_AUTH;
+        case CONNECTION_SSL_STARTUP:
+        case CONNECTION_GSS_STARTUP:
+                return PHASE_TLS;
+        case CONNECTION_AWAITING_RESPONSE:
+        case CONNECTION_AUTH_OK:
+        case CONNECTION_SETENV:
+        case CONNECTION_CHECK_WRITABLE:
+        case CONNECTION_CONSUME:
+        case CONNECTION_CHECK_TARGET:
+        case CONNECTION_CHECK_STANDBY:
+                return PHASE_AUTH;
+        case CONNECTION_OK:
+                return PHASE_QUERY;
+        case CONNECTION_BAD:
+                break;
+        }
+        return c->phase; /* where it was when it failed */
+}
+
+/*
+ * Whether the server ends the session with these words: FATAL, and what a process that must go at once (another one crashed, or an
+ * immediate shutdown) can only say as a WARNING.
+ */
+static bool says_end(const char *severity, const char *sqlstate) {
+        return streq(severity, "FATAL") || streq(severity, "PANIC") || streq(sqlstate, "57P01") || streq(sqlstate, "57P02");
+}
+
+/* A notice of the server counts when it ends the session; one that libpq makes itself has no SQLSTATE and is about broken protocol. */
+static void take_notice(void *userdata, const PGresult *notice) {
+        struct connection *c = userdata;
+        const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+        const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE), *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+
+        if (!severity)
+                severity = PQresultErrorField(notice, PG_DIAG_SEVERITY);
+        if (c->words || !severity || !text)
+                return;
+        if (sqlstate && !says_end(severity, sqlstate))
+                return;
+        c->words = strdup(text);
+        (void)text_copy(c->severity, sizeof(c->severity), sqlstate ? "FATAL" : severity);
+        (void)text_copy(c->sqlstate, sizeof(c->sqlstate), sqlstate);
+}
+
+static enum step fail(struct connection *c, const char *complaint) {
+        c->complaint = complaint;
+        return STEP_FAILED;
+}
+
+static uint64_t count_received(const struct connection *c) {
+        struct tcp_info info;
+        socklen_t size = sizeof(info);
+
+        if (getsockopt(PQsocket(c->pg), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+            size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
+                return info.tcpi_bytes_received;
+        return c->received_here;
+}
+
+/* The first look only sets the mark, so that the usual answer, complete at once, costs no system call. */
+static bool received_too_much(struct connection *c) {
+        uint64_t received = count_received(c);
+
+        if (c->received_before == UINT64_MAX)
+                c->received_before = received;
+        return received - c->received_before > RECEIVED_MAX;
+}
+
+static enum step wait_for_more(struct connection *c) {
+        if (received_too_much(c))
+                return fail(c, "protocol error: more data than any answer can have");
+        return STEP_WAIT;
+}
+
+static enum step op_start(struct connection *c) {
+        struct parameters parameters;
+
+        parameters_fill(&parameters, c);
+        c->phase = PHASE_CONNECT;
+        c->received_before = 0;
+        c->pg = PQconnectStartParams(parameters.keywords, parameters.values, 0);
+        if (!c->pg)
+                return fail(c, "out of memory");
+        (void)PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
+        (void)PQsetNoticeReceiver(c->pg, take_notice, c);
+        if (PQstatus(c->pg) == CONNECTION_BAD)
+                return STEP_FAILED;
+        c->want_write = true;
+        c->phase = phase_of(c);
+        return STEP_WAIT;
+}
+
+static enum step op_poll(struct connection *c) {
+        PostgresPollingStatusType poll;
+
+        /* CONNECTION_MADE only wants to see that it can write, which it has just seen. */
+        do
+                poll = PQconnectPoll(c->pg);
+        while (poll == PGRES_POLLING_WRITING && PQstatus(c->pg) == CONNECTION_MADE);
+
+        c->phase = phase_of(c);
+        c->want_write = poll == PGRES_POLLING_WRITING;
+        c->let_in = c->let_in || PQstatus(c->pg) == CONNECTION_AUTH_OK || PQstatus(c->pg) == CONNECTION_OK;
+        switch (poll) {
+        case PGRES_POLLING_OK:
+                /* PQfinish() as well must never wait for a socket to take its last bytes. */
+                return PQsetnonblocking(c->pg, 1) < 0 ? STEP_FAILED : STEP_DONE;
+        case PGRES_POLLING_READING:
+        case PGRES_POLLING_WRITING:
+        case PGRES_POLLING_ACTIVE:
+                return wait_for_more(c);
+        case PGRES_POLLING_FAILED:
+                break;
+        }
+        return STEP_FAILED;
+}
+
+static void clear_result(struct connection *c) {
+        PQclear(c->result);
+        c->result = NULL;
+}
+
+/* 0 when it is all out. */
+static int flush(struct connection *c) {
+        int r = PQflush(c->pg);
+
+        c->want_write = r == 1;
+        return r < 0 ? -EIO : 0;
+}
+
+static enum step op_send(struct connection *c) {
+        clear_result(c);
+        c->phase = PHASE_QUERY;
+        if (!PQsendQuery(c->pg, c->sql) || flush(c) < 0)
+                return STEP_FAILED;
+        return STEP_WAIT;
+}
+
+static int count_where_kernel_does_not(struct connection *c) {
+        int waiting = 0;
+
+        if (conninfo_is_socket(c->conninfo) && ioctl(PQsocket(c->pg), FIONREAD, &waiting) == 0)
+                c->received_here += (uint64_t)waiting;
+        return waiting;
+}
+
+/* Notifications would pile up in libpq: nobody listens to any here, but a server may send what it likes. */
+static void drop_notifications(struct connection *c) {
+        PGnotify *notification;
+
+        while ((notification = PQnotifies(c->pg)))
+                PQfreemem(notification);
+}
+
+static bool consume(struct connection *c) {
+        (void)count_where_kernel_does_not(c);
+        if (!PQconsumeInput(c->pg))
+                return false;
+        /* A TLS record may be longer than what libpq had room for; the rest waits in the TLS library, where epoll does not see it. */
+        if (PQisBusy(c->pg) && PQsslInUse(c->pg) && !PQconsumeInput(c->pg))
+                return false;
+        drop_notifications(c);
+        return true;
+}
+
+/* The first error counts, and ends it; of the answers the first that has rows. A COPY would answer itself for ever. */
+static enum step take_result(struct connection *c, PGresult *result) {
+        switch (PQresultStatus(result)) {
+        case PGRES_TUPLES_OK:
+                if (!c->result) {
+                        c->result = result;
+                        return STEP_WAIT;
+                }
+                break;
+        case PGRES_COMMAND_OK:
+        case PGRES_EMPTY_QUERY:
+        case PGRES_NONFATAL_ERROR:
+                break;
+        case PGRES_BAD_RESPONSE:
+        case PGRES_FATAL_ERROR:
+                clear_result(c);
+                c->result = result;
+                return STEP_FAILED;
+        case PGRES_COPY_OUT:
+        case PGRES_COPY_IN:
+        case PGRES_COPY_BOTH:
+        case PGRES_SINGLE_TUPLE:
+        case PGRES_PIPELINE_SYNC:
+        case PGRES_PIPELINE_ABORTED:
+                PQclear(result);
+                return fail(c, "protocol error: not an answer to a query");
+        }
+        PQclear(result);
+        return STEP_WAIT;
+}
+
+static enum step op_receive(struct connection *c) {
+        if (c->want_write && flush(c) < 0)
+                return STEP_FAILED;
+        if (!consume(c))
+                return STEP_FAILED;
+        while (!PQisBusy(c->pg)) {
+                PGresult *result = PQgetResult(c->pg);
+
+                if (!result)
+                        return PQstatus(c->pg) == CONNECTION_OK ? STEP_DONE : STEP_FAILED;
+                if (take_result(c, result) == STEP_FAILED)
+                        return STEP_FAILED;
+        }
+        return wait_for_more(c);
+}
+
+static enum step op_idle(struct connection *c) {
+        bool alive = consume(c);
+
+        /* What was read before the end is read first, so that the end is known by its cause. */
+        (void)PQisBusy(c->pg);
+        if (!alive || c->words || PQstatus(c->pg) != CONNECTION_OK)
+                return STEP_FAILED;
+        return wait_for_more(c);
+}
+
+void connection_aim(struct connection *c, struct conninfo *conninfo, const char *address, bool door, bool keep) {
+        connection_close(c);
+        c->conninfo = conninfo_ref(conninfo);
+        (void)text_copy(c->address, sizeof(c->address), address);
+        c->door = door;
+        c->keep = keep;
+}
+
+void connection_set_query(struct connection *c, const char *sql, char *own) {
+        free(c->own_sql);
+        c->own_sql = own;
+        c->sql = own ? own : sql;
+}
+
+static enum step perform(struct connection *c, enum op op) {
+        switch (op) {
+        case OP_START:
+                return op_start(c);
+        case OP_POLL:
+                return op_poll(c);
+        case OP_SEND:
+                return op_send(c);
+        case OP_RECEIVE:
+                return op_receive(c);
+        case OP_IDLE:
+                return op_idle(c);
+        }
+        return STEP_FAILED;
+}
+
+void connection_perform(struct connection *c, enum op op) {
+        c->step = perform(c, op);
+}
+
+int connection_fd(const struct connection *c) {
+        return c->pg ? PQsocket(c->pg) : -1;
+}
+
+void connection_forget_received(struct connection *c) {
+        c->received_before = UINT64_MAX;
+}
+
+bool connection_has_row(const struct connection *c, unsigned columns) {
+        return c->result && PQntuples(c->result) == 1 && PQnfields(c->result) == (int)columns;
+}
+
+const char *connection_value(const struct connection *c, unsigned column) {
+        if (!c->result || PQntuples(c->result) < 1 || (int)column >= PQnfields(c->result) || PQgetisnull(c->result, 0, (int)column))
+                return NULL;
+        return PQgetvalue(c->result, 0, (int)column);
+}
+
+static const char *error_field(const struct connection *c, int field) {
+        return c->result && PQresultStatus(c->result) == PGRES_FATAL_ERROR ? PQresultErrorField(c->result, field) : NULL;
+}
+
+void connection_evidence(const struct connection *c, struct evidence *ret_evidence) {
+        struct evidence e = { .kind = EVIDENCE_LIBPQ, .phase = c->phase };
+
+        if (c->complaint)
+                e.text = c->complaint;
+        else if (c->words) {
+                e.text = c->words;
+                e.severity = c->severity;
+                e.sqlstate = *c->sqlstate ? c->sqlstate : NULL;
+        } else if (error_field(c, PG_DIAG_SQLSTATE)) {
+                e.severity = error_field(c, PG_DIAG_SEVERITY_NONLOCALIZED);
+                e.sqlstate = error_field(c, PG_DIAG_SQLSTATE);
+                e.text = error_field(c, PG_DIAG_MESSAGE_PRIMARY);
+        } else
+                e.text = c->pg ? PQerrorMessage(c->pg) : NULL;
+        if (!e.text)
+                e.text = "";
+        *ret_evidence = e;
+}
+
+/* How many bytes the UTF-8 character at TEXT has, 0 when there is none. */
+static size_t utf8_length(const unsigned char *text) {
+        size_t length = text[0] < 0x80 ? 1 : text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2 : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+
+        for (size_t i = 1; i < length; i++)
+                if ((text[i] & 0xC0) != 0x80)
+                        return 0;
+        return length;
+}
+
+/* What a server says in another encoding, or just to annoy, must not break the logs and answers that show it. */
+static void replace_strange_bytes(char *text) {
+        for (unsigned char *p = (unsigned char *)text; *p;) {
+                size_t length = utf8_length(p);
+
+                if (length == 0)
+                        *p = '?';
+                p += MAX(length, (size_t)1);
+        }
+}
+
+/* The server's own words, or the first line that libpq says behind the place it speaks of, which stands elsewhere. */
+void connection_detail(const struct connection *c, char *buffer, size_t size) {
+        static const char preamble[] = " failed: ";
+        char severity[SEVERITY_MAX], sqlstate[SQLSTATE_LENGTH + 1];
+        struct evidence e;
+        const char *behind;
+
+        connection_evidence(c, &e);
+        if (e.sqlstate || !classify_parse_message(e.text, severity, sqlstate, buffer, size)) {
+                behind = e.sqlstate ? NULL : strstr(e.text, preamble);
+                (void)text_copy(buffer, size, behind ? behind + strlen(preamble) : e.text);
+                buffer[strcspn(buffer, "\n")] = '\0';
+        }
+        replace_strange_bytes(buffer);
+        (void)text_flatten(buffer);
+}
+
+/* PQconnectionNeedsPassword() alone is true as well when no password would do: channel binding asked for and not offered. */
+bool connection_password_was_asked(const struct connection *c) {
+        return c->pg && PQconnectionNeedsPassword(c->pg) && strstr(PQerrorMessage(c->pg), "no password supplied");
+}
+
+bool connection_ended_mutely(const struct connection *c) {
+        return !c->words && !c->complaint && !error_field(c, PG_DIAG_SQLSTATE);
+}
+
+/* libpq's and OpenSSL's words for it, with TLS and without. */
+bool connection_ended_by_eof(const struct connection *c) {
+        const char *text = c->pg ? PQerrorMessage(c->pg) : "";
+
+        return connection_ended_mutely(c) && (text_contains(text, "closed the connection unexpectedly") ||
+                                              text_contains(text, "connection has been closed unexpectedly") ||
+                                              text_contains(text, "eof while reading") || text_contains(text, "EOF detected"));
+}
+
+void connection_close(struct connection *c) {
+        clear_result(c);
+        if (c->pg)
+                PQfinish(c->pg);
+        c->pg = NULL;
+        c->conninfo = conninfo_unref(c->conninfo);
+        connection_set_query(c, NULL, NULL);
+        free(c->words);
+        c->words = NULL;
+        c->complaint = NULL;
+        c->severity[0] = c->sqlstate[0] = '\0';
+        c->want_write = c->let_in = false;
+        c->received_before = UINT64_MAX;
+        c->received_here = 0;
+}

@@ -1,0 +1,259 @@
+/*
+ * libpq computes where it is called: a hostile server's count of SCRAM iterations holds a thread for seconds, and no thread can be made to
+ * stop. So the thread is left alone with that one connection, and everything else it had goes to a new one. When it returns, it hands the
+ * connection back and ends; nothing was lost, even if it was merely the machine that was busy.
+ */
+#include "probe/crew.h"
+
+#include "base/duration.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/message-id.h"
+#include "base/text.h"
+#include "probe/thread.h"
+
+#include <stdio.h>
+
+#define SURELY_STUCK_USEC (500 * USEC_PER_MSEC)
+/* More are not set aside at a time: somebody would be spending all our memory on stacks. */
+#define ASIDE_MAX 128
+#define STOP_GRACE_USEC (250 * USEC_PER_MSEC)
+#define STOP_SLICE_USEC (20 * USEC_PER_MSEC)
+
+struct post {
+        struct lane *lane;
+        struct prober *prober; /* NULL: the next one could not be started yet */
+        struct subject *away;  /* what the last one was set aside with */
+        bool ended;            /* crew_stop(): all its connections are terminated, its thread is joined */
+};
+
+/* A prober that was set aside and is not back yet. */
+struct aside {
+        struct prober *prober;
+        uint64_t since_usec; /* in libpq, CLOCK_MONOTONIC */
+        bool logged;
+        char address[sizeof(((struct attempt *)NULL)->address)];
+};
+
+struct crew {
+        struct post *posts;
+        unsigned n_posts;
+        struct aside aside[ASIDE_MAX];
+        unsigned n_aside;
+        unsigned replaced;
+};
+
+static int start_prober(struct crew *crew, struct post *post) {
+        char name[THREAD_NAME_MAX];
+        int r;
+
+        (void)snprintf(name, sizeof(name), "prober-%u", (unsigned)(post - crew->posts) & 0xFF);
+        r = prober_start(post->lane, post->away, name, &post->prober);
+        if (r == 0)
+                post->away = NULL;
+        return r;
+}
+
+static int start_posts(struct crew *crew, unsigned n, struct queue *reports, struct resolver *resolver) {
+        int r;
+
+        crew->posts = calloc(n, sizeof(*crew->posts));
+        if (!crew->posts)
+                return -ENOMEM;
+        for (; crew->n_posts < n; crew->n_posts++) {
+                struct post *post = &crew->posts[crew->n_posts];
+
+                r = lane_new(reports, resolver, &post->lane);
+                if (r < 0)
+                        return r;
+                r = start_prober(crew, post);
+                if (r < 0) {
+                        lane_free(post->lane);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+int crew_new(unsigned n, struct queue *reports, struct resolver *resolver, struct crew **ret_crew) {
+        struct crew *crew = calloc(1, sizeof(*crew));
+        int r;
+
+        if (!crew)
+                return -ENOMEM;
+        r = start_posts(crew, n, reports, resolver);
+        if (r < 0) {
+                crew_stop(crew, STOP_GRACE_USEC);
+                (void)crew_free(crew);
+                return r;
+        }
+        *ret_crew = crew;
+        return 0;
+}
+
+int crew_push(struct crew *crew, const struct lane_message *message) {
+        return lane_push(crew->posts[message->database % crew->n_posts].lane, message);
+}
+
+bool crew_has_aside(const struct crew *crew) {
+        return crew->n_aside > 0;
+}
+
+unsigned crew_size(const struct crew *crew) {
+        return crew->n_posts;
+}
+
+unsigned crew_replaced(const struct crew *crew) {
+        return crew->replaced;
+}
+
+/* The lane is ours until the next prober is started. */
+static void set_aside_if_stuck(struct crew *crew, struct post *post, uint64_t now_usec) {
+        struct aside *aside = &crew->aside[crew->n_aside];
+        const struct subject *away;
+        uint64_t busy_usec;
+
+        if (!post->prober || crew->n_aside == ASIDE_MAX)
+                return;
+        busy_usec = prober_busy_usec(post->prober, now_usec);
+        if (!prober_set_aside(post->prober, now_usec, CREW_STUCK_USEC, &post->away))
+                return;
+        away = post->away;
+        *aside = (struct aside){ .prober = steal_pointer(&post->prober), .since_usec = usec_sub(now_usec, busy_usec) };
+        (void)text_copy(aside->address, sizeof(aside->address),
+                        away->run.stage != RUN_IDLE ? away->run.attempt.address : away->session_address);
+        crew->n_aside++;
+        crew->replaced++;
+}
+
+static uint64_t look_at_post(struct crew *crew, struct post *post, uint64_t now_usec) {
+        uint64_t busy_usec;
+
+        set_aside_if_stuck(crew, post, now_usec);
+        if (!post->prober && start_prober(crew, post) < 0)
+                return now_usec + CREW_STUCK_USEC;
+        busy_usec = prober_busy_usec(post->prober, now_usec);
+        if (busy_usec == 0)
+                return USEC_INFINITY;
+        /* It may be on its way to being stuck. */
+        return now_usec + MAX(usec_sub(CREW_STUCK_USEC, busy_usec), USEC_PER_MSEC);
+}
+
+/*
+ * Said once for each, and only when it is certain: on a machine that is merely busy a prober is set aside now and then, comes back soon,
+ * and nobody's server is to blame.
+ */
+static void log_stuck(struct aside *aside, uint64_t now_usec) {
+        uint64_t busy_usec = usec_sub(now_usec, aside->since_usec);
+        char text[DURATION_MAX];
+
+        if (aside->logged || busy_usec < SURELY_STUCK_USEC)
+                return;
+        aside->logged = true;
+        log_entry(LOG_WARNING, MESSAGE_ID_PROBER_REPLACED, NULL, 0,
+                  "the server at %s has kept a prober computing for %s; all other databases of this prober go on with a new one",
+                  aside->address, duration_format_human(text, busy_usec));
+}
+
+static uint64_t look_at_aside(struct crew *crew, uint64_t now_usec) {
+        uint64_t next = USEC_INFINITY;
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < crew->n_aside; i++) {
+                struct aside *aside = &crew->aside[i];
+
+                if (prober_join(aside->prober, 0))
+                        continue;
+                log_stuck(aside, now_usec);
+                if (!aside->logged)
+                        next = MIN(next, aside->since_usec + SURELY_STUCK_USEC);
+                crew->aside[n++] = *aside;
+        }
+        crew->n_aside = n;
+        return next;
+}
+
+uint64_t crew_look(struct crew *crew) {
+        uint64_t now_usec = clock_monotonic_usec(), next = USEC_INFINITY;
+
+        for (unsigned i = 0; i < crew->n_posts; i++)
+                next = MIN(next, look_at_post(crew, &crew->posts[i], now_usec));
+        return MIN(next, look_at_aside(crew, now_usec));
+}
+
+/* Answers whether it has ended. One that is stuck is replaced: the lane's other connections can still be terminated cleanly. */
+static bool wait_for_post(struct crew *crew, struct post *post, uint64_t timeout_usec) {
+        if (post->ended)
+                return true;
+        if (post->prober && prober_join(post->prober, timeout_usec)) {
+                post->prober = NULL;
+                post->ended = true;
+                return true;
+        }
+        (void)look_at_post(crew, post, clock_monotonic_usec());
+        return false;
+}
+
+void crew_stop(struct crew *crew, uint64_t timeout_usec) {
+        const struct lane_message message = { .kind = LANE_STOP, .grace_usec = MIN(STOP_GRACE_USEC, timeout_usec / 2) };
+        uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec), now_usec;
+        bool ended = false;
+
+        for (unsigned i = 0; i < crew->n_posts; i++)
+                (void)lane_push(crew->posts[i].lane, &message);
+        while (!ended && (now_usec = clock_monotonic_usec()) < until) {
+                ended = true;
+                for (unsigned i = 0; i < crew->n_posts; i++)
+                        ended = wait_for_post(crew, &crew->posts[i], MIN(STOP_SLICE_USEC, until - now_usec)) && ended;
+        }
+}
+
+/*
+ * A thread is still inside libpq, and so inside the TLS library, which frees its own memory in an exit handler. Handlers run in reverse
+ * order: this one, registered last, ends the process before that, with the status it was to end with.
+ */
+static void exit_at_once(int status, void *userdata) {
+        (void)userdata;
+        (void)fflush(NULL);
+        _exit(status);
+}
+
+/* Answers whether all have ended. */
+static bool join_aside(struct crew *crew) {
+        uint64_t until = usec_add(clock_monotonic_usec(), STOP_SLICE_USEC);
+        bool all = true;
+
+        for (unsigned i = 0; i < crew->n_aside; i++)
+                if (!prober_join(crew->aside[i].prober, usec_sub(until, clock_monotonic_usec()))) {
+                        prober_abandon(crew->aside[i].prober);
+                        all = false;
+                }
+        return all;
+}
+
+static bool abandon_posts(struct crew *crew) {
+        bool all = true;
+
+        for (unsigned i = 0; i < crew->n_posts; i++)
+                if (crew->posts[i].prober) {
+                        prober_abandon(crew->posts[i].prober);
+                        all = false;
+                }
+        return all;
+}
+
+bool crew_free(struct crew *crew) {
+        bool back, over;
+
+        if (!crew)
+                return true;
+        back = join_aside(crew);
+        over = abandon_posts(crew);
+        for (unsigned i = 0; i < crew->n_posts && back && over; i++)
+                lane_free(crew->posts[i].lane);
+        if (!back || !over)
+                (void)on_exit(exit_at_once, NULL);
+        free(crew->posts);
+        free(crew);
+        return over;
+}

@@ -1,0 +1,31 @@
+/*
+ * Says of a thread whether it is inside a call that may not come back, and lets another thread take its work away while it is.
+ *
+ * The whole truth is one atomic word, so that exactly one side wins: the thread that leaves the call, or the one that sets it aside.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct guard {
+        _Atomic uint64_t word; /* 0: outside; GUARD_ABANDONED; or the moment of entry, CLOCK_MONOTONIC usec */
+        void *subject;         /* what the call works on: written before entry, read by who abandoned it */
+};
+
+/* The thread itself: around the call. */
+void guard_enter(struct guard *guard, void *subject);
+/*
+ * Answers false when the thread was set aside meanwhile: nothing is its own any more but the subject. What it wrote before it entered is
+ * seen by who set it aside; what it writes now is not.
+ */
+bool guard_leave(struct guard *guard);
+
+/* Anybody else: how long the thread has been in its call, at NOW; 0 when it is outside. */
+uint64_t guard_busy_usec(const struct guard *guard, uint64_t now_usec);
+/*
+ * Sets the thread aside when it has been in the same call for at least LONGER_THAN_USEC. Answers true, and what it works on: everything
+ * else of the thread now belongs to the caller.
+ */
+bool guard_abandon(struct guard *guard, uint64_t now_usec, uint64_t longer_than_usec, void **ret_subject);

@@ -1,0 +1,186 @@
+#include "probe/lane-inside.h"
+
+#include "base/error.h"
+
+#define MESSAGES_MAX 64
+/* For an answer that is on its way to somebody who has gone. */
+#define FORGET_GRACE_USEC (250 * USEC_PER_MSEC)
+
+/* The pool has given up an attempt of this database whose end it never heard of: this lane was without a thread for longer. */
+static void drop_old_attempt(struct lane *lane, struct subject *subject) {
+        if (subject->run.stage != RUN_IDLE) {
+                (void)run_expired(&subject->run, true, lane->now_usec);
+                lane_finish(lane, subject);
+        }
+        lane_report_done(lane);
+}
+
+static bool on_check(struct lane *lane, struct lane_message *message) {
+        struct subject *subject = table_get(&lane->subjects, message->database);
+
+        if (!subject) {
+                subject = subject_new(message->database);
+                if (!subject || table_put(&lane->subjects, subject->id, subject) < 0) {
+                        /* No memory: the pool ends the attempt by its deadline. */
+                        subject_free(subject);
+                        run_order_deinit(&message->order);
+                        return true;
+                }
+        }
+        if (subject->run.order.flight)
+                drop_old_attempt(lane, subject);
+        subject->provider = message->order.provider;
+        run_accept(&subject->run, &message->order, lane->now_usec, lane->now_boot_usec);
+        lane_activate(lane, subject);
+        if (!subject->away)
+                return lane_begin(lane, subject);
+        run_hold_back(&subject->run, subject->away_phase);
+        lane_arm(lane, subject);
+        return true;
+}
+
+static bool on_resolved(struct lane *lane, struct lane_message *message) {
+        struct subject *subject = table_get(&lane->subjects, message->database);
+        _cleanup_(conninfo_unrefp) struct conninfo *asked = NULL;
+        struct resolved *answer = &message->resolved;
+        struct run *run;
+        bool mine = true;
+
+        if (subject)
+                asked = steal_pointer(&subject->lookup);
+        run = subject ? &subject->run : NULL;
+        if (run && run->stage == RUN_RESOLVING) {
+                struct line *line = subject_attempt_line(subject);
+
+                lane_stamp(lane, line);
+                if (!streq(conninfo_get(asked, "host"), conninfo_get(run->order.conninfo, "host")))
+                        lane_look_up(lane, subject);
+                else if (run_resolved(run, answer, lane->now_usec) == RUN_PERFORM)
+                        mine = lane_drive(lane, line, run->op);
+                else
+                        lane_finish(lane, subject);
+        }
+        free(answer->addresses);
+        return mine;
+}
+
+static bool is_asking_session(const struct subject *subject) {
+        return subject->session && subject->run.connection == &subject->session->connection;
+}
+
+static void drop_session(struct subject *subject) {
+        if (subject->run.stage != RUN_IDLE)
+                subject->run.order.hold_session = false;
+        if (is_asking_session(subject))
+                subject->drop_session = true;
+        else if (subject->session)
+                line_close(subject->session);
+}
+
+/*
+ * Nobody waits for SUBJECT any more. What is about to be answered has a moment to be: closing a socket into which the server is just
+ * writing would leave a complaint in its log.
+ */
+static void forget(struct lane *lane, struct subject *subject, uint64_t grace_usec) {
+        struct run *run = &subject->run;
+
+        subject->forgotten = true;
+        drop_session(subject);
+        if (run->stage == RUN_RESOLVING || run->stage == RUN_HELD_BACK) {
+                (void)run_expired(run, true, lane->now_usec);
+                lane_finish(lane, subject);
+        } else if (run->stage != RUN_IDLE) {
+                run->deadline_usec = MIN(run->deadline_usec, usec_add(lane->now_usec, grace_usec));
+                lane_arm(lane, subject);
+        } else
+                lane_bury_if_over(lane, subject);
+}
+
+static void on_forget(struct lane *lane, uint64_t database, uint64_t grace_usec) {
+        struct subject *subject = table_get(&lane->subjects, database);
+
+        if (!subject)
+                return;
+        lane_report_done(lane);
+        (void)table_take(&lane->subjects, database);
+        forget(lane, subject, grace_usec);
+}
+
+static void on_stop(struct lane *lane, uint64_t grace_usec) {
+        struct subject *subject;
+        size_t position = 0;
+
+        lane_report_done(lane);
+        while ((subject = table_next(&lane->subjects, &position)))
+                forget(lane, subject, grace_usec);
+        table_deinit(&lane->subjects);
+        lane->stopping = true;
+}
+
+/* The connection is back, and with it the result of the operation that took so long: it goes on as if nothing had happened. */
+static bool on_returned(struct lane *lane, struct subject *subject) {
+        struct line *line = steal_pointer(&subject->away);
+        enum op op;
+
+        if (line->stale) {
+                line->stale = false;
+                connection_close(&line->connection);
+        } else if (lane_settle(lane, line, &op) && !lane_drive(lane, line, op))
+                return false;
+        if (subject->run.stage == RUN_HELD_BACK)
+                return lane_begin(lane, subject);
+        lane_bury_if_over(lane, subject);
+        return true;
+}
+
+static bool on_message(struct lane *lane, struct lane_message *message) {
+        struct subject *subject;
+
+        switch (message->kind) {
+        case LANE_CHECK:
+                return on_check(lane, message);
+        case LANE_RESOLVED:
+                return on_resolved(lane, message);
+        case LANE_RETURNED:
+                return on_returned(lane, message->subject);
+        case LANE_DROP_SESSION:
+                subject = table_get(&lane->subjects, message->database);
+                if (subject)
+                        drop_session(subject);
+                break;
+        case LANE_FORGET:
+                on_forget(lane, message->database, FORGET_GRACE_USEC);
+                break;
+        case LANE_STOP:
+                on_stop(lane, message->grace_usec);
+                break;
+        }
+        return true;
+}
+
+bool lane_take_messages(struct lane *lane) {
+        struct lane_message message;
+
+        for (unsigned i = 0; i < MESSAGES_MAX && queue_pop(lane->messages, &message) > 0; i++)
+                if (!on_message(lane, &message))
+                        return false;
+        return true;
+}
+
+void lane_drop_message(struct lane_message *message) {
+        switch (message->kind) {
+        case LANE_CHECK:
+                run_order_deinit(&message->order);
+                break;
+        case LANE_RESOLVED:
+                free(message->resolved.addresses);
+                break;
+        case LANE_RETURNED:
+                message->subject->away = NULL;
+                break;
+        case LANE_DROP_SESSION:
+        case LANE_FORGET:
+        case LANE_STOP:
+                break;
+        }
+}

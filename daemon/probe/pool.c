@@ -1,0 +1,394 @@
+/*
+ * The pool watches its probers by one timer of the main loop, which runs only while attempts are in flight and is put off as long as they
+ * end quickly: it is set to 100 ms behind the start of the oldest. An attempt that is still unanswered then is usually just waiting for its
+ * server; so the probers themselves are looked at, and only one that has been inside a single call of libpq for as long is set aside
+ * (probe/crew.c). Each further look because of the same attempt waits twice as long.
+ *
+ * A lane with a new prober ends its attempts in time by itself. One second behind the deadline of an attempt the pool does so in its
+ * place: for a lane that has no thread (none could be started), or no processor. The lane's own report, coming later, is then dropped.
+ */
+#include "probe/pool.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+#include "probe/crew.h"
+
+#include <sys/epoll.h>
+
+#define OVERDUE_USEC USEC_PER_SEC
+#define LOOK_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define REPORTS_MAX 64
+#define GIVE_UP_USEC (500 * USEC_PER_MSEC)
+
+struct database {
+        uint64_t id;
+        struct flight *flight; /* NULL: nothing runs */
+};
+
+struct probe_pool {
+        sd_event *event;
+        probe_report_handler handler;
+        void *userdata;
+
+        struct queue *reports; /* of struct probe_report */
+        sd_event_source *reports_source;
+        sd_event_source *look_source;
+        uint64_t look_usec; /* what it is set to; USEC_INFINITY: off */
+
+        struct resolver *resolver;
+        struct crew *crew;
+        struct table databases;
+        struct flight *first, *last; /* in the order of their starts */
+};
+
+/* Looking after the probers. */
+
+static void set_look(struct probe_pool *pool, uint64_t usec) {
+        if (usec == pool->look_usec)
+                return;
+        pool->look_usec = usec;
+        if (usec == USEC_INFINITY) {
+                (void)sd_event_source_set_enabled(pool->look_source, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(pool->look_source, usec);
+        (void)sd_event_source_set_enabled(pool->look_source, SD_EVENT_ONESHOT);
+}
+
+static void link_flight(struct probe_pool *pool, struct flight *flight) {
+        flight->previous = pool->last;
+        if (pool->last)
+                pool->last->next = flight;
+        else
+                pool->first = flight;
+        pool->last = flight;
+}
+
+static void end_flight(struct probe_pool *pool, struct database *database) {
+        struct flight *flight = steal_pointer(&database->flight);
+
+        if (flight->previous)
+                flight->previous->next = flight->next;
+        else
+                pool->first = flight->next;
+        if (flight->next)
+                flight->next->previous = flight->previous;
+        else
+                pool->last = flight->previous;
+        flight_unref(flight);
+        /* Probers that were set aside are looked at until all that is to be said of them is said. */
+        if (!pool->first && !crew_has_aside(pool->crew))
+                set_look(pool, USEC_INFINITY);
+}
+
+static uint64_t flight_deadline(const struct flight *flight) {
+        return usec_add(flight->started_usec, flight->timeout_usec);
+}
+
+static enum phase flight_phase(const struct flight *flight) {
+        return (enum phase)atomic_load_explicit(&flight->phase, memory_order_relaxed);
+}
+
+/* Its lane has not: ends it as it would. */
+static void end_overdue(struct probe_pool *pool, const struct flight *flight, uint64_t now_usec) {
+        enum phase phase = flight_phase(flight);
+        const struct evidence e = { .kind = EVIDENCE_DEADLINE, .phase = phase };
+        struct probe_report report = {
+                .kind = PROBE_REPORT_ATTEMPT,
+                .database = flight->database,
+                .boot_usec = clock_boot_usec(),
+                .attempt = {
+                        .id = flight->attempt,
+                        .check = flight->check,
+                        .started_boot_usec = flight->started_boot_usec,
+                        .started_real_usec = flight->started_real_usec,
+                        .total_usec = now_usec - flight->started_usec,
+                        .last_phase = phase,
+                        .reason = classify(&e, flight->provider),
+                },
+        };
+
+        report.attempt.phase_usec[phase] = report.attempt.total_usec;
+        end_flight(pool, table_get(&pool->databases, flight->database));
+        pool->handler(pool->userdata, &report);
+}
+
+/* The handler may start and forget attempts: the search begins anew after each. */
+static void end_all_overdue(struct probe_pool *pool, uint64_t now_usec) {
+        const struct flight *flight = pool->first;
+
+        while (flight)
+                if (usec_add(flight_deadline(flight), OVERDUE_USEC) <= now_usec) {
+                        end_overdue(pool, flight, now_usec);
+                        flight = pool->first;
+                } else
+                        flight = flight->next;
+}
+
+static uint64_t next_look(struct probe_pool *pool, uint64_t now_usec) {
+        uint64_t next = USEC_INFINITY;
+
+        for (struct flight *flight = pool->first; flight; flight = flight->next) {
+                if (flight->look_usec <= now_usec)
+                        flight->look_usec = now_usec + MAX(usec_sub(now_usec, flight->started_usec), CREW_STUCK_USEC);
+                next = MIN(next, flight->look_usec);
+                next = MIN(next, usec_add(flight_deadline(flight), OVERDUE_USEC));
+        }
+        return next;
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct probe_pool *pool = userdata;
+        uint64_t now_usec = clock_monotonic_usec(), next;
+
+        (void)source;
+        (void)usec;
+        pool->look_usec = USEC_INFINITY;
+        next = crew_look(pool->crew);
+        end_all_overdue(pool, now_usec);
+        set_look(pool, MIN(next, next_look(pool, now_usec)));
+        return 0;
+}
+
+/* Reports. */
+
+static void deliver(struct probe_pool *pool, const struct probe_report *report) {
+        struct database *database = table_get(&pool->databases, report->database);
+
+        if (!database)
+                return; /* forgotten meanwhile */
+        if (report->kind == PROBE_REPORT_ATTEMPT) {
+                if (!database->flight || database->flight->attempt != report->attempt.id)
+                        return; /* ended by the pool before */
+                end_flight(pool, database);
+        }
+        pool->handler(pool->userdata, report);
+}
+
+static int on_reports(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct probe_pool *pool = userdata;
+        struct probe_report report;
+
+        (void)source;
+        (void)fd;
+        (void)revents;
+        for (unsigned i = 0; i < REPORTS_MAX && queue_pop(pool->reports, &report) > 0; i++)
+                deliver(pool, &report);
+        return 0;
+}
+
+/* Requests. */
+
+static int add_database(struct probe_pool *pool, uint64_t id, struct database **ret_database) {
+        struct database *database = table_get(&pool->databases, id);
+        int r;
+
+        if (!database) {
+                database = calloc(1, sizeof(*database));
+                if (!database)
+                        return -ENOMEM;
+                database->id = id;
+                r = table_put(&pool->databases, id, database);
+                if (r < 0) {
+                        free(database);
+                        return r;
+                }
+        }
+        *ret_database = database;
+        return 0;
+}
+
+static int make_flight(const struct probe_request *request, struct flight **ret_flight) {
+        struct flight *flight = flight_new();
+
+        if (!flight)
+                return -ENOMEM;
+        flight->database = request->database;
+        flight->attempt = request->attempt;
+        flight->check = request->check;
+        flight->provider = request->provider;
+        flight->started_usec = clock_monotonic_usec();
+        flight->started_boot_usec = clock_boot_usec();
+        flight->started_real_usec = clock_real_usec();
+        flight->timeout_usec = request->timeout_usec;
+        flight->look_usec = flight->started_usec + CREW_STUCK_USEC;
+        *ret_flight = flight;
+        return 0;
+}
+
+static int copy_string(const char *text, char **ret_copy) {
+        char *copy = text ? strdup(text) : NULL;
+
+        if (text && !copy)
+                return -ENOMEM;
+        *ret_copy = copy;
+        return 0;
+}
+
+/* Takes one of FLIGHT's references, whatever happens. */
+static int make_order(const struct probe_request *request, struct flight *flight, struct run_order *ret_order) {
+        *ret_order = (struct run_order){
+                .attempt = request->attempt,
+                .check = request->check,
+                .conninfo = conninfo_ref(request->conninfo),
+                .provider = request->provider,
+                .timeout_usec = request->timeout_usec,
+                .want_lag = request->want_lag,
+                .hold_session = request->hold_session,
+                .flight = flight,
+        };
+        if (copy_string(request->expect_query, &ret_order->expect_query) < 0 ||
+            copy_string(request->expect_value, &ret_order->expect_value) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+int probe_pool_check(struct probe_pool *pool, const struct probe_request *request) {
+        struct lane_message message = { .kind = LANE_CHECK, .database = request->database };
+        struct database *database;
+        struct flight *flight;
+        int r;
+
+        if (request->database == 0)
+                return -EINVAL;
+        r = add_database(pool, request->database, &database);
+        if (r < 0)
+                return r;
+        if (database->flight)
+                return -EBUSY;
+        r = make_flight(request, &flight);
+        if (r < 0)
+                return r;
+        r = make_order(request, flight, &message.order);
+        if (r == 0)
+                r = crew_push(pool->crew, &message);
+        if (r < 0) {
+                run_order_deinit(&message.order);
+                flight_unref(flight);
+                return r;
+        }
+        database->flight = flight;
+        link_flight(pool, flight);
+        if (pool->look_usec > flight->look_usec)
+                set_look(pool, flight->look_usec);
+        return 0;
+}
+
+bool probe_pool_phase(struct probe_pool *pool, uint64_t id, enum phase *ret_phase) {
+        const struct database *database = table_get(&pool->databases, id);
+
+        if (!database || !database->flight)
+                return false;
+        *ret_phase = flight_phase(database->flight);
+        return true;
+}
+
+void probe_pool_drop_session(struct probe_pool *pool, uint64_t database) {
+        const struct lane_message message = { .kind = LANE_DROP_SESSION, .database = database };
+
+        if (table_get(&pool->databases, database))
+                (void)crew_push(pool->crew, &message);
+}
+
+void probe_pool_forget(struct probe_pool *pool, uint64_t id) {
+        const struct lane_message message = { .kind = LANE_FORGET, .database = id };
+        struct database *database = table_take(&pool->databases, id);
+
+        if (!database)
+                return;
+        if (database->flight)
+                end_flight(pool, database);
+        free(database);
+        (void)crew_push(pool->crew, &message);
+}
+
+void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stats) {
+        uint64_t now_usec = clock_monotonic_usec();
+        struct probe_pool_stats stats = {
+                .probers = crew_size(pool->crew),
+                .replaced = crew_replaced(pool->crew),
+                .resolver_threads = resolver_threads(pool->resolver),
+        };
+
+        for (const struct flight *flight = pool->first; flight; flight = flight->next)
+                stats.overdue_usec = MAX(stats.overdue_usec, usec_sub(now_usec, flight_deadline(flight)));
+        *ret_stats = stats;
+}
+
+/* Beginning and end. */
+
+static int add_sources(struct probe_pool *pool) {
+        int r;
+
+        r = sd_event_add_io(pool->event, &pool->reports_source, queue_fd(pool->reports), EPOLLIN, on_reports, pool);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(pool->reports_source, "probe-reports");
+        r = sd_event_add_time(pool->event, &pool->look_source, CLOCK_MONOTONIC, 0, LOOK_ACCURACY_USEC, on_look, pool);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(pool->look_source, "probe-look");
+        return sd_event_source_set_enabled(pool->look_source, SD_EVENT_OFF);
+}
+
+static int start(struct probe_pool *pool, unsigned n_probers) {
+        int r;
+
+        r = queue_new(sizeof(struct probe_report), &pool->reports);
+        if (r < 0)
+                return r;
+        r = add_sources(pool);
+        if (r < 0)
+                return r;
+        r = resolver_new(lane_deliver, &pool->resolver);
+        if (r < 0)
+                return r;
+        return crew_new(n_probers, pool->reports, pool->resolver, &pool->crew);
+}
+
+int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler handler, void *userdata, struct probe_pool **ret_pool) {
+        struct probe_pool *pool = calloc(1, sizeof(*pool));
+        int r;
+
+        if (!pool)
+                return -ENOMEM;
+        pool->event = sd_event_ref(event);
+        pool->handler = handler;
+        pool->userdata = userdata;
+        pool->look_usec = USEC_INFINITY;
+        r = start(pool, n_probers);
+        if (r < 0) {
+                probe_pool_free(pool, GIVE_UP_USEC);
+                return r;
+        }
+        *ret_pool = pool;
+        return 0;
+}
+
+static void free_databases(struct probe_pool *pool) {
+        struct database *database;
+        size_t position = 0;
+
+        while ((database = table_next(&pool->databases, &position))) {
+                flight_unref(database->flight);
+                free(database);
+        }
+        table_deinit(&pool->databases);
+}
+
+struct probe_pool *probe_pool_free(struct probe_pool *pool, uint64_t timeout_usec) {
+        if (!pool)
+                return NULL;
+        sd_event_source_disable_unref(pool->reports_source);
+        sd_event_source_disable_unref(pool->look_source);
+        if (pool->crew)
+                crew_stop(pool->crew, timeout_usec);
+        /* Before the lanes: it delivers to them. */
+        resolver_free(pool->resolver);
+        if (crew_free(pool->crew))
+                queue_free(pool->reports);
+        free_databases(pool);
+        sd_event_unref(pool->event);
+        free(pool);
+        return NULL;
+}

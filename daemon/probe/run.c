@@ -1,0 +1,334 @@
+/*
+ * Time: a phase ends when the socket told so, not when somebody found time to look. So the moments come in as arguments (the time stamp
+ * of the loop's turn in which the event was seen), and what a thread computes or queues in between counts for no phase but the next.
+ *
+ * Addresses: each gets its share of the time for its TCP connect, five seconds at most, so that a black hole (or an IPv6 without a route)
+ * cannot hide an address that works. Once TCP connects the server behind the name has been found, and no other is asked: two logins at
+ * once could wake two.
+ */
+#include "probe/run.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "probe/query.h"
+
+#include <netdb.h>
+#include <stdio.h>
+
+#define ADDRESS_TIMEOUT_USEC (5 * USEC_PER_SEC)
+
+void run_order_deinit(struct run_order *order) {
+        order->conninfo = conninfo_unref(order->conninfo);
+        order->flight = flight_unref(order->flight);
+        free(order->expect_query);
+        free(order->expect_value);
+        order->expect_query = order->expect_value = NULL;
+}
+
+/* A phase that was entered lasts at least a microsecond: 0 says that it was not. */
+static void leave_phase(struct run *run, uint64_t at_usec) {
+        run->attempt.phase_usec[run->phase] += MAX(usec_sub(at_usec, run->mark_usec), UINT64_C(1));
+        run->mark_usec = MAX(at_usec, run->mark_usec);
+}
+
+static void set_phase(struct run *run, enum phase phase) {
+        run->phase = phase;
+        run->attempt.last_phase = MAX(run->attempt.last_phase, phase);
+        atomic_store_explicit(&run->order.flight->phase, phase, memory_order_relaxed);
+}
+
+static void enter_phase(struct run *run, enum phase phase, uint64_t at_usec) {
+        if (phase == run->phase)
+                return;
+        leave_phase(run, at_usec);
+        set_phase(run, phase);
+}
+
+void run_accept(struct run *run, const struct run_order *order, uint64_t at_usec, uint64_t at_boot_usec) {
+        run->order = *order;
+        run->attempt = (struct attempt){
+                .id = order->attempt,
+                .check = order->check,
+                .started_boot_usec = at_boot_usec,
+                .started_real_usec = clock_real_usec(),
+        };
+        run->began_usec = run->mark_usec = at_usec;
+        run->deadline_usec = usec_add(at_usec, order->timeout_usec);
+        run->address_deadline_usec = USEC_INFINITY;
+        run->connected = false;
+        run->connection = NULL;
+        set_phase(run, order->check == CHECK_PING ? PHASE_QUERY : PHASE_RESOLVE);
+}
+
+void run_hold_back(struct run *run, enum phase phase) {
+        run->stage = RUN_HELD_BACK;
+        set_phase(run, phase);
+}
+
+static enum run_todo end(struct run *run, uint64_t at_usec) {
+        struct attempt *attempt = &run->attempt;
+
+        leave_phase(run, at_usec);
+        attempt->total_usec = MAX(usec_sub(at_usec, run->began_usec), UINT64_C(1));
+        if (attempt->reason == REASON_TCP_UNREACHABLE && !conninfo_is_socket(run->order.conninfo))
+                attempt->own_network_suspect = true;
+        run->stage = RUN_IDLE;
+        return RUN_ENDED;
+}
+
+/* Of several addresses that all failed: how much a failure tells about the server. */
+static unsigned weight(enum reason reason) {
+        static const enum reason order[] = {
+                REASON_NONE, REASON_TCP_UNREACHABLE, REASON_TCP_TIMEOUT, REASON_TCP_RESET, REASON_TCP_REFUSED,
+        };
+
+        for (unsigned i = 0; i < ARRAY_LENGTH(order); i++)
+                if (order[i] == reason)
+                        return i;
+        return ARRAY_LENGTH(order);
+}
+
+/* Before TCP connected, an earlier address may have told more. */
+static bool is_worth_noting(const struct run *run, enum reason reason) {
+        return run->connected || weight(reason) > weight(run->attempt.reason);
+}
+
+static void note_deadline(struct run *run) {
+        const struct evidence e = { .kind = EVIDENCE_DEADLINE, .phase = run->phase };
+        enum reason reason = classify(&e, run->order.provider);
+
+        if (!is_worth_noting(run, reason))
+                return;
+        run->attempt.reason = reason;
+        run->attempt.detail[0] = run->attempt.sqlstate[0] = '\0';
+}
+
+/* A ping whose connection ended is the end of the session; one that was answered with an error is not. */
+static bool is_session_end(const struct run *run, const struct evidence *e) {
+        if (run->order.check != CHECK_PING)
+                return false;
+        return connection_ended_mutely(run->connection) || (e->severity && (streq(e->severity, "FATAL") || streq(e->severity, "PANIC")));
+}
+
+static void note_failure(struct run *run) {
+        struct attempt *attempt = &run->attempt;
+        char severity[SEVERITY_MAX], primary[1];
+        struct evidence e;
+        enum reason reason;
+
+        connection_evidence(run->connection, &e);
+        e.session = is_session_end(run, &e);
+        reason = classify(&e, run->order.provider);
+        if (!is_worth_noting(run, reason))
+                return;
+        attempt->reason = reason;
+        if (e.sqlstate)
+                (void)text_copy(attempt->sqlstate, sizeof(attempt->sqlstate), e.sqlstate);
+        else
+                (void)classify_parse_message(e.text, severity, attempt->sqlstate, primary, sizeof(primary));
+        connection_detail(run->connection, attempt->detail, sizeof(attempt->detail));
+}
+
+static enum run_todo garbage(struct run *run, const char *detail, uint64_t at_usec) {
+        run->attempt.reason = REASON_PROTOCOL_GARBAGE;
+        (void)text_copy(run->attempt.detail, sizeof(run->attempt.detail), detail);
+        return end(run, at_usec);
+}
+
+static enum run_todo ask(struct run *run, enum run_stage stage) {
+        if (stage == RUN_ASKING)
+                connection_set_query(run->connection, query_text(run->order.want_lag), NULL);
+        else
+                connection_set_query(run->connection, NULL, steal_pointer(&run->order.expect_query));
+        run->stage = stage;
+        run->op = OP_SEND;
+        return RUN_PERFORM;
+}
+
+static unsigned addresses_left(const struct run *run) {
+        return run->addresses ? run->addresses->n - run->next_address : 0;
+}
+
+/* LEFT others stand behind ADDRESS. */
+static enum run_todo connect_to(struct run *run, const char *address, unsigned left, uint64_t at_usec) {
+        const struct run_order *order = &run->order;
+        uint64_t share = usec_sub(run->deadline_usec, at_usec) / (left + 1);
+
+        addresses_format(order->conninfo, address, run->attempt.address, sizeof(run->attempt.address));
+        run->address_deadline_usec = usec_add(at_usec, MIN(share, ADDRESS_TIMEOUT_USEC));
+        connection_aim(run->connection, order->conninfo, address, order->check == CHECK_DOOR,
+                       order->check == CHECK_LOGIN && order->hold_session);
+        run->stage = RUN_CONNECTING;
+        run->op = OP_START;
+        return RUN_PERFORM;
+}
+
+static enum run_todo connect_to_next(struct run *run, uint64_t at_usec) {
+        const char *address = run->addresses->list[run->next_address++];
+
+        return connect_to(run, address, addresses_left(run), at_usec);
+}
+
+enum run_todo run_start(struct run *run, struct connection *connection, uint64_t at_usec) {
+        char literal[ADDRESS_TEXT_MAX];
+
+        run->connection = connection;
+        run->mark_usec = at_usec;
+        run->attempt.last_phase = PHASE_RESOLVE; /* it may have been held back in another one */
+        if (run->order.check == CHECK_PING) {
+                run->connected = true;
+                set_phase(run, PHASE_QUERY);
+                connection_forget_received(connection);
+                return ask(run, RUN_ASKING);
+        }
+        if (addresses_literal(run->order.conninfo, literal) == 0) {
+                set_phase(run, PHASE_CONNECT);
+                return connect_to(run, literal, 0, at_usec);
+        }
+        set_phase(run, PHASE_RESOLVE);
+        run->stage = RUN_RESOLVING;
+        return RUN_LOOK_UP;
+}
+
+enum run_todo run_resolved(struct run *run, struct resolved *answer, uint64_t at_usec) {
+        const struct evidence e = { .kind = EVIDENCE_RESOLVE, .phase = PHASE_RESOLVE, .eai = answer->eai };
+
+        if (answer->eai != 0) {
+                run->attempt.reason = classify(&e, run->order.provider);
+                run->attempt.own_network_suspect = answer->eai == EAI_AGAIN;
+                (void)text_copy(run->attempt.detail, sizeof(run->attempt.detail), gai_strerror(answer->eai));
+                return end(run, at_usec);
+        }
+        run->addresses = steal_pointer(&answer->addresses);
+        run->next_address = 0;
+        addresses_prefer(run->addresses, run->good_address);
+        enter_phase(run, PHASE_CONNECT, at_usec);
+        return connect_to_next(run, at_usec);
+}
+
+static enum run_todo connect_failed(struct run *run, uint64_t at_usec) {
+        if (run->order.check == CHECK_DOOR && connection_password_was_asked(run->connection)) {
+                run->attempt.reason = REASON_NONE;
+                return end(run, at_usec);
+        }
+        note_failure(run);
+        if (run->connected || addresses_left(run) == 0 || at_usec >= run->deadline_usec)
+                return end(run, at_usec);
+        return connect_to_next(run, at_usec);
+}
+
+static enum run_todo connect_performed(struct run *run, uint64_t at_usec) {
+        const struct connection *connection = run->connection;
+
+        enter_phase(run, run->order.check == CHECK_DOOR ? MIN(connection->phase, PHASE_AUTH) : connection->phase, at_usec);
+        if (connection->phase > PHASE_CONNECT) {
+                run->connected = true;
+                run->attempt.reason = REASON_NONE; /* what earlier addresses said does not matter any more */
+                run->attempt.detail[0] = '\0';
+        }
+        if (run->order.check == CHECK_DOOR && connection->let_in)
+                run->attempt.door_let_in = true;
+        switch (connection->step) {
+        case STEP_WAIT:
+                return RUN_WAIT;
+        case STEP_FAILED:
+                return connect_failed(run, at_usec);
+        case STEP_DONE:
+                break;
+        }
+        if (run->order.check == CHECK_DOOR)
+                return end(run, at_usec);
+        memcpy(run->good_address, connection->address, sizeof(run->good_address));
+        return ask(run, RUN_ASKING);
+}
+
+static enum run_todo take_answer(struct run *run, uint64_t at_usec) {
+        bool want_lag = run->order.want_lag;
+        const char *values[_QUERY_COLUMN_MAX] = {};
+
+        if (!connection_has_row(run->connection, query_columns(want_lag)))
+                return garbage(run, "the probe query was not answered with one row", at_usec);
+        for (unsigned i = 0; i < query_columns(want_lag); i++)
+                values[i] = connection_value(run->connection, i);
+        if (query_parse(values, want_lag, &run->attempt.server) < 0)
+                return garbage(run, "the probe query was answered with something else", at_usec);
+        if (run->order.expect_query)
+                return ask(run, RUN_EXPECTING);
+        return end(run, at_usec);
+}
+
+static enum run_todo take_expected(struct run *run, uint64_t at_usec) {
+        const char *expected = run->order.expect_value, *value = connection_value(run->connection, 0);
+        struct attempt *attempt = &run->attempt;
+
+        if (expected && (!value || !streq(value, expected))) {
+                attempt->reason = REASON_EXPECT_VALUE;
+                (void)snprintf(attempt->detail, sizeof(attempt->detail), "the query answered %s", value ? value : "NULL");
+                (void)text_flatten(attempt->detail);
+        }
+        return end(run, at_usec);
+}
+
+static enum run_todo query_performed(struct run *run, uint64_t at_usec) {
+        switch (run->connection->step) {
+        case STEP_WAIT:
+                return RUN_WAIT;
+        case STEP_FAILED:
+                note_failure(run);
+                return end(run, at_usec);
+        case STEP_DONE:
+                break;
+        }
+        return run->stage == RUN_ASKING ? take_answer(run, at_usec) : take_expected(run, at_usec);
+}
+
+enum run_todo run_performed(struct run *run, uint64_t at_usec) {
+        switch (run->stage) {
+        case RUN_CONNECTING:
+                return connect_performed(run, at_usec);
+        case RUN_ASKING:
+        case RUN_EXPECTING:
+                return query_performed(run, at_usec);
+        case RUN_IDLE:
+        case RUN_HELD_BACK:
+        case RUN_RESOLVING:
+                break;
+        }
+        return RUN_WAIT;
+}
+
+enum run_todo run_expired(struct run *run, bool away, uint64_t at_usec) {
+        note_deadline(run);
+        if (run->stage == RUN_CONNECTING && !run->connected && !away && addresses_left(run) > 0 && at_usec < run->deadline_usec) {
+                /* The time at this address is over; phase connect goes on at the next. */
+                return connect_to_next(run, at_usec);
+        }
+        return end(run, at_usec);
+}
+
+enum run_todo run_give_up(struct run *run, enum reason reason, uint64_t at_usec) {
+        run->attempt.reason = reason;
+        return end(run, at_usec);
+}
+
+uint64_t run_due(const struct run *run) {
+        if (run->stage == RUN_IDLE)
+                return USEC_INFINITY;
+        if (run->stage == RUN_CONNECTING && !run->connected)
+                return MIN(run->address_deadline_usec, run->deadline_usec);
+        return run->deadline_usec;
+}
+
+bool run_may_hold(const struct run *run) {
+        enum reason_class class = reason_class(run->attempt.reason);
+
+        return run->order.check != CHECK_DOOR && (class == CLASS_OK || class == CLASS_DEGRADED);
+}
+
+void run_clear(struct run *run) {
+        run_order_deinit(&run->order);
+        free(run->addresses);
+        run->addresses = NULL;
+        run->connection = NULL;
+        run->stage = RUN_IDLE;
+}

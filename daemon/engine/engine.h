@@ -1,0 +1,53 @@
+/*
+ * The engine: drives the probers by the schedule, feeds what they report to the targets, and tells the observers every edge. It knows no
+ * listener by name. Main thread only.
+ */
+#pragma once
+
+#include "conf/config.h"
+#include "model/event.h"
+#include "target/registry.h"
+
+#include <systemd/sd-event.h>
+
+struct engine;
+
+/* CONFIG is borrowed until the next engine_reload(). Starts the checks. */
+int engine_new(sd_event *event, const struct config *config, struct engine **ret_engine);
+/* Ends every attempt and session cleanly; waits for the probers at most TIMEOUT_USEC. Takes NULL. */
+struct engine *engine_free(struct engine *engine, uint64_t timeout_usec);
+
+/* An observer is told every edge, in order, at once. TARGET is NULL for none of them; it may be read, not kept. */
+struct observer {
+        void (*notify)(void *userdata, const struct event *event, const struct target *target);
+        void *userdata;
+        struct observer *next; /* the engine's */
+};
+void engine_observe(struct engine *engine, struct observer *observer);
+void engine_unobserve(struct engine *engine, struct observer *observer);
+
+/* What a reload did. */
+struct reload_summary {
+        size_t added, removed, changed, unchanged;
+};
+/* Mark and sweep: unchanged databases keep state, session and counters. The old configuration may be freed after it. */
+int engine_reload(struct engine *engine, const struct config *config, struct reload_summary *ret_summary);
+
+/* Reading. Looks first whether the host was suspended, so that what is read is never older than it says. */
+const struct registry *engine_registry(struct engine *engine);
+/* The sequence number of the newest event. */
+uint64_t engine_sequence(const struct engine *engine);
+
+/* Demand; answers the reason that refuses it, or REASON_NONE. A hundred callers are one wake. */
+enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause);
+void engine_pause(struct engine *engine, struct target *target, uint64_t for_usec);
+
+/* For the watchdog: how long the most overdue thing is overdue, usec. */
+uint64_t engine_overdue_usec(struct engine *engine);
+
+struct engine_stats {
+        size_t in_flight;     /* attempts that run */
+        size_t waiting;       /* checks that are due and wait for a free place (limits.attempts_in_flight) */
+        unsigned probers_replaced;
+};
+void engine_stats(struct engine *engine, struct engine_stats *ret_stats);

@@ -1,0 +1,647 @@
+/*
+ * The engine on a real sd_event, over a pool of probers that is a script: what it starts and when, whom it tells, what a reload keeps, and
+ * that nothing wakes the process when nothing is due.
+ */
+#include "scene.h"
+
+#include "engine/engine.h"
+#include "probe/pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define DATABASES_MAX 64
+
+/* -- the pool that is a script ---------------------------------------------------------------------------------------------------- */
+
+struct probe_pool {
+        probe_report_handler handler;
+        void *userdata;
+        struct probe_request running[DATABASES_MAX];
+        unsigned n_running;
+        uint64_t started[1000]; /* the databases, in the order in which their checks were started */
+        unsigned n_started;
+        unsigned forgotten;
+        int error; /* of the next checks */
+        enum phase phase;
+};
+
+static struct probe_pool *pool;
+
+int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler handler, void *userdata, struct probe_pool **ret_pool) {
+        assert_non_null(event);
+        assert_in_range(n_probers, 1, 4);
+        assert_null(pool);
+        pool = calloc(1, sizeof(*pool));
+        pool->handler = handler;
+        pool->userdata = userdata;
+        pool->phase = PHASE_AUTH;
+        *ret_pool = pool;
+        return 0;
+}
+
+struct probe_pool *probe_pool_free(struct probe_pool *p, uint64_t timeout_usec) {
+        (void)timeout_usec;
+        assert_ptr_equal(p, pool);
+        free(p);
+        pool = NULL;
+        return NULL;
+}
+
+static struct probe_request *running(uint64_t database) {
+        for (unsigned i = 0; i < pool->n_running; i++)
+                if (pool->running[i].database == database)
+                        return &pool->running[i];
+        return NULL;
+}
+
+int probe_pool_check(struct probe_pool *p, const struct probe_request *request) {
+        if (p->error)
+                return p->error;
+        assert_null(running(request->database)); /* at most one a database */
+        assert_true(p->n_running < DATABASES_MAX && p->n_started < ARRAY_LENGTH(p->started));
+        p->running[p->n_running++] = *request;
+        p->started[p->n_started++] = request->database;
+        return 0;
+}
+
+bool probe_pool_phase(struct probe_pool *p, uint64_t database, enum phase *ret_phase) {
+        *ret_phase = p->phase;
+        return running(database) != NULL;
+}
+
+void probe_pool_drop_session(struct probe_pool *p, uint64_t database) {
+        (void)p;
+        (void)database;
+}
+
+static void stop_running(uint64_t database) {
+        struct probe_request *request = running(database);
+
+        if (request)
+                *request = pool->running[--pool->n_running];
+}
+
+void probe_pool_forget(struct probe_pool *p, uint64_t database) {
+        p->forgotten++;
+        stop_running(database);
+}
+
+void probe_pool_stats(struct probe_pool *p, struct probe_pool_stats *ret_stats) {
+        (void)p;
+        *ret_stats = (struct probe_pool_stats){.probers = 1};
+}
+
+/* -- the stage -------------------------------------------------------------------------------------------------------------------- */
+
+struct stage {
+        sd_event *event;
+        struct engine *engine;
+        struct config config;
+        struct database_config databases[DATABASES_MAX];
+        struct database_config *by_name[DATABASES_MAX];
+        struct unit_conninfo conninfos[DATABASES_MAX];
+        char names[DATABASES_MAX][24];
+};
+
+static int compare(const void *a, const void *b) {
+        return strcmp((*(struct database_config *const *)a)->name, (*(struct database_config *const *)b)->name);
+}
+
+/* A configuration of N databases db00, db01, ... on hosts of their own. */
+static void stage_config(struct stage *s, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                char *host = s->names[i]; /* any name will do; it only must be another */
+
+                (void)snprintf(s->names[i], sizeof(s->names[i]), "db%02zu", i);
+                s->databases[i] = unit_config(s->names[i], unit_conninfo(&s->conninfos[i], host));
+                s->by_name[i] = &s->databases[i];
+        }
+        qsort(s->by_name, n, sizeof(s->by_name[0]), compare);
+        s->config = (struct config){.attempts_in_flight = 64, .databases = s->databases, .n_databases = n, .by_name = s->by_name};
+}
+
+static struct stage *stage_new(size_t n) {
+        struct stage *s = calloc(1, sizeof(*s));
+
+        pool = NULL; /* a test that failed left its own */
+        assert_int_equal(sd_event_new(&s->event), 0);
+        stage_config(s, n);
+        return s;
+}
+
+static void stage_begin(struct stage *s) {
+        assert_int_equal(engine_new(s->event, &s->config, &s->engine), 0);
+}
+
+static void stage_end(struct stage *s) {
+        s->engine = engine_free(s->engine, 0);
+        assert_null(pool);
+        s->event = sd_event_unref(s->event);
+        free(s);
+}
+
+/* One turn of the loop, waiting at most MSEC_; answers whether something happened. */
+static bool turn(struct stage *s, uint64_t wait_usec) {
+        int r = sd_event_run(s->event, wait_usec);
+
+        assert_true(r >= 0);
+        return r > 0;
+}
+
+static struct target *target_named(struct stage *s, const char *name) {
+        struct target *t = registry_by_name(engine_registry(s->engine), name);
+
+        assert_non_null(t);
+        return t;
+}
+
+static struct probe_report report_of(const struct target *t, enum reason reason) {
+        uint64_t now = clock_boot_usec();
+
+        return (struct probe_report){
+                .kind = PROBE_REPORT_ATTEMPT,
+                .database = t->id,
+                .boot_usec = now,
+                .attempt = {
+                        .id = t->in_flight_id,
+                        .check = t->in_flight_check,
+                        .started_boot_usec = t->in_flight_boot_usec,
+                        .started_real_usec = clock_real_usec(),
+                        .total_usec = now - t->in_flight_boot_usec,
+                        .reason = reason,
+                        .session_held = reason == REASON_NONE && t->in_flight_check != CHECK_DOOR,
+                        .server = {.uptime_usec = USEC_PER_DAY, .started_real_usec = 1},
+                },
+        };
+}
+
+static void report(struct stage *s, const struct target *t, enum reason reason) {
+        struct probe_report r = report_of(t, reason);
+
+        (void)s;
+        assert_non_null(running(t->id));
+        stop_running(t->id);
+        pool->handler(pool->userdata, &r);
+}
+
+static void cut_session(const struct target *t) {
+        const struct probe_report r = {
+                .kind = PROBE_REPORT_SESSION,
+                .database = t->id,
+                .boot_usec = clock_boot_usec(),
+                .attempt = {.reason = REASON_SESSION_CUT, .sqlstate = "57P01"},
+        };
+
+        pool->handler(pool->userdata, &r);
+}
+
+static struct engine_stats stats(struct stage *s) {
+        struct engine_stats answer;
+
+        engine_stats(s->engine, &answer);
+        assert_int_equal(answer.in_flight, pool->n_running);
+        return answer;
+}
+
+/* Whether the process sleeps: no event within a while. */
+static void nothing_happens(struct stage *s) {
+        assert_false(turn(s, 30 * MSEC));
+}
+
+/* -- what is started -------------------------------------------------------------------------------------------------------------- */
+
+static void none_is_none(void **state) {
+        struct stage *s = stage_new(0);
+
+        (void)state;
+        stage_begin(s);
+        nothing_happens(s);
+        assert_int_equal(registry_count(engine_registry(s->engine)), 0);
+        assert_int_equal(engine_overdue_usec(s->engine), 0);
+        assert_int_equal(engine_sequence(s->engine), 0);
+        stage_end(s);
+}
+
+static void every_database_is_asked_at_once(void **state) {
+        struct stage *s = stage_new(3);
+
+        (void)state;
+        s->databases[1].expect = (struct expect){.max_lag_usec = SEC, .query = (char *)"q", .value = (char *)"v"};
+        stage_begin(s);
+        assert_int_equal(pool->n_started, 3);
+        for (unsigned i = 0; i < 3; i++) {
+                const struct probe_request *request = &pool->running[i];
+
+                assert_int_equal(request->check, CHECK_LOGIN);
+                assert_ptr_equal(request->conninfo, s->databases[i].conninfo);
+                assert_int_equal(request->timeout_usec, 30 * SEC);
+                assert_int_equal(request->want_lag, i == 1);
+                assert_int_equal(request->expect_query != NULL, i == 1);
+                assert_true(request->hold_session);
+                for (unsigned k = 0; k < i; k++)
+                        assert_int_not_equal(request->attempt, pool->running[k].attempt);
+        }
+        assert_int_equal(stats(s).in_flight, 3);
+        stage_end(s);
+}
+
+static void no_more_run_than_are_allowed_and_who_waits_longest_comes_first(void **state) {
+        struct stage *s = stage_new(40);
+        unsigned done = 0;
+
+        (void)state;
+        s->config.attempts_in_flight = 3;
+        stage_begin(s);
+        assert_int_equal(stats(s).in_flight, 3);
+        assert_int_equal(stats(s).waiting, 37);
+        nothing_happens(s); /* who waits for a place does not turn the loop */
+        while (pool->n_running > 0) {
+                struct target *t = registry_by_id(engine_registry(s->engine), pool->started[done++]);
+
+                assert_true(pool->n_running <= 3);
+                report(s, t, REASON_NONE);
+                assert_int_equal(stats(s).in_flight + stats(s).waiting, 40 - done);
+        }
+        assert_int_equal(done, 40);
+        for (unsigned i = 0; i < 40; i++)
+                assert_int_equal(pool->started[i], i + 1);
+        assert_int_equal(stats(s).waiting, 0);
+        assert_int_equal(registry_count_in_state(engine_registry(s->engine), STATE_AWAKE), 40);
+        assert_int_equal(registry_not_ready(engine_registry(s->engine)), 0);
+        stage_end(s);
+}
+
+static void who_has_just_had_a_place_does_not_come_before_who_waits(void **state) {
+        struct stage *s = stage_new(3);
+
+        (void)state;
+        s->config.attempts_in_flight = 1;
+        stage_begin(s);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        cut_session(target_named(s, "db00")); /* wants a login at once */
+        assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db01")->id);
+        report(s, target_named(s, "db01"), REASON_NONE);
+        assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db02")->id);
+        report(s, target_named(s, "db02"), REASON_NONE);
+        assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db00")->id);
+        stage_end(s);
+}
+
+static void a_check_falls_due_by_the_timer(void **state) {
+        struct stage *s = stage_new(2);
+        uint64_t before;
+
+        (void)state;
+        s->databases[0].ping_interval_usec = 20 * MSEC;
+        s->databases[0].fresh_for_usec = USEC_PER_HOUR;
+        s->databases[1].ping_interval_usec = USEC_PER_HOUR;
+        s->databases[1].login_interval_usec = USEC_PER_HOUR;
+        stage_begin(s);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        report(s, target_named(s, "db01"), REASON_NONE);
+        before = clock_boot_usec();
+        while (pool->n_running == 0)
+                assert_true(turn(s, 10 * SEC));
+        assert_true(clock_boot_usec() - before >= 15 * MSEC);
+        assert_int_equal(pool->running[0].check, CHECK_PING);
+        assert_int_equal(pool->running[0].database, target_named(s, "db00")->id);
+        nothing_happens(s); /* in flight, and nothing else is due for an hour */
+        stage_end(s);
+}
+
+static void no_timer_is_armed_when_nothing_is_due(void **state) {
+        struct stage *s = stage_new(1);
+
+        (void)state;
+        s->databases[0].provider = "neon";
+        s->databases[0].linger_usec = 0;
+        stage_begin(s);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        assert_true(turn(s, SEC)); /* the demand of the start ends */
+        assert_int_equal(target_named(s, "db00")->demand_until_boot_usec, 0);
+        nothing_happens(s);
+        assert_int_equal(target_named(s, "db00")->due.place, 0);
+        assert_int_equal(engine_overdue_usec(s->engine), 0);
+        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        stage_end(s);
+}
+
+static void a_slow_login_is_seen_while_it_runs(void **state) {
+        struct stage *s = stage_new(1);
+
+        (void)state;
+        s->databases[0].slow_usec = 20 * MSEC;
+        stage_begin(s);
+        pool->phase = PHASE_TLS;
+        assert_true(turn(s, SEC));
+        assert_int_equal(target_named(s, "db00")->state, STATE_UNKNOWN);
+        pool->phase = PHASE_AUTH;
+        while (target_named(s, "db00")->state != STATE_WAKING)
+                assert_true(turn(s, SEC));
+        nothing_happens(s);
+        stage_end(s);
+}
+
+static void what_cannot_start_is_tried_later_and_not_in_a_circle(void **state) {
+        struct stage *s = stage_new(2);
+
+        (void)state;
+        log_open(LOG_FORMAT_LOGFMT, LOG_EMERG);
+        s->databases[0].retry_interval_usec = 20 * MSEC;
+        s->databases[1].provider = "neon";
+        s->databases[1].wake_at_start = false;
+        s->databases[1].door_interval_usec = 20 * MSEC;
+        /* The script's pool is made by engine_new(): the first checks run, the ones after them do not. */
+        stage_begin(s);
+        report(s, target_named(s, "db00"), REASON_TCP_REFUSED);
+        report(s, target_named(s, "db01"), REASON_NONE);
+        pool->error = -ENOMEM;
+        for (unsigned i = 0; i < 6; i++)
+                assert_true(turn(s, 10 * SEC)); /* comes back: the loop is not held */
+        assert_int_equal(stats(s).in_flight, 0);
+        assert_false(target_named(s, "db00")->in_flight);
+        pool->error = 0;
+        while (pool->n_running < 2)
+                assert_true(turn(s, 10 * SEC));
+        log_open(LOG_FORMAT_LOGFMT, LOG_INFO);
+        stage_end(s);
+}
+
+/* -- what is told ----------------------------------------------------------------------------------------------------------------- */
+
+struct listener {
+        struct observer observer;
+        unsigned number;
+        unsigned heard;
+        uint64_t last_sequence;
+        struct event last;
+        char last_name[TEXT_NAME_MAX + 1];
+        bool had_target;
+        struct stage *stage;
+};
+
+static unsigned order[100], n_order;
+
+static void hear(void *userdata, const struct event *event, const struct target *target) {
+        struct listener *l = userdata;
+
+        assert_int_equal(event->sequence, l->last_sequence + 1);
+        l->last_sequence = event->sequence;
+        l->last = *event;
+        l->had_target = target != NULL;
+        (void)text_copy(l->last_name, sizeof(l->last_name), event->database);
+        l->heard++;
+        assert_true(n_order < ARRAY_LENGTH(order));
+        order[n_order++] = l->number;
+        /* Whoever reads now reads what is true now. */
+        if (target && event->kind == EVENT_STATE) {
+                assert_int_equal(target->state, event->state);
+                assert_true(registry_count_in_state(engine_registry(l->stage->engine), event->state) > 0);
+        }
+}
+
+static void observers_are_told_in_their_order_with_sequence_numbers(void **state) {
+        struct stage *s = stage_new(2);
+        struct listener first = {.number = 1, .stage = s}, second = {.number = 2, .stage = s};
+
+        (void)state;
+        n_order = 0;
+        first.observer = (struct observer){.notify = hear, .userdata = &first};
+        second.observer = (struct observer){.notify = hear, .userdata = &second};
+        stage_begin(s);
+        engine_observe(s->engine, &first.observer);
+        engine_observe(s->engine, &second.observer);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        report(s, target_named(s, "db01"), REASON_AUTH_PASSWORD);
+        assert_int_equal(engine_sequence(s->engine), 2);
+        assert_int_equal(first.heard, 2);
+        assert_int_equal(first.last.state, STATE_BLOCKED);
+        assert_string_equal(first.last_name, "db01");
+        for (unsigned i = 0; i < n_order; i++)
+                assert_int_equal(order[i], i % 2 + 1);
+        engine_unobserve(s->engine, &first.observer);
+        engine_unobserve(s->engine, &first.observer);
+        cut_session(target_named(s, "db00"));
+        assert_int_equal(first.heard, 2);
+        assert_int_equal(second.heard, 3);
+        assert_int_equal(second.last.reason, REASON_SESSION_CUT);
+        assert_int_equal(second.last.generation, 1);
+        stage_end(s);
+}
+
+static void reports_of_what_is_gone_are_dropped(void **state) {
+        struct stage *s = stage_new(2);
+        struct probe_report late, other;
+        struct config smaller;
+        struct reload_summary summary;
+
+        (void)state;
+        stage_begin(s);
+        late = report_of(target_named(s, "db01"), REASON_NONE);
+        smaller = s->config;
+        smaller.n_databases = 1;
+        assert_int_equal(engine_reload(s->engine, &smaller, &summary), 0);
+        assert_int_equal(pool->forgotten, 1);
+        assert_int_equal(stats(s).in_flight, 1);
+        pool->handler(pool->userdata, &late);
+        late.kind = PROBE_REPORT_SESSION;
+        pool->handler(pool->userdata, &late);
+        other = report_of(target_named(s, "db00"), REASON_NONE);
+        other.attempt.id += 100; /* of an attempt that was given up */
+        pool->handler(pool->userdata, &other);
+        assert_int_equal(stats(s).in_flight, 1);
+        assert_int_equal(target_named(s, "db00")->state, STATE_UNKNOWN);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        stage_end(s);
+}
+
+/* -- reload, wake, pause ---------------------------------------------------------------------------------------------------------- */
+
+static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **state) {
+        struct stage *s = stage_new(3), *next = calloc(1, sizeof(*next));
+        struct listener l = {.number = 1, .stage = s};
+        struct reload_summary summary;
+        struct target *kept;
+        uint64_t kept_id, changed_id;
+
+        (void)state;
+        n_order = 0;
+        stage_begin(s);
+        for (unsigned i = 0; i < 3; i++)
+                report(s, target_named(s, s->names[i]), REASON_NONE);
+        cut_session(target_named(s, "db01"));
+        report(s, target_named(s, "db01"), REASON_NONE);
+        l.last_sequence = engine_sequence(s->engine);
+        l.observer = (struct observer){.notify = hear, .userdata = &l};
+        engine_observe(s->engine, &l.observer);
+        kept = target_named(s, "db00");
+        kept_id = kept->id;
+        changed_id = target_named(s, "db01")->id;
+
+        /* db00 stays, db01 is changed, db02 goes, db03 comes. */
+        stage_config(next, 4);
+        next->databases[1].ping_interval_usec = 5 * SEC;
+        next->databases[2] = next->databases[3];
+        next->by_name[2] = &next->databases[2];
+        next->config.n_databases = 3;
+        assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
+        assert_int_equal(summary.unchanged, 1);
+        assert_int_equal(summary.changed, 1);
+        assert_int_equal(summary.removed, 1);
+        assert_int_equal(summary.added, 1);
+        assert_int_equal(l.heard, 3); /* removed, changed, added */
+
+        assert_ptr_equal(target_named(s, "db00"), kept);
+        assert_int_equal(kept->id, kept_id);
+        assert_int_equal(kept->state, STATE_AWAKE);
+        assert_true(kept->session_held);
+        assert_int_equal(kept->attempts[CHECK_LOGIN][CLASS_OK], 1);
+        assert_ptr_equal(kept->config, &next->databases[0]);
+        assert_null(running(kept_id));
+
+        assert_int_not_equal(target_named(s, "db01")->id, changed_id);
+        assert_int_equal(target_named(s, "db01")->generation, 2);
+        assert_int_equal(target_named(s, "db01")->state, STATE_UNKNOWN);
+        assert_int_equal(target_named(s, "db01")->attempts[CHECK_LOGIN][CLASS_OK], 0);
+        assert_non_null(running(target_named(s, "db01")->id));
+        assert_null(registry_by_name(engine_registry(s->engine), "db02"));
+        assert_non_null(running(target_named(s, "db03")->id));
+        assert_int_equal(registry_count(engine_registry(s->engine)), 3);
+        assert_int_equal(registry_not_ready(engine_registry(s->engine)), 2);
+        assert_int_equal(pool->forgotten, 2);
+
+        /* Nothing is borrowed from the old one any more. */
+        memset(s->databases, 0xff, sizeof(s->databases));
+        memset(s->conninfos, 0xff, sizeof(s->conninfos));
+        memset(s->names, 0xff, sizeof(s->names));
+        assert_int_equal(target_named(s, "db01")->config->ping_interval_usec, 5 * SEC);
+        report(s, target_named(s, "db01"), REASON_NONE);
+        report(s, target_named(s, "db03"), REASON_NONE);
+        assert_int_equal(registry_not_ready(engine_registry(s->engine)), 0);
+        stage_end(s);
+        free(next);
+}
+
+static void a_reload_to_more_places_starts_who_waits(void **state) {
+        struct stage *s = stage_new(5);
+        struct reload_summary summary;
+        struct config wider;
+
+        (void)state;
+        s->config.attempts_in_flight = 1;
+        stage_begin(s);
+        assert_int_equal(stats(s).waiting, 4);
+        wider = s->config;
+        wider.attempts_in_flight = 3;
+        assert_int_equal(engine_reload(s->engine, &wider, &summary), 0);
+        assert_int_equal(summary.unchanged, 5);
+        assert_int_equal(stats(s).in_flight, 3);
+        assert_int_equal(stats(s).waiting, 2);
+        wider.n_databases = 0;
+        assert_int_equal(engine_reload(s->engine, &wider, &summary), 0);
+        assert_int_equal(summary.removed, 5);
+        assert_int_equal(stats(s).in_flight, 0);
+        assert_int_equal(stats(s).waiting, 0);
+        nothing_happens(s);
+        stage_end(s);
+}
+
+static void a_hundred_wakes_are_one(void **state) {
+        struct stage *s = stage_new(1);
+
+        (void)state;
+        s->databases[0].provider = "neon";
+        s->databases[0].policy = POLICY_OBSERVE;
+        s->databases[0].door_interval_usec = 0;
+        stage_begin(s);
+        assert_int_equal(pool->n_started, 0);
+        nothing_happens(s);
+        for (unsigned i = 0; i < 100; i++)
+                assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_NONE);
+        assert_int_equal(pool->n_started, 1);
+        assert_int_equal(pool->running[0].check, CHECK_LOGIN);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        assert_int_equal(pool->n_started, 1);
+        stage_end(s);
+}
+
+static void a_pause_cancels_what_runs_and_what_waits(void **state) {
+        struct stage *s = stage_new(3);
+
+        (void)state;
+        s->config.attempts_in_flight = 1;
+        stage_begin(s);
+        engine_pause(s->engine, target_named(s, "db01"), USEC_PER_HOUR); /* it waits */
+        assert_int_equal(stats(s).waiting, 1);
+        engine_pause(s->engine, target_named(s, "db00"), USEC_PER_HOUR); /* it runs: its place goes to the next */
+        assert_int_equal(pool->forgotten, 2);
+        assert_int_equal(stats(s).waiting, 0);
+        assert_int_equal(stats(s).in_flight, 1);
+        assert_int_equal(pool->running[0].database, target_named(s, "db02")->id);
+        assert_int_equal(target_named(s, "db00")->reason, REASON_PAUSED);
+        assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_PAUSED);
+        report(s, target_named(s, "db02"), REASON_NONE);
+        nothing_happens(s);
+        engine_pause(s->engine, target_named(s, "db00"), 0);
+        assert_int_equal(pool->running[0].database, target_named(s, "db00")->id);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        stage_end(s);
+}
+
+static void a_pause_ends_by_the_timer(void **state) {
+        struct stage *s = stage_new(1);
+
+        (void)state;
+        stage_begin(s);
+        engine_pause(s->engine, target_named(s, "db00"), 20 * MSEC);
+        assert_int_equal(pool->n_running, 0);
+        while (pool->n_running == 0)
+                assert_true(turn(s, 10 * SEC));
+        stage_end(s);
+}
+
+static void our_own_network_is_told_of_every_database_that_meets_it(void **state) {
+        struct stage *s = stage_new(2);
+        struct probe_report r;
+
+        (void)state;
+        stage_begin(s);
+        for (unsigned i = 0; i < 2; i++) {
+                struct target *t = target_named(s, s->names[i]);
+
+                r = report_of(t, REASON_DNS_FAILED);
+                r.attempt.own_network_suspect = true;
+                stop_running(t->id);
+                pool->handler(pool->userdata, &r);
+                assert_int_equal(t->reason, i ? REASON_HOST_NETWORK : REASON_DNS_FAILED);
+                assert_int_equal(t->state, STATE_UNKNOWN);
+        }
+        stage_end(s);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                UNIT_TEST(none_is_none),
+                UNIT_TEST(every_database_is_asked_at_once),
+                UNIT_TEST(no_more_run_than_are_allowed_and_who_waits_longest_comes_first),
+                UNIT_TEST(who_has_just_had_a_place_does_not_come_before_who_waits),
+                UNIT_TEST(a_check_falls_due_by_the_timer),
+                UNIT_TEST(no_timer_is_armed_when_nothing_is_due),
+                UNIT_TEST(a_slow_login_is_seen_while_it_runs),
+                UNIT_TEST(what_cannot_start_is_tried_later_and_not_in_a_circle),
+                UNIT_TEST(observers_are_told_in_their_order_with_sequence_numbers),
+                UNIT_TEST(reports_of_what_is_gone_are_dropped),
+                UNIT_TEST(a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew),
+                UNIT_TEST(a_reload_to_more_places_starts_who_waits),
+                UNIT_TEST(a_hundred_wakes_are_one),
+                UNIT_TEST(a_pause_cancels_what_runs_and_what_waits),
+                UNIT_TEST(a_pause_ends_by_the_timer),
+                UNIT_TEST(our_own_network_is_told_of_every_database_that_meets_it),
+        };
+
+        return UNIT_RUN(tests);
+}

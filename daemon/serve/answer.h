@@ -1,0 +1,18 @@
+/* Answers that are the same everywhere: composed JSON, errors, and how soon to ask again. Internal to serve/. */
+#pragma once
+
+#include "serve/site.h"
+
+/* Sends what was composed in site->body. */
+void answer_body(struct site *site, struct exchange *exchange, unsigned status);
+/* The same, as 503 with Retry-After. */
+void answer_later(struct site *site, struct exchange *exchange, unsigned retry_after_sec);
+/* {"error": SLUG, "message": ...} */
+_printf_(5, 6) void answer_error(struct site *site, struct exchange *exchange, unsigned status, const char *slug, const char *format, ...);
+/* 404 with the names that are known, and the nearest. */
+void answer_unknown_database(struct site *site, struct exchange *exchange, const char *name);
+/* 503: the daemon ends. */
+void answer_stopping(struct site *site, struct exchange *exchange);
+
+/* Retry-After for something expected in USEC (USEC_INFINITY: nobody knows). */
+unsigned answer_retry_after_sec(uint64_t usec);

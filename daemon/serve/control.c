@@ -1,0 +1,86 @@
+/* POST on the control socket: wake, pause, reload. */
+
+#include "base/text.h"
+#include "serve/answer.h"
+#include "serve/describe.h"
+#include "serve/handlers.h"
+#include "serve/waiters.h"
+
+static bool is_awake(const struct waiter *waiter, const struct target *target) {
+        (void)waiter;
+        return target_ready(target);
+}
+
+static void compose_wake(struct site *site, const struct target *target, struct instant now) {
+        struct json_writer w = site_compose(site);
+
+        json_begin_object(&w, NULL);
+        describe_verdict(&w, target, now);
+        json_end_object(&w);
+}
+
+/* The end of a wait: awake, or the time is over. */
+static void answer_wake(const struct waiter *waiter, const struct target *target) {
+        struct instant now = clock_now();
+
+        compose_wake(waiter->site, target, now);
+        if (target_ready(target))
+                answer_body(waiter->site, waiter->exchange, 200);
+        else
+                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(target_expected_ready_usec(target, now)));
+}
+
+void wake_post(struct request *request) {
+        struct target *target = request->target;
+        enum reason refused = engine_wake(request->site->engine, target, WAKE_CALL);
+        struct waiter waiter = {
+                .site = request->site,
+                .exchange = request->exchange,
+                .target_id = target->id,
+                .met = is_awake,
+                .answer = answer_wake,
+        };
+
+        (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
+        if (refused != REASON_NONE)
+                answer_error(request->site, request->exchange, 409, reason_slug(refused), "%s", reason_info(refused)->sentence);
+        else if (target_ready(target))
+                answer_wake(&waiter, target);
+        else if (request->query.wait_usec > 0)
+                waiters_add(request->site->waiters, &waiter, request->query.wait_usec);
+        else {
+                compose_wake(request->site, target, clock_now());
+                answer_body(request->site, request->exchange, 202);
+        }
+}
+
+void pause_post(struct request *request) {
+        struct target *target = request->target;
+        struct json_writer w;
+
+        if (!(request->query.given & ARGUMENT_FOR)) {
+                answer_error(request->site, request->exchange, 400, "bad_request", "for how long? for=2h pauses, for=0s resumes");
+                return;
+        }
+        engine_pause(request->site->engine, target, request->query.for_usec);
+        w = site_compose(request->site);
+        json_begin_object(&w, NULL);
+        json_text(&w, "name", request->name);
+        json_time(&w, "paused_until", target->paused_until_boot_usec ? target->paused_until_real_usec : 0);
+        json_end_object(&w);
+        answer_body(request->site, request->exchange, 200);
+}
+
+void reload_post(struct request *request) {
+        const struct server_hooks *hooks = &request->site->hooks;
+        _cleanup_(buffer_deinit) struct buffer body = {0};
+        unsigned status = 200;
+
+        if (!hooks->reload) {
+                answer_error(request->site, request->exchange, 409, "reload_failed", "there is nothing to reload");
+                return;
+        }
+        /* A reload tells edges, and those who wait are answered in site->body: this needs its own. */
+        hooks->reload(hooks->userdata, &body, &status);
+        exchange_reply(request->exchange, &(struct reply){.status = status, .body = &body});
+}

@@ -1,0 +1,42 @@
+/*
+ * Who has how long: members in classes of one constant time each, so that a class stays in the order of its deadlines by appending, and
+ * giving a member a new deadline costs neither a search nor (mostly) a system call. One timer for all.
+ */
+#pragma once
+
+#include "base/macro.h"
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#define DEADLINE_CLASSES_MAX 8
+
+struct deadline {
+        unsigned class;
+        uint64_t since_usec;
+        struct deadline *previous, *next; /* oldest first */
+};
+
+struct deadlines {
+        sd_event_source *timer;
+        uint64_t timer_usec; /* what it is set to; USEC_INFINITY: off */
+        uint64_t now_usec;   /* of this turn of the loop */
+        const uint64_t *class_usec;
+        unsigned n_classes;
+        size_t n_members;
+        struct deadline *first[DEADLINE_CLASSES_MAX], *last[DEADLINE_CLASSES_MAX];
+        void (*expired)(struct deadline *deadline);
+};
+
+/* CLASS_USEC are N constants, USEC_INFINITY for a class without end. A member of which EXPIRED was told has its class's time again. */
+int deadlines_init(struct deadlines *deadlines, sd_event *event, const uint64_t *class_usec, unsigned n,
+                   void (*expired)(struct deadline *deadline));
+void deadlines_deinit(struct deadlines *deadlines);
+
+/* Takes the time from the loop; what follows in this turn counts from it. */
+void deadlines_update_now(struct deadlines *deadlines);
+void deadlines_join(struct deadlines *deadlines, struct deadline *deadline, unsigned class);
+/* The timer stands still when the last one leaves. */
+void deadlines_leave(struct deadlines *deadlines, struct deadline *deadline);
+/* A new class, or a new start in the same. */
+void deadlines_change(struct deadlines *deadlines, struct deadline *deadline, unsigned class);

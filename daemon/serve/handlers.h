@@ -1,0 +1,12 @@
+/* What is answered to each request of the table in route.c. Internal to serve/. */
+#pragma once
+
+#include "serve/site.h"
+
+void livez_get(struct request *request);
+void readyz_get(struct request *request);
+void status_get(struct request *request);
+void events_get(struct request *request);
+void wake_post(struct request *request);
+void pause_post(struct request *request);
+void reload_post(struct request *request);

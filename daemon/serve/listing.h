@@ -1,0 +1,31 @@
+/*
+ * An answer that lists databases, composed a slice at a time, so that ten thousand of them never stall the loop. Between two slices
+ * databases may come and go: it goes on by name. Internal to serve/.
+ */
+#pragma once
+
+#include "serve/site.h"
+
+#define LISTING_SLICE 64
+
+struct listing {
+        struct site *site;
+        struct buffer text; /* what is composed; begin with the part before the first database */
+        const char *tail;   /* what closes it, a constant */
+        bool (*wants)(const struct listing *listing, const struct target *target); /* NULL: all */
+        void (*describe)(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now);
+        bool accept_asleep;
+        bool detail;
+
+        /* How far it came. */
+        size_t sent; /* of text */
+        char last[64];
+        bool any;
+        bool complete;
+};
+
+/*
+ * Answers EXCHANGE with LISTING (its memory changes hands): at once when at most LISTING_SLICE databases exist, in slices else. HEAD's body
+ * is not used.
+ */
+void listing_answer(const struct listing *listing, struct exchange *exchange, const struct reply *head);

@@ -1,0 +1,82 @@
+#include "serve/ring.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "serve/describe.h"
+
+#include <inttypes.h>
+
+int ring_init(struct ring *ring, uint64_t newest) {
+        /* Pages that no event has reached cost nothing. */
+        struct ring_entry *entries = calloc(RING_SIZE, sizeof(*entries));
+
+        if (!entries)
+                return -ENOMEM;
+        *ring = (struct ring){.oldest = newest + 1, .newest = newest, .entries = entries};
+        return 0;
+}
+
+void ring_deinit(struct ring *ring) {
+        free(ring->entries);
+        *ring = (struct ring){0};
+}
+
+void ring_push(struct ring *ring, const struct event *event) {
+        struct ring_entry *entry = &ring->entries[event->sequence % RING_SIZE];
+
+        if (event->sequence != ring->newest + 1)
+                ring->oldest = event->sequence;
+        ring->newest = event->sequence;
+        if (ring->newest - ring->oldest >= RING_SIZE)
+                ring->oldest = ring->newest - RING_SIZE + 1;
+        *entry = (struct ring_entry){
+                .sequence = event->sequence,
+                .real_usec = event->real_usec,
+                .generation = event->generation,
+                .latency_usec = event->latency_usec,
+                .kind = event->kind,
+                .state = event->state,
+                .previous = event->previous,
+                .reason = event->reason,
+                .cause = event->cause,
+                .ready = event->ready,
+                .cold = event->cold,
+        };
+        (void)text_copy(entry->database, sizeof(entry->database), event->database);
+}
+
+const struct ring_entry *ring_at(const struct ring *ring, uint64_t sequence) {
+        return sequence >= ring->oldest && sequence <= ring->newest ? &ring->entries[sequence % RING_SIZE] : NULL;
+}
+
+static void write_wake(struct json_writer *w, const struct ring_entry *entry) {
+        if (entry->kind != EVENT_WAKE) {
+                json_absent(w, "latency_seconds");
+                json_absent(w, "cause");
+                json_absent(w, "cold");
+                return;
+        }
+        json_seconds(w, "latency_seconds", entry->latency_usec);
+        json_text(w, "cause", wake_cause_name(entry->cause));
+        json_bool(w, "cold", entry->cold);
+}
+
+void ring_entry_format(const struct ring_entry *entry, struct buffer *buffer) {
+        struct json_writer w = {.buffer = buffer};
+
+        buffer_printf(buffer, "id: %" PRIu64 "\nevent: %s\ndata: ", entry->sequence, event_kind_name(entry->kind));
+        json_begin_object(&w, NULL);
+        json_unsigned(&w, "sequence", entry->sequence);
+        json_text(&w, "kind", event_kind_name(entry->kind));
+        json_time(&w, "at", entry->real_usec);
+        json_text(&w, "database", entry->database);
+        json_text(&w, "state", state_name(entry->state));
+        json_text(&w, "previous", state_name(entry->previous));
+        json_text(&w, "reason", describe_reason(entry->reason));
+        json_text(&w, "message", describe_message(entry->state, entry->reason));
+        json_bool(&w, "ready", entry->ready);
+        json_unsigned(&w, "generation", entry->generation);
+        write_wake(&w, entry);
+        json_end_object(&w);
+        buffer_append_string(buffer, "\n\n");
+}

@@ -1,0 +1,172 @@
+#include "serve/server.h"
+
+#include "base/error.h"
+#include "serve/events.h"
+#include "serve/listen.h"
+#include "serve/route.h"
+#include "serve/waiters.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+/* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
+#define CONNECTIONS_MAX 2048
+
+struct listener {
+        struct site *site;
+        struct http *http;
+        enum access access;
+        char *path; /* of a UNIX socket that is ours to remove, or NULL */
+        struct socket_identity identity;
+        struct listener *next;
+};
+
+struct server {
+        struct site site;
+        struct observer observer;
+        struct listener *listeners;
+};
+
+static void on_request(void *userdata, struct exchange *exchange) {
+        struct listener *listener = userdata;
+
+        route_request(listener->site, exchange, listener->access);
+}
+
+static void on_event(void *userdata, const struct event *event, const struct target *target) {
+        struct server *server = userdata;
+
+        (void)target;
+        server->site.changes++;
+        events_notify(server->site.events, event);
+        waiters_notify(server->site.waiters);
+}
+
+int server_new(sd_event *event, struct engine *engine, const struct server_hooks *hooks, struct server **ret_server) {
+        struct server *server = calloc(1, sizeof(*server));
+        int r;
+
+        if (!server)
+                return -ENOMEM;
+        server->site.event = sd_event_ref(event);
+        server->site.engine = engine;
+        server->site.hooks = *hooks;
+        r = waiters_new(&server->site, &server->site.waiters);
+        if (r >= 0)
+                r = events_new(&server->site, &server->site.events);
+        if (r < 0) {
+                server_free(server);
+                return r;
+        }
+        server->observer = (struct observer){.notify = on_event, .userdata = server};
+        engine_observe(engine, &server->observer);
+        *ret_server = server;
+        return 0;
+}
+
+static struct listener *listener_free(struct listener *listener) {
+        if (listener->path)
+                listen_unix_remove(listener->path, &listener->identity);
+        http_free(listener->http);
+        free(listener->path);
+        free(listener);
+        return NULL;
+}
+
+struct server *server_free(struct server *server) {
+        struct listener *next;
+
+        if (!server)
+                return NULL;
+        server->site.stopping = true;
+        if (server->observer.notify)
+                engine_unobserve(server->site.engine, &server->observer);
+        if (server->site.waiters)
+                waiters_stop(server->site.waiters);
+        if (server->site.events)
+                events_stop(server->site.events);
+        for (struct listener *listener = server->listeners; listener; listener = next) {
+                next = listener->next;
+                listener_free(listener);
+        }
+        waiters_free(server->site.waiters);
+        events_free(server->site.events);
+        canned_free(server->site.all_ready);
+        buffer_deinit(&server->site.body);
+        sd_event_unref(server->site.event);
+        free(server);
+        return NULL;
+}
+
+/* No socket may use up the process's file descriptors. */
+static unsigned connections_max(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+                return CONNECTIONS_MAX;
+        return (unsigned)MAX(MIN(limit.rlim_cur / 4, (rlim_t)CONNECTIONS_MAX), (rlim_t)8);
+}
+
+/* Takes FD, also when it fails. */
+static int add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
+        struct listener *listener = calloc(1, sizeof(*listener));
+        int r;
+
+        if (!listener) {
+                close_fd(&fd);
+                return -ENOMEM;
+        }
+        listener->site = &server->site;
+        listener->access = access;
+        r = http_new(server->site.event, fd, connections_max(), &(struct http_handler){.request = on_request, .userdata = listener},
+                     &listener->http);
+        if (r < 0) {
+                listener_free(listener);
+                return r;
+        }
+        listener->next = server->listeners;
+        server->listeners = listener;
+        if (ret_listener)
+                *ret_listener = listener;
+        return 0;
+}
+
+int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access) {
+        _cleanup_free_ char *copy = strdup(path);
+        struct socket_identity identity;
+        struct listener *listener;
+        int fd, r;
+
+        if (!copy)
+                return -ENOMEM;
+        r = listen_unix(path, mode, group, &fd, &identity);
+        if (r < 0)
+                return r;
+        r = add_listener(server, fd, access, &listener);
+        if (r < 0) {
+                listen_unix_remove(path, &identity);
+                return r;
+        }
+        listener->path = steal_pointer(&copy);
+        listener->identity = identity;
+        return 0;
+}
+
+int server_add_tcp(struct server *server, const char *address) {
+        int fd, r;
+
+        r = listen_tcp(address, &fd);
+        return r < 0 ? r : add_listener(server, fd, ACCESS_STATUS, NULL);
+}
+
+int server_add_fd(struct server *server, int fd, enum access access) {
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+                int r = error_from_errno();
+
+                close_fd(&fd);
+                return r;
+        }
+        return add_listener(server, fd, access, NULL);
+}

@@ -1,0 +1,41 @@
+/* What every handler is given: where the answers come from. Internal to serve/. */
+#pragma once
+
+#include "base/json.h"
+#include "serve/http.h"
+#include "serve/query.h"
+#include "serve/server.h"
+
+struct events;
+struct waiters;
+
+struct site {
+        sd_event *event;
+        struct engine *engine;
+        struct server_hooks hooks;
+        struct waiters *waiters;
+        struct events *events;
+        struct canned *all_ready; /* the answer of /readyz when nothing is wrong */
+        struct buffer body;       /* composed in, one answer at a time; its memory is kept */
+        uint64_t changes;         /* grows with each event */
+        struct missing_asleep {
+                uint64_t turn, changes; /* when it was counted */
+                size_t count;
+        } missing_asleep; /* required databases that are neither ready nor asleep */
+        bool stopping;
+};
+
+struct request {
+        struct site *site;
+        struct exchange *exchange;
+        enum access access;
+        const char *name;            /* NAME of the path, or NULL */
+        struct target *target;       /* of that name */
+        struct query query;
+};
+
+/* The body, emptied, with a writer on it. */
+static inline struct json_writer site_compose(struct site *site) {
+        buffer_clear(&site->body);
+        return (struct json_writer){.buffer = &site->body};
+}

@@ -1,0 +1,10 @@
+/* What a URL may look like before anybody looks at what it asks for. Pure. */
+#pragma once
+
+#include "base/macro.h"
+
+/*
+ * Whether URL, as it came, is printable ASCII, and stays so when its percent-encoding is undone. The HTTP library hands the decoded URL on
+ * as a C string, in which "/readyz%00x" would equal "/readyz".
+ */
+bool url_is_plain(const char *url);

@@ -1,0 +1,31 @@
+/*
+ * Requests that are held until what they ask for is so, or their time is over. They are no demand. One timer for all, set to the earliest;
+ * looked at once in each turn of the loop in which a database changed. Internal to serve/.
+ */
+#pragma once
+
+#include "serve/site.h"
+
+struct waiter {
+        struct site *site;
+        struct exchange *exchange;
+        uint64_t target_id; /* 0: all that are required */
+        char name[64];
+        bool accept_asleep;
+        /* TARGET is NULL for all. Never called for a database that a reload took away: that is answered 404. */
+        bool (*met)(const struct waiter *waiter, const struct target *target);
+        void (*answer)(const struct waiter *waiter, const struct target *target);
+
+        uint64_t deadline_usec;
+        struct waiter *previous, *next;
+};
+
+int waiters_new(struct site *site, struct waiters **ret_waiters);
+struct waiters *waiters_free(struct waiters *waiters);
+/* Answers all of them that the daemon is stopping. */
+void waiters_stop(struct waiters *waiters);
+
+/* Holds the exchange of WAITER (copied) for WAIT_USEC; where that fails it is answered now. */
+void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec);
+/* A database changed. */
+void waiters_notify(struct waiters *waiters);

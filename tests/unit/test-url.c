@@ -1,0 +1,35 @@
+/* Which URLs are looked at at all. */
+#include "unit.h"
+
+#include "serve/url.h"
+
+static void printable_ascii_is_plain(void **state) {
+        static const char *const good[] = {
+                "/", "/readyz", "/readyz/main?wait=30s&accept=asleep", "/status/a%2db", "/x?for=1h%2030min", "*", "",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+                assert_true(url_is_plain(good[i]));
+}
+
+static void anything_else_is_not(void **state) {
+        static const char *const bad[] = {
+                "/readyz%00",  "/readyz%00x", "/readyz%0a", "/readyz%1F", "/readyz%7f", "/readyz%80", "/readyz%ff", "/readyz%", "/readyz%2",
+                "/readyz%2g",  "/readyz%g0",  "/readyz x",  "/readyz\t",  "/readyz\n",  "/ready\xc3\xbc", "/readyz\x7f", "/readyz\x01",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+                if (url_is_plain(bad[i]))
+                        fail_msg("row %zu counts as plain", i);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                UNIT_TEST(printable_ascii_is_plain),
+                UNIT_TEST(anything_else_is_not),
+        };
+
+        return UNIT_RUN(tests);
+}

@@ -1,0 +1,20 @@
+/*
+ * Text that came from elsewhere, made fit for a terminal: whatever could move the cursor, change colours or reorder what is read is written
+ * as an escape. A database's error message is chosen by its server; it must not be able to draw on an administrator's screen.
+ */
+#pragma once
+
+#include "base/buffer.h"
+
+#include <jansson.h>
+
+/* TEXT with every control character (C0, DEL, C1), direction override and ill-formed byte as \xNN or \uNNNN. */
+void clean_append(struct buffer *buffer, const char *text);
+bool clean_is(const char *text);
+/* Columns that TEXT takes: its characters. */
+size_t clean_width(const char *text);
+/* Cuts TEXT to COLUMNS columns, the last of them dots, in place. */
+void clean_cut(char *text, size_t columns);
+
+/* Cleans every string and key below VALUE in place; 0 or -ENOMEM. */
+int clean_json(json_t *value);

@@ -1,0 +1,174 @@
+#include "app.h"
+
+#include "base/error.h"
+#include "base/message-id.h"
+#include "engine/engine.h"
+#include "reload.h"
+#include "report/awake-file.h"
+#include "report/journal.h"
+#include "report/notify.h"
+#include "report/watchdog.h"
+#include "serve/server.h"
+
+#include <grp.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+/* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
+#define STOP_TIMEOUT_USEC (700 * USEC_PER_MSEC)
+
+struct app {
+        sd_event *event;
+        struct reload reload;
+        struct engine *engine;
+        struct server *server;
+        struct journal *journal;
+        struct notify *notify;
+        struct watchdog *watchdog;
+        struct awake_files *awake_files;
+};
+
+static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        (void)info;
+        (void)userdata;
+        return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        struct app *app = userdata;
+
+        (void)source;
+        (void)info;
+        (void)reload_now(&app->reload, NULL);
+        return 0;
+}
+
+static void on_reload_request(void *userdata, struct buffer *body, unsigned *ret_status) {
+        struct app *app = userdata;
+
+        *ret_status = reload_now(&app->reload, body);
+}
+
+static bool on_progress(void *userdata) {
+        struct app *app = userdata;
+
+        return watchdog_engine_moves(app->engine);
+}
+
+/* Signals are blocked before the first thread starts, so that only the loop's signalfd sees them. */
+static int watch_signals(struct app *app) {
+        static const int ends[] = {SIGTERM, SIGINT};
+        sigset_t set;
+        int r = 0;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return error_from_errno();
+        (void)signal(SIGPIPE, SIG_IGN);
+        for (size_t i = 0; i < ARRAY_LENGTH(ends) && r >= 0; i++)
+                r = sd_event_add_signal(app->event, NULL, ends[i], on_end, app);
+        if (r >= 0)
+                r = sd_event_add_signal(app->event, NULL, SIGHUP, on_hangup, app);
+        return r;
+}
+
+/* Ten thousand databases hold ten thousand sessions: take what the service manager lets us have. */
+static void raise_file_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static int refused(const char *what, const char *where, int r) {
+        log_error("Cannot %s %s: %s", what, where, strerror(-r));
+        return r;
+}
+
+static int open_listeners(struct app *app, const struct config *config) {
+        const struct group *group = getgrnam("pgwake");
+        int r;
+
+        r = server_add_unix(app->server, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+        if (r < 0)
+                return refused("listen on", config->status_socket, r);
+        r = server_add_unix(app->server, config->control_socket, 0660, group ? group->gr_gid : (gid_t)-1, ACCESS_CONTROL);
+        if (r < 0)
+                return refused("listen on", config->control_socket, r);
+        for (size_t i = 0; i < config->n_listen; i++) {
+                r = server_add_tcp(app->server, config->listen[i]);
+                if (r < 0)
+                        return refused("listen on", config->listen[i], r);
+        }
+        return 0;
+}
+
+static int start(struct app *app, const struct config *config) {
+        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .userdata = app};
+        int r;
+
+        r = engine_new(app->event, config, &app->engine);
+        if (r < 0)
+                return refused("start", "the engine", r);
+        app->reload.engine = app->engine;
+        r = server_new(app->event, app->engine, &hooks, &app->server);
+        if (r < 0)
+                return refused("start", "the server", r);
+        r = open_listeners(app, config);
+        if (r < 0)
+                return r;
+        r = journal_new(app->engine, &app->journal);
+        if (r >= 0)
+                r = awake_files_new(app->engine, config->awake_dir, &app->awake_files);
+        if (r >= 0)
+                r = notify_new(app->event, app->engine, config, &app->notify);
+        if (r >= 0)
+                r = watchdog_new(app->event, app->engine, &app->watchdog);
+        if (r < 0)
+                return refused("start", "reporting", r);
+        app->reload.notify = app->notify;
+        return 0;
+}
+
+/* Those who tell first, so that an end is not told as a fall of every database; the connections to the databases last. */
+static void stop(struct app *app) {
+        if (app->notify)
+                notify_stopping(app->notify);
+        app->watchdog = watchdog_free(app->watchdog);
+        app->journal = journal_free(app->journal);
+        app->awake_files = awake_files_free(app->awake_files);
+        app->server = server_free(app->server);
+        app->notify = notify_free(app->notify);
+        app->engine = engine_free(app->engine, STOP_TIMEOUT_USEC);
+}
+
+int app_run(const char *path, const struct config_environment *environment, struct config *config) {
+        struct app app = {.reload = {.path = path, .environment = environment, .config = config}};
+        int r;
+
+        raise_file_limit();
+        r = sd_event_default(&app.event);
+        if (r >= 0)
+                r = watch_signals(&app);
+        if (r < 0)
+                (void)refused("start", "the event loop", r);
+        if (r >= 0)
+                r = start(&app, config);
+        if (r >= 0) {
+                log_entry(LOG_INFO, MESSAGE_ID_STARTED, NULL, 0, "pgwaked " PACKAGE_VERSION " watches %zu %s", config->n_databases,
+                          config->n_databases == 1 ? "database" : "databases");
+                r = sd_event_loop(app.event);
+                if (r < 0)
+                        (void)refused("run", "the event loop", r);
+                log_entry(LOG_INFO, MESSAGE_ID_STOPPING, NULL, 0, "pgwaked ends");
+        }
+        stop(&app);
+        reload_deinit(&app.reload);
+        sd_event_unref(app.event);
+        return r;
+}

@@ -1,0 +1,25 @@
+/* A new configuration while the old one is in force: all of it, or nothing of it. */
+#pragma once
+
+#include "conf/config.h"
+#include "engine/engine.h"
+
+struct notify;
+
+struct reload {
+        const char *path;
+        const struct config_environment *environment;
+        struct config *config; /* in force */
+        char *at_start[CONFIG_GLOBAL_OPTIONS]; /* what was in force at start of what needs a restart; since the first reload */
+        bool remembers;
+        struct engine *engine;
+        struct notify *notify; /* NULL before it is there */
+};
+
+/*
+ * Reads the configuration again. A bad one changes nothing, and every complaint is said in the log; a good one is in force when this
+ * returns. ANSWER, unless NULL, gets the JSON for POST /reload. Answers its HTTP status: 200, 422 for a bad configuration, or 500.
+ */
+unsigned reload_now(struct reload *reload, struct buffer *answer);
+/* Frees the configuration too. */
+void reload_deinit(struct reload *reload);

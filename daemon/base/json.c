@@ -21,25 +21,46 @@ static size_t utf8_length(const unsigned char *p) {
         return length;
 }
 
+/* How many bytes at P stand in a JSON string as they are. */
+static size_t plain_length(const unsigned char *p) {
+        size_t length = 0;
+
+        while (p[length] >= 0x20 && p[length] < 0x7f && p[length] != '"' && p[length] != '\\')
+                length++;
+        return length;
+}
+
+/* One character that is not plain ASCII; answers its length in bytes. */
+static size_t append_character(struct buffer *buffer, const unsigned char *p) {
+        size_t length = utf8_length(p);
+
+        if (length == 0) {
+                buffer_append_string(buffer, "\\ufffd");
+                return 1;
+        }
+        if (*p == '"' || *p == '\\')
+                buffer_printf(buffer, "\\%c", *p);
+        else if (*p == '\n')
+                buffer_append_string(buffer, "\\n");
+        else if (*p < 0x20 || *p == 0x7f)
+                buffer_printf(buffer, "\\u%04x", *p);
+        else
+                buffer_append(buffer, p, length);
+        return length;
+}
+
 void json_append_string(struct buffer *buffer, const char *text) {
         const unsigned char *p = (const unsigned char *)text;
 
         buffer_append(buffer, "\"", 1);
-        while (*p) {
-                size_t length = utf8_length(p);
+        for (;;) {
+                size_t length = plain_length(p);
 
-                if (length == 0) {
-                        buffer_append_string(buffer, "\\ufffd");
-                        length = 1;
-                } else if (*p == '"' || *p == '\\')
-                        buffer_printf(buffer, "\\%c", *p);
-                else if (*p == '\n')
-                        buffer_append_string(buffer, "\\n");
-                else if (*p < 0x20 || *p == 0x7f)
-                        buffer_printf(buffer, "\\u%04x", *p);
-                else
-                        buffer_append(buffer, p, length);
+                buffer_append(buffer, p, length);
                 p += length;
+                if (!*p)
+                        break;
+                p += append_character(buffer, p);
         }
         buffer_append(buffer, "\"", 1);
 }

@@ -1,0 +1,98 @@
+/*
+ * The floor that pgwaked is measured against: the least program that does the same with the same libraries, synchronously.
+ *
+ *   bare login N CONNINFO   N times: connect, ask, close
+ *   bare ping N CONNINFO    connect, ask N times
+ *   bare memory CONNINFO    connect, ask, and say how much memory that took
+ *
+ * Prints one line of JSON: how often it was answered, the seconds of CPU that it took, or the memory in kB.
+ */
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* What pgwaked asks, as its own text has it (daemon/probe/query.c); any probe would ask for as much. */
+static const char *query;
+
+static void fail(PGconn *connection) {
+        fprintf(stderr, "bare: %s", PQerrorMessage(connection));
+        exit(1);
+}
+
+static PGconn *log_in(const char *conninfo) {
+        const char *keywords[] = {"dbname", "application_name", "client_encoding", "gssencmode", NULL};
+        const char *values[] = {conninfo, "pgwaked", "UTF8", "disable", NULL};
+        PGconn *connection = PQconnectdbParams(keywords, values, 1);
+
+        if (PQstatus(connection) != CONNECTION_OK)
+                fail(connection);
+        return connection;
+}
+
+static void ask(PGconn *connection) {
+        PGresult *result = PQexec(connection, query);
+
+        if (PQresultStatus(result) != PGRES_TUPLES_OK)
+                fail(connection);
+        PQclear(result);
+}
+
+static double cpu_seconds(void) {
+        struct rusage usage;
+
+        getrusage(RUSAGE_SELF, &usage);
+        return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static unsigned long memory_kb(const char *field) {
+        FILE *file = fopen("/proc/self/status", "re");
+        unsigned long value = 0;
+        char line[256];
+
+        while (file && fgets(line, sizeof(line), file))
+                if (strncmp(line, field, strlen(field)) == 0)
+                        value = strtoul(line + strlen(field), NULL, 10);
+        if (file)
+                fclose(file);
+        return value;
+}
+
+static int usage(void) {
+        fputs("usage: bare login N CONNINFO | ping N CONNINFO | memory CONNINFO ($PROBE_QUERY: what to ask)\n", stderr);
+        return 64;
+}
+
+int main(int argc, char **argv) {
+        const char *environment = getenv("PROBE_QUERY");
+        PGconn *connection;
+        long n;
+
+        query = environment ? environment : "SELECT 1";
+        if (argc == 3 && strcmp(argv[1], "memory") == 0) {
+                connection = log_in(argv[2]);
+                ask(connection);
+                printf("{\"rss_kb\": %lu, \"anon_kb\": %lu}\n", memory_kb("VmRSS:"), memory_kb("RssAnon:"));
+                PQfinish(connection);
+                return 0;
+        }
+        if (argc != 4)
+                return usage();
+        n = strtol(argv[2], NULL, 10);
+        if (strcmp(argv[1], "login") == 0) {
+                for (long i = 0; i < n; i++) {
+                        connection = log_in(argv[3]);
+                        ask(connection);
+                        PQfinish(connection);
+                }
+        } else if (strcmp(argv[1], "ping") == 0) {
+                connection = log_in(argv[3]);
+                for (long i = 0; i < n; i++)
+                        ask(connection);
+                PQfinish(connection);
+        } else
+                return usage();
+        printf("{\"answered\": %ld, \"cpu_seconds\": %.6f}\n", n, cpu_seconds());
+        return 0;
+}

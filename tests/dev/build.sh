@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Builds below build/, out of the tree. Sourced at the top of the repository.
+
+# quietly LOG COMMAND...: shows the end of its output, and only when it fails.
+quietly() {
+    local log=$1
+
+    shift
+    mkdir -p "$(dirname "$log")"
+    "$@" >"$log" 2>&1 && return
+    tail -n 60 "$log" >&2
+    return 1
+}
+
+# configured DIR OPTION...: ./configure in DIR, unless it was done with these options already.
+configured() {
+    local dir=$1 stamp=$1/.configured-with
+
+    shift
+    if [[ ! -x configure ]]; then
+        quietly build/autoreconf.log autoreconf -i || return
+    fi
+    if [[ -e $dir/Makefile && -e $stamp && $(<"$stamp") == "$*" ]]; then
+        return
+    fi
+    mkdir -p "$dir" && rm -f "$stamp"
+    quietly "$dir/configure.log" env -C "$dir" "$PWD/configure" \
+        --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run "$@" || return
+    # What was compiled with other options is not up to date.
+    quietly "$dir/clean.log" make -C "$dir" clean || return
+    printf '%s' "$*" >"$stamp"
+}
+
+# built DIR OPTION...: DIR/pgwaked and DIR/pgwake, up to date.
+built() {
+    configured "$@" && quietly "$1/make.log" make -C "$1" -j"$(nproc)" all
+}
+
+# The normal build, with the options that it has already, for those who only want to run it.
+built_anyhow() {
+    local options=()
+
+    if [[ -e build/.configured-with ]]; then
+        read -ra options < <(cat build/.configured-with; echo)
+    fi
+    built build "${options[@]}" || die "it does not build; the logs are in build/"
+    export PGWAKED=$PWD/build/pgwaked PGWAKE=$PWD/build/pgwake
+}

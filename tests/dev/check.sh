@@ -1,0 +1,152 @@
+# shellcheck shell=bash
+# ./dev check: all tests, the quick ones first. Sourced by dev at the top of the repository; $python is its.
+#
+# Every result ends up in one of two forms, which tests/dev/tally.py counts: automake's .trs files (unit tests, and the steps below), and
+# pytest's JUnit files.
+
+results=build/results
+
+# begin WHAT ... end: says how long it took.
+begin() {
+    printf '\n== %s\n' "$*"
+    SECONDS_AT=$SECONDS
+}
+
+end() {
+    printf '   %d s\n' $((SECONDS - SECONDS_AT))
+}
+
+# result PASS|FAIL NAME: one test of its own.
+result() {
+    printf ':test-result: %s %s\n' "$1" "$2" >>"$results/steps.trs"
+    [[ $1 == PASS ]] || printf 'FAILED: %s\n' "$2"
+}
+
+# step NAME COMMAND...: a command that is one test.
+step() {
+    local name=$1
+
+    shift
+    if "$@"; then result PASS "$name"; else result FAIL "$name"; fi
+}
+
+has_failures() {
+    grep -rlE '^:test-result: (FAIL|XPASS|ERROR)' "$@" --include='*.trs' 2>/dev/null
+}
+
+# unit_tests DIR: `make check` there, and the output of each test that failed.
+unit_tests() {
+    local dir=$1 failed trs
+
+    find "$dir" \( -path "$dir/asan" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
+    if ! make -C "$dir" -k -j"$(nproc)" check >"$dir/check.log" 2>&1; then
+        failed=$(has_failures "$dir"/*.trs "$dir/tests" || true)
+        for trs in $failed; do
+            printf -- '-- %s\n' "${trs%.trs}"
+            grep -vE '^(ok |PASS: )' "${trs%.trs}.log" | tail -n 100
+        done
+        if [[ -z $failed ]]; then
+            tail -n 60 "$dir/check.log"
+            result FAIL "make check in $dir"
+        fi
+    fi
+}
+
+# integration_tests NAME BUILD ARGUMENT...
+integration_tests() {
+    local name=$1 build=$2 status=0
+
+    shift 2
+    BUILDDIR=$PWD/$build PGWAKED=$PWD/$build/pgwaked PGWAKE=$PWD/$build/pgwake \
+        "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider --junitxml="$results/$name.xml" "$@" || status=$?
+    case $status in
+    0) ;;
+    1) [[ -s $results/$name.xml ]] || result FAIL "pytest ($name)" ;;
+    *) result FAIL "pytest ($name): exit code $status" ;;
+    esac
+}
+
+# What `make install` puts where, and that all of it goes away again.
+installs() {
+    local dest=$PWD/build/install
+
+    rm -rf "$dest"
+    quietly build/install.log make -C build install DESTDIR="$dest" || return
+    local file
+    for file in usr/sbin/pgwaked usr/bin/pgwake etc/pgwaked/pgwaked.conf usr/lib/systemd/system/pgwaked.service \
+        usr/lib/systemd/catalog/pgwaked.catalog usr/share/man/man8/pgwaked.8 usr/share/man/man5/pgwaked.conf.5 \
+        usr/share/man/man1/pgwake.1; do
+        [[ -e $dest/$file ]] || { say "make install did not bring $file"; return 1; }
+    done
+    ! grep -rl "$dest" "$dest" || { say "an installed file names DESTDIR"; return 1; }
+}
+
+unit_is_sound() {
+    command -v systemd-analyze >/dev/null || { printf ':test-result: SKIP %s\n' "pgwaked.service (no systemd-analyze)" >>"$results/steps.trs"; return; }
+    local complaints
+    # It exits 0 whatever it says; that the programs are not installed on this machine is no fault of the unit.
+    complaints=$(systemd-analyze verify --man=no build/install/usr/lib/systemd/system/pgwaked.service 2>&1 |
+        grep -F pgwaked | grep -v 'is not executable' || true)
+    if [[ -n $complaints ]]; then
+        say "$complaints"
+        return 1
+    fi
+}
+
+check() {
+    local no_skips=
+
+    case $#:${1-} in
+    0:) ;;
+    1:--no-skips) no_skips=--no-skips ;;
+    *) die "usage: ./dev check [--no-skips]" ;;
+    esac
+    export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:detect_stack_use_after_return=1}
+    export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
+
+    need build check
+    rm -rf "$results"
+    mkdir -p "$results"
+
+    begin "build, every warning an error"
+    if built build --enable-werror; then
+        end
+        begin "unit tests, floors, documents"
+        unit_tests build
+        end
+        begin "make install"
+        step "make install" installs
+        step "systemd-analyze verify pgwaked.service" unit_is_sound
+        end
+    else
+        result FAIL "build"
+    fi
+
+    begin "build with AddressSanitizer and UndefinedBehaviorSanitizer"
+    if built build/asan --enable-werror --enable-sanitizers; then
+        end
+        begin "unit tests with sanitizers"
+        unit_tests build/asan
+        end
+        begin "integration tests with sanitizers"
+        integration_tests sanitized build/asan -n 4 -m 'not plain' tests/rig tests/integration
+        end
+    else
+        result FAIL "build with sanitizers"
+    fi
+
+    if [[ -x build/pgwaked ]]; then
+        begin "integration tests that want the plain build (figures, valgrind)"
+        integration_tests plain build -m plain tests/integration
+        end
+        begin "the demonstration"
+        step "./dev demo" quietly build/demo.log env PGWAKED="$PWD/build/pgwaked" PGWAKE="$PWD/build/pgwake" "$python" -B tests/dev/demo.py
+        end
+        begin "make distcheck"
+        step "make distcheck" quietly build/distcheck.log make -C build -j"$(nproc)" distcheck
+        end
+    fi
+
+    printf '\n'
+    "$python" -B tests/dev/tally.py ${no_skips:+"$no_skips"} build
+}

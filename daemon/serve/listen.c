@@ -1,6 +1,7 @@
 #include "serve/listen.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/macro.h"
 #include "conf/address.h"
 
@@ -62,8 +63,10 @@ static int bind_unix(int fd, const char *path, mode_t mode, gid_t group, struct 
                 return error_from_errno();
         if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
                 return error_from_errno();
-        /* The group first: chown() may clear bits of the mode. */
-        if ((group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0) || chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0 ||
+        /* The group first: chown() may clear bits of the mode. Who may not give the group is no less safe without it. */
+        if (group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0)
+                log_warning("Cannot give %s to its group, ignoring: %s", path, strerror(errno));
+        if (chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0 ||
             lstat(path, &st) < 0) {
                 r = error_from_errno();
                 (void)unlink(path);

@@ -2,7 +2,9 @@
  * The floor that pgwaked is measured against: the least program that does the same with the same libraries, synchronously.
  *
  *   bare login N CONNINFO   N times: connect, ask, close
- *   bare ping N CONNINFO    connect, ask N times
+ *   bare ping N CONNINFO [CONNECTIONS]
+ *                           connect so often, ask N times, each connection in its turn: one database is asked in a tight loop with
+ *                           everything in the caches, many are as a daemon that watches many has to
  *   bare memory CONNINFO    connect, ask, and say how much memory that took
  *
  * Prints one line of JSON: how often it was answered, the seconds of CPU that it took, or the memory in kB.
@@ -39,6 +41,20 @@ static void ask(PGconn *connection) {
         PQclear(result);
 }
 
+static void ask_in_turn(const char *conninfo, long n, long n_connections) {
+        PGconn **connections = calloc((size_t)n_connections, sizeof(*connections));
+
+        if (!connections)
+                exit(1);
+        for (long i = 0; i < n_connections; i++)
+                connections[i] = log_in(conninfo);
+        for (long i = 0; i < n; i++)
+                ask(connections[i % n_connections]);
+        for (long i = 0; i < n_connections; i++)
+                PQfinish(connections[i]);
+        free(connections);
+}
+
 static double cpu_seconds(void) {
         struct rusage usage;
 
@@ -67,7 +83,7 @@ static int usage(void) {
 int main(int argc, char **argv) {
         const char *environment = getenv("PROBE_QUERY");
         PGconn *connection;
-        long n;
+        long n, n_connections;
 
         query = environment ? environment : "SELECT 1";
         if (argc == 3 && strcmp(argv[1], "memory") == 0) {
@@ -77,9 +93,12 @@ int main(int argc, char **argv) {
                 PQfinish(connection);
                 return 0;
         }
-        if (argc != 4)
+        if (argc < 4 || argc > 5)
                 return usage();
         n = strtol(argv[2], NULL, 10);
+        n_connections = argc == 5 ? strtol(argv[4], NULL, 10) : 1;
+        if (n_connections < 1)
+                return usage();
         if (strcmp(argv[1], "login") == 0) {
                 for (long i = 0; i < n; i++) {
                         connection = log_in(argv[3]);
@@ -87,10 +106,7 @@ int main(int argc, char **argv) {
                         PQfinish(connection);
                 }
         } else if (strcmp(argv[1], "ping") == 0) {
-                connection = log_in(argv[3]);
-                for (long i = 0; i < n; i++)
-                        ask(connection);
-                PQfinish(connection);
+                ask_in_turn(argv[3], n, n_connections);
         } else
                 return usage();
         printf("{\"answered\": %ld, \"cpu_seconds\": %.6f}\n", n, cpu_seconds());

@@ -54,17 +54,17 @@ static bool is_usual_literal(const char *host) {
         return inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1;
 }
 
-/* The less usual ones: "fe80::1%eth0", "127.1". */
-static bool is_literal(const char *host) {
+/* The less usual ones: "fe80::1%eth0", "127.1", written as everybody else writes them. */
+static bool read_literal(const char *host, char ret_text[ADDRESS_TEXT_MAX]) {
         const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
         struct addrinfo *found = NULL;
+        bool good;
 
-        if (is_usual_literal(host))
-                return true;
         if (getaddrinfo(host, NULL, &hints, &found) != 0)
                 return false;
+        good = getnameinfo(found->ai_addr, found->ai_addrlen, ret_text, ADDRESS_TEXT_MAX, NULL, 0, NI_NUMERICHOST) == 0;
         freeaddrinfo(found);
-        return true;
+        return good;
 }
 
 int addresses_literal(const struct conninfo *conninfo, char ret_text[ADDRESS_TEXT_MAX]) {
@@ -78,8 +78,8 @@ int addresses_literal(const struct conninfo *conninfo, char ret_text[ADDRESS_TEX
                 ret_text[0] = '\0';
                 return 0;
         }
-        if (strlen(host) >= ADDRESS_TEXT_MAX || !is_literal(host))
-                return 1;
+        if (!is_usual_literal(host))
+                return read_literal(host, ret_text) ? 0 : 1;
         (void)text_copy(ret_text, ADDRESS_TEXT_MAX, host);
         return 0;
 }

@@ -10,6 +10,7 @@
  */
 #include "probe/connection.h"
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -413,17 +414,48 @@ static void replace_strange_bytes(char *text) {
         }
 }
 
+/* What the server may say of itself in any case; and a word as short as that is no secret. */
+static bool is_no_secret(const struct connection *c, const char *password) {
+        static const char *const public[] = {"user", "dbname", "host"};
+
+        for (size_t i = 0; i < ARRAY_LENGTH(public); i++) {
+                const char *value = conninfo_get(c->conninfo, public[i]);
+
+                if (value && streq(value, password))
+                        return true;
+        }
+        return strlen(password) < 4;
+}
+
+/* A server that repeats the password shall not get it into a log. Hidden before the text is cut short, so that no piece of it is left. */
+static char *hide_password(const struct connection *c, const char *text) {
+        const char *password = c->pg ? PQpass(c->pg) : NULL, *found;
+        struct buffer hidden = {0};
+
+        if (password && !is_no_secret(c, password))
+                for (; (found = strstr(text, password)); text = found + strlen(password)) {
+                        buffer_append(&hidden, text, (size_t)(found - text));
+                        buffer_append_string(&hidden, "***");
+                }
+        buffer_append_string(&hidden, text);
+        return buffer_steal(&hidden);
+}
+
 /* The server's own words, or the first line that libpq says behind the place it speaks of, which stands elsewhere. */
 void connection_detail(const struct connection *c, char *buffer, size_t size) {
         static const char preamble[] = " failed: ";
         char severity[SEVERITY_MAX], sqlstate[SQLSTATE_LENGTH + 1];
+        _cleanup_free_ char *text = NULL;
         struct evidence e;
         const char *behind;
 
         connection_evidence(c, &e);
-        if (e.sqlstate || !classify_parse_message(e.text, severity, sqlstate, buffer, size)) {
-                behind = e.sqlstate ? NULL : strstr(e.text, preamble);
-                (void)text_copy(buffer, size, behind ? behind + strlen(preamble) : e.text);
+        text = hide_password(c, e.text);
+        if (!text)
+                buffer[0] = '\0';
+        else if (e.sqlstate || !classify_parse_message(text, severity, sqlstate, buffer, size)) {
+                behind = e.sqlstate ? NULL : strstr(text, preamble);
+                (void)text_copy(buffer, size, behind ? behind + strlen(preamble) : text);
                 buffer[strcspn(buffer, "\n")] = '\0';
         }
         replace_strange_bytes(buffer);

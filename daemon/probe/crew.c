@@ -2,6 +2,10 @@
  * libpq computes where it is called: a hostile server's count of SCRAM iterations holds a thread for seconds, and no thread can be made to
  * stop. So the thread is left alone with that one connection, and everything else it had goes to a new one. When it returns, it hands the
  * connection back and ends; nothing was lost, even if it was merely the machine that was busy.
+ *
+ * Who is stuck has computed for 100 ms, or waited for something for 500 ms. Time alone would not do: on a busy machine a login that loads
+ * all certificate authorities takes 100 ms of it for 18 ms of work. Setting that aside would start the next such login beside it, which
+ * makes both slower, and so on until sixty of them compete with all the rest.
  */
 #include "probe/crew.h"
 
@@ -15,6 +19,7 @@
 #include <stdio.h>
 
 #define SURELY_STUCK_USEC (500 * USEC_PER_MSEC)
+#define LOOK_AGAIN_USEC (10 * USEC_PER_MSEC)
 /* More are not set aside at a time: somebody would be spending all our memory on stacks. */
 #define ASIDE_MAX 128
 #define STOP_GRACE_USEC (250 * USEC_PER_MSEC)
@@ -23,7 +28,7 @@
 struct post {
         struct lane *lane;
         struct prober *prober; /* NULL: the next one could not be started yet */
-        struct subject *away;  /* what the last one was set aside with */
+        struct line *away;     /* what the last one was set aside with */
         bool ended;            /* crew_stop(): all its connections are terminated, its thread is joined */
 };
 
@@ -107,21 +112,37 @@ unsigned crew_replaced(const struct crew *crew) {
         return crew->replaced;
 }
 
+/* One that gets little of the processor is not stuck, only slow; but not for ever. */
+static bool is_stuck(const struct prober *prober, uint64_t now_usec, uint64_t *ret_computed_usec) {
+        uint64_t busy_usec = prober_busy_usec(prober, now_usec), computed_usec;
+
+        if (busy_usec < CREW_STUCK_USEC)
+                return false;
+        *ret_computed_usec = computed_usec = prober_computed_usec(prober);
+        if (computed_usec >= CREW_STUCK_USEC || busy_usec >= 10 * SURELY_STUCK_USEC)
+                return true;
+        return busy_usec >= SURELY_STUCK_USEC && computed_usec < CREW_STUCK_USEC / 10;
+}
+
 /* The lane is ours until the next prober is started. */
 static void set_aside_if_stuck(struct crew *crew, struct post *post, uint64_t now_usec) {
         struct aside *aside = &crew->aside[crew->n_aside];
-        const struct subject *away;
-        uint64_t busy_usec;
+        const struct subject *subject;
+        uint64_t busy_usec, computed_usec = 0;
 
         if (!post->prober || crew->n_aside == ASIDE_MAX)
                 return;
         busy_usec = prober_busy_usec(post->prober, now_usec);
-        if (!prober_set_aside(post->prober, now_usec, CREW_STUCK_USEC, &post->away))
+        if (!is_stuck(post->prober, now_usec, &computed_usec) ||
+            !prober_set_aside(post->prober, now_usec, CREW_STUCK_USEC, &post->away))
                 return;
-        away = post->away;
+        /* It must not keep those from their work who do it in its place. */
+        if (computed_usec >= CREW_STUCK_USEC)
+                prober_slow_down(post->prober);
+        subject = post->away->subject;
         *aside = (struct aside){ .prober = steal_pointer(&post->prober), .since_usec = usec_sub(now_usec, busy_usec) };
         (void)text_copy(aside->address, sizeof(aside->address),
-                        away->run.stage != RUN_IDLE ? away->run.attempt.address : away->session_address);
+                        subject->run.stage != RUN_IDLE ? subject->run.attempt.address : subject->session_address);
         crew->n_aside++;
         crew->replaced++;
 }
@@ -136,7 +157,7 @@ static uint64_t look_at_post(struct crew *crew, struct post *post, uint64_t now_
         if (busy_usec == 0)
                 return USEC_INFINITY;
         /* It may be on its way to being stuck. */
-        return now_usec + MAX(usec_sub(CREW_STUCK_USEC, busy_usec), USEC_PER_MSEC);
+        return now_usec + MAX(usec_sub(CREW_STUCK_USEC, busy_usec), LOOK_AGAIN_USEC);
 }
 
 /*

@@ -28,5 +28,5 @@ unsigned crew_size(const struct crew *crew);
 /* How many were replaced so far. */
 unsigned crew_replaced(const struct crew *crew);
 
-/* So long in a single call of libpq is stuck. */
+/* Who computes so long in a single call of libpq is stuck. */
 #define CREW_STUCK_USEC (100 * USEC_PER_MSEC)

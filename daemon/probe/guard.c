@@ -5,8 +5,9 @@
 #define GUARD_OUTSIDE UINT64_C(0)
 #define GUARD_ABANDONED UINT64_MAX
 
-void guard_enter(struct guard *guard, void *subject) {
+void guard_enter(struct guard *guard, void *subject, bool may_compute) {
         guard->subject = subject;
+        atomic_store_explicit(&guard->cpu_usec, may_compute ? clock_thread_cpu_usec() : UINT64_MAX, memory_order_relaxed);
         /* Releases everything that was written so far to who may abandon us in this call. */
         atomic_store_explicit(&guard->word, clock_monotonic_usec(), memory_order_release);
 }
@@ -25,6 +26,10 @@ uint64_t guard_busy_usec(const struct guard *guard, uint64_t now_usec) {
         if (since == GUARD_OUTSIDE || since == GUARD_ABANDONED)
                 return 0;
         return usec_sub(now_usec, since);
+}
+
+uint64_t guard_computed_usec(const struct guard *guard, uint64_t cpu_usec) {
+        return usec_sub(cpu_usec, atomic_load_explicit(&guard->cpu_usec, memory_order_relaxed));
 }
 
 bool guard_abandon(struct guard *guard, uint64_t now_usec, uint64_t longer_than_usec, void **ret_subject) {

@@ -11,11 +11,12 @@
 
 struct guard {
         _Atomic uint64_t word; /* 0: outside; GUARD_ABANDONED; or the moment of entry, CLOCK_MONOTONIC usec */
+        _Atomic uint64_t cpu_usec; /* CPU time of the thread at the entry, where that was asked for; else UINT64_MAX */
         void *subject;         /* what the call works on: written before entry, read by who abandoned it */
 };
 
-/* The thread itself: around the call. */
-void guard_enter(struct guard *guard, void *subject);
+/* The thread itself: around the call. MAY_COMPUTE: its CPU time is of interest, which costs a system call. */
+void guard_enter(struct guard *guard, void *subject, bool may_compute);
 /*
  * Answers false when the thread was set aside meanwhile: nothing is its own any more but the subject. What it wrote before it entered is
  * seen by who set it aside; what it writes now is not.
@@ -24,6 +25,8 @@ bool guard_leave(struct guard *guard);
 
 /* Anybody else: how long the thread has been in its call, at NOW; 0 when it is outside. */
 uint64_t guard_busy_usec(const struct guard *guard, uint64_t now_usec);
+/* How much of that it computed, when its CPU time is CPU_USEC now; 0 when that is not known. */
+uint64_t guard_computed_usec(const struct guard *guard, uint64_t cpu_usec);
 /*
  * Sets the thread aside when it has been in the same call for at least LONGER_THAN_USEC. Answers true, and what it works on: everything
  * else of the thread now belongs to the caller.

@@ -144,8 +144,7 @@ void lane_stamp(const struct lane *lane, struct line *line) {
 
 /* The one place that enters libpq. What is needed when the thread was set aside meanwhile is taken along. */
 static bool perform(struct lane *lane, struct line *line, enum op op) {
-        struct subject *subject = line->subject;
-        const struct lane_message returned = { .kind = LANE_RETURNED, .subject = subject };
+        const struct lane_message returned = { .kind = LANE_RETURNED, .line = line };
         struct queue *messages = lane->messages;
         struct guard *guard = lane->guard;
 
@@ -153,8 +152,7 @@ static bool perform(struct lane *lane, struct line *line, enum op op) {
                 line->events = 0;
         line->due = false;
         line->op = op;
-        subject->busy = line;
-        guard_enter(guard, subject);
+        guard_enter(guard, line, op == OP_START || op == OP_POLL);
         connection_perform(&line->connection, op);
         if (guard_leave(guard))
                 return true;

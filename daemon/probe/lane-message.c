@@ -32,7 +32,7 @@ static bool on_check(struct lane *lane, struct lane_message *message) {
         subject->provider = message->order.provider;
         run_accept(&subject->run, &message->order, lane->now_usec, lane->now_boot_usec);
         lane_activate(lane, subject);
-        if (!subject->away)
+        if (!subject_is_away(subject))
                 return lane_begin(lane, subject);
         run_hold_back(&subject->run, subject->away_phase);
         lane_arm(lane, subject);
@@ -118,16 +118,17 @@ static void on_stop(struct lane *lane, uint64_t grace_usec) {
 }
 
 /* The connection is back, and with it the result of the operation that took so long: it goes on as if nothing had happened. */
-static bool on_returned(struct lane *lane, struct subject *subject) {
-        struct line *line = steal_pointer(&subject->away);
+static bool on_returned(struct lane *lane, struct line *line) {
+        struct subject *subject = line->subject;
         enum op op;
 
+        line->away = false;
         if (line->stale) {
                 line->stale = false;
                 connection_close(&line->connection);
         } else if (lane_settle(lane, line, &op) && !lane_drive(lane, line, op))
                 return false;
-        if (subject->run.stage == RUN_HELD_BACK)
+        if (subject->run.stage == RUN_HELD_BACK && !subject_is_away(subject))
                 return lane_begin(lane, subject);
         lane_bury_if_over(lane, subject);
         return true;
@@ -142,7 +143,7 @@ static bool on_message(struct lane *lane, struct lane_message *message) {
         case LANE_RESOLVED:
                 return on_resolved(lane, message);
         case LANE_RETURNED:
-                return on_returned(lane, message->subject);
+                return on_returned(lane, message->line);
         case LANE_DROP_SESSION:
                 subject = table_get(&lane->subjects, message->database);
                 if (subject)
@@ -176,7 +177,7 @@ void lane_drop_message(struct lane_message *message) {
                 free(message->resolved.addresses);
                 break;
         case LANE_RETURNED:
-                message->subject->away = NULL;
+                message->line->away = false;
                 break;
         case LANE_DROP_SESSION:
         case LANE_FORGET:

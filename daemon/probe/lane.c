@@ -79,7 +79,7 @@ static bool expire(struct lane *lane) {
                 next = subject->next_active;
                 if (!is_due(lane, subject))
                         continue;
-                if (run_expired(&subject->run, line && subject->away == line, lane->now_usec) == RUN_ENDED) {
+                if (run_expired(&subject->run, line && line->away, lane->now_usec) == RUN_ENDED) {
                         lane_finish(lane, subject);
                         continue;
                 }
@@ -163,16 +163,18 @@ bool lane_is_over(const struct lane *lane) {
 
 /* Change of threads. */
 
-int lane_open(struct lane *lane, struct guard *guard, struct subject *away) {
+int lane_open(struct lane *lane, struct guard *guard, struct line *away) {
         struct epoll_event event = { .events = EPOLLIN };
         _cleanup_close_ int fd = epoll_create1(EPOLL_CLOEXEC);
 
         if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, queue_fd(lane->messages), &event) < 0)
                 return error_from_errno();
         if (away) {
-                away->away = away->busy;
-                away->away_phase = away->run.connection == &away->busy->connection ? away->run.phase : PHASE_QUERY;
-                away->away->events = 0;
+                struct run *run = &away->subject->run;
+
+                away->away = true;
+                away->events = 0;
+                away->subject->away_phase = run->connection == &away->connection ? run->phase : PHASE_QUERY;
         }
         close_fd(&lane->epoll_fd);
         lane->epoll_fd = fd;
@@ -233,11 +235,11 @@ struct lane *lane_free(struct lane *lane) {
                 return NULL;
         while (lane->messages && queue_pop(lane->messages, &message) > 0) {
                 lane_drop_message(&message);
-                if (message.kind == LANE_RETURNED && subject_is_over(message.subject))
-                        subject_free(message.subject);
+                if (message.kind == LANE_RETURNED && subject_is_over(message.line->subject))
+                        subject_free(message.line->subject);
         }
         while ((subject = table_next(&lane->subjects, &position)))
-                if (!subject->away)
+                if (!subject_is_away(subject))
                         subject_free(subject);
         table_deinit(&lane->subjects);
         while ((subject = lane->buried)) {

@@ -19,7 +19,7 @@ enum lane_message_kind {
         LANE_FORGET,
         LANE_STOP,
         LANE_RESOLVED, /* from the resolver */
-        LANE_RETURNED, /* from a thread that was set aside: its subject's connection is back */
+        LANE_RETURNED, /* from a thread that was set aside: the connection is back */
 };
 
 struct lane_message {
@@ -28,7 +28,7 @@ struct lane_message {
         union {
                 struct run_order order;    /* LANE_CHECK; the lane's from now on */
                 struct resolved resolved;  /* LANE_RESOLVED */
-                struct subject *subject;   /* LANE_RETURNED */
+                struct line *line;         /* LANE_RETURNED */
                 uint64_t grace_usec;       /* LANE_STOP: what is about to be answered may still be */
         };
 };
@@ -68,7 +68,7 @@ bool lane_deliver(void *lane, const struct resolved *answer);
  * A new epoll set for who serves the lane from now on with GUARD: after the start, and after a predecessor was set aside while it worked
  * on AWAY (NULL: none). 0 or a negative errno.
  */
-int lane_open(struct lane *lane, struct guard *guard, struct subject *away);
+int lane_open(struct lane *lane, struct guard *guard, struct line *away);
 /* Watches again what its predecessor watched. */
 void lane_resume(struct lane *lane);
 /* Waits for something to do and does it. Answers false when the lane belongs to another thread now. */

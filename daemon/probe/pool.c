@@ -2,7 +2,8 @@
  * The pool watches its probers by one timer of the main loop, which runs only while attempts are in flight and is put off as long as they
  * end quickly: it is set to 100 ms behind the start of the oldest. An attempt that is still unanswered then is usually just waiting for its
  * server; so the probers themselves are looked at, and only one that has been inside a single call of libpq for as long is set aside
- * (probe/crew.c). Each further look because of the same attempt waits twice as long.
+ * (probe/crew.c). Each further look because of the same attempt waits twice as long, up to a second: a prober that gets stuck late may go
+ * unnoticed for that time, unless another attempt waits for it as well.
  *
  * A lane with a new prober ends its attempts in time by itself. One second behind the deadline of an attempt the pool does so in its
  * place: for a lane that has no thread (none could be started), or no processor. The lane's own report, coming later, is then dropped.
@@ -17,6 +18,7 @@
 
 #define OVERDUE_USEC USEC_PER_SEC
 #define LOOK_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define LOOK_MAX_USEC USEC_PER_SEC
 #define REPORTS_MAX 64
 #define GIVE_UP_USEC (500 * USEC_PER_MSEC)
 
@@ -130,7 +132,7 @@ static uint64_t next_look(struct probe_pool *pool, uint64_t now_usec) {
 
         for (struct flight *flight = pool->first; flight; flight = flight->next) {
                 if (flight->look_usec <= now_usec)
-                        flight->look_usec = now_usec + MAX(usec_sub(now_usec, flight->started_usec), CREW_STUCK_USEC);
+                        flight->look_usec = now_usec + MIN(MAX(usec_sub(now_usec, flight->started_usec), CREW_STUCK_USEC), LOOK_MAX_USEC);
                 next = MIN(next, flight->look_usec);
                 next = MIN(next, usec_add(flight_deadline(flight), OVERDUE_USEC));
         }

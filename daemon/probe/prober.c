@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #define STACK_BYTES (512 * 1024)
-#define NICE_ASIDE 19
+#define NICE_ASIDE 10
 
 struct prober {
         struct guard guard;
@@ -29,7 +29,7 @@ static void *serve(void *userdata) {
         return NULL;
 }
 
-int prober_start(struct lane *lane, struct subject *away, const char *name, struct prober **ret_prober) {
+int prober_start(struct lane *lane, struct line *away, const char *name, struct prober **ret_prober) {
         struct prober *prober = calloc(1, sizeof(*prober));
         int r;
 
@@ -51,17 +51,25 @@ uint64_t prober_busy_usec(const struct prober *prober, uint64_t now_usec) {
         return guard_busy_usec(&prober->guard, now_usec);
 }
 
-bool prober_set_aside(struct prober *prober, uint64_t now_usec, uint64_t limit_usec, struct subject **ret_away) {
-        void *subject;
+uint64_t prober_computed_usec(const struct prober *prober) {
+        struct timespec cpu;
+        clockid_t clock;
 
-        if (!guard_abandon(&prober->guard, now_usec, limit_usec, &subject))
-                return false;
-        /*
-         * It computes on with what nobody else wants. At full weight it would keep its successors from their work, and who is kept from
-         * it for long enough is set aside as well: on a busy machine one dear login would become sixty that run at once.
-         */
+        if (pthread_getcpuclockid(prober->thread, &clock) != 0 || clock_gettime(clock, &cpu) < 0)
+                return 0;
+        return guard_computed_usec(&prober->guard, (uint64_t)cpu.tv_sec * USEC_PER_SEC + (uint64_t)cpu.tv_nsec / 1000);
+}
+
+void prober_slow_down(const struct prober *prober) {
         (void)setpriority(PRIO_PROCESS, (id_t)atomic_load(&prober->thread_id), NICE_ASIDE);
-        *ret_away = subject;
+}
+
+bool prober_set_aside(struct prober *prober, uint64_t now_usec, uint64_t limit_usec, struct line **ret_away) {
+        void *line;
+
+        if (!guard_abandon(&prober->guard, now_usec, limit_usec, &line))
+                return false;
+        *ret_away = line;
         return true;
 }
 

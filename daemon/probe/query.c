@@ -20,7 +20,7 @@
 
 /*
  * A standby that has replayed all it received does not lag, however long ago the last transaction was: its primary is idle. (After a start
- * it has replayed more: what it received counts from the beginning of a segment then, until the primary writes.) One that
+ * it has replayed more: what it received counts from the beginning of a segment until the primary sends.) One that
  * never received anything (from an archive, or its walreceiver has not connected yet) has NULLs here, and its lag is not known.
  */
 #define LAG                                                                                                          \

@@ -35,7 +35,7 @@ void line_close(struct line *line) {
                 subject->session = NULL;
         line->events = 0;
         line->due = false;
-        if (subject->away == line)
+        if (line->away)
                 line->stale = true;
         else
                 connection_close(&line->connection);
@@ -55,7 +55,7 @@ bool subject_op(const struct subject *subject, const struct line *line, enum op 
         const struct run *run = &subject->run;
         bool running = run->connection == &line->connection;
 
-        if (subject->away == line)
+        if (line->away)
                 return false;
         if (running && run->stage == RUN_CONNECTING)
                 *ret_op = OP_POLL;
@@ -81,7 +81,7 @@ static void hold(struct subject *subject, struct line *line) {
 void subject_take_session(struct subject *subject) {
         struct run *run = &subject->run;
         struct line *line = subject_attempt_line(subject);
-        bool good = line && subject->away != line && run_may_hold(run) && !subject->forgotten;
+        bool good = line && !line->away && run_may_hold(run) && !subject->forgotten;
 
         if (good && run->order.check == CHECK_PING)
                 good = !subject->drop_session;
@@ -124,6 +124,11 @@ void subject_end_session(struct subject *subject, struct probe_report *ret_repor
         line_close(subject->session);
 }
 
+bool subject_is_away(const struct subject *subject) {
+        return subject->lines[0].away || subject->lines[1].away;
+}
+
 bool subject_is_over(const struct subject *subject) {
-        return subject->forgotten && !subject->buried && subject->run.stage == RUN_IDLE && !subject->run.connection && !subject->away;
+        return subject->forgotten && !subject->buried && subject->run.stage == RUN_IDLE && !subject->run.connection &&
+               !subject_is_away(subject);
 }

@@ -18,6 +18,7 @@ struct line {
         uint64_t at_boot_usec; /* CLOCK_MONOTONIC and CLOCK_BOOTTIME */
         bool due;        /* for an OP_POLL: its socket's event was seen */
         bool listed;     /* among those that wait for it, or have stopped waiting */
+        bool away;       /* with a thread that was set aside: its connection must not be touched */
         bool stale;      /* away, and to be closed when it comes back */
         struct line *next_listed;
 };
@@ -30,9 +31,7 @@ struct subject {
         struct line *session; /* NULL: none is held */
         char session_address[sizeof(((struct attempt *)NULL)->address)];
 
-        struct line *busy; /* the one a guarded operation is working on, or was when its thread was set aside */
-        struct line *away; /* with a thread that was set aside: not to be touched */
-        enum phase away_phase;
+        enum phase away_phase; /* where the line that is away hangs */
 
         bool drop_session; /* as soon as the ping on it has ended */
         bool forgotten;    /* to be freed when nothing is under way any more; reports nothing */
@@ -66,5 +65,7 @@ void subject_take_session(struct subject *subject);
 /* The held session ended by itself: writes what is to be reported, and closes it. */
 struct probe_report;
 void subject_end_session(struct subject *subject, struct probe_report *ret_report);
+/* Whether a line of it is away: no new work is begun with libpq for it. */
+bool subject_is_away(const struct subject *subject);
 /* Whether it may be freed. */
 bool subject_is_over(const struct subject *subject);

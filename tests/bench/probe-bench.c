@@ -2,7 +2,7 @@
  * The floor of the measures: what a check costs in our probers, against the barest use of libpq that asks the same.
  *
  *     probe-bench login|ping N CONNINFO [DATABASES]    N checks through probe_pool, of DATABASES at a time (64)
- *     bare-bench  login|ping N CONNINFO                connect, ask, close; or ask on one connection: N times, blocking
+ *     bare-bench  login|ping N CONNINFO [DATABASES]    connect, ask, close; or ask on DATABASES connections in turn (1): N times, blocking
  *
  * One program under two names. Prints one line: the CPU time of this process (user and system, all threads) for one check in microseconds,
  * and the time that passed. The start, and for ping the logins before it, are not counted.
@@ -73,20 +73,34 @@ static PGconn *bare_login(const char *conninfo) {
         return pg;
 }
 
-static void bare_run(enum check check, unsigned long n, const char *conninfo) {
-        PGconn *pg = check == CHECK_PING ? bare_login(conninfo) : NULL;
+static void bare_logins(unsigned long n, const char *conninfo) {
         struct measure begin = measure();
 
         for (unsigned long i = 0; i < n; i++) {
-                if (check == CHECK_LOGIN)
-                        pg = bare_login(conninfo);
+                PGconn *pg = bare_login(conninfo);
+
                 bare_ask(pg);
-                if (check == CHECK_LOGIN)
-                        PQfinish(pg);
-        }
-        print("bare", check_name(check), n, begin);
-        if (check == CHECK_PING)
                 PQfinish(pg);
+        }
+        print("bare", "login", n, begin);
+}
+
+/* One connection alone has everything in the caches; many are what a prober has to do with. */
+static void bare_pings(unsigned long n, const char *conninfo, unsigned long databases) {
+        PGconn **connections = calloc(databases, sizeof(*connections));
+        struct measure begin;
+
+        if (!connections)
+                die("memory", "exhausted");
+        for (unsigned long i = 0; i < databases; i++)
+                connections[i] = bare_login(conninfo);
+        begin = measure();
+        for (unsigned long i = 0; i < n; i++)
+                bare_ask(connections[i % databases]);
+        print("bare", "ping", n, begin);
+        for (unsigned long i = 0; i < databases; i++)
+                PQfinish(connections[i]);
+        free(connections);
 }
 
 /* As the loader makes it, but without its rules: what is measured comes behind. */
@@ -172,15 +186,17 @@ static void probe_run(enum check check, unsigned long n, const char *conninfo, u
 int main(int argc, char **argv) {
         bool bare = strstr(argv[0], "bare-bench");
         unsigned long n = argc > 3 ? strtoul(argv[2], NULL, 10) : 0;
+        unsigned long databases = argc > 4 ? strtoul(argv[4], NULL, 10) : bare ? 1 : DATABASES_DEFAULT;
 
-        if (argc < 4 || argc > 5 || n == 0 || !(streq(argv[1], "login") || streq(argv[1], "ping"))) {
+        if (argc < 4 || argc > 5 || n == 0 || databases == 0 || !(streq(argv[1], "login") || streq(argv[1], "ping"))) {
                 (void)fprintf(stderr, "usage: %s login|ping N CONNINFO [DATABASES]\n", argv[0]);
                 return 64;
         }
-        if (bare)
-                bare_run(streq(argv[1], "login") ? CHECK_LOGIN : CHECK_PING, n, argv[3]);
+        if (!bare)
+                probe_run(streq(argv[1], "login") ? CHECK_LOGIN : CHECK_PING, n, argv[3], databases);
+        else if (streq(argv[1], "login"))
+                bare_logins(n, argv[3]);
         else
-                probe_run(streq(argv[1], "login") ? CHECK_LOGIN : CHECK_PING, n, argv[3],
-                          argc > 4 ? strtoul(argv[4], NULL, 10) : DATABASES_DEFAULT);
+                bare_pings(n, argv[3], databases);
         return 0;
 }

@@ -1,4 +1,4 @@
-#include "cost.h"
+#include "advice.h"
 
 #include "base/clock.h"
 #include "base/duration.h"
@@ -28,24 +28,39 @@ static unsigned hours_awake(const struct database_config *database, const struct
         return interval <= awake ? HOURS_A_MONTH : (unsigned)(HOURS_A_MONTH * ((double)awake / (double)interval) + 0.5);
 }
 
-void cost_complain(const struct config *config, struct complaints *complaints) {
+static void advise_on_cost(const struct config *config, const struct database_config *database, const struct provider *provider,
+                           struct complaints *complaints) {
+        unsigned hours = hours_awake(database, provider);
+
+        if (provider->suspends && hours == HOURS_A_MONTH)
+                complain_warning(complaints, config_source_file(config, database->source), database->source.line,
+                                 "database \"%s\": policy \"keep-awake\" keeps it awake for all of %u hours a month, though %s would let it "
+                                 "sleep; \"on-demand\" would wake it only when somebody needs it",
+                                 database->name, hours, provider->name);
+}
+
+static void advise_on_tls(const struct config *config, const struct database_config *database, const struct provider *provider,
+                          struct complaints *complaints) {
+        const char *mode = conninfo_get(database->conninfo, "sslmode");
+
+        if (!provider->tls_required || (mode && (streq(mode, "require") || starts_with(mode, "verify-"))))
+                return;
+        complain_warning(complaints, config_source_file(config, database->source), database->source.line,
+                         "database \"%s\": %s requires TLS, and sslmode %s%s does not; expected sslmode=require, or better verify-full",
+                         database->name, provider->name, mode ? "" : "is not given: ", mode ? mode : "prefer");
+}
+
+void advice_complain(const struct config *config, struct complaints *complaints) {
         for (size_t i = 0; i < config->n_databases; i++) {
                 const struct database_config *database = &config->databases[i];
                 const struct provider *provider = provider_of(database);
-                unsigned hours;
 
-                if (!provider->suspends)
-                        continue;
-                hours = hours_awake(database, provider);
-                if (hours == HOURS_A_MONTH)
-                        complain_warning(complaints, config_source_file(config, database->source), database->source.line,
-                                         "database \"%s\": policy \"keep-awake\" keeps it awake for all of %u hours a month, though %s would let "
-                                         "it sleep; \"on-demand\" would wake it only when somebody needs it",
-                                         database->name, hours, provider->name);
+                advise_on_cost(config, database, provider, complaints);
+                advise_on_tls(config, database, provider, complaints);
         }
 }
 
-void cost_print(const struct config *config, FILE *file) {
+void advice_print(const struct config *config, FILE *file) {
         size_t sleepers = 0;
 
         for (size_t i = 0; i < config->n_databases; i++) {

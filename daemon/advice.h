@@ -1,11 +1,14 @@
-/* What a configuration keeps awake, in hours a month: waking costs money where sleeping saves some. */
+/* What is allowed and will cost money or surprise: hours awake a month, and a connection that a provider will refuse. */
 #pragma once
 
 #include "conf/config.h"
 
 #include <stdio.h>
 
-/* A warning for each database that the configuration keeps awake for good although its provider would suspend it. */
-void cost_complain(const struct config *config, struct complaints *complaints);
+/*
+ * A warning for each database that the configuration keeps awake for good although its provider would suspend it, and for each that may
+ * come without the TLS that its provider requires.
+ */
+void advice_complain(const struct config *config, struct complaints *complaints);
 /* One line a database that may sleep, and a last one that counts all. */
-void cost_print(const struct config *config, FILE *file);
+void advice_print(const struct config *config, FILE *file);

@@ -134,6 +134,8 @@ static int start(struct app *app, const struct config *config) {
         r = engine_new(app->event, config, &app->engine);
         if (r < 0)
                 return refused("start", "the engine", r);
+        /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */
+        engine_number_from(app->engine, clock_real_usec());
         app->reload.engine = app->engine;
         r = server_new(app->event, app->engine, &hooks, &app->server);
         if (r < 0)

@@ -3,7 +3,7 @@
 #include "app.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cost.h"
+#include "advice.h"
 #include "target/machine.h"
 
 #include <errno.h>
@@ -136,12 +136,12 @@ static void print_complaints(const struct complaints *complaints, FILE *file) {
 
 static int check(const struct config *config, struct complaints *complaints, int r) {
         if (r >= 0)
-                cost_complain(config, complaints);
+                advice_complain(config, complaints);
         complaints_sort(complaints);
         print_complaints(complaints, stderr);
         if (r < 0)
                 return EX_CONFIG;
-        cost_print(config, stdout);
+        advice_print(config, stdout);
         return EXIT_SUCCESS;
 }
 
@@ -160,7 +160,7 @@ static int watch(const char *path, const struct config_environment *environment,
                  int r) {
         if (r >= 0) {
                 log_open((*config)->log_format, (*config)->log_level);
-                cost_complain(*config, complaints);
+                advice_complain(*config, complaints);
                 complaints_sort(complaints);
         } else
                 log_open(LOG_FORMAT_AUTO, LOG_INFO);

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/message-id.h"
 #include "conf/option.h"
-#include "cost.h"
+#include "advice.h"
 #include "report/notify.h"
 
 static void write_complaints(struct json_writer *w, const struct complaints *complaints) {
@@ -126,7 +126,7 @@ static unsigned take_over(struct reload *reload, struct buffer *answer) {
                 return refuse(&complaints, answer, registry_count(engine_registry(reload->engine)));
         if (r < 0)
                 return break_off(answer, r);
-        cost_complain(config, &complaints);
+        advice_complain(config, &complaints);
         remember_start(reload);
         complain_of_what_needs_a_restart(reload, config, &complaints);
         log_open(config->log_format, config->log_level);

@@ -9,7 +9,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
+/* It would be this file's for every entry. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 #define FIELDS_MAX 32
 
@@ -48,6 +53,9 @@ static bool stderr_is_journal(void) {
 void log_open(enum log_format format, int level) {
         if (format == LOG_FORMAT_AUTO)
                 format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
+        /* sd_journal_sendv() calls it a success when there is no journal, and nothing would be said anywhere. */
+        if (format == LOG_FORMAT_JOURNAL && access(JOURNAL_SOCKET, F_OK) < 0)
+                format = LOG_FORMAT_LOGFMT;
         log_format = format;
         log_level_max = level;
 }

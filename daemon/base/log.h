@@ -11,7 +11,7 @@
 
 enum log_format {
         LOG_FORMAT_AUTO, /* the journal where stderr is connected to it, else logfmt */
-        LOG_FORMAT_JOURNAL,
+        LOG_FORMAT_JOURNAL, /* logfmt where there is none */
         LOG_FORMAT_LOGFMT,
         LOG_FORMAT_JSON,
 };

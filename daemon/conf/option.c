@@ -59,7 +59,7 @@ static const struct option global_options[] = {
         {"ready.timeout", OPTION_DURATION, GLOBAL(ready_timeout_usec), .flags = OPTION_INFINITY, TIMING, .default_text = "90s",
          .help = "READY is told at this time in any case, with the names of who is missing."},
         {"limits.attempts_in_flight", OPTION_UNSIGNED, GLOBAL(attempts_in_flight), .flags = OPTION_RELOADABLE, BETWEEN(1, 1024),
-         .default_text = "64", .help = "At most so many attempts run at the same time."},
+         .default_text = "64", .help = "At most so many attempts run at the same time; a ping on a held session needs no place."},
 };
 
 static const struct option database_options[] = {

@@ -118,8 +118,9 @@ static int index_sections(struct service_file *file) {
 
                         last->size = (size_t)(start - last->text);
                 }
+                /* One that is not closed ends the section before it and names none, as in libpq. */
                 bracket = memchr(line, ']', length);
-                r = add_section(file, line + 1, (size_t)((bracket ? bracket : line + length) - line - 1), number);
+                r = add_section(file, line + 1, bracket ? (size_t)(bracket - line) - 1 : 0, number);
                 if (r < 0)
                         return r;
                 file->sections[file->n_sections - 1].text = p;

@@ -40,7 +40,12 @@ static int on_event(void *userdata, const char *kind, const char *data) {
         struct event event;
         int r;
 
-        (void)kind;
+        /* What is missing may be just what is waited for. */
+        if (streq(kind, "gap")) {
+                for (size_t i = 0; i < waiting->n; i++)
+                        waiting->waiters[i].look_wanted = true;
+                return 0;
+        }
         r = event_read(data, waiting->context->options.json, &json, &event);
         if (r < 0)
                 return r;

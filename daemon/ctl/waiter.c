@@ -106,14 +106,24 @@ uint64_t waiter_next(const struct waiter *waiter) {
         return waiter->stage == WAITER_PENDING && waiter->held_wanted && !waiter->held ? waiter->ask_boot_usec : USEC_INFINITY;
 }
 
+/* Whether nothing is going to log in to it: no policy, no lease, no wake that somebody asked for. */
+static bool is_left_alone(const struct database *database) {
+        if (json_array_size(database->leases) > 0 || (database->policy && streq(database->policy, "keep-awake")))
+                return false;
+        if (streq(database->state, "asleep"))
+                return true;
+        return streq(database->state, "unknown") && (!database->next_kind || streq(database->next_kind, "door"));
+}
+
 /* Once per database: what keeps the waiting from ending by itself. */
 static void note_obstacle(struct waiter *waiter, const struct database *database) {
-        bool wanted = json_array_size(database->leases) > 0 || (database->policy && streq(database->policy, "keep-awake"));
-
         if (waiter->noted || waiter->aim->state)
                 return;
-        if (streq(database->state, "asleep") && !wanted && !waiter->aim->wake)
-                complain("%s is asleep, and to wait for it does not wake it; pgwake wait --wake %s does", waiter->name, waiter->name);
+        if (database->reason && streq(database->reason, "paused"))
+                complain("%s is paused, and not checked until that is over; pgwake resume %s ends it", waiter->name, waiter->name);
+        else if (is_left_alone(database) && !waiter->aim->wake)
+                complain("%s is %s, and to wait for it does not wake it; pgwake wait --wake %s does", waiter->name, database->state,
+                         waiter->name);
         else if (streq(database->state, "blocked"))
                 complain("%s is blocked (%s), a person must act: %s", waiter->name, database->reason ? database->reason : "-",
                          database->message ? database->message : "-");

@@ -70,6 +70,23 @@ static void settle(struct engine *engine, struct target *target, enum state prev
         publish(engine, target, edges);
 }
 
+/*
+ * A ping on a held session opens no connection and costs next to nothing: it needs no place. Else 64 databases that hang until their
+ * deadlines would make all others, which answer, look as if they did not.
+ */
+static bool needs_place(enum check check) {
+        return check != CHECK_PING;
+}
+
+static bool has_place(const struct engine *engine) {
+        return engine->in_flight < engine->config->attempts_in_flight;
+}
+
+static void give_place_back(struct engine *engine, const struct target *target) {
+        if (target->in_flight && needs_place(target->in_flight_check))
+                engine->in_flight--;
+}
+
 static bool start_check(struct engine *engine, struct target *target, enum check check, struct instant now) {
         const struct database_config *config = target->config;
         struct probe_request request = {
@@ -93,27 +110,27 @@ static bool start_check(struct engine *engine, struct target *target, enum check
                 target_cancel(target, check, now);
                 return false;
         }
-        engine->in_flight++;
+        engine->in_flight += needs_place(check);
         return true;
+}
+
+/* One that waits for a place goes on being pinged. */
+static struct plan next_plan(const struct target *target) {
+        return target->waiting.place ? policy_next_ping(target) : policy_next(target);
 }
 
 /* Starts what is due for TARGET, or queues it, and notes when to look at it again. */
 static void attend(struct engine *engine, struct target *target, struct instant now) {
+        struct plan plan = next_plan(target);
         uint64_t look_again;
 
-        if (!target->waiting.place) {
-                struct plan plan = policy_next(target);
-
-                if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
-                        if (engine->in_flight < engine->config->attempts_in_flight)
-                                (void)start_check(engine, target, plan.check, now);
-                        else if (heap_set(&engine->waiting, &target->waiting, engine->next_ticket++) < 0)
-                                target_cancel(target, plan.check, now);
-                }
+        if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
+                if (!needs_place(plan.check) || has_place(engine))
+                        (void)start_check(engine, target, plan.check, now);
+                else if (heap_set(&engine->waiting, &target->waiting, engine->next_ticket++) < 0)
+                        target_cancel(target, plan.check, now);
         }
-        look_again = target_due(target);
-        if (!target->waiting.place)
-                look_again = MIN(look_again, policy_next(target).due_boot_usec);
+        look_again = MIN(target_due(target), next_plan(target).due_boot_usec);
         if (look_again == USEC_INFINITY)
                 heap_remove(&engine->due, &target->due);
         /* Never twice in one turn of the loop, whatever is due. */
@@ -123,7 +140,7 @@ static void attend(struct engine *engine, struct target *target, struct instant 
 
 /* A place is free: what waited longest is started, if it still has something to ask. */
 static void start_waiting(struct engine *engine, struct instant now) {
-        while (engine->in_flight < engine->config->attempts_in_flight) {
+        while (has_place(engine)) {
                 struct heap_item *first = heap_first(&engine->waiting);
                 struct target *target;
 
@@ -219,12 +236,17 @@ static void take_report(void *userdata, const struct probe_report *report) {
         else if (target->in_flight && report->attempt.id == target->in_flight_id) {
                 bool own_network = registry_note_network(engine->registry, target, &report->attempt);
 
-                engine->in_flight--;
+                give_place_back(engine, target);
                 if (report->attempt.door_let_in && !target->door_open)
                         log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN,
                                   (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
                                   "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
                 target_finish(target, &report->attempt, own_network, now, &edges);
+                /* A smart shutdown waits for the last session to go, and ours is one of no use to anybody. */
+                if (report->attempt.reason == REASON_SERVER_STOPPING && target->session_held) {
+                        probe_pool_drop_session(engine->pool, target->id);
+                        target_session_dropped(target);
+                }
         }
         settle(engine, target, previous, &edges);
         /* Who waits comes before who has just had a place. */
@@ -252,8 +274,7 @@ static int add_target(struct engine *engine, const struct database_config *confi
 /* Forgets what runs for TARGET: its attempt, its session, its place in the queue. */
 static void let_go(struct engine *engine, struct target *target) {
         probe_pool_forget(engine->pool, target->id);
-        if (target->in_flight)
-                engine->in_flight--;
+        give_place_back(engine, target);
         heap_remove(&engine->waiting, &target->waiting);
 }
 
@@ -436,6 +457,10 @@ const struct registry *engine_registry(struct engine *engine) {
 
 uint64_t engine_sequence(const struct engine *engine) {
         return engine->sequence;
+}
+
+void engine_number_from(struct engine *engine, uint64_t sequence) {
+        engine->sequence = sequence;
 }
 
 enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause) {

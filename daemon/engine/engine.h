@@ -37,6 +37,8 @@ int engine_reload(struct engine *engine, const struct config *config, struct rel
 const struct registry *engine_registry(struct engine *engine);
 /* The sequence number of the newest event. */
 uint64_t engine_sequence(const struct engine *engine);
+/* Before the first event: the number before its. Two daemons in turn shall not give the same number to two events. */
+void engine_number_from(struct engine *engine, uint64_t sequence);
 
 /* Demand; answers the reason that refuses it, or REASON_NONE. A hundred callers are one wake. */
 enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause);
@@ -46,7 +48,7 @@ void engine_pause(struct engine *engine, struct target *target, uint64_t for_use
 uint64_t engine_overdue_usec(struct engine *engine);
 
 struct engine_stats {
-        size_t in_flight;     /* attempts that run */
+        size_t in_flight;     /* attempts that run and take one of the places (pings take none) */
         size_t waiting;       /* checks that are due and wait for a free place (limits.attempts_in_flight) */
         unsigned probers_replaced;
 };

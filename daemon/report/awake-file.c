@@ -95,12 +95,17 @@ static void tell(struct awake_files *files, int error) {
 static void on_event(void *userdata, const struct event *event, const struct target *target) {
         struct awake_files *files = userdata;
         bool was = event->previous == STATE_AWAKE, is = event->state == STATE_AWAKE && event->kind != EVENT_REMOVED;
+        int r;
 
         (void)target;
         if (is && !was)
                 tell(files, write_file(files, event->database, event->real_usec));
-        else if (!is && (was || event->kind == EVENT_REMOVED))
-                tell(files, remove_file(files, event->database));
+        else if (!is && (was || event->kind == EVENT_REMOVED)) {
+                r = remove_file(files, event->database);
+                /* That nothing was there to remove does not mean that it works again. */
+                if (r < 0)
+                        tell(files, r);
+        }
 }
 
 static bool is_ours(const char *name) {

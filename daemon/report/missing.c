@@ -93,6 +93,9 @@ int missing_note(struct missing *missing, const struct event *event, const struc
                 drop(missing, target->id);
                 return 0;
         case EVENT_STATE:
+                /* Only a new target says that: a reload changed the database, and it starts anew. */
+                if (event->reason == REASON_NOT_CHECKED)
+                        return is_missing(missing, target) ? add(missing, target->id) : 0;
                 /* Once is enough: it may have fallen asleep again in the same moment. */
                 if (missing->on == READY_ON_AWAKE ? event->state == STATE_AWAKE : event->state != STATE_UNKNOWN)
                         drop(missing, target->id);
@@ -101,4 +104,13 @@ int missing_note(struct missing *missing, const struct event *event, const struc
                 return 0;
         }
         return 0;
+}
+
+void missing_sweep(struct missing *missing, const struct registry *registry) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < missing->n; i++)
+                if (registry_by_id(registry, missing->ids[i]))
+                        missing->ids[kept++] = missing->ids[i];
+        missing->n = kept;
 }

@@ -18,3 +18,5 @@ int missing_init(struct missing *missing, enum ready_on on, const struct registr
 void missing_deinit(struct missing *missing);
 /* Something happened to a database; TARGET as observers get it. -ENOMEM: one that a reload brought is not waited for. */
 int missing_note(struct missing *missing, const struct event *event, const struct target *target);
+/* After a reload: forgets the targets that are gone because their databases were changed; nobody will tell of them again. */
+void missing_sweep(struct missing *missing, const struct registry *registry);

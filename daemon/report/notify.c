@@ -171,6 +171,8 @@ void notify_reloading(struct notify *notify) {
 }
 
 void notify_reloaded(struct notify *notify) {
+        if (!notify->ready)
+                missing_sweep(&notify->missing, engine_registry(notify->engine));
         if (notify->reloading)
                 send_status(notify, "READY=1\n");
         notify->reloading = false;

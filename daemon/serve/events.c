@@ -28,6 +28,7 @@ struct event_stream {
 struct events {
         struct site *site;
         struct ring ring;
+        uint64_t begun; /* the number before the first */
         struct event_stream *streams;
         sd_event_source *ping_source;
         /* The event that was composed last: a thousand streams want the same. */
@@ -228,8 +229,9 @@ static void start(struct request *request, bool has_last, uint64_t last_seen) {
         (void)text_copy(stream->database, sizeof(stream->database), request->query.db);
         /* So that the client has the headers at once. */
         buffer_append_string(&stream->rest, ": pgwaked\n\n");
+        /* 0 is before everything, whatever the first number was. */
         if (has_last)
-                stream->seen = last_seen;
+                stream->seen = last_seen ? last_seen : events->begun;
         else
                 stream->seen = stream->ends ? events->ring.oldest - 1 : events->ring.newest;
         add_stream(events, stream);
@@ -258,7 +260,8 @@ int events_new(struct site *site, struct events **ret_events) {
         if (!events)
                 return -ENOMEM;
         events->site = site;
-        r = ring_init(&events->ring, engine_sequence(site->engine));
+        events->begun = engine_sequence(site->engine);
+        r = ring_init(&events->ring, events->begun);
         if (r >= 0)
                 r = sd_event_add_time(site->event, &events->ping_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_SEC, on_ping, events);
         if (r >= 0)

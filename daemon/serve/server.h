@@ -19,7 +19,7 @@ enum access {
 };
 
 struct server_hooks {
-        /* POST /reload. Composes the JSON answer and its status (200, or 409 with the complaints). NULL: there is none. */
+        /* POST /reload. Composes the JSON answer and its status (200, or 422 with the complaints). NULL: there is none. */
         void (*reload)(void *userdata, struct buffer *body, unsigned *ret_status);
         /* GET /livez: whether the daemon makes progress. NULL: it does. */
         bool (*progress)(void *userdata);

@@ -182,6 +182,11 @@ static bool lost_session(const struct target *t, const struct attempt *attempt) 
         return class == CLASS_CUT || class == CLASS_TRANSIENT;
 }
 
+/* The session's end was told already: a ping that was asked before that was known is the same event. */
+static bool repeats_end(const struct target *t, const struct attempt *attempt) {
+        return attempt->check == CHECK_PING && !t->session_held && reason_class(attempt->reason) == CLASS_CUT;
+}
+
 /* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
 static void start_linger(struct target *t, struct instant now) {
         if (t->demand_until_boot_usec && (t->state == STATE_AWAKE || t->state == STATE_DEGRADED))
@@ -280,6 +285,11 @@ void target_finish(struct target *t, const struct attempt *attempt, bool own_net
         else if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
                 reason = expectation_failed(&t->config->expect, &attempt->server);
         t->in_flight = false;
+        if (repeats_end(t, attempt)) {
+                t->finished_boot_usec[CHECK_PING] = now.boot_usec;
+                t->in_flight_boot_usec = 0;
+                return;
+        }
         t->attempted = true;
         t->last_attempt = *attempt;
         t->finished_boot_usec[attempt->check] = now.boot_usec;
@@ -337,7 +347,9 @@ void target_slow(struct target *t, enum phase phase, struct instant now, struct 
                 t->slow_due_boot_usec = USEC_INFINITY;
                 return;
         }
-        if (phase < first) {
+        /* The first look after one that came too early may find the login just begun: it is given its own time. */
+        if (phase < first || t->slow_look_was_early) {
+                t->slow_look_was_early = phase < first;
                 t->slow_due_boot_usec = usec_add(now.boot_usec, t->config->slow_usec);
                 return;
         }

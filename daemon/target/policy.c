@@ -50,18 +50,17 @@ static struct plan earlier(struct plan a, struct plan b) {
         return b.due_boot_usec < a.due_boot_usec ? b : a;
 }
 
-/* It answers: pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
-static struct plan plan_while_awake(const struct target *t) {
-        struct plan login = check_after(t, CHECK_LOGIN, t->jittered_interval_usec[CHECK_LOGIN]), ping;
+static struct plan plan_ping(const struct target *t) {
+        uint64_t last = MAX(t->session_query_boot_usec, t->finished_boot_usec[CHECK_PING]);
 
         if (!t->session_held)
-                return login;
-        ping = (struct plan){
-                .check = CHECK_PING,
-                .due_boot_usec = usec_add(MAX(t->session_query_boot_usec, t->finished_boot_usec[CHECK_PING]),
-                                          t->jittered_interval_usec[CHECK_PING]),
-        };
-        return earlier(login, ping);
+                return nothing;
+        return (struct plan){.check = CHECK_PING, .due_boot_usec = usec_add(last, t->jittered_interval_usec[CHECK_PING])};
+}
+
+/* It answers: pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
+static struct plan plan_while_awake(const struct target *t) {
+        return earlier(check_after(t, CHECK_LOGIN, t->jittered_interval_usec[CHECK_LOGIN]), plan_ping(t));
 }
 
 static struct plan plan_login(const struct target *t) {
@@ -107,4 +106,13 @@ struct plan policy_next(const struct target *t) {
                 return t->demand_until_boot_usec ? plan_login(t) : plan_door(t);
         }
         return nothing;
+}
+
+struct plan policy_next_ping(const struct target *t) {
+        bool answers = (t->state == STATE_AWAKE && !t->login_must_clear) || t->state == STATE_DEGRADED;
+        bool asked = t->policy == POLICY_IS_KEEP_AWAKE || t->demand_until_boot_usec;
+
+        if (t->in_flight || t->paused_until_boot_usec || !answers || !asked)
+                return nothing;
+        return plan_ping(t);
 }

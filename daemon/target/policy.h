@@ -26,3 +26,5 @@ struct plan {
 
 /* The next check of TARGET, from what is known now. A due time in the past means at once. */
 struct plan policy_next(const struct target *target);
+/* The next ping alone: what goes on while another check that is due has to wait. */
+struct plan policy_next_ping(const struct target *target);

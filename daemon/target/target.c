@@ -71,6 +71,7 @@ void target_begin(struct target *t, enum check check, uint64_t attempt_id, struc
         t->in_flight_id = attempt_id;
         t->in_flight_boot_usec = now.boot_usec;
         t->check_at_once = false; /* this is it; what changes from here on asks for the next */
+        t->slow_look_was_early = false;
         t->slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, t->config->slow_usec) : USEC_INFINITY;
 }
 
@@ -79,6 +80,11 @@ void target_cancel(struct target *t, enum check check, struct instant now) {
         t->in_flight_boot_usec = 0;
         t->check_at_once = false;
         t->finished_boot_usec[check] = now.boot_usec;
+}
+
+void target_session_dropped(struct target *t) {
+        t->session_held = false;
+        t->cut_looked_like_suspend = false;
 }
 
 bool target_is_slow(const struct target *t, struct instant now) {

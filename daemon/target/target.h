@@ -63,6 +63,7 @@ struct target {
         uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
         bool in_flight;
         uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */
+        bool slow_look_was_early;    /* the last look found it before the login */
         enum check in_flight_check;
         uint64_t in_flight_id;
         uint64_t in_flight_boot_usec;
@@ -119,6 +120,8 @@ void target_slow(struct target *target, enum phase phase, struct instant now, st
 void target_finish(struct target *target, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges);
 /* The held session ended by itself. */
 void target_session_ended(struct target *target, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges);
+/* We closed the held session ourselves. */
+void target_session_dropped(struct target *target);
 /* Time passed: expiry of the verdict, wake_timeout, the end of a pause. */
 void target_tick(struct target *target, struct instant now, struct edges *edges);
 /* The host was suspended: all evidence is old. */

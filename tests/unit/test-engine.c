@@ -198,9 +198,12 @@ static void cut_session(const struct target *t) {
 
 static struct engine_stats stats(struct stage *s) {
         struct engine_stats answer;
+        unsigned pings = 0;
 
         engine_stats(s->engine, &answer);
-        assert_int_equal(answer.in_flight, pool->n_running);
+        for (unsigned i = 0; i < pool->n_running; i++)
+                pings += pool->running[i].check == CHECK_PING;
+        assert_int_equal(answer.in_flight + pings, pool->n_running);
         return answer;
 }
 
@@ -285,6 +288,35 @@ static void who_has_just_had_a_place_does_not_come_before_who_waits(void **state
         assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db02")->id);
         report(s, target_named(s, "db02"), REASON_NONE);
         assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db00")->id);
+        stage_end(s);
+}
+
+static void a_ping_needs_no_place(void **state) {
+        struct stage *s = stage_new(3);
+
+        (void)state;
+        s->config.attempts_in_flight = 1;
+        s->databases[0].ping_interval_usec = 20 * MSEC;
+        s->databases[0].login_interval_usec = 50 * MSEC;
+        s->databases[0].fresh_for_usec = USEC_PER_HOUR;
+        stage_begin(s);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        /* db01 hangs and has the only place. */
+        for (unsigned i = 0; i < 5; i++) {
+                while (pool->n_running < 2)
+                        assert_true(turn(s, 10 * SEC));
+                assert_int_equal(pool->running[1].check, CHECK_PING);
+                assert_int_equal(pool->running[1].database, target_named(s, "db00")->id);
+                assert_int_equal(stats(s).in_flight, 1);
+                report(s, target_named(s, "db00"), REASON_NONE);
+        }
+        /* Its login, due for long, and db02's wait. */
+        assert_int_equal(stats(s).waiting, 2);
+        report(s, target_named(s, "db01"), REASON_NONE);
+        assert_int_equal(pool->running[0].database, target_named(s, "db02")->id);
+        report(s, target_named(s, "db02"), REASON_NONE);
+        assert_int_equal(pool->running[0].database, target_named(s, "db00")->id);
+        assert_int_equal(pool->running[0].check, CHECK_LOGIN);
         stage_end(s);
 }
 
@@ -629,6 +661,7 @@ int main(void) {
                 UNIT_TEST(every_database_is_asked_at_once),
                 UNIT_TEST(no_more_run_than_are_allowed_and_who_waits_longest_comes_first),
                 UNIT_TEST(who_has_just_had_a_place_does_not_come_before_who_waits),
+                UNIT_TEST(a_ping_needs_no_place),
                 UNIT_TEST(a_check_falls_due_by_the_timer),
                 UNIT_TEST(no_timer_is_armed_when_nothing_is_due),
                 UNIT_TEST(a_slow_login_is_seen_while_it_runs),

@@ -414,6 +414,27 @@ static void a_ping_that_meets_the_end_of_the_session_is_that_end(void **state) {
         }
 }
 
+static void a_ping_that_was_asked_before_the_end_was_known_is_the_same_event(void **state) {
+        struct scene s = scene(PLAIN);
+
+        (void)state;
+        scene_awake(&s);
+        pass(&s, 10 * SEC);
+        start(&s, CHECK_PING);
+        session_ends(&s, REASON_SESSION_LOST, "", true);
+        became(&s, STATE_UNKNOWN, REASON_SESSION_LOST);
+        nothing_planned(&s);
+        ends(&s, 0, REASON_SESSION_LOST);
+        is(&s, STATE_UNKNOWN, REASON_SESSION_LOST);
+        assert_int_equal(s.t->failures_by_reason[REASON_SESSION_LOST], 1);
+        assert_int_equal(s.t->failures_in_row, 0);
+        assert_int_equal(s.t->generation, 1);
+        start(&s, CHECK_LOGIN); /* in the same instant */
+        ends(&s, 20 * MSEC, REASON_NONE);
+        became(&s, STATE_AWAKE, REASON_NONE);
+        scene_end(&s);
+}
+
 static void a_ping_without_an_answer_ends_only_our_own_session(void **state) {
         struct scene s = scene(PLAIN);
 
@@ -477,6 +498,8 @@ static void a_slow_login_wakes_only_in_the_phase_of_waking(void **state) {
         pass(&s, 4 * SEC);
         is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED);
         s.phase = PHASE_AUTH;
+        pass(&s, 500 * MSEC);
+        is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED); /* for all that the look can tell, the login has just begun */
         pass(&s, 500 * MSEC);
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
         assert_int_equal(target_due(s.t), s.t->wake_began_boot_usec + 3 * MIN_);
@@ -1338,6 +1361,7 @@ int main(void) {
                 UNIT_TEST(a_cut_session_is_unknown_at_once_and_asked_in_the_same_instant),
                 UNIT_TEST(a_server_that_lets_in_and_cuts_is_asked_in_the_rhythm_of_retries),
                 UNIT_TEST(a_ping_that_meets_the_end_of_the_session_is_that_end),
+                UNIT_TEST(a_ping_that_was_asked_before_the_end_was_known_is_the_same_event),
                 UNIT_TEST(a_ping_without_an_answer_ends_only_our_own_session),
                 UNIT_TEST(a_cut_while_a_login_is_under_way_is_followed_by_another_only_if_it_failed),
                 UNIT_TEST(a_new_start_time_of_the_server_is_a_new_generation),

@@ -1,0 +1,209 @@
+"""Names: those that do not resolve, resolvers that do not answer, addresses that lead nowhere, and a network that is our own."""
+
+import re
+from datetime import datetime
+
+import pytest
+
+from rig.edges import assert_edges, assert_phases, quick, wait_failures
+from rig.network import NameServer, Network, laid_over, needs_namespaces
+from rig.patience import until
+
+pytestmark = needs_namespaces
+
+
+@pytest.fixture
+def names(tmp):
+    """A name server of the test's own; names.prefix makes a daemon ask it."""
+    with NameServer() as server:
+        server.prefix = laid_over(resolv_conf=server.write_resolv_conf(tmp / "resolv.conf"))
+        yield server
+
+
+def at(host: str, port: int = 5432, **more) -> str:
+    parts = {"host": host, "port": port, "user": "app", "dbname": "app", "password": "secret", **more}
+    return " ".join(f"{key}={value}" for key, value in parts.items())
+
+
+def test_a_name_that_does_not_exist_is_down_and_never_our_own_network(names, make_daemon):
+    daemon = make_daemon([quick("one", at("one.invalid")), quick("two", at("two.invalid"))], prefix=names.prefix).start()
+    for name in ("one", "two"):
+        status = daemon.wait_state(name, "down")
+        assert status["reason"] == "dns.failed" and status["last_attempt"]["address"] is None
+        assert_phases(status, "resolve")
+        wait_failures(daemon, name, "dns.failed", 6)
+        assert_edges(daemon, name, "unknown/dns.failed", "down/dns.failed")
+        print(status["detail"])
+
+
+def test_a_name_that_comes_to_exist_is_awake(cluster, names, make_daemon):
+    daemon = make_daemon([quick("main", at("db.example", cluster.port), ping_interval="1h")], prefix=names.prefix).start()
+    daemon.wait_state("main", "down")
+    names.names["db.example"] = ["127.0.0.1"]
+    status = daemon.wait_state("main", "awake")
+    assert_phases(status, "resolve", "connect", "tls", "auth", "query")
+    assert status["last_attempt"]["address"] == f"127.0.0.1:{cluster.port}"
+    assert_edges(daemon, "main", "unknown/dns.failed", "down/dns.failed", "awake")
+
+
+def gaps(cluster, since: int) -> list[float]:
+    """Seconds between the pings that the server's log has from a mark on."""
+    times = [datetime.fromisoformat(text) for text in
+             re.findall(r"^(\S+ \S+) UTC \[\d+\] pgwaked LOG:  statement: ", cluster.log_text()[since:], re.MULTILINE)]
+    return [(b - a).total_seconds() for a, b in zip(times, times[1:])]
+
+
+def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(make_cluster, names, make_daemon):
+    """Eight names hang; what needs no name, and what /etc/hosts knows, is checked on time."""
+    cluster = make_cluster(log_statement="all")
+    cluster.start()
+    cluster.create_app()
+    names.silent = True
+    dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="600ms") for number in range(8)]
+    daemon = make_daemon([*dead, quick("literal", cluster.conninfo(), login_interval="1h"),
+                          quick("hosts", cluster.conninfo(host="localhost"), login_interval="200ms", ping_interval="1h")],
+                         prefix=names.prefix).start()
+    daemon.wait_state("literal", "awake")
+    daemon.wait_state("hosts", "awake")
+    mark = cluster.log_size()
+    for each in dead:
+        status = daemon.wait_state(each["name"], "down", 20)
+        assert status["reason"] == "dns.timeout"
+        assert_phases(status, "resolve", last=0.55)
+        assert status["last_attempt"]["total_seconds"] < 1.5
+        wait_failures(daemon, each["name"], "dns.timeout", 6, 20)
+        assert_edges(daemon, each["name"], "unknown/dns.timeout", "down/dns.timeout")
+    seen = gaps(cluster, mark)
+    print(f"meanwhile {len(seen)} checks of the others, worst gap {1000 * max(seen):.0f} ms")
+    assert len(seen) > 20 and max(seen) < 1.5
+    for name in ("literal", "hosts"):
+        assert_edges(daemon, name, "awake")
+    names.silent = False  # it answers the next question: there is no such name
+    assert daemon.wait_reason("dead0", "dns.failed", 20)["state"] == "down"
+
+
+def test_a_resolver_that_nobody_runs_is_our_own_network_with_two_hosts_and_a_failure_with_one(cluster, names, make_daemon):
+    names.close()
+    daemon = make_daemon([quick("one", at("one.example", cluster.port)), quick("two", at("two.example", cluster.port)),
+                          quick("local", cluster.conninfo())], prefix=names.prefix).start()
+    for name in ("one", "two"):
+        status = daemon.wait_reason(name, "host.network")
+        assert status["state"] == "unknown" and status["last_attempt"]["outcome"] == "dns.failed"
+        wait_failures(daemon, name, "host.network", 6)
+        assert_edges(daemon, name, "[unknown/dns.failed]", "unknown/host.network")
+    assert_edges(daemon, "local", "awake")
+
+    names.open()  # one name exists now, the other does not: that is its own fault
+    names.names["one.example"] = ["127.0.0.1"]
+    daemon.wait_state("one", "awake")
+    assert daemon.wait_state("two", "down")["reason"] == "dns.failed"
+    assert_edges(daemon, "one", "[unknown/dns.failed]", "unknown/host.network", "[unknown/dns.failed]", "awake")
+    assert_edges(daemon, "two", "[unknown/dns.failed]", "unknown/host.network", "[unknown/dns.failed]", "down/dns.failed")
+
+
+def test_one_remote_host_alone_does_not_prove_our_own_network(names, make_daemon):
+    names.close()
+    daemon = make_daemon([quick("one", at("one.example")), quick("again", at("one.example", 5433))], prefix=names.prefix).start()
+    for name in ("one", "again"):
+        daemon.wait_state(name, "down")
+        assert_edges(daemon, name, "unknown/dns.failed", "down/dns.failed")
+
+
+# Addresses
+
+
+@pytest.fixture
+def network():
+    with Network() as made:
+        yield made
+
+
+@pytest.fixture
+def inner(make_cluster, network):
+    """A cluster that runs inside the network, on its loopback."""
+    cluster = make_cluster("inner", log_statement="all")
+    with network.inside():
+        cluster.start(wait=False)
+    cluster.wait_log("ready to accept connections")
+    cluster.create_app()
+    return cluster
+
+
+def start_inside(network, daemon):
+    with network.inside():
+        return daemon.start()
+
+
+def write_hosts(tmp, **hosts: list[str]):
+    path = tmp / "hosts"
+    path.write_text("".join(f"{address} {name.replace('_', '.')}\n" for name, addresses in hosts.items() for address in addresses))
+    return path
+
+
+def test_an_ipv6_black_hole_does_not_hide_ipv4_and_costs_its_share_once(network, inner, make_daemon, tmp):
+    network.add_black_hole("hole", "fd00:53::2/64")
+    hosts = write_hosts(tmp, db_example=["fd00:53::1", "127.0.0.1"])
+    prefix = laid_over(hosts=hosts)
+    order = network.run(*prefix, "getent", "ahosts", "db.example").split()
+    assert order[0] == "fd00:53::1", "the black hole is tried first"
+    daemon = start_inside(network, make_daemon([quick("main", at("db.example", inner.port), attempt_timeout="2s", slow="700ms",
+                                                      ping_interval="1h")],
+                                               prefix=prefix))
+    first = daemon.wait_state("main", "awake")
+    assert first["last_attempt"]["address"] == f"127.0.0.1:{inner.port}"
+    phases = assert_phases(first, "resolve", "connect", "tls", "auth", "query")
+    print(f"connect took {phases['connect']:.2f} s of an attempt_timeout of 2 s for two addresses")
+    assert 0.9 < phases["connect"] < 1.5
+
+    def next_login() -> dict | None:
+        status = daemon.status("main")
+        return status if status["session"]["since"] > first["session"]["since"] else None
+
+    later = until(next_login, 10, "the next login")
+    assert later["last_attempt"]["phases"]["connect"] < 0.5, "the address that was good is tried first"
+    assert_edges(daemon, "main", "awake")
+
+
+def test_ipv6_without_a_route_or_without_a_listener_does_not_hide_ipv4(network, inner, make_daemon, tmp):
+    hosts = write_hosts(tmp, route_example=["2001:db8::1", "127.0.0.1"], listener_example=["::1", "127.0.0.1"])
+    inner_only = {"attempt_timeout": "5s", "ping_interval": "1h"}
+    daemon = start_inside(network, make_daemon([quick("route", at("route.example", inner.port), **inner_only),
+                                                quick("listener", at("listener.example", inner.port), **inner_only),
+                                                quick("literal", at("2001:db8::1", inner.port), **inner_only)],
+                                               prefix=laid_over(hosts=hosts)))
+    for name in ("route", "listener"):
+        status = daemon.wait_state(name, "awake")
+        assert status["last_attempt"]["address"] == f"127.0.0.1:{inner.port}"
+        assert status["last_attempt"]["phases"]["connect"] < 2
+        assert_edges(daemon, name, "awake")
+    status = daemon.wait_reason("literal", "tcp.unreachable")
+    assert status["last_attempt"]["address"] == f"[2001:db8::1]:{inner.port}"
+
+
+def test_of_several_addresses_that_all_fail_the_one_that_tells_most_is_told(network, make_daemon, tmp):
+    network.add_black_hole("hole", "fd00:53::2/64")
+    hosts = write_hosts(tmp, refused_example=["fd00:53::1", "127.0.0.1", "2001:db8::1"], silent_example=["fd00:53::1", "2001:db8::1"])
+    daemon = start_inside(network, make_daemon([quick("refused", at("refused.example"), attempt_timeout="600ms"),
+                                                quick("silent", at("silent.example"), attempt_timeout="600ms")],
+                                               prefix=laid_over(hosts=hosts)))
+    assert daemon.wait_state("refused", "down")["reason"] == "tcp.refused"
+    status = daemon.wait_state("silent", "down")
+    assert status["reason"] == "tcp.timeout"
+    assert_phases(status, "resolve", "connect")
+    assert_edges(daemon, "silent", "unknown/tcp.timeout", "down/tcp.timeout")
+
+
+def test_no_route_at_all_is_our_own_network_until_there_is_one(network, inner, make_daemon):
+    daemon = make_daemon([quick("one", at("192.0.2.1"), attempt_timeout="500ms"), quick("two", at("198.51.100.1"), attempt_timeout="500ms"),
+                          quick("local", inner.conninfo()), quick("unix", inner.conninfo(host=str(inner.socket_dir)))])
+    start_inside(network, daemon)
+    for name in ("one", "two"):
+        status = daemon.wait_reason(name, "host.network")
+        assert status["state"] == "unknown" and status["last_attempt"]["outcome"] == "tcp.unreachable"
+        wait_failures(daemon, name, "host.network", 6)
+        assert_edges(daemon, name, "[unknown/tcp.unreachable]", "unknown/host.network")
+    network.add_black_hole("hole", "192.0.2.2/24")  # a way to one of them, and no answer from it
+    assert daemon.wait_state("one", "down")["reason"] == "tcp.timeout"
+    assert daemon.wait_state("two", "down")["reason"] == "tcp.unreachable"
+    for name in ("local", "unix"):
+        assert_edges(daemon, name, "awake")

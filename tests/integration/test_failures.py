@@ -328,6 +328,14 @@ def test_a_smart_shutdown_is_stopping_while_somebody_keeps_the_server_from_endin
     other.close()
 
 
+def test_a_smart_shutdown_is_not_held_up_by_our_session(cluster, make_daemon):
+    daemon = watch(make_daemon, cluster.conninfo())
+    assert daemon.wait_state("main", "awake")["session"]["held"]
+    cluster.stop("smart", wait=False)
+    cluster.wait_stopped(10)
+    assert daemon.wait_reason("main", "tcp.refused")["session"]["held"] is False
+
+
 def test_five_databases_that_fail_differently_keep_to_themselves(cluster, make_cluster, make_daemon):
     """One server hangs, one is not there, one refuses us, one database is missing: the fifth is awake, and asked all the while."""
     hung = make_cluster("hung")

@@ -1,38 +1,22 @@
 #include "base/json.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 
-/* The length of the well-formed UTF-8 sequence at P (RFC 3629, table 3-7 of Unicode), or 0. */
-static size_t utf8_length(const unsigned char *p) {
-        size_t length;
-
-        if (p[0] < 0x80)
-                return 1;
-        if (p[0] < 0xC2 || p[0] > 0xF4)
-                return 0;
-        length = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-        if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
-                return 0;
-        for (size_t i = 1; i < length; i++)
-                if ((p[i] & 0xC0) != 0x80)
-                        return 0;
-        return length;
-}
-
 /* How many bytes at P stand in a JSON string as they are. */
-static size_t plain_length(const unsigned char *p) {
+static size_t plain_length(const char *p) {
         size_t length = 0;
 
-        while (p[length] >= 0x20 && p[length] < 0x7f && p[length] != '"' && p[length] != '\\')
+        while ((unsigned char)p[length] >= 0x20 && (unsigned char)p[length] < 0x7f && p[length] != '"' && p[length] != '\\')
                 length++;
         return length;
 }
 
 /* One character that is not plain ASCII; answers its length in bytes. */
-static size_t append_character(struct buffer *buffer, const unsigned char *p) {
-        size_t length = utf8_length(p);
+static size_t append_character(struct buffer *buffer, const char *p) {
+        size_t length = text_decode(p, NULL);
 
         if (length == 0) {
                 buffer_append_string(buffer, "\\ufffd");
@@ -42,15 +26,15 @@ static size_t append_character(struct buffer *buffer, const unsigned char *p) {
                 buffer_printf(buffer, "\\%c", *p);
         else if (*p == '\n')
                 buffer_append_string(buffer, "\\n");
-        else if (*p < 0x20 || *p == 0x7f)
-                buffer_printf(buffer, "\\u%04x", *p);
+        else if (length == 1)
+                buffer_printf(buffer, "\\u%04x", (unsigned char)*p);
         else
                 buffer_append(buffer, p, length);
         return length;
 }
 
 void json_append_string(struct buffer *buffer, const char *text) {
-        const unsigned char *p = (const unsigned char *)text;
+        const char *p = text;
 
         buffer_append(buffer, "\"", 1);
         for (;;) {

@@ -86,3 +86,23 @@ char *text_flatten(char *text) {
         *out = '\0';
         return text;
 }
+
+size_t text_decode(const char *text, uint32_t *ret_character) {
+        static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+        const unsigned char *p = (const unsigned char *)text;
+        size_t length = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+        uint32_t character = length <= 1 ? p[0] : p[0] & (0x7Fu >> length);
+
+        if (length == 0)
+                return 0;
+        for (size_t i = 1; i < length; i++) {
+                if ((p[i] & 0xC0) != 0x80)
+                        return 0;
+                character = character << 6 | (p[i] & 0x3Fu);
+        }
+        if (character < smallest[length] || character > 0x10FFFF || (character >= 0xD800 && character <= 0xDFFF))
+                return 0;
+        if (ret_character)
+                *ret_character = character;
+        return length;
+}

@@ -3,6 +3,8 @@
 
 #include "base/macro.h"
 
+#include <stdint.h>
+
 /* Copies as much of TEXT as fits, always terminated, cut at a UTF-8 character's edge. NULL counts as "". Answers DESTINATION. */
 char *text_copy(char *destination, size_t size, const char *text);
 
@@ -21,3 +23,9 @@ bool text_contains(const char *text, const char *part);
 
 /* Replaces control characters by spaces, runs of white space by one space, and cuts white space at both ends, in place. */
 char *text_flatten(char *text);
+
+/*
+ * The length in bytes of the UTF-8 character at TEXT (RFC 3629: no overlong form, no surrogate), and the character; or 0 for a byte that
+ * begins none. Never looks behind the terminating NUL. RET_CHARACTER may be NULL.
+ */
+size_t text_decode(const char *text, uint32_t *ret_character);

@@ -1,27 +1,10 @@
 #include "ctl/clean.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 
-/* The length of the character at P and the character, or 0 for a byte that begins none. */
-static size_t decode(const unsigned char *p, unsigned *ret_character) {
-        static const unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-        size_t length = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-        unsigned character = length <= 1 ? p[0] : p[0] & (0x7Fu >> length);
-
-        if (length == 0)
-                return 0;
-        for (size_t i = 1; i < length; i++) {
-                if ((p[i] & 0xC0) != 0x80)
-                        return 0;
-                character = character << 6 | (p[i] & 0x3Fu);
-        }
-        if (character < smallest[length] || character > 0x10FFFF || (character >= 0xD800 && character <= 0xDFFF))
-                return 0;
-        *ret_character = character;
-        return length;
-}
-
-static bool is_hostile(unsigned character) {
+static bool is_hostile(uint32_t character) {
         if (character < 0x20 || (character >= 0x7F && character < 0xA0))
                 return true;
         /* Marks that change the direction of what follows, and the separators of lines and paragraphs. */
@@ -30,32 +13,28 @@ static bool is_hostile(unsigned character) {
 }
 
 void clean_append(struct buffer *buffer, const char *text) {
-        const unsigned char *p = (const unsigned char *)text;
-
-        while (*p) {
-                unsigned character = 0;
-                size_t length = decode(p, &character);
+        while (*text) {
+                uint32_t character = 0;
+                size_t length = text_decode(text, &character);
 
                 if (length == 0)
-                        buffer_printf(buffer, "\\x%02x", *p);
+                        buffer_printf(buffer, "\\x%02x", (unsigned char)*text);
                 else if (!is_hostile(character))
-                        buffer_append(buffer, p, length);
+                        buffer_append(buffer, text, length);
                 else
-                        buffer_printf(buffer, character < 0x80 ? "\\x%02x" : "\\u%04x", character);
-                p += MAX(length, (size_t)1);
+                        buffer_printf(buffer, character < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)character);
+                text += MAX(length, (size_t)1);
         }
 }
 
 bool clean_is(const char *text) {
-        const unsigned char *p = (const unsigned char *)text;
-
-        while (*p) {
-                unsigned character = 0;
-                size_t length = decode(p, &character);
+        while (*text) {
+                uint32_t character = 0;
+                size_t length = text_decode(text, &character);
 
                 if (length == 0 || is_hostile(character))
                         return false;
-                p += length;
+                text += length;
         }
         return true;
 }

@@ -393,24 +393,14 @@ void connection_evidence(const struct connection *c, struct evidence *ret_eviden
         *ret_evidence = e;
 }
 
-/* How many bytes the UTF-8 character at TEXT has, 0 when there is none. */
-static size_t utf8_length(const unsigned char *text) {
-        size_t length = text[0] < 0x80 ? 1 : text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2 : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
-
-        for (size_t i = 1; i < length; i++)
-                if ((text[i] & 0xC0) != 0x80)
-                        return 0;
-        return length;
-}
-
 /* What a server says in another encoding, or just to annoy, must not break the logs and answers that show it. */
 static void replace_strange_bytes(char *text) {
-        for (unsigned char *p = (unsigned char *)text; *p;) {
-                size_t length = utf8_length(p);
+        while (*text) {
+                size_t length = text_decode(text, NULL);
 
                 if (length == 0)
-                        *p = '?';
-                p += MAX(length, (size_t)1);
+                        *text = '?';
+                text += MAX(length, (size_t)1);
         }
 }
 

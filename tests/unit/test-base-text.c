@@ -105,6 +105,31 @@ static void contains_ignores_case(void **state) {
         assert_false(text_contains("abc", "abcd"));
 }
 
+static void only_well_formed_characters_are_decoded(void **state) {
+        static const struct {
+                const char *text;
+                size_t length;
+                uint32_t character;
+        } rows[] = {
+                {"a", 1, 'a'},          {"", 1, 0},
+                {"\xC3\xA9", 2, 0xE9}, {"\xE2\x82\xAC", 3, 0x20AC},
+                {"\xF0\x9F\x90\x98", 4, 0x1F418}, {"\xF4\x8F\xBF\xBF", 4, 0x10FFFF},
+                {"\x80", 0, 0},         {"\xC3", 0, 0},
+                {"\xC0\xAF", 0, 0},     {"\xE0\x80\xAF", 0, 0},
+                {"\xED\xA0\x80", 0, 0}, {"\xF4\x90\x80\x80", 0, 0},
+                {"\xF0\x9F\x90", 0, 0}, {"\xFF", 0, 0},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+                uint32_t character = 0;
+
+                assert_int_equal(text_decode(rows[i].text, &character), rows[i].length);
+                assert_int_equal(character, rows[i].character);
+                assert_int_equal(text_decode(rows[i].text, NULL), rows[i].length);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(a_copy_never_ends_in_half_a_character),
@@ -113,6 +138,7 @@ int main(void) {
                 UNIT_TEST(the_nearest_word_is_suggested),
                 UNIT_TEST(flattening_leaves_one_line),
                 UNIT_TEST(contains_ignores_case),
+                UNIT_TEST(only_well_formed_characters_are_decoded),
         };
 
         return UNIT_RUN(tests);

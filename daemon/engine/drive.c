@@ -1,0 +1,228 @@
+/*
+ * One heap holds when each database must be looked at again; one timer is armed for its first. So a loop turn costs what is due and not
+ * what is configured, and nothing due means no wake-up. The clock is CLOCK_BOOTTIME: what fell due while the host was suspended is due at
+ * once when it comes back.
+ */
+#include "engine/inside.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/message-id.h"
+
+/* A difference of the clocks above this is a suspend of the host and not the time between two readings. */
+#define SUSPEND_MIN_USEC USEC_PER_SEC
+/* Checks that fall due so close to one another are sent together: one wake-up of the loop and of each prober instead of many. */
+#define SENT_TOGETHER_USEC (2 * USEC_PER_MSEC)
+
+void drive_arm(struct engine *engine) {
+        const struct heap_item *first = heap_first(&engine->due);
+        uint64_t due = first ? first->key : USEC_INFINITY;
+
+        if (due == engine->armed_boot_usec)
+                return;
+        engine->armed_boot_usec = due;
+        if (due == USEC_INFINITY) {
+                (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(engine->timer, due);
+        (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_ONESHOT);
+}
+
+void drive_publish(struct engine *engine, const struct target *target, struct edges *edges) {
+        for (unsigned i = 0; i < edges->n; i++) {
+                edges->list[i].sequence = ++engine->sequence;
+                for (struct observer *o = engine->observers, *next; o; o = next) {
+                        next = o->next;
+                        o->notify(o->userdata, &edges->list[i], target);
+                }
+        }
+        edges->n = 0;
+}
+
+void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges) {
+        registry_note_state(engine->registry, target, previous);
+        drive_publish(engine, target, edges);
+}
+
+/*
+ * A ping on a held session opens no connection and costs next to nothing: it needs no place. Else 64 databases that hang until their
+ * deadlines would make all others, which answer, look as if they did not.
+ */
+static bool needs_place(enum check check) {
+        return check != CHECK_PING;
+}
+
+static bool has_place(const struct engine *engine) {
+        return engine->in_flight < engine->config->attempts_in_flight;
+}
+
+void drive_give_place_back(struct engine *engine, const struct target *target) {
+        if (target->in_flight && needs_place(target->in_flight_check))
+                engine->in_flight--;
+}
+
+static bool start_check(struct engine *engine, struct target *target, enum check check, struct instant now) {
+        const struct database_config *config = target->config;
+        struct probe_request request = {
+                .database = target->id,
+                .attempt = ++engine->next_attempt_id,
+                .check = check,
+                .conninfo = config->conninfo,
+                .provider = target->provider,
+                .timeout_usec = config->attempt_timeout_usec,
+                .expect_query = config->expect.query,
+                .expect_value = config->expect.value,
+                .want_lag = config->expect.max_lag_usec > 0,
+                .hold_session = !target->provider->session_keeps_awake,
+        };
+        int r;
+
+        target_begin(target, check, request.attempt, now);
+        r = probe_pool_check(engine->pool, &request);
+        if (r < 0) {
+                log_error("%s: cannot start a %s check: %s; trying again later", config->name, check_name(check), strerror(-r));
+                target_cancel(target, check, now);
+                return false;
+        }
+        engine->in_flight += needs_place(check);
+        return true;
+}
+
+/* One that waits for a place goes on being pinged. */
+static struct plan next_plan(const struct target *target) {
+        return target->waiting.place ? policy_next_ping(target) : policy_next(target);
+}
+
+void drive_attend(struct engine *engine, struct target *target, struct instant now) {
+        struct plan plan = next_plan(target);
+        uint64_t look_again;
+
+        if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
+                if (!needs_place(plan.check) || has_place(engine))
+                        (void)start_check(engine, target, plan.check, now);
+                else if (heap_set(&engine->waiting, &target->waiting, engine->next_ticket++) < 0)
+                        target_cancel(target, plan.check, now);
+        }
+        look_again = MIN(target_due(target), next_plan(target).due_boot_usec);
+        if (look_again == USEC_INFINITY)
+                heap_remove(&engine->due, &target->due);
+        /* Never twice in one turn of the loop, whatever is due. */
+        else if (heap_set(&engine->due, &target->due, MAX(look_again, now.boot_usec + 1)) < 0)
+                log_error("%s: out of memory: it will not be checked until something happens to it", target->config->name);
+}
+
+void drive_start_waiting(struct engine *engine, struct instant now) {
+        while (has_place(engine)) {
+                struct heap_item *first = heap_first(&engine->waiting);
+                struct target *target;
+
+                if (!first)
+                        return;
+                target = container_of(first, struct target, waiting);
+                heap_remove(&engine->waiting, first);
+                drive_attend(engine, target, now);
+        }
+}
+
+static void tell_phase(struct engine *engine, struct target *target, struct instant now, struct edges *edges) {
+        enum phase phase = PHASE_RESOLVE;
+
+        (void)probe_pool_phase(engine->pool, target->id, &phase);
+        target_slow(target, phase, now, edges);
+}
+
+static void look_at(struct engine *engine, struct target *target, struct instant now) {
+        enum state previous = target->state;
+        struct edges edges = {0};
+
+        target_tick(target, now, &edges);
+        drive_settle(engine, target, previous, &edges);
+        if (target_is_slow(target, now)) {
+                previous = target->state;
+                tell_phase(engine, target, now, &edges);
+                drive_settle(engine, target, previous, &edges);
+        }
+        drive_attend(engine, target, now);
+}
+
+static void host_was_suspended(struct engine *engine, struct instant now) {
+        log_entry(LOG_NOTICE, MESSAGE_ID_HOST_SUSPENDED, NULL, 0, "The host was suspended: every verdict is stale until it is checked again");
+        for (size_t i = 0; i < registry_count(engine->registry); i++) {
+                struct target *target = registry_at(engine->registry, i);
+                enum state previous = target->state;
+                struct edges edges = {0};
+
+                target_host_suspended(target, now, &edges);
+                drive_settle(engine, target, previous, &edges);
+                drive_attend(engine, target, now);
+        }
+}
+
+struct instant drive_observe_clock(struct engine *engine) {
+        struct instant now = clock_now();
+
+        if (now.suspended_usec > engine->suspended_usec + SUSPEND_MIN_USEC)
+                now = clock_now(); /* a thread that lost the processor between two readings sees the same once */
+        if (now.suspended_usec > engine->suspended_usec + SUSPEND_MIN_USEC) {
+                engine->suspended_usec = now.suspended_usec;
+                host_was_suspended(engine, now);
+                drive_arm(engine);
+        }
+        return now;
+}
+
+int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct engine *engine = userdata;
+        struct instant now;
+        struct heap_item *first;
+
+        (void)source;
+        (void)usec;
+        engine->armed_boot_usec = USEC_INFINITY;
+        now = drive_observe_clock(engine);
+        /* What falls due while this runs waits for the next turn, so that the loop serves others between. */
+        while ((first = heap_first(&engine->due)) && first->key <= now.boot_usec + SENT_TOGETHER_USEC) {
+                look_at(engine, container_of(first, struct target, due), now);
+                /* It was no check that was near: that comes at its own time. */
+                if (first->place && first->key <= now.boot_usec + SENT_TOGETHER_USEC)
+                        break;
+        }
+        drive_arm(engine);
+        return 0;
+}
+
+void drive_take_report(void *userdata, const struct probe_report *report) {
+        struct engine *engine = userdata;
+        struct target *target = registry_by_id(engine->registry, report->database);
+        struct instant now;
+        enum state previous;
+        struct edges edges = {0};
+
+        if (!target)
+                return;
+        now = drive_observe_clock(engine);
+        previous = target->state;
+        if (report->kind == PROBE_REPORT_SESSION)
+                target_session_ended(target, &report->attempt, report->bare_eof, now, &edges);
+        else if (target->in_flight && report->attempt.id == target->in_flight_id) {
+                bool own_network = registry_note_network(engine->registry, target, &report->attempt);
+
+                drive_give_place_back(engine, target);
+                if (report->attempt.door_let_in && !target->door_open)
+                        log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN,
+                                  (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
+                                  "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
+                target_finish(target, &report->attempt, own_network, now, &edges);
+                /* A smart shutdown waits for the last session to go, and ours is one of no use to anybody. */
+                if (report->attempt.reason == REASON_SERVER_STOPPING && target->session_held) {
+                        probe_pool_drop_session(engine->pool, target->id);
+                        target_session_dropped(target);
+                }
+        }
+        drive_settle(engine, target, previous, &edges);
+        /* Who waits comes before who has just had a place. */
+        drive_start_waiting(engine, now);
+        drive_attend(engine, target, now);
+        drive_arm(engine);
+}

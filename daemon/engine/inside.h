@@ -1,0 +1,48 @@
+/* What the rooms of engine/ share, and nobody else sees. */
+#pragma once
+
+#include "engine/engine.h"
+#include "probe/pool.h"
+
+struct engine {
+        sd_event *event;
+        sd_event_source *timer;
+        uint64_t armed_boot_usec; /* USEC_INFINITY: the timer is off */
+        const struct config *config;
+        struct registry *registry;
+        struct probe_pool *pool;
+        struct observer *observers;
+        struct heap due;
+        struct heap waiting; /* first come, first served */
+        uint64_t next_ticket;
+        size_t in_flight;
+        uint64_t next_target_id;
+        uint64_t next_attempt_id;
+        uint64_t sequence;
+        uint64_t suspended_usec;
+};
+
+/* drive.c: what is due is done, what was found is told. */
+
+/* The timer for what is due first; after each step from outside the loop's own turn. */
+void drive_arm(struct engine *engine);
+/* Tells the observers, in order, and empties EDGES. */
+void drive_publish(struct engine *engine, const struct target *target, struct edges *edges);
+/* After a step: the registry's counts first, so that observers read what is true now. */
+void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges);
+/* Starts what is due for TARGET, or queues it, and notes when to look at it again. */
+void drive_attend(struct engine *engine, struct target *target, struct instant now);
+/* A place is free: what waited longest is started, if it still has something to ask. */
+void drive_start_waiting(struct engine *engine, struct instant now);
+/* The attempt of TARGET in flight, if there is one, needs its place no longer. */
+void drive_give_place_back(struct engine *engine, const struct target *target);
+/* What time is it, and was the host asleep meanwhile? */
+struct instant drive_observe_clock(struct engine *engine);
+int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+void drive_take_report(void *userdata, const struct probe_report *report);
+
+/* members.c: who is watched. */
+
+int members_add(struct engine *engine, const struct database_config *config, struct instant now, struct target **ret_target);
+/* Forgets what runs for TARGET: its attempt, its session, its place in the queue. */
+void members_let_go(struct engine *engine, struct target *target);

@@ -1,0 +1,125 @@
+/* Who is watched: a reload is mark and sweep, so that what did not change keeps its state, its session and its counters. */
+#include "engine/inside.h"
+
+#include "base/error.h"
+
+int members_add(struct engine *engine, const struct database_config *config, struct instant now, struct target **ret_target) {
+        struct target *target = NULL;
+        int r;
+
+        r = target_new(++engine->next_target_id, config, now, &target);
+        if (r < 0)
+                return r;
+        r = registry_add(engine->registry, target);
+        if (r < 0) {
+                (void)target_free(target);
+                return r;
+        }
+        *ret_target = target;
+        return 0;
+}
+
+void members_let_go(struct engine *engine, struct target *target) {
+        probe_pool_forget(engine->pool, target->id);
+        drive_give_place_back(engine, target);
+        heap_remove(&engine->waiting, &target->waiting);
+}
+
+static void remove_target(struct engine *engine, struct target *target) {
+        members_let_go(engine, target);
+        heap_remove(&engine->due, &target->due);
+        registry_remove(engine->registry, target);
+        (void)target_free(target);
+}
+
+static void tell_membership(struct engine *engine, const struct target *target, enum event_kind kind, enum state previous,
+                            struct instant now) {
+        struct edges edges = {.n = 1};
+
+        edges.list[0] = (struct event){
+                .kind = kind,
+                .database = target->config->name,
+                .boot_usec = now.boot_usec,
+                .real_usec = now.real_usec,
+                .state = target->state,
+                .previous = previous,
+                .reason = target->reason,
+                .ready = target_ready(target),
+                .generation = target->generation,
+        };
+        drive_publish(engine, target, &edges);
+}
+
+/* The sweep: what the new configuration does not have, or has in another form. From the end, so that places before it stay. */
+static void sweep(struct engine *engine, const struct config *config, struct instant now, struct reload_summary *summary) {
+        for (size_t i = registry_count(engine->registry); i-- > 0;) {
+                struct target *target = registry_at(engine->registry, i);
+                const struct database_config *database = config_database(config, target->config->name);
+
+                if (database && database_config_equal(target->config, database)) {
+                        target_reconfigure(target, database);
+                        summary->unchanged++;
+                        continue;
+                }
+                if (!database) {
+                        summary->removed++;
+                        tell_membership(engine, target, EVENT_REMOVED, target->state, now);
+                        remove_target(engine, target);
+                }
+        }
+}
+
+/* A database whose settings changed starts anew; its generation only grows, for sessions of others may be those of another server. */
+static int replace_target(struct engine *engine, struct target *old, const struct database_config *config, struct instant now) {
+        uint64_t generation = old->generation + 1;
+        enum state previous = old->state;
+        struct target *target = NULL;
+        int r;
+
+        remove_target(engine, old);
+        r = members_add(engine, config, now, &target);
+        if (r < 0)
+                return r;
+        target->generation = generation;
+        tell_membership(engine, target, EVENT_STATE, previous, now);
+        drive_attend(engine, target, now);
+        return 0;
+}
+
+static int take_in(struct engine *engine, const struct database_config *config, struct instant now, struct reload_summary *summary) {
+        struct target *target = registry_by_name(engine->registry, config->name);
+        int r;
+
+        if (target && target->config == config)
+                return 0;
+        if (target) {
+                summary->changed++;
+                return replace_target(engine, target, config, now);
+        }
+        r = members_add(engine, config, now, &target);
+        if (r < 0)
+                return r;
+        summary->added++;
+        tell_membership(engine, target, EVENT_ADDED, target->state, now);
+        drive_attend(engine, target, now);
+        return 0;
+}
+
+int engine_reload(struct engine *engine, const struct config *config, struct reload_summary *ret_summary) {
+        struct reload_summary summary = {0};
+        struct instant now = drive_observe_clock(engine);
+        int r = 0;
+
+        sweep(engine, config, now, &summary);
+        engine->config = config;
+        /* To the end, whatever fails: nothing may go on borrowing from the old configuration. */
+        for (size_t i = 0; i < config->n_databases; i++) {
+                int k = take_in(engine, &config->databases[i], now, &summary);
+
+                r = r < 0 ? r : k;
+        }
+        drive_start_waiting(engine, now);
+        drive_arm(engine);
+        *ret_summary = summary;
+        return r;
+}

@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 
 /* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
-#define STOP_TIMEOUT_USEC (700 * USEC_PER_MSEC)
+#define STOP_TIMEOUT_USEC (850 * USEC_PER_MSEC)
 
 struct app {
         sd_event *event;

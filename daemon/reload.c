@@ -39,7 +39,8 @@ static void remember_start(struct reload *reload) {
 }
 
 /* Sockets and folders are taken at start: a change of theirs is said at every reload, not silently put off. */
-static void complain_of_what_needs_a_restart(const struct reload *reload, const struct config *config, struct complaints *complaints) {
+static void complain_of_what_needs_a_restart(const struct reload *reload, const struct config *config,
+                                             struct complaints *complaints) {
         const struct option *option;
 
         for (size_t i = 0; (option = option_at(OPTION_GLOBAL, i)); i++) {
@@ -100,7 +101,8 @@ static unsigned report_success(const struct reload_summary *summary, struct comp
 
         complaints_sort(complaints);
         complaints_log(complaints);
-        log_entry(LOG_INFO, MESSAGE_ID_RELOADED, NULL, 0, "The configuration was reloaded: %zu added, %zu removed, %zu changed, %zu unchanged",
+        log_entry(LOG_INFO, MESSAGE_ID_RELOADED, NULL, 0,
+                  "The configuration was reloaded: %zu added, %zu removed, %zu changed, %zu unchanged",
                   summary->added, summary->removed, summary->changed, summary->unchanged);
         if (!answer)
                 return 200;

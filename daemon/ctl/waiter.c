@@ -228,6 +228,9 @@ static int on_look(struct waiter *waiter, uint64_t now) {
         r = answer_read(waiter->context, waiter->look, &answer);
         if (r != 0)
                 return r;
+        /* Too much to do, or about to end: so it is for the stream, and that is how more will be known. */
+        if (answer.status == 429 || answer.status == 503)
+                return 0;
         if (answer.status != 200)
                 return tell_refusal(waiter->context, &answer, waiter->name);
         return take_database(waiter, answer.json, now, true, &ready);

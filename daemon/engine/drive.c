@@ -147,7 +147,8 @@ static void look_at(struct engine *engine, struct target *target, struct instant
 }
 
 static void host_was_suspended(struct engine *engine, struct instant now) {
-        log_entry(LOG_NOTICE, MESSAGE_ID_HOST_SUSPENDED, NULL, 0, "The host was suspended: every verdict is stale until it is checked again");
+        log_entry(LOG_NOTICE, MESSAGE_ID_HOST_SUSPENDED, NULL, 0,
+                  "The host was suspended: every verdict is stale until it is checked again");
         for (size_t i = 0; i < registry_count(engine->registry); i++) {
                 struct target *target = registry_at(engine->registry, i);
                 enum state previous = target->state;

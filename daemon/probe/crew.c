@@ -22,7 +22,7 @@
 #define LOOK_AGAIN_USEC (10 * USEC_PER_MSEC)
 /* More are not set aside at a time: somebody would be spending all our memory on stacks. */
 #define ASIDE_MAX 128
-#define STOP_GRACE_USEC (250 * USEC_PER_MSEC)
+#define STOP_GRACE_USEC (400 * USEC_PER_MSEC)
 #define STOP_SLICE_USEC (20 * USEC_PER_MSEC)
 
 struct post {

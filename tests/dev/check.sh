@@ -58,7 +58,8 @@ integration_tests() {
 
     shift 2
     BUILDDIR=$PWD/$build PGWAKED=$PWD/$build/pgwaked PGWAKE=$PWD/$build/pgwake \
-        "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider --junitxml="$results/$name.xml" "$@" || status=$?
+        "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider --junitxml="$results/$name.xml" \
+        -o junit_logging=system-out "$@" || status=$?
     case $status in
     0) ;;
     1) [[ -s $results/$name.xml ]] || result FAIL "pytest ($name)" ;;
@@ -101,6 +102,8 @@ check() {
     1:--no-skips) no_skips=--no-skips ;;
     *) die "usage: ./dev check [--no-skips]" ;;
     esac
+    # Several tests at a time beside a build make a busy machine: every deadline of the rig is stretched. What a test measures it prints.
+    export RIG_PATIENCE=${RIG_PATIENCE-3}
     export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:detect_stack_use_after_return=1}
     export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
 

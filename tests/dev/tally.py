@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Sums up test results: automake's .trs files and pytest's JUnit files below a folder. Prints what failed and what was skipped, and as the
-last line `N passed, N failed, N skipped`. Exit code 1 when something failed, or nothing ran."""
+last line `N passed, N failed, N skipped`. Exit code 1 when something failed, or nothing ran. The figures that tests printed are put
+together in FOLDER/results/figures.txt."""
 
 import argparse
+import contextlib
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -39,6 +41,15 @@ def results_of_junit(path: Path):
             yield "passed", name
 
 
+def figures_of_junit(path: Path):
+    """What passed tests printed, under their names."""
+    with contextlib.suppress(ElementTree.ParseError):
+        for case in ElementTree.parse(path).iter("testcase"):
+            printed = [line for line in (case.findtext("system-out") or "").splitlines() if line.strip() and not line.startswith("---")]
+            if printed:
+                yield "\n  ".join([f"{case.get('classname')}: {case.get('name')}", *printed])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--no-skips", action="store_true", help="a skipped test is a failure")
@@ -51,6 +62,11 @@ def main() -> int:
             continue  # what a failed distcheck left behind: its tests are not counted twice
         for kind, name in results_of_trs(path) if path.suffix == ".trs" else results_of_junit(path):
             names[kind].append(name)
+
+    figures = [text for path in sorted(options.folder.rglob("*.xml")) for text in figures_of_junit(path)]
+    if figures:
+        (options.folder / "results" / "figures.txt").write_text("\n".join(figures) + "\n", encoding="utf-8")
+        print(f"The figures that the tests measured are in {options.folder / 'results' / 'figures.txt'}.")
 
     for kind in ("skipped", "failed"):
         for name in names[kind]:

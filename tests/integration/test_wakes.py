@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rig.edges import assert_edges, edges, quick, wait_failures
-from rig.patience import until
+from rig.patience import patient, until
 
 # A login past this is taken for a wake; all of the naps below take longer.
 SLOW = "200ms"
@@ -17,7 +17,7 @@ SUSPEND = 0.5
 
 def asleep_by_rule(conninfo: str, **more) -> dict:
     """A database of a provider that suspends after SUSPEND seconds, asked only on demand."""
-    settings = {"provider": "neon", "suspend_after": f"{SUSPEND}s", "door_interval": "400ms", "linger": "0s", "slow": SLOW}
+    settings = {"provider": "neon", "suspend_after": f"{SUSPEND}s", "door_interval": "800ms", "linger": "0s", "slow": SLOW}
     return quick("main", conninfo, **{**settings, **more})
 
 
@@ -62,22 +62,23 @@ def test_a_cold_database_is_waking_then_awake_and_its_wakes_are_measured_truly(m
         mark = nap.truth.mark()
         if number < 3:
             nap.command("suspend now")
-    # A tenth of the issue's figure is what an idle machine shows; one of three may meet a busy moment.
-    assert statistics.median(differences) < max(0.02, 0.05 * DELAY), differences
+    # A few milliseconds on an idle machine; on a busy one both sides wait for the processor.
+    assert statistics.median(differences) < patient(0.15), differences
     assert_edges(daemon, "main", *["waking/server.starting", "awake", "unknown/session.cut"] * 2, "waking/server.starting", "awake")
     assert 0.9 * DELAY < status["wakes"]["p50_seconds"] < 4 * DELAY
     assert nap.status()["wakes"] == 3
 
 
 def test_pings_keep_it_awake_past_the_time_after_which_it_would_sleep(make_nap, make_daemon):
-    nap = make_nap(suspend_after=SUSPEND)
+    suspend = 1.5
+    nap = make_nap(suspend_after=suspend)
     daemon = make_daemon([quick("main", nap.conninfo(), login_interval="1h", ping_interval="50ms")]).start()
     daemon.wait_state("main", "awake")
     opened = nap.truth.wait("session_open")
-    nap.truth.wait("session_idle", 20, count=30, where=lambda event: event["session"] == opened["session"])
+    nap.truth.wait("session_idle", 30, count=70, where=lambda event: event["session"] == opened["session"])
     long = nap.truth.events[-1]["monotonic_usec"] - opened["monotonic_usec"]
-    print(f"awake for {long / 1e6:.1f} s, suspend_after {SUSPEND} s")
-    assert long > 2 * SUSPEND * 1e6 and not nap.truth.of("suspend_begin")
+    print(f"awake for {long / 1e6:.1f} s, suspend_after {suspend} s")
+    assert long > 2 * suspend * 1e6 and not nap.truth.of("suspend_begin")
     assert_edges(daemon, "main", "[waking/server.starting]", "awake")
     daemon.stop()
     nap.truth.wait("suspended", 10)

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 struct guard {
-        _Atomic uint64_t word; /* 0: outside; GUARD_ABANDONED; or the moment of entry, CLOCK_MONOTONIC usec */
+        _Atomic uint64_t word;     /* 0: outside; GUARD_ABANDONED; or the moment of entry, CLOCK_MONOTONIC usec */
         _Atomic uint64_t cpu_usec; /* CPU time of the thread at the entry, where that was asked for; else UINT64_MAX */
-        void *subject;         /* what the call works on: written before entry, read by who abandoned it */
+        void *subject;             /* what the call works on: written before entry, read by who abandoned it */
 };
 
 /* The thread itself: around the call. MAY_COMPUTE: its CPU time is of interest, which costs a system call. */

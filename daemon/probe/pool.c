@@ -1,7 +1,7 @@
 /*
  * The pool watches its probers by one timer of the main loop, which runs only while attempts are in flight and is put off as long as they
  * end quickly: it is set to 100 ms behind the start of the oldest. An attempt that is still unanswered then is usually just waiting for its
- * server; so the probers themselves are looked at, and only one that has been inside a single call of libpq for as long is set aside
+ * server; so the probers themselves are looked at, and only one that is stuck inside a single call of libpq is set aside
  * (probe/crew.c). Each further look because of the same attempt waits twice as long, up to a second: a prober that gets stuck late may go
  * unnoticed for that time, unless another attempt waits for it as well.
  *

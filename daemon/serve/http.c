@@ -47,6 +47,7 @@ struct exchange {
         const char *url_end; /* where the URL ended as it came */
         size_t swallowed;
         bool first_call_done;
+        bool said_all;  /* the client sends nothing more */
         bool suspended; /* held, or a stream that waits */
         bool broken;    /* the client left, or memory is missing: close */
 
@@ -90,6 +91,16 @@ static bool has_more_to_do(struct http *http) {
 
 /* Resumed connections and what is half done need another run that no socket asks for. */
 static void kick(struct http *http) {
+        (void)sd_event_source_set_priority(http->kick_source, SD_EVENT_PRIORITY_NORMAL);
+        (void)sd_event_source_set_enabled(http->kick_source, SD_EVENT_ONESHOT);
+}
+
+/*
+ * Once more, when everybody else had a turn. Of sources of one priority sd-event takes the one that is pending for longest, and a deferred
+ * one counts as pending since it was made: a client that reads a long answer as fast as it comes would keep the loop to itself.
+ */
+static void kick_later(struct http *http) {
+        (void)sd_event_source_set_priority(http->kick_source, SD_EVENT_PRIORITY_NORMAL + 1);
         (void)sd_event_source_set_enabled(http->kick_source, SD_EVENT_ONESHOT);
 }
 
@@ -103,7 +114,7 @@ static void run(struct http *http) {
                 if (http->n_connections >= before && !has_more_to_do(http))
                         return;
         }
-        kick(http);
+        kick_later(http);
 }
 
 static int on_epoll(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -120,7 +131,11 @@ static int on_kick(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-/* A suspended connection has no sign of its client's leaving: its socket is watched beside libmicrohttpd. */
+/*
+ * The client's leaving is watched for beside libmicrohttpd: of a suspended connection it sees nothing; and of others it misses the end when
+ * that came together with the last bytes. It watches edges, and stops reading when it got fewer bytes than it had room for; no other edge
+ * would ever come. Shutting down what is shut anyhow makes one, and loses nothing that was received.
+ */
 
 static void resume(struct exchange *exchange) {
         if (!exchange->suspended)
@@ -135,15 +150,24 @@ static int on_leaving(sd_event_source *source, int fd, uint32_t events, void *us
 
         (void)fd;
         (void)events;
+        if (!exchange->suspended && !exchange->said_all) {
+                /* Once more, when everything that has come was read. */
+                exchange->said_all = true;
+                kick(exchange->http);
+                return 0;
+        }
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        exchange->broken = true;
-        resume(exchange);
+        exchange->said_all = true;
+        if (exchange->suspended) {
+                exchange->broken = true;
+                resume(exchange);
+        } else
+                (void)shutdown(exchange->fd, SHUT_RD);
         return 0;
 }
 
 static void suspend(struct exchange *exchange) {
-        if (!exchange->leaving &&
-            sd_event_add_io(exchange->http->event, &exchange->leaving, exchange->fd, EPOLLRDHUP, on_leaving, exchange) < 0)
+        if (!exchange->leaving || exchange->said_all)
                 exchange->broken = true;
         exchange->suspended = true;
         MHD_suspend_connection(exchange->connection);
@@ -170,12 +194,14 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
                 exchange->connection = connection;
                 exchange->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
                 deadlines_join(&http->deadlines, &exchange->deadline, PATIENCE_REQUEST);
+                (void)sd_event_add_io(http->event, &exchange->leaving, exchange->fd, EPOLLRDHUP, on_leaving, exchange);
                 *socket_context = exchange;
                 return;
         }
         http->n_connections--;
         if (!exchange)
                 return;
+        sd_event_source_disable_unref(exchange->leaving);
         deadlines_leave(&http->deadlines, &exchange->deadline);
         free(exchange);
         *socket_context = NULL;
@@ -253,7 +279,6 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
                 return;
         left = exchange->left;
         exchange->left = NULL;
-        exchange->leaving = sd_event_source_disable_unref(exchange->leaving);
         exchange->broken = false;
         set_patience(exchange, PATIENCE_IDLE);
         *request_context = NULL;

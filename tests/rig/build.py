@@ -8,13 +8,20 @@ from rig.daemon import built
 
 
 @functools.cache
-def sanitized() -> bool:
-    """Built with a sanitizer: its figures of memory say nothing, and valgrind cannot run it."""
+def _has(name: bytes) -> bool:
     try:
-        program = built("pgwaked").read_bytes()
+        return name in built("pgwaked").read_bytes()
     except FileNotFoundError:
         return False
-    return any(name in program for name in (b"__asan_init", b"__tsan_init"))
+
+
+def sanitized() -> bool:
+    """Built with a sanitizer: its figures of memory say nothing, and valgrind cannot run it."""
+    return _has(b"__asan_init") or _has(b"__tsan_init")
+
+
+# ThreadSanitizer has a thread of its own that wakes up ten times a second.
+no_thread_sanitizer = pytest.mark.skipif(_has(b"__tsan_init"), reason="ThreadSanitizer never sleeps")
 
 
 def plain(test):

@@ -14,7 +14,7 @@ from rig.patience import Late, patient, until
 from rig.unixhttp import Answer, Event, EventStream
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_SANITIZED = re.compile(r"ERROR: (Address|Thread|Leak)Sanitizer|runtime error:|LeakSanitizer", re.ASCII)
+_SANITIZED = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak)Sanitizer|runtime error:|LeakSanitizer", re.ASCII)
 
 
 class SanitizerError(AssertionError):

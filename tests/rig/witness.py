@@ -25,6 +25,8 @@ from rig.patience import patient
 # What the probe query is answered with: uptime and start in microseconds, recovery, version, read-only.
 ROW = [("uptime", "3600000000"), ("started", "1700000000000000"), ("recovery", "f"), ("version", "150014"), ("read_only", "off")]
 
+FEWEST = 30  # answers, however soon the asker is stopped
+
 
 class _Witness:
     """The process; ends with the test's own."""
@@ -123,7 +125,7 @@ def _asker(where: str, path: str, interval: str) -> None:
         statuses.add(_ask(where, request))
         slept = time.monotonic()
         seconds.append(slept - begun)
-        over = bool(select.select([sys.stdin], [], [], float(interval))[0])
+        over = bool(select.select([sys.stdin], [], [], float(interval))[0]) and len(seconds) >= FEWEST
         stall = max(stall, time.monotonic() - slept - float(interval))
     print(json.dumps({"seconds": seconds, "statuses": sorted(statuses), "stall": stall}))
 

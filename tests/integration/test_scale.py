@@ -1,0 +1,389 @@
+"""Ten thousand databases; nothing to do; and the end: in good order, by force, and again and again."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from datetime import datetime
+
+import pytest
+
+from rig import scripts
+from rig.build import no_thread_sanitizer, plain, sanitized
+from rig.patience import patient, until
+from rig.ports import Port
+from rig.process import descriptors, rss_anon_kb, switches
+from rig.rawhttp import Crowd, connected, get
+from rig.witness import ROW, Asker, Metronome, largest_gap
+
+MANY = 10_000
+READYZ_WORST = 1.0 if sanitized() else 0.25  # 50 ms are promised; the figure itself is printed
+GAP_WORST = 1.5
+KB_PER_DATABASE = 8
+STOPPED = 6.0 if sanitized() else 2.0  # 1 s is promised, a sanitizer looks for leaks at the end; the figure itself is printed
+START = 60  # seconds that the start of many may take
+
+
+def database(name: str, conninfo: str, **keys: object) -> dict:
+    return {"name": name, "conninfo": conninfo, "policy": "keep-awake", "jitter": "0%", **keys}
+
+
+def many(port: int, **keys: object) -> str:
+    """Ten thousand databases as configuration text: rendering them one by one takes longer than watching them."""
+    values = "".join(f' {key} = "{value}";' for key, value in keys.items())
+    return ",\n".join(f'{{ name = "d{i:05}"; conninfo = "host=127.0.0.1 port={port} user=u{i} dbname=app sslmode=disable";'
+                      f' policy = "keep-awake";{values} }}' for i in range(MANY))
+
+
+@pytest.fixture
+def refused():
+    with Port() as port:
+        yield port.number
+
+
+def attempted(daemon) -> int:
+    return sum(each["last_attempt"] is not None for each in daemon.get("/status", timeout=30).json["databases"])
+
+
+def realtime(text: str) -> float:
+    """Of an RFC 3339 time, seconds since 1970."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_ten_thousand_databases_start_answer_and_are_reloaded(make_daemon, refused):
+    intervals = {"retry_interval": "10min", "down_interval": "10min"}
+    daemon = make_daemon(many(refused, **intervals))
+    begun, begun_real = time.monotonic(), time.time()
+    daemon.start(timeout=START)
+    answering = time.monotonic() - begun
+    with Asker(daemon.status_socket, "/livez") as asker, Asker(daemon.status_socket, "/readyz/d00042") as other:
+        until(lambda: attempted(daemon) == MANY, 60, "each was tried", every=0.1)
+        tried = time.monotonic() - begun
+        statuses = daemon.get("/status", timeout=30)
+        ready = daemon.get("/readyz", timeout=30)
+        alive, one = asker.stop(), other.stop()
+    assert [each["name"] for each in statuses.json["databases"]] == [f"d{i:05}" for i in range(MANY)]
+    assert {each["reason"] for each in statuses.json["databases"]} == {"tcp.refused"}
+    assert ready.status == 503 and ready.json["count"] == MANY and len(ready.json["databases"]) == MANY
+    first = min(realtime(each["last_attempt"]["at"]) for each in statuses.json["databases"]) - begun_real
+    print(f"{MANY} databases: answers after {answering:.2f} s, first attempt after {first:.2f} s, all were tried after {tried:.2f} s;"
+          f" /status {len(statuses.body) >> 10} KiB in {statuses.seconds:.2f} s; /livez {alive}; /readyz/NAME {one}")
+    assert first < patient(START)
+    for answers in (alive, one):
+        assert answers.worst - answers.stall < patient(READYZ_WORST)
+
+    before = {each["name"]: each["last_attempt"] for each in statuses.json["databases"]}
+    with Asker(daemon.status_socket, "/livez") as asker:
+        answer = daemon.reload(START)
+        answers = asker.stop()
+    assert answer.json["unchanged"] == MANY and answer.json["added"] == answer.json["removed"] == answer.json["changed"] == 0
+    after = {each["name"]: each["last_attempt"] for each in daemon.get("/status", timeout=30).json["databases"]}
+    assert after == before
+    print(f"a reload of {MANY} takes {answer.seconds:.2f} s; /livez meanwhile {answers}")
+    code, seconds = daemon.stop()
+    print(f"stopped in {seconds:.3f} s")
+    assert code == 0 and seconds < patient(STOPPED)
+
+
+@plain
+@pytest.mark.parametrize("kind", ["never asked", "refused"])
+def test_a_further_database_without_a_session_costs_little_memory(kind, make_daemon, refused):
+    keys = {"never asked": {"policy": "observe", "door_interval": "0s"}, "refused": {"retry_interval": "10min", "down_interval": "10min"}}
+    text = many(refused, **keys[kind]).replace('policy = "keep-awake"; policy', "policy")
+    one = make_daemon(text.split(",\n", 1)[0])
+    daemon = make_daemon(text)
+    for each, count in ((one, 1), (daemon, MANY)):
+        each.start(timeout=START)
+        if kind == "refused":
+            until(lambda: attempted(each) == count, 60, "each was tried", every=0.1)
+        until(lambda: connected(each.control_socket) == 0, 5, "its client is gone")
+    alone, all_of_them = rss_anon_kb(one.pid), rss_anon_kb(daemon.pid)
+    each_kb = (all_of_them - alone) / (MANY - 1)
+    print(f"{kind}: RssAnon {alone} kB with one database, {all_of_them} kB with {MANY}: {each_kb:.2f} KiB each")
+    assert each_kb <= KB_PER_DATABASE
+
+
+def test_no_more_attempts_run_than_are_allowed(make_fake, make_daemon):
+    fake = make_fake("silence-after-startup")
+    running: list[int] = []
+
+    def count(_: object) -> bool:
+        running.append(sum(each.ended_monotonic_usec is None for each in list(fake.seen)))
+        return len(fake.seen) >= 200
+
+    daemon = make_daemon([database(f"d{i}", fake.conninfo(sslmode="disable"), attempt_timeout="300ms", retry_interval="100ms")
+                          for i in range(100)], settings={"limits": {"attempts_in_flight": 7}})
+    daemon.start()
+    fake.wait(count, 60, "200 attempts")
+    print(f"limit 7: at most {max(running)} connections at a time")
+    # One that ended is seen as such by the server a moment later than its successor begins.
+    assert 7 <= max(running) <= 14
+    tried = [daemon.status(f"d{i}")["failures"]["total"] for i in range(100)]
+    assert max(tried) - min(tried) <= 1  # who waits longest comes first
+
+
+def test_many_who_wait_for_many_databases_delay_nobody(make_daemon, refused):
+    """Each change of a database may be what one of them waits for."""
+    daemon = make_daemon(many(refused, retry_interval="500ms", down_interval="500ms"))
+    daemon.start(timeout=START)
+    with Crowd(daemon.status_socket, 500, get("/readyz?wait=1h&accept=asleep")), Crowd(daemon.status_socket, 500, get("/readyz?wait=1h")):
+        until(lambda: connected(daemon.status_socket) >= 1000, 30, "all are there")
+        with Asker(daemon.control_socket, "/livez") as asker:
+            until(lambda: attempted(daemon) == MANY, 60, "each was tried", every=0.1)
+            answers = asker.stop()
+    print(f"1000 who wait, {MANY} databases that fail again and again: /livez {answers}")
+    assert answers.worst - answers.stall < patient(READYZ_WORST)
+
+
+def test_who_reads_long_answers_again_and_again_delays_nobody(make_daemon, refused):
+    """An answer of ten thousand databases is composed in slices, and its reader is as fast as we are."""
+    with Metronome(1) as metronome:
+        good = database("good", metronome.conninfo(), ping_interval="100ms", login_interval="30min")
+        daemon = make_daemon([good])
+        daemon.configure(many(refused, retry_interval="10min", down_interval="10min").split(",\n", 1)[1] + ",\n"
+                         + "{ " + " ".join(f'{key} = "{value}";' for key, value in good.items()) + " }")
+        daemon.start(timeout=START)
+        daemon.wait_state("good", "awake", 20)
+        with Asker(daemon.status_socket, "/status", 0), Asker(daemon.status_socket, "/status", 0), Asker(daemon.status_socket, "/status", 0), \
+                Asker(daemon.status_socket, "/readyz", 0), Asker(daemon.control_socket, "/livez") as asker:
+            begun = time.monotonic()
+            time.sleep(3)
+            ended = time.monotonic()
+            answers = asker.stop()
+        gap = largest_gap(metronome.stop()[0], begun, ended)
+        print(f"four who read long answers: /livez {answers}; checked every 100 ms, largest gap {gap * 1e3:.0f} ms")
+        assert answers.worst - answers.stall < patient(READYZ_WORST)
+        assert gap < patient(GAP_WORST)
+
+
+# Idle
+
+
+def still(daemon, seconds: float = 3.0) -> dict[str, int]:
+    """By thread, how often it woke up meanwhile."""
+    until(lambda: connected(daemon.control_socket) + connected(daemon.status_socket) == 0, 5, "its clients are gone")
+    before = switches(daemon.pid)
+    time.sleep(seconds)  # this is the measure: nothing may happen
+    after = switches(daemon.pid)
+    return {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name)}
+
+
+def woke_up(daemon) -> dict[str, int]:
+    """The first measure may still see the end of what was before."""
+    return still(daemon) and still(daemon)
+
+
+@no_thread_sanitizer
+def test_with_a_sentinel_and_no_demand_the_process_does_not_wake_up(cluster, make_daemon):
+    daemon = make_daemon([database("main", cluster.conninfo(), policy="on-demand", linger="100ms")])
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    until(lambda: daemon.status("main")["next_check"] is None, 10, "nothing is planned", every=0.05)
+    assert not woke_up(daemon)
+    assert daemon.status("main")["state"] == "awake" and daemon.status("main")["session"]["held"]
+    # And the sentinel is awake.
+    with daemon.stream("main") as stream:
+        assert cluster.terminate_backends("pgwaked")
+        stream.wait(lambda event: event.data["reason"] == "session.cut")
+
+
+@no_thread_sanitizer
+def test_paused_and_long_intervals_and_no_database_do_not_wake_it_up(make_daemon):
+    with Metronome(2) as metronome:
+        quiet = make_daemon([database("paused", metronome.conninfo(0)),
+                             database("rare", metronome.conninfo(1), ping_interval="30d", login_interval="30d")])
+        nothing = make_daemon()
+        for each in (quiet, nothing):
+            each.start()
+        for name in ("paused", "rare"):
+            quiet.wait_state(name, "awake")
+        assert quiet.get("/pause/paused?for=2h", method="POST").status == 200
+        assert not woke_up(quiet)
+        assert not woke_up(nothing)
+
+
+# The end
+
+
+def complaints(text: str) -> list[str]:
+    words = ("unexpected EOF", "connection reset", "could not receive data", "could not send data", "incomplete startup packet",
+             "connection to client lost", "broken pipe")
+    return [line for line in text.splitlines() if any(word.lower() in line.lower() for word in words)]
+
+
+def test_sigterm_ends_everything_in_good_order(make_cluster, make_daemon, tmp, ca):
+    """In the middle of logins and pings, over TLS and without, with people waiting."""
+    cluster = make_cluster(max_connections=150, log_connections="on", log_disconnections="on")
+    cluster.enable_ssl(ca.issue())
+    cluster.start()
+    cluster.create_app()
+    busy = {"ping_interval": "50ms", "login_interval": "1s", "jitter": "50%"}
+    databases = [database(f"d{i}", cluster.conninfo(sslmode=mode), **busy) for i, mode in enumerate(["disable", "require"] * 20)]
+    databases += [database(f"s{i}", cluster.conninfo(host=str(cluster.socket_dir)), **busy) for i in range(10)]
+    for _ in range(3):
+        daemon = make_daemon(databases + [database("never", "host=127.0.0.1 port=1 user=a dbname=a")])
+        daemon.start()
+        for each in databases:
+            daemon.wait_state(each["name"], "awake", 20)
+        with Crowd(daemon.status_socket, 50, get("/events")) as streams, \
+                Crowd(daemon.status_socket, 50, get("/readyz?wait=1h")) as waiters, Crowd(daemon.status_socket, 50):
+            streams.wait(b": pgwaked")
+            until(lambda: connected(daemon.status_socket) >= 150, 10, "all are there")
+            code, seconds = daemon.stop()
+            waiters.wait_ended()
+            streams.wait_ended()
+        print(f"50 sessions, 50 streams, 50 who wait: stopped in {seconds:.3f} s")
+        assert code == 0 and seconds < patient(STOPPED)
+        for got in waiters.got:
+            assert got.startswith(b"HTTP/1.1 503") and json.loads(got.partition(b"\r\n\r\n")[2])["error"]
+        for got in streams.got:
+            assert got.endswith(b"0\r\n\r\n")  # the end of the last chunk
+        assert not daemon.status_socket.exists() and not daemon.control_socket.exists() and not list(daemon.awake_dir.iterdir())
+        until(lambda: not cluster.backends("pgwaked"), 10, "every session has ended")
+        assert not complaints(cluster.log_text())
+
+
+def test_sigterm_does_not_wait_for_servers_that_hang(make_fake, make_daemon):
+    fakes = {script: make_fake(script, answer=ROW) for script in scripts.names()
+             if script.startswith(("silence-", "drip-", "endless-", "huge-"))}
+    daemon = make_daemon([database(name, fake.conninfo(sslmode="require" if name.endswith(("-in-tls", "-sslrequest")) else "disable"),
+                                   attempt_timeout="10min") for name, fake in fakes.items()])
+    daemon.start()
+    until(lambda: all(fake.seen for name, fake in fakes.items() if name != "silence-at-connect"), 10, "all are tried")
+    code, seconds = daemon.stop()
+    print(f"{len(fakes)} servers hang: stopped in {seconds:.3f} s")
+    assert code == 0 and seconds < patient(STOPPED)
+
+
+@plain
+@pytest.mark.valgrind
+def test_valgrind_finds_no_leak_at_the_end(cluster, make_daemon, tmp, refused):
+    valgrind = shutil.which("valgrind")
+    if not valgrind:
+        pytest.skip("no valgrind")
+    log = tmp / "valgrind.txt"
+    main = database("main", cluster.conninfo(), ping_interval="300ms", login_interval="1s")
+    named = database("named", cluster.conninfo(host="localhost"), policy="on-demand")
+    daemon = make_daemon([main, named, database("refused", f"host=127.0.0.1 port={refused} user=a dbname=a")],
+                         prefix=[valgrind, "-q", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible", "--trace-children=no",
+                                 "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", f"--log-file={log}"])
+    daemon.start(timeout=60)
+    with daemon.stream() as stream:
+        for name, state in (("main", "awake"), ("named", "awake"), ("refused", "down")):
+            daemon.wait_state(name, state, 60)
+        cluster.terminate_backends("pgwaked")
+        stream.wait(lambda event: event.data["reason"] == "session.cut", 30)
+        daemon.wait_state("main", "awake", 30)
+        daemon.configure([main, database("added", cluster.conninfo(), expect={"query": "SELECT 1", "value": "1"})])
+        assert daemon.reload(60).json["removed"] == 2
+        daemon.wait_state("added", "awake", 60)
+        daemon.configure('{ name = "broken"; ')
+        assert daemon.reload(60).status == 422
+        for path in ("/status", "/readyz", "/readyz/main?wait=10ms", "/nothing", "/status/nobody"):
+            daemon.get(path, timeout=60)
+        daemon.get("/wake/added", method="POST", timeout=60)
+        daemon.get("/pause/main?for=1h", method="POST", timeout=60)
+        code, seconds = daemon.stop(timeout=60)
+    said = log.read_text()
+    print(f"under valgrind stopped in {seconds:.1f} s")
+    assert code == 0 and not said, said[-6000:]
+
+
+# Again and again
+
+
+def test_sighup_again_and_again_under_load_keeps_what_is_unchanged(make_fake, make_daemon, refused):
+    fake = make_fake("ok", answer=ROW)
+    main = database("main", fake.conninfo(sslmode="disable"), ping_interval="100ms", fresh_for="20s", login_interval="30min")
+    others = [database(f"d{i}", f"host=127.0.0.1 port={refused} user=a dbname=a", retry_interval="10ms", down_interval="10ms",
+                       required=False) for i in range(200)]
+    daemon = make_daemon([main])
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    over = threading.Event()
+    failures: list[object] = []
+
+    def ask() -> None:
+        while not over.is_set():
+            for path in ("/status", "/readyz", "/events?follow=0", "/readyz?wait=10ms"):
+                try:
+                    answer = daemon.get(path, "status")
+                    if answer.status != 200:
+                        failures.append((path, answer.status, answer.text[:500]))
+                except Exception as failure:  # pylint: disable=broad-except
+                    failures.append((path, failure))
+
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for each in asking:
+        each.start()
+    try:
+        for i in range(100):
+            daemon.configure([main] + others[: (i * 37) % 200])
+            daemon.signal(signal.SIGHUP)
+            if i % 10 == 0:
+                daemon.configure('{ name = "broken"; ')
+                daemon.signal(signal.SIGHUP)
+            if i % 5 == 0:
+                assert daemon.get("/livez").status == 200
+        daemon.configure([main])
+        until(lambda: daemon.reload().status == 200 and [each["name"] for each in daemon.get("/status").json["databases"]] == ["main"], 20,
+              "the last configuration is in force")
+    finally:
+        over.set()
+        for each in asking:
+            each.join()
+    assert not failures
+    # Its session is the first one, and it never stopped being pinged.
+    status = daemon.status("main")
+    assert status["state"] == "awake" and status["generation"] == 0 and not status["failures"]["total"], status
+    assert len(fake.seen) == 1
+    until(lambda: connected(daemon.status_socket) + connected(daemon.control_socket) == 0, 5, "all clients are gone")
+    until(lambda: len(descriptors(daemon.pid)) < 40, 5, f"descriptors are given back: {len(descriptors(daemon.pid))}")
+    assert daemon.stop()[0] == 0
+
+
+def test_after_kill_9_a_new_daemon_takes_over(make_daemon):
+    with Metronome(2) as metronome:
+        daemon = make_daemon([database("main", metronome.conninfo(0)), database("old", metronome.conninfo(1))])
+        daemon.start()
+        for name in ("main", "old"):
+            daemon.wait_state(name, "awake")
+            until((daemon.awake_dir / name).exists, 5, f"awake/{name}")
+        (daemon.awake_dir / ".new-main").touch()  # half written
+        (daemon.awake_dir / "README").touch()  # somebody else's
+        daemon.kill9()
+        assert daemon.control_socket.exists() and (daemon.awake_dir / "old").exists()
+        daemon.configure([database("main", metronome.conninfo(0))])
+        daemon.start()
+        daemon.wait_state("main", "awake")
+        until(lambda: sorted(os.listdir(daemon.awake_dir)) == ["README", "main"], 5, "what was stale is gone")
+        for which in ("status", "control"):
+            assert daemon.get("/readyz", which).status == 200
+        assert daemon.stop()[0] == 0
+        assert os.listdir(daemon.awake_dir) == ["README"]
+
+
+def test_a_second_daemon_leaves_the_sockets_to_the_first(make_daemon):
+    with Metronome(1) as metronome:
+        daemon = make_daemon([database("main", metronome.conninfo(0))])
+        daemon.start()
+        daemon.wait_state("main", "awake")
+        until((daemon.awake_dir / "main").exists, 5, "awake/main")
+        second = daemon.run(timeout=20)
+        assert second.returncode == 1 and str(daemon.status_socket) in second.stdout + second.stderr
+        assert daemon.get("/readyz", "status").status == daemon.get("/readyz", "control").status == 200
+        assert (daemon.awake_dir / "main").exists()
+
+
+def test_killed_again_and_again_it_always_comes_back(make_daemon):
+    with Metronome(1) as metronome:
+        daemon = make_daemon([database("main", metronome.conninfo(0), ping_interval="10ms", login_interval="50ms")])
+        for _ in range(5):
+            daemon.start()
+            daemon.wait_state("main", "awake")
+            daemon.kill9()
+        daemon.start()
+        daemon.wait_state("main", "awake")
+        assert daemon.stop()[0] == 0

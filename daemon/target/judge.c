@@ -9,12 +9,22 @@
 
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
-static enum reason expectation_failed(const struct expect *expect, const struct server_info *server) {
+/*
+ * What a standby says is the age of the last transaction that it replayed. The moment new WAL arrives after a quiet hour that is an hour,
+ * and means nothing: it cannot be further behind than the time since it was seen to have replayed everything.
+ */
+static uint64_t true_lag_usec(const struct target *t, const struct server_info *server, struct instant now) {
+        return t->caught_up_boot_usec ? MIN(server->lag_usec, usec_sub(now.boot_usec, t->caught_up_boot_usec)) : server->lag_usec;
+}
+
+static enum reason expectation_failed(const struct target *t, const struct server_info *server, struct instant now) {
+        const struct expect *expect = &t->config->expect;
+
         if (expect->has_primary && expect->primary == server->in_recovery)
                 return REASON_EXPECT_PRIMARY;
         if (expect->has_read_only && expect->read_only != server->read_only)
                 return REASON_EXPECT_READ_ONLY;
-        if (expect->max_lag_usec && server->in_recovery && server->lag_usec > expect->max_lag_usec)
+        if (expect->max_lag_usec && server->in_recovery && true_lag_usec(t, server, now) > expect->max_lag_usec)
                 return REASON_EXPECT_LAG;
         return REASON_NONE;
 }
@@ -141,7 +151,9 @@ static enum machine_event judge_answer(struct target *t, const struct attempt *a
         return MACHINE_ANSWERED;
 }
 
-static void note_server(struct target *t, const struct attempt *attempt) {
+static void note_server(struct target *t, const struct attempt *attempt, struct instant now) {
+        if (attempt->server.lag_usec == 0)
+                t->caught_up_boot_usec = now.boot_usec;
         if (t->server_known && t->server.started_real_usec != attempt->server.started_real_usec)
                 t->generation++;
         t->server = attempt->server;
@@ -256,7 +268,7 @@ static void finish_query(struct target *t, const struct attempt *attempt, enum r
 
         t->cut_looked_like_suspend = false;
         if (was_answered(attempt)) {
-                note_server(t, attempt);
+                note_server(t, attempt, now);
                 t->check_at_once = false;
         }
         if (reason == REASON_NONE) {
@@ -283,7 +295,7 @@ void target_finish(struct target *t, const struct attempt *attempt, bool own_net
         if (own_network)
                 reason = REASON_HOST_NETWORK;
         else if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
-                reason = expectation_failed(&t->config->expect, &attempt->server);
+                reason = expectation_failed(t, &attempt->server, now);
         t->in_flight = false;
         if (repeats_end(t, attempt)) {
                 t->finished_boot_usec[CHECK_PING] = now.boot_usec;

@@ -74,6 +74,7 @@ struct target {
         uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
         bool server_known;
         struct server_info server;
+        uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */
         bool cut_looked_like_suspend; /* the last cut had the provider's signature at a fitting time, and nothing was learned since */
         bool cut_young;               /* the last session that went did so within retry_interval of its login */
         bool check_at_once;           /* something changed: ask in the same instant */

@@ -898,6 +898,30 @@ static void expectations_make_it_degraded_and_a_ping_may_clear_them(void **state
         }
 }
 
+static void a_quiet_primary_that_writes_again_makes_no_lag(void **state) {
+        struct scene s = scene(PLAIN);
+
+        (void)state;
+        s.config.expect.max_lag_usec = 25 * SEC;
+        s.server = (struct server_info){.in_recovery = true, .lag_usec = 0};
+        scene_begin(&s);
+        start(&s, CHECK_LOGIN);
+        ends(&s, MSEC, REASON_NONE);
+        became(&s, STATE_AWAKE, REASON_NONE);
+        /* The last transaction is an hour old, and the next one was received but not yet replayed: ten seconds behind at the most. */
+        s.server.lag_usec = USEC_PER_HOUR;
+        check_after_wait(&s, 10 * SEC, CHECK_PING, MSEC, REASON_NONE);
+        is(&s, STATE_AWAKE, REASON_NONE);
+        check_after_wait(&s, 10 * SEC, CHECK_PING, MSEC, REASON_NONE);
+        is(&s, STATE_AWAKE, REASON_NONE);
+        check_after_wait(&s, 10 * SEC, CHECK_PING, MSEC, REASON_NONE);
+        became(&s, STATE_DEGRADED, REASON_EXPECT_LAG);
+        s.server.lag_usec = 0;
+        check_after_wait(&s, 10 * SEC, CHECK_PING, MSEC, REASON_NONE);
+        became(&s, STATE_AWAKE, REASON_NONE);
+        scene_end(&s);
+}
+
 static void a_wrong_value_is_degraded_and_holds_the_session(void **state) {
         struct scene s = scene(PLAIN);
         struct attempt a;
@@ -1382,6 +1406,7 @@ int main(void) {
                 UNIT_TEST(a_pause_while_an_attempt_runs_forgets_it),
                 UNIT_TEST(our_own_network_is_not_the_databases_fault),
                 UNIT_TEST(expectations_make_it_degraded_and_a_ping_may_clear_them),
+                UNIT_TEST(a_quiet_primary_that_writes_again_makes_no_lag),
                 UNIT_TEST(a_wrong_value_is_degraded_and_holds_the_session),
                 UNIT_TEST(the_start_is_a_demand_that_lingers_and_ends),
                 UNIT_TEST(the_sentinel_renews_for_days_and_costs_nothing),

@@ -133,7 +133,9 @@ def test_no_password_is_ever_said_wherever_it_stands_and_whatever_happens(make_d
             daemon.wait_state(name, "awake")
         for name in wrong:
             until(lambda name=name: daemon.status(name)["failures"]["total"] >= 3, 20, f"{name} fails")
-        assert daemon.status("wrong-uri")["reason"] == "auth.password" and daemon.status("no-query")["reason"] == "query.failed"
+        # By the count: on a busy machine the next login may be slow enough to look like a wake.
+        for name, reason in (("wrong-uri", "auth.password"), ("no-query", "query.failed")):
+            assert daemon.status(name)["failures"]["by_reason"].keys() == {reason}
         said = list(everything_said(daemon, list({**right, **wrong}), listening.number,
                                      ["uri", "wrong-passfile", "no-query", "refused", "fake-error-in-auth"]))
         assert len(said) > 250

@@ -6,6 +6,7 @@ import time
 from typing import Callable
 
 from rig.cluster import Cluster
+from rig.patience import patient
 from rig.truth import TruthLog
 
 
@@ -29,6 +30,7 @@ class Sleeper:
         self._suspending: asyncio.Task | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._watched: int | None = None
+        self._crashed_before = False
         self._loop = asyncio.get_running_loop()
 
     # Activity
@@ -77,7 +79,7 @@ class Sleeper:
         self._truth.emit("wake_begin", cause=cause, wake=self.wakes)
         try:
             await asyncio.sleep(self.wake_delay)
-            await asyncio.to_thread(self.cluster.start)
+            await self._start()
         except AssertionError as failure:
             self.state = "asleep"
             self._truth.emit("wake_failed", wake=self.wakes, error=str(failure))
@@ -89,6 +91,20 @@ class Sleeper:
         at = self.cluster.accepting_at_usec
         self._truth.emit("started", at=at, wake=self.wakes, pid=self.cluster.pid, took_usec=at[1] - begun // 1000)
         self._start_timer()
+
+    async def _start(self) -> None:
+        """After a crash the orphans of the old postmaster keep its shared memory for a moment, and no new one starts beside them."""
+        deadline = time.monotonic() + (patient(5) if self._crashed_before else 0)
+        while True:
+            try:
+                await asyncio.to_thread(self.cluster.start)
+            except AssertionError:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                self._crashed_before = False
+                return
 
     # Suspending
 
@@ -129,6 +145,7 @@ class Sleeper:
     def _crashed(self) -> None:
         self._unwatch()
         self._stop_timer()
+        self._crashed_before = True
         self.state = "asleep"
         self._truth.emit("crashed", exit_code=self.cluster.wait_stopped(), wake=self.wakes)
 

@@ -307,7 +307,7 @@ static const struct {
         { PHASE_TLS, TRY "SSL error: certificate verify failed\n", REASON_TLS_VERIFY },
         { PHASE_TLS, TRY "server certificate for \"lab.example\" does not match host name \"wrong.example\"\n", REASON_TLS_VERIFY },
         { PHASE_TLS, TRY "server certificate for \"a\" (and 2 other names) does not match host name \"b\"\n", REASON_TLS_VERIFY },
-        { PHASE_TLS, TRY "root certificate file \"/root/.postgresql/root.crt\" does not exist\n"
+        { PHASE_TLS, TRY "root certificate file \"/home/app/.postgresql/root.crt\" does not exist\n"
           "Either provide the file or change sslmode to disable server certificate verification.\n", REASON_TLS_VERIFY },
         { PHASE_TLS, TRY "could not get home directory to locate root certificate file\n", REASON_TLS_VERIFY },
         { PHASE_TLS, TRY "could not read root certificate file \"x\": no certificate or crl found\n", REASON_TLS_VERIFY },

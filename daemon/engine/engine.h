@@ -12,14 +12,23 @@
 
 struct engine;
 
-/* CONFIG is borrowed until the next engine_reload(). Starts the checks. */
-int engine_new(sd_event *event, const struct config *config, struct engine **ret_engine);
+/* What is known from before the daemon started; asked for each database that comes, at the start and by a reload. */
+struct engine_past {
+        /* Fills RET_MEMORY; answers false when nothing is known of this NAME. */
+        bool (*recall)(void *userdata, const char *name, struct memory *ret_memory);
+        void *userdata;
+};
+
+/* CONFIG is borrowed until the next engine_reload(); PAST (NULL: nothing is known) is copied. Starts the checks. */
+int engine_new(sd_event *event, const struct config *config, const struct engine_past *past, struct engine **ret_engine);
 /* Ends every attempt and session cleanly; waits for the probers at most TIMEOUT_USEC. Takes NULL. */
 struct engine *engine_free(struct engine *engine, uint64_t timeout_usec);
 
 /* An observer is told every edge, in order, at once. TARGET is NULL for none of them; it may be read, not kept. */
 struct observer {
         void (*notify)(void *userdata, const struct event *event, const struct target *target);
+        /* What target_remember() tells of TARGET, or its leases, may be another now, with or without an edge. NULL: of no interest. */
+        void (*touched)(void *userdata, const struct target *target);
         void *userdata;
         struct observer *next; /* the engine's */
 };

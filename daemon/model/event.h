@@ -9,6 +9,7 @@ enum event_kind {
         EVENT_WAKE,    /* a wake ended with the database awake; follows the EVENT_STATE of the same moment */
         EVENT_ADDED,   /* a reload brought this database */
         EVENT_REMOVED, /* a reload took it away */
+        EVENT_BUDGET,  /* the month's budget of awake hours is spent (reason budget.spent), or a new month began (REASON_NONE) */
 };
 
 /* Who caused a wake. */
@@ -23,7 +24,7 @@ enum wake_cause {
 
 /* "lease", "wake", "start", "interval", "other" */
 const char *wake_cause_name(enum wake_cause cause);
-/* "state", "wake", "added", "removed" */
+/* "state", "wake", "added", "removed", "budget" */
 const char *event_kind_name(enum event_kind kind);
 
 struct event {

@@ -8,25 +8,19 @@
 #include "base/heap.h"
 #include "conf/config.h"
 #include "model/attempt.h"
-#include "model/event.h"
-#include "model/histogram.h"
+#include "model/memory.h"
 #include "model/provider.h"
 #include "model/state.h"
 #include "target/machine.h"
 #include "target/policy.h"
+
+struct lease;
 
 /* The edges of one step, in their order. */
 #define EDGES_MAX 4
 struct edges {
         struct event list[EDGES_MAX];
         unsigned n;
-};
-
-struct wake_record {
-        uint64_t at_real_usec; /* when it ended */
-        uint64_t latency_usec;
-        enum wake_cause cause;
-        bool cold;
 };
 
 struct target {
@@ -92,8 +86,10 @@ struct target {
         struct histogram *wake_latency; /* made by the first wake */
 
         /* Demand and pause. */
-        uint64_t demand_until_boot_usec; /* 0: none */
+        uint64_t demand_until_boot_usec; /* of wake calls, the start and linger; 0: none */
         enum wake_cause demand_cause;
+        struct lease *leases; /* the engine's list */
+        size_t n_leases;
         uint64_t paused_until_boot_usec; /* 0: not paused */
         uint64_t paused_until_real_usec;
 
@@ -110,6 +106,10 @@ int target_new(uint64_t id, const struct database_config *config, struct instant
 struct target *target_free(struct target *target);
 /* After a reload that did not change this database: only the pointer. */
 void target_reconfigure(struct target *target, const struct database_config *config);
+
+/* Counters and accounts go on from MEMORY; the verdict is unknown all the same. Of a target that nothing happened to yet. */
+void target_restore(struct target *target, const struct memory *memory);
+void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
 
 /* A check was started. */
 void target_begin(struct target *target, enum check check, uint64_t attempt_id, struct instant now);
@@ -128,8 +128,19 @@ void target_tick(struct target *target, struct instant now, struct edges *edges)
 /* The host was suspended: all evidence is old. */
 void target_host_suspended(struct target *target, struct instant now, struct edges *edges);
 
-/* Somebody needs it awake (for `linger` from now). Answers the reason that refuses it (blocked, paused, budget), or REASON_NONE. */
+/*
+ * Somebody needs it awake (for `linger` from now). Answers the reason that refuses it (paused; blocked, while the next try is not due;
+ * the budget is spent), or REASON_NONE.
+ */
 enum reason target_wake(struct target *target, enum wake_cause cause, struct instant now);
+/* Somebody needs it awake until target_lease_end(), which `linger` follows. Answers as target_wake(). */
+enum reason target_lease(struct target *target, struct instant now);
+/* As target_lease(), of one that was there before: nothing refuses it. */
+void target_lease_again(struct target *target, struct instant now);
+void target_lease_end(struct target *target, struct instant now);
+/* Demand is presumed for FOR_USEC: those who held a lease before a restart may come back. */
+void target_presume_demand(struct target *target, uint64_t for_usec, struct instant now);
+bool target_has_demand(const struct target *target);
 /* No checks until UNTIL (0: resume). The caller drops the session. */
 void target_pause(struct target *target, uint64_t for_usec, struct instant now, struct edges *edges);
 
@@ -137,6 +148,9 @@ void target_pause(struct target *target, uint64_t for_usec, struct instant now, 
 uint64_t target_due(const struct target *target);
 /* Whether the one in flight has become slow by NOW and was not told so. */
 bool target_is_slow(const struct target *target, struct instant now);
+
+/* What being awake has cost, up to NOW. */
+struct account target_account(const struct target *target, struct instant now);
 
 bool target_ready(const struct target *target);
 /* ?accept=asleep: also asleep, waking, and unknown with a good door. */

@@ -970,25 +970,6 @@ static void a_wrong_value_is_degraded_and_holds_the_session(void **state) {
 
 /* -- on demand, observe ----------------------------------------------------------------------------------------------------------- */
 
-/* A Neon database after start-up's wake and its linger: awake, only the sentinel watches. */
-static void scene_sentinel(struct scene *s) {
-        scene_begin(s);
-        assert_int_equal(s->t->policy, POLICY_IS_ON_DEMAND);
-        start(s, CHECK_LOGIN);
-        server_starts(s);
-        ends(s, 300 * MSEC, REASON_NONE);
-        became(s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(edge(s)->cause, WAKE_START);
-        while (next_in(s) != USEC_INFINITY)
-                if (target_due(s->t) <= policy_next(s->t).due_boot_usec)
-                        pass(s, target_due(s->t) - s->now.boot_usec);
-                else
-                        check_after_wait(s, next_in(s), CHECK_PING, MSEC, REASON_NONE);
-        is(s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s->t->demand_until_boot_usec, 0);
-        assert_true(s->t->session_held);
-}
-
 static void the_start_is_a_demand_that_lingers_and_ends(void **state) {
         struct scene s = scene(NEON);
         uint64_t began = s.now.boot_usec;

@@ -54,6 +54,9 @@ class Lifecycle:
     def _is_ending(self) -> None:
         """Called when it stops being awake, before anything is done about it."""
 
+    async def _settle(self) -> None:
+        """Called before an end that was ordered, while PostgreSQL still runs and nobody new is let in."""
+
     # Waking
 
     async def awake(self, cause: str, **more: object) -> None:
@@ -118,6 +121,7 @@ class Lifecycle:
             self.state = "suspending"
             self._unwatch()
             self._is_ending()
+            await self._settle()
             at = (time.time_ns() // 1000, time.monotonic_ns() // 1000)
             self._count_awake(at[1])
             self._truth.emit("suspend_begin", at=at, cause=cause, wake=self.wakes)
@@ -160,6 +164,7 @@ class Lifecycle:
             if self._waking:
                 await asyncio.wait([self._waking])
             if self.state == "awake":
+                await self._settle()
                 await asyncio.to_thread(self.cluster.kill9, grace)
                 if self._watched is not None:
                     self._crashed()

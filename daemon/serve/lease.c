@@ -63,7 +63,11 @@ static void on_stopping(void *userdata) {
 static void on_gone(void *userdata) {
         struct hold *hold = userdata;
 
-        lease_release(hold->site->engine, hold->lease);
+        if (hold->lease && hold->site->stopping)
+                /* Its holder did not end it, and may come back to the daemon after us: the engine remembers it as held. */
+                hold->lease->ended = NULL;
+        else
+                lease_release(hold->site->engine, hold->lease);
         free(hold);
 }
 

@@ -1,5 +1,7 @@
 """pgwaked beside the stand-in for Neon: what it says of sleeping and waking is what really happened."""
 
+import pytest
+
 from rig.edges import assert_edges, quick
 from rig.neon import wakes
 from rig.patience import patient, until
@@ -14,9 +16,10 @@ def on_demand(conninfo: str, **more) -> dict:
     return quick("main", conninfo, **{**settings, **more})
 
 
-def test_on_demand_it_wakes_by_a_call_sleeps_by_itself_and_doors_cost_nothing(make_neon, make_daemon):
+@pytest.mark.parametrize("pooled, cut", [(False, "session.cut"), (True, "session.lost")])
+def test_on_demand_it_wakes_by_a_call_sleeps_by_itself_and_doors_cost_nothing(make_neon, make_daemon, pooled, cut):
     neon = make_neon(suspend_after=SUSPEND, wake_delay="fixed 0.5", look_every=0.1)
-    daemon = make_daemon([on_demand(neon.conninfo())]).start()
+    daemon = make_daemon([on_demand(neon.conninfo(pooled))]).start()
     until(lambda: neon.status()["doors"] >= 2, 10, "two doors")
     assert neon.status()["wakes"] == 0 and not neon.status()["logins"]
 
@@ -36,4 +39,4 @@ def test_on_demand_it_wakes_by_a_call_sleeps_by_itself_and_doors_cost_nothing(ma
     assert (after["state"], after["wakes"], after["awake_seconds"]) == ("asleep", 1, before["awake_seconds"])
     assert after["wakes_by_application"] == {"pgwaked": 1} and after["logins"] == before["logins"] == {"pgwaked": 1}
     assert daemon.status("main")["state"] == "asleep"
-    assert_edges(daemon, "main", "waking/server.starting", "awake", "unknown/session.cut", "asleep/session.cut")
+    assert_edges(daemon, "main", "waking/server.starting", "awake", f"unknown/{cut}", f"asleep/{cut}")

@@ -135,7 +135,8 @@ ODD = {
     "/readyz?wait=1e9h": 400, "/readyz?wait=99999999999999999999s": 400, "/readyz?wait=1s&wait=2s": 400, "/readyz?wait=%00": 400,
     "/readyz?accept=everything": 400, "/readyz?nonsense=1": 400, "/readyz?&&&": 400, "/readyz?=": 400, "/events?db=nobody": 404,
     "/events?follow=maybe": 400, "/status?db=main": 400, "/metrics/../readyz": 404, "*": 404, "": 0, "readyz": 404,
-    "/wake/main": 405, "/pause/main": 405, "/reload": 405, "/lease/main": 404,
+    "/wake/main": 405, "/pause/main": 405, "/reload": 405, "/lease/main": 405, "/lease": 404, "/lease/": 404, "/lease/main/1": 404,
+    "/readyz?%ff=1": 400, "/readyz?wait=%ff": 400, "/events?db=%C3%A4": 400, "/events?db=%ff%fe": 400, "/readyz?owner=x": 400,
 }
 
 
@@ -185,7 +186,8 @@ def test_who_says_a_little_and_leaves_in_the_same_moment_is_not_kept(daemon):
 def test_unknown_methods_are_refused(daemon):
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW", "get", "X" * 200):
         for where in (daemon.status_socket, daemon.control_socket, daemon.tcp):
-            for path, wanted in (("/readyz", 405), ("/reload", 405), ("/nothing", 404)):
+            changes = method == "DELETE" and where != daemon.control_socket
+            for path, wanted in (("/readyz", 403 if changes else 405), ("/reload", 403 if changes else 405), ("/nothing", 404)):
                 assert status_of(ask(where, get(path, method, "Connection: close"))) == wanted, (method, where, path)
 
 
@@ -193,9 +195,12 @@ def test_nothing_can_be_changed_where_only_reading_is_allowed(daemon):
     for where in (daemon.status_socket, daemon.tcp):
         for path in ("/wake/main", "/pause/main?for=1h", "/reload", "/readyz", "/status"):
             assert status_of(ask(where, get(path, "POST", "Content-Length: 0", "Connection: close"))) == 403
+        for method, path in (("POST", "/lease/main"), ("POST", "/lease/main?for=1h"), ("DELETE", "/lease/1"), ("DELETE", "/status/main")):
+            assert status_of(ask(where, get(path, method, "Connection: close"))) == 403
         assert status_of(ask(where, get("/pause/main?for=1h", "POST", "X-HTTP-Method-Override: GET", "Content-Length: 0",
                                         "Connection: close"))) == 403
-    assert daemon.status("main")["reason"] == "not_checked"
+    status = daemon.status("main")
+    assert status["reason"] == "not_checked" and status["leases"] == []
 
 
 def test_a_thousand_event_streams_all_hear_it_at_once(daemon):

@@ -232,7 +232,7 @@ def test_status_has_exactly_the_promised_keys(make_daemon, cluster):
     assert main["last_attempt"].keys() == {"kind", "at", "outcome", "sqlstate", "address", "phases", "total_seconds"}
     assert main["last_attempt"]["phases"].keys() == {"resolve", "connect", "tls", "auth", "query"}
     assert main["session"].keys() == {"held", "since"} and main["server"].keys() == {"version", "started_at", "in_recovery"}
-    assert main["wakes"].keys() == {"count", "last", "p50_seconds", "p95_seconds", "p99_seconds"}
+    assert main["wakes"].keys() == {"count", "by_cause", "last", "p50_seconds", "p95_seconds", "p99_seconds"}
     assert main["failures"].keys() == {"consecutive", "total", "by_reason"} and main["next_check"].keys() == {"kind", "in_seconds"}
     assert (main["state"], main["ready"], main["reason"], main["policy"], main["provider"]) == ("awake", True, None, "keep-awake", "postgres")
     assert main["endpoint"] == f"127.0.0.1:{cluster.port}/app" and main["last_attempt"]["address"] == f"127.0.0.1:{cluster.port}"
@@ -240,7 +240,9 @@ def test_status_has_exactly_the_promised_keys(make_daemon, cluster):
     started = cluster.sql("SELECT to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")[0][0]
     assert main["server"]["started_at"] == started
     assert 0 <= main["age_seconds"] < 20 and main["since"] < main["fresh_until"] and main["since"].endswith("Z")
-    assert main["generation"] == 0 and main["leases"] == []
+    assert main["wakes"]["by_cause"].keys() == {"lease", "wake", "start", "interval", "other"}
+    assert main["generation"] == 0 and main["leases"] == [] and main["budget"] is None and main["demand"] is None
+    assert 0 < main["awake_seconds"] and main["awake_on_our_demand_seconds"] <= main["awake_seconds"] and quiet["awake_seconds"] == 0
     assert (quiet["state"], quiet["reason"], quiet["last_attempt"], quiet["server"], quiet["age_seconds"], quiet["next_check"]) == (
         "unknown", "not_checked", None, None, None, None)
     assert quiet["session"] == {"held": False, "since": None} and quiet["wakes"]["count"] == 0
@@ -297,10 +299,10 @@ def test_an_unknown_name_is_404_and_the_known_ones_are_listed(make_daemon, make_
         answer = daemon.get(path, method=method)
         assert (answer.status, answer.json["error"], answer.json["known"]) == (404, "unknown_database", ["app", "main"]), path
         assert 'did you mean "main"' in answer.json["message"]
-    for path in ("/", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease/main", "/../status"):
+    for path in ("/", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease", "/lease/main/1", "/../status"):
         answer = daemon.get(path)
         assert (answer.status, answer.json["error"]) == (404, "not_found"), path
-        assert "GET /readyz/NAME" in answer.json["endpoints"] and "POST /wake/NAME" in answer.json["endpoints"]
+        assert {"GET /readyz/NAME", "POST /wake/NAME", "POST /lease/NAME", "DELETE /lease/ID"} <= set(answer.json["endpoints"])
 
 
 def test_the_wrong_method_is_405_with_allow(make_daemon, make_fake):
@@ -308,7 +310,8 @@ def test_the_wrong_method_is_405_with_allow(make_daemon, make_fake):
     daemon = make_daemon([{"name": "main", "conninfo": fake.conninfo(), **QUIET}]).start()
     for path, method, allow in (("/livez", "POST", "GET, HEAD"), ("/status/main", "DELETE", "GET, HEAD"), ("/readyz", "PUT", "GET, HEAD"),
                                 ("/events", "POST", "GET, HEAD"), ("/wake/main", "GET", "POST"), ("/wake/main", "HEAD", "POST"),
-                                ("/pause/main", "DELETE", "POST"), ("/reload", "GET", "POST"), ("/reload", "OPTIONS", "POST")):
+                                ("/pause/main", "DELETE", "POST"), ("/reload", "GET", "POST"), ("/reload", "OPTIONS", "POST"),
+                                ("/lease/main", "GET", "POST, DELETE"), ("/lease/1", "PUT", "POST, DELETE")):
         answer = daemon.get(path, method=method)
         assert (answer.status, answer.headers.get("allow")) == (405, allow), (path, method)
         assert method == "HEAD" or answer.json["error"] == "method_not_allowed"

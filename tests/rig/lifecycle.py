@@ -6,6 +6,7 @@ What makes it sleep is not decided here: see sleeper.py (sessions' messages) and
 import asyncio
 import os
 import time
+from contextlib import suppress
 from typing import Callable
 
 from rig.cluster import Cluster
@@ -32,6 +33,7 @@ class Lifecycle:
         self._ending: asyncio.Task | None = None
         self._watched: int | None = None
         self._crashed_before = False
+        self._leaving = asyncio.Event()
         self._awake_since_usec: int | None = None
         self._awake_usec = 0
         self._loop = asyncio.get_running_loop()
@@ -65,8 +67,11 @@ class Lifecycle:
             await asyncio.shield(self._ending)
         if self.state == "awake":
             return
+        if self._leaving.is_set():
+            raise CannotWake("it has been told to quit")
         if self._waking is None:
             self._waking = self._loop.create_task(self._wake(cause, more))
+            self._waking.add_done_callback(lambda done: done.cancelled() or done.exception())  # told in the truth, if to nobody else
         await asyncio.shield(self._waking)
 
     async def _wake(self, cause: str, more: dict[str, object]) -> None:
@@ -75,7 +80,7 @@ class Lifecycle:
         begun = time.monotonic_ns()
         self._truth.emit("wake_begin", cause=cause, wake=self.wakes, **more)
         try:
-            await asyncio.sleep(self._delay())
+            await self._pass_time(self._delay())
             await self._start()
         except AssertionError as failure:
             self.state = "asleep"
@@ -89,6 +94,12 @@ class Lifecycle:
         self._awake_since_usec = at[1]
         self._truth.emit("started", at=at, wake=self.wakes, pid=self.cluster.pid, took_usec=at[1] - begun // 1000)
         self._is_awake()
+
+    async def _pass_time(self, seconds: float) -> None:
+        """A wake that takes minutes does not keep the program from ending."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), seconds)
+            raise AssertionError("it has been told to quit")
 
     async def _start(self) -> None:
         """After a crash the orphans of the old postmaster keep its shared memory for a moment, and no new one starts beside them."""
@@ -173,4 +184,5 @@ class Lifecycle:
 
     async def close(self) -> None:
         """Suspends for good."""
+        self._leaving.set()
         await self.suspend_soon("quit")

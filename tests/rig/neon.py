@@ -1,5 +1,6 @@
 """The stand-in for Neon as a process of its own, driven from a test."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -78,4 +79,38 @@ def awake_usec(events: list[dict], until_usec: int | None = None) -> int:
     return total
 
 
-__all__ = ["DOMAIN", "Neon", "TROUBLES", "Trouble", "awake_usec", "issue"]
+@dataclass(frozen=True)
+class Wake:
+    """One wake in truth; times are monotonic microseconds, None for what did not come."""
+
+    number: int
+    cause: str
+    application: str | None
+    begun_usec: int  # of a login: its TCP accept
+    started_usec: int | None
+    answered_usec: int | None  # the first query of the same application, perhaps in a later session than the one that began it
+    ended_usec: int | None
+
+    @property
+    def latency_seconds(self) -> float:
+        """From the first byte of the login that began it to the answer."""
+        return (self.answered_usec - self.begun_usec) / 1e6
+
+
+def wakes(events: list[dict]) -> list[Wake]:
+    """The wakes that a truth log tells."""
+    begins = [index for index, event in enumerate(events) if event["event"] == "wake_begin"]
+    found = []
+    for begin, end in zip(begins, [*begins[1:], len(events)]):
+        first, rest = events[begin], events[begin:end]
+
+        def at(*kinds: str, application: str | None = None) -> int | None:
+            return next((event["monotonic_usec"] for event in rest if event["event"] in kinds
+                         and (application is None or event["application"] == application)), None)
+
+        found.append(Wake(first["wake"], first["cause"], first.get("application"), first.get("accepted_usec", first["monotonic_usec"]),
+                          at("started"), at("answered", application=first.get("application")), at("suspend_begin", "crashed")))
+    return found
+
+
+__all__ = ["DOMAIN", "Neon", "TROUBLES", "Trouble", "Wake", "awake_usec", "issue", "wakes"]

@@ -30,7 +30,8 @@ answer goes to stderr) and on a UNIX socket (every line is answered):
     status                          one line of JSON
     quit
 
-Truth: wake_begin (cause login, command, itself; of a login the application and its session), started, suspend_begin, suspended, crashed;
+Truth: wake_begin (cause login, command, itself; of a login the application, its session, and accepted_usec, its TCP
+accept on the monotonic clock), started, suspend_begin, suspended, crashed;
 door, login (a right password), refused, session_open (took_usec from the TCP accept to the ReadyForQuery, waited for a wake or not),
 session_idle, session_active, answered (took_usec to the first query's answer), session_close.
 The seconds awake run from `started` (PostgreSQL says that it accepts connections) to `suspend_begin` or `crashed`.
@@ -220,8 +221,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     options = parse_arguments()
     options.set.insert(0, "max_connections=112")
-    return program.run(options, "pgneon-",
-                       lambda folder: program.prepare_cluster(options, folder, ["local all all trust", "local replication all trust"], _keep_verifiers),
+    let_in = ["local all all trust", "local replication all trust"]  # the proxy has asked for the password
+    return program.run(options, "pgneon-", lambda folder: program.prepare_cluster(options, folder, let_in, _keep_verifiers),
                        lambda cluster, truth: NeonServer(options, cluster, truth))
 
 

@@ -276,7 +276,7 @@ class NeonSession:
         """True when the login had to wait for it."""
         waited = self._compute.state != "awake"
         try:
-            await self._compute.awake("login", application=self._application(), session=self.number)
+            await self._compute.awake("login", application=self._application(), session=self.number, accepted_usec=self._accepted_usec)
         except CannotWake as failure:
             raise Refusal(troubles.CONTROL_PLANE, "wake") from failure
         await self._front.flowing.wait()

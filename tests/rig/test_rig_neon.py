@@ -396,6 +396,33 @@ def test_wake_delays_have_a_distribution_and_a_seed(make_neon):
     assert server.truth.wait("started")["took_usec"] > 100000
 
 
+def test_the_wakes_of_the_truth_are_told_with_their_latencies(make_neon):
+    server = make_neon(wake_delay="fixed 0.4", suspend_after=60)
+    begun = time.monotonic()
+    impatient = children.start(["psql", server.conninfo(application_name="me"), "-XAtc", "SELECT 1"])
+    server.truth.wait("wake_begin")
+    seen = time.monotonic()
+    impatient.kill()
+    impatient.wait()
+    other = server.connect(application_name="other")
+    ask(other)
+    connection = server.connect(application_name="me")
+    least = time.monotonic() - seen
+    ask(connection)
+    most = time.monotonic() - begun
+    server.truth.wait("answered", count=2)
+    server.command("suspend now")
+    server.command("wake now")
+    server.truth.wait("started", count=2)
+    first, second = neon.wakes(server.truth.events)
+    assert (first.number, first.cause, first.application) == (1, "login", "me")
+    assert first.begun_usec < first.started_usec < first.answered_usec < first.ended_usec
+    assert least < first.latency_seconds < most
+    assert (second.cause, second.application, second.answered_usec, second.ended_usec) == ("command", None, None, None)
+    other.close()
+    connection.close()
+
+
 # Sleeping
 
 
@@ -583,6 +610,32 @@ def test_a_password_that_was_changed_is_taken_when_the_roles_are_read_again(make
     assert "password authentication failed" in refused(server)
     server.connect(password="other").close()
     connection.close()
+
+
+def test_who_does_not_trust_it_or_speaks_another_language_harms_nothing(make_neon, wrong_ca):
+    server = make_neon()
+    assert "certificate verify failed" in refused(server, sslrootcert=wrong_ca.cert)
+    server.truth.wait("left")
+    for words in (b"GET / HTTP/1.1\r\n\r\n", wire.ssl_request() + b"GET / HTTP/1.1\r\n\r\n", b"\0\0"):
+        with socket.create_connection((server.host, server.port), patient(5)) as plain:
+            plain.sendall(words)
+            plain.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionResetError):
+                while plain.recv(4096):
+                    pass
+    server.connect().close()
+    assert server.stop() == 0
+
+
+def test_sigterm_ends_it_in_the_middle_of_a_long_wake(make_neon, raw):
+    server = make_neon(wake_delay="fixed 600")
+    client = raw(server)
+    client.prove()
+    server.truth.wait("wake_begin")
+    begun = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - begun < patient(3)
+    assert [each["error"] for each in server.truth.of("wake_failed")] == ["it has been told to quit"]
 
 
 def test_sigterm_ends_it_and_leaves_nothing(make_neon, tmp):

@@ -144,6 +144,82 @@ static void a_wake_is_told_with_its_latency(void **state) {
         scene_end(&s);
 }
 
+static double seconds_at(json_t *json, const char *key) {
+        json_t *value = json_object_get(json, key);
+
+        assert_true(json_is_real(value));
+        return json_real_value(value);
+}
+
+static void what_it_cost_is_told_with_the_budget(void **state) {
+        struct scene s = scene("127.0.0.1");
+        json_t *json, *budget, *causes;
+
+        (void)state;
+        /* 2027-01-15 by the clock of the scene. */
+        s.config.budget_awake_usec = 100 * USEC_PER_HOUR;
+        scene_begin(&s);
+        start(&s, CHECK_LOGIN);
+        ends(&s, 20 * MSEC, REASON_NONE);
+        pass(&s, 5 * SEC);
+        json = status(&s, false);
+        HAS_EXACTLY(json, KEYS);
+        assert_true(seconds_at(json, "awake_seconds") > 4.9);
+        assert_true(seconds_at(json, "awake_on_our_demand_seconds") > 4.9);
+        assert_true(seconds_at(json, "awake_on_our_demand_seconds") <= seconds_at(json, "awake_seconds"));
+        budget = json_object_get(json, "budget");
+        HAS_EXACTLY(budget, "awake_seconds", "used_seconds", "spent", "month");
+        assert_true(seconds_at(budget, "awake_seconds") == 360000);
+        assert_true(seconds_at(budget, "used_seconds") > 4.9);
+        assert_true(json_is_false(json_object_get(budget, "spent")));
+        assert_string_equal(text_at(budget, "month"), "2027-01");
+        causes = json_object_get(json_object_get(json, "wakes"), "by_cause");
+        HAS_EXACTLY(causes, "lease", "wake", "start", "interval", "other");
+        json_decref(json);
+        scene_end(&s);
+}
+
+static void demand_is_told_with_its_cause_and_its_end(void **state) {
+        struct scene s = scene("127.0.0.1");
+        struct lease first = {.record = {.id = 7, .owner = "a.service", .since_real_usec = 1}};
+        struct lease second = {.record = {.id = 8, .owner = "cron", .since_real_usec = 2, .until_real_usec = 3}};
+        json_t *json, *demand, *listed;
+
+        (void)state;
+        s.config.wake_at_start = false;
+        s.config.policy = POLICY_ON_DEMAND;
+        scene_begin(&s);
+        json = status(&s, false);
+        assert_true(json_is_null(json_object_get(json, "demand")));
+        assert_true(json_is_null(json_object_get(json, "budget")));
+        json_decref(json);
+        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
+        json = status(&s, false);
+        demand = json_object_get(json, "demand");
+        HAS_EXACTLY(demand, "cause", "until");
+        assert_string_equal(text_at(demand, "cause"), "wake");
+        assert_non_null(text_at(demand, "until"));
+        json_decref(json);
+        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        stub_lease_link(&first, s.t);
+        stub_lease_link(&second, s.t);
+        json = status(&s, false);
+        demand = json_object_get(json, "demand");
+        assert_string_equal(text_at(demand, "cause"), "lease");
+        assert_true(json_is_null(json_object_get(demand, "until")));
+        listed = json_object_get(json, "leases");
+        assert_int_equal(json_array_size(listed), 2);
+        HAS_EXACTLY(json_array_get(listed, 0), "id", "owner", "since", "until");
+        assert_int_equal(json_integer_value(json_object_get(json_array_get(listed, 0), "id")), 7);
+        assert_true(json_is_null(json_object_get(json_array_get(listed, 0), "until")));
+        assert_string_equal(text_at(json_array_get(listed, 1), "owner"), "cron");
+        assert_non_null(text_at(json_array_get(listed, 1), "until"));
+        json_decref(json);
+        s.t->leases = NULL;
+        scene_end(&s);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 UNIT_TEST(all_that_is_promised_is_there_from_the_start),
@@ -151,6 +227,8 @@ int main(void) {
                 UNIT_TEST(raw_text_is_for_the_control_socket_only),
                 UNIT_TEST(a_pause_is_told_while_it_lasts),
                 UNIT_TEST(a_wake_is_told_with_its_latency),
+                UNIT_TEST(what_it_cost_is_told_with_the_budget),
+                UNIT_TEST(demand_is_told_with_its_cause_and_its_end),
         };
 
         return UNIT_RUN(tests);

@@ -154,6 +154,53 @@ static void a_wake_and_its_edge_are_one_entry(void **state) {
         json_decref(json);
 }
 
+static void a_wake_by_somebody_else_says_so(void **state) {
+        struct target *a = stub_add(engine, "main");
+        json_t *json;
+
+        (void)state;
+        listen_to_stderr();
+        stub_check(engine, a, REASON_NONE);
+        json_decref(the_entry());
+        listen_to_stderr();
+        /* Of a provider that suspends; it was asleep, and a login finds another server that has been up for longer than we ask. */
+        a->provider = provider_by_name("neon");
+        a->state = STATE_ASLEEP;
+        a->reason = REASON_SESSION_CUT;
+        engine->uptime_usec = 10 * SEC;
+        stub_check(engine, a, REASON_NONE);
+        json = the_entry();
+        has(json, "message", "main is awake (was asleep): login answered in 20 ms; it was found awake, somebody else woke it");
+        has(json, "PGWAKE_CAUSE", "other");
+        has(json, "PGWAKE_LATENCY_USEC", "20000"); /* the login's: the wake's is not known */
+        json_decref(json);
+}
+
+static void a_budget_is_an_entry_of_its_own(void **state) {
+        struct target *a = stub_add(engine, "main");
+        json_t *json;
+
+        (void)state;
+        listen_to_stderr();
+        stub_tell(engine, &(struct event){.kind = EVENT_BUDGET, .database = "main", .state = STATE_AWAKE, .previous = STATE_AWAKE,
+                                          .reason = REASON_BUDGET_SPENT},
+                  a);
+        json = the_entry();
+        has(json, "level", "warning");
+        has(json, "MESSAGE_ID", MESSAGE_ID_BUDGET_SPENT);
+        has(json, "PGWAKE_DATABASE", "main");
+        has(json, "PGWAKE_REASON", "budget.spent");
+        assert_true(starts_with(json_string_value(json_object_get(json, "message")), "main: The month's budget of awake hours is spent"));
+        json_decref(json);
+        listen_to_stderr();
+        stub_tell(engine, &(struct event){.kind = EVENT_BUDGET, .database = "main", .state = STATE_ASLEEP, .previous = STATE_ASLEEP}, a);
+        json = the_entry();
+        has(json, "level", "notice");
+        has(json, "MESSAGE_ID", MESSAGE_ID_BUDGET_RENEWED);
+        has(json, "PGWAKE_REASON", NULL);
+        json_decref(json);
+}
+
 #define JOURNAL_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void) {
@@ -162,6 +209,8 @@ int main(void) {
                 JOURNAL_TEST(a_repeated_failure_is_told_once_and_counted),
                 JOURNAL_TEST(a_return_is_a_notice),
                 JOURNAL_TEST(a_wake_and_its_edge_are_one_entry),
+                JOURNAL_TEST(a_wake_by_somebody_else_says_so),
+                JOURNAL_TEST(a_budget_is_an_entry_of_its_own),
         };
 
         return UNIT_RUN(tests);

@@ -9,7 +9,7 @@
 #include "base/queue.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "store/file.h"
+#include "store/history.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -49,7 +49,7 @@ struct writer {
         struct shelf shelf;
         uint64_t taken;
         bool ending;
-        struct file *file;
+        struct history *history;
         bool knows;             /* what is in the file */
         uint64_t limit_in_force;
         unsigned failures;
@@ -63,12 +63,12 @@ struct writer {
 
 static enum store_health health_of(int r) {
         switch (r) {
-        case FILE_GOOD:
-        case FILE_NEW:
+        case HISTORY_GOOD:
+        case HISTORY_NEW:
                 return STORE_GOOD;
-        case FILE_NEWER:
+        case HISTORY_NEWER:
                 return STORE_NEWER;
-        case FILE_FOREIGN:
+        case HISTORY_FOREIGN:
                 return STORE_FOREIGN;
         case ANSWER_UNREAD:
                 return STORE_UNREAD;
@@ -91,7 +91,7 @@ static enum store_health health_of(int r) {
 }
 
 static bool is_final(int r) {
-        return r == FILE_NEWER || r == FILE_FOREIGN || r == ANSWER_UNREAD;
+        return r == HISTORY_NEWER || r == HISTORY_FOREIGN || r == ANSWER_UNREAD;
 }
 
 static void describe(char *sentence, size_t size, const char *path, enum store_health health, int r) {
@@ -139,7 +139,7 @@ static bool set_aside(struct writer *writer) {
 
         if (writer->set_aside >= SET_ASIDE_MAX)
                 return false;
-        r = file_set_aside(writer->path, clock_real_usec(), &aside);
+        r = history_set_aside(writer->path, clock_real_usec(), &aside);
         if (r < 0)
                 return false;
         writer->set_aside++;
@@ -148,70 +148,70 @@ static bool set_aside(struct writer *writer) {
         return true;
 }
 
-/* FILE_GOOD, or why there is no file that could be written. */
+/* HISTORY_GOOD, or why there is no file that could be written. */
 static int take_file(struct writer *writer) {
         uint64_t max_bytes = atomic_load(&writer->max_bytes);
-        struct file *file = NULL;
+        struct history *history = NULL;
         int r;
 
-        r = file_open(writer->path, max_bytes, &file);
-        if (r == FILE_DAMAGED && set_aside(writer))
-                r = file_open(writer->path, max_bytes, &file);
-        if (r == FILE_GOOD && !writer->knows && writer->read) {
-                (void)file_close(file);
+        r = history_open(writer->path, max_bytes, &history);
+        if (r == HISTORY_DAMAGED && set_aside(writer))
+                r = history_open(writer->path, max_bytes, &history);
+        if (r == HISTORY_GOOD && !writer->knows && writer->read) {
+                (void)history_close(history);
                 return ANSWER_UNREAD;
         }
-        if (r != FILE_GOOD && r != FILE_NEW)
+        if (r != HISTORY_GOOD && r != HISTORY_NEW)
                 return r;
         /* Whatever it has now: it may be another one than the last. */
         if (writer->read)
                 shelf_all_wait(&writer->shelf);
-        writer->knows = writer->knows || r == FILE_NEW;
+        writer->knows = writer->knows || r == HISTORY_NEW;
         writer->limit_in_force = max_bytes;
-        writer->file = file;
-        return FILE_GOOD;
+        writer->history = history;
+        return HISTORY_GOOD;
 }
 
 static void follow_limit(struct writer *writer) {
         uint64_t max_bytes = atomic_load(&writer->max_bytes);
 
-        if (writer->file && max_bytes != writer->limit_in_force && file_limit(writer->file, max_bytes) >= 0)
+        if (writer->history && max_bytes != writer->limit_in_force && history_limit(writer->history, max_bytes) >= 0)
                 writer->limit_in_force = max_bytes;
 }
 
 static int write_all(struct writer *writer) {
-        int r = FILE_GOOD;
+        int r = HISTORY_GOOD;
 
-        if (writer->file && file_is_gone(writer->file))
-                writer->file = file_close(writer->file);
-        if (!writer->file)
+        if (writer->history && history_is_gone(writer->history))
+                writer->history = history_close(writer->history);
+        if (!writer->history)
                 r = take_file(writer);
         follow_limit(writer);
-        while (r == FILE_GOOD && writer->shelf.first)
-                r = file_write(writer->file, &writer->shelf);
+        while (r == HISTORY_GOOD && writer->shelf.first)
+                r = history_write(writer->history, &writer->shelf);
         return r;
 }
 
 /* With a full disk it is better kept open: opening takes space. */
 static void let_go(struct writer *writer, int r) {
         if (health_of(r) != STORE_FULL)
-                writer->file = file_close(writer->file);
+                writer->history = history_close(writer->history);
 }
 
 /* Of one that was good when it was opened. */
 static int write_to_a_new_one(struct writer *writer) {
-        writer->file = file_close(writer->file);
-        return set_aside(writer) ? write_all(writer) : FILE_DAMAGED;
+        writer->history = history_close(writer->history);
+        return set_aside(writer) ? write_all(writer) : HISTORY_DAMAGED;
 }
 
 static void try_to_write(struct writer *writer) {
         int r;
 
         r = write_all(writer);
-        if (r == FILE_DAMAGED && writer->file)
+        if (r == HISTORY_DAMAGED && writer->history)
                 r = write_to_a_new_one(writer);
         note(writer, r);
-        if (r == FILE_GOOD) {
+        if (r == HISTORY_GOOD) {
                 writer->failures = 0;
                 return;
         }
@@ -252,8 +252,8 @@ static int read_file(struct writer *writer, struct snapshot **ret_past) {
         r = take_file_at_start(writer);
         if (r > 0 || r == -EBUSY)
                 return r;
-        k = r < 0 ? file_read_only(writer->path, ret_past) : file_read(writer->file, ret_past);
-        if (k == FILE_GOOD)
+        k = r < 0 ? history_read_only(writer->path, ret_past) : history_read(writer->history, ret_past);
+        if (k == HISTORY_GOOD)
                 learn(writer, *ret_past);
         return r < 0 ? r : k;
 }
@@ -277,19 +277,19 @@ static void read_past(struct writer *writer) {
         int r;
 
         r = read_file(writer, &past);
-        if (r == FILE_DAMAGED && writer->file) {
-                writer->file = file_close(writer->file);
+        if (r == HISTORY_DAMAGED && writer->history) {
+                writer->history = history_close(writer->history);
                 if (set_aside(writer))
                         r = read_file(writer, &past);
         }
         note(writer, r);
-        if (r != FILE_GOOD)
+        if (r != HISTORY_GOOD)
                 let_go(writer, r);
         writer->over = is_final(r);
         if (!hand_over(writer, past)) {
                 snapshot_list_free(past);
                 shelf_deinit(&writer->shelf);
-                writer->file = file_close(writer->file);
+                writer->history = history_close(writer->history);
                 writer->knows = false;
         }
 }
@@ -334,7 +334,7 @@ static void *work(void *userdata) {
                 if (!writer->shelf.first)
                         settle(writer);
         }
-        writer->file = file_close(writer->file);
+        writer->history = history_close(writer->history);
         return NULL;
 }
 

@@ -1,4 +1,4 @@
-#include "store/file.h"
+#include "store/history.h"
 
 #include "base/error.h"
 #include "base/macro.h"
@@ -19,35 +19,35 @@
 /* In one transaction: more would only keep the disk busy in one piece. */
 #define BATCH_MAX 256
 
-struct file {
+struct history {
         struct sqlite *sqlite;
         struct rows_writer *rows;
         int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
         uint64_t wal_pages;
 };
 
-static int hold(struct file *file, const char *path) {
+static int hold(struct history *history, const char *path) {
         struct stat st;
 
-        file->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-        if (file->fd < 0 || fstat(file->fd, &st) < 0)
+        history->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        if (history->fd < 0 || fstat(history->fd, &st) < 0)
                 return error_from_errno();
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
-        if (flock(file->fd, LOCK_EX | LOCK_NB) < 0)
+        if (flock(history->fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK ? -EBUSY : error_from_errno();
         return 0;
 }
 
 /* What SQLite makes beside the file gets the file's mode; what an earlier one left has its own. */
-static int hide(const struct file *file, const char *path) {
+static int hide(const struct history *history, const char *path) {
         static const char *const besides[] = {"-wal", "-shm"};
         size_t size = strlen(path) + sizeof("-wal");
         _cleanup_free_ char *beside = malloc(size);
 
         if (!beside)
                 return -ENOMEM;
-        if (fchmod(file->fd, 0600) < 0)
+        if (fchmod(history->fd, 0600) < 0)
                 return error_from_errno();
         for (size_t i = 0; i < ARRAY_LENGTH(besides); i++) {
                 (void)snprintf(beside, size, "%s%s", path, besides[i]);
@@ -63,13 +63,13 @@ static int answer_of_look(int look) {
         switch ((enum schema_answer)look) {
         case SCHEMA_GOOD:
         case SCHEMA_OLD:
-                return FILE_GOOD;
+                return HISTORY_GOOD;
         case SCHEMA_EMPTY:
-                return FILE_NEW;
+                return HISTORY_NEW;
         case SCHEMA_NEWER:
-                return FILE_NEWER;
+                return HISTORY_NEWER;
         case SCHEMA_FOREIGN:
-                return FILE_FOREIGN;
+                return HISTORY_FOREIGN;
         }
         return -EINVAL;
 }
@@ -86,12 +86,12 @@ static int check(struct sqlite *sqlite) {
         return r == 0 ? -EUCLEAN : MIN(r, 0);
 }
 
-int file_limit(struct file *file, uint64_t max_bytes) {
+int history_limit(struct history *history, uint64_t max_bytes) {
         uint64_t page_bytes = 0, wal_pages;
         char sql[160];
         int r;
 
-        r = sqlite_read_number(file->sqlite, "PRAGMA page_size", &page_bytes);
+        r = sqlite_read_number(history->sqlite, "PRAGMA page_size", &page_bytes);
         if (r < 0)
                 return r;
         wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
@@ -99,75 +99,75 @@ int file_limit(struct file *file, uint64_t max_bytes) {
         (void)snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint = %llu; PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
                        (unsigned long long)wal_pages, (unsigned long long)(wal_pages * page_bytes),
                        (unsigned long long)(max_bytes / page_bytes - 2 * wal_pages));
-        file->wal_pages = wal_pages;
-        return sqlite_run(file->sqlite, sql);
+        history->wal_pages = wal_pages;
+        return sqlite_run(history->sqlite, sql);
 }
 
-static int take_over(struct file *file, const char *path, uint64_t max_bytes) {
+static int take_over(struct history *history, const char *path, uint64_t max_bytes) {
         int r, look;
 
-        r = sqlite_open(path, SQLITE_SHARED, &file->sqlite);
+        r = sqlite_open(path, SQLITE_SHARED, &history->sqlite);
         if (r < 0)
                 return r;
-        look = schema_look(file->sqlite);
+        look = schema_look(history->sqlite);
         r = answer_of_look(look);
-        if (r != FILE_GOOD && r != FILE_NEW)
+        if (r != HISTORY_GOOD && r != HISTORY_NEW)
                 return r;
-        r = hide(file, path);
+        r = hide(history, path);
         if (r >= 0)
-                r = sqlite_says(file->sqlite, "PRAGMA journal_mode = WAL", "wal");
+                r = sqlite_says(history->sqlite, "PRAGMA journal_mode = WAL", "wal");
         if (r >= 0)
-                r = r > 0 ? sqlite_run(file->sqlite, "PRAGMA synchronous = NORMAL") : -EIO;
+                r = r > 0 ? sqlite_run(history->sqlite, "PRAGMA synchronous = NORMAL") : -EIO;
         if (r >= 0)
-                r = file_limit(file, max_bytes);
+                r = history_limit(history, max_bytes);
         if (r >= 0 && look != SCHEMA_GOOD)
-                r = schema_bring_up(file->sqlite);
+                r = schema_bring_up(history->sqlite);
         if (r >= 0)
-                r = check(file->sqlite);
+                r = check(history->sqlite);
         if (r >= 0)
-                r = rows_writer_new(file->sqlite, &file->rows);
-        return r < 0 ? r : look == SCHEMA_EMPTY ? FILE_NEW : FILE_GOOD;
+                r = rows_writer_new(history->sqlite, &history->rows);
+        return r < 0 ? r : look == SCHEMA_EMPTY ? HISTORY_NEW : HISTORY_GOOD;
 }
 
 static int damaged_or(int r) {
-        return r == -EUCLEAN ? FILE_DAMAGED : r;
+        return r == -EUCLEAN ? HISTORY_DAMAGED : r;
 }
 
-int file_open(const char *path, uint64_t max_bytes, struct file **ret_file) {
-        struct file *file = calloc(1, sizeof(*file));
+int history_open(const char *path, uint64_t max_bytes, struct history **ret_history) {
+        struct history *history = calloc(1, sizeof(*history));
         int r;
 
-        if (!file)
+        if (!history)
                 return -ENOMEM;
-        file->fd = -1;
-        r = hold(file, path);
+        history->fd = -1;
+        r = hold(history, path);
         if (r >= 0)
-                r = damaged_or(take_over(file, path, max_bytes));
-        if (r == FILE_GOOD || r == FILE_NEW)
-                *ret_file = file;
+                r = damaged_or(take_over(history, path, max_bytes));
+        if (r == HISTORY_GOOD || r == HISTORY_NEW)
+                *ret_history = history;
         else
-                (void)file_close(file);
+                (void)history_close(history);
         return r;
 }
 
-struct file *file_close(struct file *file) {
-        if (!file)
+struct history *history_close(struct history *history) {
+        if (!history)
                 return NULL;
-        file->rows = rows_writer_free(file->rows);
-        file->sqlite = sqlite_close(file->sqlite);
-        close_fd(&file->fd);
-        free(file);
+        history->rows = rows_writer_free(history->rows);
+        history->sqlite = sqlite_close(history->sqlite);
+        close_fd(&history->fd);
+        free(history);
         return NULL;
 }
 
-bool file_is_gone(const struct file *file) {
+bool history_is_gone(const struct history *history) {
         struct stat st;
 
-        return fstat(file->fd, &st) == 0 && st.st_nlink == 0;
+        return fstat(history->fd, &st) == 0 && st.st_nlink == 0;
 }
 
-int file_read(struct file *file, struct snapshot **ret_snapshots) {
-        return damaged_or(rows_read(file->sqlite, ret_snapshots));
+int history_read(struct history *history, struct snapshot **ret_snapshots) {
+        return damaged_or(rows_read(history->sqlite, ret_snapshots));
 }
 
 static int read_in_mode(const char *path, enum sqlite_mode mode, struct snapshot **ret_snapshots) {
@@ -184,7 +184,7 @@ static int read_in_mode(const char *path, enum sqlite_mode mode, struct snapshot
         return r;
 }
 
-int file_read_only(const char *path, struct snapshot **ret_snapshots) {
+int history_read_only(const char *path, struct snapshot **ret_snapshots) {
         int r;
 
         /* Neither mode may make a file: where there is none, nothing is known, and that is no answer from the past. */
@@ -196,37 +196,37 @@ int file_read_only(const char *path, struct snapshot **ret_snapshots) {
         return damaged_or(r);
 }
 
-static size_t batch_of(const struct file *file) {
-        return MAX(MIN(file->wal_pages / PAGES_PER_SNAPSHOT, (uint64_t)BATCH_MAX), UINT64_C(1));
+static size_t batch_of(const struct history *history) {
+        return MAX(MIN(history->wal_pages / PAGES_PER_SNAPSHOT, (uint64_t)BATCH_MAX), UINT64_C(1));
 }
 
-static int write_batch(struct file *file, const struct shelf *shelf, size_t *ret_n) {
+static int write_batch(struct history *history, const struct shelf *shelf, size_t *ret_n) {
         const struct shelf_place *place = shelf->first;
         size_t n = 0;
         int r = 0;
 
-        for (; place && n < batch_of(file) && r >= 0; place = place->next, n++)
-                r = rows_write(file->rows, place->snapshot);
+        for (; place && n < batch_of(history) && r >= 0; place = place->next, n++)
+                r = rows_write(history->rows, place->snapshot);
         *ret_n = n;
         return r;
 }
 
-int file_write(struct file *file, struct shelf *shelf) {
+int history_write(struct history *history, struct shelf *shelf) {
         size_t n = 0;
         int r;
 
-        r = sqlite_run(file->sqlite, "BEGIN IMMEDIATE");
+        r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
         if (r < 0)
                 return damaged_or(r);
-        r = write_batch(file, shelf, &n);
+        r = write_batch(history, shelf, &n);
         if (r >= 0)
-                r = sqlite_run(file->sqlite, "COMMIT");
+                r = sqlite_run(history->sqlite, "COMMIT");
         if (r < 0) {
-                (void)sqlite_run(file->sqlite, "ROLLBACK");
+                (void)sqlite_run(history->sqlite, "ROLLBACK");
                 return damaged_or(r);
         }
         shelf_written(shelf, n);
-        return FILE_GOOD;
+        return HISTORY_GOOD;
 }
 
 /* OLD becomes NEW, unless something of that name is there: -EEXIST. */
@@ -257,7 +257,7 @@ static void move_beside(const char *path, const char *aside, const char *suffix)
                 (void)unlink(old);
 }
 
-int file_set_aside(const char *path, uint64_t now_real_usec, char **ret_path) {
+int history_set_aside(const char *path, uint64_t now_real_usec, char **ret_path) {
         time_t seconds = (time_t)(now_real_usec / USEC_PER_SEC);
         char when[sizeof("20261122T190405Z")] = "";
         struct tm tm;

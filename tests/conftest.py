@@ -14,6 +14,7 @@ from rig.daemon import Daemon
 from rig.fake import Fake
 from rig.folder import make_folder, remove_folder
 from rig.nap import Nap
+from rig.neon import DOMAIN, Neon, issue
 from rig.postgres import Template
 
 _RUN = "PGRIG_RUN"  # the environment carries the folder to the workers
@@ -112,6 +113,18 @@ def make_nap(tmp: Path, run_folder: Path):
 
     def make(name: str = "nap", **options) -> Nap:
         return Nap(tmp, run_folder, name, **options)
+
+    yield _factory(make, opened)
+    _close_all(opened)
+
+
+@pytest.fixture
+def make_neon(tmp: Path, run_folder: Path, ca: CA):
+    """make_neon(suspend_after=2, wake_delay="fixed 0.5", domain=..., ...) -> a listening Neon, asleep."""
+    opened: list[Neon] = []
+
+    def make(name: str = "neon", domain: str = DOMAIN, **options) -> Neon:
+        return Neon(tmp, ca, issue(ca, domain), run_folder, name, domain=domain, **options)
 
     yield _factory(make, opened)
     _close_all(opened)

@@ -19,22 +19,18 @@ answer goes to stderr) and on a UNIX socket (every line is answered):
 import argparse
 import asyncio
 import json
-import os
-import signal
 import sys
-import threading
-from concurrent.futures import CancelledError
 from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from rig import program
 from rig.cluster import Cluster
-from rig.folder import make_folder, remove_folder
+from rig.lifecycle import CannotWake
 from rig.listener import Listener
 from rig.napsession import Front, NapSession
-from rig.postgres import Template
-from rig.sleeper import CannotWake, Sleeper
+from rig.sleeper import Sleeper
 from rig.truth import TruthLog
 
 
@@ -107,100 +103,18 @@ class NappingServer:
         return "ok"
 
 
-async def obey_client(server: NappingServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Obeys the lines of a control connection, each answered by one line."""
-    try:
-        while line := await reader.readline():
-            writer.write((await server.obey(line.decode().strip())).encode() + b"\n")
-            await writer.drain()
-    except ConnectionError:
-        pass
-    finally:
-        writer.close()
-
-
-def obey_stdin(server: NappingServer, loop: asyncio.AbstractEventLoop) -> None:
-    """Reads commands in a thread: an event loop would make a shared terminal non-blocking. Raw reads, because a
-    thread inside sys.stdin cannot be left behind at exit."""
-    rest = b""
-    while data := os.read(0, 4096):
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            try:
-                answer = asyncio.run_coroutine_threadsafe(server.obey(line.decode().strip()), loop).result()
-            except (RuntimeError, CancelledError):
-                return  # the loop is gone
-            if answer != "ok":
-                print(answer, file=sys.stderr, flush=True)
-
-
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    head, _, tail = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(description=head, epilog=tail, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 takes a free one")
-    parser.add_argument("--suspend-after", type=float, default=5.0, metavar="SECONDS")
+    parser = program.described(__doc__)
+    program.common_options(parser)
     parser.add_argument("--wake-delay", type=float, default=0.0, metavar="SECONDS", help="on top of PostgreSQL's start")
-    parser.add_argument("--refuse", action="store_true", help="begin with refused connects")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="keep the data here (made if it is not there)")
-    parser.add_argument("--template", type=Path, metavar="DIR", help="share initdb's result in this folder")
-    parser.add_argument("--user", default="app")
-    parser.add_argument("--password", default="secret")
-    parser.add_argument("--db", default="app")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of PostgreSQL")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="write the truth there as well")
-    parser.add_argument("--quiet", action="store_true", help="write no truth to stdout")
-    parser.add_argument("--control", type=Path, metavar="SOCKET", help="a UNIX socket for commands")
     return parser.parse_args(argv)
-
-
-def prepare_cluster(options: argparse.Namespace, folder: Path) -> Cluster:
-    """A stopped cluster with the role and the database, reachable over its UNIX socket alone."""
-    known = options.data and (options.data / "nap" / "data").exists()
-    settings = dict(each.split("=", 1) for each in options.set)
-    home = options.data or folder
-    home.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(home, Template(options.template or folder), "nap", hba="scram-sha-256", listen_addresses="",
-                      **settings)
-    if not known:
-        cluster.start()
-        cluster.create_app(options.user, options.password, options.db)
-        cluster.stop()
-    return cluster
-
-
-async def serve(options: argparse.Namespace, cluster: Cluster, truth: TruthLog) -> None:
-    loop = asyncio.get_running_loop()
-    host, _, port = options.listen.rpartition(":")
-    server = NappingServer(cluster, truth, host.strip("[]") or "127.0.0.1", int(port), options.suspend_after,
-                           options.wake_delay)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stopped.set)
-    if options.control:
-        await asyncio.start_unix_server(lambda r, w: obey_client(server, r, w), str(options.control))
-    threading.Thread(target=obey_stdin, args=(server, loop), name="stdin", daemon=True).start()
-    await server.start(options.refuse)
-    await server.stopped.wait()
-    await server.stop()
 
 
 def main() -> int:
     options = parse_arguments()
-    folder = make_folder(prefix="pgnap-")
-    truth = TruthLog(stdout=not options.quiet, path=options.log)
-    cluster = None
-    # Until the loop handles them, the first signals must still lead through the cleaning up below.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        cluster = prepare_cluster(options, folder)
-        asyncio.run(serve(options, cluster, truth))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if cluster:
-            cluster.close()
-        truth.close()
-        remove_folder(folder)
-    return 0
+    return program.run(options, "pgnap-", lambda folder: program.prepare_cluster(options, folder),
+                       lambda cluster, truth: NappingServer(cluster, truth, *program.listen_address(options),
+                                                            options.suspend_after, options.wake_delay))
 
 
 if __name__ == "__main__":

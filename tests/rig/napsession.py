@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from rig import wire
-from rig.listener import reset
-from rig.sleeper import Activity, CannotWake, Sleeper
+from rig.lifecycle import CannotWake
+from rig.relay import Relay
+from rig.sleeper import Sleeper
 from rig.truth import TruthLog
 
 
@@ -40,8 +41,6 @@ class NapSession:
         self._reader = reader
         self._writer = writer
         self._opening: wire.Opening | None = None
-        self._activity = Activity(self._activity_changed)
-        self._ending: dict[str, object] = {}
 
     async def run(self) -> None:
         try:
@@ -156,57 +155,13 @@ class NapSession:
 
     async def _relay(self, server_reader: asyncio.StreamReader, server_writer: asyncio.StreamWriter) -> None:
         self._front.sessions[self.number] = self
-        self._ending = {"by": "server", "sqlstate": None, "terminated": False}
         self._emit("session_open", application=self._application(), user=self._opening.parameters.get("user"))
-        upward = asyncio.create_task(self._pump(self._reader, server_writer, self._scan_client()))
-        downward = asyncio.create_task(self._pump(server_reader, self._writer, self._scan_server()))
+        relay = Relay((self._reader, self._writer), (server_reader, server_writer), self._front.flowing, self._activity_changed)
         try:
-            await asyncio.wait([upward, downward], return_when=asyncio.FIRST_COMPLETED)
-            if upward.done() and not downward.done():
-                self._ending["by"] = "client"
-                if server_writer.can_write_eof():
-                    server_writer.write_eof()
-                await asyncio.wait([downward], timeout=5)
+            await relay.run()
         finally:
-            broken = any(task.done() and not task.cancelled() and task.exception() for task in (upward, downward))
-            for task in (upward, downward):
-                task.cancel()
-            await asyncio.gather(upward, downward, return_exceptions=True)
-            if broken:
-                reset(self._writer)
-            else:
-                self._writer.close()
             self._front.sessions.pop(self.number, None)
-            self._emit("session_close", **self._ending)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, scan) -> None:
-        next(scan)
-        while data := await source.read(65536):
-            scan.send(data)
-            await self._front.flowing.wait()
-            sink.write(data)
-            await sink.drain()
-        await self._front.flowing.wait()
-
-    def _scan_client(self):
-        scanner = wire.Scanner()
-        while True:
-            data = yield
-            for kind, _ in scanner.feed(data):
-                if kind == b"X":
-                    self._ending.update(by="client", terminated=True)
-                self._activity.client_said(kind)
-
-    def _scan_server(self):
-        scanner = wire.Scanner()
-        while True:
-            data = yield
-            for kind, payload in scanner.feed(data):
-                self._activity.server_said(kind, payload)
-                if kind == b"E":
-                    fields = wire.parse_report(payload)
-                    if fields.get("V", fields.get("S")) in ("FATAL", "PANIC"):
-                        self._ending["sqlstate"] = fields.get("C")
+            self._emit("session_close", **relay.ending)
 
     def _activity_changed(self, active: bool) -> None:
         self._emit("session_active" if active else "session_idle")

@@ -1,0 +1,37 @@
+"""A day in the life of a database that sleeps, told by pgwaked and by the truth; the long one is ./dev bench day."""
+
+from rig import day
+from rig.edges import quick
+from rig.patience import patient
+
+SUSPEND = 5.0
+
+
+def sleepy(conninfo: str, **more) -> dict:
+    settings = {"provider": "neon", "suspend_after": f"{SUSPEND}s", "door_interval": "300ms", "ping_interval": "500ms", "linger": "200ms",
+                "wake_at_start": False, "login_interval": "1h"}
+    return quick("main", conninfo, **{**settings, **more})
+
+
+def test_a_day_under_leases_costs_what_it_must_and_is_counted_truly(make_neon, make_daemon):
+    neon = make_neon(suspend_after=SUSPEND, wake_delay="lognormal 0.5 1.2", seed=7)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
+    bursts = day.plan(100, SUSPEND, seed=3)
+    told, application = day.live(daemon, neon, bursts)
+    truth = day.true_wakes(neon)
+    print(f"{len(bursts)} bursts, {application.queries} queries; wakes told {told.wakes}, in truth {truth}")
+    assert told.wakes["other"] == truth["visitor"] >= 1
+    assert told.wakes["lease"] == truth["pgwaked"] >= 3
+    assert sum(told.wakes.values()) == sum(truth.values())
+    assert not day.wakes_without_demand(neon, application)
+
+    true_latencies = day.true_latencies(neon)
+    assert len(told.latencies) == len(true_latencies)
+    worst = max(abs(ours - true) - 0.05 * true for ours, true in zip(told.latencies, true_latencies))
+    print(f"wake latencies told {[round(each, 3) for each in told.latencies]}, in truth {[round(each, 3) for each in true_latencies]}")
+    assert worst < patient(0.02), (told.latencies, true_latencies)
+
+    awake = day.true_awake(neon)
+    print(f"awake for {told.awake:.2f} s, in truth {awake:.2f} s; because of us {told.ours:.2f} s")
+    assert abs(told.awake - awake) < 0.02 * awake
+    assert told.ours <= told.awake

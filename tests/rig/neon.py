@@ -1,0 +1,81 @@
+"""The stand-in for Neon as a process of its own, driven from a test."""
+
+from pathlib import Path
+
+import psycopg2
+
+from rig.ca import CA, Certificate
+from rig.driver import Driver
+from rig.postgres import SUPERUSER
+from rig.troubles import TROUBLES, Trouble
+
+DOMAIN = "eu-central-1.aws.neon.test"
+
+
+def issue(ca: CA, domain: str = DOMAIN) -> Certificate:
+    """A certificate for every endpoint of a region."""
+    return ca.issue(dns=(f"*.{domain}",), ips=())
+
+
+class Neon(Driver):
+    """Starts neonserver.py, waits until it listens, reads its truth and gives it commands.
+
+    Options are neonserver.py's: Neon(folder, ca, certificate, suspend_after=2, wake_delay="lognormal 0.5 1.2", seed=1,
+    set=["max_connections=5"]). `endpoint` and `domain` make the host's name; with domain="eu-central-1.aws.neon.tech" and a
+    certificate for it pgwaked knows the provider by itself: nothing is looked up in the DNS.
+    status(): state, awake_seconds, wakes, wakes_by_cause, wakes_by_application, logins, wrong_passwords, doors,
+    doors_by_application, sessions, connections.
+    """
+
+    def __init__(self, folder: Path, ca: CA, certificate: Certificate, template: Path | None = None, name: str = "neon",
+                 user: str = "app", password: str = "secret", db: str = "app", host: str = "127.0.0.1", port: int = 0,
+                 endpoint: str = "ep-cool-1", domain: str = DOMAIN, **options: object):
+        self.endpoint, self.domain = endpoint, domain
+        self._ca = ca
+        super().__init__("neonserver.py", folder, template, name, user, password, db, host, port,
+                         {"endpoint": endpoint, "domain": domain, "certificate": certificate.cert, "key": certificate.key, **options})
+
+    def conninfo(self, pooled: bool = False, **more: object) -> str:
+        """As Neon's console gives it, through the pooler or not; with `more` over it, where None takes a key away."""
+        parts = {"host": f"{self.endpoint}{'-pooler' if pooled else ''}.{self.domain}", "hostaddr": self.host, "port": self.port,
+                 "user": self.user, "password": self.password, "dbname": self.db, "sslmode": "verify-full",
+                 "sslrootcert": self._ca.cert, "channel_binding": "require", **more}
+        return " ".join(f"{key}='{value}'" for key, value in parts.items() if value is not None)
+
+    def sql(self, query: str) -> list[tuple]:
+        """Runs a query inside the compute as the service's own superuser: no activity, and no wake."""
+        inside = self.truth.of("listening")[0]["compute"]
+        connection = psycopg2.connect(host=inside["host"], port=inside["port"], user=SUPERUSER, dbname="postgres")
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def trouble(self, name: str) -> Trouble:
+        """From now on logins fail with this one of TROUBLES; "off" ends it."""
+        self.command(f"trouble {name}")
+        return TROUBLES.get(name)
+
+
+def awake_usec(events: list[dict], until_usec: int | None = None) -> int:
+    """The time awake that a truth log tells, up to a monotonic moment (by default: up to its last event)."""
+    total = 0
+    since: int | None = None
+    for event in events:
+        at = event["monotonic_usec"]
+        if until_usec is not None and at > until_usec:
+            continue
+        if event["event"] == "started":
+            since = at
+        elif event["event"] in ("suspend_begin", "crashed") and since is not None:
+            total += at - since
+            since = None
+    if since is not None:
+        total += (until_usec if until_usec is not None else events[-1]["monotonic_usec"]) - since
+    return total
+
+
+__all__ = ["DOMAIN", "Neon", "TROUBLES", "Trouble", "awake_usec", "issue"]

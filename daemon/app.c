@@ -131,7 +131,7 @@ static int start(struct app *app, const struct config *config) {
         struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .userdata = app};
         int r;
 
-        r = engine_new(app->event, config, &app->engine);
+        r = engine_new(app->event, config, NULL, &app->engine);
         if (r < 0)
                 return refused("start", "the engine", r);
         /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */

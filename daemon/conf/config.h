@@ -35,7 +35,7 @@ struct config_source {
 };
 
 /* The number of rows of the option table that a database has, and that the daemon has; conf/option.c holds itself against them. */
-#define CONFIG_DATABASE_OPTIONS 30
+#define CONFIG_DATABASE_OPTIONS 31
 #define CONFIG_GLOBAL_OPTIONS 12
 
 struct expect {
@@ -71,6 +71,7 @@ struct database_config {
         unsigned rise;
         unsigned fall;
         uint64_t linger_usec;        /* 0: not at all */
+        uint64_t lease_grace_usec;   /* 0: not at all */
         uint64_t fresh_for_usec;     /* 0: 2.5 intervals of what renews the verdict */
         uint64_t suspend_after_usec; /* 0: the provider's */
         bool wake_at_start;

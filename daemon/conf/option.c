@@ -106,6 +106,8 @@ static const struct option database_options[] = {
          .help = "So many failures in a row make it down."},
         {"linger", OPTION_DURATION, DATABASE(linger_usec), .flags = OPTION_RELOADABLE | OPTION_ZERO, TIMING, .default_text = "60s",
          .help = "Demand goes on for so long after its end."},
+        {"lease_grace", OPTION_DURATION, DATABASE(lease_grace_usec), .flags = OPTION_RELOADABLE | OPTION_ZERO, TIMING, .default_text = "10s",
+         .help = "After a restart of the daemon those who held a lease have so long to come back before it may sleep."},
         {"fresh_for", OPTION_DURATION, DATABASE(fresh_for_usec), .flags = OPTION_RELOADABLE | OPTION_AUTO, TIMING, .default_text = "auto",
          .help = "A verdict is believed for so long; auto is 2.5 intervals of what renews it."},
         {"suspend_after", OPTION_DURATION, DATABASE(suspend_after_usec), .flags = OPTION_RELOADABLE | OPTION_AUTO, TIMING,
@@ -124,9 +126,8 @@ static const struct option database_options[] = {
          .help = "The text that expect.query must answer in its first column; any by default."},
         {"required", OPTION_BOOL, DATABASE(required), .flags = OPTION_RELOADABLE, .default_text = "true",
          .help = "Whether /readyz without a name and ready.on wait for it."},
-        {"budget.awake_hours", OPTION_HOURS, DATABASE(budget_awake_usec), .flags = OPTION_RELOADABLE | OPTION_NO_EFFECT, BETWEEN(0, 744),
-         .default_text = "0",
-         .help = "Hours a month that we may keep it awake; 0 for no limit."},
+        {"budget.awake_hours", OPTION_HOURS, DATABASE(budget_awake_usec), .flags = OPTION_RELOADABLE, BETWEEN(0, 744), .default_text = "0",
+         .help = "When it was awake for so many hours of a calendar month (UTC), we neither wake it nor keep it awake; 0 for no limit."},
 };
 
 _Static_assert(ARRAY_LENGTH(global_options) == CONFIG_GLOBAL_OPTIONS, "struct config holds a source for each global option");

@@ -40,9 +40,18 @@ void drive_publish(struct engine *engine, const struct target *target, struct ed
         edges->n = 0;
 }
 
+void drive_touch(struct engine *engine, const struct target *target) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->touched)
+                        o->touched(o->userdata, target);
+}
+
 void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges) {
         registry_note_state(engine->registry, target, previous);
         drive_publish(engine, target, edges);
+        drive_touch(engine, target);
+        if (target->budget_spent && target->leases)
+                leases_end(engine, target, LEASE_END_BUDGET, clock_now());
 }
 
 /*

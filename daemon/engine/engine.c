@@ -14,7 +14,7 @@ static unsigned count_processors(void) {
         return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
 }
 
-int engine_new(sd_event *event, const struct config *config, struct engine **ret_engine) {
+int engine_new(sd_event *event, const struct config *config, const struct engine_past *past, struct engine **ret_engine) {
         struct engine *engine = calloc(1, sizeof(*engine));
         struct instant now = clock_now();
         int r;
@@ -25,6 +25,8 @@ int engine_new(sd_event *event, const struct config *config, struct engine **ret
         engine->config = config;
         engine->armed_boot_usec = USEC_INFINITY;
         engine->suspended_usec = now.suspended_usec;
+        if (past)
+                engine->past = *past;
         r = registry_new(&engine->registry);
         if (r >= 0)
                 r = probe_pool_new(event, MIN(count_processors(), PROBERS_MAX), drive_take_report, engine, &engine->pool);
@@ -34,6 +36,8 @@ int engine_new(sd_event *event, const struct config *config, struct engine **ret
                 (void)sd_event_source_set_description(engine->timer, "engine-due");
                 r = sd_event_source_set_enabled(engine->timer, SD_EVENT_OFF);
         }
+        if (r >= 0)
+                r = leases_init(engine, now.real_usec);
         for (size_t i = 0; r >= 0 && i < config->n_databases; i++) {
                 struct target *target;
 
@@ -55,6 +59,7 @@ struct engine *engine_free(struct engine *engine, uint64_t timeout_usec) {
                 return NULL;
         engine->pool = probe_pool_free(engine->pool, timeout_usec);
         engine->timer = sd_event_source_disable_unref(engine->timer);
+        leases_deinit(engine);
         heap_deinit(&engine->due);
         heap_deinit(&engine->waiting);
         engine->registry = registry_free(engine->registry);
@@ -98,6 +103,7 @@ enum reason engine_wake(struct engine *engine, struct target *target, enum wake_
         struct instant now = drive_observe_clock(engine);
         enum reason refusal = target_wake(target, cause, now);
 
+        drive_touch(engine, target);
         drive_attend(engine, target, now);
         drive_arm(engine);
         return refusal;

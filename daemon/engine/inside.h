@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/lease.h"
 #include "probe/pool.h"
 
 struct engine {
@@ -20,6 +21,12 @@ struct engine {
         uint64_t next_attempt_id;
         uint64_t sequence;
         uint64_t suspended_usec;
+        struct engine_past past;
+
+        sd_event_source *expiry_timer; /* of the leases with a time limit; CLOCK_REALTIME */
+        struct heap expiring;
+        size_t n_leases;
+        uint64_t next_lease_id;
 };
 
 /* drive.c: what is due is done, what was found is told. */
@@ -30,6 +37,8 @@ void drive_arm(struct engine *engine);
 void drive_publish(struct engine *engine, const struct target *target, struct edges *edges);
 /* After a step: the registry's counts first, so that observers read what is true now. */
 void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges);
+/* What outlives the daemon changed. */
+void drive_touch(struct engine *engine, const struct target *target);
 /* Starts what is due for TARGET, or queues it, and notes when to look at it again. */
 void drive_attend(struct engine *engine, struct target *target, struct instant now);
 /* A place is free: what waited longest is started, if it still has something to ask. */
@@ -40,6 +49,15 @@ void drive_give_place_back(struct engine *engine, const struct target *target);
 struct instant drive_observe_clock(struct engine *engine);
 int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 void drive_take_report(void *userdata, const struct probe_report *report);
+
+/* lease.c: who needs a database. */
+
+int leases_init(struct engine *engine, uint64_t now_real_usec);
+void leases_deinit(struct engine *engine);
+/* Ends all of TARGET. */
+void leases_end(struct engine *engine, struct target *target, enum lease_end why, struct instant now);
+/* A reload replaced FROM, which has none then. */
+void leases_move(struct target *from, struct target *to, struct instant now);
 
 /* members.c: who is watched. */
 

@@ -3,6 +3,19 @@
 
 #include "base/error.h"
 
+/* What lies further back than this was no restart: who held a lease then has had the time to come back, or has gone. */
+#define PRESUME_WITHIN_USEC USEC_PER_MINUTE
+
+static void recall(struct engine *engine, struct target *target, struct instant now) {
+        struct memory memory;
+
+        if (!engine->past.recall || !engine->past.recall(engine->past.userdata, target->config->name, &memory))
+                return;
+        target_restore(target, &memory, REASON_STALE, now);
+        if (memory.held && usec_sub(now.real_usec, memory.saved_real_usec) < PRESUME_WITHIN_USEC)
+                target_presume_demand(target, target->config->lease_grace_usec, now);
+}
+
 int members_add(struct engine *engine, const struct database_config *config, struct instant now, struct target **ret_target) {
         struct target *target = NULL;
         int r;
@@ -15,6 +28,7 @@ int members_add(struct engine *engine, const struct database_config *config, str
                 (void)target_free(target);
                 return r;
         }
+        recall(engine, target, now);
         *ret_target = target;
         return 0;
 }
@@ -25,7 +39,8 @@ void members_let_go(struct engine *engine, struct target *target) {
         heap_remove(&engine->waiting, &target->waiting);
 }
 
-static void remove_target(struct engine *engine, struct target *target) {
+static void remove_target(struct engine *engine, struct target *target, struct instant now) {
+        leases_end(engine, target, LEASE_END_REMOVED, now);
         members_let_go(engine, target);
         heap_remove(&engine->due, &target->due);
         registry_remove(engine->registry, target);
@@ -64,23 +79,37 @@ static void sweep(struct engine *engine, const struct config *config, struct ins
                 if (!database) {
                         summary->removed++;
                         tell_membership(engine, target, EVENT_REMOVED, target->state, now);
-                        remove_target(engine, target);
+                        remove_target(engine, target, now);
                 }
         }
 }
 
-/* A database whose settings changed starts anew; its generation only grows, for sessions of others may be those of another server. */
+/*
+ * A database whose settings changed starts anew, but for what is counted and who needs it. Its generation only grows, for sessions of others
+ * may be those of another server.
+ */
 static int replace_target(struct engine *engine, struct target *old, const struct database_config *config, struct instant now) {
-        uint64_t generation = old->generation + 1;
         enum state previous = old->state;
         struct target *target = NULL;
+        struct memory memory;
         int r;
 
-        remove_target(engine, old);
-        r = members_add(engine, config, now, &target);
-        if (r < 0)
+        target_remember(old, now, &memory);
+        memory.generation++;
+        r = target_new(++engine->next_target_id, config, now, &target);
+        if (r < 0) {
+                remove_target(engine, old, now);
                 return r;
-        target->generation = generation;
+        }
+        target_restore(target, &memory, REASON_NOT_CHECKED, now);
+        leases_move(old, target, now);
+        remove_target(engine, old, now);
+        r = registry_add(engine->registry, target);
+        if (r < 0) {
+                leases_end(engine, target, LEASE_END_REMOVED, now);
+                (void)target_free(target);
+                return r;
+        }
         tell_membership(engine, target, EVENT_STATE, previous, now);
         drive_attend(engine, target, now);
         return 0;

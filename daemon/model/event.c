@@ -13,6 +13,7 @@ static const char *const event_kind_names[] = {
         [EVENT_WAKE] = "wake",
         [EVENT_ADDED] = "added",
         [EVENT_REMOVED] = "removed",
+        [EVENT_BUDGET] = "budget",
 };
 
 const char *wake_cause_name(enum wake_cause cause) {

@@ -30,6 +30,7 @@ struct provider {
         const char *host_part;            /* NULL, or what a host with such a suffix must also contain */
         bool suspends;
         uint64_t suspend_after_usec; /* its default; 0 when it does not suspend */
+        uint64_t usual_wake_usec;    /* how long a wake takes as far as is published; 0: not known */
         bool door_is_free;           /* a door check neither wakes nor costs */
         bool session_keeps_awake;    /* an idle session prevents the suspend: none is held */
         bool connect_hangs_in_wake;  /* the wake hangs already before authentication */

@@ -101,6 +101,7 @@ int missing_note(struct missing *missing, const struct event *event, const struc
                         drop(missing, target->id);
                 return 0;
         case EVENT_WAKE:
+        case EVENT_BUDGET:
                 return 0;
         }
         return 0;

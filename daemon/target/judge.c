@@ -4,7 +4,7 @@
  */
 #include "base/backoff.h"
 #include "base/macro.h"
-#include "target/target.h"
+#include "target/account.h"
 #include "target/verdict.h"
 
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
@@ -154,8 +154,9 @@ static enum machine_event judge_answer(struct target *t, const struct attempt *a
 static void note_server(struct target *t, const struct attempt *attempt, struct instant now) {
         if (attempt->server.lag_usec == 0)
                 t->caught_up_boot_usec = now.boot_usec;
-        if (t->server_known && t->server.started_real_usec != attempt->server.started_real_usec)
+        if (t->server_started_real_usec && t->server_started_real_usec != attempt->server.started_real_usec)
                 t->generation++;
+        t->server_started_real_usec = attempt->server.started_real_usec;
         t->server = attempt->server;
         t->server_known = true;
 }
@@ -249,10 +250,9 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
  * tried again says nothing new the second time: who lets in and cuts is asked in the rhythm of retries, not thousands of times a second.
  */
 static void ask_after_cut(struct target *t, struct instant now) {
-        bool login_follows = t->policy == POLICY_IS_KEEP_AWAKE || t->demand_until_boot_usec;
         bool cut_young = now.boot_usec < usec_add(t->finished_boot_usec[CHECK_LOGIN], t->retry_delay_usec);
 
-        t->check_at_once = !(login_follows && cut_young && t->cut_young);
+        t->check_at_once = !(policy_asks(t) && cut_young && t->cut_young);
         t->cut_young = cut_young;
 }
 
@@ -320,6 +320,13 @@ void target_finish(struct target *t, const struct attempt *attempt, bool own_net
         count(t, attempt, reason);
         plan_retry(t, reason);
         t->in_flight_boot_usec = 0;
+        account_settle(t, now); /* what was until now was before this question */
+        if (was_answered(attempt)) {
+                t->asked_boot_usec = query_sent_boot_usec(attempt, now);
+                account_begin(t, attempt->server.uptime_usec, now);
+        }
+        account_settle(t, now);
+        account_check_budget(t, now, edges);
 }
 
 static bool looks_like_suspend(const struct target *t, const struct attempt *end, bool bare_eof, struct instant now) {
@@ -341,6 +348,8 @@ void target_session_ended(struct target *t, const struct attempt *end, bool bare
         t->failures_total++;
         t->failures_by_reason[end->reason]++;
         verdict_step(t, MACHINE_CUT, (struct evidence_brought){end->reason, end->sqlstate, end->detail, NULL}, now, edges);
+        account_settle(t, now);
+        account_check_budget(t, now, edges);
 }
 
 /* What is down because logins were taken and not answered is down still when the next one is not answered either. */

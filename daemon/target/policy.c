@@ -31,6 +31,10 @@ enum policy policy_choose(enum policy_choice choice, const struct provider *prov
         return provider->suspends ? POLICY_IS_ON_DEMAND : POLICY_IS_KEEP_AWAKE;
 }
 
+bool policy_asks(const struct target *t) {
+        return !t->budget_spent && (t->policy == POLICY_IS_KEEP_AWAKE || target_has_demand(t));
+}
+
 static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
 
 static struct plan check_after(const struct target *t, enum check check, uint64_t delay_usec) {
@@ -40,10 +44,14 @@ static struct plan check_after(const struct target *t, enum check check, uint64_
 }
 
 /* A retry counts from the last attempt of any kind: a failed ping is followed by a login after the same delay. */
-static struct plan retry_login(const struct target *t) {
+uint64_t policy_retry_boot_usec(const struct target *t) {
         uint64_t last = MAX(t->finished_boot_usec[CHECK_LOGIN], t->finished_boot_usec[CHECK_PING]);
 
-        return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = last ? usec_add(last, t->retry_delay_usec) : 0};
+        return last ? usec_add(last, t->retry_delay_usec) : 0;
+}
+
+static struct plan retry_login(const struct target *t) {
+        return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = policy_retry_boot_usec(t)};
 }
 
 static struct plan earlier(struct plan a, struct plan b) {
@@ -98,21 +106,13 @@ static struct plan plan_door(const struct target *t) {
 struct plan policy_next(const struct target *t) {
         if (t->in_flight || t->paused_until_boot_usec)
                 return nothing;
-        switch (t->policy) {
-        case POLICY_IS_KEEP_AWAKE:
-                return plan_login(t);
-        case POLICY_IS_ON_DEMAND:
-        case POLICY_IS_OBSERVE:
-                return t->demand_until_boot_usec ? plan_login(t) : plan_door(t);
-        }
-        return nothing;
+        return policy_asks(t) ? plan_login(t) : plan_door(t);
 }
 
 struct plan policy_next_ping(const struct target *t) {
         bool answers = (t->state == STATE_AWAKE && !t->login_must_clear) || t->state == STATE_DEGRADED;
-        bool asked = t->policy == POLICY_IS_KEEP_AWAKE || t->demand_until_boot_usec;
 
-        if (t->in_flight || t->paused_until_boot_usec || !answers || !asked)
+        if (t->in_flight || t->paused_until_boot_usec || !answers || !policy_asks(t))
                 return nothing;
         return plan_ping(t);
 }

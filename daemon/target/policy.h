@@ -5,6 +5,8 @@
 #include "model/check.h"
 #include "model/provider.h"
 
+#include <stdbool.h>
+
 enum policy {
         POLICY_IS_KEEP_AWAKE,
         POLICY_IS_ON_DEMAND,
@@ -24,6 +26,10 @@ struct plan {
         uint64_t due_boot_usec; /* USEC_INFINITY: nothing is to be asked */
 };
 
+/* Whether it is we who keep it awake: by the policy, or by demand; and the budget lets us. */
+bool policy_asks(const struct target *target);
+/* When the next login is due by the rhythm of retries. */
+uint64_t policy_retry_boot_usec(const struct target *target);
 /* The next check of TARGET, from what is known now. A due time in the past means at once. */
 struct plan policy_next(const struct target *target);
 /* The next ping alone: what goes on while another check that is due has to wait. */

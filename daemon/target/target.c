@@ -2,16 +2,12 @@
 
 #include "base/backoff.h"
 #include "base/macro.h"
+#include "target/account.h"
+#include "target/demand.h"
 #include "target/verdict.h"
 #include "target/wake.h"
 
 #include <errno.h>
-
-static void set_demand(struct target *t, enum wake_cause cause, struct instant now) {
-        /* Until it is awake; from then on `linger` (judge.c). A wake that never ends is no demand for ever. */
-        t->demand_until_boot_usec = usec_add(now.boot_usec, usec_add(t->config->wake_timeout_usec, t->config->linger_usec));
-        t->demand_cause = cause;
-}
 
 void target_plan_interval(struct target *t, enum check check) {
         const struct database_config *config = t->config;
@@ -46,8 +42,9 @@ int target_new(uint64_t id, const struct database_config *config, struct instant
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 target_plan_interval(t, (enum check)check);
         t->retry_delay_usec = config->retry_interval_usec;
+        t->counted_boot_usec = t->asking_since_boot_usec = now.boot_usec;
         if (config->wake_at_start && t->policy == POLICY_IS_ON_DEMAND)
-                set_demand(t, WAKE_START, now);
+                demand_start(t, now);
         *ret_target = t;
         return 0;
 }
@@ -99,32 +96,20 @@ static uint64_t expiry(const struct target *t) {
         return t->fresh_until_boot_usec ? t->fresh_until_boot_usec : USEC_INFINITY;
 }
 
-static uint64_t demand_end(const struct target *t) {
-        return t->demand_until_boot_usec ? t->demand_until_boot_usec : USEC_INFINITY;
-}
-
 uint64_t target_due(const struct target *t) {
-        uint64_t due = MIN(expiry(t), wake_deadline(t));
+        uint64_t due = MIN(MIN(expiry(t), wake_deadline(t)), account_due(t));
 
         if (t->paused_until_boot_usec)
                 return MIN(due, t->paused_until_boot_usec);
-        if (t->policy != POLICY_IS_KEEP_AWAKE)
-                due = MIN(due, demand_end(t));
+        due = MIN(due, demand_due(t));
         return t->in_flight ? MIN(due, t->slow_due_boot_usec) : due;
-}
-
-/* What the state rests on changes when demand ends: a session that was pinged becomes the sentinel, which renews by living. */
-static void end_demand(struct target *t) {
-        t->demand_until_boot_usec = 0;
-        if ((t->state == STATE_AWAKE || t->state == STATE_DEGRADED) && t->policy != POLICY_IS_KEEP_AWAKE && t->session_held)
-                t->fresh_until_boot_usec = usec_add(t->evidence_boot_usec, verdict_lifetime_usec(t));
 }
 
 void target_tick(struct target *t, struct instant now, struct edges *edges) {
         if (t->paused_until_boot_usec && t->paused_until_boot_usec <= now.boot_usec)
                 target_pause(t, 0, now, edges);
-        if (t->demand_until_boot_usec && t->demand_until_boot_usec <= now.boot_usec)
-                end_demand(t);
+        if (demand_due(t) <= now.boot_usec)
+                demand_lapse(t, now);
         if (wake_deadline(t) <= now.boot_usec) {
                 verdict_step(t, MACHINE_WAKE_TIMEOUT, (struct evidence_brought){.reason = REASON_WAKE_TIMEOUT}, now, edges);
                 wake_fail(t);
@@ -133,11 +118,14 @@ void target_tick(struct target *t, struct instant now, struct edges *edges) {
                 t->fresh_until_boot_usec = 0;
                 verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
         }
+        account_settle(t, now);
+        account_check_budget(t, now, edges);
 }
 
 void target_host_suspended(struct target *t, struct instant now, struct edges *edges) {
         if (t->paused_until_boot_usec)
                 return;
+        account_interrupt(t, now);
         t->fresh_until_boot_usec = 0;
         t->check_at_once = true;
         t->cut_looked_like_suspend = false;
@@ -148,33 +136,6 @@ void target_host_suspended(struct target *t, struct instant now, struct edges *e
                         t->slow_due_boot_usec = usec_add(now.boot_usec, t->config->slow_usec);
         }
         verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
-}
-
-/* It is awake: demand is the linger from now on, and from now on pings must renew what the sentinel alone renewed so far. */
-static void extend_demand(struct target *t, enum wake_cause cause, struct instant now) {
-        if (!t->demand_until_boot_usec)
-                t->demand_cause = cause;
-        t->demand_until_boot_usec = MAX(t->demand_until_boot_usec, usec_add(now.boot_usec, t->config->linger_usec));
-        if (t->fresh_until_boot_usec == USEC_INFINITY)
-                t->fresh_until_boot_usec = usec_add(now.boot_usec, verdict_lifetime_usec(t));
-}
-
-enum reason target_wake(struct target *t, enum wake_cause cause, struct instant now) {
-        enum reason_class class = reason_class(t->reason);
-
-        if (t->paused_until_boot_usec)
-                return REASON_PAUSED;
-        if (t->state == STATE_BLOCKED)
-                return t->reason;
-        if (t->state == STATE_AWAKE) {
-                extend_demand(t, cause, now);
-                return REASON_NONE;
-        }
-        set_demand(t, cause, now);
-        /* A caller does not wait for the rhythm of retries, but who was throttled keeps to it. A door check under way wakes nothing. */
-        if ((!t->in_flight || t->in_flight_check == CHECK_DOOR) && class != CLASS_THROTTLED)
-                t->check_at_once = true;
-        return REASON_NONE;
 }
 
 void target_pause(struct target *t, uint64_t for_usec, struct instant now, struct edges *edges) {
@@ -194,6 +155,7 @@ void target_pause(struct target *t, uint64_t for_usec, struct instant now, struc
         t->cut_looked_like_suspend = false;
         t->failures_in_row = t->unanswered_in_row = t->successes_in_row = 0;
         verdict_step(t, MACHINE_PAUSED, (struct evidence_brought){.reason = REASON_PAUSED}, now, edges);
+        account_settle(t, now);
 }
 
 bool target_ready(const struct target *t) {
@@ -208,22 +170,33 @@ bool target_ready_or_asleep(const struct target *t) {
         return t->state == STATE_AWAKE || t->state == STATE_ASLEEP || t->state == STATE_WAKING || (t->state == STATE_UNKNOWN && good_door);
 }
 
-uint64_t target_expected_ready_usec(const struct target *t, struct instant now) {
+/* When it is probably answered, of one that is under way since ELAPSED: by its own wakes, or by what is usual for its provider. */
+static uint64_t expected_usec(const struct target *t, uint64_t elapsed_usec) {
         static const unsigned permilles[] = {500, 950, 990};
+
+        /* The median; for one that is later than most, what most of the late ones needed. */
+        for (size_t i = 0; t->wake_latency && i < ARRAY_LENGTH(permilles); i++) {
+                uint64_t quantile = histogram_quantile(t->wake_latency, permilles[i]);
+
+                if (quantile > elapsed_usec)
+                        return quantile - elapsed_usec;
+        }
+        if (!t->wake_latency && t->provider->usual_wake_usec > elapsed_usec)
+                return t->provider->usual_wake_usec - elapsed_usec;
+        return USEC_INFINITY;
+}
+
+uint64_t target_expected_ready_usec(const struct target *t, struct instant now) {
         bool under_way = t->waking || (t->in_flight && t->in_flight_check == CHECK_LOGIN);
-        uint64_t began = t->waking ? t->wake_began_boot_usec : t->in_flight_boot_usec, elapsed;
+        uint64_t elapsed = usec_sub(now.boot_usec, t->waking ? t->wake_began_boot_usec : t->in_flight_boot_usec), expected;
 
         if (t->state == STATE_AWAKE)
                 return 0;
-        if (!under_way || !t->wake_latency)
+        if (!under_way)
                 return USEC_INFINITY;
-        elapsed = usec_sub(now.boot_usec, began);
-        /* The median of its own wakes; for one that is later than most, what most of the late ones needed. */
-        for (size_t i = 0; i < ARRAY_LENGTH(permilles); i++) {
-                uint64_t quantile = histogram_quantile(t->wake_latency, permilles[i]);
-
-                if (quantile > elapsed)
-                        return quantile - elapsed;
-        }
-        return USEC_INFINITY;
+        expected = expected_usec(t, elapsed);
+        /* Later than all that are known: probably as long again as it took so far, and not past the time at which it is given up. */
+        if (expected == USEC_INFINITY && t->waking)
+                expected = MIN(elapsed, usec_sub(wake_deadline(t), now.boot_usec));
+        return expected;
 }

@@ -17,7 +17,7 @@
 struct lease;
 
 /* The edges of one step, in their order. */
-#define EDGES_MAX 4
+#define EDGES_MAX 6
 struct edges {
         struct event list[EDGES_MAX];
         unsigned n;
@@ -67,6 +67,7 @@ struct target {
         uint64_t session_since_real_usec;
         uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
         bool server_known;
+        uint64_t server_started_real_usec; /* 0: not known; also from before a restart of ours */
         struct server_info server;
         uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */
         bool cut_looked_like_suspend; /* the last cut had the provider's signature at a fitting time, and nothing was learned since */
@@ -80,15 +81,25 @@ struct target {
         bool wake_from_evidence;       /* begun where the database was not known to be awake */
         uint64_t wake_began_boot_usec; /* the first attempt of the wake */
         enum wake_cause wake_cause;
+        uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
         uint64_t wakes;
         uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
         struct wake_record last_wake;
         struct histogram *wake_latency; /* made by the first wake */
 
+        /* The cost. */
+        struct account account;         /* of what was until counted_boot_usec */
+        uint64_t counted_boot_usec, counted_suspended_usec;
+        bool account_runs;              /* it is awake since then */
+        uint64_t asked_boot_usec;       /* when our last answered query was sent */
+        uint64_t asking_since_boot_usec; /* since when it is we who keep it awake, while that is so (policy_asks) */
+        bool budget_spent;
+        uint64_t month_look_boot_usec; /* budget_spent: when to look whether a new month has begun */
+
         /* Demand and pause. */
         uint64_t demand_until_boot_usec; /* of wake calls, the start and linger; 0: none */
         enum wake_cause demand_cause;
-        struct lease *leases; /* the engine's list */
+        struct lease *leases, *last_lease; /* the engine's list */
         size_t n_leases;
         uint64_t paused_until_boot_usec; /* 0: not paused */
         uint64_t paused_until_real_usec;
@@ -107,8 +118,8 @@ struct target *target_free(struct target *target);
 /* After a reload that did not change this database: only the pointer. */
 void target_reconfigure(struct target *target, const struct database_config *config);
 
-/* Counters and accounts go on from MEMORY; the verdict is unknown all the same. Of a target that nothing happened to yet. */
-void target_restore(struct target *target, const struct memory *memory);
+/* Counters and accounts go on from MEMORY; the verdict is unknown all the same, for REASON. Of a target that nothing happened to yet. */
+void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
 void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
 
 /* A check was started. */

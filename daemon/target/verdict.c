@@ -15,10 +15,6 @@ static uint64_t lifetime_of(uint64_t interval_usec) {
         return interval_usec > USEC_INFINITY / 5 ? USEC_INFINITY : interval_usec * 5 / 2;
 }
 
-static bool asks_by_itself(const struct target *t) {
-        return t->policy == POLICY_IS_KEEP_AWAKE || t->demand_until_boot_usec;
-}
-
 uint64_t verdict_lifetime_usec(const struct target *t) {
         const struct database_config *config = t->config;
 
@@ -26,7 +22,7 @@ uint64_t verdict_lifetime_usec(const struct target *t) {
         case STATE_AWAKE:
         case STATE_DEGRADED:
                 /* Without demand the live sentinel renews it: its end is seen at once. */
-                if (t->session_held && !asks_by_itself(t))
+                if (t->session_held && !policy_asks(t))
                         return USEC_INFINITY;
                 if (config->fresh_for_usec)
                         return config->fresh_for_usec;
@@ -88,6 +84,31 @@ static void tell_wake(struct target *t, const struct attempt *attempt, struct in
         event->cold = t->last_wake.cold;
 }
 
+/* Why one that nobody may wake is not awake: what lies behind that is not what stands in the way. */
+static enum reason reason_under_budget(const struct target *t, enum state state, enum reason reason) {
+        bool asleep = state == STATE_ASLEEP, unknown = state == STATE_UNKNOWN;
+
+        if (!t->budget_spent || !(asleep || (unknown && (reason == REASON_STALE || reason == REASON_NOT_CHECKED))))
+                return reason;
+        return REASON_BUDGET_SPENT;
+}
+
+void verdict_budget(struct target *t, bool spent, struct instant now, struct edges *edges) {
+        enum reason before = t->reason;
+        struct event *event;
+
+        t->budget_spent = spent;
+        if (!spent && before == REASON_BUDGET_SPENT)
+                t->reason = t->state == STATE_ASLEEP ? REASON_SESSION_CUT : REASON_STALE;
+        else
+                t->reason = reason_under_budget(t, t->state, before);
+        if (t->reason != before)
+                tell_state(t, t->state, NULL, now, edges);
+        event = add_edge(t, EVENT_BUDGET, now, edges);
+        if (event)
+                event->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
+}
+
 static void renew(struct target *t, struct instant now) {
         t->evidence_boot_usec = now.boot_usec;
         t->fresh_until_boot_usec = usec_add(now.boot_usec, verdict_lifetime_usec(t));
@@ -108,6 +129,7 @@ void verdict_step(struct target *t, enum machine_event event, struct evidence_br
                 woke = wake_end(t, evidence.attempt, was_awake, now);
         if (row->actions & ACTION_WAKE_FAILS)
                 wake_fail(t);
+        evidence.reason = reason_under_budget(t, next, evidence.reason);
         if (row->actions & ACTION_REASON || next != previous) {
                 /* Who confirms a reason without a word leaves the words that were there. */
                 if (evidence.reason != previous_reason || evidence.detail)

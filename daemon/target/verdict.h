@@ -17,6 +17,9 @@ struct evidence_brought {
  */
 void verdict_step(struct target *target, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges);
 
+/* The month's budget is spent, or there is one again: tells it, and what follows for the reason. */
+void verdict_budget(struct target *target, bool spent, struct instant now, struct edges *edges);
+
 /* Draws the time to the next check of this kind. */
 void target_plan_interval(struct target *target, enum check check);
 

@@ -1,5 +1,7 @@
 #include "target/wake.h"
 
+#include "target/demand.h"
+
 /*
  * A provider may restore a compute from a snapshot or hand out one that was started a moment before: there the server's uptime may be a
  * little above the attempt's own time and the start is still ours. A plain server's start within that time is somebody else's.
@@ -14,10 +16,7 @@ void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) 
         t->waking = true;
         t->wake_from_evidence = from_evidence;
         t->wake_began_boot_usec = began_boot_usec;
-        if (t->demand_until_boot_usec)
-                t->wake_cause = t->demand_cause;
-        else
-                t->wake_cause = t->attempts[CHECK_LOGIN][CLASS_OK] ? WAKE_INTERVAL : WAKE_START;
+        t->wake_cause = demand_wake_cause(t);
 }
 
 void wake_fail(struct target *t) {
@@ -28,15 +27,17 @@ static bool is_cold(const struct target *t, const struct server_info *server, ui
         return server->uptime_usec < elapsed_usec + (t->provider->suspends ? COLD_SLACK_USEC : 0);
 }
 
-static void record(struct target *t, uint64_t latency_usec, bool cold, struct instant now) {
+static void record(struct target *t, enum wake_cause cause, uint64_t latency_usec, bool cold, struct instant now) {
         t->wakes++;
-        t->wakes_by_cause[t->wake_cause]++;
+        t->wakes_by_cause[cause]++;
         t->last_wake = (struct wake_record){
                 .at_real_usec = now.real_usec,
                 .latency_usec = latency_usec,
-                .cause = t->wake_cause,
+                .cause = cause,
                 .cold = cold,
         };
+        if (latency_usec == USEC_INFINITY)
+                return;
         if (!t->wake_latency)
                 t->wake_latency = calloc(1, sizeof(*t->wake_latency));
         /* Without memory the distribution is lost, the count is not. */
@@ -44,22 +45,38 @@ static void record(struct target *t, uint64_t latency_usec, bool cold, struct in
                 histogram_add(t->wake_latency, latency_usec);
 }
 
+/* Whether the start of the server that answered was not judged before. */
+static bool take_new_server(struct target *t, const struct server_info *server) {
+        bool is_new = server->started_real_usec != t->woken_server_real_usec;
+
+        t->woken_server_real_usec = server->started_real_usec;
+        return is_new;
+}
+
 bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, struct instant now) {
         uint64_t ended = answered->started_boot_usec + answered->total_usec, elapsed;
-        bool cold;
+        bool seen = t->waking && t->wake_from_evidence, is_new, cold;
 
-        if (was_awake || answered->check != CHECK_LOGIN) {
+        if (answered->check != CHECK_LOGIN) {
                 t->waking = false;
                 return false;
         }
+        is_new = take_new_server(t, &answered->server);
         if (!t->waking)
-                wake_begin(t, answered->started_boot_usec, t->state == STATE_ASLEEP);
+                wake_begin(t, answered->started_boot_usec, false);
         t->waking = false;
-        elapsed = usec_sub(ended, t->wake_began_boot_usec);
-        cold = is_cold(t, &answered->server, elapsed);
-        /* A login that was only slow proves no wake: somebody must have seen it asleep or starting, or its uptime must say so. */
-        if (!cold && !t->wake_from_evidence)
+        if (was_awake && !is_new)
                 return false;
-        record(t, elapsed, cold, now);
+        elapsed = usec_sub(ended, t->wake_began_boot_usec);
+        cold = is_new && is_cold(t, &answered->server, elapsed);
+        /* The server was up before we asked: somebody else woke it. */
+        if (!cold && is_new && t->provider->suspends) {
+                record(t, WAKE_OTHER, USEC_INFINITY, false, now);
+                return true;
+        }
+        /* A login that was only slow proves no wake: somebody must have seen it asleep or starting, or its uptime must say so. */
+        if (!cold && (!seen || was_awake))
+                return false;
+        record(t, t->wake_cause, elapsed, cold, now);
         return true;
 }

@@ -267,11 +267,31 @@ def test_check_config_says_what_it_will_cost_and_connects_to_nothing(make_daemon
     daemon = make_daemon(databases)
     done = daemon.run("--check-config")
     assert done.returncode == 0
-    assert re.search(r"^dear: .* 730 hours a month$", done.stdout, re.M) and re.search(r"^sleepy: .* 0 hours a month$", done.stdout, re.M)
+    assert re.search(r"^dear: .* 730 hours a month$", done.stdout, re.M)
+    assert re.search(r"^sleepy: .* 0 hours a month; a wake for somebody is at least 6min \(linger 1min, then 5min until it sleeps\)$",
+                     done.stdout, re.M)
     assert "3 databases, 2 of which may sleep" in done.stdout
     warned, = done.stderr.splitlines()
     assert warned.startswith(f"{daemon.config_path}:{line_of(daemon.config_path, 'dear') - 1}: warning: ") and "730 hours" in warned
     assert fake.seen == []
+
+
+@pytest.mark.parametrize("settings, warning", [
+    ({"ping_interval": "5min"}, "a lease would not keep it awake: ping_interval 5min is not below the 5min after which neon suspends it"),
+    ({"ping_interval": "2s", "suspend_after": "1s"},
+     "a lease would not keep it awake: ping_interval 2s is not below the 1s after which neon suspends it"),
+    ({"provider": "aurora", "login_interval": "10min"},
+     "a lease would not keep it awake: login_interval 10min is not below the 5min after which aurora suspends it"),
+    ({"policy": "keep-awake", "budget": {"awake_hours": 365}}, "spends the budget of 365 hours by day 16 of the month"),
+    ({"provider": "postgres", "budget": {"awake_hours": 10}}, "budget.awake_hours would stop its checks, and save nothing"),
+])
+def test_check_config_warns_of_what_will_disappoint(make_daemon, settings, warning):
+    conninfo = "host=ep-a-1.eu-central-1.aws.neon.tech user=app dbname=app sslmode=require"
+    daemon = make_daemon([{"name": "main", "conninfo": conninfo, **settings}])
+    done = daemon.run("--check-config")
+    assert done.returncode == 0 and warning in done.stderr, done.stderr
+    if "budget" in settings and "provider" not in settings:
+        assert re.search(r"730 hours a month; budget 365 hours$", done.stdout, re.M)
 
 
 # ---------------------------------------------------------------------------------------------------------------- the dump

@@ -44,10 +44,10 @@ static void test_reads_every_key(void **state) {
                 "databases: ( { name = \"main\"; conninfo = \"host=h user=app\"; provider = \"neon\"; policy = \"on-demand\";\n"
                 "ping_interval = \"30s\"; login_interval = \"2min\"; door_interval = \"0s\"; retry_interval = \"10ms\";\n"
                 "down_interval = \"30d\"; blocked_interval = \"1h\"; jitter = \"2.5%\"; attempt_timeout = \"1s\"; slow = \"1s\";\n"
-                "wake_timeout = \"1s\"; rise = 2; linger = \"0s\"; fresh_for = \"1h\"; suspend_after = \"5min\";\n"
+                "wake_timeout = \"1s\"; rise = 2; linger = \"0s\"; lease_grace = \"1s\"; fresh_for = \"1h\"; suspend_after = \"5min\";\n"
                 "wake_at_start = false; required = FALSE; budget: { awake_hours = 1.5; };\n"
                 "expect: { read_only = true; max_lag = \"1min\"; query = \"SELECT \" \"1\"; value = \"\"; }; } );\n",
-                NO_EFFECT(2, "history.path") NO_EFFECT(2, "history.keep") NO_EFFECT(2, "history.max_size") NO_EFFECT(11, "budget.awake_hours"));
+                NO_EFFECT(2, "history.path") NO_EFFECT(2, "history.keep") NO_EFFECT(2, "history.max_size"));
         assert_string_equal(f->config->awake_dir, "");
         assert_string_equal(f->config->history_path, "");
         assert_int_equal(f->config->n_listen, 2);
@@ -66,7 +66,7 @@ static void test_reads_every_key(void **state) {
         assert_true(d->down_interval_usec == 30 * USEC_PER_DAY && d->blocked_interval_usec == USEC_PER_HOUR);
         assert_true(d->jitter_permille == 25 && d->rise == 2 && d->fall == 5);
         assert_true(d->attempt_timeout_usec == USEC_PER_SEC && d->slow_usec == USEC_PER_SEC && d->wake_timeout_usec == USEC_PER_SEC);
-        assert_true(d->linger_usec == 0 && d->fresh_for_usec == USEC_PER_HOUR && d->suspend_after_usec == 5 * USEC_PER_MINUTE);
+        assert_true(d->linger_usec == 0 && d->lease_grace_usec == USEC_PER_SEC && d->fresh_for_usec == USEC_PER_HOUR && d->suspend_after_usec == 5 * USEC_PER_MINUTE);
         assert_true(!d->wake_at_start && !d->required && d->budget_awake_usec == 90 * USEC_PER_MINUTE);
         assert_true(d->expect.has_primary && !d->expect.primary && d->expect.has_read_only && d->expect.read_only);
         assert_true(d->expect.max_lag_usec == USEC_PER_MINUTE);
@@ -520,8 +520,7 @@ static void test_dump(void **state) {
                 "status = { listen = [ \"127.0.0.1:1\" ]; };\ndefaults = { jitter = \"1.5%\"; };\n"
                 "databases = ( { name = \"a\"; conninfo = \"postgresql://u@h/d?options=-c%20x%3D%22&sslpassword=hunter2\";\n"
                 "password_credential = \"x\"; budget: { awake_hours = 0.001; }; expect: { query = \"SELECT \\\"a\\\\b\\\"\"; }; },\n"
-                "{ name = \"b\"; service = \"s\"; },\n{ name = \"c\"; conninfo = \"host=h password=hunter2\"; } );\n",
-                NO_EFFECT(4, "budget.awake_hours"));
+                "{ name = \"b\"; service = \"s\"; },\n{ name = \"c\"; conninfo = \"host=h password=hunter2\"; } );\n", "");
         config_dump(f->config, &out);
         assert_null(strstr(out.data, "hunter2"));
         assert_non_null(strstr(out.data, "\n        control = \"/run/pgwaked/control.sock\"; // default\n"));

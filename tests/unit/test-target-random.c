@@ -26,6 +26,9 @@ struct history {
         uint64_t generation, failures, wakes, attempts;
         unsigned checks_in_one_instant;
         uint64_t last_check_boot_usec;
+        uint64_t awake_usec, ours_usec, counted_boot_usec;
+        uint64_t budgets_spent;
+        bool spent;
 };
 
 static struct scene random_scene(void) {
@@ -52,6 +55,7 @@ static struct scene random_scene(void) {
         s.config.fresh_for_usec = ONE_OF(0, 0, 20 * SEC);
         s.config.suspend_after_usec = ONE_OF(0, SEC);
         s.config.wake_at_start = below(2);
+        s.config.budget_awake_usec = ONE_OF(0, 0, 0, MIN_, 100 * USEC_PER_HOUR);
         s.config.expect = (struct expect){.has_primary = below(2), .primary = true};
         s.never_holds = below(8) == 0;
         return s;
@@ -105,16 +109,43 @@ static void cut_at_random(struct scene *s) {
                 session_ends(s, REASON_SESSION_LOST, "", true);
 }
 
+/* Those of the engine are ended when the budget is spent; here that is the dice's business. */
+static void lease_at_random(struct scene *s) {
+        if (s->t->n_leases > 0 && below(2))
+                target_lease_end(s->t, s->now);
+        else if (target_lease(s->t, s->now) != REASON_NONE)
+                assert_true(s->t->paused_until_boot_usec || s->t->budget_spent || s->t->state == STATE_BLOCKED);
+}
+
+/* What is remembered is what goes on. */
+static void restart_at_random(struct scene *s) {
+        struct memory memory, again;
+        struct target *fresh;
+
+        target_remember(s->t, s->now, &memory);
+        assert_int_equal(target_new(8, &s->config, s->now, &fresh), 0);
+        target_restore(fresh, &memory, REASON_STALE, s->now);
+        target_remember(fresh, s->now, &again);
+        assert_memory_equal(&memory.attempts, &again.attempts, sizeof(memory.attempts));
+        assert_memory_equal(&memory.failures_by_reason, &again.failures_by_reason, sizeof(memory.failures_by_reason));
+        assert_memory_equal(&memory.wakes_by_cause, &again.wakes_by_cause, sizeof(memory.wakes_by_cause));
+        assert_memory_equal(&memory.wake_latency, &again.wake_latency, sizeof(memory.wake_latency));
+        assert_memory_equal(&memory.account, &again.account, sizeof(memory.account));
+        assert_int_equal(memory.generation, again.generation);
+        sums_agree(fresh);
+        target_free(fresh);
+}
+
 static void random_step(struct scene *s, struct history *h) {
         s->phase = (enum phase)below(_PHASE_MAX);
         s->server.in_recovery = below(20) == 0;
-        switch (below(20)) {
+        switch (below(22)) {
         case 0:
                 if (below(3) == 0)
                         cut_at_random(s);
                 return;
         case 1:
-                (void)target_wake(s->t, (enum wake_cause)below(_WAKE_CAUSE_MAX), s->now);
+                (void)target_wake(s->t, (enum wake_cause)below(WAKE_OTHER), s->now);
                 return;
         case 2:
                 if (below(4) == 0)
@@ -133,6 +164,12 @@ static void random_step(struct scene *s, struct history *h) {
                         pass(s, below(s->config.attempt_timeout_usec));
                 else if (below(4) == 0)
                         pass(s, below(ONE_OF(10 * MSEC, SEC, MIN_, USEC_PER_DAY)));
+                return;
+        case 6:
+                lease_at_random(s);
+                return;
+        case 7:
+                restart_at_random(s);
                 return;
         default:
                 break;
@@ -153,6 +190,12 @@ static void edges_are_edges(struct scene *s, struct history *h) {
         for (; s->read < s->logged; s->read++) {
                 const struct event *e = &s->log[s->read].event;
 
+                if (e->kind == EVENT_BUDGET) {
+                        assert_true(s->config.budget_awake_usec > 0 && (e->reason == REASON_BUDGET_SPENT) == !h->spent);
+                        h->spent = !h->spent;
+                        h->budgets_spent += h->spent;
+                        continue;
+                }
                 assert_true(e->kind == EVENT_STATE || e->kind == EVENT_WAKE);
                 if (e->kind == EVENT_WAKE) {
                         assert_true(e->state == STATE_AWAKE || e->state == STATE_DEGRADED);
@@ -197,9 +240,11 @@ static void the_plan_is_allowed(const struct scene *s) {
                 assert_int_equal(plan.due_boot_usec, USEC_INFINITY);
                 return;
         }
-        if (t->policy == POLICY_IS_KEEP_AWAKE)
+        if (t->policy == POLICY_IS_KEEP_AWAKE && !t->budget_spent)
                 assert_int_not_equal(plan.due_boot_usec, USEC_INFINITY);
-        else if (!t->demand_until_boot_usec && plan.due_boot_usec != USEC_INFINITY)
+        else if (!target_has_demand(t) && plan.due_boot_usec != USEC_INFINITY)
+                assert_int_equal(plan.check, CHECK_DOOR);
+        if (t->budget_spent && plan.due_boot_usec != USEC_INFINITY)
                 assert_int_equal(plan.check, CHECK_DOOR);
         if (plan.due_boot_usec == USEC_INFINITY)
                 return;
@@ -207,6 +252,24 @@ static void the_plan_is_allowed(const struct scene *s) {
                 assert_true(t->session_held);
         if (plan.check == CHECK_DOOR)
                 assert_true(t->provider->door_is_free && !t->door_open && t->config->door_interval_usec > 0);
+}
+
+/* Nothing is counted twice, and nothing from before the scene or while nobody could have seen it. */
+static void the_account_is_true(const struct scene *s, struct history *h) {
+        struct account account = target_account(s->t, s->now);
+
+        assert_true(account.awake_usec >= h->awake_usec && account.ours_usec >= h->ours_usec);
+        assert_true(account.awake_usec - h->awake_usec <= s->now.boot_usec - h->counted_boot_usec);
+        assert_true(account.ours_usec - h->ours_usec <= account.awake_usec - h->awake_usec);
+        assert_true(account.month_awake_usec <= account.awake_usec);
+        assert_int_equal(s->t->budget_spent, h->spent);
+        if (s->t->state == STATE_AWAKE && s->t->session_held)
+                assert_true(s->t->account_runs);
+        /* Back to where it was last known to be awake, an answer may add what the server's uptime tells. */
+        if (s->t->account_runs)
+                h->counted_boot_usec = s->now.boot_usec;
+        h->awake_usec = account.awake_usec;
+        h->ours_usec = account.ours_usec;
 }
 
 static void counters_only_grow(const struct scene *s, struct history *h) {
@@ -219,10 +282,11 @@ static void counters_only_grow(const struct scene *s, struct history *h) {
         h->failures = t->failures_total;
         h->wakes = t->wakes;
         sums_agree(t);
+        the_account_is_true(s, h);
 }
 
 static void whatever_happens_the_rules_hold(void **state) {
-        uint64_t attempts = 0, wakes = 0, seen[_STATE_MAX] = {0};
+        uint64_t attempts = 0, wakes = 0, budgets_spent = 0, seen[_STATE_MAX] = {0};
 
         (void)state;
         for (uint64_t world = 1; world <= WORLDS; world++) {
@@ -232,6 +296,7 @@ static void whatever_happens_the_rules_hold(void **state) {
                 dice = world;
                 s = random_scene();
                 scene_begin(&s);
+                h.counted_boot_usec = s.now.boot_usec;
                 for (unsigned step = 0; step < STEPS; step++) {
                         random_step(&s, &h);
                         if (target_due(s.t) <= s.now.boot_usec)
@@ -244,6 +309,7 @@ static void whatever_happens_the_rules_hold(void **state) {
                 }
                 attempts += h.attempts;
                 wakes += h.wakes;
+                budgets_spent += h.budgets_spent;
                 scene_end(&s);
         }
         print_message("%llu attempts, %llu wakes; steps in", (unsigned long long)attempts, (unsigned long long)wakes);
@@ -253,7 +319,7 @@ static void whatever_happens_the_rules_hold(void **state) {
         /* The dice were good: every state was walked through, often. */
         for (unsigned i = 0; i < _STATE_MAX; i++)
                 assert_true(seen[i] > 100);
-        assert_true(wakes > 100);
+        assert_true(wakes > 100 && budgets_spent > 50);
 }
 
 int main(void) {

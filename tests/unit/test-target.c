@@ -567,11 +567,33 @@ static void a_server_that_says_starting_is_waking_until_it_answers(void **state)
         scene_end(&s);
 }
 
-static void a_slow_but_warm_login_counts_no_wake(void **state) {
+static void a_slow_but_warm_login_is_no_wake_of_ours(void **state) {
         struct scene s = scene(NEON);
 
         (void)state;
         scene_begin(&s); /* the server runs since long before */
+        start(&s, CHECK_LOGIN);
+        ends(&s, 2 * SEC, REASON_NONE);
+        became(&s, STATE_WAKING, REASON_SERVER_STARTING);
+        became(&s, STATE_AWAKE, REASON_NONE);
+        others_woke(&s);
+        is(&s, STATE_AWAKE, REASON_NONE);
+        assert_int_equal(s.t->wakes_by_cause[WAKE_OTHER], 1);
+        assert_null(s.t->wake_latency); /* how long it took nobody knows */
+        /* Slow once more: the same start of the server is not counted twice. */
+        session_ends(&s, REASON_SESSION_CUT, "57P01", false);
+        became(&s, STATE_UNKNOWN, REASON_SESSION_CUT);
+        pass(&s, next_in(&s));
+        start(&s, CHECK_LOGIN);
+        ends(&s, 2 * SEC, REASON_NONE);
+        became(&s, STATE_WAKING, REASON_SERVER_STARTING);
+        became(&s, STATE_AWAKE, REASON_NONE);
+        is(&s, STATE_AWAKE, REASON_NONE);
+        assert_int_equal(s.t->wakes, 1);
+        scene_end(&s);
+
+        s = scene(PLAIN); /* a server that does not sleep is not woken either */
+        scene_begin(&s);
         start(&s, CHECK_LOGIN);
         ends(&s, 2 * SEC, REASON_NONE);
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
@@ -737,9 +759,10 @@ static void the_expected_time_comes_from_its_own_wakes(void **state) {
         scene_begin(&s);
         assert_int_equal(target_expected_ready_usec(s.t, s.now), USEC_INFINITY);
         start(&s, CHECK_LOGIN);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), USEC_INFINITY);
+        assert_int_equal(target_expected_ready_usec(s.t, s.now), s.t->provider->usual_wake_usec); /* there was none yet */
+        pass(&s, 500 * MSEC);
         server_starts(&s);
-        ends(&s, 2 * SEC, REASON_NONE);
+        ends(&s, 1500 * MSEC, REASON_NONE);
         assert_int_equal(target_expected_ready_usec(s.t, s.now), 0);
         s.read = s.logged;
         pass(&s, 400 * SEC - next_in(&s)); /* its demand ends meanwhile */
@@ -756,7 +779,10 @@ static void the_expected_time_comes_from_its_own_wakes(void **state) {
         pass(&s, SEC);
         assert_in_range(target_expected_ready_usec(s.t, s.now), 900 * MSEC, 1100 * MSEC);
         pass(&s, 5 * SEC);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), USEC_INFINITY); /* later than ever: nobody knows */
+        assert_int_equal(target_expected_ready_usec(s.t, s.now), 6 * SEC); /* later than ever: as long again, perhaps */
+        s.read = s.logged;
+        pass(&s, 3 * MIN_ - 7 * SEC);
+        assert_int_equal(target_expected_ready_usec(s.t, s.now), SEC); /* then it is given up */
         scene_end(&s);
 }
 
@@ -943,25 +969,6 @@ static void a_wrong_value_is_degraded_and_holds_the_session(void **state) {
 }
 
 /* -- on demand, observe ----------------------------------------------------------------------------------------------------------- */
-
-/* A Neon database after start-up's wake and its linger: awake, only the sentinel watches. */
-static void scene_sentinel(struct scene *s) {
-        scene_begin(s);
-        assert_int_equal(s->t->policy, POLICY_IS_ON_DEMAND);
-        start(s, CHECK_LOGIN);
-        server_starts(s);
-        ends(s, 300 * MSEC, REASON_NONE);
-        became(s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(edge(s)->cause, WAKE_START);
-        while (next_in(s) != USEC_INFINITY)
-                if (target_due(s->t) <= policy_next(s->t).due_boot_usec)
-                        pass(s, target_due(s->t) - s->now.boot_usec);
-                else
-                        check_after_wait(s, next_in(s), CHECK_PING, MSEC, REASON_NONE);
-        is(s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s->t->demand_until_boot_usec, 0);
-        assert_true(s->t->session_held);
-}
 
 static void the_start_is_a_demand_that_lingers_and_ends(void **state) {
         struct scene s = scene(NEON);
@@ -1306,6 +1313,7 @@ static void aurora_is_held_by_no_session_and_never_called_asleep(void **state) {
         start(&s, CHECK_LOGIN);
         ends(&s, 100 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
+        others_woke(&s);
         assert_false(s.t->session_held);
         pass(&s, USEC_PER_HOUR);
         became(&s, STATE_UNKNOWN, REASON_STALE);
@@ -1392,7 +1400,7 @@ int main(void) {
                 UNIT_TEST(a_slow_login_wakes_only_in_the_phase_of_waking),
                 UNIT_TEST(a_slow_login_to_one_that_is_awake_is_only_slow),
                 UNIT_TEST(a_server_that_says_starting_is_waking_until_it_answers),
-                UNIT_TEST(a_slow_but_warm_login_counts_no_wake),
+                UNIT_TEST(a_slow_but_warm_login_is_no_wake_of_ours),
                 UNIT_TEST(a_cold_start_proves_a_wake_that_was_too_quick_to_be_seen),
                 UNIT_TEST(a_provider_may_have_started_it_a_moment_before_a_plain_server_not),
                 UNIT_TEST(a_wake_that_fails_its_time_is_down_and_does_not_flap),

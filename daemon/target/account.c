@@ -1,0 +1,133 @@
+#include "target/account.h"
+
+#include "base/macro.h"
+#include "target/demand.h"
+#include "target/verdict.h"
+
+#include <time.h>
+
+#define MONTHS_A_YEAR 12u
+/* The clock of people may be set while a month's end is waited for. */
+#define MONTH_LOOK_USEC USEC_PER_HOUR
+
+static unsigned month_of(uint64_t real_usec) {
+        time_t seconds = (time_t)(real_usec / USEC_PER_SEC);
+        struct tm tm;
+
+        if (!gmtime_r(&seconds, &tm) || tm.tm_year < 70)
+                return 0;
+        return (unsigned)(tm.tm_year - 70) * MONTHS_A_YEAR + (unsigned)tm.tm_mon;
+}
+
+static uint64_t month_begin_usec(unsigned month) {
+        struct tm tm = {.tm_year = (int)(month / MONTHS_A_YEAR) + 70, .tm_mon = (int)(month % MONTHS_A_YEAR), .tm_mday = 1};
+        time_t seconds = timegm(&tm);
+
+        return seconds > 0 ? (uint64_t)seconds * USEC_PER_SEC : 0;
+}
+
+static uint64_t overlap_usec(uint64_t from, uint64_t to, uint64_t begin, uint64_t end) {
+        return usec_sub(MIN(to, end), MAX(from, begin));
+}
+
+/* Until when what we asked last keeps it awake, though nobody needs it any longer. */
+static uint64_t tail_boot_usec(const struct target *t) {
+        uint64_t after = t->config->suspend_after_usec ? t->config->suspend_after_usec : t->provider->suspend_after_usec;
+
+        return t->asked_boot_usec ? usec_add(t->asked_boot_usec, after) : 0;
+}
+
+/* Of the time between FROM and TO, what is ours: since we began to ask, to the end of what the last question did. */
+static uint64_t ours_usec(const struct target *t, uint64_t from, uint64_t to) {
+        return overlap_usec(from, to, t->asking_since_boot_usec, policy_asks(t) ? USEC_INFINITY : tail_boot_usec(t));
+}
+
+/* Adds the time from FROM to TO. A month that begins inside it begins anew. */
+static void add_span(const struct target *t, struct account *account, uint64_t from, uint64_t to, struct instant now) {
+        uint64_t length = usec_sub(to, from), end_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, to));
+        unsigned month = month_of(end_real_usec);
+
+        account->awake_usec += length;
+        account->ours_usec += ours_usec(t, from, to);
+        if (month != account->month) {
+                account->month = month;
+                account->month_awake_usec = 0;
+        }
+        account->month_awake_usec += MIN(length, usec_sub(end_real_usec, month_begin_usec(month)));
+}
+
+static bool is_alive(const struct target *t) {
+        return t->session_held || t->state == STATE_AWAKE || t->state == STATE_DEGRADED || t->state == STATE_FULL;
+}
+
+void account_begin(struct target *t, uint64_t uptime_usec, struct instant now) {
+        if (t->account_runs)
+                return;
+        t->account_runs = true;
+        t->counted_suspended_usec = now.suspended_usec;
+        t->counted_boot_usec = MAX(t->counted_boot_usec, usec_sub(now.boot_usec, uptime_usec));
+}
+
+void account_settle(struct target *t, struct instant now) {
+        if (!t->account_runs && t->state == STATE_FULL)
+                account_begin(t, 0, now);
+        if (!t->account_runs)
+                return;
+        add_span(t, &t->account, t->counted_boot_usec, now.boot_usec, now);
+        t->counted_boot_usec = now.boot_usec;
+        t->counted_suspended_usec = now.suspended_usec;
+        t->account_runs = is_alive(t);
+}
+
+void account_interrupt(struct target *t, struct instant now) {
+        uint64_t slept = usec_sub(now.suspended_usec, t->counted_suspended_usec), until = MAX(usec_sub(now.boot_usec, slept), t->counted_boot_usec);
+
+        if (!t->account_runs)
+                return;
+        add_span(t, &t->account, t->counted_boot_usec, until, now);
+        t->counted_boot_usec = until;
+        t->account_runs = false;
+}
+
+struct account target_account(const struct target *t, struct instant now) {
+        struct account account = t->account;
+
+        if (t->account_runs)
+                add_span(t, &account, t->counted_boot_usec, now.boot_usec, now);
+        return account;
+}
+
+uint64_t account_due(const struct target *t) {
+        uint64_t budget = t->config->budget_awake_usec;
+
+        if (budget == 0)
+                return USEC_INFINITY;
+        if (t->budget_spent)
+                return t->month_look_boot_usec;
+        return t->account_runs ? usec_add(t->counted_boot_usec, usec_sub(budget, t->account.month_awake_usec)) : USEC_INFINITY;
+}
+
+static bool is_spent(const struct target *t, struct instant now) {
+        uint64_t budget = t->config->budget_awake_usec;
+
+        return budget > 0 && t->account.month == month_of(now.real_usec) && t->account.month_awake_usec >= budget;
+}
+
+void account_check_budget(struct target *t, struct instant now, struct edges *edges) {
+        bool spent = is_spent(t, now);
+
+        if (spent) {
+                uint64_t month_end = month_begin_usec(month_of(now.real_usec) + 1);
+
+                t->month_look_boot_usec = usec_add(now.boot_usec, MIN(usec_sub(month_end, now.real_usec), MONTH_LOOK_USEC));
+        }
+        if (spent == t->budget_spent)
+                return;
+        if (!spent)
+                demand_begin(t, now);
+        verdict_budget(t, spent, now, edges);
+        if (spent)
+                demand_lapse(t, now); /* leases are the engine's to end */
+        else
+                t->check_at_once = true;
+}

@@ -1,0 +1,20 @@
+/*
+ * The cost: how long a database was awake, how much of that because of us, and the month's budget. Internal to target/.
+ *
+ * What is counted is the time on the server's side of the wire: from its start, as its uptime tells when it first answers, to the end that
+ * the held session sees at once. Where neither is seen (no session, a network that was away) it is what the checks saw.
+ */
+#pragma once
+
+#include "target/target.h"
+
+/* An answer came from a server that has been up for UPTIME_USEC: that counts too, back to where the account ends. */
+void account_begin(struct target *target, uint64_t uptime_usec, struct instant now);
+/* Counts what was until now, and stops where the database is not known to be awake any longer. After each step, and before demand changes. */
+void account_settle(struct target *target, struct instant now);
+/* The host was suspended until now: nobody saw what the database did meanwhile; its uptime will tell. */
+void account_interrupt(struct target *target, struct instant now);
+/* When the budget will be spent, or the next month is to be looked for; USEC_INFINITY: never. */
+uint64_t account_due(const struct target *target);
+/* Tells that the month's budget is spent, or that a new month has one again. After account_settle(). */
+void account_check_budget(struct target *target, struct instant now, struct edges *edges);

@@ -1,0 +1,56 @@
+/* What of a target outlives the daemon: into a plain value, and back. */
+#include "target/account.h"
+
+#include "base/macro.h"
+
+void target_remember(const struct target *t, struct instant now, struct memory *ret_memory) {
+        *ret_memory = (struct memory){
+                .saved_real_usec = now.real_usec,
+                .held = t->n_leases > 0,
+                .state = t->state,
+                .reason = t->reason,
+                .since_real_usec = t->since_real_usec,
+                .generation = t->generation,
+                .server_started_real_usec = t->server_started_real_usec,
+                .last_success_real_usec = t->last_success_real_usec,
+                .last_wake = t->last_wake,
+                .account = target_account(t, now),
+        };
+        memcpy(ret_memory->attempts, t->attempts, sizeof(t->attempts));
+        memcpy(ret_memory->wakes_by_cause, t->wakes_by_cause, sizeof(t->wakes_by_cause));
+        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
+                ret_memory->failures_by_reason[reason] = t->failures_by_reason[reason];
+        if (t->wake_latency)
+                ret_memory->wake_latency = *t->wake_latency;
+}
+
+static void restore_wakes(struct target *t, const struct memory *memory) {
+        memcpy(t->wakes_by_cause, memory->wakes_by_cause, sizeof(t->wakes_by_cause));
+        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                t->wakes += t->wakes_by_cause[cause];
+        t->last_wake = memory->last_wake;
+        if (memory->wake_latency.count == 0)
+                return;
+        t->wake_latency = malloc(sizeof(*t->wake_latency));
+        /* Without memory the distribution begins anew; the counts do not. */
+        if (t->wake_latency)
+                *t->wake_latency = memory->wake_latency;
+}
+
+void target_restore(struct target *t, const struct memory *memory, enum reason reason, struct instant now) {
+        /* A clock that was set back: the time since is not known, so nothing of it is counted. */
+        uint64_t since = usec_sub(now.real_usec, memory->saved_real_usec);
+
+        t->reason = reason;
+        t->generation = memory->generation;
+        t->server_started_real_usec = t->woken_server_real_usec = memory->server_started_real_usec;
+        t->last_success_real_usec = memory->last_success_real_usec;
+        memcpy(t->attempts, memory->attempts, sizeof(t->attempts));
+        for (unsigned r = 0; r < _REASON_MAX; r++) {
+                t->failures_by_reason[r] = memory->failures_by_reason[r];
+                t->failures_total += t->failures_by_reason[r];
+        }
+        restore_wakes(t, memory);
+        t->account = memory->account;
+        t->counted_boot_usec = usec_sub(now.boot_usec, since);
+}

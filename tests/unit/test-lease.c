@@ -1,0 +1,327 @@
+/* Leases in the engine: who holds one, what ends it, what of it outlives a reload and a restart. */
+#include "stage.h"
+
+#include "engine/lease.h"
+
+struct holder {
+        unsigned ended;
+        enum lease_end why;
+};
+
+static void on_ended(void *userdata, enum lease_end end) {
+        struct holder *holder = userdata;
+
+        holder->ended++;
+        holder->why = end;
+}
+
+struct watcher {
+        struct observer observer;
+        unsigned touched;
+};
+
+static void on_event(void *userdata, const struct event *event, const struct target *target) {
+        (void)userdata;
+        (void)event;
+        (void)target;
+}
+
+static void on_touched(void *userdata, const struct target *target) {
+        struct watcher *watcher = userdata;
+
+        assert_non_null(target);
+        watcher->touched++;
+}
+
+/* A database of Neon that nothing asks yet. */
+static struct stage *sleeping_stage(size_t n) {
+        struct stage *s = stage_new(n);
+
+        for (size_t i = 0; i < n; i++) {
+                s->databases[i].provider = "neon";
+                s->databases[i].wake_at_start = false;
+                s->databases[i].door_interval_usec = 0;
+                s->databases[i].linger_usec = 0;
+        }
+        return s;
+}
+
+static struct lease *take(struct stage *s, const char *name, uint64_t for_usec, struct holder *holder) {
+        struct lease_request request = {.owner = "app.service", .for_usec = for_usec, .ended = holder ? on_ended : NULL, .userdata = holder};
+        enum reason refusal = REASON_UNCLASSIFIED;
+        struct lease *lease = NULL;
+
+        assert_int_equal(lease_take(s->engine, target_named(s, name), &request, &refusal, &lease), 0);
+        assert_int_equal(refusal, REASON_NONE);
+        return lease;
+}
+
+static void a_lease_starts_a_login_and_its_end_lets_it_be(void **state) {
+        struct stage *s = sleeping_stage(1);
+        struct holder holder = {0};
+        struct lease *lease;
+
+        (void)state;
+        stage_begin(s);
+        assert_int_equal(pool->n_running, 0);
+        lease = take(s, "db00", 0, &holder);
+        assert_string_equal(lease->record.owner, "app.service");
+        assert_string_equal(lease->record.database, "db00");
+        assert_int_equal(lease->record.until_real_usec, 0);
+        assert_int_equal(pool->n_running, 1);
+        assert_int_equal(pool->running[0].check, CHECK_LOGIN);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        assert_int_equal(target_named(s, "db00")->n_leases, 1);
+        lease_release(s->engine, lease);
+        assert_int_equal(holder.ended, 0);
+        assert_null(lease_first(target_named(s, "db00")));
+        assert_false(target_has_demand(target_named(s, "db00")));
+        nothing_happens(s);
+        stage_end(s);
+}
+
+static void many_are_one_login_and_are_listed_in_their_order(void **state) {
+        struct stage *s = sleeping_stage(2);
+        struct lease *leases[1000];
+        const struct lease *l;
+        struct watcher watcher = {.observer = {.notify = on_event, .touched = on_touched, .userdata = &watcher}};
+
+        (void)state;
+        stage_begin(s);
+        engine_observe(s->engine, &watcher.observer);
+        for (size_t i = 0; i < ARRAY_LENGTH(leases); i++)
+                leases[i] = take(s, "db00", 0, NULL);
+        assert_int_equal(pool->n_started, 1);
+        assert_int_equal(watcher.touched, ARRAY_LENGTH(leases));
+        l = lease_first(target_named(s, "db00"));
+        for (size_t i = 0; i < ARRAY_LENGTH(leases); i++, l = l->next) {
+                assert_ptr_equal(l, leases[i]);
+                assert_true(i == 0 || leases[i]->record.id > leases[i - 1]->record.id);
+        }
+        assert_null(l);
+        /* From both ends and from the middle. */
+        lease_release(s->engine, leases[0]);
+        lease_release(s->engine, leases[999]);
+        for (size_t i = 1; i < 999; i++)
+                lease_release(s->engine, leases[i == 1 ? 500 : i <= 500 ? i - 1 : i]);
+        assert_null(lease_first(target_named(s, "db00")));
+        assert_int_equal(target_named(s, "db00")->n_leases, 0);
+        engine_unobserve(s->engine, &watcher.observer);
+        stage_end(s);
+}
+
+static void there_is_a_limit(void **state) {
+        struct stage *s = sleeping_stage(1);
+        struct lease_request request = {.owner = "x"};
+        enum reason refusal = REASON_NONE;
+        struct lease *lease;
+
+        (void)state;
+        stage_begin(s);
+        for (unsigned i = 0; i < LEASES_MAX; i++)
+                (void)take(s, "db00", 0, NULL);
+        assert_int_equal(lease_take(s->engine, target_named(s, "db00"), &request, &refusal, &lease), -ENOSPC);
+        assert_int_equal(target_named(s, "db00")->n_leases, LEASES_MAX);
+        assert_true(lease_delete(s->engine, lease_first(target_named(s, "db00"))->record.id));
+        (void)take(s, "db00", 0, NULL);
+        stage_end(s);
+}
+
+static void a_time_limit_ends_it_by_the_clock(void **state) {
+        struct stage *s = sleeping_stage(1);
+        struct holder first = {0}, second = {0};
+        uint64_t before = clock_real_usec();
+        struct lease *lease;
+
+        (void)state;
+        stage_begin(s);
+        lease = take(s, "db00", 60 * MSEC, &first);
+        (void)take(s, "db00", 20 * MSEC, &second);
+        assert_true(lease->record.until_real_usec >= before + 60 * MSEC);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        while (!first.ended)
+                assert_true(turn(s, 10 * SEC));
+        assert_true(clock_real_usec() >= before + 60 * MSEC);
+        assert_int_equal(second.ended, 1);
+        assert_int_equal(first.why, LEASE_END_EXPIRED);
+        assert_null(lease_first(target_named(s, "db00")));
+        nothing_happens(s);
+        stage_end(s);
+}
+
+static void an_id_ends_it_and_is_given_once(void **state) {
+        struct stage *s = sleeping_stage(3);
+        struct holder holder = {0};
+        struct lease *lease;
+        uint64_t id;
+
+        (void)state;
+        stage_begin(s);
+        (void)take(s, "db00", 0, NULL);
+        lease = take(s, "db02", 0, &holder);
+        id = lease->record.id;
+        assert_false(lease_delete(s->engine, id + 1));
+        assert_int_equal(holder.ended, 0);
+        assert_true(lease_delete(s->engine, id));
+        assert_int_equal(holder.ended, 1);
+        assert_int_equal(holder.why, LEASE_END_DELETED);
+        assert_false(lease_delete(s->engine, id));
+        assert_true(take(s, "db02", 0, NULL)->record.id > id);
+        stage_end(s);
+}
+
+static void a_refused_one_leaves_nothing(void **state) {
+        struct stage *s = sleeping_stage(1);
+        struct lease_request request = {.owner = "x", .for_usec = SEC};
+        enum reason refusal = REASON_NONE;
+        struct lease *lease = NULL;
+
+        (void)state;
+        stage_begin(s);
+        engine_pause(s->engine, target_named(s, "db00"), USEC_PER_HOUR);
+        assert_int_equal(lease_take(s->engine, target_named(s, "db00"), &request, &refusal, &lease), -EPERM);
+        assert_int_equal(refusal, REASON_PAUSED);
+        assert_null(lease);
+        assert_null(lease_first(target_named(s, "db00")));
+        assert_int_equal(target_named(s, "db00")->n_leases, 0);
+        stage_end(s);
+}
+
+static void a_reload_keeps_them_by_name_and_ends_those_of_what_is_gone(void **state) {
+        struct stage *s = sleeping_stage(3), *next = calloc(1, sizeof(*next));
+        struct holder kept = {0}, changed = {0}, removed = {0};
+        struct lease *lease;
+        struct reload_summary summary;
+
+        (void)state;
+        stage_begin(s);
+        (void)take(s, "db00", 0, &kept);
+        lease = take(s, "db01", 0, &changed);
+        (void)take(s, "db01", USEC_PER_HOUR, NULL);
+        (void)take(s, "db02", 0, &removed);
+        stage_config(next, 2);
+        for (size_t i = 0; i < 2; i++) {
+                next->databases[i] = s->databases[i];
+                next->databases[i].name = next->names[i];
+        }
+        next->databases[1].ping_interval_usec = 5 * SEC;
+        assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
+        assert_int_equal(summary.unchanged, 1);
+        assert_int_equal(summary.changed, 1);
+        assert_int_equal(kept.ended + changed.ended, 0);
+        assert_int_equal(removed.ended, 1);
+        assert_int_equal(removed.why, LEASE_END_REMOVED);
+        assert_ptr_equal(lease_first(target_named(s, "db01")), lease);
+        assert_ptr_equal(lease->target, target_named(s, "db01"));
+        assert_int_equal(target_named(s, "db01")->n_leases, 2);
+        assert_int_equal(running(target_named(s, "db01")->id)->check, CHECK_LOGIN);
+        lease_release(s->engine, lease);
+        assert_int_equal(target_named(s, "db01")->n_leases, 1);
+        stage_end(s);
+        free(next);
+}
+
+struct past {
+        struct memory memory;
+        unsigned asked;
+};
+
+static bool recall(void *userdata, const char *name, struct memory *ret_memory) {
+        struct past *past = userdata;
+
+        past->asked++;
+        if (!streq(name, "db00"))
+                return false;
+        *ret_memory = past->memory;
+        return true;
+}
+
+static struct lease_record timed(const char *database, uint64_t until_real_usec) {
+        struct lease_record record = {.id = 77, .owner = "backup", .since_real_usec = 1, .until_real_usec = until_real_usec};
+
+        (void)text_copy(record.database, sizeof(record.database), database);
+        return record;
+}
+
+static void a_restart_presumes_holders_and_restores_what_lives_by_the_clock(void **state) {
+        struct stage *s = sleeping_stage(2);
+        struct past past = {.memory = {.held = true, .generation = 9, .saved_real_usec = clock_real_usec() - 5 * SEC}};
+        const struct engine_past with = {.recall = recall, .userdata = &past};
+        struct lease_record live = timed("db01", clock_real_usec() + USEC_PER_HOUR), late = timed("db01", clock_real_usec() - SEC),
+                            unknown = timed("nobody", clock_real_usec() + USEC_PER_HOUR);
+
+        (void)state;
+        s->databases[0].lease_grace_usec = 30 * MSEC;
+        assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
+        assert_int_equal(past.asked, 2);
+        assert_int_equal(target_named(s, "db00")->generation, 9);
+        assert_int_equal(target_named(s, "db00")->reason, REASON_STALE);
+        assert_int_equal(target_named(s, "db01")->reason, REASON_NOT_CHECKED);
+        assert_true(target_has_demand(target_named(s, "db00")));
+        assert_int_equal(pool->n_running, 1);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        while (target_has_demand(target_named(s, "db00")))
+                assert_true(turn(s, 10 * SEC));
+
+        assert_int_equal(lease_restore(s->engine, &late), 0);
+        assert_int_equal(lease_restore(s->engine, &unknown), 0);
+        assert_false(target_has_demand(target_named(s, "db01")));
+        assert_int_equal(lease_restore(s->engine, &live), 0);
+        assert_true(target_has_demand(target_named(s, "db01")));
+        assert_int_equal(lease_first(target_named(s, "db01"))->record.id, 77);
+        assert_string_equal(lease_first(target_named(s, "db01"))->record.owner, "backup");
+        assert_int_equal(running(target_named(s, "db01")->id)->check, CHECK_LOGIN);
+        assert_true(lease_delete(s->engine, 77));
+        stage_end(s);
+}
+
+static void holders_of_long_ago_are_not_presumed(void **state) {
+        struct stage *s = sleeping_stage(1);
+        struct past past = {.memory = {.held = true, .saved_real_usec = clock_real_usec() - USEC_PER_HOUR}};
+        const struct engine_past with = {.recall = recall, .userdata = &past};
+
+        (void)state;
+        s->databases[0].lease_grace_usec = 10 * SEC;
+        assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
+        assert_false(target_has_demand(target_named(s, "db00")));
+        assert_int_equal(pool->n_running, 0);
+        stage_end(s);
+}
+
+static void a_spent_budget_ends_all_of_them(void **state) {
+        struct stage *s = sleeping_stage(1);
+        struct holder holders[3] = {0};
+
+        (void)state;
+        s->databases[0].budget_awake_usec = 20 * MSEC;
+        stage_begin(s);
+        for (unsigned i = 0; i < 3; i++)
+                (void)take(s, "db00", i ? 0 : USEC_PER_HOUR, &holders[i]);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        while (!target_named(s, "db00")->budget_spent)
+                assert_true(turn(s, 10 * SEC));
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(holders[i].ended, 1);
+                assert_int_equal(holders[i].why, LEASE_END_BUDGET);
+        }
+        assert_null(lease_first(target_named(s, "db00")));
+        nothing_happens(s);
+        stage_end(s);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                UNIT_TEST(a_lease_starts_a_login_and_its_end_lets_it_be),
+                UNIT_TEST(many_are_one_login_and_are_listed_in_their_order),
+                UNIT_TEST(there_is_a_limit),
+                UNIT_TEST(a_time_limit_ends_it_by_the_clock),
+                UNIT_TEST(an_id_ends_it_and_is_given_once),
+                UNIT_TEST(a_refused_one_leaves_nothing),
+                UNIT_TEST(a_reload_keeps_them_by_name_and_ends_those_of_what_is_gone),
+                UNIT_TEST(a_restart_presumes_holders_and_restores_what_lives_by_the_clock),
+                UNIT_TEST(holders_of_long_ago_are_not_presumed),
+                UNIT_TEST(a_spent_budget_ends_all_of_them),
+        };
+
+        return UNIT_RUN(tests);
+}

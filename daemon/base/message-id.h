@@ -20,6 +20,10 @@
 #define MESSAGE_ID_DATABASE_DOWN "2caa9929380644dba97a9cbc552fc743"
 /* a person must act before a database can answer */
 #define MESSAGE_ID_DATABASE_BLOCKED "7c455f6d337e40d5947a565d3372ea07"
+/* the month's budget of awake hours of a database is spent */
+#define MESSAGE_ID_BUDGET_SPENT "97763b26931649b7badf5b717daf6c4e"
+/* there are awake hours in the budget of a database again */
+#define MESSAGE_ID_BUDGET_RENEWED "44efad5b510a4281805f935fa12a1b99"
 /* the daemon runs; how many databases it watches */
 #define MESSAGE_ID_STARTED "aa215cbeb4314098a6afa2a4cc295442"
 /* ready.on is met, or ready.timeout is over */

@@ -62,6 +62,11 @@ static const struct wake_record *wake_of(const struct event *event, const struct
         return woke ? &target->last_wake : NULL;
 }
 
+/* Of a wake that somebody else made nobody knows how long it took. */
+static bool is_ours(const struct wake_record *wake) {
+        return wake->latency_usec != USEC_INFINITY;
+}
+
 static void add_attempt(struct entry *entry, const struct attempt *attempt, bool with_latency) {
         add_text(entry, "PGWAKE_SQLSTATE", attempt->sqlstate);
         if (with_latency)
@@ -82,30 +87,36 @@ static void add_fields(struct entry *entry, const struct event *event, const str
         if (event->repeated > 0)
                 add_number(entry, "PGWAKE_REPEATED", event->repeated);
         if (wake) {
-                add_number(entry, "PGWAKE_LATENCY_USEC", wake->latency_usec);
+                if (is_ours(wake))
+                        add_number(entry, "PGWAKE_LATENCY_USEC", wake->latency_usec);
                 add_text(entry, "PGWAKE_CAUSE", wake_cause_name(wake->cause));
                 add_text(entry, "PGWAKE_COLD", wake->cold ? "yes" : "no");
         }
         if (event->attempt)
-                add_attempt(entry, event->attempt, !wake);
+                add_attempt(entry, event->attempt, !wake || !is_ours(wake));
         else if (event->reason != REASON_NONE) {
                 add_text(entry, "PGWAKE_SQLSTATE", target->sqlstate);
                 add_text(entry, "PGWAKE_DETAIL", target->detail);
         }
 }
 
-/* "main is awake (was waking): login answered in 1.24 s, cold start proven" */
+/*
+ * "main is awake (was waking): login answered in 1.24 s, cold start proven"
+ * "main is awake (was asleep): login answered in 20 ms; it was found awake, somebody else woke it"
+ */
 static void write_answered(struct buffer *message, const struct event *event, const struct wake_record *wake) {
         const struct attempt *attempt = event->attempt;
         char span[DURATION_MAX];
 
-        if (wake)
+        if (wake && is_ours(wake))
                 buffer_printf(message, "%s answered in %s, %s", check_name(attempt ? attempt->check : CHECK_LOGIN),
                               duration_format_human(span, wake->latency_usec), wake->cold ? "cold start proven" : "no cold start proven");
         else if (attempt)
                 buffer_printf(message, "%s answered in %s", check_name(attempt->check), duration_format_human(span, attempt->total_usec));
         else
                 buffer_append_string(message, state_sentence(event->state));
+        if (wake && !is_ours(wake))
+                buffer_append_string(message, "; it was found awake, somebody else woke it");
 }
 
 static void write_message(struct buffer *message, const struct event *event, const struct wake_record *wake) {
@@ -133,19 +144,45 @@ static int level_of(const struct event *event) {
         return event->state == STATE_AWAKE && was_trouble ? LOG_NOTICE : LOG_INFO;
 }
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void tell_budget(const struct event *event) {
+        bool spent = event->reason == REASON_BUDGET_SPENT;
+        struct entry entry = {0};
+
+        add_text(&entry, "PGWAKE_DATABASE", event->database);
+        add_text(&entry, "PGWAKE_STATE", state_name(event->state));
+        add_text(&entry, "PGWAKE_REASON", spent ? reason_slug(event->reason) : NULL);
+        add_number(&entry, "PGWAKE_GENERATION", event->generation);
+        log_entry(spent ? LOG_WARNING : LOG_NOTICE, spent ? MESSAGE_ID_BUDGET_SPENT : MESSAGE_ID_BUDGET_RENEWED, entry.fields, entry.n_fields,
+                  "%s: %s", event->database,
+                  spent ? reason_info(event->reason)->sentence : "There are awake hours in its budget again.");
+}
+
+static void tell_state(const struct event *event, const struct target *target) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
         const struct wake_record *wake;
         struct entry entry = {0};
 
-        (void)userdata;
-        if (event->kind != EVENT_STATE)
-                return;
         wake = wake_of(event, target);
         add_fields(&entry, event, target, wake);
         write_message(&message, event, wake);
         if (buffer_finish(&message) == 0)
                 log_entry(level_of(event), message_ids[event->state], entry.fields, entry.n_fields, "%s", message.data);
+}
+
+static void on_event(void *userdata, const struct event *event, const struct target *target) {
+        (void)userdata;
+        switch (event->kind) {
+        case EVENT_STATE:
+                tell_state(event, target);
+                return;
+        case EVENT_BUDGET:
+                tell_budget(event);
+                return;
+        case EVENT_WAKE: /* told with the state */
+        case EVENT_ADDED:
+        case EVENT_REMOVED: /* told by the reload */
+                return;
+        }
 }
 
 int journal_new(struct engine *engine, struct journal **ret_journal) {

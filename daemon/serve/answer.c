@@ -40,12 +40,20 @@ void answer_error(struct site *site, struct exchange *exchange, unsigned status,
         answer_body(site, exchange, status);
 }
 
-void answer_stopping(struct site *site, struct exchange *exchange) {
+void answer_unavailable(struct site *site, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message) {
         struct json_writer w = site_compose(site);
 
-        write_error(&w, "stopping", "the daemon is stopping");
+        write_error(&w, slug, message);
         json_end_object(&w);
-        answer_later(site, exchange, 1);
+        answer_later(site, exchange, retry_after_sec);
+}
+
+void answer_refused(struct site *site, struct exchange *exchange, enum reason reason) {
+        answer_error(site, exchange, 409, reason_slug(reason), "%s", reason_info(reason)->sentence);
+}
+
+void answer_stopping(struct site *site, struct exchange *exchange) {
+        answer_unavailable(site, exchange, 1, "stopping", "the daemon is stopping");
 }
 
 /* The nearest of all names, not only of those that are listed. */

@@ -11,6 +11,10 @@ void answer_later(struct site *site, struct exchange *exchange, unsigned retry_a
 _printf_(5, 6) void answer_error(struct site *site, struct exchange *exchange, unsigned status, const char *slug, const char *format, ...);
 /* 404 with the names that are known, and the nearest. */
 void answer_unknown_database(struct site *site, struct exchange *exchange, const char *name);
+/* The same as 503 with Retry-After. */
+void answer_unavailable(struct site *site, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message);
+/* 409: REASON stands in the way. */
+void answer_refused(struct site *site, struct exchange *exchange, enum reason reason);
 /* 503: the daemon ends. */
 void answer_stopping(struct site *site, struct exchange *exchange);
 

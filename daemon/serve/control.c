@@ -1,4 +1,4 @@
-/* POST on the control socket: wake, pause, reload. */
+/* POST on the control socket: wake, pause, reload. Leases have a room of their own. */
 
 #include "base/text.h"
 #include "serve/answer.h"
@@ -11,6 +11,26 @@ static bool is_awake(const struct waiter *waiter, const struct target *target) {
         return target_ready(target);
 }
 
+/*
+ * Why waiting on is in vain, or REASON_NONE. The call itself was taken, so that a pause and a spent budget came later; that it is blocked
+ * may be what was known before, and what the call makes us ask once more.
+ */
+static enum reason hindrance(const struct waiter *waiter, const struct target *target) {
+        if (target_ready(target))
+                return REASON_NONE;
+        if (target->paused_until_boot_usec)
+                return REASON_PAUSED;
+        if (target->budget_spent)
+                return REASON_BUDGET_SPENT;
+        if (target->state == STATE_BLOCKED && target->finished_boot_usec[CHECK_LOGIN] > waiter->evidence_boot_usec)
+                return target->reason;
+        return REASON_NONE;
+}
+
+static bool is_hopeless(const struct waiter *waiter, const struct target *target) {
+        return hindrance(waiter, target) != REASON_NONE;
+}
+
 static void compose_wake(struct site *site, const struct target *target, struct instant now) {
         struct json_writer w = site_compose(site);
 
@@ -19,10 +39,15 @@ static void compose_wake(struct site *site, const struct target *target, struct 
         json_end_object(&w);
 }
 
-/* The end of a wait: awake, or the time is over. */
+/* The end of a wait: awake, or in vain, or the time is over. */
 static void answer_wake(const struct waiter *waiter, const struct target *target) {
+        enum reason hindered = hindrance(waiter, target);
         struct instant now = clock_now();
 
+        if (hindered != REASON_NONE) {
+                answer_refused(waiter->site, waiter->exchange, hindered);
+                return;
+        }
         compose_wake(waiter->site, target, now);
         if (target_ready(target))
                 answer_body(waiter->site, waiter->exchange, 200);
@@ -37,13 +62,16 @@ void wake_post(struct request *request) {
                 .site = request->site,
                 .exchange = request->exchange,
                 .target_id = target->id,
+                .spread_usec = request->query.spread_usec,
+                .evidence_boot_usec = target->finished_boot_usec[CHECK_LOGIN],
                 .met = is_awake,
+                .hopeless = is_hopeless,
                 .answer = answer_wake,
         };
 
         (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
         if (refused != REASON_NONE)
-                answer_error(request->site, request->exchange, 409, reason_slug(refused), "%s", reason_info(refused)->sentence);
+                answer_refused(request->site, request->exchange, refused);
         else if (target_ready(target))
                 answer_wake(&waiter, target);
         else if (request->query.wait_usec > 0)

@@ -17,11 +17,14 @@ struct event_stream {
         struct exchange *exchange;
         uint64_t seen;              /* the last event that was written or passed over */
         uint64_t behind_since_usec; /* 0, or since when what it must read next is gone */
+        uint64_t patience_usec;     /* how long it may be so before it is dropped */
         char database[TEXT_NAME_MAX + 1]; /* "": all */
-        bool ends;          /* follow=0: when everything was said */
+        bool ends;          /* when everything was said */
         bool ping_due;
         struct buffer rest; /* what did not fit, and what is said first */
         size_t rest_sent;
+        struct buffer last; /* said after everything else */
+        struct stream_owner owner;
         struct event_stream *previous, *next;
 };
 
@@ -122,6 +125,8 @@ static ssize_t read_stream(void *userdata, char *buffer, size_t size) {
         ssize_t n;
 
         stream->behind_since_usec = 0;
+        if (stream->rest.failed || stream->last.failed)
+                return STREAM_BREAKS;
         n = (ssize_t)write_rest(stream, buffer, size);
         if (n == 0 && has_gap(stream)) {
                 write_gap(stream);
@@ -129,7 +134,12 @@ static ssize_t read_stream(void *userdata, char *buffer, size_t size) {
         }
         if (n == 0)
                 n = write_events(stream, buffer, size);
-        if (n == 0 && stream->ping_due) {
+        if (n == 0 && stream->last.size > 0) {
+                stream->rest = stream->last;
+                stream->last = (struct buffer){0};
+                n = (ssize_t)write_rest(stream, buffer, size);
+        }
+        if (n == 0 && stream->ping_due && !stream->ends) {
                 buffer_append_string(&stream->rest, ": ping\n\n");
                 n = (ssize_t)write_rest(stream, buffer, size);
         }
@@ -177,6 +187,9 @@ static void free_stream(void *userdata) {
         if (!events->streams)
                 (void)sd_event_source_set_enabled(events->ping_source, SD_EVENT_OFF);
         buffer_deinit(&stream->rest);
+        buffer_deinit(&stream->last);
+        if (stream->owner.gone)
+                stream->owner.gone(stream->owner.userdata);
         free(stream);
 }
 
@@ -186,7 +199,7 @@ static void drop_if_stuck(struct event_stream *stream, uint64_t now_usec) {
                 return;
         if (stream->behind_since_usec == 0)
                 stream->behind_since_usec = now_usec;
-        else if (now_usec >= stream->behind_since_usec + BEHIND_MAX_USEC)
+        else if (now_usec >= stream->behind_since_usec + stream->patience_usec)
                 exchange_drop(stream->exchange);
 }
 
@@ -215,18 +228,38 @@ static int parse_last_event_id(const char *text, uint64_t *ret_last) {
         return errno == 0 && *ret_last < UINT64_MAX ? 0 : -EINVAL;
 }
 
-static void start(struct request *request, bool has_last, uint64_t last_seen) {
-        struct events *events = request->site->events;
+/* Answers NULL where memory is missing. The stream is not among the others yet. */
+static struct event_stream *make_stream(struct events *events, struct exchange *exchange, const char *database) {
         struct event_stream *stream = calloc(1, sizeof(*stream));
 
+        if (!stream)
+                return NULL;
+        stream->events = events;
+        stream->exchange = exchange;
+        stream->patience_usec = BEHIND_MAX_USEC;
+        (void)text_copy(stream->database, sizeof(stream->database), database);
+        return stream;
+}
+
+static void answer_with(struct event_stream *stream) {
+        add_stream(stream->events, stream);
+        exchange_stream(stream->exchange, &(struct reply){.status = 200, .content_type = "text/event-stream"}, true,
+                        &(struct stream){.read = read_stream, .free = free_stream, .userdata = stream});
+}
+
+static void answer_no_stream(struct site *site, struct exchange *exchange) {
+        answer_unavailable(site, exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory", "no memory is left for another stream");
+}
+
+static void start(struct request *request, bool has_last, uint64_t last_seen) {
+        struct events *events = request->site->events;
+        struct event_stream *stream = make_stream(events, request->exchange, request->query.db);
+
         if (!stream) {
-                answer_error(request->site, request->exchange, 503, "no_memory", "no memory is left for another stream");
+                answer_no_stream(request->site, request->exchange);
                 return;
         }
-        stream->events = events;
-        stream->exchange = request->exchange;
         stream->ends = request->query.no_follow;
-        (void)text_copy(stream->database, sizeof(stream->database), request->query.db);
         /* So that the client has the headers at once. */
         buffer_append_string(&stream->rest, ": pgwaked\n\n");
         /* 0 is before everything, whatever the first number was. */
@@ -234,9 +267,7 @@ static void start(struct request *request, bool has_last, uint64_t last_seen) {
                 stream->seen = last_seen ? last_seen : events->begun;
         else
                 stream->seen = stream->ends ? events->ring.oldest - 1 : events->ring.newest;
-        add_stream(events, stream);
-        exchange_stream(request->exchange, &(struct reply){.status = 200, .content_type = "text/event-stream"}, true,
-                        &(struct stream){.read = read_stream, .free = free_stream, .userdata = stream});
+        answer_with(stream);
 }
 
 void events_get(struct request *request) {
@@ -249,6 +280,35 @@ void events_get(struct request *request) {
                 answer_unknown_database(request->site, request->exchange, database);
         else
                 start(request, id != NULL, last_seen);
+}
+
+/* Streams that belong to somebody. */
+
+void events_begin(struct events *events, struct exchange *exchange, const char *database, const struct buffer *head, uint64_t patience_usec,
+                  const struct stream_owner *owner, struct event_stream **ret_stream) {
+        struct event_stream *stream = make_stream(events, exchange, database);
+
+        if (!stream) {
+                answer_no_stream(events->site, exchange);
+                owner->gone(owner->userdata);
+                return;
+        }
+        buffer_append(&stream->rest, head->data, head->size);
+        stream->rest.failed = stream->rest.failed || head->failed;
+        stream->seen = events->ring.newest;
+        stream->patience_usec = patience_usec;
+        stream->owner = *owner;
+        *ret_stream = stream;
+        answer_with(stream);
+}
+
+void events_end(struct event_stream *stream, const struct buffer *last) {
+        if (stream->ends)
+                return;
+        stream->ends = true;
+        buffer_append(&stream->last, last->data, last->size);
+        stream->last.failed = stream->last.failed || last->failed;
+        exchange_continue(stream->exchange);
 }
 
 /* Life of all. */
@@ -286,6 +346,9 @@ struct events *events_free(struct events *events) {
 }
 
 void events_stop(struct events *events) {
-        for (struct event_stream *stream = events->streams; stream; stream = stream->next)
+        for (struct event_stream *stream = events->streams; stream; stream = stream->next) {
+                if (stream->owner.stopping)
+                        stream->owner.stopping(stream->owner.userdata);
                 exchange_continue(stream->exchange);
+        }
 }

@@ -233,6 +233,7 @@ static bool url_was_cut(const struct exchange *exchange, const char *version) {
 static enum method method_from_text(const char *text) {
         return streq(text, MHD_HTTP_METHOD_GET) || streq(text, MHD_HTTP_METHOD_HEAD) ? METHOD_GET
                 : streq(text, MHD_HTTP_METHOD_POST)                                 ? METHOD_POST
+                : streq(text, MHD_HTTP_METHOD_DELETE)                               ? METHOD_DELETE
                                                                                     : METHOD_OTHER;
 }
 

@@ -19,13 +19,14 @@ struct canned;
 enum method {
         METHOD_GET, /* and HEAD: the body is left out by itself */
         METHOD_POST,
+        METHOD_DELETE,
         METHOD_OTHER,
 };
 
 /* What is wrong with a request before anybody looked at what it wants. */
 enum fault {
         FAULT_NONE,
-        FAULT_URL,  /* bytes in the URL that are not printable ASCII, as they stand or percent-encoded */
+        FAULT_URL,  /* url_is_plain() (serve/url.h) says no */
         FAULT_BODY, /* it has a body */
 };
 

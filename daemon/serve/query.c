@@ -2,6 +2,7 @@
 
 #include "base/duration.h"
 #include "base/text.h"
+#include "model/memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,6 +36,31 @@ static bool take_for(struct query *query, const char *value) {
         return take_duration(query, "for", value, QUERY_FOR_MAX_USEC, &query->for_usec);
 }
 
+static bool take_spread(struct query *query, const char *value) {
+        return take_duration(query, "spread", value, QUERY_SPREAD_MAX_USEC, &query->spread_usec);
+}
+
+/* No control characters, no line or paragraph separators, and nothing that turns the direction of what stands beside it. */
+static bool is_printable(uint32_t c) {
+        return c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && c != 0x061c && !(c >= 0x200e && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) &&
+                !(c >= 0x2066 && c <= 0x2069) && c != 0xfeff;
+}
+
+static bool take_owner(struct query *query, const char *value) {
+        size_t size = strlen(value), length;
+        uint32_t c;
+
+        if (size < 1 || size > LEASE_OWNER_MAX)
+                return refuse(query, "owner= is a text of 1 to %d bytes", LEASE_OWNER_MAX);
+        for (const char *p = value; *p; p += length) {
+                length = text_decode(p, &c);
+                if (length == 0 || !is_printable(c))
+                        return refuse(query, "owner= is printable text in UTF-8");
+        }
+        query->owner = value;
+        return true;
+}
+
 static bool take_accept(struct query *query, const char *value) {
         query->accept_asleep = streq(value, "asleep");
         return query->accept_asleep || refuse(query, "accept=%.40s is not known; the only one is accept=asleep", value);
@@ -56,8 +82,10 @@ static const struct {
         bool (*take)(struct query *query, const char *value);
 } arguments[] = {
         {ARGUMENT_WAIT, "wait", take_wait},
+        {ARGUMENT_SPREAD, "spread", take_spread},
         {ARGUMENT_ACCEPT, "accept", take_accept},
         {ARGUMENT_FOR, "for", take_for},
+        {ARGUMENT_OWNER, "owner", take_owner},
         {ARGUMENT_DB, "db", take_db},
         {ARGUMENT_FOLLOW, "follow", take_follow},
 };
@@ -82,4 +110,10 @@ bool query_take(struct query *query, const char *name, const char *value) {
                 return value ? arguments[i].take(query, value) : refuse(query, "%s needs a value", name);
         }
         return refuse_unknown(query, name);
+}
+
+bool query_is_complete(struct query *query) {
+        if (!query->problem[0] && (query->given & ARGUMENT_SPREAD) && !(query->given & ARGUMENT_WAIT))
+                return refuse(query, "spread= needs wait=: it spreads those who wait");
+        return !query->problem[0];
 }

@@ -11,17 +11,22 @@ enum argument {
         ARGUMENT_FOR = 1 << 2,    /* for=2h: at most QUERY_FOR_MAX_USEC */
         ARGUMENT_DB = 1 << 3,     /* db=NAME */
         ARGUMENT_FOLLOW = 1 << 4, /* follow=0, follow=1 */
+        ARGUMENT_SPREAD = 1 << 5, /* spread=2s: at most QUERY_SPREAD_MAX_USEC; only beside wait */
+        ARGUMENT_OWNER = 1 << 6,  /* owner=TEXT: printable UTF-8 of 1 to LEASE_OWNER_MAX bytes */
 };
 
 #define QUERY_WAIT_MAX_USEC (UINT64_C(3600) * 1000000)
 #define QUERY_FOR_MAX_USEC (UINT64_C(90) * 86400 * 1000000)
+#define QUERY_SPREAD_MAX_USEC (UINT64_C(300) * 1000000)
 
 struct query {
         unsigned given; /* enum argument bits */
         uint64_t wait_usec;
         bool accept_asleep;
         uint64_t for_usec;
-        const char *db; /* borrowed */
+        uint64_t spread_usec;
+        const char *db;    /* borrowed */
+        const char *owner; /* borrowed; NULL when none is given */
         bool no_follow;
 
         unsigned allowed;
@@ -30,3 +35,5 @@ struct query {
 
 /* Takes one more argument (VALUE may be NULL). Answers false, with the problem, when it is refused. */
 bool query_take(struct query *query, const char *name, const char *value);
+/* After the last one. Answers false, with the problem, when any was refused or those that were given do not go together. */
+bool query_is_complete(struct query *query);

@@ -126,6 +126,7 @@ void readyz_get(struct request *request) {
                 .site = request->site,
                 .exchange = request->exchange,
                 .accept_asleep = request->query.accept_asleep,
+                .spread_usec = request->query.spread_usec,
                 .met = met,
                 .answer = request->target ? answer_one : answer_all,
         };

@@ -3,9 +3,16 @@
 
 #include "serve/site.h"
 
+/* What follows the path of a route. */
+enum parameter {
+        PARAMETER_NONE,
+        PARAMETER_DATABASE, /* "/NAME" */
+        PARAMETER_ID,       /* "/ID": a number; a path with a NAME may be one with an ID as well, by another method */
+};
+
 struct route {
-        const char *path; /* without the name */
-        bool named;       /* "/NAME" follows: a database */
+        const char *path; /* without the parameter */
+        enum parameter parameter;
         enum method method;
         enum access access;
         unsigned arguments; /* enum argument bits */
@@ -19,9 +26,11 @@ enum route_result {
         ROUTE_FORBIDDEN, /* it is there, on the control socket */
 };
 
-/* The row for a request. RET_ROUTE is any row of that path unless there is none; RET_NAME points into PATH, or is NULL. */
+/*
+ * The row for a request. RET_ROUTE is any row of that path unless there is none; RET_PARAMETER points to its name or id in PATH, or is NULL.
+ */
 enum route_result route_find(const char *path, enum method method, enum access access, const struct route **ret_route,
-                             const char **ret_name);
+                             const char **ret_parameter);
 
 /* Row I, NULL past the end. */
 const struct route *route_at(size_t i);

@@ -42,6 +42,14 @@ static void on_event(void *userdata, const struct event *event, const struct tar
         waiters_notify(server->site.waiters);
 }
 
+/* Blocked still, by newer evidence, is no edge; who called for a wake waits to know. */
+static void on_touched(void *userdata, const struct target *target) {
+        struct server *server = userdata;
+
+        if (target->state == STATE_BLOCKED)
+                waiters_notify(server->site.waiters);
+}
+
 int server_new(sd_event *event, struct engine *engine, const struct server_hooks *hooks, struct server **ret_server) {
         struct server *server = calloc(1, sizeof(*server));
         int r;
@@ -58,7 +66,7 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
                 server_free(server);
                 return r;
         }
-        server->observer = (struct observer){.notify = on_event, .userdata = server};
+        server->observer = (struct observer){.notify = on_event, .touched = on_touched, .userdata = server};
         engine_observe(engine, &server->observer);
         *ret_server = server;
         return 0;

@@ -29,8 +29,9 @@ struct request {
         struct site *site;
         struct exchange *exchange;
         enum access access;
-        const char *name;            /* NAME of the path, or NULL */
-        struct target *target;       /* of that name */
+        const char *name;      /* NAME of the path, or NULL */
+        struct target *target; /* of that name */
+        uint64_t id;           /* ID of the path */
         struct query query;
 };
 

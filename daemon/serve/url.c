@@ -12,15 +12,18 @@ static int percent_value(const char *p) {
 }
 
 bool url_is_plain(const char *url) {
+        bool in_query = false;
+
         for (const char *p = url; *p; p++) {
                 int value;
 
                 if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
                         return false;
+                in_query = in_query || *p == '?';
                 if (*p != '%')
                         continue;
                 value = percent_value(p);
-                if (value < 0x20 || value >= 0x7f)
+                if (value < 0x20 || value == 0x7f || (value > 0x7f && !in_query))
                         return false;
         }
         return true;

@@ -4,7 +4,7 @@
 #include "base/macro.h"
 
 /*
- * Whether URL, as it came, is printable ASCII, and stays so when its percent-encoding is undone. The HTTP library hands the decoded URL on
- * as a C string, in which "/readyz%00x" would equal "/readyz".
+ * Whether URL, as it came, is printable ASCII, and stays so when its percent-encoding is undone; behind the "?" there may be encoded bytes
+ * that are no ASCII. The HTTP library hands the decoded URL on as a C string, in which "/readyz%00x" would equal "/readyz".
  */
 bool url_is_plain(const char *url);

@@ -1,9 +1,10 @@
 /*
- * Requests that are held until what they ask for is so, or their time is over. They are no demand. One timer for all, set to the earliest;
- * looked at once in each turn of the loop in which a database changed. Internal to serve/.
+ * Requests that are held until what they ask for is so, or their time is over. They are no demand. One timer for all, set to the earliest
+ * moment of any; all are looked at once in each turn of the loop in which a database changed. Internal to serve/.
  */
 #pragma once
 
+#include "base/heap.h"
 #include "serve/site.h"
 
 struct waiter {
@@ -12,11 +13,17 @@ struct waiter {
         uint64_t target_id; /* 0: all that are required */
         char name[64];
         bool accept_asleep;
+        uint64_t spread_usec;         /* 0, or: answered at a moment of its own, so long after it is so */
+        uint64_t evidence_boot_usec;  /* when the last login had ended at the time of the request */
         /* TARGET is NULL for all. Never called for a database that a reload took away: that is answered 404. */
         bool (*met)(const struct waiter *waiter, const struct target *target);
+        /* Whether waiting on is in vain: answered at once. NULL: it never is. */
+        bool (*hopeless)(const struct waiter *waiter, const struct target *target);
         void (*answer)(const struct waiter *waiter, const struct target *target);
 
         uint64_t deadline_usec;
+        uint64_t release_usec; /* its moment, while it is so; else USEC_INFINITY */
+        struct heap_item due;  /* when it must be looked at though nothing was told */
         struct waiter *previous, *next;
 };
 

@@ -23,7 +23,7 @@ QUIET = {"policy": "observe", "door_interval": "0s", "attempt_timeout": "10s"}  
 STATUS_KEYS = {
     "name", "state", "ready", "reason", "message", "since", "age_seconds", "fresh_until", "generation", "policy", "provider", "endpoint",
     "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", "awake_on_our_demand_seconds",
-    "leases", "next_check"}
+    "budget", "demand", "leases", "next_check"}
 VERDICT_KEYS = {"name", "ready", "state", "reason", "message", "age_seconds", "expected_ready_in_seconds"}
 EVENT_KEYS = {"sequence", "kind", "at", "database", "state", "previous", "reason", "message", "ready", "generation", "latency_seconds", "cause",
               "cold"}

@@ -76,9 +76,10 @@ class Event:
 
 
 class EventStream:
-    """Reads /events in a thread of its own, so that arrival times are true whatever the test is doing."""
+    """Reads /events (or the stream of a lease: POST) in a thread of its own, so that arrival times are true whatever the test is doing."""
 
-    def __init__(self, path: Path, target: str = "/events", last_id: str | int | None = None, timeout: float = 10.0):
+    def __init__(self, path: Path, target: str = "/events", last_id: str | int | None = None, timeout: float = 10.0,
+                 method: str = "GET"):
         self.events: list[Event] = []
         self.ended = False
         self._news = threading.Condition()
@@ -86,7 +87,7 @@ class EventStream:
         headers = {"Accept": "text/event-stream"}
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)
-        self._connection.request("GET", target, headers=headers)
+        self._connection.request(method, target, headers=headers)
         self._socket = self._connection.sock  # http.client forgets it when the answer has no length
         self._response = self._connection.getresponse()
         self.status = self._response.status

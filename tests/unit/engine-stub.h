@@ -1,12 +1,13 @@
 /*
  * An engine for tests of those who listen to one: a real registry of real targets, and no prober. A test says what each check found.
- * Included once by a test; it stands in for engine/engine.c.
+ * Included once by a test; it stands in for engine/engine.c and engine/lease.c.
  */
 #pragma once
 
 #include "scene.h"
 
-#include "engine/engine.h"
+#include "base/error.h"
+#include "engine/lease.h"
 
 #define STUB_TARGETS_MAX 512
 
@@ -15,8 +16,11 @@ struct engine {
         struct observer *observers;
         uint64_t sequence, attempt, overdue_usec;
         uint64_t uptime_usec; /* of every server at its next check */
-        enum reason refusal; /* what engine_wake() answers */
+        enum reason refusal; /* what engine_wake() and lease_take() answer */
         unsigned wakes;
+        uint64_t last_lease;  /* its id */
+        unsigned n_leases;
+        unsigned leases_room; /* how many there may be at a time; 0: LEASES_MAX */
         size_t n;
         struct unit_conninfo conninfo[STUB_TARGETS_MAX];
         struct database_config config[STUB_TARGETS_MAX];
@@ -31,10 +35,17 @@ static inline void stub_tell(struct engine *engine, struct event *event, const s
         }
 }
 
+static inline void stub_touch(struct engine *engine, const struct target *target) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->touched)
+                        o->touched(o->userdata, target);
+}
+
 static inline void stub_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges) {
         registry_note_state(engine->registry, target, previous);
         for (unsigned i = 0; i < edges->n; i++)
                 stub_tell(engine, &edges->list[i], target);
+        stub_touch(engine, target);
 }
 
 void engine_observe(struct engine *engine, struct observer *observer) {
@@ -75,6 +86,129 @@ void engine_pause(struct engine *engine, struct target *target, uint64_t for_use
         stub_settle(engine, target, previous, &edges);
 }
 
+/* Leases: a list for each target, and no clock. */
+
+const char *lease_end_name(enum lease_end end) {
+        static const char *const names[_LEASE_END_MAX] = {
+                [LEASE_END_EXPIRED] = "expired",
+                [LEASE_END_DELETED] = "deleted",
+                [LEASE_END_REMOVED] = "removed",
+                [LEASE_END_BUDGET] = "budget.spent",
+        };
+
+        return names[end];
+}
+
+const struct lease *lease_first(const struct target *target) {
+        return target->leases;
+}
+
+static inline void stub_lease_link(struct lease *lease, struct target *target) {
+        struct lease **end = &target->leases;
+
+        lease->target = target;
+        lease->previous = lease->next = NULL;
+        for (; *end; end = &(*end)->next)
+                lease->previous = *end;
+        *end = lease;
+}
+
+static inline void stub_lease_unlink(struct lease *lease) {
+        *(lease->previous ? &lease->previous->next : &lease->target->leases) = lease->next;
+        if (lease->next)
+                lease->next->previous = lease->previous;
+}
+
+static inline void stub_lease_drop(struct engine *engine, struct lease *lease) {
+        struct target *target = lease->target;
+
+        stub_lease_unlink(lease);
+        engine->n_leases--;
+        target_lease_end(target, clock_now());
+        free(lease);
+        stub_touch(engine, target);
+}
+
+/* It ends by something else than its holder. */
+static inline void stub_lease_end(struct engine *engine, struct lease *lease, enum lease_end end) {
+        void (*ended)(void *userdata, enum lease_end end) = lease->ended;
+        void *userdata = lease->userdata;
+
+        stub_lease_drop(engine, lease);
+        if (ended)
+                ended(userdata, end);
+}
+
+static inline struct lease *stub_lease_make(struct engine *engine, struct target *target, const char *owner, uint64_t until_real_usec) {
+        struct lease *lease = calloc(1, sizeof(*lease));
+
+        assert_non_null(lease);
+        lease->record.id = ++engine->last_lease;
+        (void)text_copy(lease->record.database, sizeof(lease->record.database), target->config->name);
+        (void)text_copy(lease->record.owner, sizeof(lease->record.owner), owner);
+        lease->record.since_real_usec = clock_real_usec();
+        lease->record.until_real_usec = until_real_usec;
+        stub_lease_link(lease, target);
+        engine->n_leases++;
+        return lease;
+}
+
+int lease_take(struct engine *engine, struct target *target, const struct lease_request *request, enum reason *ret_refusal,
+               struct lease **ret_lease) {
+        enum reason refusal = engine->refusal;
+        struct lease *lease;
+
+        if (engine->n_leases == (engine->leases_room ? engine->leases_room : LEASES_MAX))
+                return -ENOSPC;
+        if (refusal == REASON_NONE)
+                refusal = target_lease(target, clock_now());
+        *ret_refusal = refusal;
+        if (refusal != REASON_NONE)
+                return -EPERM;
+        lease = stub_lease_make(engine, target, request->owner, request->for_usec ? clock_real_usec() + request->for_usec : 0);
+        lease->ended = request->ended;
+        lease->userdata = request->userdata;
+        stub_touch(engine, target);
+        *ret_lease = lease;
+        return 0;
+}
+
+void lease_release(struct engine *engine, struct lease *lease) {
+        if (lease)
+                stub_lease_drop(engine, lease);
+}
+
+static inline struct lease *stub_lease_by_id(struct engine *engine, uint64_t id) {
+        struct target *target;
+
+        for (size_t i = 0; (target = registry_at(engine->registry, i)); i++)
+                for (struct lease *lease = target->leases; lease; lease = lease->next)
+                        if (lease->record.id == id)
+                                return lease;
+        return NULL;
+}
+
+bool lease_delete(struct engine *engine, uint64_t id) {
+        struct lease *lease = stub_lease_by_id(engine, id);
+
+        if (lease)
+                stub_lease_end(engine, lease, LEASE_END_DELETED);
+        return lease;
+}
+
+int lease_restore(struct engine *engine, const struct lease_record *record) {
+        struct target *target = registry_by_name(engine->registry, record->database);
+        struct lease *lease;
+
+        if (!target || record->until_real_usec <= clock_real_usec())
+                return 0;
+        lease = stub_lease_make(engine, target, record->owner, record->until_real_usec);
+        lease->record = *record;
+        engine->last_lease = MAX(engine->last_lease, record->id);
+        target_lease_again(target, clock_now());
+        return 0;
+}
+
 static inline struct engine *stub_new(void) {
         struct engine *engine = calloc(1, sizeof(*engine));
 
@@ -106,6 +240,8 @@ static inline struct engine *stub_free(struct engine *engine) {
 
         assert_null(engine->observers);
         while ((target = registry_at(engine->registry, 0))) {
+                while (target->leases)
+                        stub_lease_drop(engine, target->leases);
                 registry_remove(engine->registry, target);
                 target_free(target);
         }
@@ -117,10 +253,35 @@ static inline struct engine *stub_free(struct engine *engine) {
 static inline void stub_remove(struct engine *engine, struct target *target) {
         struct event event = {.kind = EVENT_REMOVED, .database = target->config->name, .state = target->state, .previous = target->state};
 
+        while (target->leases)
+                stub_lease_end(engine, target->leases, LEASE_END_REMOVED);
         event.real_usec = clock_real_usec();
         registry_remove(engine->registry, target);
         stub_tell(engine, &event, target);
         target_free(target);
+}
+
+/* A reload changed its settings: another target of the same name, and the same leases. */
+static inline struct target *stub_change(struct engine *engine, struct target *old) {
+        struct event event = {.kind = EVENT_STATE, .database = old->config->name, .reason = REASON_NOT_CHECKED};
+        struct target *target;
+
+        event.previous = old->state;
+        event.real_usec = clock_real_usec();
+        assert_int_equal(target_new(STUB_TARGETS_MAX + old->id, old->config, clock_now(), &target), 0);
+        while (old->leases) {
+                struct lease *lease = old->leases;
+
+                stub_lease_unlink(lease);
+                target_lease_end(old, clock_now());
+                stub_lease_link(lease, target);
+                target_lease_again(target, clock_now());
+        }
+        registry_remove(engine->registry, old);
+        target_free(old);
+        assert_int_equal(registry_add(engine->registry, target), 0);
+        stub_tell(engine, &event, target);
+        return target;
 }
 
 /* A login that took 20 ms ended with REASON. */

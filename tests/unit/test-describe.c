@@ -1,5 +1,5 @@
 /* What is said of a database. */
-#include "scene.h"
+#include "engine-stub.h"
 
 #include "serve/describe.h"
 
@@ -33,7 +33,7 @@ static void has_exactly(json_t *json, const char *const *keys, size_t n) {
 #define KEYS \
         "name", "state", "ready", "reason", "message", "since", "age_seconds", "fresh_until", "generation", "policy", "provider", \
         "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", \
-        "awake_on_our_demand_seconds", "leases", "next_check"
+        "awake_on_our_demand_seconds", "budget", "demand", "leases", "next_check"
 /* clang-format on */
 
 static void all_that_is_promised_is_there_from_the_start(void **state) {

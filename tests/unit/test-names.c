@@ -75,6 +75,7 @@ static void causes_and_kinds_of_events_are_named(void **state) {
         assert_string_equal(event_kind_name(EVENT_WAKE), "wake");
         assert_string_equal(event_kind_name(EVENT_ADDED), "added");
         assert_string_equal(event_kind_name(EVENT_REMOVED), "removed");
+        assert_string_equal(event_kind_name(EVENT_BUDGET), "budget");
 }
 
 static void the_outcome_of_an_attempt_is_ok_or_the_class_of_its_failure(void **state) {

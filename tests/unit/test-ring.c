@@ -109,6 +109,32 @@ static void a_wake_has_its_latency_and_no_reason(void **state) {
         json_decref(json);
 }
 
+static void a_wake_by_somebody_else_has_no_latency(void **state) {
+        json_t *json = data_of(&(struct event){.sequence = 9, .kind = EVENT_WAKE, .database = "main", .state = STATE_AWAKE, .ready = true,
+                                               .latency_usec = USEC_INFINITY, .cause = WAKE_OTHER},
+                               "id: 9\nevent: wake\ndata: ");
+        const char *cause;
+        int cold;
+
+        (void)state;
+        assert_int_equal(json_unpack(json, "{s:n,s:s,s:b}", "latency_seconds", "cause", &cause, "cold", &cold), 0);
+        assert_string_equal(cause, "other");
+        json_decref(json);
+}
+
+static void a_spent_budget_is_told_with_its_reason(void **state) {
+        json_t *json = data_of(&(struct event){.sequence = 10, .kind = EVENT_BUDGET, .database = "main", .state = STATE_ASLEEP,
+                                               .previous = STATE_ASLEEP, .reason = REASON_BUDGET_SPENT},
+                               "id: 10\nevent: budget\ndata: ");
+        const char *kind, *reason;
+
+        (void)state;
+        assert_int_equal(json_unpack(json, "{s:s,s:s,s:n}", "kind", &kind, "reason", &reason, "latency_seconds"), 0);
+        assert_string_equal(kind, "budget");
+        assert_string_equal(reason, "budget.spent");
+        json_decref(json);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 UNIT_TEST(an_empty_ring_holds_nothing),
@@ -116,6 +142,8 @@ int main(void) {
                 UNIT_TEST(a_hole_in_the_numbers_forgets_what_was_before),
                 UNIT_TEST(an_edge_reads_as_an_event),
                 UNIT_TEST(a_wake_has_its_latency_and_no_reason),
+                UNIT_TEST(a_wake_by_somebody_else_has_no_latency),
+                UNIT_TEST(a_spent_budget_is_told_with_its_reason),
         };
 
         return UNIT_RUN(tests);

@@ -20,10 +20,10 @@ static void each_row_is_found_where_it_may_be(void **state) {
         for (size_t i = 0; (row = route_at(i)); i++) {
                 char path[64];
 
-                (void)snprintf(path, sizeof(path), "%s%s", row->path, row->named ? "/main" : "");
+                (void)snprintf(path, sizeof(path), "%s%s", row->path, row->parameter ? "/main" : "");
                 assert_int_equal(route_find(path, row->method, ACCESS_CONTROL, &found, &name), ROUTE_FOUND);
                 assert_ptr_equal(found, row);
-                if (row->named)
+                if (row->parameter)
                         assert_string_equal(name, "main");
                 else
                         assert_null(name);
@@ -49,12 +49,31 @@ static void a_wrong_method_is_told_from_a_wrong_path(void **state) {
         assert_int_equal(find("/readyz", METHOD_POST, ACCESS_CONTROL, &name), ROUTE_NO_METHOD);
         assert_int_equal(find("/readyz", METHOD_POST, ACCESS_STATUS, &name), ROUTE_FORBIDDEN);
         assert_int_equal(find("/nothing", METHOD_POST, ACCESS_STATUS, &name), ROUTE_NO_PATH);
+        assert_int_equal(find("/nothing", METHOD_DELETE, ACCESS_STATUS, &name), ROUTE_NO_PATH);
+        assert_int_equal(find("/readyz", METHOD_DELETE, ACCESS_CONTROL, &name), ROUTE_NO_METHOD);
+        assert_int_equal(find("/readyz", METHOD_DELETE, ACCESS_STATUS, &name), ROUTE_FORBIDDEN);
+        assert_int_equal(find("/lease/main", METHOD_GET, ACCESS_STATUS, &name), ROUTE_NO_METHOD);
+        assert_int_equal(find("/lease/1", METHOD_OTHER, ACCESS_CONTROL, &name), ROUTE_NO_METHOD);
+}
+
+/* A database may be called "12". */
+static void a_name_is_told_from_an_id_by_the_method(void **state) {
+        const struct route *route;
+        const char *parameter;
+
+        (void)state;
+        assert_int_equal(route_find("/lease/12", METHOD_POST, ACCESS_CONTROL, &route, &parameter), ROUTE_FOUND);
+        assert_int_equal(route->parameter, PARAMETER_DATABASE);
+        assert_string_equal(parameter, "12");
+        assert_int_equal(route_find("/lease/12", METHOD_DELETE, ACCESS_CONTROL, &route, &parameter), ROUTE_FOUND);
+        assert_int_equal(route->parameter, PARAMETER_ID);
+        assert_string_equal(parameter, "12");
 }
 
 static void odd_paths_lead_nowhere(void **state) {
         static const char *const bad[] = {"",         "/",        "readyz",      "//readyz",     "/readyz/",   "/readyzz", "/Readyz",
                                           "/wake",    "/wake/",   "/wake/a/b",   "/events/main", "/livez/",    "/reload/", "/status/main/",
-                                          "/status//", "/readyz/a/", "/readyz/../status"};
+                                          "/status//", "/readyz/a/", "/readyz/../status", "/lease", "/lease/", "/lease/main/1"};
         const char *name;
 
         (void)state;
@@ -68,6 +87,7 @@ int main(void) {
                 UNIT_TEST(each_row_is_found_where_it_may_be),
                 UNIT_TEST(nothing_that_changes_is_on_the_status_socket),
                 UNIT_TEST(a_wrong_method_is_told_from_a_wrong_path),
+                UNIT_TEST(a_name_is_told_from_an_id_by_the_method),
                 UNIT_TEST(odd_paths_lead_nowhere),
         };
 

@@ -4,8 +4,9 @@
 #include "serve/query.h"
 
 #include "base/clock.h"
+#include "model/memory.h"
 
-#define ALL (ARGUMENT_WAIT | ARGUMENT_ACCEPT | ARGUMENT_FOR | ARGUMENT_DB | ARGUMENT_FOLLOW)
+#define ALL (ARGUMENT_WAIT | ARGUMENT_ACCEPT | ARGUMENT_FOR | ARGUMENT_DB | ARGUMENT_FOLLOW | ARGUMENT_SPREAD | ARGUMENT_OWNER)
 
 static void good_ones_are_read(void **state) {
         struct query query = {.allowed = ALL};
@@ -16,7 +17,12 @@ static void good_ones_are_read(void **state) {
         assert_true(query_take(&query, "for", "1h 30min"));
         assert_true(query_take(&query, "db", "main"));
         assert_true(query_take(&query, "follow", "0"));
+        assert_true(query_take(&query, "spread", "2s"));
+        assert_true(query_take(&query, "owner", "b\xc3\xa4r.service, host \xe2\x9c\x93"));
+        assert_true(query_is_complete(&query));
         assert_int_equal(query.given, ALL);
+        assert_int_equal(query.spread_usec, 2 * USEC_PER_SEC);
+        assert_string_equal(query.owner, "b\xc3\xa4r.service, host \xe2\x9c\x93");
         assert_int_equal(query.wait_usec, 30 * USEC_PER_SEC);
         assert_true(query.accept_asleep);
         assert_int_equal(query.for_usec, 90 * USEC_PER_MINUTE);
@@ -44,6 +50,8 @@ static void doubtful_ones_are_refused_by_name(void **state) {
         } bad[] = {
                 {"wait", NULL}, {"wait", ""}, {"wait", "30"}, {"wait", "-1s"}, {"wait", "3601s"}, {"wait", "infinity"}, {"for", "91d"},
                 {"accept", "awake"}, {"accept", "ASLEEP"}, {"accept", NULL}, {"db", ""}, {"db", "Main"}, {"db", "a/b"}, {"db", NULL},
+                {"spread", "301s"}, {"spread", "2"}, {"spread", NULL}, {"owner", ""}, {"owner", NULL}, {"owner", "a\xff"}, {"owner", "\xc3"},
+                {"owner", "a\nb"}, {"owner", "a\x1b[1m"}, {"owner", "\xc2\x9b"}, {"owner", "\xe2\x80\xae"}, {"owner", "\xed\xa0\x80"},
                 {"follow", "no"}, {"follow", "00"}, {"Wait", "1s"}, {"", "1"}, {"nothing", NULL},
         };
 
@@ -55,6 +63,36 @@ static void doubtful_ones_are_refused_by_name(void **state) {
                         fail_msg("row %zu was taken", i);
                 assert_non_null(strstr(query.problem, bad[i].name));
         }
+}
+
+static void an_owner_has_its_bounds(void **state) {
+        struct query query = {.allowed = ALL};
+        char text[LEASE_OWNER_MAX + 2];
+
+        (void)state;
+        memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        assert_false(query_take(&query, "owner", text));
+        assert_true(strstr(query.problem, "255"));
+        query = (struct query){.allowed = ALL};
+        text[LEASE_OWNER_MAX] = '\0';
+        assert_true(query_take(&query, "owner", text));
+}
+
+static void spread_alone_makes_no_sense(void **state) {
+        struct query query = {.allowed = ALL};
+
+        (void)state;
+        assert_true(query_take(&query, "spread", "5min"));
+        assert_false(query_is_complete(&query));
+        assert_non_null(strstr(query.problem, "wait"));
+        query = (struct query){.allowed = ALL};
+        assert_false(query_take(&query, "spread", "x"));
+        assert_false(query_is_complete(&query));
+        query = (struct query){.allowed = ALL};
+        assert_true(query_take(&query, "spread", "2s"));
+        assert_true(query_take(&query, "wait", "2s"));
+        assert_true(query_is_complete(&query));
 }
 
 static void one_given_twice_is_refused(void **state) {
@@ -95,6 +133,8 @@ int main(void) {
                 UNIT_TEST(good_ones_are_read),
                 UNIT_TEST(bounds_are_inclusive),
                 UNIT_TEST(doubtful_ones_are_refused_by_name),
+                UNIT_TEST(an_owner_has_its_bounds),
+                UNIT_TEST(spread_alone_makes_no_sense),
                 UNIT_TEST(one_given_twice_is_refused),
                 UNIT_TEST(one_of_another_endpoint_is_unknown),
                 UNIT_TEST(a_long_one_does_not_overflow),

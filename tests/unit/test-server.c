@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #define PATIENCE_USEC (10 * USEC_PER_SEC)
 
@@ -162,6 +163,10 @@ static struct answer post(const char *url) {
         return ask_with(control_path, "POST", url, "");
 }
 
+static struct answer delete(const char *url) {
+        return ask_with(control_path, "DELETE", url, "");
+}
+
 static void is_error(const struct answer *answer, int status, const char *slug) {
         const char *error = json_string_value(json_object_get(answer->json, "error"));
 
@@ -253,6 +258,9 @@ static void what_is_asked_wrongly_is_refused(void **state) {
                 {"/status/nope", 404, "unknown_database"},
                 {"/events?db=nope", 404, "unknown_database"},
                 {"/wake/main", 405, "method_not_allowed"},
+                {"/lease/main", 405, "method_not_allowed"},
+                {"/readyz?spread=1s", 400, "bad_request"},
+                {"/readyz/main?spread=6min&wait=1s", 400, "bad_request"},
         };
 
         (void)state;
@@ -265,11 +273,17 @@ static void what_is_asked_wrongly_is_refused(void **state) {
         {
                 _answer_ forbidden = ask_with(status_path, "POST", "/wake/main", ""), method = ask_with(control_path, "PUT", "/readyz", "");
                 _answer_ body = ask_with(control_path, "POST", "/wake/main", "Content-Length: 2\r\n\r\n{}");
+                _answer_ both = ask_with(control_path, "PUT", "/lease/main", ""), removal = ask_with(status_path, "DELETE", "/lease/1", "");
+                _answer_ removal_body = ask_with(control_path, "DELETE", "/lease/1", "Content-Length: 2\r\n\r\n{}");
                 _answer_ near = get("/status/mian"), endless = post("/pause/main");
 
                 is_error(&forbidden, 403, "forbidden");
                 is_error(&method, 405, "method_not_allowed");
                 assert_non_null(strstr(method.text, "\r\nAllow: GET, HEAD\r\n"));
+                is_error(&both, 405, "method_not_allowed");
+                assert_non_null(strstr(both.text, "\r\nAllow: POST, DELETE\r\n"));
+                is_error(&removal, 403, "forbidden");
+                is_error(&removal_body, 413, "body_not_allowed");
                 is_error(&body, 413, "body_not_allowed");
                 assert_non_null(strstr(near.text, "did you mean"));
                 assert_int_equal(json_array_size(json_object_get(near.json, "known")), 1);
@@ -428,6 +442,430 @@ static void a_wake_is_taken_or_refused_with_its_reason(void **state) {
         }
 }
 
+static void a_wake_call_ends_when_newer_evidence_says_that_it_is_in_vain(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client called = client_on(control_path), reads = client_on(status_path);
+
+        (void)state;
+        stub_check(engine, a, REASON_AUTH_PASSWORD);
+        /* The next try is due, so that the call is taken. */
+        a->finished_boot_usec[CHECK_LOGIN] -= 10 * MIN_;
+        client_ask(&called, "POST", "/wake/a?wait=1h", "Connection: close\r\n");
+        client_ask(&reads, "GET", "/readyz/a?wait=1h", "");
+        client_hears_nothing(&called, 20 * MSEC);
+        /* Blocked as before: no edge. */
+        stub_check(engine, a, REASON_AUTH_PASSWORD);
+        client_await(&called, NULL);
+        {
+                _answer_ answer = answer_from(&called);
+
+                is_error(&answer, 409, "auth.password");
+        }
+        /* Who only waits goes on. */
+        client_hears_nothing(&reads, 20 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        client_await(&reads, " 200 OK");
+        client_close(&reads);
+}
+
+static void a_pause_ends_a_wake_call(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client called = client_on(control_path);
+
+        (void)state;
+        client_ask(&called, "POST", "/wake/a?wait=1h", "Connection: close\r\n");
+        client_hears_nothing(&called, 20 * MSEC);
+        engine_pause(engine, a, USEC_PER_HOUR);
+        client_await(&called, NULL);
+        {
+                _answer_ answer = answer_from(&called);
+
+                is_error(&answer, 409, "paused");
+        }
+}
+
+#define WAITERS 40
+
+/* How many of them were answered. */
+static unsigned released(struct client *clients, unsigned n) {
+        unsigned count = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                client_read(&clients[i]);
+                count += client_has(&clients[i], " 200 OK");
+        }
+        return count;
+}
+
+static void turn_until(uint64_t boot_usec) {
+        while (clock_boot_usec() < boot_usec)
+                assert_true(sd_event_run(event, boot_usec - MIN(clock_boot_usec(), boot_usec)) >= 0);
+}
+
+static void who_waited_with_spread_is_released_evenly_inside_it(void **state) {
+        const uint64_t spread = 800 * MSEC;
+        struct target *a = stub_add(engine, "a");
+        struct client clients[WAITERS], lone = client_on(status_path);
+        unsigned quarter[5];
+        uint64_t began;
+
+        (void)state;
+        for (unsigned i = 0; i < WAITERS; i++) {
+                clients[i] = client_on(control_path);
+                client_ask(&clients[i], i % 2 ? "GET" : "POST", i % 2 ? "/readyz/a?wait=1h&spread=800ms" : "/wake/a?wait=1h&spread=800ms", "");
+        }
+        client_ask(&lone, "GET", "/readyz/a?wait=1h", "");
+        turn_until(clock_boot_usec() + 20 * MSEC);
+        assert_int_equal(released(clients, WAITERS), 0);
+        stub_check(engine, a, REASON_NONE);
+        began = clock_boot_usec();
+        for (unsigned i = 0; i < 5; i++) {
+                turn_until(began + (i + 1) * spread / 4 + 20 * MSEC);
+                quarter[i] = released(clients, WAITERS);
+                if (i == 0)
+                        assert_int_equal(released(&lone, 1), 1);
+        }
+        print_message("released of %d by the quarters of the spread: %u %u %u %u\n", WAITERS, quarter[0], quarter[1], quarter[2], quarter[3]);
+        assert_int_equal(quarter[4], WAITERS);
+        for (unsigned i = 0; i < 3; i++)
+                assert_in_range(quarter[i], (i + 1) * WAITERS / 4 - WAITERS / 8, (i + 1) * WAITERS / 4 + WAITERS / 5);
+        {
+                _answer_ at_once = get("/readyz/a?wait=1h&spread=5min");
+
+                assert_int_equal(at_once.status, 200);
+        }
+        for (unsigned i = 0; i < WAITERS; i++)
+                client_close(&clients[i]);
+        client_close(&lone);
+}
+
+static void a_database_lost_before_its_moment_is_waited_for_on(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client client = client_on(status_path), short_one = client_on(status_path);
+
+        (void)state;
+        client_ask(&client, "GET", "/readyz/a?wait=1h&spread=5min", "");
+        client_hears_nothing(&client, 20 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        client_hears_nothing(&client, 20 * MSEC);
+        stub_check(engine, a, REASON_TCP_REFUSED);
+        client_hears_nothing(&client, 20 * MSEC);
+        /* Its time is over before its moment: ready all the same. */
+        client_ask(&short_one, "GET", "/readyz/a?wait=100ms&spread=5min", "");
+        client_hears_nothing(&short_one, 20 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        client_await(&short_one, " 200 OK");
+        client_hears_nothing(&client, 20 * MSEC);
+        client_close(&client);
+        client_close(&short_one);
+}
+
+static uint64_t nanoseconds(void) {
+        struct timespec now;
+
+        assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void many_releases_cost_little(void **state) {
+        static struct client clients[400];
+        struct target *a = stub_add(engine, "a");
+        uint64_t began, spent, give_up;
+
+        (void)state;
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+                clients[i] = client_on(status_path);
+                client_ask(&clients[i], "GET", "/readyz/a?wait=1h&spread=500ms", "");
+        }
+        turn_until(clock_boot_usec() + 50 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        began = nanoseconds();
+        give_up = clock_boot_usec() + PATIENCE_USEC;
+        turn_until(clock_boot_usec() + 600 * MSEC);
+        spent = nanoseconds() - began;
+        while (released(clients, ARRAY_LENGTH(clients)) < ARRAY_LENGTH(clients) && clock_boot_usec() < give_up)
+                turn_until(clock_boot_usec() + 10 * MSEC);
+        assert_int_equal(released(clients, ARRAY_LENGTH(clients)), ARRAY_LENGTH(clients));
+        print_message("%zu releases: %.1f us of processor time each\n", ARRAY_LENGTH(clients), (double)spent / 1000 / ARRAY_LENGTH(clients));
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                client_close(&clients[i]);
+}
+
+/* Leases. */
+
+static struct client lease_on(const char *url) {
+        struct client client = client_on(control_path);
+
+        client_ask(&client, "POST", url, "");
+        client_await(&client, "event: lease\ndata: {");
+        client_await(&client, "\n\n");
+        return client;
+}
+
+/* The data of the first event of this kind. */
+static json_t *event_data(const struct client *client, const char *kind) {
+        char head[64];
+        const char *at;
+        json_t *json;
+
+        (void)snprintf(head, sizeof(head), "event: %s\ndata: ", kind);
+        at = client->text.data ? strstr(client->text.data, head) : NULL;
+        if (!at)
+                fail_msg("no event %s in: %s", kind, client->text.data);
+        json = json_loads(at + strlen(head), JSON_DISABLE_EOF_CHECK, NULL);
+        assert_non_null(json);
+        return json;
+}
+
+static void leases_become(const struct target *target, size_t n) {
+        uint64_t give_up = clock_boot_usec() + PATIENCE_USEC;
+
+        while (target->n_leases != n) {
+                assert_true(clock_boot_usec() < give_up);
+                assert_true(sd_event_run(event, 10 * USEC_PER_MSEC) >= 0);
+        }
+}
+
+static void a_lease_is_a_stream_and_ends_with_it(void **state) {
+        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct client client = lease_on("/lease/a?owner=b%C3%A4r.service");
+        json_t *json = event_data(&client, "lease"), *lease = json_object_get(json, "lease");
+        const char *owner, *name, *kind, *database, *is;
+        int id, ready, generation;
+
+        (void)state;
+        assert_true(client_has(&client, " 200 OK") && client_has(&client, "Content-Type: text/event-stream"));
+        assert_int_equal(json_unpack(lease, "{s:i,s:s,s:s,s:n!}", "id", &id, "owner", &owner, "since", &name, "until"), 0);
+        assert_string_equal(owner, "b\xc3\xa4r.service");
+        assert_int_equal(json_unpack(json, "{s:s,s:s,s:s,s:s,s:b,s:i}", "kind", &kind, "database", &database, "name", &name, "state", &is,
+                                     "ready", &ready, "generation", &generation),
+                         0);
+        assert_string_equal(kind, "lease");
+        assert_string_equal(database, "a");
+        assert_string_equal(name, "a");
+        assert_string_equal(is, "unknown");
+        assert_false(ready);
+        json_decref(json);
+        assert_int_equal(a->n_leases, 1);
+        assert_true(target_has_demand(a));
+        stub_check(engine, b, REASON_NONE);
+        stub_check(engine, a, REASON_NONE);
+        client_await(&client, "id: 4\nevent: state\n");
+        assert_false(client_has(&client, "id: 3\n"));
+        client_close(&client);
+        leases_become(a, 0);
+}
+
+static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client client = client_on(control_path);
+        int small = 1;
+
+        (void)state;
+        assert_int_equal(setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+        client_ask(&client, "POST", "/lease/a", "");
+        leases_become(a, 1);
+        /* More than the socket takes, and more than the ring holds: it is behind, and has a gap. */
+        for (unsigned i = 0; i < 3 * 4096; i++) {
+                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
+                if (i % 64 == 0)
+                        assert_true(sd_event_run(event, 0) >= 0);
+        }
+        turn_until(clock_boot_usec() + 50 * MSEC);
+        /* Stuck for six seconds, by the clock of the events: who only watches would be dropped. */
+        stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec()}, a);
+        stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec() + 6 * SEC}, a);
+        turn_until(clock_boot_usec() + 50 * MSEC);
+        assert_int_equal(a->n_leases, 1);
+        client_close(&client);
+        leases_become(a, 0);
+}
+
+static void a_holder_that_never_reads_is_dropped_at_last_with_its_lease(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client client = client_on(control_path);
+
+        (void)state;
+        client_ask(&client, "POST", "/lease/a", "");
+        leases_become(a, 1);
+        for (unsigned i = 0; i < 3 * 4096; i++) {
+                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
+                if (i % 64 == 0)
+                        assert_true(sd_event_run(event, 0) >= 0);
+        }
+        stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec()}, a);
+        stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec() + MIN_ + SEC}, a);
+        leases_become(a, 0);
+        client_close(&client);
+}
+
+static void who_reads_again_hears_of_the_gap_and_holds_on(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client client = client_on(control_path);
+
+        (void)state;
+        client_ask(&client, "POST", "/lease/a", "");
+        leases_become(a, 1);
+        for (unsigned i = 0; i < 3 * 4096; i++) {
+                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
+                if (i % 64 == 0)
+                        assert_true(sd_event_run(event, 0) >= 0);
+        }
+        client_await(&client, "event: gap\n");
+        assert_int_equal(a->n_leases, 1);
+        client_close(&client);
+        leases_become(a, 0);
+}
+
+static void a_lease_that_ends_says_why(void **state) {
+        static const struct {
+                enum lease_end end;
+                const char *reason;
+        } ends[] = {
+                {LEASE_END_EXPIRED, "expired"}, {LEASE_END_DELETED, "deleted"}, {LEASE_END_REMOVED, "removed"}, {LEASE_END_BUDGET, "budget.spent"},
+        };
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) {
+                struct client client = lease_on("/lease/a");
+                const char *reason, *message;
+                json_t *json;
+                int id;
+
+                stub_lease_end(engine, a->leases, ends[i].end);
+                client_await(&client, "\r\n0\r\n\r\n");
+                json = event_data(&client, "end");
+                assert_int_equal(json_unpack(json, "{s:i,s:s,s:s!}", "id", &id, "reason", &reason, "message", &message), 0);
+                assert_int_equal(id, i + 1);
+                assert_string_equal(reason, ends[i].reason);
+                json_decref(json);
+                /* The connection is good for another request. */
+                client_ask(&client, "GET", "/livez", "");
+                client_await(&client, "{\"alive\":true}");
+                client_close(&client);
+                assert_int_equal(a->n_leases, 0);
+        }
+}
+
+static void a_database_taken_away_is_told_before_the_end(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client client = lease_on("/lease/a");
+
+        (void)state;
+        stub_remove(engine, a);
+        client_await(&client, "\r\n0\r\n\r\n");
+        assert_true(strstr(client.text.data, "event: removed\n") < strstr(client.text.data, "event: end\n"));
+        client_close(&client);
+}
+
+static void a_lease_goes_on_when_a_reload_changed_the_database(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client client = lease_on("/lease/a");
+
+        (void)state;
+        a = stub_change(engine, a);
+        stub_check(engine, a, REASON_NONE);
+        client_await(&client, "\"state\":\"awake\"");
+        assert_int_equal(a->n_leases, 1);
+        assert_false(client_has(&client, "event: end"));
+        client_close(&client);
+        leases_become(a, 0);
+}
+
+static void a_lease_by_the_clock_is_answered_at_once_and_ended_by_its_id(void **state) {
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        {
+                _answer_ taken = post("/lease/a?for=10min&owner=cron");
+                json_t *lease = json_object_get(taken.json, "lease");
+                const char *owner, *since, *until, *name;
+                int id;
+
+                assert_int_equal(taken.status, 201);
+                assert_int_equal(json_unpack(lease, "{s:i,s:s,s:s,s:s!}", "id", &id, "owner", &owner, "since", &since, "until", &until), 0);
+                assert_int_equal(id, 1);
+                assert_string_equal(owner, "cron");
+                assert_int_equal(json_unpack(taken.json, "{s:s}", "name", &name), 0);
+        }
+        /* Its connection is gone, and it is not. */
+        turn_until(clock_boot_usec() + 20 * MSEC);
+        assert_int_equal(a->n_leases, 1);
+        {
+                _answer_ status = get("/status/a");
+                json_t *listed = json_array_get(json_object_get(status.json, "leases"), 0);
+
+                assert_string_equal(json_string_value(json_object_get(listed, "owner")), "cron");
+                assert_true(json_is_string(json_object_get(listed, "until")));
+        }
+        {
+                _answer_ ended = delete("/lease/1"), again = delete("/lease/1"), odd = delete("/lease/a"), zero = delete("/lease/0");
+                _answer_ huge = delete("/lease/99999999999999999999999");
+                int id, is;
+
+                assert_int_equal(ended.status, 200);
+                assert_int_equal(json_unpack(ended.json, "{s:i,s:b!}", "id", &id, "ended", &is), 0);
+                assert_int_equal(id, 1);
+                assert_true(is);
+                is_error(&again, 404, "no_such_lease");
+                is_error(&odd, 404, "no_such_lease");
+                is_error(&zero, 404, "no_such_lease");
+                is_error(&huge, 404, "no_such_lease");
+        }
+        assert_int_equal(a->n_leases, 0);
+}
+
+static void a_lease_is_refused_with_its_reason(void **state) {
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        {
+                _answer_ unknown = post("/lease/b"), no_time = post("/lease/a?for=0s"), long_time = post("/lease/a?for=91d");
+                _answer_ owner = post("/lease/a?owner=%C3");
+
+                is_error(&unknown, 404, "unknown_database");
+                is_error(&no_time, 400, "bad_request");
+                is_error(&long_time, 400, "bad_request");
+                is_error(&owner, 400, "bad_request");
+        }
+        engine->refusal = REASON_PROVIDER_QUOTA;
+        {
+                _answer_ held = post("/lease/a"), timed = post("/lease/a?for=1h");
+
+                is_error(&held, 409, "provider.quota");
+                is_error(&timed, 409, "provider.quota");
+        }
+        engine->refusal = REASON_NONE;
+        engine->leases_room = 1;
+        {
+                struct client first = lease_on("/lease/a");
+                _answer_ held = post("/lease/a"), timed = post("/lease/a?for=1h");
+
+                is_error(&held, 503, "too_many_leases");
+                is_error(&timed, 503, "too_many_leases");
+                assert_non_null(strstr(held.text, "\r\nRetry-After: "));
+                client_close(&first);
+                leases_become(a, 0);
+        }
+}
+
+static void many_leases_hear_each_edge(void **state) {
+        static struct client clients[300];
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                clients[i] = lease_on("/lease/a");
+        assert_int_equal(a->n_leases, ARRAY_LENGTH(clients));
+        stub_check(engine, a, REASON_NONE);
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                client_await(&clients[i], "id: 2\nevent: state\n");
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                client_close(&clients[i]);
+        leases_become(a, 0);
+}
+
 static void a_pause_begins_and_ends(void **state) {
         struct target *a = stub_add(engine, "a");
 
@@ -533,10 +971,11 @@ static void a_burst_longer_than_the_ring_is_told_as_a_gap(void **state) {
 }
 
 static void the_end_answers_who_waits(void **state) {
-        struct client waiting = client_on(status_path), stream = client_on(status_path), idle = client_on(status_path);
+        struct client waiting = client_on(status_path), stream = client_on(status_path), idle = client_on(status_path), lease;
 
         (void)state;
         (void)stub_add(engine, "a");
+        lease = lease_on("/lease/a");
         client_ask(&waiting, "GET", "/readyz?wait=1h", "");
         client_ask(&stream, "GET", "/events", "");
         client_await(&stream, ": pgwaked\n\n");
@@ -544,9 +983,15 @@ static void the_end_answers_who_waits(void **state) {
         client_read(&waiting);
         client_read(&stream);
         client_read(&idle);
+        client_read(&lease);
         assert_true(client_has(&waiting, "HTTP/1.1 503 ") && client_has(&waiting, "\"error\":\"stopping\""));
         assert_true(client_has(&stream, "0\r\n\r\n"));
-        assert_true(waiting.over && stream.over && idle.over);
+        assert_true(client_has(&lease, "event: end\ndata: {") && client_has(&lease, "\"reason\":\"stopping\""));
+        assert_true(client_has(&lease, "0\r\n\r\n"));
+        assert_true(waiting.over && stream.over && idle.over && lease.over);
+        /* The holder did not end it: after a restart it may come back. */
+        assert_int_equal(engine->n_leases, 1);
+        client_close(&lease);
         client_close(&waiting);
         client_close(&stream);
         client_close(&idle);
@@ -570,6 +1015,21 @@ int main(void) {
                 SERVER_TEST(a_wait_for_one_that_is_taken_away_ends),
                 SERVER_TEST(a_wait_goes_on_when_a_reload_changed_the_database),
                 SERVER_TEST(a_wake_is_taken_or_refused_with_its_reason),
+                SERVER_TEST(a_wake_call_ends_when_newer_evidence_says_that_it_is_in_vain),
+                SERVER_TEST(a_pause_ends_a_wake_call),
+                SERVER_TEST(who_waited_with_spread_is_released_evenly_inside_it),
+                SERVER_TEST(a_database_lost_before_its_moment_is_waited_for_on),
+                SERVER_TEST(many_releases_cost_little),
+                SERVER_TEST(a_lease_is_a_stream_and_ends_with_it),
+                SERVER_TEST(a_holder_that_does_not_read_is_released_when_it_is_gone),
+                SERVER_TEST(a_holder_that_never_reads_is_dropped_at_last_with_its_lease),
+                SERVER_TEST(who_reads_again_hears_of_the_gap_and_holds_on),
+                SERVER_TEST(a_lease_that_ends_says_why),
+                SERVER_TEST(a_database_taken_away_is_told_before_the_end),
+                SERVER_TEST(a_lease_goes_on_when_a_reload_changed_the_database),
+                SERVER_TEST(a_lease_by_the_clock_is_answered_at_once_and_ended_by_its_id),
+                SERVER_TEST(a_lease_is_refused_with_its_reason),
+                SERVER_TEST(many_leases_hear_each_edge),
                 SERVER_TEST(a_pause_begins_and_ends),
                 SERVER_TEST(a_reload_answers_what_the_hook_says),
                 SERVER_TEST(many_databases_come_in_slices),

@@ -5,7 +5,7 @@
 
 static void printable_ascii_is_plain(void **state) {
         static const char *const good[] = {
-                "/", "/readyz", "/readyz/main?wait=30s&accept=asleep", "/status/a%2db", "/x?for=1h%2030min", "*", "",
+                "/", "/readyz", "/readyz/main?wait=30s&accept=asleep", "/status/a%2db", "/x?for=1h%2030min", "*", "", "/lease/main?owner=b%C3%A4r", "/x?%ff",
         };
 
         (void)state;
@@ -16,7 +16,8 @@ static void printable_ascii_is_plain(void **state) {
 static void anything_else_is_not(void **state) {
         static const char *const bad[] = {
                 "/readyz%00",  "/readyz%00x", "/readyz%0a", "/readyz%1F", "/readyz%7f", "/readyz%80", "/readyz%ff", "/readyz%", "/readyz%2",
-                "/readyz%2g",  "/readyz%g0",  "/readyz x",  "/readyz\t",  "/readyz\n",  "/ready\xc3\xbc", "/readyz\x7f", "/readyz\x01",
+                "/readyz%2g",  "/readyz%g0",  "/readyz x",  "/readyz\t",  "/readyz\n",  "/ready\xc3\xbc", "/readyz\x7f", "/readyz\x01", "/m%C3%A4in?x=1", "/x?a=%00",
+                "/x?a=%0a", "/x?a=%7f", "/x?a=\xc3\xa4",
         };
 
         (void)state;

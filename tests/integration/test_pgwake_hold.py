@@ -378,7 +378,7 @@ def test_ctrl_c_of_a_terminal_arrives_once(daemon):
     shell.type("\n")
     assert leases.wait().closed.wait(DEADLINE)
     shell.type("echo code=$?\n")
-    shell.expect(r"\ncode=0\r\n")
+    shell.expect(r"code=0\r\n")
     shell.leave()
 
 

@@ -74,9 +74,12 @@ static void give_up(struct hold *hold, uint64_t now) {
         char span[DURATION_MAX];
 
         progress_clear(&hold->progress);
-        complain("%s is %s after %s%s%s%s%s%s; the lease is given back", hold->name, *holder->state ? holder->state : "unknown",
-                 say_span(span, now - hold->started_boot_usec), explains ? " (" : "", explains ? holder->reason : "", explains ? ")" : "",
-                 *holder->message ? ": " : "", holder->message);
+        (void)say_span(span, now - hold->started_boot_usec);
+        if (holder->stage == HOLDER_HELD)
+                complain("%s is %s after %s%s%s%s%s%s; the lease is given back", hold->name, holder->state, span, explains ? " (" : "",
+                         explains ? holder->reason : "", explains ? ")" : "", *holder->message ? ": " : "", holder->message);
+        else
+                complain("%s: no lease after %s%s%s", hold->name, span, *holder->loss.text ? ": " : "", holder->loss.text);
         end(hold, EXIT_CODE_OWN_FAILURE);
 }
 

@@ -136,8 +136,10 @@ static int on_event(void *userdata, const char *kind, const char *data) {
         _cleanup_(json_freep) json_t *json = NULL;
         bool lease = streq(kind, "lease");
 
-        if (streq(kind, "gap"))
+        if (streq(kind, "gap")) {
+                holder->look_wanted = holder->missed = !holder->settled;
                 return 0;
+        }
         if (!lease && !streq(kind, "end"))
                 return take_state(holder, data);
         json = json_loads(data, JSON_REJECT_DUPLICATES, NULL);
@@ -258,6 +260,7 @@ static int on_end(struct holder *holder, uint64_t now) {
                 holder->failures = 0;
         if (!holder->lost_boot_usec)
                 holder->lost_boot_usec = now;
+        holder->loss = loss;
         holder->stage = HOLDER_ASKING;
         holder->ready = false;
         if (!holder->settled && !may_be_restart(holder, &loss, now))
@@ -296,7 +299,7 @@ static void end_overdue(struct holder *holder, uint64_t now) {
         (void)snprintf(exchange->problem, sizeof(exchange->problem), "did not answer within %s", say_span(span, CLIENT_ANSWER_USEC));
 }
 
-/* How long it should take, for the eyes: a look that fails costs nothing. */
+/* How long it should take, for the eyes, and what was said while we were not listening. */
 static int turn_look(struct holder *holder) {
         _cleanup_free_ char *path = NULL;
 
@@ -306,8 +309,12 @@ static int turn_look(struct holder *holder) {
                 const char *wrong;
 
                 if (holder->look->error == 0 && holder->look->status == 200 && answer_read(holder->context, holder->look, &answer) == 0 &&
-                    database_read(answer.json, &database, &wrong) == 0)
+                    database_read(answer.json, &database, &wrong) == 0) {
                         expect(holder, database.expected_usec);
+                        if (holder->missed && holder->stage == HOLDER_HELD)
+                                learn(holder, database.ready, database.state, database.reason, database.message);
+                        holder->missed = false;
+                }
                 holder->look = exchange_free(holder->look);
         }
         if (!holder->look_wanted || holder->look)

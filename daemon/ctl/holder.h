@@ -37,6 +37,7 @@ struct holder {
         uint64_t held_boot_usec;   /* since when the lease is held */
         uint64_t lost_boot_usec;   /* since when there is none, 0 before the first loss and while there is one */
         struct holder_loss end;    /* what the stream said of its end */
+        struct holder_loss loss;   /* the last one */
         char told[64];             /* which loss was told: a slug, "-" for a daemon that is gone, "" for none */
         uint64_t deadline_boot_usec;
 
@@ -48,6 +49,7 @@ struct holder {
         uint64_t expected_boot_usec;
         struct exchange *look; /* at what a terminal shows meanwhile */
         bool look_wanted;
+        bool missed; /* events: the look tells what they said */
 };
 
 /* DEADLINE_BOOT_USEC is for what comes before holder_settle(); USEC_INFINITY for none. Answers 0 or a negative errno. */

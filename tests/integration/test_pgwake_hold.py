@@ -202,17 +202,8 @@ def test_the_program_gets_its_words_its_folder_and_its_environment_as_they_are(d
     assert notify.notes == [], "with a program the service manager is the program's"
 
 
-STATE = """
-import os
-fds = sorted(int(fd) for fd in os.listdir("/proc/self/fd"))
-alive = []
-for fd in fds:
-    try:
-        os.fstat(fd); alive.append(fd)
-    except OSError:
-        pass
-print(alive, [line for line in open("/proc/self/status") if line.startswith(("SigBlk", "SigIgn", "SigCgt"))])
-"""
+# No interpreter with signals of its own.
+STATE = ["sh", "-c", "grep '^Sig[BIC]' /proc/self/status; ls /proc/self/fd"]
 
 
 @pytest.mark.parametrize("ignored", [[], [signal.SIGHUP, signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE]], ids=["plain", "nohup"])
@@ -224,13 +215,11 @@ def test_the_program_gets_the_descriptors_mask_and_dispositions_that_pgwake_got(
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
 
     Leases(daemon, "awake")
-    # -S -E -s: Python itself ignores SIGPIPE and catches SIGINT, in both cases.
-    argv = [sys.executable, "-SEs", "-c", STATE]
     with open("/dev/null", "rb") as extra:
         options = {"preexec_fn": prepare, "restore_signals": False, "pass_fds": [extra.fileno()], "capture_output": True, "text": True,
                    "env": environment(), "timeout": DEADLINE, "stdin": subprocess.DEVNULL}
-        direct = subprocess.run(argv, check=True, **options)
-        held = subprocess.run([PGWAKE, "--socket", daemon.path, "hold", "main", "--", *argv], check=False, **options)
+        direct = subprocess.run(STATE, check=True, **options)
+        held = subprocess.run([PGWAKE, "--socket", daemon.path, "hold", "main", "--", *STATE], check=False, **options)
     assert (held.returncode, held.stderr) == (0, "") and held.stdout == direct.stdout
 
 
@@ -317,8 +306,12 @@ def test_a_signal_that_the_program_does_not_catch_ends_both(daemon):
 
 
 def test_an_ignored_signal_stays_ignored(daemon):
-    Leases(daemon, "awake")
+    leases = Leases(daemon, "asleep")
     process = start(daemon, "--", *ECHO, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    lease = leases.wait()
+    process.send_signal(signal.SIGHUP)
+    assert not lease.closed.wait(0.3)
+    lease.state("awake")
     assert process.stdout.readline() == "started\n"
     process.send_signal(signal.SIGHUP)
     assert finish(process) == (0, "over\n", "")
@@ -520,6 +513,26 @@ def test_a_restart_before_the_program_is_waited_for(daemon):
     assert finish(process) == (0, "started\nover\n", "")
     assert len(leases.given) == 1
     second.stop()
+
+
+@pytest.mark.parametrize("timeout", [None, "1s"])
+def test_a_daemon_that_does_not_come_back_before_the_program_ends_it_with_125(daemon, timeout):
+    leases = Leases(daemon, "asleep")
+    process = start(daemon, *(["--timeout", timeout] if timeout else []), "--", *ECHO)
+    leases.wait()
+    begin = time.monotonic()
+    restart(daemon)
+    code, out, err = finish(process)
+    assert (code, out, err.count("\n")) == (125, "", 1)
+    assert "cannot be reached" in err and (0.5 if timeout else 9) < time.monotonic() - begin < (5 if timeout else 14)
+
+
+def test_what_was_missed_is_asked_for(daemon):
+    leases = Leases(daemon, "asleep")
+    daemon.routes["GET", "/status/main"] = (200, database())
+    process = start(daemon, "--", *ECHO)
+    leases.wait().say("gap", {"missed": 3})
+    assert finish(process) == (0, "started\nover\n", "")
 
 
 def test_a_daemon_that_stops_or_has_too_much_to_do_is_asked_again(daemon):

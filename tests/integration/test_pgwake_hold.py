@@ -44,23 +44,23 @@ class Lease:
         handler.begin_stream()
         self.say("lease", {"lease": lease, **database(state=state)})
 
-    def say(self, kind, value):
-        self.handler.send_chunk(sse(kind, value))
-
-    def state(self, state, **more):
-        self.handler.send_chunk(event(self.number * 100, state=state, **more))
-
-    def end(self, reason, message="It is over."):
-        self.say("end", {"id": self.number, "reason": reason, "message": message})
-        self.handler.send_chunk("")
-        self._over.set()
-
-    def garble(self, text):
-        """Says what is no event; pgwake may be gone before it is all said."""
+    def send(self, text):
+        """pgwake may be gone before it is all sent."""
         try:
             self.handler.send_chunk(text)
         except (OSError, ValueError):
             pass
+
+    def say(self, kind, value):
+        self.send(sse(kind, value))
+
+    def state(self, state, **more):
+        self.send(event(self.number * 100, state=state, **more))
+
+    def end(self, reason, message="It is over."):
+        self.say("end", {"id": self.number, "reason": reason, "message": message})
+        self.send("")
+        self._over.set()
 
     def hang_up(self):
         self._over.set()
@@ -216,7 +216,7 @@ def test_the_program_gets_the_descriptors_mask_and_dispositions_that_pgwake_got(
 
     Leases(daemon, "awake")
     with open("/dev/null", "rb") as extra:
-        options = {"preexec_fn": prepare, "restore_signals": False, "pass_fds": [extra.fileno()], "capture_output": True, "text": True,
+        options = {"preexec_fn": prepare, "pass_fds": [extra.fileno()], "capture_output": True, "text": True,
                    "env": environment(), "timeout": DEADLINE, "stdin": subprocess.DEVNULL}
         direct = subprocess.run(STATE, check=True, **options)
         held = subprocess.run([PGWAKE, "--socket", daemon.path, "hold", "main", "--", *STATE], check=False, **options)
@@ -395,7 +395,7 @@ def test_ctrl_z_and_fg_work_in_a_shell(daemon):
     shell.type("\x1a")
     shell.expect(r"Stopped")
     shell.type("echo in''between\n")
-    shell.expect(r"\ninbetween\r\n")
+    shell.expect(r"inbetween\r\n")
     assert not leases.wait().closed.is_set()
     shell.type("fg\n")
     shell.expect(r"fg\r\n.*hold main")
@@ -472,7 +472,7 @@ def test_a_stream_that_is_not_understood_ends_it_before_the_program_and_not_afte
     leases.answers = ["awake", garbage]
     process = start(daemon, "--", *ECHO)
     assert process.stdout.readline() == "started\n"
-    leases.wait().garble(text)
+    leases.wait().send(text)
     assert "the lease is lost" in process.stderr.readline()
     assert finish(process) == (0, "over\n", "")
 

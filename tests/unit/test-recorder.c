@@ -13,19 +13,11 @@ static struct engine *engine;
 static struct store *store;
 static struct recorder *recorder;
 
-/* Each target's own, by its id, as the engine would have them. */
-static const struct lease *leases[STUB_TARGETS_MAX + 1];
-
-const struct lease *lease_first(const struct target *target) {
-        return leases[target->id];
-}
-
 static int begin(void **state) {
         (void)state;
         (void)snprintf(top, sizeof(top), "/tmp/pgwaked-recorder-XXXXXX");
         assert_non_null(mkdtemp(top));
         (void)snprintf(path, sizeof(path), "%s/history.db", top);
-        memset(leases, 0, sizeof(leases));
         assert_int_equal(sd_event_new(&event), 0);
         engine = stub_new();
         assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
@@ -183,12 +175,13 @@ static void leases_with_a_time_limit_are_kept_and_no_others(void **state) {
         unsigned n = 0;
 
         (void)state;
-        leases[a->id] = &held;
+        a->leases = &held; /* as the engine would have them */
         touch(a);
         close_all();
         assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
         assert_int_equal(store_each_lease(store, count_lease, &n), 0);
         assert_int_equal(n, 1);
+        a->leases = NULL;
 }
 
 #define RECORDER_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)

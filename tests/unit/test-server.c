@@ -560,6 +560,30 @@ static void a_database_lost_before_its_moment_is_waited_for_on(void **state) {
         client_close(&short_one);
 }
 
+static void who_waits_on_has_another_moment(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client clients[16];
+
+        (void)state;
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+                clients[i] = client_on(status_path);
+                client_ask(&clients[i], "GET", "/readyz/a?wait=1h&spread=1s", "");
+        }
+        turn_until(clock_boot_usec() + 20 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        turn_until(clock_boot_usec() + 5 * MSEC);
+        stub_check(engine, a, REASON_TCP_REFUSED);
+        /* The moments of before go by. */
+        turn_until(clock_boot_usec() + 1100 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        turn_until(clock_boot_usec() + 20 * MSEC);
+        assert_in_range(released(clients, ARRAY_LENGTH(clients)), 0, ARRAY_LENGTH(clients) / 2);
+        turn_until(clock_boot_usec() + 1000 * MSEC);
+        assert_int_equal(released(clients, ARRAY_LENGTH(clients)), ARRAY_LENGTH(clients));
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                client_close(&clients[i]);
+}
+
 static uint64_t nanoseconds(void) {
         struct timespec now;
 
@@ -755,6 +779,7 @@ static void a_database_taken_away_is_told_before_the_end(void **state) {
         (void)state;
         stub_remove(engine, a);
         client_await(&client, "\r\n0\r\n\r\n");
+        assert_true(client_has(&client, "event: removed\n") && client_has(&client, "event: end\n"));
         assert_true(strstr(client.text.data, "event: removed\n") < strstr(client.text.data, "event: end\n"));
         client_close(&client);
 }
@@ -1019,6 +1044,7 @@ int main(void) {
                 SERVER_TEST(a_pause_ends_a_wake_call),
                 SERVER_TEST(who_waited_with_spread_is_released_evenly_inside_it),
                 SERVER_TEST(a_database_lost_before_its_moment_is_waited_for_on),
+                SERVER_TEST(who_waits_on_has_another_moment),
                 SERVER_TEST(many_releases_cost_little),
                 SERVER_TEST(a_lease_is_a_stream_and_ends_with_it),
                 SERVER_TEST(a_holder_that_does_not_read_is_released_when_it_is_gone),

@@ -512,7 +512,10 @@ static void who_waited_with_spread_is_released_evenly_inside_it(void **state) {
         (void)state;
         for (unsigned i = 0; i < WAITERS; i++) {
                 clients[i] = client_on(control_path);
-                client_ask(&clients[i], i % 2 ? "GET" : "POST", i % 2 ? "/readyz/a?wait=1h&spread=800ms" : "/wake/a?wait=1h&spread=800ms", "");
+                if (i % 2)
+                        client_ask(&clients[i], "GET", "/readyz/a?wait=1h&spread=800ms", "");
+                else
+                        client_ask(&clients[i], "POST", "/wake/a?wait=1h&spread=800ms", "");
         }
         client_ask(&lone, "GET", "/readyz/a?wait=1h", "");
         turn_until(clock_boot_usec() + 20 * MSEC);
@@ -525,7 +528,7 @@ static void who_waited_with_spread_is_released_evenly_inside_it(void **state) {
                 if (i == 0)
                         assert_int_equal(released(&lone, 1), 1);
         }
-        print_message("released of %d by the quarters of the spread: %u %u %u %u\n", WAITERS, quarter[0], quarter[1], quarter[2], quarter[3]);
+        print_message("of %d were released by the quarters: %u %u %u %u\n", WAITERS, quarter[0], quarter[1], quarter[2], quarter[3]);
         assert_int_equal(quarter[4], WAITERS);
         for (unsigned i = 0; i < 3; i++)
                 assert_in_range(quarter[i], (i + 1) * WAITERS / 4 - WAITERS / 8, (i + 1) * WAITERS / 4 + WAITERS / 5);
@@ -610,7 +613,8 @@ static void many_releases_cost_little(void **state) {
         while (released(clients, ARRAY_LENGTH(clients)) < ARRAY_LENGTH(clients) && clock_boot_usec() < give_up)
                 turn_until(clock_boot_usec() + 10 * MSEC);
         assert_int_equal(released(clients, ARRAY_LENGTH(clients)), ARRAY_LENGTH(clients));
-        print_message("%zu releases: %.1f us of processor time each\n", ARRAY_LENGTH(clients), (double)spent / 1000 / ARRAY_LENGTH(clients));
+        print_message("%zu releases: %.1f us of processor time each\n", ARRAY_LENGTH(clients),
+                      (double)spent / 1000 / ARRAY_LENGTH(clients));
         for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
                 client_close(&clients[i]);
 }
@@ -746,7 +750,10 @@ static void a_lease_that_ends_says_why(void **state) {
                 enum lease_end end;
                 const char *reason;
         } ends[] = {
-                {LEASE_END_EXPIRED, "expired"}, {LEASE_END_DELETED, "deleted"}, {LEASE_END_REMOVED, "removed"}, {LEASE_END_BUDGET, "budget.spent"},
+                {LEASE_END_EXPIRED, "expired"},
+                {LEASE_END_DELETED, "deleted"},
+                {LEASE_END_REMOVED, "removed"},
+                {LEASE_END_BUDGET, "budget.spent"},
         };
         struct target *a = stub_add(engine, "a");
 

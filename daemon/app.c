@@ -3,12 +3,15 @@
 #include "base/error.h"
 #include "base/message-id.h"
 #include "engine/engine.h"
+#include "engine/lease.h"
 #include "reload.h"
 #include "report/awake-file.h"
 #include "report/journal.h"
 #include "report/notify.h"
+#include "report/recorder.h"
 #include "report/watchdog.h"
 #include "serve/server.h"
+#include "store/store.h"
 
 #include <grp.h>
 #include <signal.h>
@@ -17,11 +20,15 @@
 
 /* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
 #define STOP_TIMEOUT_USEC (850 * USEC_PER_MSEC)
+/* A disk that hangs for longer loses the last second; the service manager waits for no more than ten. */
+#define STORE_TIMEOUT_USEC (5 * USEC_PER_SEC)
 
 struct app {
         sd_event *event;
         struct reload reload;
+        struct store *store;
         struct engine *engine;
+        struct recorder *recorder;
         struct server *server;
         struct journal *journal;
         struct notify *notify;
@@ -127,13 +134,39 @@ static int open_listeners(struct app *app, const struct config *config) {
         return 0;
 }
 
+static int restore_lease(void *userdata, const struct lease_record *lease) {
+        struct app *app = userdata;
+        int r;
+
+        r = lease_restore(app->engine, lease);
+        /* More than are allowed now: the others are kept all the same. */
+        return r == -ENOSPC ? 0 : r;
+}
+
+/* The past first: the first check of a database already goes on from it. */
+static int start_engine(struct app *app, const struct config *config) {
+        struct engine_past past = {.recall = store_recall};
+        int r;
+
+        r = store_open(config->history_path, config->history_max_bytes, &app->store);
+        if (r < 0)
+                return refused("start", "the history", r);
+        app->reload.store = past.userdata = app->store;
+        r = engine_new(app->event, config, &past, &app->engine);
+        if (r >= 0)
+                r = recorder_new(app->event, app->engine, app->store, &app->recorder);
+        if (r >= 0)
+                r = store_each_lease(app->store, restore_lease, app);
+        return r < 0 ? refused("start", "the engine", r) : 0;
+}
+
 static int start(struct app *app, const struct config *config) {
         struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .userdata = app};
         int r;
 
-        r = engine_new(app->event, config, NULL, &app->engine);
+        r = start_engine(app, config);
         if (r < 0)
-                return refused("start", "the engine", r);
+                return r;
         /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */
         engine_number_from(app->engine, clock_real_usec());
         app->reload.engine = app->engine;
@@ -156,16 +189,21 @@ static int start(struct app *app, const struct config *config) {
         return 0;
 }
 
-/* Those who tell first, so that an end is not told as a fall of every database; the connections to the databases last. */
+/*
+ * Those who tell first, so that an end is not told as a fall of every database; the connections to the databases last. What is to be kept is
+ * what was before: the leases that end with the server were held until now. It is written while the probers say goodbye.
+ */
 static void stop(struct app *app) {
         if (app->notify)
                 notify_stopping(app->notify);
         app->watchdog = watchdog_free(app->watchdog);
+        app->recorder = recorder_free(app->recorder);
         app->journal = journal_free(app->journal);
         app->awake_files = awake_files_free(app->awake_files);
         app->server = server_free(app->server);
         app->notify = notify_free(app->notify);
         app->engine = engine_free(app->engine, STOP_TIMEOUT_USEC);
+        app->store = store_close(app->store, STORE_TIMEOUT_USEC);
 }
 
 int app_run(const char *path, const struct config_environment *environment, struct config *config) {

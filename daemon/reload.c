@@ -7,6 +7,7 @@
 #include "conf/option.h"
 #include "advice.h"
 #include "report/notify.h"
+#include "store/store.h"
 
 static void write_complaints(struct json_writer *w, const struct complaints *complaints) {
         json_begin_array(w, "complaints");
@@ -132,6 +133,7 @@ static unsigned take_over(struct reload *reload, struct buffer *answer) {
         remember_start(reload);
         complain_of_what_needs_a_restart(reload, config, &complaints);
         log_open(config->log_format, config->log_level);
+        store_limit(reload->store, config->history_max_bytes);
         r = engine_reload(reload->engine, config, &summary);
         /* Half taken over for want of memory or not: from here on the targets borrow the new one. */
         (void)config_free(reload->config);

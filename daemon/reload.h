@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 struct notify;
+struct store;
 
 struct reload {
         const char *path;
@@ -13,6 +14,7 @@ struct reload {
         char *at_start[CONFIG_GLOBAL_OPTIONS]; /* what was in force at start of what needs a restart; since the first reload */
         bool remembers;
         struct engine *engine;
+        struct store *store;
         struct notify *notify; /* NULL before it is there */
 };
 

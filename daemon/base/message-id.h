@@ -44,3 +44,9 @@
 #define MESSAGE_ID_PROBER_REPLACED "2d5290df034547baa3bfd97e49c0b87e"
 /* the host was suspended: all evidence is old */
 #define MESSAGE_ID_HOST_SUSPENDED "826e2e3bfc004c1d86b94e6660cb2335"
+/* the history is not kept, and why */
+#define MESSAGE_ID_HISTORY_OFF "a84be7d2bb084ab3b3d094f259fb57ef"
+/* the history is kept again */
+#define MESSAGE_ID_HISTORY_ON "6075dd9bda054a97921733dbb7d1be2c"
+/* a damaged history file has another name now, and a new one begins */
+#define MESSAGE_ID_HISTORY_SET_ASIDE "cff99d031c0542a28fb6370892d1e52a"

@@ -71,7 +71,7 @@ int ask(struct context *context, const struct request *request, struct answer *r
 }
 
 int ask_get(struct context *context, const char *prefix, const char *name, struct answer *ret_answer) {
-        _cleanup_free_ char *path = client_path(prefix, name, NULL, NULL);
+        _cleanup_free_ char *path = client_path(prefix, name, NULL);
 
         return ask(context, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
 }

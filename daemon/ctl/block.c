@@ -144,15 +144,32 @@ static void append_server(struct buffer *buffer, const struct database *database
         buffer_append(buffer, "\n", 1);
 }
 
+/* ": lease 3, other 2"; the rest of the line. */
+static void append_causes(struct buffer *buffer, const struct database *database) {
+        const char *cause, *separator = ": ";
+        json_t *count;
+
+        json_object_foreach(database->wakes_by_cause, cause, count) {
+                if (json_integer_value(count) <= 0)
+                        continue;
+                buffer_printf(buffer, "%s%s %" JSON_INTEGER_FORMAT, separator, cause, json_integer_value(count));
+                separator = ", ";
+        }
+        buffer_append(buffer, "\n", 1);
+}
+
 static void append_wakes(struct buffer *buffer, const struct database *database) {
         char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX], time[SAY_TIME_MAX];
 
         begin(buffer, "wakes");
-        buffer_printf(buffer, "%" PRIu64 "\n", database->wakes);
+        buffer_printf(buffer, "%" PRIu64, database->wakes);
+        append_causes(buffer, database);
         if (database->last_wake) {
                 begin(buffer, "last wake");
-                buffer_printf(buffer, "%s in %s, %s, caused by %s\n", say_time(time, say_parse_time(database->wake_at), false),
-                              say_span(a, database->wake_usec), database->wake_cold ? "cold" : "not proven cold",
+                buffer_printf(buffer, "%s", say_time(time, say_parse_time(database->wake_at), false));
+                if (database->wake_usec != USEC_INFINITY)
+                        buffer_printf(buffer, " in %s", say_span(a, database->wake_usec));
+                buffer_printf(buffer, ", %s, caused by %s\n", database->wake_cold ? "cold" : "not proven cold",
                               database->wake_cause ? database->wake_cause : "-");
         }
         if (database->wake_p50_usec != USEC_INFINITY) {
@@ -181,9 +198,11 @@ static void append_failures(struct buffer *buffer, const struct database *databa
 
 static void append_lease(struct buffer *buffer, json_t *lease) {
         struct held_lease {
+                uint64_t id;
                 const char *owner, *since, *until;
         } held = {0};
         const struct field fields[] = {
+                {"id", FIELD_COUNT, false, offsetof(struct held_lease, id)},
                 {"owner", FIELD_TEXT, false, offsetof(struct held_lease, owner)},
                 {"since", FIELD_TEXT, false, offsetof(struct held_lease, since)},
                 {"until", FIELD_TEXT, false, offsetof(struct held_lease, until)},
@@ -194,11 +213,35 @@ static void append_lease(struct buffer *buffer, json_t *lease) {
         if (fields_read(lease, fields, ARRAY_LENGTH(fields), &held, &wrong) < 0)
                 return;
         begin(buffer, "lease");
-        buffer_printf(buffer, "%s (as it says of itself), since %s", held.owner ? held.owner : "-",
+        buffer_printf(buffer, "%" PRIu64 ": %s (as it says of itself), since %s", held.id, held.owner ? held.owner : "-",
                       say_time(since, say_parse_time(held.since), false));
         if (held.until)
                 buffer_printf(buffer, ", until %s", say_time(until, say_parse_time(held.until), false));
         buffer_append(buffer, "\n", 1);
+}
+
+static void append_demand(struct buffer *buffer, const struct database *database) {
+        char time[SAY_TIME_MAX];
+
+        if (!database->demand)
+                return;
+        begin(buffer, "demand");
+        buffer_printf(buffer, "%s", database->demand_cause ? database->demand_cause : "-");
+        if (database->demand_until)
+                buffer_printf(buffer, ", until %s", say_time(time, say_parse_time(database->demand_until), false));
+        buffer_append(buffer, "\n", 1);
+}
+
+static void append_budget(struct buffer *buffer, const struct database *database) {
+        char used[DURATION_MAX], all[DURATION_MAX];
+
+        if (!database->budget)
+                return;
+        begin(buffer, "budget");
+        buffer_printf(buffer, "%s of %s awake", say_span(used, database->budget_used_usec), say_span(all, database->budget_usec));
+        if (database->budget_month)
+                buffer_printf(buffer, " in %s", database->budget_month);
+        buffer_append_string(buffer, database->budget_spent ? ": spent\n" : "\n");
 }
 
 static void append_account(struct buffer *buffer, const struct database *database) {
@@ -213,6 +256,8 @@ static void append_account(struct buffer *buffer, const struct database *databas
                         buffer_printf(buffer, ", %s of it on our demand", say_span(ours, database->awake_on_demand_usec));
                 buffer_append(buffer, "\n", 1);
         }
+        append_budget(buffer, database);
+        append_demand(buffer, database);
         json_array_foreach(database->leases, i, lease)
                 append_lease(buffer, lease);
 }

@@ -126,7 +126,7 @@ static int tell_people(struct context *context, const struct database *database,
 static int check(struct context *context, bool *ret_judged) {
         const struct options *options = &context->options;
         const char *name = options->operands[0];
-        _cleanup_free_ char *path = client_path("/readyz", name, options->accept ? "accept" : NULL, options->accept);
+        _cleanup_free_ char *path = client_path("/readyz", name, (const struct parameter[]){{"accept", options->accept}, {0}});
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_free_ struct database *databases = NULL;
         bool accepted;

@@ -5,7 +5,9 @@
 #include "base/error.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 /* No answer of ours has more; a daemon that sends headers without end is not ours. */
 #define HEADERS_MAX (64 * 1024)
@@ -16,6 +18,24 @@ struct client {
         bool news;
 };
 
+/*
+ * libcurl makes a pair of sockets to wake itself, which a program that we start would inherit. They take the lowest two descriptors that are
+ * free.
+ */
+static CURLM *new_multi(void) {
+        int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC), next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int pair[] = {lowest, next};
+        CURLM *multi;
+
+        close_fd(&lowest);
+        close_fd(&next);
+        multi = curl_multi_init();
+        for (size_t i = 0; i < ARRAY_LENGTH(pair); i++)
+                if (pair[i] >= 0)
+                        (void)fcntl(pair[i], F_SETFD, FD_CLOEXEC);
+        return multi;
+}
+
 int client_new(const char *socket_path, struct client **ret_client) {
         struct client *client = calloc(1, sizeof(*client));
 
@@ -23,7 +43,7 @@ int client_new(const char *socket_path, struct client **ret_client) {
                 return -ENOMEM;
         /* Neither TLS nor Windows sockets are needed here: start-up is shorter without. */
         if (curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK)
-                client->multi = curl_multi_init();
+                client->multi = new_multi();
         client->socket_path = strdup(socket_path);
         if (!client->multi || !client->socket_path) {
                 client_free(client);
@@ -111,6 +131,13 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
         return buffer_finish(&exchange->body) < 0 ? 0 : size;
 }
 
+/* A program that we start must not keep our connections open: the daemon would not see our end. */
+static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address) {
+        (void)userdata;
+        (void)purpose;
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 /* UNIX socket only, HTTP/1.1 only, no proxy from the environment, no redirect, no signal handler. */
 static CURLcode set_options(struct exchange *exchange) {
         const struct request *request = &exchange->request;
@@ -123,6 +150,7 @@ static CURLcode set_options(struct exchange *exchange) {
                         code = curl_easy_setopt(easy, option, value); \
         } while (0)
         SET(CURLOPT_UNIX_SOCKET_PATH, exchange->client->socket_path);
+        SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
         SET(CURLOPT_URL, "http://localhost");
         SET(CURLOPT_REQUEST_TARGET, request->path);
         SET(CURLOPT_PROTOCOLS_STR, "http");
@@ -133,11 +161,12 @@ static CURLcode set_options(struct exchange *exchange) {
         SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(CLIENT_ANSWER_USEC / USEC_PER_MSEC));
         if (request->timeout_usec != USEC_INFINITY)
                 SET(CURLOPT_TIMEOUT_MS, (long)(request->timeout_usec / USEC_PER_MSEC + 1));
-        if (request->post) {
+        if (request->method == REQUEST_POST) {
                 SET(CURLOPT_POST, 1L);
                 SET(CURLOPT_POSTFIELDSIZE, 0L);
                 SET(CURLOPT_POSTFIELDS, "");
-        }
+        } else if (request->method == REQUEST_DELETE)
+                SET(CURLOPT_CUSTOMREQUEST, "DELETE");
         if (exchange->headers)
                 SET(CURLOPT_HTTPHEADER, exchange->headers);
         SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -283,23 +312,29 @@ int client_turn(struct client *client, uint64_t until_boot_usec, const struct po
         return r;
 }
 
-char *client_path(const char *prefix, const char *name, const char *parameter, const char *value) {
+static void append_escaped(struct buffer *path, const char *text) {
+        char *escaped = curl_easy_escape(NULL, text, 0);
+
+        buffer_append_string(path, escaped ? escaped : "");
+        path->failed = path->failed || !escaped;
+        curl_free(escaped);
+}
+
+char *client_path(const char *prefix, const char *name, const struct parameter *parameters) {
         struct buffer path = {0};
+        char separator = '?';
 
         buffer_append_string(&path, prefix);
         if (name) {
-                char *escaped = curl_easy_escape(NULL, name, 0);
-
-                buffer_printf(&path, "/%s", escaped ? escaped : "");
-                path.failed = path.failed || !escaped;
-                curl_free(escaped);
+                buffer_append(&path, "/", 1);
+                append_escaped(&path, name);
         }
-        if (parameter) {
-                char *escaped = curl_easy_escape(NULL, value, 0);
-
-                buffer_printf(&path, "?%s=%s", parameter, escaped ? escaped : "");
-                path.failed = path.failed || !escaped;
-                curl_free(escaped);
+        for (; parameters && parameters->name; parameters++) {
+                if (!parameters->value)
+                        continue;
+                buffer_printf(&path, "%c%s=", separator, parameters->name);
+                append_escaped(&path, parameters->value);
+                separator = '&';
         }
         return buffer_steal(&path);
 }

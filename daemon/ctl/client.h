@@ -2,7 +2,7 @@
  * HTTP with the daemon over its UNIX socket: the one caller of libcurl.
  *
  * A client runs any number of exchanges at once; client_turn() moves them all and comes back as soon as one of them has news. Nothing
- * here prints, reads JSON or knows a path.
+ * here prints, reads JSON or knows a path. No descriptor reaches a program that is started.
  */
 #pragma once
 
@@ -18,8 +18,14 @@
 
 struct client;
 
+enum request_method {
+        REQUEST_GET,
+        REQUEST_POST,
+        REQUEST_DELETE,
+};
+
 struct request {
-        bool post;
+        enum request_method method;
         const char *path;          /* with its query, encoded */
         uint64_t timeout_usec;     /* for the whole answer; USEC_INFINITY for none */
         const char *last_event_id; /* sent when not NULL */
@@ -62,5 +68,13 @@ static inline void exchange_freep(struct exchange **exchange) {
  */
 int client_turn(struct client *client, uint64_t until_boot_usec, const struct pollfd *fds, size_t n);
 
-/* PREFIX/NAME with NAME percent-encoded, and ?PARAMETER=VALUE where PARAMETER is not NULL. Owned by the caller; NULL without memory. */
-char *client_path(const char *prefix, const char *name, const char *parameter, const char *value);
+/* One NAME=VALUE of a query; with a NULL value it is left out. */
+struct parameter {
+        const char *name, *value;
+};
+
+/*
+ * PREFIX/NAME?PARAMETERS with NAME and the values percent-encoded; NAME may be NULL, and so may PARAMETERS, a list that ends with a NULL
+ * name. Owned by the caller; NULL without memory.
+ */
+char *client_path(const char *prefix, const char *name, const struct parameter *parameters);

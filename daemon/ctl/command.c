@@ -22,10 +22,18 @@ static const struct option_row options_wait[] = {
         VALUE("for", "STATE", for_what, "Wait for this state instead of ready: asleep, waking, awake, down, ..."),
         VALUE("timeout", "T", timeout, "Give up after T (30s, 5min); without it wait for ever."),
         FLAG("wake", wake, "Wake the databases too; to wait alone wakes nothing."),
+        VALUE("spread", "T", spread, "Be released at a moment of its own within T after it awoke: no storm."),
         END,
 };
 static const struct option_row options_wake[] = {
         VALUE("wait", "T", wait, "Wait until the database is ready, T at most."),
+        VALUE("spread", "T", spread, "With --wait: be released at a moment of its own within T after it awoke."),
+        END,
+};
+static const struct option_row options_hold[] = {
+        VALUE("owner", "TEXT", owner, "Who needs it, for others to read; by default the own unit, or user and process."),
+        VALUE("timeout", "T", timeout, "Give up when the database is not awake after T (30s, 5min)."),
+        VALUE("for", "T", for_what, "Without COMMAND: take a lease that lasts T by the clock, and return at once."),
         END,
 };
 static const struct option_row options_check[] = {
@@ -51,49 +59,62 @@ static const struct command commands[] = {
                 "status", "[NAME] [--watch]", "Show the databases, or all that is known of one.",
                 "Shows a table of all databases, or everything that is known of one. The answer comes from the daemon's\n"
                 "memory: nothing is woken or asked. Exits 0 when the daemon answered, whatever it said; use check to judge.\n",
-                options_status, 0, 1, false, command_status,
+                options_status, 0, 1, false, false, command_status,
         },
         {
-                "wait", "NAME... [--for STATE] [--timeout T] [--wake]", "Wait until databases are ready.",
+                "wait", "NAME... [--for STATE] [--timeout T] [--wake] [--spread T]", "Wait until databases are ready.",
                 "Waits until every NAME was ready, and returns in that moment. To wait is no demand: a sleeping database\n"
                 "stays asleep unless somebody else wakes it, or --wake is given.\n",
-                options_wait, 1, MANY, false, command_wait,
+                options_wait, 1, MANY, false, false, command_wait,
         },
         {
-                "wake", "NAME [--wait T]", "Wake a database.",
+                "wake", "NAME [--wait T] [--spread T]", "Wake a database.",
                 "Starts a wake, or joins the one that runs, and says when the database should be ready.\n",
-                options_wake, 1, 1, false, command_wake,
+                options_wake, 1, 1, false, false, command_wake,
+        },
+        {
+                "hold", "NAME [--owner TEXT] [--timeout T] [--for T] [-- COMMAND...]", "Keep a database awake, while COMMAND runs.",
+                "Takes a lease: NAME is woken and stays awake until the lease ends. When it is awake, COMMAND is started, and the\n"
+                "lease ends with it; without COMMAND it is held until SIGTERM or Ctrl-C. A restart of the daemon is survived:\n"
+                "the lease is taken again, and COMMAND notices nothing. Exits with COMMAND's own code, or dies of its signal;\n"
+                "125 when there is no lease or NAME is not awake in time, 126 when COMMAND cannot be run, 127 when it is not found.\n",
+                options_hold, 1, 1, false, true, command_hold,
+        },
+        {
+                "release", "ID", "End somebody's lease.",
+                "Ends the lease with this number, which status NAME shows. Who holds it is told, and does not take it again.\n",
+                options_none, 1, 1, false, false, command_release,
         },
         {
                 "check", "NAME [--accept asleep] [--nagios]", "Judge one database by an exit code.",
                 "Says in one line whether NAME is ready and why not: exit code 0 or 1. With --nagios the codes are 0 OK\n"
                 "(ready, accepted or paused), 1 WARNING (asleep, waking, degraded), 2 CRITICAL (full, down, blocked) and\n"
                 "3 UNKNOWN (unknown, or no answer from the daemon).\n",
-                options_check, 1, 1, false, command_check,
+                options_check, 1, 1, false, false, command_check,
         },
         {
                 "events", "[NAME] [--follow]", "Show what happened.",
                 "Shows the events that the daemon still holds. With --follow it goes on, over restarts of the daemon too.\n",
-                options_events, 0, 1, false, command_events,
+                options_events, 0, 1, false, false, command_events,
         },
         {
                 "pause", "NAME --for T | --off", "Stop checking a database for a while.",
                 "For maintenance: NAME is not checked, its state is unknown (paused), and nobody is alarmed.\n",
-                options_pause, 1, 1, false, command_pause,
+                options_pause, 1, 1, false, false, command_pause,
         },
         {
-                "resume", "NAME", "End a pause.", "The same as pause NAME --off.\n", options_none, 1, 1, false, command_resume,
+                "resume", "NAME", "End a pause.", "The same as pause NAME --off.\n", options_none, 1, 1, false, false, command_resume,
         },
         {
                 "reload", "", "Read the configuration again.",
                 "Prints the daemon's complaints about its configuration. A bad one is refused: the one before stays in\n"
                 "force, and the exit code is 1.\n",
-                options_none, 0, 0, false, command_reload,
+                options_none, 0, 0, false, false, command_reload,
         },
         {
                 "reasons", "[SLUG]", "Explain why a database is not ready.",
                 "Lists all reasons, or says what one means and what to do. Needs no daemon.\n",
-                options_none, 0, 1, true, command_reasons,
+                options_none, 0, 1, true, false, command_reasons,
         },
 };
 
@@ -134,8 +155,9 @@ static void append_options(struct buffer *buffer, const struct option_row *rows,
 }
 
 static void append_usage(struct buffer *buffer, const struct command *command) {
-        buffer_printf(buffer, "usage: pgwake %s%s%s [--json] [--socket PATH]\n", command->name, *command->arguments ? " " : "",
-                      command->arguments);
+        /* Behind a program's name the options are the program's. */
+        buffer_printf(buffer, "usage: pgwake %s%s%s%s%s\n", command->name, command->runs ? " [--json] [--socket PATH]" : "",
+                      *command->arguments ? " " : "", command->arguments, command->runs ? "" : " [--json] [--socket PATH]");
 }
 
 static void append_overview(struct buffer *buffer) {
@@ -145,7 +167,8 @@ static void append_overview(struct buffer *buffer) {
                 buffer_printf(buffer, "  %-18s %s\n", commands[i].name, commands[i].summary);
         buffer_append(buffer, "\n", 1);
         append_options(buffer, options_common, options_n_common);
-        buffer_append_string(buffer, "\nExit codes: 0 ready or done, 1 not ready or refused, 2 the daemon did not answer, 3 wrong usage.\n"
+        buffer_append_string(buffer, "\nExit codes: 0 ready or done, 1 not ready or refused, 2 the daemon did not answer, 3 wrong usage;\n"
+                                     "of hold COMMAND's own, or 125 to 127.\n"
                                      "pgwake COMMAND --help explains a command; pgwake(1) has it all.\n");
 }
 
@@ -173,7 +196,11 @@ static int usage_error_operands(const struct command *command, const struct opti
         _cleanup_(buffer_deinit) struct buffer usage = {0};
 
         if (options->n_operands < command->min_operands)
-                complain("%s: which database?", command->name);
+                complain(streq(command->name, "release") ? "%s: which lease? pgwake status NAME shows their numbers" : "%s: which database?",
+                         command->name);
+        else if (command->runs)
+                complain("%s: \"%s\" is one word too many; a COMMAND is written behind --", command->name,
+                         options->operands[command->max_operands]);
         else
                 complain("%s: \"%s\" is one word too many", command->name, options->operands[command->max_operands]);
         append_usage(&usage, command);
@@ -212,7 +239,7 @@ static int run(struct context *context, const struct command *command) {
 }
 
 static int dispatch(struct context *context) {
-        const struct options *options = &context->options;
+        struct options *options = &context->options;
         const struct command *command = NULL;
         bool help = options->help;
         const char *word = options->command;
@@ -232,6 +259,8 @@ static int dispatch(struct context *context) {
                 complain("which command? pgwake --help lists them");
                 return EXIT_CODE_USAGE;
         }
+        if (command->runs && options->program)
+                options->n_operands = options->n_before;
         if (options->n_operands < command->min_operands || options->n_operands > command->max_operands)
                 return usage_error_operands(command, options);
         return run(context, command);
@@ -242,7 +271,7 @@ int pgwake_main(int argc, char **argv) {
         int r;
 
         /* A reader that leaves is an error of the write; a signal would hide whether the command itself succeeded. */
-        (void)signal(SIGPIPE, SIG_IGN);
+        context.on_sigpipe = signal(SIGPIPE, SIG_IGN);
         terminal_open(&context.out, stdout);
         terminal_open(&context.err, stderr);
         r = options_parse(&context.options, argc, argv, find_options);

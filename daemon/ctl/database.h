@@ -22,6 +22,7 @@ struct database {
         const char *server_started_at;
         bool server_in_recovery;
         uint64_t wakes, wake_p50_usec, wake_p95_usec, wake_p99_usec;
+        json_t *wakes_by_cause;
         json_t *last_wake;
         const char *wake_at, *wake_cause;
         uint64_t wake_usec;
@@ -30,6 +31,12 @@ struct database {
         json_t *failures_by_reason;
         uint64_t awake_usec, awake_on_demand_usec;
         json_t *leases;
+        json_t *demand;
+        const char *demand_cause, *demand_until;
+        json_t *budget;
+        uint64_t budget_usec, budget_used_usec;
+        bool budget_spent;
+        const char *budget_month;
         json_t *next_check;
         const char *next_kind;
         uint64_t next_in_usec;

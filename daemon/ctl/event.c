@@ -56,9 +56,21 @@ static void append_state(struct buffer *buffer, const struct terminal *terminal,
 static void append_wake(struct buffer *buffer, const struct event *event) {
         char span[DURATION_MAX];
 
+        /* Nobody saw when that began. */
+        if (event->latency_usec == USEC_INFINITY) {
+                buffer_printf(buffer, "found awake, woken by %s", !event->cause || streq(event->cause, "other") ? "somebody else" : event->cause);
+                return;
+        }
         buffer_printf(buffer, "woken in %s", say_span(span, event->latency_usec));
         buffer_printf(buffer, " (%s%s%s)", event->cold ? "cold" : "not proven cold", event->cause ? ", caused by " : "",
                       event->cause ? event->cause : "");
+}
+
+static void append_budget(struct buffer *buffer, const struct terminal *terminal, const struct event *event) {
+        if (event->reason && !streq(event->reason, "ok"))
+                style_append(buffer, terminal, STYLE_WARN, "the month's budget of awake hours is spent");
+        else
+                buffer_append_string(buffer, "a new month, and its budget of awake hours");
 }
 
 void event_append(struct buffer *buffer, const struct terminal *terminal, const struct event *event) {
@@ -69,6 +81,8 @@ void event_append(struct buffer *buffer, const struct terminal *terminal, const 
         buffer_append_string(buffer, "  ");
         if (streq(event->kind, "wake"))
                 append_wake(buffer, event);
+        else if (streq(event->kind, "budget"))
+                append_budget(buffer, terminal, event);
         else if (streq(event->kind, "state") && event->state)
                 append_state(buffer, terminal, event);
         else

@@ -83,6 +83,8 @@ int options_parse(struct options *ret_options, int argc, char **argv, const stru
 
                 if (!ended && streq(word, "--")) {
                         ended = true;
+                        options.program = options.command ? argv + i + 1 : NULL;
+                        options.n_before = options.n_operands;
                 } else if (!ended && starts_with(word, "--")) {
                         const char *unused = next;
 

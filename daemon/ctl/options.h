@@ -8,9 +8,11 @@ struct options {
         bool help, version, json;
         bool watch, wake, nagios, follow, off;
         const char *socket;
-        const char *for_what, *timeout, *wait, *accept;
+        const char *for_what, *timeout, *wait, *accept, *owner, *spread;
         const char **operands; /* what is no option, the command's name not counted */
         size_t n_operands;
+        char **program;     /* of argv: what follows the first "--" behind the command's name, or NULL; these are operands too, unless */
+        size_t n_before;    /* a command takes them as a program to run: then its operands are those before */
         const char *command;
 };
 

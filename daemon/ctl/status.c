@@ -9,12 +9,13 @@
 static const struct column columns[] = {
         {"NAME", false, 0},
         {"STATE", false, 0},
-        {"REASON", false, 7},
-        {"AGE", true, 6},
-        {"LATENCY", true, 5},
-        {"SINCE", true, 4},
+        {"REASON", false, 8},
+        {"AGE", true, 7},
+        {"LATENCY", true, 6},
+        {"SINCE", true, 5},
         {"WAKES", true, 2},
-        {"FAILURES", true, 3},
+        {"FAILURES", true, 4},
+        {"LEASES", true, 3},
         {"NEXT CHECK", false, 1},
 };
 
@@ -48,6 +49,7 @@ static void add_row(struct table *table, const struct database *database) {
         table_add(table, STYLE_PLAIN, say_time(time, say_parse_time(database->since), false));
         add_count(table, database->wakes);
         add_count(table, database->failures_total);
+        add_count(table, json_array_size(database->leases));
         add_next_check(table, database);
 }
 

@@ -31,7 +31,7 @@ static int start(struct stream *stream) {
 
 int stream_init(struct stream *stream, struct client *client, const char *database, sse_handler handler, void *userdata) {
         *stream = (struct stream){.client = client, .handler = handler, .userdata = userdata};
-        stream->path = client_path("/events", NULL, database ? "db" : NULL, database);
+        stream->path = client_path("/events", NULL, (const struct parameter[]){{"db", database}, {0}});
         return stream->path ? 0 : -ENOMEM;
 }
 

@@ -14,6 +14,8 @@
 /* How many are asked about at once; the others follow when these are reached. */
 #define HELD_AT_ONCE 32
 #define DRAW_USEC (100 * USEC_PER_MSEC)
+/* The daemon's bound. */
+#define SPREAD_MAX_USEC (5 * USEC_PER_MINUTE)
 
 struct waiting {
         struct context *context;
@@ -264,10 +266,30 @@ static int prepare(struct waiting *waiting, uint64_t timeout_usec) {
         return r;
 }
 
+/* Reads --spread; -EINVAL, told, for what the daemon would refuse. */
+static int read_spread(const struct options *options, struct waiter_aim *aim) {
+        if (!options->spread)
+                return 0;
+        if (aim->state) {
+                complain("--spread goes with waiting for ready, not for another state");
+                return -EINVAL;
+        }
+        if (parse_span("spread", options->spread, &aim->spread_usec) < 0)
+                return -EINVAL;
+        if (aim->spread_usec > SPREAD_MAX_USEC) {
+                complain("--spread: %s is too long; at most 5min", options->spread);
+                return -EINVAL;
+        }
+        aim->spread = options->spread;
+        return 0;
+}
+
 int wait_for(struct context *context, const char *state, bool wake, uint64_t timeout_usec) {
         _cleanup_(waiting_deinit) struct waiting waiting = {.context = context, .aim = {.state = state, .wake = wake}};
         int r;
 
+        if (read_spread(&context->options, &waiting.aim) < 0)
+                return EXIT_CODE_USAGE;
         r = prepare(&waiting, timeout_usec);
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Waits until all operands are in STATE (NULL: ready) and tells how it ended. Answers an exit code. */
+/* Waits until all operands are in STATE (NULL: ready), with --spread where it is given, and tells how it ended. Answers an exit code. */
 int wait_for(struct context *context, const char *state, bool wake, uint64_t timeout_usec);
 
 /* The value of --OPTION as a span; -EINVAL, told, when it is none. */

@@ -60,19 +60,20 @@ static char *held_path(const struct waiter *waiter, uint64_t now, uint64_t *ret_
         uint64_t left = MIN(usec_sub(waiter->aim->deadline_boot_usec, now), HELD_MAX_USEC);
         char span[DURATION_MAX];
 
-        *ret_timeout = usec_add(left, GRACE_USEC);
+        *ret_timeout = usec_add(left, waiter->aim->spread_usec + GRACE_USEC);
         if (waiter->aim->state || left == 0) {
                 *ret_timeout = CLIENT_ANSWER_USEC;
-                return client_path(wake ? "/wake" : "/readyz", waiter->name, NULL, NULL);
+                return client_path(wake ? "/wake" : "/readyz", waiter->name, NULL);
         }
         /* Rounded up to the milliseconds that everybody understands. */
         left = (left + USEC_PER_MSEC - 1) / USEC_PER_MSEC * USEC_PER_MSEC;
-        return client_path(wake ? "/wake" : "/readyz", waiter->name, "wait", duration_format(span, left));
+        return client_path(wake ? "/wake" : "/readyz", waiter->name,
+                           (const struct parameter[]){{"wait", duration_format(span, left)}, {"spread", waiter->aim->spread}, {0}});
 }
 
 static int start_held(struct waiter *waiter, uint64_t now) {
         _cleanup_free_ char *path = NULL;
-        struct request request = {.post = waiter->aim->wake && !waiter->woken};
+        struct request request = {.method = waiter->aim->wake && !waiter->woken ? REQUEST_POST : REQUEST_GET};
 
         path = held_path(waiter, now, &request.timeout_usec);
         request.path = path;
@@ -82,7 +83,7 @@ static int start_held(struct waiter *waiter, uint64_t now) {
 }
 
 static int start_look(struct waiter *waiter) {
-        _cleanup_free_ char *path = client_path("/status", waiter->name, NULL, NULL);
+        _cleanup_free_ char *path = client_path("/status", waiter->name, NULL);
 
         waiter->look_wanted = false;
         if (!path)
@@ -106,12 +107,15 @@ uint64_t waiter_next(const struct waiter *waiter) {
         return waiter->stage == WAITER_PENDING && waiter->held_wanted && !waiter->held ? waiter->ask_boot_usec : USEC_INFINITY;
 }
 
-/* Whether nothing is going to log in to it: no policy, no lease, no wake that somebody asked for. */
+/* Whether nothing is going to wake it: no policy that does so by itself, no lease, no other demand. */
 static bool is_left_alone(const struct database *database) {
-        if (json_array_size(database->leases) > 0 || (database->policy && streq(database->policy, "keep-awake")))
+        bool keeps_awake = database->policy && streq(database->policy, "keep-awake") && !database->budget_spent;
+
+        if (keeps_awake || database->demand || json_array_size(database->leases) > 0)
                 return false;
         if (streq(database->state, "asleep"))
                 return true;
+        /* Where the next check is no door check, it will be known soon. */
         return streq(database->state, "unknown") && (!database->next_kind || streq(database->next_kind, "door"));
 }
 
@@ -121,6 +125,9 @@ static void note_obstacle(struct waiter *waiter, const struct database *database
                 return;
         if (database->reason && streq(database->reason, "paused"))
                 complain("%s is paused, and not checked until that is over; pgwake resume %s ends it", waiter->name, waiter->name);
+        else if (is_left_alone(database) && database->budget_spent)
+                complain("%s is %s, and its budget of awake hours is spent: nothing wakes it before the next month", waiter->name,
+                         database->state);
         else if (is_left_alone(database) && !waiter->aim->wake)
                 complain("%s is %s, and to wait for it does not wake it; pgwake wait --wake %s does", waiter->name, database->state,
                          waiter->name);

@@ -16,6 +16,8 @@ enum waiter_stage {
 struct waiter_aim {
         const char *state; /* NULL: ready */
         bool wake;
+        const char *spread;    /* as it was written; NULL: released at once */
+        uint64_t spread_usec;  /* ... and how long that may be */
         uint64_t deadline_boot_usec; /* USEC_INFINITY for none */
 };
 

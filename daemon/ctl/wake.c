@@ -17,9 +17,9 @@ int parse_span(const char *option, const char *text, uint64_t *ret_usec) {
 
 static int ask_post(struct context *context, const char *prefix, const char *name, const char *parameter, const char *value,
                     struct answer *ret_answer) {
-        _cleanup_free_ char *path = client_path(prefix, name, parameter, value);
+        _cleanup_free_ char *path = client_path(prefix, name, (const struct parameter[]){{parameter, value}, {0}});
 
-        return ask(context, &(struct request){.post = true, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
+        return ask(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
 }
 
 static int tell_wake(struct context *context, json_t *json) {
@@ -50,6 +50,10 @@ int command_wake(struct context *context) {
                 if (parse_span("wait", context->options.wait, &wait_usec) < 0)
                         return EXIT_CODE_USAGE;
                 return wait_for(context, NULL, true, wait_usec);
+        }
+        if (context->options.spread) {
+                complain("wake: --spread goes with --wait");
+                return EXIT_CODE_USAGE;
         }
         r = ask_post(context, "/wake", name, NULL, NULL, &answer);
         if (r != 0)

@@ -126,7 +126,7 @@ static int ask_when_due(struct watch *watch) {
 
         if (watch->exchange || watch->ask_boot_usec > now)
                 return 0;
-        path = client_path("/status", watch->name, NULL, NULL);
+        path = client_path("/status", watch->name, NULL);
         if (!path)
                 return -ENOMEM;
         watch->ask_boot_usec = watch->context->out.is_terminal || watch->notice[0] ? now + REFRESH_USEC : USEC_INFINITY;

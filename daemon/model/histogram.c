@@ -9,7 +9,7 @@
 #define BITS 4
 #define PER_OCTAVE (1U << BITS)
 
-static size_t bucket_of(uint64_t usec) {
+size_t histogram_bucket(uint64_t usec) {
         unsigned octave;
         size_t bucket;
 
@@ -20,19 +20,21 @@ static size_t bucket_of(uint64_t usec) {
         return MIN(bucket, (size_t)HISTOGRAM_BUCKETS - 1);
 }
 
-static uint64_t bucket_middle(size_t bucket) {
-        unsigned octave;
-        uint64_t lowest;
+/* The bits that do not choose the bucket: each bucket is 2^octave wide. */
+static unsigned octave_of(size_t bucket) {
+        return bucket < PER_OCTAVE ? 0 : (unsigned)(bucket / PER_OCTAVE) - 1;
+}
 
-        if (bucket < 2 * PER_OCTAVE)
-                return bucket;
-        octave = (unsigned)(bucket / PER_OCTAVE) - 1;
-        lowest = (uint64_t)(PER_OCTAVE + bucket % PER_OCTAVE) << octave;
-        return lowest + (UINT64_C(1) << octave) / 2;
+uint64_t histogram_bucket_from(size_t bucket) {
+        return bucket < PER_OCTAVE ? bucket : (uint64_t)(PER_OCTAVE + bucket % PER_OCTAVE) << octave_of(bucket);
+}
+
+static uint64_t bucket_middle(size_t bucket) {
+        return histogram_bucket_from(bucket) + (UINT64_C(1) << octave_of(bucket)) / 2;
 }
 
 void histogram_add(struct histogram *histogram, uint64_t usec) {
-        uint32_t *bucket = &histogram->buckets[bucket_of(usec)];
+        uint32_t *bucket = &histogram->buckets[histogram_bucket(usec)];
 
         histogram->count++;
         histogram->sum_usec += usec;
@@ -61,7 +63,7 @@ uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille
 }
 
 uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec) {
-        size_t last = bucket_of(bound_usec);
+        size_t last = histogram_bucket(bound_usec);
         uint64_t seen = 0;
 
         if (bound_usec >= histogram->max_usec)

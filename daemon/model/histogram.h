@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define HISTOGRAM_BUCKETS 480 /* from 1 us to 2^33 us, 2.4 hours */
@@ -14,6 +15,10 @@ struct histogram {
         uint64_t max_usec;
         uint32_t buckets[HISTOGRAM_BUCKETS];
 };
+
+/* The bucket that USEC falls into, and the smallest value of BUCKET: what is kept in a file must not depend on how they are numbered. */
+size_t histogram_bucket(uint64_t usec);
+uint64_t histogram_bucket_from(size_t bucket);
 
 void histogram_add(struct histogram *histogram, uint64_t usec);
 /* The QUANTILE (in thousandths: 500, 950, 990), or 0 when it is empty. Never above the largest value seen. */

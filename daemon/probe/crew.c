@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/message-id.h"
 #include "base/text.h"
-#include "probe/thread.h"
+#include "base/thread.h"
 
 #include <stdio.h>
 

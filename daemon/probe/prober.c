@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "probe/thread.h"
+#include "base/thread.h"
 
 #include <stdatomic.h>
 #include <sys/resource.h>

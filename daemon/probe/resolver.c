@@ -8,7 +8,7 @@
 #include "probe/resolver.h"
 
 #include "base/error.h"
-#include "probe/thread.h"
+#include "base/thread.h"
 
 #include <netdb.h>
 #include <stdio.h>

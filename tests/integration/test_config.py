@@ -198,7 +198,8 @@ def test_an_address_that_is_taken_or_not_ours_ends_with_1_and_names_it(make_daem
 
 @pytest.mark.parametrize("text", ["", "// nothing\n", "databases = ();\n", "databases: [];\n"])
 def test_with_no_database_it_starts_is_ready_and_says_so(make_daemon, text):
-    sockets = 'status = { socket = "@FOLDER@/status.sock"; control = "@FOLDER@/control.sock"; awake_dir = "@FOLDER@/awake"; };\n'
+    sockets = ('status = { socket = "@FOLDER@/status.sock"; control = "@FOLDER@/control.sock"; awake_dir = "@FOLDER@/awake"; };\n'
+               'history = { path = "@FOLDER@/history.db"; };\n')
     daemon = make_daemon(text=sockets + text).start()
     ready = daemon.notify.wait("READY", "1")
     assert "no databases are configured" in ready.fields["STATUS"]
@@ -212,17 +213,19 @@ def test_with_no_database_it_starts_is_ready_and_says_so(make_daemon, text):
     assert not daemon.status_socket.exists() and not daemon.control_socket.exists()
 
 
-PRIVATE_RUN = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
+PRIVATE_FOLDERS = ["unshare", "--mount", "sh", "-c",
+                   'mount -t tmpfs none /run && mount -t tmpfs none /var/lib && mkdir /var/lib/pgwaked && exec "$@"', "sh"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a private /run needs root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="private folders need root")
 def test_the_shipped_configuration_starts_with_its_own_paths(make_daemon):
     shipped = (configuration.Path(__file__).resolve().parents[2] / "etc" / "pgwaked.conf").read_text()
-    daemon = make_daemon(text=shipped, prefix=PRIVATE_RUN)
+    daemon = make_daemon(text=shipped, prefix=PRIVATE_FOLDERS)
     daemon.start(wait=False)
     assert "no databases" in daemon.notify.wait("READY", "1").fields["STATUS"]
     inside = configuration.Path(f"/proc/{daemon.pid}/root/run/pgwaked")
     assert {each.name for each in inside.iterdir()} == {"status.sock", "control.sock", "awake"}
+    assert configuration.Path(f"/proc/{daemon.pid}/root/var/lib/pgwaked/history.db").exists()
     assert request(inside / "status.sock", "/readyz").status == 200
     assert not daemon.log_entries(level="warning") and not daemon.log_entries(level="err")
     assert daemon.stop()[0] == 0

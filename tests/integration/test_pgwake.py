@@ -61,7 +61,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.send_json(*route)
 
-    do_GET = do_POST = answer
+    do_GET = do_POST = do_DELETE = answer
 
     def send_json(self, status, value):
         self.send_bytes(status, json.dumps(value).encode())
@@ -139,7 +139,7 @@ def database(name="main", state="awake", **more):
                   "p50_seconds": 1.1, "p95_seconds": 2.3, "p99_seconds": 3.1},
         "expected_ready_in_seconds": None,
         "failures": {"consecutive": 0, "total": 13, "by_reason": {"tcp.refused": 12, "dns.failed": 1}},
-        "awake_seconds": 11100.0, "awake_on_our_demand_seconds": 720.5, "leases": [],
+        "awake_seconds": 11100.0, "awake_on_our_demand_seconds": 720.5, "leases": [], "demand": None, "budget": None,
         "next_check": {"kind": "ping", "in_seconds": 4.2},
     }
     value.update(more)
@@ -225,6 +225,23 @@ def wait_until(condition):
     (["wait", "main", "--timeout", "30"], "its unit"),
     (["wait", "main", "--for", "aslep"], 'did you mean "asleep"?'),
     (["wake", "main", "app"], "one word too many"),
+    (["wake", "main", "--spread", "2s"], "--wait"),
+    (["wake", "main", "--wait", "9s", "--spread", "6min"], "at most 5min"),
+    (["wait", "main", "--for", "asleep", "--spread", "2s"], "not for another state"),
+    (["wait", "main", "--spread", "2"], "its unit"),
+    (["hold"], "which database?"),
+    (["hold", "main", "sleep"], "behind --"),
+    (["hold", "main", "--"], "no COMMAND"),
+    (["hold", "main", "--for", "1h", "--", "true"], "either --for T or a COMMAND"),
+    (["hold", "main", "--for", "1h", "--timeout", "1s"], "no --timeout"),
+    (["hold", "main", "--for", "0"], "a time that ends"),
+    (["hold", "main", "--for", "infinity"], "a time that ends"),
+    (["hold", "main", "--owner", ""], "printable text of at most 255 bytes"),
+    (["hold", "main", "--owner", "x" * 256], "printable text of at most 255 bytes"),
+    (["hold", "main", "--owner", "a\nb"], "printable text of at most 255 bytes"),
+    (["release"], "which lease?"),
+    (["release", "main"], "no number of a lease"),
+    (["release", "-1"], "two dashes"),
     (["pause", "main"], "--for T"),
     (["pause", "main", "--for", "1h", "--off"], "--for T"),
     (["check", "main", "--accept", "down"], "asleep"),
@@ -244,7 +261,7 @@ def test_every_command_has_its_help(folder):
     overview = run(folder + "/none", "--help")
     assert overview.returncode == 0
     commands = re.findall(r"^  ([a-z]+) ", overview.stdout, re.M)
-    assert {"status", "wait", "wake", "check", "events", "pause", "reload", "reasons"} <= set(commands)
+    assert {"status", "wait", "wake", "hold", "release", "check", "events", "pause", "reload", "reasons"} <= set(commands)
     for command in commands:
         result = run(folder + "/none", command, "--help")
         assert result.returncode == 0 and result.stdout.startswith(f"usage: pgwake {command}")
@@ -269,7 +286,7 @@ def test_reasons_need_no_daemon(folder):
 
 ALL = [["status"], ["status", "main"], ["status", "--watch"], ["wait", "main"], ["wait", "main", "--for", "asleep"], ["wake", "main"],
        ["wake", "main", "--wait", "5s"], ["check", "main"], ["events"], ["events", "--follow"], ["pause", "main", "--for", "1h"],
-       ["resume", "main"], ["reload"]]
+       ["resume", "main"], ["reload"], ["release", "1"]]
 
 
 @pytest.mark.parametrize("args", ALL, ids=" ".join)
@@ -340,6 +357,7 @@ def test_malformed_answers_exit_2_with_one_line(daemon, name, args):
 
 
 @pytest.mark.parametrize("change", [{"state": 3}, {"name": None}, {"ready": "yes"}, {"age_seconds": -1}, {"failures": []}, {"leases": {}},
+                                    {"demand": "lease"}, {"budget": {"spent": 1}}, {"wakes": {"by_cause": []}},
                                     {"last_attempt": {"phases": {"tls": "x"}}}, {"wakes": {"count": -3}}, {"since": 5}],
                          ids=lambda change: json.dumps(change))
 def test_members_of_a_wrong_type_are_not_believed(daemon, change):
@@ -448,6 +466,29 @@ def test_status_of_one_with_nothing_known(daemon):
     daemon.routes["GET", "/status/main"] = (200, bare)
     result = run(daemon.path, "status", "main")
     assert result.returncode == 0 and "main: unknown, not ready (not_checked)" in result.stdout
+
+
+def test_status_of_one_tells_who_needs_it_and_what_it_cost(daemon):
+    wakes = {"count": 7, "by_cause": {"lease": 4, "wake": 0, "other": 3},
+             "last": {"at": "2026-11-22T16:02:09.000000Z", "latency_seconds": None, "cause": "other", "cold": True}}
+    leases = [{"id": 17, "owner": "report.service", "since": "2026-11-22T16:02:09.000000Z", "until": None},
+              {"id": 18, "owner": "user alice, process 1234", "since": "2026-11-22T16:02:10.000000Z", "until": "2030-01-01T00:00:00.000000Z"}]
+    budget = {"awake_seconds": 360000.0, "used_seconds": 7200.0, "spent": False, "month": "2026-11"}
+    daemon.routes["GET", "/status/main"] = (200, database(wakes=wakes, leases=leases, budget=budget,
+                                                          demand={"cause": "lease", "until": "2030-01-01T00:00:00.000000Z"}))
+    text = run(daemon.path, "status", "main").stdout
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    for part in ("wakes 7: lease 4, other 3", "budget 2 h of 4 d 4 h awake in 2026-11", "demand lease, until 2030-01-01 00:00:00",
+                 "awake 3 h 5 min seen, 12 min of it on our demand"):
+        assert part in lines, (part, text)
+    assert re.search(r"^  lease +17: report\.service \(as it says of itself\), since [\d: -]+$", text, re.M)
+    assert re.search(r"^  lease +18: user alice, process 1234 \(.*\), since [\d: -]+, until 2030-01-01 00:00:00$", text, re.M)
+    assert re.search(r"^  last wake +[\d: -]+, cold, caused by other$", text, re.M), "nobody knows how long it took"
+    daemon.routes["GET", "/status/main"] = (200, database(budget={**budget, "spent": True}))
+    assert "in 2026-11: spent\n" in run(daemon.path, "status", "main").stdout
+    daemon.routes["GET", "/status"] = (200, {"version": "0", "now": "", "ready": True, "databases": [database(leases=leases)]})
+    head, row = run(daemon.path, "status").stdout.splitlines()[:2]
+    assert row[head.index("LEASES"):head.index("LEASES") + 6].strip() == "2"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(daemon):
@@ -603,6 +644,63 @@ def test_wait_says_that_it_is_no_demand(daemon):
     daemon.routes["GET", "/status/main"] = (200, database(state="asleep"))
     result = run(daemon.path, "wait", "main", "--timeout", "500ms")
     assert result.returncode == 1 and "pgwake wait --wake main" in result.stderr
+
+
+DEMAND = {"cause": "wake", "until": "2030-01-01T00:00:00.000000Z"}
+LEASE = {"id": 1, "owner": "x", "since": "2026-11-22T16:02:09.000000Z", "until": None}
+
+
+@pytest.mark.parametrize("wakes, status", [
+    (False, {"state": "asleep"}),
+    (False, {"state": "asleep", "policy": "observe"}),
+    (True, {"state": "asleep", "policy": "keep-awake"}),
+    (True, {"state": "asleep", "demand": DEMAND}),
+    (True, {"state": "asleep", "leases": [LEASE]}),
+    (False, {"state": "unknown", "next_check": {"kind": "door", "in_seconds": 1}}),
+    (False, {"state": "unknown", "next_check": None}),
+    (True, {"state": "unknown", "next_check": {"kind": "login", "in_seconds": 1}}),
+    (True, {"state": "unknown", "next_check": None, "demand": DEMAND}),
+    (True, {"state": "waking"}), (True, {"state": "down"}), (True, {"state": "degraded"}),
+], ids=lambda value: json.dumps(value) if isinstance(value, dict) else str(value))
+@pytest.mark.parametrize("terminal", [False, True])
+def test_wait_says_once_when_nothing_else_will_wake_it(daemon, wakes, status, terminal):
+    daemon.routes["GET", "/readyz/main"] = held(status["state"], after=0.3)
+    daemon.routes["GET", "/status/main"] = (200, database(**status))
+    daemon.routes["GET", "/events"] = stored(event(1, **{"state": status["state"]}), event(2, **{"state": status["state"]}))
+    if terminal:
+        screen = Terminal(["--socket", daemon.path, "wait", "main", "--timeout", "300ms"])
+        assert screen.finish() == 1
+        said = screen.text
+    else:
+        result = run(daemon.path, "wait", "main", "--timeout", "300ms")
+        assert result.returncode == 1
+        said = result.stderr
+    assert said.count("does not wake it; pgwake wait --wake main does") == (0 if wakes else 1), said
+
+
+def test_wait_knows_a_budget_that_is_spent(daemon):
+    budget = {"awake_seconds": 3600.0, "used_seconds": 3600.0, "spent": True, "month": "2026-11"}
+    daemon.routes["GET", "/readyz/main"] = held("asleep", after=0.3)
+    daemon.routes["GET", "/status/main"] = (200, database(state="asleep", policy="keep-awake", budget=budget))
+    result = run(daemon.path, "wait", "main", "--timeout", "300ms")
+    assert result.returncode == 1 and "nothing wakes it before the next month" in result.stderr and "--wake" not in result.stderr
+
+
+def test_spread_goes_with_every_held_question(daemon):
+    daemon.routes["GET", "/readyz/main"] = (200, verdict())
+    daemon.routes["POST", "/wake/main"] = (200, verdict()["databases"][0])
+    assert run(daemon.path, "wait", "main", "--spread", "2s").returncode == 0
+    assert run(daemon.path, "wait", "main", "--spread", "1min 30s", "--timeout", "5s").returncode == 0
+    assert run(daemon.path, "wake", "main", "--wait", "10s", "--spread", "500ms").returncode == 0
+    asked = [(method, urllib.parse.parse_qs(path.partition("?")[2])) for method, path, _ in daemon.requests if "status" not in path]
+    assert [(method, query["spread"]) for method, query in asked] == [("GET", ["2s"]), ("GET", ["1min 30s"]), ("POST", ["500ms"])]
+    assert all("wait" in query for _, query in asked)
+
+
+def test_a_spread_answer_is_waited_for_after_the_timeout(daemon):
+    daemon.routes["GET", "/readyz/main"] = held("awake", after=4)
+    daemon.routes["GET", "/status/main"] = (200, database(state="waking"))
+    assert run(daemon.path, "wait", "main", "--timeout", "1s", "--spread", "4s").returncode == 0
 
 
 def test_wait_says_that_a_person_must_act(daemon):
@@ -867,6 +965,15 @@ def test_events_tell_what_is_held_and_end(daemon):
     assert daemon.requests[0][1] == "/events?follow=0" and daemon.requests[0][2]["Last-Event-ID"] == "0"
     rows = [json.loads(line) for line in run(daemon.path, "events", "main", "--json").stdout.splitlines()]
     assert [row["sequence"] for row in rows] == [1, 2] and daemon.requests[1][1] == "/events?db=main&follow=0"
+
+
+def test_events_tell_wakes_by_others_and_the_budget(daemon):
+    daemon.routes["GET", "/events"] = stored(
+        event(1, kind="wake", latency_seconds=None, cause="other", cold=True), event(2, kind="budget", reason="budget.spent"),
+        event(3, kind="budget", reason=None))
+    lines = [line.partition("  main  ")[2] for line in run(daemon.path, "events").stdout.splitlines()]
+    assert lines == ["found awake, woken by somebody else", "the month's budget of awake hours is spent",
+                     "a new month, and its budget of awake hours"]
 
 
 def test_events_of_a_daemon_that_dies_in_the_middle_exit_2(daemon):

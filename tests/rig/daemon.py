@@ -63,6 +63,7 @@ class Daemon:
         self.status_socket = self.folder / "status.sock"
         self.control_socket = self.folder / "control.sock"
         self.awake_dir = self.folder / "awake"
+        self.history_path = self.folder / "history.db"
         self.stdout_path = self.folder / "stdout.log"
         self.stderr_path = self.folder / "stderr.log"
         self.log_format = log_format
@@ -92,7 +93,7 @@ class Daemon:
 
     def _render(self, databases: list[dict] | str) -> str:
         own = {"status": {"socket": self.status_socket, "control": self.control_socket, "awake_dir": self.awake_dir},
-               "log": {"format": self.log_format}}
+               "history": {"path": self.history_path}, "log": {"format": self.log_format}}
         text = configuration.render(configuration.merge(own, self.settings))
         if isinstance(databases, str):
             return text + f"databases: (\n{databases}\n);\n"

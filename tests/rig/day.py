@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import psycopg2
 
 from rig.daemon import Daemon
-from rig.neon import Neon, awake_usec
+from rig.neon import Neon, awake_usec, wakes
 from rig.patience import until
 from rig.unixhttp import EventStream
 
@@ -149,8 +149,7 @@ def true_wakes(neon: Neon) -> dict[str, int]:
 
 def true_latencies(neon: Neon) -> list[float]:
     """Of each wake that pgwaked's login caused: from its first byte at the proxy to the answer of its first query."""
-    answered = {event["session"]: event["took_usec"] for event in neon.truth.of("answered")}
-    return [answered[event["session"]] / 1e6 for event in neon.truth.of("wake_begin") if event.get("application") == "pgwaked"]
+    return [each.latency_seconds for each in wakes(neon.truth.events) if each.application == "pgwaked"]
 
 
 def true_awake(neon: Neon) -> float:

@@ -47,7 +47,7 @@ static void test_reads_every_key(void **state) {
                 "wake_timeout = \"1s\"; rise = 2; linger = \"0s\"; lease_grace = \"1s\"; fresh_for = \"1h\"; suspend_after = \"5min\";\n"
                 "wake_at_start = false; required = FALSE; budget: { awake_hours = 1.5; };\n"
                 "expect: { read_only = true; max_lag = \"1min\"; query = \"SELECT \" \"1\"; value = \"\"; }; } );\n",
-                NO_EFFECT(2, "history.path") NO_EFFECT(2, "history.keep") NO_EFFECT(2, "history.max_size"));
+                NO_EFFECT(2, "history.keep"));
         assert_string_equal(f->config->awake_dir, "");
         assert_string_equal(f->config->history_path, "");
         assert_int_equal(f->config->n_listen, 2);

@@ -1,4 +1,4 @@
-#include "probe/thread.h"
+#include "base/thread.h"
 
 #include "base/error.h"
 

@@ -1,0 +1,7 @@
+/* What concerns the service manager: the one caller of libsystemd in pgwake. */
+#pragma once
+
+/* The system service that pgwake runs in ("report.service"), owned by the caller; NULL when it runs in none. */
+char *service_unit(void);
+/* Tells $NOTIFY_SOCKET, as sd_notify(3); nothing happens without it. */
+void service_notify(const char *state);

@@ -1,0 +1,283 @@
+#include "store/history.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+#include "store/schema.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* Of a small file the log beside it gets an eighth, in pages; of a large one as much as SQLite takes by itself. */
+#define WAL_SHARE 8
+#define WAL_PAGES_MIN UINT64_C(16)
+#define WAL_PAGES_MAX UINT64_C(1000)
+/* What one snapshot changes in the worst case: its rows stand in a few pages each of four tables. */
+#define PAGES_PER_SNAPSHOT 4
+/* In one transaction: more would only keep the disk busy in one piece. */
+#define BATCH_MAX 256
+
+struct history {
+        struct sqlite *sqlite;
+        struct rows_writer *rows;
+        int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
+        uint64_t wal_pages;
+};
+
+static int hold(struct history *history, const char *path) {
+        struct stat st;
+
+        history->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        if (history->fd < 0 || fstat(history->fd, &st) < 0)
+                return error_from_errno();
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (flock(history->fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : error_from_errno();
+        return 0;
+}
+
+/* What SQLite makes beside the file gets the file's mode; what an earlier one left has its own. */
+static int hide(const struct history *history, const char *path) {
+        static const char *const besides[] = {"-wal", "-shm"};
+        size_t size = strlen(path) + sizeof("-wal");
+        _cleanup_free_ char *beside = malloc(size);
+
+        if (!beside)
+                return -ENOMEM;
+        if (fchmod(history->fd, 0600) < 0)
+                return error_from_errno();
+        for (size_t i = 0; i < ARRAY_LENGTH(besides); i++) {
+                (void)snprintf(beside, size, "%s%s", path, besides[i]);
+                if (chmod(beside, 0600) < 0 && errno != ENOENT)
+                        return error_from_errno();
+        }
+        return 0;
+}
+
+static int answer_of_look(int look) {
+        if (look < 0)
+                return look;
+        switch ((enum schema_answer)look) {
+        case SCHEMA_GOOD:
+        case SCHEMA_OLD:
+                return HISTORY_GOOD;
+        case SCHEMA_EMPTY:
+                return HISTORY_NEW;
+        case SCHEMA_NEWER:
+                return HISTORY_NEWER;
+        case SCHEMA_FOREIGN:
+                return HISTORY_FOREIGN;
+        }
+        return -EINVAL;
+}
+
+/* Of the tables that are read at start alone: the time that this takes must not grow with what happened in a year. */
+static int check(struct sqlite *sqlite) {
+        static const char *const checks[] = {
+                "PRAGMA quick_check(database)", "PRAGMA quick_check(counter)", "PRAGMA quick_check(wake_latency)", "PRAGMA quick_check(lease)",
+        };
+        int r = 1;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(checks) && r > 0; i++)
+                r = sqlite_says(sqlite, checks[i], "ok");
+        return r == 0 ? -EUCLEAN : MIN(r, 0);
+}
+
+int history_limit(struct history *history, uint64_t max_bytes) {
+        uint64_t page_bytes = 0, wal_pages;
+        char sql[160];
+        int r;
+
+        r = sqlite_read_number(history->sqlite, "PRAGMA page_size", &page_bytes);
+        if (r < 0)
+                return r;
+        wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
+        /* A transaction begins while the log is not yet full, and may then be as long as that again. */
+        (void)snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint = %llu; PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
+                       (unsigned long long)wal_pages, (unsigned long long)(wal_pages * page_bytes),
+                       (unsigned long long)(max_bytes / page_bytes - 2 * wal_pages));
+        history->wal_pages = wal_pages;
+        return sqlite_run(history->sqlite, sql);
+}
+
+static int take_over(struct history *history, const char *path, uint64_t max_bytes) {
+        int r, look;
+
+        r = sqlite_open(path, SQLITE_SHARED, &history->sqlite);
+        if (r < 0)
+                return r;
+        look = schema_look(history->sqlite);
+        r = answer_of_look(look);
+        if (r != HISTORY_GOOD && r != HISTORY_NEW)
+                return r;
+        r = hide(history, path);
+        if (r >= 0)
+                r = sqlite_says(history->sqlite, "PRAGMA journal_mode = WAL", "wal");
+        if (r >= 0)
+                r = r > 0 ? sqlite_run(history->sqlite, "PRAGMA synchronous = NORMAL") : -EIO;
+        if (r >= 0)
+                r = history_limit(history, max_bytes);
+        if (r >= 0 && look != SCHEMA_GOOD)
+                r = schema_bring_up(history->sqlite);
+        if (r >= 0)
+                r = check(history->sqlite);
+        if (r >= 0)
+                r = rows_writer_new(history->sqlite, &history->rows);
+        return r < 0 ? r : look == SCHEMA_EMPTY ? HISTORY_NEW : HISTORY_GOOD;
+}
+
+static int damaged_or(int r) {
+        return r == -EUCLEAN ? HISTORY_DAMAGED : r;
+}
+
+int history_open(const char *path, uint64_t max_bytes, struct history **ret_history) {
+        struct history *history = calloc(1, sizeof(*history));
+        int r;
+
+        if (!history)
+                return -ENOMEM;
+        history->fd = -1;
+        r = hold(history, path);
+        if (r >= 0)
+                r = damaged_or(take_over(history, path, max_bytes));
+        if (r == HISTORY_GOOD || r == HISTORY_NEW)
+                *ret_history = history;
+        else
+                (void)history_close(history);
+        return r;
+}
+
+struct history *history_close(struct history *history) {
+        if (!history)
+                return NULL;
+        history->rows = rows_writer_free(history->rows);
+        history->sqlite = sqlite_close(history->sqlite);
+        close_fd(&history->fd);
+        free(history);
+        return NULL;
+}
+
+bool history_is_gone(const struct history *history) {
+        struct stat st;
+
+        return fstat(history->fd, &st) == 0 && st.st_nlink == 0;
+}
+
+int history_read(struct history *history, struct snapshot **ret_snapshots) {
+        return damaged_or(rows_read(history->sqlite, ret_snapshots));
+}
+
+static int read_in_mode(const char *path, enum sqlite_mode mode, struct snapshot **ret_snapshots) {
+        struct sqlite *sqlite = NULL;
+        int r;
+
+        r = sqlite_open(path, mode, &sqlite);
+        if (r < 0)
+                return r;
+        r = schema_look(sqlite);
+        if (r >= 0)
+                r = r == SCHEMA_GOOD ? rows_read(sqlite, ret_snapshots) : -EINVAL;
+        (void)sqlite_close(sqlite);
+        return r;
+}
+
+int history_read_only(const char *path, struct snapshot **ret_snapshots) {
+        int r;
+
+        /* Neither mode may make a file: where there is none, nothing is known, and that is no answer from the past. */
+        if (access(path, F_OK) < 0)
+                return error_from_errno();
+        r = read_in_mode(path, SQLITE_ALONE, ret_snapshots);
+        if (r < 0)
+                r = read_in_mode(path, SQLITE_IMMUTABLE, ret_snapshots);
+        return damaged_or(r);
+}
+
+static size_t batch_of(const struct history *history) {
+        return MAX(MIN(history->wal_pages / PAGES_PER_SNAPSHOT, (uint64_t)BATCH_MAX), UINT64_C(1));
+}
+
+static int write_batch(struct history *history, const struct shelf *shelf, size_t *ret_n) {
+        const struct shelf_place *place = shelf->first;
+        size_t n = 0;
+        int r = 0;
+
+        for (; place && n < batch_of(history) && r >= 0; place = place->next, n++)
+                r = rows_write(history->rows, place->snapshot);
+        *ret_n = n;
+        return r;
+}
+
+int history_write(struct history *history, struct shelf *shelf) {
+        size_t n = 0;
+        int r;
+
+        r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
+        if (r < 0)
+                return damaged_or(r);
+        r = write_batch(history, shelf, &n);
+        if (r >= 0)
+                r = sqlite_run(history->sqlite, "COMMIT");
+        if (r < 0) {
+                (void)sqlite_run(history->sqlite, "ROLLBACK");
+                return damaged_or(r);
+        }
+        shelf_written(shelf, n);
+        return HISTORY_GOOD;
+}
+
+/* OLD becomes NEW, unless something of that name is there: -EEXIST. */
+static int move(const char *old, const char *new) {
+        if (renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL && errno != ENOSYS)
+                return error_from_errno();
+        /* A file system that cannot promise it. */
+        if (access(new, F_OK) == 0)
+                return -EEXIST;
+        return rename(old, new) < 0 ? error_from_errno() : 0;
+}
+
+/* A log without its database, or one beside another database, would be misread: they go together. */
+static void move_beside(const char *path, const char *aside, const char *suffix) {
+        _cleanup_free_ char *old = NULL, *new = NULL;
+
+        if (asprintf(&old, "%s%s", path, suffix) < 0) {
+                old = NULL;
+                return;
+        }
+        if (asprintf(&new, "%s%s", aside, suffix) < 0) {
+                new = NULL;
+                return;
+        }
+        if (move(old, new) < 0)
+                (void)unlink(old);
+}
+
+int history_set_aside(const char *path, uint64_t now_real_usec, char **ret_path) {
+        time_t seconds = (time_t)(now_real_usec / USEC_PER_SEC);
+        char when[sizeof("20261122T190405Z")] = "";
+        struct tm tm;
+        int r = -EEXIST;
+
+        if (gmtime_r(&seconds, &tm))
+                (void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
+        for (unsigned i = 0; i < 100 && r == -EEXIST; i++) {
+                char *aside;
+
+                if ((i == 0 ? asprintf(&aside, "%s.corrupt-%s", path, when) : asprintf(&aside, "%s.corrupt-%s-%u", path, when, i)) < 0)
+                        return -ENOMEM;
+                r = move(path, aside);
+                if (r < 0) {
+                        free(aside);
+                        continue;
+                }
+                move_beside(path, aside, "-wal");
+                move_beside(path, aside, "-shm");
+                *ret_path = aside;
+        }
+        return r;
+}

@@ -1,0 +1,42 @@
+/*
+ * The file: opened so that it is ours, alone, whole, of this version, bounded in size and hidden from others; or an answer why not.
+ *
+ * A file that is damaged is set aside, since nothing of use can be done with it. One that belongs to another program or to a newer
+ * pgwaked is left alone.
+ */
+#pragma once
+
+#include "store/rows.h"
+#include "store/shelf.h"
+
+enum history_answer {
+        HISTORY_GOOD,
+        HISTORY_NEW,     /* good, and nothing was in it */
+        HISTORY_DAMAGED, /* not whole, or no database at all */
+        HISTORY_NEWER,   /* of a newer pgwaked */
+        HISTORY_FOREIGN, /* of another program */
+};
+
+struct history;
+
+/*
+ * Makes it when it is missing, never its folder. A history_answer or a negative errno: -EBUSY when somebody else writes it, -ENOSPC, -EROFS,
+ * -EACCES, -ENOENT ... RET_HISTORY is set with HISTORY_GOOD and HISTORY_NEW.
+ */
+int history_open(const char *path, uint64_t max_bytes, struct history **ret_history);
+/* Takes NULL. */
+struct history *history_close(struct history *history);
+/* Whether somebody removed it, so that what is written to it is lost. */
+bool history_is_gone(const struct history *history);
+/* Bounds it and what SQLite keeps beside it. */
+int history_limit(struct history *history, uint64_t max_bytes);
+
+/* Everything in it. HISTORY_GOOD, HISTORY_DAMAGED or a negative errno. */
+int history_read(struct history *history, struct snapshot **ret_snapshots);
+/* The same for one that history_open() could not open for writing: a disk that is full, a folder that is read-only. */
+int history_read_only(const char *path, struct snapshot **ret_snapshots);
+/* Writes the first that wait on SHELF, as many as fit well into one transaction, and takes them off its list. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
+int history_write(struct history *history, struct shelf *shelf);
+
+/* Gives it and what is beside it a name that tells when and why, and that was free. RET_PATH (free it) is the new one. */
+int history_set_aside(const char *path, uint64_t now_real_usec, char **ret_path);

@@ -1,0 +1,21 @@
+/* Snapshots as rows, and back. What the rows mean stands in store/schema.h. */
+#pragma once
+
+#include "store/snapshot.h"
+#include "store/sqlite.h"
+
+struct rows_writer;
+
+/* SQLITE must outlive it. */
+int rows_writer_new(struct sqlite *sqlite, struct rows_writer **ret_writer);
+/* Takes NULL. */
+struct rows_writer *rows_writer_free(struct rows_writer *writer);
+/* What is dirty of SNAPSHOT. Inside a transaction. */
+int rows_write(struct rows_writer *writer, const struct snapshot *snapshot);
+
+/*
+ * Every database of the file, not dirty; words that this version does not know are left out. RET_SNAPSHOTS is a list, in no order, for
+ * snapshot_list_free().
+ */
+int rows_read(struct sqlite *sqlite, struct snapshot **ret_snapshots);
+void snapshot_list_free(struct snapshot *snapshots);

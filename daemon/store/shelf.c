@@ -1,0 +1,134 @@
+#include "store/shelf.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+
+void shelf_deinit(struct shelf *shelf) {
+        for (size_t i = 0; i < shelf->n; i++) {
+                free(shelf->places[i]->snapshot);
+                free(shelf->places[i]);
+        }
+        free(shelf->places);
+        *shelf = (struct shelf){0};
+}
+
+/* The first place whose name is not below NAME. */
+static size_t search(const struct shelf *shelf, const char *name) {
+        size_t low = 0, high = shelf->n;
+
+        /* They mostly come in their order. */
+        if (high > 0 && strcmp(shelf->places[high - 1]->snapshot->name, name) < 0)
+                return high;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(shelf->places[middle]->snapshot->name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static bool is_at(const struct shelf *shelf, size_t i, const char *name) {
+        return i < shelf->n && streq(shelf->places[i]->snapshot->name, name);
+}
+
+const struct snapshot *shelf_find(const struct shelf *shelf, const char *name) {
+        size_t i = search(shelf, name);
+
+        return is_at(shelf, i, name) ? shelf->places[i]->snapshot : NULL;
+}
+
+const struct snapshot *shelf_at(const struct shelf *shelf, size_t i) {
+        return i < shelf->n ? shelf->places[i]->snapshot : NULL;
+}
+
+static int make_room(struct shelf *shelf) {
+        size_t allocated = shelf->allocated ? 2 * shelf->allocated : 4;
+        struct shelf_place **places;
+
+        if (shelf->n < shelf->allocated)
+                return 0;
+        places = reallocarray(shelf->places, allocated, sizeof(*places));
+        if (!places)
+                return -ENOMEM;
+        shelf->places = places;
+        shelf->allocated = allocated;
+        return 0;
+}
+
+static int add_place(struct shelf *shelf, size_t i, struct snapshot *snapshot) {
+        struct shelf_place *place;
+
+        if (make_room(shelf) < 0)
+                return -ENOMEM;
+        place = calloc(1, sizeof(*place));
+        if (!place)
+                return -ENOMEM;
+        place->snapshot = snapshot;
+        memmove(shelf->places + i + 1, shelf->places + i, (shelf->n - i) * sizeof(struct shelf_place *));
+        shelf->places[i] = place;
+        shelf->n++;
+        return 0;
+}
+
+static void let_wait(struct shelf *shelf, struct shelf_place *place) {
+        if (place->waits)
+                return;
+        place->waits = true;
+        place->next = NULL;
+        if (shelf->last)
+                shelf->last->next = place;
+        else
+                shelf->first = place;
+        shelf->last = place;
+}
+
+int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
+        size_t i = search(shelf, snapshot->name);
+
+        if (is_at(shelf, i, snapshot->name)) {
+                snapshot_compare(snapshot, shelf->places[i]->snapshot);
+                free(shelf->places[i]->snapshot);
+                shelf->places[i]->snapshot = snapshot;
+        } else {
+                int r = add_place(shelf, i, snapshot);
+
+                if (r < 0)
+                        return r;
+        }
+        if (waits)
+                let_wait(shelf, shelf->places[i]);
+        return 0;
+}
+
+void shelf_drop(struct shelf *shelf, const char *name) {
+        size_t i = search(shelf, name);
+
+        if (!is_at(shelf, i, name))
+                return;
+        free(shelf->places[i]->snapshot);
+        free(shelf->places[i]);
+        shelf->n--;
+        memmove(shelf->places + i, shelf->places + i + 1, (shelf->n - i) * sizeof(struct shelf_place *));
+}
+
+void shelf_all_wait(struct shelf *shelf) {
+        for (size_t i = 0; i < shelf->n; i++) {
+                snapshot_mark(shelf->places[i]->snapshot, true);
+                let_wait(shelf, shelf->places[i]);
+        }
+}
+
+void shelf_written(struct shelf *shelf, size_t n) {
+        for (; n > 0; n--) {
+                struct shelf_place *place = shelf->first;
+
+                snapshot_mark(place->snapshot, false);
+                place->waits = false;
+                shelf->first = place->next;
+                if (!shelf->first)
+                        shelf->last = NULL;
+        }
+}

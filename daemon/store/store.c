@@ -1,0 +1,146 @@
+#include "store/store.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "base/text.h"
+#include "store/rows.h"
+#include "store/shelf.h"
+#include "store/writer.h"
+
+/* A disk that takes longer than this to read a few rows shall not keep the databases from being watched. */
+#define READ_TIMEOUT_USEC (5 * USEC_PER_SEC)
+
+struct store {
+        struct writer *writer; /* NULL: nothing is kept */
+        struct shelf past; /* of databases that nobody watches (yet) */
+        struct lease_record *leases;
+        size_t n_leases;
+};
+
+static const char *const health_names[_STORE_HEALTH_MAX] = {
+        [STORE_NONE] = "none",
+        [STORE_GOOD] = "ok",
+        [STORE_FULL] = "full",
+        [STORE_READ_ONLY] = "read_only",
+        [STORE_LOCKED] = "locked",
+        [STORE_UNREACHABLE] = "unreachable",
+        [STORE_UNREAD] = "unread",
+        [STORE_FOREIGN] = "foreign",
+        [STORE_NEWER] = "newer",
+        [STORE_FAILED] = "failed",
+};
+
+const char *store_health_name(enum store_health health) {
+        return health_names[health];
+}
+
+/* Of two of one name the later counts; without memory for it, nothing is known of it. */
+static void keep(struct store *store, struct snapshot *snapshot) {
+        if (shelf_put(&store->past, snapshot, false) < 0)
+                free(snapshot);
+}
+
+static void keep_leases(struct store *store, const struct snapshot *snapshot) {
+        struct lease_record *leases = reallocarray(store->leases, store->n_leases + snapshot->n_leases, sizeof(*leases));
+
+        if (!leases)
+                return;
+        memcpy(leases + store->n_leases, snapshot->leases, snapshot->n_leases * sizeof(*leases));
+        store->leases = leases;
+        store->n_leases += snapshot->n_leases;
+}
+
+static void take_past(struct store *store) {
+        struct snapshot *past = writer_past(store->writer, READ_TIMEOUT_USEC);
+
+        while (past) {
+                struct snapshot *next = past->next;
+
+                if (past->n_leases > 0)
+                        keep_leases(store, past);
+                keep(store, past);
+                past = next;
+        }
+}
+
+int store_open(const char *path, uint64_t max_bytes, struct store **ret_store) {
+        struct store *store = calloc(1, sizeof(*store));
+        int r;
+
+        if (!store)
+                return -ENOMEM;
+        if (*path) {
+                r = writer_new(path, max_bytes, &store->writer);
+                if (r < 0)
+                        return (void)store_close(store, 0), r;
+                take_past(store);
+        }
+        *ret_store = store;
+        return 0;
+}
+
+struct store *store_close(struct store *store, uint64_t timeout_usec) {
+        if (!store)
+                return NULL;
+        store->writer = writer_free(store->writer, timeout_usec);
+        shelf_deinit(&store->past);
+        free(store->leases);
+        free(store);
+        return NULL;
+}
+
+bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {
+        struct store *store = userdata;
+        const struct snapshot *snapshot = shelf_find(&store->past, name);
+
+        if (!snapshot)
+                return false;
+        snapshot_expand(snapshot, ret_memory);
+        shelf_drop(&store->past, name);
+        return true;
+}
+
+int store_each_lease(struct store *store, int (*each)(void *userdata, const struct lease_record *lease), void *userdata) {
+        int r = 0;
+
+        for (size_t i = 0; i < store->n_leases && r >= 0; i++)
+                r = each(userdata, &store->leases[i]);
+        free(steal_pointer(&store->leases));
+        store->n_leases = 0;
+        return MIN(r, 0);
+}
+
+int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases) {
+        struct snapshot *snapshot;
+
+        if (!store->writer)
+                return 0;
+        snapshot = snapshot_new(name, memory, leases, n_leases);
+        return snapshot ? writer_put(store->writer, snapshot) : -ENOMEM;
+}
+
+int store_put_away(struct store *store, const char *name, const struct memory *memory) {
+        struct snapshot *snapshot = snapshot_new(name, memory, NULL, 0);
+
+        if (!snapshot)
+                return -ENOMEM;
+        keep(store, snapshot);
+        return store_put(store, name, memory, NULL, 0);
+}
+
+void store_limit(struct store *store, uint64_t max_bytes) {
+        if (store->writer)
+                writer_limit(store->writer, max_bytes);
+}
+
+int store_flush(struct store *store, uint64_t timeout_usec) {
+        return store->writer ? writer_flush(store->writer, timeout_usec) : 0;
+}
+
+enum store_health store_health(struct store *store, char *ret_sentence, size_t size) {
+        if (store->writer)
+                return writer_health(store->writer, ret_sentence, size);
+        (void)text_copy(ret_sentence, size, "");
+        return STORE_NONE;
+}

@@ -1,0 +1,55 @@
+/*
+ * What outlives the daemon, in a file: the memory of each database, and the leases with a time limit. Reading is done when store_open()
+ * returns; writing is done by a thread of its own, so that no disk stops the watching. Main thread only.
+ *
+ * Nothing that goes wrong with the file is an error of these functions: the history is then off, which is said in the journal once and
+ * in store_health(), and comes back by itself when it can.
+ */
+#pragma once
+
+#include "model/memory.h"
+
+#include <stddef.h>
+
+struct store;
+
+enum store_health {
+        STORE_NONE,        /* history.path is "" */
+        STORE_GOOD,
+        STORE_FULL,        /* the disk, or history.max_size */
+        STORE_READ_ONLY,   /* the file or its folder */
+        STORE_LOCKED,      /* another process has it */
+        STORE_UNREACHABLE, /* there is no such folder */
+        STORE_UNREAD,      /* it could not be read at the start, so that writing would lose what is in it */
+        STORE_FOREIGN,     /* the file belongs to another program */
+        STORE_NEWER,       /* the file belongs to a newer pgwaked */
+        STORE_FAILED,      /* anything else; the sentence says what */
+        _STORE_HEALTH_MAX,
+};
+
+/* "none", "ok", "full", "read_only", "locked", "unreachable", "unread", "foreign", "newer", "failed" */
+const char *store_health_name(enum store_health health);
+
+/* PATH "" keeps nothing. 0 or -ENOMEM and the like: that the thread could not be had. */
+int store_open(const char *path, uint64_t max_bytes, struct store **ret_store);
+/* Writes what is still to be written; waits at most TIMEOUT_USEC. Takes NULL. */
+struct store *store_close(struct store *store, uint64_t timeout_usec);
+
+/*
+ * What was known of NAME when the daemon started, or when it was put away. Only once: whoever asked for it knows it from then on, and
+ * better. Answers false when nothing is known. Fit for struct engine_past, with the store as USERDATA.
+ */
+bool store_recall(void *userdata, const char *name, struct memory *ret_memory);
+/* Every lease that was known at the start, once: they are forgotten then. A negative answer of EACH ends it, and is the answer. */
+int store_each_lease(struct store *store, int (*each)(void *userdata, const struct lease_record *lease), void *userdata);
+
+/* To be written soon; the newest of each database counts. 0 or -ENOMEM. */
+int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases);
+/* The same of a database that nobody watches any more, so that it can be recalled when it comes back. */
+int store_put_away(struct store *store, const char *name, const struct memory *memory);
+/* history.max_size may be another after a reload. */
+void store_limit(struct store *store, uint64_t max_bytes);
+/* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */
+int store_flush(struct store *store, uint64_t timeout_usec);
+/* How it is, and one sentence about it for people ("" when it is good or none). */
+enum store_health store_health(struct store *store, char *ret_sentence, size_t size);

@@ -1,0 +1,454 @@
+#include "store/writer.h"
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "base/message-id.h"
+#include "base/queue.h"
+#include "base/text.h"
+#include "base/thread.h"
+#include "store/history.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define STACK_BYTES (256 * 1024)
+#define RETRY_MIN_USEC (500 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (10 * USEC_PER_SEC)
+/* The daemon before us may still be on its way out. */
+#define LOCKED_AT_START_USEC USEC_PER_SEC
+#define LOCKED_AT_START_MSEC 20
+/* A disk that damages every file that it is given shall not be filled with them. */
+#define SET_ASIDE_MAX 3
+
+struct message {
+        struct snapshot *snapshot; /* NULL: end */
+};
+
+struct writer {
+        pthread_t thread;
+        struct queue *queue;
+        char *path;
+        _Atomic uint64_t max_bytes;
+        uint64_t put; /* the main thread's count of messages */
+
+        /* Both threads'. */
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool read;              /* the file was read, or could not be */
+        bool given_up;          /* nobody waits for what is in it any more */
+        struct snapshot *past;
+        uint64_t settled;       /* so many messages are in the file */
+        enum store_health health;
+        char sentence[256];
+
+        /* The thread's. */
+        struct shelf shelf;
+        uint64_t taken;
+        bool ending;
+        struct history *history;
+        bool knows;             /* what is in the file */
+        uint64_t limit_in_force;
+        unsigned failures;
+        uint64_t retry_boot_usec;
+        unsigned set_aside;
+        bool over;              /* nothing but a restart, or a person and a restart, can change it */
+};
+
+/* What became of one try. Positive ones are of the file's own answers, and this. */
+#define ANSWER_UNREAD 100
+
+static enum store_health health_of(int r) {
+        switch (r) {
+        case HISTORY_GOOD:
+        case HISTORY_NEW:
+                return STORE_GOOD;
+        case HISTORY_NEWER:
+                return STORE_NEWER;
+        case HISTORY_FOREIGN:
+                return STORE_FOREIGN;
+        case ANSWER_UNREAD:
+                return STORE_UNREAD;
+        case -ENOSPC:
+        case -EDQUOT:
+        case -EFBIG:
+                return STORE_FULL;
+        case -EROFS:
+        case -EACCES:
+        case -EPERM:
+                return STORE_READ_ONLY;
+        case -EBUSY:
+                return STORE_LOCKED;
+        case -ENOENT:
+        case -ENOTDIR:
+                return STORE_UNREACHABLE;
+        default:
+                return STORE_FAILED;
+        }
+}
+
+static bool is_final(int r) {
+        return r == HISTORY_NEWER || r == HISTORY_FOREIGN || r == ANSWER_UNREAD;
+}
+
+static void describe(char *sentence, size_t size, const char *path, enum store_health health, int r) {
+        static const char *const sentences[_STORE_HEALTH_MAX] = {
+                [STORE_NONE] = "",
+                [STORE_GOOD] = "",
+                [STORE_FULL] = "the disk is full, or history.max_size is reached",
+                [STORE_READ_ONLY] = "the file or its folder cannot be written",
+                [STORE_LOCKED] = "another process holds the file",
+                [STORE_UNREACHABLE] = "there is no such folder",
+                [STORE_UNREAD] = "the file could not be read at the start, and writing now would lose what is in it; restart pgwaked",
+                [STORE_FOREIGN] = "the file belongs to another program, and is left alone; change history.path",
+                [STORE_NEWER] = "the file was made by a newer version of pgwaked, and is left alone",
+        };
+
+        if (health == STORE_GOOD || health == STORE_NONE)
+                (void)text_copy(sentence, size, "");
+        else if (health == STORE_FAILED)
+                (void)snprintf(sentence, size, "%s: %s", path, r > 0 ? "the file is damaged" : strerror(-r));
+        else
+                (void)snprintf(sentence, size, "%s: %s", path, sentences[health]);
+}
+
+/* Said at the edges between good and not good: why it is not may change with every try. */
+static void note(struct writer *writer, int r) {
+        enum store_health health = health_of(r), previous;
+        char sentence[sizeof(writer->sentence)];
+
+        describe(sentence, sizeof(sentence), writer->path, health, r);
+        (void)pthread_mutex_lock(&writer->lock);
+        previous = writer->health;
+        writer->health = health;
+        memcpy(writer->sentence, sentence, sizeof(sentence));
+        (void)pthread_mutex_unlock(&writer->lock);
+        if (health != STORE_GOOD && (previous == STORE_GOOD || previous == STORE_NONE))
+                log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_OFF, NULL, 0, "The history is off: %s. The watching goes on", sentence);
+        else if (health == STORE_GOOD && previous != STORE_GOOD && previous != STORE_NONE)
+                log_entry(LOG_INFO, MESSAGE_ID_HISTORY_ON, NULL, 0, "The history is kept again in %s", writer->path);
+}
+
+/* Answers whether the way is free for a new file. */
+static bool set_aside(struct writer *writer) {
+        _cleanup_free_ char *aside = NULL;
+        int r;
+
+        if (writer->set_aside >= SET_ASIDE_MAX)
+                return false;
+        r = history_set_aside(writer->path, clock_real_usec(), &aside);
+        if (r < 0)
+                return false;
+        writer->set_aside++;
+        log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_SET_ASIDE, NULL, 0, "The history in %s is damaged; it is now %s, and a new one begins",
+                  writer->path, aside);
+        return true;
+}
+
+/* HISTORY_GOOD, or why there is no file that could be written. */
+static int take_file(struct writer *writer) {
+        uint64_t max_bytes = atomic_load(&writer->max_bytes);
+        struct history *history = NULL;
+        int r;
+
+        r = history_open(writer->path, max_bytes, &history);
+        if (r == HISTORY_DAMAGED && set_aside(writer))
+                r = history_open(writer->path, max_bytes, &history);
+        if (r == HISTORY_GOOD && !writer->knows && writer->read) {
+                (void)history_close(history);
+                return ANSWER_UNREAD;
+        }
+        if (r != HISTORY_GOOD && r != HISTORY_NEW)
+                return r;
+        /* Whatever it has now: it may be another one than the last. */
+        if (writer->read)
+                shelf_all_wait(&writer->shelf);
+        writer->knows = writer->knows || r == HISTORY_NEW;
+        writer->limit_in_force = max_bytes;
+        writer->history = history;
+        return HISTORY_GOOD;
+}
+
+static void follow_limit(struct writer *writer) {
+        uint64_t max_bytes = atomic_load(&writer->max_bytes);
+
+        if (writer->history && max_bytes != writer->limit_in_force && history_limit(writer->history, max_bytes) >= 0)
+                writer->limit_in_force = max_bytes;
+}
+
+static int write_all(struct writer *writer) {
+        int r = HISTORY_GOOD;
+
+        if (writer->history && history_is_gone(writer->history))
+                writer->history = history_close(writer->history);
+        if (!writer->history)
+                r = take_file(writer);
+        follow_limit(writer);
+        while (r == HISTORY_GOOD && writer->shelf.first)
+                r = history_write(writer->history, &writer->shelf);
+        return r;
+}
+
+/* With a full disk it is better kept open: opening takes space. */
+static void let_go(struct writer *writer, int r) {
+        if (health_of(r) != STORE_FULL)
+                writer->history = history_close(writer->history);
+}
+
+/* Of one that was good when it was opened. */
+static int write_to_a_new_one(struct writer *writer) {
+        writer->history = history_close(writer->history);
+        return set_aside(writer) ? write_all(writer) : HISTORY_DAMAGED;
+}
+
+static void try_to_write(struct writer *writer) {
+        int r;
+
+        r = write_all(writer);
+        if (r == HISTORY_DAMAGED && writer->history)
+                r = write_to_a_new_one(writer);
+        note(writer, r);
+        if (r == HISTORY_GOOD) {
+                writer->failures = 0;
+                return;
+        }
+        let_go(writer, r);
+        writer->over = is_final(r);
+        writer->failures++;
+        writer->retry_boot_usec = usec_add(clock_boot_usec(), backoff_usec(writer->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
+}
+
+/* The list is for the main thread; the shelf has the same, for a file that must be made anew. */
+static void learn(struct writer *writer, struct snapshot *past) {
+        for (const struct snapshot *each = past; each; each = each->next) {
+                struct memory memory;
+                struct snapshot *copy;
+
+                snapshot_expand(each, &memory);
+                copy = snapshot_new(each->name, &memory, each->leases, each->n_leases);
+                if (copy)
+                        snapshot_mark(copy, false);
+                if (copy && shelf_put(&writer->shelf, copy, false) < 0)
+                        free(copy);
+        }
+        writer->knows = true;
+}
+
+static int take_file_at_start(struct writer *writer) {
+        uint64_t until = usec_add(clock_boot_usec(), LOCKED_AT_START_USEC);
+        int r;
+
+        while ((r = take_file(writer)) == -EBUSY && clock_boot_usec() < until)
+                (void)poll(NULL, 0, LOCKED_AT_START_MSEC);
+        return r;
+}
+
+static int read_file(struct writer *writer, struct snapshot **ret_past) {
+        int r, k;
+
+        r = take_file_at_start(writer);
+        if (r > 0 || r == -EBUSY)
+                return r;
+        k = r < 0 ? history_read_only(writer->path, ret_past) : history_read(writer->history, ret_past);
+        if (k == HISTORY_GOOD)
+                learn(writer, *ret_past);
+        return r < 0 ? r : k;
+}
+
+/* Answers false when nobody waits for it any more: then it is as if it could not be read. */
+static bool hand_over(struct writer *writer, struct snapshot *past) {
+        bool wanted;
+
+        (void)pthread_mutex_lock(&writer->lock);
+        wanted = !writer->given_up;
+        writer->read = true;
+        if (wanted)
+                writer->past = past;
+        (void)pthread_cond_broadcast(&writer->changed);
+        (void)pthread_mutex_unlock(&writer->lock);
+        return wanted;
+}
+
+static void read_past(struct writer *writer) {
+        struct snapshot *past = NULL;
+        int r;
+
+        r = read_file(writer, &past);
+        if (r == HISTORY_DAMAGED && writer->history) {
+                writer->history = history_close(writer->history);
+                if (set_aside(writer))
+                        r = read_file(writer, &past);
+        }
+        note(writer, r);
+        if (r != HISTORY_GOOD)
+                let_go(writer, r);
+        writer->over = is_final(r);
+        if (!hand_over(writer, past)) {
+                snapshot_list_free(past);
+                shelf_deinit(&writer->shelf);
+                writer->history = history_close(writer->history);
+                writer->knows = false;
+        }
+}
+
+/* -1: nothing to wait for but the queue. */
+static int wait_msec(const struct writer *writer) {
+        if (!writer->shelf.first || writer->over)
+                return -1;
+        return (int)((usec_sub(writer->retry_boot_usec, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
+}
+
+static void take_messages(struct writer *writer) {
+        struct message message;
+
+        while (queue_pop(writer->queue, &message) > 0) {
+                writer->taken++;
+                if (!message.snapshot)
+                        writer->ending = true;
+                else if (shelf_put(&writer->shelf, message.snapshot, true) < 0)
+                        free(message.snapshot);
+        }
+}
+
+static void settle(struct writer *writer) {
+        (void)pthread_mutex_lock(&writer->lock);
+        writer->settled = writer->taken;
+        (void)pthread_cond_broadcast(&writer->changed);
+        (void)pthread_mutex_unlock(&writer->lock);
+}
+
+static void *work(void *userdata) {
+        struct writer *writer = userdata;
+
+        read_past(writer);
+        while (!writer->ending) {
+                struct pollfd fd = {.fd = queue_fd(writer->queue), .events = POLLIN};
+
+                (void)poll(&fd, 1, wait_msec(writer));
+                take_messages(writer);
+                if (writer->shelf.first && !writer->over && (writer->ending || clock_boot_usec() >= writer->retry_boot_usec))
+                        try_to_write(writer);
+                if (!writer->shelf.first)
+                        settle(writer);
+        }
+        writer->history = history_close(writer->history);
+        return NULL;
+}
+
+static void destroy(struct writer *writer) {
+        struct message message;
+
+        while (writer->queue && queue_pop(writer->queue, &message) > 0)
+                free(message.snapshot);
+        writer->queue = queue_free(writer->queue);
+        shelf_deinit(&writer->shelf);
+        snapshot_list_free(writer->past);
+        (void)pthread_cond_destroy(&writer->changed);
+        (void)pthread_mutex_destroy(&writer->lock);
+        free(writer->path);
+        free(writer);
+}
+
+static void make_lock(struct writer *writer) {
+        pthread_condattr_t attributes;
+
+        (void)pthread_mutex_init(&writer->lock, NULL);
+        (void)pthread_condattr_init(&attributes);
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&writer->changed, &attributes);
+        (void)pthread_condattr_destroy(&attributes);
+}
+
+int writer_new(const char *path, uint64_t max_bytes, struct writer **ret_writer) {
+        struct writer *writer = calloc(1, sizeof(*writer));
+        int r;
+
+        if (!writer)
+                return -ENOMEM;
+        make_lock(writer);
+        atomic_init(&writer->max_bytes, max_bytes);
+        writer->path = strdup(path);
+        r = writer->path ? queue_new(sizeof(struct message), &writer->queue) : -ENOMEM;
+        if (r >= 0)
+                r = thread_start("history", STACK_BYTES, work, writer, &writer->thread);
+        if (r < 0)
+                return destroy(writer), r;
+        *ret_writer = writer;
+        return 0;
+}
+
+static struct timespec deadline_in(uint64_t usec) {
+        uint64_t at = usec_add(clock_monotonic_usec(), usec);
+
+        return (struct timespec){.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
+}
+
+struct writer *writer_free(struct writer *writer, uint64_t timeout_usec) {
+        struct timespec deadline = deadline_in(timeout_usec);
+        struct message end = {0};
+
+        if (!writer)
+                return NULL;
+        if (queue_push(writer->queue, &end) < 0 || pthread_clockjoin_np(writer->thread, NULL, CLOCK_MONOTONIC, &deadline) != 0) {
+                /* It hangs in the disk, and has all that it needs; the process ends without it. */
+                log_error("The history in %s could not be written to its end in time", writer->path);
+                (void)pthread_detach(writer->thread);
+                return NULL;
+        }
+        destroy(writer);
+        return NULL;
+}
+
+struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec) {
+        struct timespec deadline = deadline_in(timeout_usec);
+        struct snapshot *past;
+        int error = 0;
+
+        (void)pthread_mutex_lock(&writer->lock);
+        while (!writer->read && error == 0)
+                error = pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline);
+        writer->given_up = true;
+        past = steal_pointer(&writer->past);
+        (void)pthread_mutex_unlock(&writer->lock);
+        return past;
+}
+
+int writer_put(struct writer *writer, struct snapshot *snapshot) {
+        struct message message = {.snapshot = snapshot};
+        int r;
+
+        r = queue_push(writer->queue, &message);
+        if (r < 0)
+                free(snapshot);
+        else
+                writer->put++;
+        return r;
+}
+
+void writer_limit(struct writer *writer, uint64_t max_bytes) {
+        atomic_store(&writer->max_bytes, max_bytes);
+}
+
+int writer_flush(struct writer *writer, uint64_t timeout_usec) {
+        struct timespec deadline = deadline_in(timeout_usec);
+        int error = 0;
+
+        (void)pthread_mutex_lock(&writer->lock);
+        while (writer->settled < writer->put && error == 0)
+                error = pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline);
+        (void)pthread_mutex_unlock(&writer->lock);
+        return error == 0 ? 0 : -ETIMEDOUT;
+}
+
+enum store_health writer_health(struct writer *writer, char *ret_sentence, size_t size) {
+        enum store_health health;
+
+        (void)pthread_mutex_lock(&writer->lock);
+        health = writer->health;
+        (void)text_copy(ret_sentence, size, writer->sentence);
+        (void)pthread_mutex_unlock(&writer->lock);
+        return health;
+}

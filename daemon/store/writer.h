@@ -1,0 +1,23 @@
+/*
+ * The thread that has the file. It reads it once, then writes what it is given, newest snapshot of each database only, and sleeps while
+ * there is nothing to write. What cannot be written now it keeps and tries again, more and more slowly.
+ */
+#pragma once
+
+#include "store/snapshot.h"
+#include "store/store.h"
+
+struct writer;
+
+int writer_new(const char *path, uint64_t max_bytes, struct writer **ret_writer);
+/* Writes what is still to be written, once, and ends; waits at most TIMEOUT_USEC. Takes NULL. */
+struct writer *writer_free(struct writer *writer, uint64_t timeout_usec);
+
+/* Waits until the file was read, at most TIMEOUT_USEC; the list of what is in it is the caller's then. */
+struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec);
+/* SNAPSHOT is the writer's. -ENOMEM: it is gone. */
+int writer_put(struct writer *writer, struct snapshot *snapshot);
+void writer_limit(struct writer *writer, uint64_t max_bytes);
+/* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */
+int writer_flush(struct writer *writer, uint64_t timeout_usec);
+enum store_health writer_health(struct writer *writer, char *ret_sentence, size_t size);

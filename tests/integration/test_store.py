@@ -1,0 +1,250 @@
+"""What outlives the daemon: an orderly stop, a kill, and a file that cannot be used."""
+
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from rig import configuration
+from rig.edges import quick
+from rig.patience import patient, until
+from rig.ports import Port
+
+OFF, ASIDE = "The history is off", "is damaged; it is now"
+SLOW = "200ms"
+# Longer than the second in which a change is in the file.
+FLUSHED = 1.0
+
+
+@pytest.fixture(name="nap")
+def napping_database(make_nap):
+    return make_nap(suspend_after=60, wake_delay=0.5)
+
+
+def databases(nap, *more):
+    """One that naps, and one whose port nobody listens on."""
+    return [quick("main", nap.conninfo(), slow=SLOW), *more]
+
+
+def refused(port):
+    return quick("gone", f"host=127.0.0.1 port={port} user=app dbname=app")
+
+
+def wait_for(daemon, name, look, timeout=20):
+    return until(lambda: look(status := daemon.status(name)) and status, timeout, f"{name} is as wanted")
+
+
+def rows(daemon, sql):
+    """What the file says, to somebody who reads it meanwhile."""
+    with sqlite3.connect(f"file:{daemon.history_path}?mode=ro", uri=True, timeout=10) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def wait_rows(daemon, sql, look, what):
+    """Until the file says so; it says nothing before it is made."""
+    def say():
+        try:
+            return look(rows(daemon, sql))
+        except sqlite3.OperationalError:
+            return False
+    return until(say, 20, what)
+
+
+def history(status):
+    """What must go on in the next daemon."""
+    return {"wakes": status["wakes"]["count"], "by_cause": status["wakes"].get("by_cause"), "last": status["wakes"]["last"],
+            **{each: status["wakes"][each] for each in ("p50_seconds", "p95_seconds", "p99_seconds")},
+            "failures": status["failures"]["total"], "by_reason": status["failures"]["by_reason"]}
+
+
+def made_history(daemon, nap):
+    """Two wakes, and failures of the other; all of it settled, and then in the file."""
+    wait_for(daemon, "main", lambda status: status["state"] == "awake" and status["wakes"]["count"] == 1)
+    nap.command("suspend now")
+    wait_for(daemon, "main", lambda status: status["state"] == "awake" and status["wakes"]["count"] == 2)
+    wait_for(daemon, "gone", lambda status: status["failures"]["total"] >= 3)
+    assert daemon.get("/pause/gone?for=1h", method="POST").status == 200
+    assert daemon.get("/pause/main?for=1h", method="POST").status == 200
+    return daemon.status("main"), daemon.status("gone")
+
+
+@pytest.mark.parametrize("way", ["stop", "kill"])
+def test_counters_wakes_and_generation_go_on_after(make_daemon, nap, way):
+    with Port() as port:
+        daemon = make_daemon(databases(nap, refused(port.number))).start()
+        main, gone = made_history(daemon, nap)
+        assert main["wakes"]["count"] == 2 and main["wakes"]["p50_seconds"] > 0.4
+        if way == "stop":
+            code, seconds = daemon.stop()
+            assert code == 0 and seconds < patient(3)
+        else:
+            sql = ("SELECT sum(value) FROM counter JOIN database ON database.id = database WHERE counter.name LIKE 'failures.%'"
+                   " AND database.name = 'gone'")
+            wait_rows(daemon, sql, lambda found: found[0][0] == gone["failures"]["total"], "the failures are in the file")
+            wait_rows(daemon, "SELECT wakes_timed, reason FROM database WHERE name = 'main'", lambda found: found == [(2, "paused")],
+                      "the wakes are in the file")
+            daemon.kill9()
+        nap.command("suspend now")
+        # Nothing is checked, so that what is told is of the past alone.
+        daemon.configure([{**each, "policy": "observe", "door_interval": "0s"} for each in databases(nap, refused(port.number))])
+        daemon.start()
+        again, gone_again = daemon.status("main"), daemon.status("gone")
+    assert again["state"] == "unknown" and again["reason"] == "stale"
+    assert history(again) == history(main)
+    assert gone_again["failures"]["by_reason"] == gone["failures"]["by_reason"]
+    assert again["generation"] >= main["generation"] > 1
+    # Known again before it has woken once in this daemon.
+    assert daemon.get("/wake/main", method="POST").status in (200, 202)
+    woken = wait_for(daemon, "main", lambda status: status["state"] == "awake")
+    assert woken["wakes"]["count"] == 3
+    assert woken["generation"] > main["generation"]
+
+
+def test_how_long_a_wake_will_take_is_known_from_before_the_restart(make_daemon, nap):
+    daemon = make_daemon([quick("main", nap.conninfo(), slow=SLOW)]).start()
+    wait_for(daemon, "main", lambda status: status["state"] == "awake" and status["wakes"]["count"] == 1)
+    assert daemon.stop()[0] == 0
+    nap.command("suspend now")
+    # By itself it would be its first wake, of which nothing could be known.
+    daemon.configure([quick("main", nap.conninfo(), slow=SLOW, policy="observe")])
+    daemon.start()
+    assert daemon.get("/wake/main", method="POST").status == 202
+    waking = wait_for(daemon, "main", lambda status: status["state"] == "waking")
+    assert waking["wakes"]["count"] == 1 and waking["expected_ready_in_seconds"] > 0, waking
+
+
+def test_a_kill_at_any_moment_loses_at_most_the_last_second(make_daemon):
+    with Port() as port:
+        daemon = make_daemon([refused(port.number) | {"down_interval": "50ms", "retry_interval": "50ms"}])
+        for _ in range(10):
+            daemon.start()
+            before = daemon.status("gone")["failures"]["total"]
+            seen = [(time.monotonic(), before)]
+            while seen[-1][0] < seen[0][0] + 1.3:
+                seen.append((time.monotonic(), daemon.status("gone")["failures"]["total"]))
+            daemon.kill9()
+            killed = seen[-1][0]
+            with sqlite3.connect(daemon.history_path) as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+                kept = connection.execute("SELECT value FROM counter WHERE name = 'failures.tcp.refused'").fetchall()[0][0]
+            old_enough = [total for at, total in seen if at < killed - patient(FLUSHED)]
+            assert kept >= (old_enough or [before])[-1], (kept, seen[-1])
+        assert kept > 10
+
+
+def test_a_reload_that_takes_a_database_away_and_brings_it_back_loses_nothing(make_daemon, nap):
+    daemon = make_daemon(databases(nap)).start()
+    wait_for(daemon, "main", lambda status: status["state"] == "awake" and status["wakes"]["count"] == 1)
+    before = daemon.status("main")
+    daemon.configure([])
+    assert daemon.reload().status == 200
+    daemon.configure(databases(nap))
+    assert daemon.reload().status == 200
+    again = daemon.status("main")
+    assert again["wakes"]["count"] >= 1 and again["wakes"]["p50_seconds"] == before["wakes"]["p50_seconds"]
+
+
+def test_a_lease_with_a_time_limit_goes_on_after_a_restart(make_daemon, make_nap):
+    nap = make_nap(suspend_after=60)
+    daemon = make_daemon([quick("main", nap.conninfo(), policy="on-demand", provider="neon", wake_at_start=False)]).start()
+    lease = daemon.get("/lease/main?for=10min&owner=nightly", method="POST")
+    assert lease.status == 201, lease.text
+    wait_rows(daemon, "SELECT owner FROM lease", lambda found: found == [("nightly",)], "the lease is in the file")
+    daemon.kill9()
+    daemon.start()
+    again, = daemon.status("main")["leases"]
+    assert {each: again[each] for each in ("id", "owner", "since", "until")} == \
+        {each: lease.json["lease"][each] for each in ("id", "owner", "since", "until")}
+    daemon.wait_state("main", "awake")
+
+
+def test_nobody_else_can_read_the_file(make_daemon, nap):
+    daemon = make_daemon(databases(nap)).start()
+    wait_rows(daemon, "SELECT state FROM database", lambda found: found == [("awake",)], "it is in the file")
+    for name in ("history.db", "history.db-wal", "history.db-shm"):
+        assert (daemon.folder / name).stat().st_mode & 0o777 == 0o600
+
+
+BAD = {"newer": lambda path: sqlite3.connect(path).executescript("PRAGMA application_id = 0x70677764; PRAGMA user_version = 999;"
+                                                                 "CREATE TABLE dream (content TEXT)").close(),
+       "foreign": lambda path: sqlite3.connect(path).executescript("CREATE TABLE bookmark (url TEXT)").close(),
+       "no folder": lambda path: None,
+       "a folder": lambda path: path.mkdir()}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_without_a_file_that_can_be_used_it_says_so_once_and_watches(make_daemon, cluster, what):
+    daemon = make_daemon([quick("main", cluster.conninfo())])
+    path = daemon.folder / "lib" / "history.db"
+    if what != "no folder":
+        path.parent.mkdir()
+    BAD[what](path)
+    before = path.read_bytes() if path.is_file() else None
+    daemon.settings = {"history": {"path": path}}
+    daemon.configure([quick("main", cluster.conninfo())])
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    # Past the moment at which something would be written, and past the first tries to do it again.
+    begun = time.monotonic()
+    until(lambda: time.monotonic() > begun + 3, 10, "three seconds", every=0.1)
+    assert daemon.status("main")["state"] == "awake"
+    said = [entry for entry in daemon.log_entries() if OFF in entry["message"]]
+    assert len(said) == 1 and str(path) in said[0]["message"], daemon.output()
+    assert daemon.stop()[0] == 0
+    assert before is None or path.read_bytes() == before
+
+
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(make_daemon, cluster):
+    daemon = make_daemon([quick("main", cluster.conninfo())])
+    daemon.history_path.write_bytes(b"no database" * 100)
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    wait_rows(daemon, "SELECT state FROM database", lambda found: found == [("awake",)], "it is in the new file")
+    aside, = daemon.folder.glob("history.db.corrupt-*")
+    assert re.fullmatch(r"history\.db\.corrupt-\d{8}T\d{6}Z", aside.name)
+    assert aside.read_bytes() == b"no database" * 100
+    said = [entry for entry in daemon.log_entries() if ASIDE in entry["message"]]
+    assert len(said) == 1 and str(aside) in said[0]["message"]
+
+
+def test_another_path_takes_force_at_the_next_start_and_a_reload_says_so(make_daemon):
+    daemon = make_daemon().start()
+    daemon.settings = {"history": {"path": daemon.folder / "other.db", "max_size": "1MB"}}
+    daemon.configure()
+    answer = daemon.reload()
+    assert answer.status == 200
+    complaint, = answer.json["complaints"]
+    assert "history.path takes force only at the next restart" in complaint["message"]
+    assert not (daemon.folder / "other.db").exists()
+
+
+def test_without_a_path_nothing_is_kept(make_daemon, cluster):
+    daemon = make_daemon([quick("main", cluster.conninfo())], settings={"history": {"path": ""}}).start()
+    daemon.wait_state("main", "awake")
+    assert "history" not in {path.name for path in daemon.folder.iterdir()}
+    threads = [path.read_text() for path in configuration.Path(f"/proc/{daemon.pid}/task").glob("*/comm")]
+    assert "history\n" not in threads
+    assert daemon.stop()[0] == 0
+    assert not list(daemon.folder.glob("*.db*"))
+
+
+def test_sighup_and_stop_under_load_leave_a_whole_file(make_daemon):
+    with Port() as port:
+        many = [refused(port.number) | {"name": f"db{i}", "down_interval": "100ms", "retry_interval": "100ms"} for i in range(200)]
+        daemon = make_daemon(many, settings={"ready": {"on": "start"}}).start()
+        for i in range(5):
+            daemon.configure(many[:200 - i])
+            daemon.signal(signal.SIGHUP)
+            wait_for(daemon, "db0", lambda status, least=5 * i: status["failures"]["total"] > least)
+        wanted = daemon.status("db0")["failures"]["total"]
+        assert daemon.stop()[0] == 0
+    done = subprocess.run(["/usr/bin/python3", "-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+                           "print(c.execute('PRAGMA integrity_check').fetchone()[0], c.execute('SELECT count(*) FROM database').fetchone()[0])",
+                           str(daemon.history_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["ok", "200"]
+    kept, = rows(daemon, "SELECT value FROM counter JOIN database ON database = id WHERE counter.name = 'failures.tcp.refused'"
+                         " AND database.name = 'db0'")
+    assert kept[0] >= wanted

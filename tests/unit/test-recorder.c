@@ -1,0 +1,200 @@
+/* What the store is given, and when. */
+#include "engine-stub.h"
+
+#include "engine/lease.h"
+#include "report/recorder.h"
+#include "store/store.h"
+
+#include <stdio.h>
+
+static char top[64], path[96];
+static sd_event *event;
+static struct engine *engine;
+static struct store *store;
+static struct recorder *recorder;
+
+static int begin(void **state) {
+        (void)state;
+        (void)snprintf(top, sizeof(top), "/tmp/pgwaked-recorder-XXXXXX");
+        assert_non_null(mkdtemp(top));
+        (void)snprintf(path, sizeof(path), "%s/history.db", top);
+        assert_int_equal(sd_event_new(&event), 0);
+        engine = stub_new();
+        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+        assert_int_equal(recorder_new(event, engine, store, &recorder), 0);
+        return 0;
+}
+
+static void close_all(void) {
+        recorder = recorder_free(recorder);
+        store = store_close(store, 30 * SEC);
+}
+
+static int end(void **state) {
+        char command[128];
+
+        (void)state;
+        close_all();
+        engine = stub_free(engine);
+        event = sd_event_unref(event);
+        (void)snprintf(command, sizeof(command), "rm -rf %s", top);
+        return system(command);
+}
+
+static void touch(const struct target *target) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->touched)
+                        o->touched(o->userdata, target);
+}
+
+/* As another daemon finds it. */
+static bool kept(const char *name, struct memory *ret_memory) {
+        struct store *other = NULL;
+        bool answer;
+
+        assert_int_equal(store_open(path, UINT64_C(100000000), &other), 0);
+        answer = store_recall(other, name, ret_memory);
+        assert_null(store_close(other, 30 * SEC));
+        return answer;
+}
+
+/* Turns the loop until nothing is left to do, or for so long. Answers how often it turned. */
+static unsigned turn_for(uint64_t usec) {
+        uint64_t until = clock_monotonic_usec() + usec, now;
+        unsigned turns = 0;
+
+        while ((now = clock_monotonic_usec()) < until) {
+                int r = sd_event_run(event, until - now);
+
+                assert_true(r >= 0);
+                turns += r > 0;
+        }
+        return turns;
+}
+
+static void what_changed_is_written_within_a_second(void **state) {
+        struct target *a = stub_add(engine, "a");
+        uint64_t began = clock_monotonic_usec();
+        struct memory memory;
+
+        (void)state;
+        stub_check(engine, a, REASON_NONE);
+        assert_true(sd_event_run(event, 30 * SEC) > 0);
+        assert_in_range(clock_monotonic_usec() - began, 800 * MSEC, 1000 * MSEC + 5 * SEC);
+        assert_int_equal(store_flush(store, 30 * SEC), 0);
+        store = store_close(store, 30 * SEC);
+        assert_true(kept("a", &memory));
+        assert_int_equal(memory.state, STATE_AWAKE);
+        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
+        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+}
+
+static void many_changes_are_one_turn_and_none_is_none(void **state) {
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        for (unsigned i = 0; i < 1000; i++)
+                touch(a);
+        assert_int_equal(turn_for(1500 * MSEC), 1);
+        assert_int_equal(turn_for(1500 * MSEC), 0);
+        touch(a);
+        assert_int_equal(turn_for(1500 * MSEC), 1);
+}
+
+static void the_end_writes_what_is_left_as_it_is_then(void **state) {
+        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct memory memory;
+
+        (void)state;
+        stub_check(engine, a, REASON_NONE);
+        stub_check(engine, a, REASON_TCP_REFUSED);
+        stub_check(engine, b, REASON_NONE);
+        close_all();
+        assert_true(kept("a", &memory));
+        assert_int_equal(memory.state, STATE_DOWN);
+        assert_int_equal(memory.failures_by_reason[REASON_TCP_REFUSED], 1);
+        assert_true(kept("b", &memory));
+        assert_int_equal(memory.state, STATE_AWAKE);
+}
+
+static void hundreds_are_written_and_none_is_forgotten(void **state) {
+        struct memory memory;
+        char name[32];
+
+        (void)state;
+        for (unsigned i = 0; i < STUB_TARGETS_MAX; i++) {
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                (void)stub_add(engine, name);
+        }
+        /* In several turns, between which the first of them change again. */
+        assert_true(sd_event_run(event, 30 * SEC) > 0);
+        for (unsigned i = 0; i < STUB_TARGETS_MAX; i++) {
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                stub_check(engine, registry_by_name(engine->registry, name), REASON_NONE);
+        }
+        while (turn_for(1200 * MSEC) > 0)
+                ;
+        assert_int_equal(store_flush(store, 30 * SEC), 0);
+        store = store_close(store, 30 * SEC);
+        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+        for (unsigned i = 0; i < STUB_TARGETS_MAX; i++) {
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                assert_true(store_recall(store, name, &memory));
+                assert_int_equal(memory.state, STATE_AWAKE);
+        }
+}
+
+static void who_goes_is_put_away_and_comes_back(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct memory memory;
+
+        (void)state;
+        stub_check(engine, a, REASON_NONE);
+        stub_remove(engine, a);
+        assert_true(store_recall(store, "a", &memory));
+        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
+        (void)turn_for(1200 * MSEC);
+        close_all();
+        assert_true(kept("a", &memory));
+        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
+}
+
+static int count_lease(void *userdata, const struct lease_record *lease) {
+        unsigned *n = userdata;
+
+        assert_int_equal(lease->id, 8);
+        assert_string_equal(lease->owner, "cron");
+        (*n)++;
+        return 0;
+}
+
+static void leases_with_a_time_limit_are_kept_and_no_others(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct lease timed = {.record = {.id = 8, .database = "a", .owner = "cron", .since_real_usec = 1, .until_real_usec = 2}};
+        struct lease held = {.record = {.id = 7, .database = "a", .owner = "shell", .since_real_usec = 1}, .next = &timed};
+        unsigned n = 0;
+
+        (void)state;
+        a->leases = &held; /* as the engine would have them */
+        touch(a);
+        close_all();
+        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+        assert_int_equal(store_each_lease(store, count_lease, &n), 0);
+        assert_int_equal(n, 1);
+        a->leases = NULL;
+}
+
+#define RECORDER_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                RECORDER_TEST(what_changed_is_written_within_a_second),
+                RECORDER_TEST(many_changes_are_one_turn_and_none_is_none),
+                RECORDER_TEST(the_end_writes_what_is_left_as_it_is_then),
+                RECORDER_TEST(hundreds_are_written_and_none_is_forgotten),
+                RECORDER_TEST(who_goes_is_put_away_and_comes_back),
+                RECORDER_TEST(leases_with_a_time_limit_are_kept_and_no_others),
+        };
+
+        return UNIT_RUN(tests);
+}

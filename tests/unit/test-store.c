@@ -1,0 +1,894 @@
+/* What outlives the daemon, in a real file, whatever happens to that file. */
+#include "unit.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
+#include "store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define MAX_BYTES UINT64_C(256000000)
+/* On a machine that is busy with other tests. */
+#define PATIENCE_USEC (30 * USEC_PER_SEC)
+
+static char top[64], path[160], log_path[96];
+static struct store *store;
+static int saved_stderr = -1;
+
+static int begin(void **state) {
+        int fd;
+
+        (void)state;
+        (void)snprintf(top, sizeof(top), "/tmp/pgwaked-store-XXXXXX");
+        assert_non_null(mkdtemp(top));
+        (void)snprintf(path, sizeof(path), "%s/history.db", top);
+        (void)snprintf(log_path, sizeof(log_path), "%s/log", top);
+        saved_stderr = dup(STDERR_FILENO);
+        fd = open(log_path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+        assert_true(saved_stderr >= 0 && fd >= 0);
+        assert_true(dup2(fd, STDERR_FILENO) >= 0);
+        close_fd(&fd);
+        log_open(LOG_FORMAT_LOGFMT, LOG_DEBUG);
+        return 0;
+}
+
+static int end(void **state) {
+        char command[128];
+
+        (void)state;
+        store = store_close(store, PATIENCE_USEC);
+        assert_true(dup2(saved_stderr, STDERR_FILENO) >= 0);
+        close_fd(&saved_stderr);
+        (void)snprintf(command, sizeof(command), "rm -rf %s", top);
+        return system(command);
+}
+
+/* How often TEXT stands in the log. */
+static unsigned said(const char *text) {
+        FILE *file = fopen(log_path, "re");
+        char line[1024];
+        unsigned n = 0;
+
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file))
+                n += strstr(line, text) != NULL;
+        fclose(file);
+        return n;
+}
+
+static void open_store(void) {
+        assert_null(store);
+        assert_int_equal(store_open(path, MAX_BYTES, &store), 0);
+}
+
+static void close_store(void) {
+        store = store_close(store, PATIENCE_USEC);
+        assert_int_equal(said("could not be written to its end"), 0);
+}
+
+static enum store_health health(void) {
+        char sentence[256];
+        enum store_health answer = store_health(store, sentence, sizeof(sentence));
+
+        assert_true((answer == STORE_GOOD || answer == STORE_NONE) == !*sentence);
+        return answer;
+}
+
+static void wait_for_health(enum store_health wanted) {
+        uint64_t until = clock_monotonic_usec() + PATIENCE_USEC;
+
+        while (health() != wanted) {
+                assert_true(clock_monotonic_usec() < until);
+                (void)poll(NULL, 0, 2);
+        }
+}
+
+static void flush(void) {
+        assert_int_equal(store_flush(store, PATIENCE_USEC), 0);
+}
+
+static struct memory some_memory(uint64_t seed) {
+        uint64_t random = seed;
+        struct memory memory;
+
+        memset(&memory, 0, sizeof(memory));
+        memory.saved_real_usec = seed;
+        memory.held = true;
+        memory.state = STATE_DEGRADED;
+        memory.reason = REASON_EXPECT_LAG;
+        memory.since_real_usec = seed + 1;
+        memory.generation = seed + 2;
+        memory.server_started_real_usec = seed + 3;
+        memory.last_success_real_usec = seed + 4;
+        memory.last_wake = (struct wake_record){.at_real_usec = seed + 5, .latency_usec = seed + 6, .cause = WAKE_INTERVAL, .cold = true};
+        memory.account = (struct account){.awake_usec = seed + 7, .ours_usec = seed + 8, .month = 682, .month_awake_usec = seed + 9};
+        for (unsigned check = 0; check < _CHECK_MAX; check++)
+                for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
+                        memory.attempts[check][class] = 1 + random_next(&random) % 1000000;
+        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
+                memory.failures_by_reason[reason] = 1 + random_next(&random) % 1000000;
+        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                memory.wakes_by_cause[cause] = 1 + random_next(&random) % 1000000;
+        for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+                memory.wake_latency.buckets[i] = 1 + (uint32_t)(random_next(&random) % 1000000);
+        memory.wake_latency.count = seed + 10;
+        memory.wake_latency.sum_usec = seed + 11;
+        memory.wake_latency.max_usec = seed + 12;
+        return memory;
+}
+
+/* A database about which little is known. */
+static struct memory little_memory(uint64_t generation) {
+        return (struct memory){.saved_real_usec = 1, .state = STATE_AWAKE, .generation = generation, .attempts[CHECK_LOGIN][CLASS_OK] = generation};
+}
+
+static void assert_same_memory(const struct memory *a, const struct memory *b) {
+        assert_int_equal(a->saved_real_usec, b->saved_real_usec);
+        assert_int_equal(a->held, b->held);
+        assert_int_equal(a->state, b->state);
+        assert_int_equal(a->reason, b->reason);
+        assert_int_equal(a->since_real_usec, b->since_real_usec);
+        assert_int_equal(a->generation, b->generation);
+        assert_int_equal(a->server_started_real_usec, b->server_started_real_usec);
+        assert_int_equal(a->last_success_real_usec, b->last_success_real_usec);
+        assert_int_equal(a->last_wake.at_real_usec, b->last_wake.at_real_usec);
+        assert_int_equal(a->last_wake.latency_usec, b->last_wake.latency_usec);
+        assert_int_equal(a->last_wake.cause, b->last_wake.cause);
+        assert_int_equal(a->last_wake.cold, b->last_wake.cold);
+        assert_int_equal(a->account.awake_usec, b->account.awake_usec);
+        assert_int_equal(a->account.ours_usec, b->account.ours_usec);
+        assert_int_equal(a->account.month, b->account.month);
+        assert_int_equal(a->account.month_awake_usec, b->account.month_awake_usec);
+        assert_memory_equal(a->attempts, b->attempts, sizeof(a->attempts));
+        assert_memory_equal(a->failures_by_reason, b->failures_by_reason, sizeof(a->failures_by_reason));
+        assert_memory_equal(a->wakes_by_cause, b->wakes_by_cause, sizeof(a->wakes_by_cause));
+        assert_memory_equal(&a->wake_latency, &b->wake_latency, sizeof(a->wake_latency));
+}
+
+static void put(const char *name, const struct memory *memory) {
+        assert_int_equal(store_put(store, name, memory, NULL, 0), 0);
+}
+
+static void assert_recalled(const char *name, const struct memory *wanted) {
+        struct memory memory;
+
+        assert_true(store_recall(store, name, &memory));
+        assert_same_memory(&memory, wanted);
+}
+
+/* The generation that is known of NAME, 0 for none. */
+static uint64_t recalled(const char *name) {
+        struct memory memory;
+
+        return store_recall(store, name, &memory) ? memory.generation : 0;
+}
+
+static void every_field_comes_back(void **state) {
+        struct memory full = some_memory(UINT64_C(1795374245000000)), little = little_memory(3), empty = {0}, unknown = little_memory(4);
+
+        (void)state;
+        unknown.last_wake = (struct wake_record){.at_real_usec = 7, .latency_usec = USEC_INFINITY, .cause = WAKE_OTHER};
+        open_store();
+        assert_int_equal(health(), STORE_GOOD);
+        assert_int_equal(recalled("full"), 0);
+        put("full", &full);
+        put("little", &little);
+        put("empty", &empty);
+        put("unknown", &unknown);
+        close_store();
+        open_store();
+        assert_recalled("full", &full);
+        assert_recalled("little", &little);
+        assert_recalled("empty", &empty);
+        assert_recalled("unknown", &unknown);
+        assert_int_equal(recalled("none"), 0);
+        /* And what was there is not lost when it is written over by what differs in one number. */
+        full.failures_by_reason[REASON_TCP_REFUSED]++;
+        full.wake_latency.buckets[200]++;
+        put("full", &full);
+        close_store();
+        open_store();
+        assert_recalled("full", &full);
+        assert_int_equal(said("history"), 0);
+}
+
+static int collect_lease(void *userdata, const struct lease_record *lease) {
+        struct lease_record **next = userdata;
+
+        *(*next)++ = *lease;
+        return 0;
+}
+
+static void leases_come_back_and_go(void **state) {
+        static const struct lease_record leases[] = {
+                {.id = 1795374245000001, .database = "a", .owner = "über \"alles\"; '; DROP TABLE lease", .since_real_usec = 5, .until_real_usec = 1000},
+                {.id = 1795374245000002, .database = "a", .owner = "", .since_real_usec = 6, .until_real_usec = 1001},
+        };
+        struct lease_record found[4], *last = found;
+        struct memory memory = little_memory(1);
+
+        (void)state;
+        open_store();
+        assert_int_equal(store_put(store, "a", &memory, leases, 2), 0);
+        assert_int_equal(store_put(store, "b", &memory, NULL, 0), 0);
+        close_store();
+        open_store();
+        /* As the daemon does: the databases are asked for first. */
+        assert_int_equal(recalled("a"), 1);
+        assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
+        assert_int_equal(last - found, 2);
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(found[i].id, leases[i].id);
+                assert_string_equal(found[i].database, "a");
+                assert_string_equal(found[i].owner, leases[i].owner);
+                assert_int_equal(found[i].since_real_usec, leases[i].since_real_usec);
+                assert_int_equal(found[i].until_real_usec, leases[i].until_real_usec);
+        }
+        assert_int_equal(store_put(store, "a", &memory, leases + 1, 1), 0);
+        close_store();
+        open_store();
+        last = found;
+        assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
+        assert_int_equal(last - found, 1);
+        assert_int_equal(found[0].id, leases[1].id);
+        assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
+        assert_int_equal(last - found, 1);
+}
+
+static void the_newest_counts_and_is_recalled_once(void **state) {
+        struct memory memory;
+
+        (void)state;
+        open_store();
+        for (uint64_t i = 1; i <= 1000; i++) {
+                memory = little_memory(i);
+                put("a", &memory);
+        }
+        close_store();
+        open_store();
+        assert_int_equal(recalled("a"), 1000);
+        assert_int_equal(recalled("a"), 0);
+        /* A reload takes it away, and another one brings it back. */
+        memory = little_memory(1001);
+        assert_int_equal(store_put_away(store, "a", &memory), 0);
+        assert_int_equal(recalled("a"), 1001);
+        assert_int_equal(recalled("a"), 0);
+        close_store();
+        open_store();
+        assert_int_equal(recalled("a"), 1001);
+}
+
+static void without_a_path_nothing_is_kept(void **state) {
+        struct memory memory = little_memory(1);
+
+        (void)state;
+        path[0] = '\0';
+        open_store();
+        assert_int_equal(health(), STORE_NONE);
+        put("a", &memory);
+        flush();
+        assert_int_equal(store_put_away(store, "a", &memory), 0);
+        assert_int_equal(recalled("a"), 1);
+}
+
+static mode_t mode_of(const char *suffix) {
+        char name[176];
+        struct stat st;
+
+        (void)snprintf(name, sizeof(name), "%s%s", path, suffix);
+        assert_int_equal(stat(name, &st), 0);
+        return st.st_mode & 07777;
+}
+
+static void nobody_else_can_read_it(void **state) {
+        struct memory memory = little_memory(1);
+        mode_t mask = umask(0);
+
+        (void)state;
+        for (unsigned i = 0; i < 2; i++) {
+                open_store();
+                put("a", &memory);
+                flush();
+                assert_int_equal(mode_of(""), 0600);
+                assert_int_equal(mode_of("-wal"), 0600);
+                assert_int_equal(mode_of("-shm"), 0600);
+                close_store();
+                /* Somebody opened it to others. */
+                assert_int_equal(chmod(path, 0666), 0);
+        }
+        (void)umask(mask);
+}
+
+/* Puts, and says each number that is surely in the file. */
+static void put_until_killed(int fd) {
+        if (store_open(path, MAX_BYTES, &store) < 0)
+                _exit(1);
+        for (uint64_t i = recalled("a") + 1;; i++) {
+                struct memory memory = little_memory(i);
+
+                if (store_put(store, "a", &memory, NULL, 0) < 0 || store_put(store, "b", &memory, NULL, 0) < 0 ||
+                    store_flush(store, PATIENCE_USEC) < 0 || write(fd, &i, sizeof(i)) != sizeof(i))
+                        _exit(1);
+        }
+}
+
+static void assert_whole(void) {
+        struct sqlite *sqlite;
+
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
+        assert_int_equal(sqlite_says(sqlite, "PRAGMA integrity_check", "ok"), 1);
+        assert_null(sqlite_close(sqlite));
+}
+
+static void a_kill_loses_nothing_that_was_flushed(void **state) {
+        uint64_t acknowledged = 0, number, random = 7;
+
+        (void)state;
+        for (unsigned round = 0; round < 20; round++) {
+                struct memory memory;
+                int pipe_fds[2], status;
+                pid_t child;
+
+                assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+                child = fork();
+                assert_true(child >= 0);
+                if (child == 0)
+                        put_until_killed(pipe_fds[1]);
+                close_fd(&pipe_fds[1]);
+                /* It has begun; then at any moment. */
+                assert_int_equal(read(pipe_fds[0], &number, sizeof(number)), sizeof(number));
+                assert_int_equal(usleep((useconds_t)(random_next(&random) % 20000)), 0);
+                assert_int_equal(kill(child, SIGKILL), 0);
+                assert_int_equal(waitpid(child, &status, 0), child);
+                assert_true(WIFSIGNALED(status));
+                do
+                        acknowledged = number;
+                while (read(pipe_fds[0], &number, sizeof(number)) == sizeof(number));
+                close_fd(&pipe_fds[0]);
+                assert_whole();
+                open_store();
+                assert_true(store_recall(store, "a", &memory));
+                /* The one after it may have been on its way. */
+                assert_in_range(memory.generation, acknowledged, acknowledged + 1);
+                assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], memory.generation);
+                assert_in_range(recalled("b"), acknowledged, acknowledged + 1);
+                close_store();
+        }
+}
+
+/* The files of the folder whose names begin so; the last of them is RET_NAME. */
+static unsigned files_like(const char *prefix, char *ret_name, size_t size) {
+        struct dirent *entry;
+        DIR *folder = opendir(top);
+        unsigned n = 0;
+
+        assert_non_null(folder);
+        while ((entry = readdir(folder)))
+                if (starts_with(entry->d_name, prefix)) {
+                        (void)snprintf(ret_name, size, "%s/%s", top, entry->d_name);
+                        n++;
+                }
+        closedir(folder);
+        return n;
+}
+
+static void fill_a_file(unsigned n) {
+        char name[64];
+
+        open_store();
+        for (unsigned i = 0; i < n; i++) {
+                struct memory memory = some_memory(i + 1);
+
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                put(name, &memory);
+        }
+        close_store();
+}
+
+static void overwrite(off_t at, size_t n) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        char garbage[4096];
+
+        assert_true(fd >= 0);
+        memset(garbage, 0xa5, sizeof(garbage));
+        for (; n > 0; n -= MIN(n, sizeof(garbage)), at += sizeof(garbage))
+                assert_true(pwrite(fd, garbage, MIN(n, sizeof(garbage)), at) > 0);
+        close_fd(&fd);
+}
+
+static off_t size_of(const char *name) {
+        struct stat st;
+
+        return stat(name, &st) == 0 ? st.st_size : 0;
+}
+
+/* Opens what is damaged: it lies beside the new one, which works. */
+static void assert_set_aside(off_t size) {
+        struct memory memory = little_memory(1);
+        char aside[384] = "";
+
+        open_store();
+        assert_int_equal(health(), STORE_GOOD);
+        assert_int_equal(recalled("db-0"), 0);
+        put("a", &memory);
+        close_store();
+        assert_int_equal(files_like("history.db.corrupt-", aside, sizeof(aside)), 1);
+        assert_int_equal(size_of(aside), size);
+        assert_int_equal(said("is damaged; it is now"), 1);
+        assert_int_equal(said("MESSAGE_ID"), said("is damaged; it is now"));
+        open_store();
+        assert_int_equal(recalled("a"), 1);
+}
+
+static void damaged_pages_are_set_aside(void **state) {
+        off_t size;
+
+        (void)state;
+        fill_a_file(20);
+        size = size_of(path);
+        overwrite(4096, (size_t)size / 2);
+        assert_set_aside(size);
+}
+
+static void a_truncated_file_is_set_aside(void **state) {
+        (void)state;
+        fill_a_file(20);
+        assert_int_equal(truncate(path, 3 * 4096 + 100), 0);
+        assert_set_aside(3 * 4096 + 100);
+}
+
+static void what_is_no_database_is_set_aside(void **state) {
+        int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+        (void)state;
+        assert_true(fd >= 0);
+        assert_int_equal(dprintf(fd, "%1000s\n", "these are somebody's notes"), 1001);
+        close_fd(&fd);
+        assert_set_aside(1001);
+}
+
+static void no_file_is_ever_overwritten_by_one_that_is_set_aside(void **state) {
+        char aside[384];
+
+        (void)state;
+        /* More than fit into one second's name. */
+        for (unsigned i = 1; i <= 5; i++) {
+                fill_a_file(1);
+                overwrite(0, 4096);
+                open_store();
+                assert_int_equal(health(), STORE_GOOD);
+                close_store();
+                assert_int_equal(files_like("history.db.corrupt-", aside, sizeof(aside)), i);
+        }
+}
+
+static void an_empty_file_is_made_use_of(void **state) {
+        int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        char aside[384];
+
+        (void)state;
+        close_fd(&fd);
+        fill_a_file(1);
+        open_store();
+        assert_int_not_equal(recalled("db-0"), 0);
+        assert_int_equal(files_like("history.db.corrupt-", aside, sizeof(aside)), 0);
+}
+
+static void run_sql(const char *sql) {
+        struct sqlite *sqlite;
+
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
+        assert_int_equal(sqlite_run(sqlite, sql), 0);
+        assert_null(sqlite_close(sqlite));
+}
+
+static void read_whole(char *content, size_t size, off_t *ret_size) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        *ret_size = read(fd, content, size);
+        close_fd(&fd);
+}
+
+/* History is off, said once, and the file stays as it was. */
+static void assert_left_alone(enum store_health wanted) {
+        static char before[1 << 20], after[1 << 20];
+        struct memory memory = little_memory(9);
+        off_t n, m;
+
+        read_whole(before, sizeof(before), &n);
+        open_store();
+        assert_int_equal(health(), wanted);
+        put("a", &memory);
+        assert_int_equal(store_flush(store, 50 * USEC_PER_MSEC), -ETIMEDOUT);
+        assert_int_equal(health(), wanted);
+        close_store();
+        read_whole(after, sizeof(after), &m);
+        assert_int_equal(n, m);
+        assert_memory_equal(before, after, (size_t)n);
+        assert_int_equal(said("The history is off"), 1);
+        assert_int_equal(said("MESSAGE_ID"), 1);
+}
+
+static void the_file_of_another_program_is_left_alone(void **state) {
+        (void)state;
+        run_sql("PRAGMA application_id = 7; CREATE TABLE bookmark (url TEXT); INSERT INTO bookmark VALUES ('x')");
+        assert_left_alone(STORE_FOREIGN);
+        run_sql("PRAGMA application_id = 0");
+        open_store();
+        assert_int_equal(health(), STORE_FOREIGN);
+}
+
+static void the_file_of_a_newer_version_is_left_alone(void **state) {
+        (void)state;
+        fill_a_file(3);
+        run_sql("PRAGMA user_version = 999");
+        assert_left_alone(STORE_NEWER);
+}
+
+static void words_of_another_version_are_passed_over(void **state) {
+        struct memory memory = little_memory(5), found;
+
+        (void)state;
+        memory.failures_by_reason[REASON_TCP_REFUSED] = 4;
+        open_store();
+        put("a", &memory);
+        close_store();
+        run_sql("INSERT INTO counter SELECT id, 'failures.moon.phase', 1 FROM database;"
+                "INSERT INTO counter SELECT id, 'attempts.telepathy.ok', 1 FROM database;"
+                "INSERT INTO counter SELECT id, 'attempts.login.sublime', 1 FROM database;"
+                "INSERT INTO counter SELECT id, 'wakes.alarm', 1 FROM database;"
+                "INSERT INTO counter SELECT id, 'dreams', 1 FROM database;"
+                "INSERT INTO database (name, saved_at, held, state, reason, since, generation, last_wake_at, last_wake_cause, wakes_timed,"
+                " wakes_sum_usec, wakes_max_usec, awake_usec, awake_ours_usec, month, month_awake_usec)"
+                " VALUES ('b', 1, 0, 'dreaming', 'moon.phase', 1, 6, 1, 'alarm', 0, 0, 0, 0, 0, 0, 0);"
+                "INSERT INTO database SELECT id + 7, 'No/Name', saved_at, held, state, reason, since, generation, NULL, NULL, NULL, NULL, NULL,"
+                " NULL, 0, 0, 0, 0, 0, 0, 0 FROM database WHERE name = 'a';");
+        open_store();
+        assert_int_equal(health(), STORE_GOOD);
+        assert_recalled("a", &memory);
+        assert_true(store_recall(store, "b", &found));
+        assert_int_equal(found.generation, 6);
+        assert_int_equal(found.state, STATE_UNKNOWN);
+        assert_int_equal(found.reason, REASON_UNCLASSIFIED);
+        assert_int_equal(found.last_wake.cause, WAKE_OTHER);
+        assert_int_equal(recalled("No/Name"), 0);
+}
+
+static void a_folder_that_comes_later_is_taken_then(void **state) {
+        struct memory memory = little_memory(5);
+
+        (void)state;
+        (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
+        open_store();
+        assert_int_equal(health(), STORE_UNREACHABLE);
+        put("a", &memory);
+        assert_int_equal(store_flush(store, 50 * USEC_PER_MSEC), -ETIMEDOUT);
+        (void)snprintf(path, sizeof(path), "%s/lib", top);
+        assert_int_equal(mkdir(path, 0700), 0);
+        (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
+        wait_for_health(STORE_GOOD);
+        assert_int_equal(said("The history is off"), 1);
+        assert_int_equal(said("The history is kept again"), 1);
+        close_store();
+        open_store();
+        assert_int_equal(recalled("a"), 5);
+}
+
+static void a_second_daemon_does_not_get_it(void **state) {
+        struct store *second = NULL;
+        struct memory memory = little_memory(5);
+        char sentence[256];
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        flush();
+        assert_int_equal(store_open(path, MAX_BYTES, &second), 0);
+        assert_int_equal(store_health(second, sentence, sizeof(sentence)), STORE_LOCKED);
+        assert_int_equal(said("The history is off"), 1);
+        memory.generation = 6;
+        put("a", &memory);
+        close_store();
+        /* It never knew what was in it. */
+        memory.generation = 1;
+        assert_int_equal(store_put(second, "a", &memory, NULL, 0), 0);
+        for (uint64_t until = clock_monotonic_usec() + PATIENCE_USEC;
+             store_health(second, sentence, sizeof(sentence)) != STORE_UNREAD; (void)poll(NULL, 0, 2))
+                assert_true(clock_monotonic_usec() < until);
+        assert_null(store_close(second, PATIENCE_USEC));
+        open_store();
+        assert_int_equal(recalled("a"), 6);
+}
+
+static void a_file_that_was_removed_is_made_anew_with_all_that_is_known(void **state) {
+        struct memory memory = little_memory(5), more = little_memory(6), full = some_memory(77);
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        put("full", &full);
+        close_store();
+        open_store();
+        put("b", &memory);
+        flush();
+        assert_int_equal(unlink(path), 0);
+        put("c", &more);
+        close_store();
+        open_store();
+        assert_int_equal(recalled("a"), 5);
+        assert_int_equal(recalled("b"), 5);
+        assert_int_equal(recalled("c"), 6);
+        assert_recalled("full", &full);
+}
+
+static void damage_that_is_found_while_writing_loses_nothing(void **state) {
+        char name[64], aside[384];
+
+        (void)state;
+        fill_a_file(100);
+        open_store();
+        overwrite(4096, (size_t)size_of(path) - 4096);
+        for (unsigned i = 0; i < 100; i += 2) {
+                struct memory memory = some_memory(i + 2);
+
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                put(name, &memory);
+        }
+        flush();
+        assert_int_equal(health(), STORE_GOOD);
+        assert_int_equal(said("is damaged; it is now"), 1);
+        assert_true(files_like("history.db.corrupt-", aside, sizeof(aside)) >= 1);
+        close_store();
+        assert_whole();
+        open_store();
+        for (unsigned i = 0; i < 100; i++) {
+                struct memory memory = some_memory(i + (i % 2 == 0 ? 2 : 1));
+
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                assert_recalled(name, &memory);
+        }
+}
+
+/* A mount namespace of our own, for as long as the process lives. False where that is not allowed. */
+static bool may_mount(void) {
+        static int answer = -1;
+
+        if (answer < 0)
+                answer = unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        if (!answer)
+                print_message("# needs the right to mount: not tested here\n");
+        return answer;
+}
+
+static void a_read_only_folder_is_read_and_not_written(void **state) {
+        struct memory memory = little_memory(5), more = little_memory(6);
+
+        (void)state;
+        if (!may_mount())
+                return;
+        open_store();
+        put("a", &memory);
+        close_store();
+        assert_int_equal(mount(top, top, NULL, MS_BIND, NULL), 0);
+        assert_int_equal(mount(NULL, top, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+        open_store();
+        assert_int_equal(health(), STORE_READ_ONLY);
+        assert_int_equal(said("The history is off"), 1);
+        assert_int_equal(recalled("a"), 5);
+        put("a", &more);
+        assert_int_equal(store_flush(store, 50 * USEC_PER_MSEC), -ETIMEDOUT);
+        assert_int_equal(mount(NULL, top, NULL, MS_BIND | MS_REMOUNT, NULL), 0);
+        wait_for_health(STORE_GOOD);
+        close_store();
+        assert_int_equal(umount2(top, MNT_DETACH), 0);
+        open_store();
+        assert_int_equal(recalled("a"), 6);
+        assert_int_equal(said("The history is off"), 1);
+}
+
+static void fill_the_disk(const char *ballast) {
+        int fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        char block[4096];
+
+        assert_true(fd >= 0);
+        memset(block, 1, sizeof(block));
+        while (write(fd, block, sizeof(block)) > 0)
+                ;
+        assert_int_equal(errno, ENOSPC);
+        close_fd(&fd);
+}
+
+/* From one call to the next other numbers, all of them. */
+static void put_much(uint64_t seed) {
+        char name[64];
+
+        for (unsigned i = 0; i < 40; i++) {
+                struct memory memory = some_memory(seed + i);
+
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                put(name, &memory);
+        }
+}
+
+static void assert_much(uint64_t seed) {
+        char name[64];
+
+        for (unsigned i = 0; i < 40; i++) {
+                struct memory memory = some_memory(seed + i);
+
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                assert_recalled(name, &memory);
+        }
+}
+
+static void a_full_disk_turns_it_off_until_there_is_space(void **state) {
+        char ballast[128], disk[96];
+
+        (void)state;
+        if (!may_mount())
+                return;
+        (void)snprintf(disk, sizeof(disk), "%s/disk", top);
+        (void)snprintf(path, sizeof(path), "%s/history.db", disk);
+        (void)snprintf(ballast, sizeof(ballast), "%s/ballast", disk);
+        assert_int_equal(mkdir(disk, 0700), 0);
+        assert_int_equal(mount("none", disk, "tmpfs", 0, "size=4m,mode=0700"), 0);
+        open_store();
+        put_much(1);
+        flush();
+        fill_the_disk(ballast);
+        for (uint64_t seed = 1000; health() == STORE_GOOD; seed += 100) {
+                put_much(seed);
+                (void)store_flush(store, 100 * USEC_PER_MSEC);
+        }
+        assert_int_equal(health(), STORE_FULL);
+        put_much(500000);
+        assert_int_equal(store_flush(store, 100 * USEC_PER_MSEC), -ETIMEDOUT);
+        assert_int_equal(said("The history is off"), 1);
+        assert_int_equal(unlink(ballast), 0);
+        flush();
+        assert_int_equal(health(), STORE_GOOD);
+        assert_int_equal(said("The history is kept again"), 1);
+        close_store();
+        assert_whole();
+        /* At the start it is read all the same, and written when there is space. */
+        fill_the_disk(ballast);
+        open_store();
+        assert_much(500000);
+        put_much(600000);
+        (void)store_flush(store, 100 * USEC_PER_MSEC);
+        assert_int_equal(unlink(ballast), 0);
+        flush();
+        close_store();
+        open_store();
+        assert_much(600000);
+        close_store();
+        assert_int_equal(umount2(disk, MNT_DETACH), 0);
+}
+
+static off_t size_with_its_log(void) {
+        char wal[176];
+
+        (void)snprintf(wal, sizeof(wal), "%s-wal", path);
+        return size_of(path) + size_of(wal);
+}
+
+static void it_never_grows_past_its_size(void **state) {
+        uint64_t n = 0;
+        char name[64];
+
+        (void)state;
+        assert_int_equal(store_open(path, 1000000, &store), 0);
+        while (health() == STORE_GOOD) {
+                for (unsigned i = 0; i < 10; i++) {
+                        struct memory memory = some_memory(++n);
+
+                        (void)snprintf(name, sizeof(name), "db-%u", (unsigned)n);
+                        put(name, &memory);
+                }
+                (void)store_flush(store, 200 * USEC_PER_MSEC);
+                assert_true(size_with_its_log() <= 1000000);
+        }
+        assert_int_equal(health(), STORE_FULL);
+        assert_true(size_with_its_log() > 500000);
+        assert_int_equal(said("The history is off"), 1);
+        /* A reload allows more. */
+        store_limit(store, 4 * n * 20000);
+        flush();
+        assert_int_equal(health(), STORE_GOOD);
+        close_store();
+        open_store();
+        for (uint64_t i = 1; i <= n; i++) {
+                struct memory memory = some_memory(i);
+
+                (void)snprintf(name, sizeof(name), "db-%u", (unsigned)i);
+                assert_recalled(name, &memory);
+        }
+}
+
+/* How often the writer's thread was woken up. */
+static unsigned long turns(void) {
+        DIR *tasks = opendir("/proc/self/task");
+        struct dirent *entry;
+        unsigned long value = ULONG_MAX;
+
+        assert_non_null(tasks);
+        while ((entry = readdir(tasks))) {
+                char file_name[300], line[128];
+                bool ours = false;
+                FILE *file;
+
+                (void)snprintf(file_name, sizeof(file_name), "/proc/self/task/%s/status", entry->d_name);
+                file = fopen(file_name, "re");
+                while (file && fgets(line, sizeof(line), file)) {
+                        ours = ours || strcmp(line, "Name:\thistory\n") == 0;
+                        if (ours && starts_with(line, "voluntary_ctxt_switches:"))
+                                value = strtoul(line + strlen("voluntary_ctxt_switches:"), NULL, 10);
+                }
+                if (file)
+                        fclose(file);
+        }
+        closedir(tasks);
+        return value;
+}
+
+static void nothing_wakes_up_while_nothing_is_to_be_written(void **state) {
+        struct memory memory = little_memory(1);
+        unsigned long before;
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        flush();
+        /* It says that it is done before it sleeps. */
+        (void)poll(NULL, 0, 100);
+        before = turns();
+        assert_int_not_equal(before, ULONG_MAX);
+        (void)poll(NULL, 0, 1500);
+        assert_int_equal(turns(), before);
+}
+
+#define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                STORE_TEST(every_field_comes_back),
+                STORE_TEST(leases_come_back_and_go),
+                STORE_TEST(the_newest_counts_and_is_recalled_once),
+                STORE_TEST(without_a_path_nothing_is_kept),
+                STORE_TEST(nobody_else_can_read_it),
+                STORE_TEST(a_kill_loses_nothing_that_was_flushed),
+                STORE_TEST(damaged_pages_are_set_aside),
+                STORE_TEST(a_truncated_file_is_set_aside),
+                STORE_TEST(what_is_no_database_is_set_aside),
+                STORE_TEST(no_file_is_ever_overwritten_by_one_that_is_set_aside),
+                STORE_TEST(an_empty_file_is_made_use_of),
+                STORE_TEST(the_file_of_another_program_is_left_alone),
+                STORE_TEST(the_file_of_a_newer_version_is_left_alone),
+                STORE_TEST(words_of_another_version_are_passed_over),
+                STORE_TEST(a_folder_that_comes_later_is_taken_then),
+                STORE_TEST(a_second_daemon_does_not_get_it),
+                STORE_TEST(a_file_that_was_removed_is_made_anew_with_all_that_is_known),
+                STORE_TEST(damage_that_is_found_while_writing_loses_nothing),
+                STORE_TEST(a_read_only_folder_is_read_and_not_written),
+                STORE_TEST(a_full_disk_turns_it_off_until_there_is_space),
+                STORE_TEST(it_never_grows_past_its_size),
+                STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
+        };
+
+        return UNIT_RUN(tests);
+}

@@ -146,15 +146,15 @@ static int level_of(const struct event *event) {
 
 static void tell_budget(const struct event *event) {
         bool spent = event->reason == REASON_BUDGET_SPENT;
+        const char *id = spent ? MESSAGE_ID_BUDGET_SPENT : MESSAGE_ID_BUDGET_RENEWED;
+        const char *message = spent ? reason_info(event->reason)->sentence : "There are awake hours in its budget again.";
         struct entry entry = {0};
 
         add_text(&entry, "PGWAKE_DATABASE", event->database);
         add_text(&entry, "PGWAKE_STATE", state_name(event->state));
         add_text(&entry, "PGWAKE_REASON", spent ? reason_slug(event->reason) : NULL);
         add_number(&entry, "PGWAKE_GENERATION", event->generation);
-        log_entry(spent ? LOG_WARNING : LOG_NOTICE, spent ? MESSAGE_ID_BUDGET_SPENT : MESSAGE_ID_BUDGET_RENEWED, entry.fields, entry.n_fields,
-                  "%s: %s", event->database,
-                  spent ? reason_info(event->reason)->sentence : "There are awake hours in its budget again.");
+        log_entry(spent ? LOG_WARNING : LOG_NOTICE, id, entry.fields, entry.n_fields, "%s: %s", event->database, message);
 }
 
 static void tell_state(const struct event *event, const struct target *target) {

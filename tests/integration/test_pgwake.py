@@ -93,10 +93,15 @@ class Daemon(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, path):
+    def __init__(self, path, begin=True):
+        """With `begin` false who connects waits until begin(): its routes can be set first."""
         self.path, self.routes, self.requests, self.known = path, {}, [], ["main", "app"]
         super().__init__(path, Handler)
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        if begin:
+            self.begin()
+
+    def begin(self):
         self.thread.start()
 
     def handle_error(self, request, client_address):

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
 #define STOP_TIMEOUT_USEC (850 * USEC_PER_MSEC)
@@ -76,6 +77,9 @@ static int watch_signals(struct app *app) {
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_from_errno();
         (void)signal(SIGPIPE, SIG_IGN);
+        /* The first process of a container inherits the orphans of the others; nobody here waits for a child. */
+        if (getpid() == 1)
+                (void)signal(SIGCHLD, SIG_IGN);
         for (size_t i = 0; i < ARRAY_LENGTH(ends) && r >= 0; i++)
                 r = sd_event_add_signal(app->event, NULL, ends[i], on_end, app);
         if (r >= 0)
@@ -117,15 +121,25 @@ static gid_t control_group(void) {
         return gid;
 }
 
+static int open_socket(struct app *app, const struct config *config, const char *path, mode_t mode, gid_t group, enum access access) {
+        int r;
+
+        r = server_add_unix(app->server, path, mode, group, access);
+        if (r >= 0 || !config->sockets_optional || r == -ENOMEM)
+                return r < 0 ? refused("listen on", path, r) : 0;
+        log_message(config->n_listen ? LOG_INFO : LOG_WARNING, "Goes on without the socket %s: %s%s", path, strerror(-r),
+                    config->n_listen ? "" : "; there is no --listen either, so that nobody can ask");
+        return 0;
+}
+
 static int open_listeners(struct app *app, const struct config *config) {
         int r;
 
-        r = server_add_unix(app->server, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+        r = open_socket(app, config, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+        if (r >= 0)
+                r = open_socket(app, config, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
         if (r < 0)
-                return refused("listen on", config->status_socket, r);
-        r = server_add_unix(app->server, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
-        if (r < 0)
-                return refused("listen on", config->control_socket, r);
+                return r;
         for (size_t i = 0; i < config->n_listen; i++) {
                 r = server_add_tcp(app->server, config->listen[i]);
                 if (r < 0)

@@ -40,7 +40,7 @@ int log_level_from_name(const char *name) {
 }
 
 /* systemd.exec(5): JOURNAL_STREAM holds device and inode of the stream that stdout or stderr was connected to. */
-static bool stderr_is_journal(void) {
+bool log_stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         unsigned long long device, inode;
         struct stat st;
@@ -52,7 +52,7 @@ static bool stderr_is_journal(void) {
 
 void log_open(enum log_format format, int level) {
         if (format == LOG_FORMAT_AUTO)
-                format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
+                format = log_stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
         /* sd_journal_sendv() calls it a success when there is no journal, and nothing would be said anywhere. */
         if (format == LOG_FORMAT_JOURNAL && access(JOURNAL_SOCKET, F_OK) < 0)
                 format = LOG_FORMAT_LOGFMT;

@@ -24,6 +24,9 @@ static atomic_int log_level_max = LOG_INFO;
 
 static const char *const level_names[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
 
+/* What Google's Cloud Logging reads in a JSON line; others take `level`. */
+static const char *const severities[] = {"EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"};
+
 const char *log_level_name(int level) {
         return level >= 0 && (size_t)level < ARRAY_LENGTH(level_names) ? level_names[level] : "info";
 }
@@ -107,6 +110,8 @@ static void write_line(int level, const char *message, const char *message_id, c
 
         append(&line, "time", clock_format_rfc3339(now, clock_real_usec()));
         append(&line, "level", log_level_name(level));
+        if (append == append_json && level >= 0 && (size_t)level < ARRAY_LENGTH(severities))
+                append(&line, "severity", severities[level]);
         append(&line, "message", message);
         if (message_id)
                 append(&line, "MESSAGE_ID", message_id);

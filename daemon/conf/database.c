@@ -245,8 +245,9 @@ static void check_keys(const struct database_config *database, const struct data
         }
 }
 
-/* They are repeated in complaints, so they have to look like names. */
-static void check_env_names(const struct database_config *database, const struct database_finish *with) {
+/* They are repeated in complaints, so nothing is read by one that does not look like a name. */
+static bool check_env_names(const struct database_config *database, const struct database_finish *with) {
+        size_t n_errors = with->loader->complaints->n_errors;
         static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 
         for (size_t i = 0; i < option_count(OPTION_DATABASE); i++) {
@@ -262,13 +263,13 @@ static void check_env_names(const struct database_config *database, const struct
                 if (!is_given(database, "env_file") && !is_inherited(database, with, option->path))
                         place_error(&place, "nothing is read by this name; expected env_file beside it");
         }
+        return with->loader->complaints->n_errors == n_errors;
 }
 
 int database_config_finish(struct database_config *database, const struct database_finish *with) {
         check_name(database, with);
         check_keys(database, with);
-        check_env_names(database, with);
-        return finish_connection(database, with);
+        return check_env_names(database, with) ? finish_connection(database, with) : 0;
 }
 
 void database_config_deinit(struct database_config *database) {

@@ -15,6 +15,14 @@ struct setting {
         unsigned line;
 };
 
+/* All of them, and where they stand. */
+struct source {
+        struct setting settings[_ENV_FIELD_MAX];
+        struct complaint_place place; /* of the file as a whole */
+        const char *advice;           /* behind "expected them there" */
+        bool needs_password;
+};
+
 static const char *const keywords[_ENV_FIELD_MAX] = {
         [ENV_USER] = "user", [ENV_PASSWORD] = "password", [ENV_HOST] = "host", [ENV_PORT] = "port", [ENV_DATABASE] = "dbname",
 };
@@ -32,29 +40,31 @@ static bool is_missing(const struct setting *setting) {
         return !setting->name || !setting->value || !*setting->value;
 }
 
-static struct complaint_place place_of(const struct complaint_place *file, const struct setting *setting) {
-        return (struct complaint_place){file->complaints, file->file, setting->line, setting->name};
+static struct complaint_place place_of(const struct source *source, enum env_field field) {
+        const struct setting *setting = &source->settings[field];
+
+        return (struct complaint_place){source->place.complaints, source->place.file, setting->line, setting->name};
 }
 
 /* Parts beside a URL are usual, for whoever sets the server up; ones that lead elsewhere deserve a word. */
-static void warn_of_contradictions(const struct setting *settings, const struct conninfo_draft *draft, const struct complaint_place *file) {
+static void warn_of_contradictions(const struct source *source, const struct conninfo_draft *draft) {
         for (int i = ENV_USER; i < _ENV_FIELD_MAX; i++) {
+                const struct setting *setting = &source->settings[i];
                 const char *value = conninfo_draft_get(draft, keywords[i]);
-                struct complaint_place place = place_of(file, &settings[i]);
+                struct complaint_place place = place_of(source, (enum env_field)i);
 
-                if (!is_missing(&settings[i]) && value && !streq(value, settings[i].value))
-                        place_warning(&place, "it is not read, and says something else than %s, which is", settings[ENV_URL].name);
+                if (!is_missing(setting) && value && !streq(value, setting->value))
+                        place_warning(&place, "it is not read, and says something else than %s, which is", source->settings[ENV_URL].name);
         }
 }
 
-static int apply_url(const struct setting *settings, struct conninfo_draft *draft, const struct complaint_place *file,
-                     struct complaint_place *ret_place) {
+static int apply_url(const struct source *source, struct conninfo_draft *draft, struct complaint_place *ret_place) {
         int r;
 
-        *ret_place = place_of(file, &settings[ENV_URL]);
-        r = conninfo_draft_parse_of_application(draft, settings[ENV_URL].value, ret_place);
+        *ret_place = place_of(source, ENV_URL);
+        r = conninfo_draft_parse_of_application(draft, source->settings[ENV_URL].value, ret_place);
         if (r == 0)
-                warn_of_contradictions(settings, draft, file);
+                warn_of_contradictions(source, draft);
         return r;
 }
 
@@ -68,83 +78,93 @@ static bool is_host(const char *text) {
 }
 
 /* What would be refused later, one at a time and under another name, is told here. */
-static int check_part(enum env_field field, const struct setting *setting, const struct complaint_place *file) {
-        struct complaint_place place = place_of(file, setting);
+static int check_part(const struct source *source, enum env_field field) {
+        struct complaint_place place = place_of(source, field);
+        const char *value = source->settings[field].value;
 
-        if (field == ENV_HOST && !is_host(setting->value)) {
+        if (field == ENV_HOST && !is_host(value)) {
                 place_error(&place, "this is no host; expected one name, one address, or the folder of a UNIX socket");
                 return -EINVAL;
         }
-        if (field == ENV_PORT)
-                return keyword_check(keyword_at((size_t)keyword_find("port")), setting->value, &place);
-        return 0;
+        return field == ENV_PORT ? keyword_check(keyword_at((size_t)keyword_find("port")), value, &place) : 0;
 }
 
-static void append_name(struct buffer *list, const struct setting *setting, const char *separator) {
-        buffer_printf(list, "%s%s", list->size ? separator : "", setting->name);
+static void append_name(struct buffer *list, const struct setting *setting) {
+        buffer_printf(list, "%s%s", list->size ? ", " : "", setting->name);
         if (setting->other)
                 buffer_printf(list, " (%s stands there)", setting->other);
 }
 
-/* An empty password is one that was left out on purpose. */
-static bool is_needed(enum env_field field, const struct setting *setting, bool needs_password) {
+static bool is_needed(const struct source *source, enum env_field field) {
         if (field == ENV_PORT)
                 return false;
-        return field != ENV_PASSWORD || (needs_password && !setting->value);
+        /* An empty password is one that was left out on purpose. */
+        return field != ENV_PASSWORD || (source->needs_password && !source->settings[ENV_PASSWORD].value);
 }
 
-static int check_missing(const struct setting *settings, bool needs_password, const struct complaint_place *file) {
-        _cleanup_(buffer_deinit) struct buffer list = {0};
+/* PARTS are N names. With 0, nothing but the URL is looked at. */
+static int complain_missing(const struct source *source, const char *parts, size_t n) {
+        const struct setting *url = &source->settings[ENV_URL];
+        _cleanup_(buffer_deinit) struct buffer name = {0};
         bool is_any = false;
-        size_t n = 0;
 
-        for (int i = ENV_USER; i < _ENV_FIELD_MAX; i++) {
-                is_any = is_any || !is_missing(&settings[i]);
-                if (!is_missing(&settings[i]) || !is_needed((enum env_field)i, &settings[i], needs_password))
-                        continue;
-                append_name(&list, &settings[i], ", ");
-                n++;
+        for (int i = ENV_USER; i < _ENV_FIELD_MAX; i++)
+                is_any = is_any || !is_missing(&source->settings[i]);
+        if (is_any || !url->name || n == 0) {
+                place_error(&source->place, "%s %s missing or empty; expected %s there%s", n == 0 ? url->name : parts,
+                            n > 1 ? "are" : "is", n > 1 ? "them" : "it", source->advice);
+                return -EINVAL;
         }
-        if (n == 0)
-                return 0;
-        if (buffer_finish(&list) < 0)
+        append_name(&name, url);
+        if (buffer_finish(&name) < 0)
                 return -ENOMEM;
-        if (!is_any && settings[ENV_URL].name) {
-                _cleanup_(buffer_deinit) struct buffer url = {0};
-
-                append_name(&url, &settings[ENV_URL], "");
-                place_error(file, "%s is %s, and so are %s; expected the URL or these, or other names by env_names", url.data ? url.data : "",
-                            settings[ENV_URL].value ? "empty" : "missing", list.data);
-        } else
-                place_error(file, "%s %s missing or empty; expected %s there, or other names by env_names", list.data, n == 1 ? "is" : "are",
-                            n == 1 ? "it" : "them");
+        place_error(&source->place, "%s is %s, and so are %s; expected the one or the others there%s", name.data,
+                    url->value ? "empty" : "missing", parts, source->advice);
         return -EINVAL;
 }
 
-static int apply_parts(const struct setting *settings, bool needs_password, struct conninfo_draft *draft,
-                       const struct complaint_place *file, struct complaint_place *ret_place) {
+static int check_missing(const struct source *source) {
+        _cleanup_(buffer_deinit) struct buffer list = {0};
+        bool has_parts = true;
+        size_t n = 0;
+
+        for (int i = ENV_USER; i < _ENV_FIELD_MAX; i++) {
+                if (!source->settings[i].name) {
+                        has_parts = false;
+                        break;
+                }
+                if (!is_missing(&source->settings[i]) || !is_needed(source, (enum env_field)i))
+                        continue;
+                append_name(&list, &source->settings[i]);
+                n++;
+        }
+        if (buffer_finish(&list) < 0)
+                return -ENOMEM;
+        return n || !has_parts ? complain_missing(source, list.data, n) : 0;
+}
+
+static int apply_parts(const struct source *source, struct conninfo_draft *draft, struct complaint_place *ret_place) {
         int result;
 
-        *ret_place = place_of(file, &settings[ENV_HOST]);
-        result = check_missing(settings, needs_password, file);
+        *ret_place = place_of(source, ENV_HOST);
+        result = check_missing(source);
         for (int i = ENV_USER; i < _ENV_FIELD_MAX && result != -ENOMEM; i++) {
                 int r;
 
-                if (is_missing(&settings[i]))
+                if (is_missing(&source->settings[i]))
                         continue;
-                r = check_part((enum env_field)i, &settings[i], file);
+                r = check_part(source, (enum env_field)i);
                 if (r == 0)
-                        r = conninfo_draft_set(draft, keywords[i], settings[i].value, NULL);
+                        r = conninfo_draft_set(draft, keywords[i], source->settings[i].value, NULL);
                 result = r < 0 ? r : result;
         }
         return result;
 }
 
-static int apply(const struct setting *settings, bool needs_password, struct conninfo_draft *draft, const struct complaint_place *file,
-                 struct complaint_place *ret_place) {
-        if (!is_missing(&settings[ENV_URL]))
-                return apply_url(settings, draft, file, ret_place);
-        return apply_parts(settings, needs_password, draft, file, ret_place);
+static int apply(const struct source *source, struct conninfo_draft *draft, struct complaint_place *ret_place) {
+        if (!is_missing(&source->settings[ENV_URL]))
+                return apply_url(source, draft, ret_place);
+        return apply_parts(source, draft, ret_place);
 }
 
 /* Who names the parts does not want the URL of another database that stands beside them, and the other way round. */
@@ -192,18 +212,17 @@ static int check_mode(const struct file *file, const struct conninfo_draft *draf
         return -EINVAL;
 }
 
-static int apply_file(const struct file *file, const struct env_names *names, bool needs_password, struct conninfo_draft *draft,
-                      const struct complaint_place *place, struct complaint_place *ret_place) {
-        struct setting settings[_ENV_FIELD_MAX] = {0};
+static int apply_file(const struct file *file, const struct env_names *names, struct source *source, struct conninfo_draft *draft,
+                      struct complaint_place *ret_place) {
         struct dotenv dotenv = {0};
         int r, problem;
 
-        r = dotenv_parse(&dotenv, file->text, file->size, place);
+        r = dotenv_parse(&dotenv, file->text, file->size, &source->place);
         if (r == 0) {
-                choose_names(names, settings);
-                look_up(&dotenv, settings);
-                problem = apply(settings, needs_password, draft, place, ret_place);
-                r = problem == -ENOMEM ? problem : check_mode(file, draft, place);
+                choose_names(names, source->settings);
+                look_up(&dotenv, source->settings);
+                problem = apply(source, draft, ret_place);
+                r = problem == -ENOMEM ? problem : check_mode(file, draft, &source->place);
                 r = r < 0 ? r : problem;
         }
         dotenv_deinit(&dotenv);
@@ -212,7 +231,11 @@ static int apply_file(const struct file *file, const struct env_names *names, bo
 
 int env_file_apply(const char *path, const struct env_names *names, bool needs_password, struct conninfo_draft *draft,
                    const struct complaint_place *place, struct complaint_place *ret_place) {
-        const struct complaint_place here = {.complaints = place->complaints, .file = path};
+        struct source source = {
+                .place = {.complaints = place->complaints, .file = path},
+                .advice = ", or other names by env_names",
+                .needs_password = needs_password,
+        };
         _cleanup_(file_deinit) struct file file = {0};
         int r;
 
@@ -224,16 +247,16 @@ int env_file_apply(const char *path, const struct env_names *names, bool needs_p
                             r == -EACCES ? "; expected one that the user of pgwaked may read, by a group of its own" : "");
                 return -EINVAL;
         }
-        return apply_file(&file, names, needs_password, draft, &here, ret_place);
+        return apply_file(&file, names, &source, draft, ret_place);
 }
 
 int env_process_apply(const struct config_environment *environment, bool needs_password, struct conninfo_draft *draft,
                       const struct complaint_place *place, struct complaint_place *ret_place) {
-        struct setting settings[_ENV_FIELD_MAX] = {0};
+        struct source source = {.place = *place, .advice = "", .needs_password = needs_password};
 
         for (int i = 0; i < _ENV_FIELD_MAX; i++) {
-                settings[i].name = env_field_name((enum env_field)i);
-                settings[i].value = environment->settings[i];
+                source.settings[i].name = env_field_name((enum env_field)i);
+                source.settings[i].value = environment->settings[i];
         }
-        return apply(settings, needs_password, draft, place, ret_place);
+        return apply(&source, draft, ret_place);
 }

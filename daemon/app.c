@@ -145,6 +145,11 @@ static int open_listeners(struct app *app, const struct config *config) {
                 if (r < 0)
                         return refused("listen on", config->listen[i], r);
         }
+        for (size_t i = 0; i < config->n_agent_listen; i++) {
+                r = server_add_agent(app->server, config->agent_listen[i], config->agent_ramp_usec);
+                if (r < 0)
+                        return refused("listen on", config->agent_listen[i], r);
+        }
         return 0;
 }
 

@@ -36,7 +36,7 @@ struct config_source {
 
 /* The number of rows of the option table that a database has, and that the daemon has; conf/option.c holds itself against them. */
 #define CONFIG_DATABASE_OPTIONS 38
-#define CONFIG_GLOBAL_OPTIONS 12
+#define CONFIG_GLOBAL_OPTIONS 14
 
 struct expect {
         bool has_primary, primary;
@@ -103,6 +103,9 @@ struct config {
         char *awake_dir; /* "": none */
         char **listen;   /* each as address_parse() (conf/address.h) takes it */
         size_t n_listen;
+        char **agent_listen; /* for HAProxy's agent-check */
+        size_t n_agent_listen;
+        uint64_t agent_ramp_usec; /* 0: full weight at once */
         char *history_path;         /* "": no history */
         uint64_t history_keep_usec; /* USEC_INFINITY: for ever */
         uint64_t history_max_bytes;

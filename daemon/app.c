@@ -1,5 +1,6 @@
 #include "app.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/message-id.h"
 #include "engine/engine.h"
@@ -61,6 +62,19 @@ static bool on_progress(void *userdata) {
         struct app *app = userdata;
 
         return watchdog_engine_moves(app->engine);
+}
+
+static void on_facts(void *userdata, struct server_facts *ret_facts) {
+        struct app *app = userdata;
+        char sentence[256];
+        enum store_health health = store_health(app->store, sentence, sizeof(sentence));
+
+        *ret_facts = (struct server_facts){
+                .reload_successful = !app->reload.failed,
+                .reloaded_real_usec = app->reload.loaded_real_usec,
+                .history = store_health_name(health),
+                .history_healthy = health == STORE_GOOD || health == STORE_NONE,
+        };
 }
 
 /* Signals are blocked before the first thread starts, so that only the loop's signalfd sees them. */
@@ -161,7 +175,7 @@ static int start_engine(struct app *app, const struct config *config) {
 }
 
 static int start(struct app *app, const struct config *config) {
-        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .userdata = app};
+        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .facts = on_facts, .userdata = app};
         int r;
 
         r = start_engine(app, config);
@@ -207,7 +221,7 @@ static void stop(struct app *app) {
 }
 
 int app_run(const char *path, const struct config_environment *environment, struct config *config) {
-        struct app app = {.reload = {.path = path, .environment = environment, .config = config}};
+        struct app app = {.reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
         int r;
 
         raise_file_limit();

@@ -12,6 +12,7 @@ static const struct route routes[] = {
         {"/readyz", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
         {"/status", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, status_get},
         {"/status", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, 0, status_get},
+        {"/metrics", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, metrics_get},
         {"/events", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_DB | ARGUMENT_FOLLOW, events_get},
         {"/wake", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_WAIT | ARGUMENT_SPREAD, wake_post},
         {"/lease", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR | ARGUMENT_OWNER, lease_post},

@@ -304,6 +304,7 @@ void target_finish(struct target *t, const struct attempt *attempt, bool own_net
         }
         t->attempted = true;
         t->last_attempt = *attempt;
+        t->last_duration_usec[attempt->check] = attempt->total_usec;
         t->finished_boot_usec[attempt->check] = now.boot_usec;
         lost = lost_session(t, attempt);
         note_session(t, attempt, now);

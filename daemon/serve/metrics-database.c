@@ -113,7 +113,7 @@ static void write_budget_spent(struct exposition *e, const struct target *target
 }
 
 static const struct metric metrics[] = {
-        {{"pgwake_ready", FAMILY_GAUGE, {"database"}, "Whether the database is awake: 1 or 0."}, .database = write_ready},
+        {{"pgwake_ready", FAMILY_GAUGE, {"database"}, "1 while the database is awake, else 0."}, .database = write_ready},
         {{"pgwake_state", FAMILY_GAUGE, {"database", "state"}, "1 for the state that the database is in, 0 for every other."},
          .database = write_state},
         {{"pgwake_reason", FAMILY_GAUGE, {"database", "reason"}, "1 for the reason of the state, where there is one to be given."},
@@ -125,9 +125,9 @@ static const struct metric metrics[] = {
         {{"pgwake_last_success_timestamp_seconds", FAMILY_GAUGE, {"database"}, "When a login or a ping was last answered."},
          .database = write_last_success},
         {{"pgwake_attempts", FAMILY_COUNTER, {"database", "kind", "outcome"},
-          "Attempts by how they ended: ok, or the class of the failure. Those that occurred."},
+          "Attempts by how they ended: ok, or the class of the failure. Only what occurred."},
          .database = write_attempts},
-        {{"pgwake_failures", FAMILY_COUNTER, {"database", "reason"}, "Failed attempts by reason. Reasons that occurred."},
+        {{"pgwake_failures", FAMILY_COUNTER, {"database", "reason"}, "Failed attempts by reason. Only reasons that occurred."},
          .database = write_failures},
         {{"pgwake_wakes", FAMILY_COUNTER, {"database", "cause"}, "Wakes by who caused them."}, .database = write_wakes},
         {{"pgwake_wake_duration_seconds", FAMILY_HISTOGRAM, {"database"},
@@ -141,7 +141,7 @@ static const struct metric metrics[] = {
          .database = write_budget},
         {{"pgwake_budget_used_seconds", FAMILY_GAUGE, {"database"}, "Time that it was awake this month (UTC). Where there is a budget."},
          .database = write_budget_used},
-        {{"pgwake_budget_spent", FAMILY_GAUGE, {"database"}, "Whether the budget of this month is spent: 1 or 0. Where there is a budget."},
+        {{"pgwake_budget_spent", FAMILY_GAUGE, {"database"}, "1 when the budget of this month is spent, else 0. Where there is a budget."},
          .database = write_budget_spent},
 };
 

@@ -131,7 +131,7 @@ static const struct metric metrics[] = {
          .database = write_failures},
         {{"pgwake_wakes", FAMILY_COUNTER, {"database", "cause"}, "Wakes by who caused them."}, .database = write_wakes},
         {{"pgwake_wake_duration_seconds", FAMILY_HISTOGRAM, {"database"},
-          "From the first attempt that found the database asleep to its answer. Made by the first wake; a bound may be off by a sixteenth."},
+          "From the first attempt that found the database asleep to its answer. Made by the first wake; bounds may be off by a sixteenth."},
          .database = write_wake_duration},
         {{"pgwake_awake_seconds", FAMILY_COUNTER, {"database", "demand"},
           "Time awake, on our demand (ours) and on that of somebody else (others)."},
@@ -141,7 +141,8 @@ static const struct metric metrics[] = {
          .database = write_budget},
         {{"pgwake_budget_used_seconds", FAMILY_GAUGE, {"database"}, "Time that it was awake this month (UTC). Where there is a budget."},
          .database = write_budget_used},
-        {{"pgwake_budget_spent", FAMILY_GAUGE, {"database"}, "1 when the budget of this month is spent, else 0. Where there is a budget."},
+        {{"pgwake_budget_spent", FAMILY_GAUGE, {"database"},
+          "1 when the budget of this month is spent, else 0. Where there is a budget."},
          .database = write_budget_spent},
 };
 

@@ -24,6 +24,9 @@
 /* A disk that damages every file that it is given shall not be filled with them. */
 #define SET_ASIDE_MAX 3
 
+/* More than one snapshot of each of the most databases that there can be. */
+#define BEHIND 16384
+
 struct message {
         struct snapshot *snapshot; /* NULL: end */
 };
@@ -445,6 +448,10 @@ int writer_put(struct writer *writer, struct snapshot *snapshot) {
         else
                 writer->put++;
         return r;
+}
+
+bool writer_is_behind(struct writer *writer) {
+        return queue_length(writer->queue) >= BEHIND;
 }
 
 void writer_limit(struct writer *writer, uint64_t max_bytes) {

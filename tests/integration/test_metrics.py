@@ -42,7 +42,8 @@ def scrape(daemon, accept: str = TEXT, socket: str = "status", timeout: float = 
 @contextlib.contextmanager
 def reading(where: Path | int):
     """An answer that is read as the test goes, from a UNIX socket or a port."""
-    connection = UnixConnection(where, patient(30)) if isinstance(where, Path) else http.client.HTTPConnection("127.0.0.1", where, timeout=patient(30))
+    connection = (UnixConnection(where, patient(30)) if isinstance(where, Path)
+                  else http.client.HTTPConnection("127.0.0.1", where, timeout=patient(30)))
     try:
         connection.request("GET", "/metrics")
         yield connection.getresponse()
@@ -99,7 +100,8 @@ def test_what_it_says_is_what_status_says(make_nap, make_daemon):
     assert read.of("pgwake_reason") == {("nobody", "tcp.refused"): 1}
     assert read.of("pgwake_wakes_total", database="main") == {(cause,): n for cause, n in status["wakes"]["by_cause"].items()}
     assert read.get("pgwake_wake_duration_seconds_count", database="main") == 1
-    assert read.get("pgwake_wake_duration_seconds_sum", database="main") == pytest.approx(status["wakes"]["last"]["latency_seconds"], abs=1e-6)
+    latency = status["wakes"]["last"]["latency_seconds"]
+    assert read.get("pgwake_wake_duration_seconds_sum", database="main") == pytest.approx(latency, abs=1e-6)
     buckets = read.of("pgwake_wake_duration_seconds_bucket", database="main")
     assert buckets[("0.05",)] == 0 and buckets[("120.0",)] == buckets[("+Inf",)] == 1
     assert not read.of("pgwake_wake_duration_seconds_count", database="nobody")
@@ -179,7 +181,8 @@ def test_a_reload_that_is_refused_is_told(make_daemon):
     assert third.get("pgwake_config_last_reload_successful") == 1 and third.get(when) > first.get(when)
 
 
-@pytest.mark.parametrize("path, health, healthy", [("@FOLDER@/history.db", "ok", 1), ("", "none", 1), ("@FOLDER@/none/history.db", "unreachable", 0)])
+@pytest.mark.parametrize("path, health, healthy", [("@FOLDER@/history.db", "ok", 1), ("", "none", 1),
+                                                   ("@FOLDER@/none/history.db", "unreachable", 0)])
 def test_the_health_of_the_history_is_told(make_daemon, path, health, healthy):
     daemon = make_daemon(settings={"history": {"path": path}}).start()
     read = metrics(daemon)
@@ -371,10 +374,11 @@ def test_a_real_prometheus_scrapes_it_and_answers_with_the_state(cluster, make_d
         daemon.wait_state("main", "awake", 20)
         example = EXAMPLE.read_text()
         assert "127.0.0.1:9817" in example and "/usr/share/pgwaked/prometheus/pgwaked.rules.yml" in example
-        text = example.replace("127.0.0.1:9817", f"127.0.0.1:{port.number}").replace("/usr/share/pgwaked/prometheus/pgwaked.rules.yml", str(RULES))
+        text = example.replace("127.0.0.1:9817", f"127.0.0.1:{port.number}")
+        text = text.replace("/usr/share/pgwaked/prometheus/pgwaked.rules.yml", str(RULES))
         often = "global: { scrape_interval: 200ms, evaluation_interval: 200ms }\n"
         with Prometheus(tmp, often + text) as prometheus:
-            until(lambda: prometheus.query('pgwake_state{database="main",state="awake"} == 1'), 30, "it is awake, says Prometheus", every=0.05)
+            until(lambda: prometheus.query('pgwake_state{database="main",state="awake"} == 1'), 30, "awake, says Prometheus", every=0.05)
             labels, value = prometheus.query('pgwake_ready{database="main"}')[0]
             assert value == 1 and labels["job"] == "pgwaked" and labels["instance"] == f"127.0.0.1:{port.number}"
             # Only OpenMetrics tells units: that is what was agreed upon.
@@ -385,9 +389,9 @@ def test_a_real_prometheus_scrapes_it_and_answers_with_the_state(cluster, make_d
                     prometheus.query(filled(each))
             assert prometheus.query(filled("sum(pgwake_budget_awake_seconds)"))[0][1] == 360_000
             cluster.stop()
-            until(lambda: prometheus.query('pgwake_state{database="main",state="down"} == 1'), 30, "it is down, says Prometheus", every=0.05)
+            until(lambda: prometheus.query('pgwake_state{database="main",state="down"} == 1'), 30, "down, says Prometheus", every=0.05)
             assert prometheus.query('pgwake_ready{database="main"}')[0][1] == 0
-            until(lambda: any(each["labels"]["alertname"] == "PgwakeDatabaseDown" for each in prometheus.api("alerts")["alerts"]), 30,
+            until(lambda: "PgwakeDatabaseDown" in {each["labels"]["alertname"] for each in prometheus.api("alerts")["alerts"]}, 30,
                   "the alert waits for its minute", every=0.05)
             rules = [rule for group in prometheus.api("rules")["groups"] for rule in group["rules"]]
             assert rules and all(rule["health"] == "ok" for rule in rules), [rule.get("lastError") for rule in rules]
@@ -406,5 +410,6 @@ def test_the_manual_has_the_labels_of_every_family(make_nap, make_daemon):
     daemon.wait_state("nobody", "down", 20)
     read = metrics(daemon)
     documented = {name: set(filter(None, (labels or "").split(",")))
-                  for name, labels in re.findall(r"^\.It Li ((?:pgwake|process)_[a-z_]+)(?:\{([a-z,]+)\})? ", MANUAL.read_text(), flags=re.M)}
+                  for name, labels in re.findall(r"^\.It Li ((?:pgwake|process)_[a-z_]+)(?:\{([a-z,]+)\})? ", MANUAL.read_text(),
+                                                 flags=re.M)}
     assert documented == {name: read.labels[name] - {"le"} for name in read.types}

@@ -32,7 +32,8 @@ def tool(name: str) -> str:
 
 def promtool(*argv: object, given: bytes | None = None, folder: Path | None = None) -> None:
     """Runs promtool to its end; it must have nothing to complain of."""
-    done = subprocess.run([tool("promtool"), *map(str, argv)], input=given, capture_output=True, cwd=folder, timeout=patient(120), check=False)
+    done = subprocess.run([tool("promtool"), *map(str, argv)], input=given, capture_output=True, cwd=folder, timeout=patient(120),
+                          check=False)
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == 0, said[-4000:]
 

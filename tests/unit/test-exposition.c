@@ -58,8 +58,8 @@ static void openmetrics_has_units_and_an_end_and_the_same_samples(void **state) 
                             "# HELP x_things Things.\n# TYPE x_things counter\n" SAMPLES_COUNTER
                             "# HELP x_age_seconds Age.\n# TYPE x_age_seconds gauge\n# UNIT x_age_seconds seconds\n" SAMPLES_GAUGE
                             "# HELP x_build Which.\n# TYPE x_build info\n" SAMPLES_INFO
-                            "# HELP x_wake_seconds Wakes.\n# TYPE x_wake_seconds histogram\n# UNIT x_wake_seconds seconds\n" SAMPLES_HISTOGRAM
-                            "# EOF\n");
+                            "# HELP x_wake_seconds Wakes.\n# TYPE x_wake_seconds histogram\n# UNIT x_wake_seconds seconds\n"
+                            SAMPLES_HISTOGRAM "# EOF\n");
 }
 
 static void labels_are_escaped(void **state) {
@@ -90,7 +90,8 @@ static void seconds_are_as_short_as_can_be(void **state) {
                 uint64_t usec;
                 const char *text;
         } cases[] = {
-                {0, "0.0"}, {1, "0.000001"}, {100, "0.0001"}, {120000, "0.12"}, {USEC_PER_SEC, "1.0"}, {10 * USEC_PER_SEC, "10.0"},
+                {0, "0.0"}, {1, "0.000001"}, {100, "0.0001"}, {120000, "0.12"},
+                {USEC_PER_SEC, "1.0"}, {10 * USEC_PER_SEC, "10.0"},
                 {UINT64_C(1764000000123450), "1764000000.12345"},
         };
 

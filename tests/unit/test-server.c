@@ -689,6 +689,15 @@ static void a_lease_is_a_stream_and_ends_with_it(void **state) {
         leases_become(a, 0);
 }
 
+/* More events than are kept, for those who do not read. */
+static void tell_too_much(struct target *a) {
+        for (unsigned i = 0; i < 3 * 4096; i++) {
+                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
+                if (i % 64 == 0)
+                        assert_true(sd_event_run(event, 0) >= 0);
+        }
+}
+
 static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state) {
         struct target *a = stub_add(engine, "a");
         struct client client = client_on(control_path);
@@ -699,11 +708,7 @@ static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state
         client_ask(&client, "POST", "/lease/a", "");
         leases_become(a, 1);
         /* More than the socket takes, and more than the ring holds: it is behind, and has a gap. */
-        for (unsigned i = 0; i < 3 * 4096; i++) {
-                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
-                if (i % 64 == 0)
-                        assert_true(sd_event_run(event, 0) >= 0);
-        }
+        tell_too_much(a);
         turn_until(clock_boot_usec() + 50 * MSEC);
         /* Stuck for six seconds, by the clock of the events: who only watches would be dropped. */
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec()}, a);
@@ -721,11 +726,7 @@ static void a_holder_that_never_reads_is_dropped_at_last_with_its_lease(void **s
         (void)state;
         client_ask(&client, "POST", "/lease/a", "");
         leases_become(a, 1);
-        for (unsigned i = 0; i < 3 * 4096; i++) {
-                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
-                if (i % 64 == 0)
-                        assert_true(sd_event_run(event, 0) >= 0);
-        }
+        tell_too_much(a);
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec()}, a);
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec() + MIN_ + SEC}, a);
         leases_become(a, 0);
@@ -739,11 +740,7 @@ static void who_reads_again_hears_of_the_gap_and_holds_on(void **state) {
         (void)state;
         client_ask(&client, "POST", "/lease/a", "");
         leases_become(a, 1);
-        for (unsigned i = 0; i < 3 * 4096; i++) {
-                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
-                if (i % 64 == 0)
-                        assert_true(sd_event_run(event, 0) >= 0);
-        }
+        tell_too_much(a);
         client_await(&client, "event: gap\n");
         assert_int_equal(a->n_leases, 1);
         client_close(&client);

@@ -3,6 +3,7 @@
 The program is $PGWAKE, by default $BUILDDIR/pgwake ($BUILDDIR: the root of the repository).
 """
 
+import codecs
 import fcntl
 import http.server
 import json
@@ -12,6 +13,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import socketserver
 import struct
 import subprocess
@@ -180,6 +182,7 @@ class Terminal:
                                         start_new_session=True)
         os.close(slave)
         self.text = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def read(self, seconds):
         if not select.select([self.master], [], [], seconds)[0]:
@@ -188,7 +191,7 @@ class Terminal:
             data = os.read(self.master, 65536)
         except OSError:
             return None
-        self.text += data.decode(errors="replace")
+        self.text += self.decoder.decode(data)
         return True if data else None
 
     def expect(self, pattern):
@@ -310,6 +313,23 @@ def test_a_daemon_that_never_answers_exits_2_after_5_seconds(daemon):
     result = run(daemon.path, "status")
     assert result.returncode == 2 and "within 5" in result.stderr
     assert 4.5 < time.monotonic() - begin < 15
+
+
+def test_no_question_hangs_on_a_daemon_that_never_answers(folder):
+    """A timer that goes off a moment early is rare: many have to be tried."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(folder + "/s")
+        silent.listen(256)
+        asking = []
+        for _ in range(200):
+            asking.append(subprocess.Popen([PGWAKE, "--socket", folder + "/s", "status"], stderr=subprocess.DEVNULL, env=environment()))
+            time.sleep(0.003)
+        try:
+            wait_until(lambda: all([each.poll() is not None for each in asking]))
+        finally:
+            for each in asking:
+                each.kill()
+        assert [each.wait() for each in asking] == [2] * len(asking)
 
 
 def test_a_slow_daemon_is_waited_for(daemon):

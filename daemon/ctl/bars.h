@@ -1,4 +1,4 @@
-/* A distribution of durations as horizontal bars, in rows whose bounds grow by a factor. */
+/* A distribution of durations as horizontal bars. */
 #pragma once
 
 #include "ctl/draw.h"
@@ -12,7 +12,7 @@ struct bars_entry {
 };
 
 /*
- * One line a row, from the shortest to the longest that has any, and those without any between them. The N entries rise. Entries go whole
- * into the row that their middle belongs to: as theirs, the bounds of the rows are true to a sixteenth. Nothing to draw: no line.
+ * One line an entry, from the first to the last that has any; of very many, neighbours are taken together. The bounds of the N entries
+ * rise (by a factor, if the picture is to be one). Nothing to draw: no line.
  */
 void bars_append(struct buffer *buffer, const struct drawing *drawing, const struct bars_entry *entries, size_t n);

@@ -21,10 +21,12 @@ _printf_(4, 5) static void paragraph(struct buffer *buffer, const struct drawing
 }
 
 /* Cut and not rounded: 100 % is the whole. */
-static char *say_share(char buffer[DURATION_MAX], uint64_t millionths) {
-        if (millionths >= 1000000)
+static char *say_share(char buffer[DURATION_MAX], double share) {
+        unsigned places = (unsigned)(share * 1e8 + 0.5) / 1000;
+
+        if (share >= 1)
                 return strcpy(buffer, "100%");
-        (void)snprintf(buffer, DURATION_MAX, "%" PRIu64 ".%03" PRIu64 "%%", millionths / 10000, millionths % 10000 / 10);
+        (void)snprintf(buffer, DURATION_MAX, "%u.%03u%%", places / 1000, places % 1000);
         return buffer;
 }
 
@@ -57,8 +59,8 @@ static void draw_span(struct buffer *buffer, const struct drawing *drawing, cons
 static void draw_account(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
         char all[DURATION_MAX], ours[DURATION_MAX], share[DURATION_MAX], part[DURATION_MAX];
 
-        if (report->availability != UINT64_MAX)
-                paragraph(buffer, drawing, "available", "%s of the known time", say_share(share, report->availability));
+        if (report->availability)
+                paragraph(buffer, drawing, "available", "%s of the known time", say_share(share, json_number_value(report->availability)));
         if (report->awake_usec == USEC_INFINITY)
                 return;
         if (report->awake_usec == 0)

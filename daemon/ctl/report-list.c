@@ -86,7 +86,10 @@ void report_list(struct buffer *buffer, const struct report *report) {
         append_word(buffer, report->name);
         buffer_printf(buffer, "\nsince %s\nuntil %s\n", report->since, report->until);
         list_seconds(buffer, "known_seconds", report->known_usec);
-        list_seconds(buffer, "availability", report->availability);
+        if (report->availability)
+                buffer_printf(buffer, "availability %.8f\n", json_number_value(report->availability));
+        else
+                buffer_append_string(buffer, "availability -\n");
         list_seconds(buffer, "awake_seconds", report->awake_usec);
         list_seconds(buffer, "awake_on_our_demand_seconds", report->awake_on_demand_usec);
         list_counts(buffer, "state_seconds", report->states);

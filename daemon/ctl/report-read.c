@@ -13,8 +13,7 @@ static const struct field fields[] = {
         {"since", FIELD_TEXT, true, AT(since)},
         {"until", FIELD_TEXT, true, AT(until)},
         {"report.seconds", FIELD_SECONDS, true, AT(known_usec)},
-        /* A share is at most 1, and read in the same way: as millionths. */
-        {"report.availability", FIELD_SECONDS, false, AT(availability)},
+        {"report.availability", FIELD_ANY, false, AT(availability)},
         {"report.states_seconds", FIELD_OBJECT, false, AT(states)},
         {"report.awake_seconds", FIELD_SECONDS, false, AT(awake_usec)},
         {"report.awake_on_our_demand_seconds", FIELD_SECONDS, false, AT(awake_on_demand_usec)},
@@ -54,7 +53,7 @@ static bool holds_numbers(json_t *object, bool whole) {
 
 static int read_outages(json_t *array, struct report *report, const char **ret_wrong) {
         static const struct field row[] = {
-                {"reason", FIELD_TEXT, true, offsetof(struct report_outage, reason)},
+                {"reason", FIELD_TEXT, false, offsetof(struct report_outage, reason)},
                 {"count", FIELD_COUNT, true, offsetof(struct report_outage, count)},
                 {"seconds", FIELD_SECONDS, true, offsetof(struct report_outage, usec)},
         };
@@ -64,9 +63,13 @@ static int read_outages(json_t *array, struct report *report, const char **ret_w
         report->outages = calloc(json_array_size(array) + 1, sizeof(*report->outages));
         if (!report->outages)
                 return -ENOMEM;
-        json_array_foreach(array, i, each)
-                if (fields_read(each, row, ARRAY_LENGTH(row), &report->outages[report->n_outages++], ret_wrong) < 0)
+        json_array_foreach(array, i, each) {
+                struct report_outage *outage = &report->outages[report->n_outages++];
+
+                outage->reason = "-";
+                if (fields_read(each, row, ARRAY_LENGTH(row), outage, ret_wrong) < 0)
                         return -EBADMSG;
+        }
         return 0;
 }
 
@@ -147,13 +150,17 @@ static int read_phases(json_t *object, struct report *report, const char **ret_w
         return 0;
 }
 
+static bool is_share(json_t *value) {
+        return json_is_number(value) && json_number_value(value) >= 0 && json_number_value(value) <= 1;
+}
+
 /* What the tables cannot say: times that are times, shares that are shares, objects of numbers. */
 static int check(struct report *report, const char **ret_wrong) {
         report->since_usec = say_parse_time(report->since);
         report->until_usec = say_parse_time(report->until);
         if (!report->since_usec || report->until_usec < report->since_usec)
                 *ret_wrong = "since\" or \"until";
-        else if (report->availability != UINT64_MAX && report->availability > 1000000)
+        else if (report->availability && !is_share(report->availability))
                 *ret_wrong = "report.availability";
         else if (!holds_numbers(report->states, false))
                 *ret_wrong = "report.states_seconds";
@@ -171,7 +178,6 @@ int report_read(json_t *answer, struct report *ret, const char **ret_wrong) {
         int r;
 
         *ret = (struct report){
-                .availability = UINT64_MAX,
                 .awake_usec = USEC_INFINITY,
                 .awake_on_demand_usec = USEC_INFINITY,
                 .wakes = spread_unknown,

@@ -12,7 +12,7 @@ struct report_spread {
 };
 
 struct report_outage {
-        const char *reason;
+        const char *reason; /* "-": none was kept */
         uint64_t count, usec;
 };
 
@@ -21,8 +21,8 @@ struct report {
         const char *name, *since, *until;
         uint64_t since_usec, until_usec;
         uint64_t known_usec;
-        uint64_t availability; /* in millionths; UINT64_MAX: nothing is known */
-        json_t *states;        /* seconds of each */
+        json_t *availability; /* a number up to 1; NULL: nothing is known */
+        json_t *states;       /* seconds of each */
         uint64_t awake_usec, awake_on_demand_usec;
         uint64_t cold;
         struct report_spread wakes, phases[_PHASE_MAX];

@@ -32,7 +32,8 @@ def report(**more):
         "states_seconds": {"asleep": 475000.5, "awake": 43080, "down": 300.5},
         "wakes": {"count": 13, "by_cause": {"lease": 7, "wake": 4, "other": 2}, "cold": 10, "p50_seconds": 1.1, "p95_seconds": 2.25,
                   "p99_seconds": 4.5, "max_seconds": 4.6,
-                  "distribution": [{"up_to_seconds": 0.3, "count": 1}, {"up_to_seconds": 1.25, "count": 8}, {"up_to_seconds": 5.0, "count": 2}]},
+                  "distribution": [{"up_to_seconds": 0.5, "count": 1}, {"up_to_seconds": 1.0, "count": 0}, {"up_to_seconds": 2.0, "count": 8},
+                                   {"up_to_seconds": None, "count": 2}]},
         "phases": {"resolve": spread(20, 0.0004, 0.001, 0.002), "connect": spread(20, 0.012, 0.02, 0.03), "auth": spread(19, 0.1, 0.2, 0.3)},
         "outages": [{"reason": "tcp.refused", "count": 2, "seconds": 290.5}, {"reason": "dns.failed", "count": 1, "seconds": 10}],
         "failures": {"tcp.refused": 31, "dns.failed": 2},
@@ -156,9 +157,9 @@ def test_a_report_without_a_terminal_is_a_fact_a_line(daemon):  # noqa: F811
     lines = lines_of(daemon, report())
     assert lines == lines_of(daemon, report(), "--plain", COLUMNS="40")
     assert all(line.isascii() and line.isprintable() for line in lines)
-    for line in ("name main", "since 2025-11-15T16:00:00.000000Z", "known_seconds 518400", "availability 0.999421",
+    for line in ("name main", "since 2025-11-15T16:00:00.000000Z", "known_seconds 518400", "availability 0.99942100",
                  "awake_seconds 43380.500000", "awake_on_our_demand_seconds 10800", "state_seconds down 300.500000", "wakes 13", "wakes_cold 10",
-                 "wakes_by_cause lease 7", "wakes_p95_seconds 2.250000", "wakes_up_to_seconds 1.250000 8",
+                 "wakes_by_cause lease 7", "wakes_p95_seconds 2.250000", "wakes_up_to_seconds 2 8", "wakes_up_to_seconds - 2",
                  "phase connect count 20 p50_seconds 0.012000 p95_seconds 0.020000 p99_seconds 0.030000",
                  "phase tls count 0 p50_seconds - p95_seconds - p99_seconds -", "failures tcp.refused 31",
                  "outages tcp.refused count 2 seconds 290.500000 meaning The host is there, but nothing listens on that port or socket."):
@@ -188,8 +189,20 @@ def test_a_report_is_drawn_on_a_terminal(daemon):  # noqa: F811
     assert "99.942% of the known time" in text and "12 h 3 min, 3 h of it (24.9%) on our demand" in text
     assert "13, 10 of them cold; caused by lease 7, wake 4, other 2" in text
     assert "p50 1.10 s, p95 2.25 s, p99 4.50 s" in text and "of 2 it is not" in text
-    assert re.search(r"^   ≤  1.5 s  8 █+\n", bare(text), re.M) and re.search(r"^connect +20 +12 ms +20 ms +30 ms\n", bare(text), re.M)
+    assert re.search(r"^   ≤    2 s  8 █+\n", bare(text), re.M) and re.search(r"^connect +20 +12 ms +20 ms +30 ms\n", bare(text), re.M)
     assert "  tcp.refused: 4 min 50 s, 2 outages\n    The host is there" in text
+
+
+@pytest.mark.parametrize("value, said", [(1, "100%"), (0.99999999, "99.999%"), (0.9995, "99.950%"), (0.5, "50.000%"), (0.0, "0.000%")])
+def test_only_the_whole_is_a_hundred_percent(daemon, value, said):  # noqa: F811
+    daemon.routes["GET", "/history/main"] = (200, report(availability=value))
+    assert re.search(rf" {re.escape(said)} of the known time", screen(daemon, "report", "main")[0])
+
+
+def test_an_outage_without_a_reason_is_told(daemon):  # noqa: F811
+    outages = [{"reason": None, "count": 1, "seconds": 5}]
+    assert "outages - count 1 seconds 5" in lines_of(daemon, report(outages=outages))
+    assert "\n  -: 5.00 s, 1 outage\n" in screen(daemon, "report", "main")[0]
 
 
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
@@ -324,7 +337,7 @@ def changed(value, path, new):
     ("report.availability", 1.5), ("report.availability", "all"), ("report.states_seconds", {"awake": "long"}), ("report.states_seconds", []),
     ("report.wakes", None), ("report.wakes.count", 1.5), ("report.wakes.by_cause", {"lease": -1}), ("report.wakes.p50_seconds", {}),
     ("report.wakes.distribution", {}), ("report.wakes.distribution.0.count", -1), ("report.wakes.distribution.0.up_to_seconds", 3),
-    ("report.phases.connect", 3), ("report.phases.connect.p95_seconds", "x"), ("report.outages", None), ("report.outages.0.reason", 7),
+    ("report.phases.connect", 3), ("report.phases.connect.p95_seconds", "x"), ("report.outages", None), ("report.outages.0.reason", 7), ("report.availability", -0.1),
     ("report.outages.0.seconds", -1), ("report.failures", {"x": "y"}), ("report.timeline.1.from", "2025-01-01T00:00:00Z"),
     ("report.timeline.1.from", "then"), ("report.timeline.1.state", None), ("report.timeline.0", 3)])
 def test_reports_of_a_wrong_shape_are_not_believed(daemon, path, new):  # noqa: F811

@@ -275,11 +275,11 @@ static void the_axis_follows_the_local_clock(void **state) {
 }
 
 static void one_wake_is_one_bar(void **state) {
-        static const struct bars_entry one[] = {{1240 * USEC_PER_MSEC, 1}};
+        static const struct bars_entry one[] = {{2 * USEC_PER_SEC, 1}};
 
         (void)state;
-        assert_bars(one, 1, 40, true, "   ≤ 1.5 s  1 ██████████████████████████\n");
-        assert_bars(one, 1, 40, false, "  <= 1.5 s  1 ##########################\n");
+        assert_bars(one, 1, 40, true, "   ≤ 2 s  1 ████████████████████████████\n");
+        assert_bars(one, 1, 40, false, "  <= 2 s  1 ############################\n");
 }
 
 static void no_wake_is_no_bar(void **state) {
@@ -291,97 +291,121 @@ static void no_wake_is_no_bar(void **state) {
 }
 
 static void a_million_wakes_in_one_row(void **state) {
-        static const struct bars_entry million[] = {{1240 * USEC_PER_MSEC, 1000000}};
-        static const struct bars_entry beside[] = {{800 * USEC_PER_MSEC, 1}, {1240 * USEC_PER_MSEC, 1000000}};
+        static const struct bars_entry million[] = {{2 * USEC_PER_SEC, 1000000}};
+        static const struct bars_entry beside[] = {{USEC_PER_SEC, 1}, {2 * USEC_PER_SEC, 1000000}};
 
         (void)state;
-        assert_bars(million, 1, 40, true, "   ≤ 1.5 s  1000000 ████████████████████\n");
+        assert_bars(million, 1, 40, true, "   ≤ 2 s  1000000 ██████████████████████\n");
         /* One in a million is little, and it is there. */
         assert_bars(beside, 2, 40, true,
-                "   ≤   1 s        1 ▏\n"
-                "   ≤ 1.5 s  1000000 ████████████████████\n");
+                "   ≤ 1 s        1 ▏\n"
+                "   ≤ 2 s  1000000 ██████████████████████\n");
         assert_bars(beside, 2, 40, false,
-                "  <=   1 s        1 .\n"
-                "  <= 1.5 s  1000000 ####################\n");
+                "  <= 1 s        1 .\n"
+                "  <= 2 s  1000000 ######################\n");
 }
 
 static void a_distribution(void **state) {
         static const struct bars_entry entries[] = {
-                {300 * USEC_PER_MSEC, 3}, {1200 * USEC_PER_MSEC, 40}, {1300 * USEC_PER_MSEC, 50}, {4 * USEC_PER_SEC, 17},
+                {100 * USEC_PER_MSEC, 0}, {200 * USEC_PER_MSEC, 3}, {500 * USEC_PER_MSEC, 0}, {USEC_PER_SEC, 90},
+                {2 * USEC_PER_SEC, 17},   {5 * USEC_PER_SEC, 1},    {10 * USEC_PER_SEC, 0},
         };
 
         (void)state;
         assert_bars(entries, ARRAY_LENGTH(entries), 40, true,
-                "   ≤ 300 ms   3 ▊\n"
+                "   ≤ 200 ms   3 ▊\n"
                 "   ≤ 500 ms   0\n"
-                "   ≤ 700 ms   0\n"
-                "   ≤    1 s   0\n"
-                "   ≤  1.5 s  90 ████████████████████████\n"
-                "   ≤    2 s   0\n"
-                "   ≤    3 s   0\n"
-                "   ≤    5 s  17 ████▌\n");
+                "   ≤    1 s  90 ████████████████████████\n"
+                "   ≤    2 s  17 ████▌\n"
+                "   ≤    5 s   1 ▎\n");
         assert_bars(entries, ARRAY_LENGTH(entries), 80, true,
-                "   ≤ 300 ms   3 ██▏\n"
+                "   ≤ 200 ms   3 ██▏\n"
                 "   ≤ 500 ms   0\n"
-                "   ≤ 700 ms   0\n"
-                "   ≤    1 s   0\n"
-                "   ≤  1.5 s  90 ████████████████████████████████████████████████████████████████\n"
-                "   ≤    2 s   0\n"
-                "   ≤    3 s   0\n"
-                "   ≤    5 s  17 ████████████▏\n");
+                "   ≤    1 s  90 ████████████████████████████████████████████████████████████████\n"
+                "   ≤    2 s  17 ████████████▏\n"
+                "   ≤    5 s   1 ▊\n");
         assert_bars(entries, ARRAY_LENGTH(entries), 80, false,
-                "  <= 300 ms   3 ##\n"
+                "  <= 200 ms   3 ##\n"
                 "  <= 500 ms   0\n"
-                "  <= 700 ms   0\n"
-                "  <=    1 s   0\n"
-                "  <=  1.5 s  90 ################################################################\n"
-                "  <=    2 s   0\n"
-                "  <=    3 s   0\n"
-                "  <=    5 s  17 ############\n");
+                "  <=    1 s  90 ################################################################\n"
+                "  <=    2 s  17 ############\n"
+                "  <=    5 s   1 #\n");
 }
 
-/* The more the times differ, the farther apart are the bounds; an open one has none. */
-static void far_apart_the_rows_are_coarser(void **state) {
-        static const struct bars_entry entries[] = {{5 * USEC_PER_MSEC, 8}, {2 * USEC_PER_MINUTE, 4}, {USEC_INFINITY, 2}};
+static void bounds_are_as_people_say_them(void **state) {
+        static const struct bars_entry entries[] = {
+                {500, 1},
+                {1 * USEC_PER_MSEC, 1},
+                {1500, 1},
+                {1250 * USEC_PER_MSEC, 1},
+                {50 * USEC_PER_SEC, 1},
+                {100 * USEC_PER_SEC, 1},
+                {5000 * USEC_PER_SEC, 1},
+                {USEC_INFINITY, 1},
+        };
 
         (void)state;
-        assert_bars(entries, 1, 40, false, "  <= 5 ms  8 ###########################\n");
-        assert_bars(entries, 2, 40, false,
-                "  <=  10 ms  8 #########################\n"
-                "  <=  30 ms  0\n"
-                "  <= 100 ms  0\n"
-                "  <= 300 ms  0\n"
-                "  <=    1 s  0\n"
-                "  <=    3 s  0\n"
-                "  <=   10 s  0\n"
-                "  <=   30 s  0\n"
-                "  <=  1 min  0\n"
-                "  <=  3 min  4 #############\n");
-        assert_bars(entries, 3, 40, false,
-                "  <=  10 ms  8 #########################\n"
-                "  <=  30 ms  0\n"
-                "  <= 100 ms  0\n"
-                "  <= 300 ms  0\n"
-                "  <=    1 s  0\n"
-                "  <=    3 s  0\n"
-                "  <=   10 s  0\n"
-                "  <=   30 s  0\n"
-                "  <=  1 min  0\n"
-                "  <=  3 min  4 #############\n"
-                "  <= 10 min  0\n"
-                "  <= 30 min  0\n"
-                "  <=    1 h  0\n"
-                "       more  2 ######\n");
+        assert_bars(entries, ARRAY_LENGTH(entries), 40, false,
+                "  <=     500 us  1 #####################\n"
+                "  <=       1 ms  1 #####################\n"
+                "  <=     1.5 ms  1 #####################\n"
+                "  <=     1.25 s  1 #####################\n"
+                "  <=       50 s  1 #####################\n"
+                "  <= 1 min 40 s  1 #####################\n"
+                "  <= 1 h 23 min  1 #####################\n"
+                "           more  1 #####################\n");
 }
 
-/* A bucket that ends at 2.05 s counts as 2 s, one that ends at 2.18 s does not. */
-static void buckets_go_where_their_middle_belongs(void **state) {
-        static const struct bars_entry entries[] = {{2048 * USEC_PER_MSEC, 1}, {2176 * USEC_PER_MSEC, 2}};
+/* All that the daemon has are drawn; of more, neighbours go together, and none is lost. */
+static void of_very_many_neighbours_go_together(void **state) {
+        struct bars_entry entries[49];
 
         (void)state;
-        assert_bars(entries, 2, 40, false,
-                "  <= 2 s  1 ##############\n"
-                "  <= 3 s  2 ############################\n");
+        for (size_t i = 0; i < ARRAY_LENGTH(entries); i++)
+                entries[i] = (struct bars_entry){(i + 1) * USEC_PER_SEC, 1};
+        assert_bars(entries, 24, 40, false,
+                "  <=  1 s  1 ###########################\n"
+                "  <=  2 s  1 ###########################\n"
+                "  <=  3 s  1 ###########################\n"
+                "  <=  4 s  1 ###########################\n"
+                "  <=  5 s  1 ###########################\n"
+                "  <=  6 s  1 ###########################\n"
+                "  <=  7 s  1 ###########################\n"
+                "  <=  8 s  1 ###########################\n"
+                "  <=  9 s  1 ###########################\n"
+                "  <= 10 s  1 ###########################\n"
+                "  <= 11 s  1 ###########################\n"
+                "  <= 12 s  1 ###########################\n"
+                "  <= 13 s  1 ###########################\n"
+                "  <= 14 s  1 ###########################\n"
+                "  <= 15 s  1 ###########################\n"
+                "  <= 16 s  1 ###########################\n"
+                "  <= 17 s  1 ###########################\n"
+                "  <= 18 s  1 ###########################\n"
+                "  <= 19 s  1 ###########################\n"
+                "  <= 20 s  1 ###########################\n"
+                "  <= 21 s  1 ###########################\n"
+                "  <= 22 s  1 ###########################\n"
+                "  <= 23 s  1 ###########################\n"
+                "  <= 24 s  1 ###########################\n");
+        assert_bars(entries, 49, 40, false,
+                "  <=  3 s  3 ###########################\n"
+                "  <=  6 s  3 ###########################\n"
+                "  <=  9 s  3 ###########################\n"
+                "  <= 12 s  3 ###########################\n"
+                "  <= 15 s  3 ###########################\n"
+                "  <= 18 s  3 ###########################\n"
+                "  <= 21 s  3 ###########################\n"
+                "  <= 24 s  3 ###########################\n"
+                "  <= 27 s  3 ###########################\n"
+                "  <= 30 s  3 ###########################\n"
+                "  <= 33 s  3 ###########################\n"
+                "  <= 36 s  3 ###########################\n"
+                "  <= 39 s  3 ###########################\n"
+                "  <= 42 s  3 ###########################\n"
+                "  <= 45 s  3 ###########################\n"
+                "  <= 48 s  3 ###########################\n"
+                "  <= 49 s  1 #########\n");
 }
 
 static void bars_fit_every_width(void **state) {
@@ -390,13 +414,13 @@ static void bars_fit_every_width(void **state) {
 
         (void)state;
         for (size_t i = 0; i < ARRAY_LENGTH(entries); i++)
-                entries[i] = (struct bars_entry){UINT64_C(1) << (i / 16 + 4), i % 7 ? UINT64_MAX / 1024 : 0};
+                entries[i] = (struct bars_entry){UINT64_C(1) << (i / 16 + 4), i % 7 ? UINT64_MAX / 8 : 0};
         for (size_t columns = DRAW_COLUMNS_MIN; columns <= DRAW_COLUMNS_MAX; columns++)
                 for (unsigned utf8 = 0; utf8 < 2; utf8++) {
                         struct drawing drawing = drawing_of(columns, utf8);
 
                         bars_append(&buffer, &drawing, entries, ARRAY_LENGTH(entries));
-                        assert_in_range(assert_fits(&buffer, columns), 5, 16);
+                        assert_int_equal(assert_fits(&buffer, columns), 24);
                 }
         buffer_deinit(&buffer);
 }
@@ -441,8 +465,8 @@ int main(void) {
                 UNIT_TEST(no_wake_is_no_bar),
                 UNIT_TEST(a_million_wakes_in_one_row),
                 UNIT_TEST(a_distribution),
-                UNIT_TEST(far_apart_the_rows_are_coarser),
-                UNIT_TEST(buckets_go_where_their_middle_belongs),
+                UNIT_TEST(bounds_are_as_people_say_them),
+                UNIT_TEST(of_very_many_neighbours_go_together),
                 UNIT_TEST(bars_fit_every_width),
                 UNIT_TEST(paragraphs_are_broken_between_words),
         };

@@ -148,7 +148,7 @@ static int start_engine(struct app *app, const struct config *config) {
         struct engine_past past = {.recall = store_recall};
         int r;
 
-        r = store_open(config->history_path, config->history_max_bytes, &app->store);
+        r = store_open(config->history_path, &(struct store_bounds){config->history_max_bytes, config->history_keep_usec}, &app->store);
         if (r < 0)
                 return refused("start", "the history", r);
         app->reload.store = past.userdata = app->store;

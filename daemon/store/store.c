@@ -64,14 +64,14 @@ static void take_past(struct store *store) {
         }
 }
 
-int store_open(const char *path, uint64_t max_bytes, struct store **ret_store) {
+int store_open(const char *path, const struct store_bounds *bounds, struct store **ret_store) {
         struct store *store = calloc(1, sizeof(*store));
         int r;
 
         if (!store)
                 return -ENOMEM;
         if (*path) {
-                r = writer_new(path, max_bytes, &store->writer);
+                r = writer_new(path, bounds, &store->writer);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
                 take_past(store);
@@ -111,17 +111,29 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
         return MIN(r, 0);
 }
 
-int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases) {
+int store_put_timed(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
+                    const struct timing *timings, size_t n_timings) {
         struct snapshot *snapshot;
 
         if (!store->writer)
                 return 0;
-        snapshot = snapshot_new(name, memory, leases, n_leases);
+        snapshot = snapshot_new(name, memory, leases, n_leases, timings, n_timings);
         return snapshot ? writer_put(store->writer, snapshot) : -ENOMEM;
 }
 
+int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases) {
+        return store_put_timed(store, name, memory, leases, n_leases, NULL, 0);
+}
+
+int store_tell(struct store *store, struct happening *happening) {
+        if (store->writer)
+                return writer_tell(store->writer, happening);
+        free(happening);
+        return 0;
+}
+
 int store_put_away(struct store *store, const char *name, const struct memory *memory) {
-        struct snapshot *snapshot = snapshot_new(name, memory, NULL, 0);
+        struct snapshot *snapshot = snapshot_new(name, memory, NULL, 0, NULL, 0);
 
         if (!snapshot)
                 return -ENOMEM;
@@ -129,9 +141,9 @@ int store_put_away(struct store *store, const char *name, const struct memory *m
         return store_put(store, name, memory, NULL, 0);
 }
 
-void store_limit(struct store *store, uint64_t max_bytes) {
+void store_limit(struct store *store, const struct store_bounds *bounds) {
         if (store->writer)
-                writer_limit(store->writer, max_bytes);
+                writer_limit(store->writer, bounds);
 }
 
 int store_flush(struct store *store, uint64_t timeout_usec) {

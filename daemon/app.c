@@ -170,6 +170,7 @@ static int start(struct app *app, const struct config *config) {
         /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */
         engine_number_from(app->engine, clock_real_usec());
         app->reload.engine = app->engine;
+        hooks.store = app->store;
         r = server_new(app->event, app->engine, &hooks, &app->server);
         if (r < 0)
                 return refused("start", "the server", r);

@@ -9,11 +9,13 @@
 #pragma once
 
 #include "model/memory.h"
+#include "store/ask.h"
 #include "store/happening.h"
 
 #include <stddef.h>
 
 struct store;
+struct question;
 
 enum store_health {
         STORE_NONE,        /* history.path is "" */
@@ -65,3 +67,15 @@ void store_limit(struct store *store, const struct store_bounds *bounds);
 int store_flush(struct store *store, uint64_t timeout_usec);
 /* How it is, and one sentence about it for people ("" when it is good or none). */
 enum store_health store_health(struct store *store, char *ret_sentence, size_t size);
+
+/*
+ * A question about the past. ANSWERED is called by store_take_answers(), once, with an answer whose content it may take. 0; -EBUSY: too
+ * many wait already; -ENODATA: nothing is kept; or what it could not be asked for.
+ */
+int store_ask(struct store *store, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
+              struct question **ret_question);
+/* Nobody wants to know any more; ANSWERED is not called. */
+void store_cancel(struct question *question);
+/* Readable when there are answers to take; -1 when there never are. */
+int store_answers_fd(const struct store *store);
+void store_take_answers(struct store *store);

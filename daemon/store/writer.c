@@ -322,7 +322,7 @@ static void take_messages(struct writer *writer) {
         struct message message;
 
         while (queue_pop(writer->queue, &message) > 0) {
-                writer->taken++;
+                writer->taken += !message.doubt;
                 if (message.happening)
                         shelf_tell(&writer->shelf, message.happening);
                 else if (message.snapshot && shelf_put(&writer->shelf, message.snapshot, true) < 0)
@@ -499,7 +499,8 @@ int writer_tell(struct writer *writer, struct happening *happening) {
 }
 
 void writer_doubt(struct writer *writer) {
-        (void)push(writer, &(struct message){.doubt = true});
+        /* Not counted: that is the main thread's. */
+        (void)queue_push(writer->queue, &(struct message){.doubt = true});
 }
 
 void writer_limit(struct writer *writer, const struct store_bounds *bounds) {

@@ -20,7 +20,7 @@ struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec);
 int writer_put(struct writer *writer, struct snapshot *snapshot);
 /* HAPPENING is the writer's. -ENOMEM: it is gone. */
 int writer_tell(struct writer *writer, struct happening *happening);
-/* Who read the file thinks that it is damaged: it is looked at. */
+/* Who read the file thinks that it is damaged: it is looked at. Any thread. */
 void writer_doubt(struct writer *writer);
 void writer_limit(struct writer *writer, const struct store_bounds *bounds);
 /* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct server;
+struct store;
 
 /* What may be asked on a socket. */
 enum access {
@@ -24,6 +25,7 @@ struct server_hooks {
         /* GET /livez: whether the daemon makes progress. NULL: it does. */
         bool (*progress)(void *userdata);
         void *userdata;
+        struct store *store; /* NULL: there is no history. It must outlive the server */
 };
 
 /* Observes ENGINE, which must outlive it. */

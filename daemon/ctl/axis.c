@@ -139,7 +139,8 @@ void axis_append(struct buffer *buffer, const struct drawing *drawing, uint64_t 
                         continue;
                 if (where + 1 + strlen(label) > cells)
                         label[0] = '\0';
-                buffer_printf(buffer, "%*s%s%s", (int)(where - column + (column == 0 ? DRAW_INDENT : 0)), "", drawing->utf8 ? "│" : "|", label);
+                buffer_printf(buffer, "%*s", (int)(where - column + (column == 0 ? DRAW_INDENT : 0)), "");
+                buffer_printf(buffer, "%s%s", drawing->utf8 ? "│" : "|", label);
                 column = where + 1 + strlen(label);
         }
         if (column > 0)

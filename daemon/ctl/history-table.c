@@ -40,9 +40,10 @@ static const struct kind {
                         {"RESOLVE", true, 1}, {"CONNECT", true, 3}, {"TLS", true, 2}, {"AUTH", true, 4}, {"QUERY", true, 5},
                 },
                 {
-                        {"at", FORM_TIME, true}, {"latency_seconds", FORM_SPAN, false}, {"cause", FORM_TEXT, false}, {"cold", FORM_BOOL, false},
-                        {"attempts", FORM_COUNT, false}, {"phases.resolve", FORM_SPAN, false}, {"phases.connect", FORM_SPAN, false},
-                        {"phases.tls", FORM_SPAN, false}, {"phases.auth", FORM_SPAN, false}, {"phases.query", FORM_SPAN, false},
+                        {"at", FORM_TIME, true}, {"latency_seconds", FORM_SPAN, false}, {"cause", FORM_TEXT, false},
+                        {"cold", FORM_BOOL, false}, {"attempts", FORM_COUNT, false}, {"phases.resolve", FORM_SPAN, false},
+                        {"phases.connect", FORM_SPAN, false}, {"phases.tls", FORM_SPAN, false}, {"phases.auth", FORM_SPAN, false},
+                        {"phases.query", FORM_SPAN, false},
                 },
         },
         {
@@ -70,7 +71,8 @@ static const struct kind {
                 "hours", 11,
                 {
                         {"HOUR", false, 0}, {"ATTEMPTS", true, 6}, {"AWAKE", true, 10}, {"OURS", true, 8}, {"RESOLVE", true, 1},
-                        {"CONNECT", true, 3}, {"TLS", true, 2}, {"AUTH", true, 4}, {"QUERY", true, 5}, {"WAKES", false, 7}, {"FAILURES", false, 9},
+                        {"CONNECT", true, 3}, {"TLS", true, 2}, {"AUTH", true, 4}, {"QUERY", true, 5}, {"WAKES", false, 7},
+                        {"FAILURES", false, 9},
                 },
                 {
                         {"hour", FORM_TIME, true}, {"attempts", FORM_SUM, false}, {"awake_seconds", FORM_SPAN, false},
@@ -216,7 +218,8 @@ static int add_row(struct table *table, const struct kind *kind, json_t *row, bo
         return buffer_finish(text);
 }
 
-int history_render(const char *name, json_t *rows, bool plain, const struct terminal *terminal, struct buffer *buffer, const char **ret_wrong) {
+int history_render(const char *name, json_t *rows, bool plain, const struct terminal *terminal, struct buffer *buffer,
+                   const char **ret_wrong) {
         _cleanup_(buffer_deinit) struct buffer text = {0};
         struct terminal wide = *terminal;
         /* One long story must not push all other columns out. */

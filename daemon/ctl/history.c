@@ -86,8 +86,8 @@ static void tell_truncated(const struct rows *rows) {
         size_t n = json_array_size(rows->rows);
 
         if (n >= HISTORY_LIMIT_MAX)
-                complain("there is more: these are the newest %zu rows%s%s shows those before", n, first ? "; --until " : ", and an earlier --until",
-                         first ? first : "");
+                complain("there is more: these are the newest %zu rows%s%s shows those before", n,
+                         first ? "; --until " : ", and an earlier --until", first ? first : "");
         else
                 complain("there is more: these are the newest %zu rows; --limit N (at most %d) shows more%s%s%s", n, HISTORY_LIMIT_MAX,
                          first ? ", --until " : "", first ? first : "", first ? " those before" : "");

@@ -20,6 +20,7 @@ bool history_is_plain(const struct context *context);
  * The rows of a KIND as a table; PLAIN: every column, whole, times as the daemon writes them and spans in seconds. Answers 0; 1 for a KIND
  * that there is none of; -ENOMEM; or -EBADMSG and the member that is wrong in *ret_wrong.
  */
-int history_render(const char *kind, json_t *rows, bool plain, const struct terminal *terminal, struct buffer *buffer, const char **ret_wrong);
+int history_render(const char *kind, json_t *rows, bool plain, const struct terminal *terminal, struct buffer *buffer,
+                   const char **ret_wrong);
 /* The kinds' names, ended by NULL. */
 extern const char *const history_kinds[];

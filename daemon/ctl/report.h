@@ -16,7 +16,7 @@ struct report_outage {
         uint64_t count, usec;
 };
 
-/* Texts and objects live as long as the JSON; objects are NULL where nothing is known, and hold nothing but numbers that are not negative. */
+/* Texts and objects live as long as the JSON. Objects are NULL where nothing is known, and hold numbers that are not negative. */
 struct report {
         const char *name, *since, *until;
         uint64_t since_usec, until_usec;

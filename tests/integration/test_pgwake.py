@@ -3,7 +3,6 @@
 The program is $PGWAKE, by default $BUILDDIR/pgwake ($BUILDDIR: the root of the repository).
 """
 
-import codecs
 import fcntl
 import http.server
 import json
@@ -182,7 +181,6 @@ class Terminal:
                                         start_new_session=True)
         os.close(slave)
         self.text = ""
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def read(self, seconds):
         if not select.select([self.master], [], [], seconds)[0]:
@@ -191,7 +189,7 @@ class Terminal:
             data = os.read(self.master, 65536)
         except OSError:
             return None
-        self.text += self.decoder.decode(data)
+        self.text += data.decode(errors="replace")
         return True if data else None
 
     def expect(self, pattern):

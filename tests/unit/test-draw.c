@@ -85,7 +85,8 @@ static void a_week_is_a_strip_of_states(void **state) {
                 "  ? unknown   z asleep   w waking\n"
                 "  a awake   B blocked\n");
         assert_strip(&strip, 80, true,
-                "  ···········▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁██████████████████████▚▚▚▚▚▚▚▚▚▚▚▚▄▄▄▄▄▄▄▄▄▄▄\n"
+                "  ···········▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁██████████████████████▚▚▚▚▚▚▚▚▚▚▚▚▄"
+                "▄▄▄▄▄▄▄▄▄▄\n"
                 "  ?          z                     a                     B           w\n"
                 "     │Nov 16    │Nov 17     │Nov 18    │Nov 19    │Nov 20    │Nov 21    │Nov 22\n"
                 "  · ? unknown   ▁ z asleep   ▄ w waking   █ a awake   ▚ B blocked\n");
@@ -321,7 +322,8 @@ static void a_distribution(void **state) {
         assert_bars(entries, ARRAY_LENGTH(entries), 80, true,
                 "   ≤ 200 ms   3 ██▏\n"
                 "   ≤ 500 ms   0\n"
-                "   ≤    1 s  90 ████████████████████████████████████████████████████████████████\n"
+                "   ≤    1 s  90 ██████████████████████████████████████████████████████"
+                "██████████\n"
                 "   ≤    2 s  17 ████████████▏\n"
                 "   ≤    5 s   1 ▊\n");
         assert_bars(entries, ARRAY_LENGTH(entries), 80, false,

@@ -162,7 +162,7 @@ static int start_engine(struct app *app, const struct config *config) {
         struct engine_past past = {.recall = store_recall};
         int r;
 
-        r = store_open(config->history_path, config->history_max_bytes, &app->store);
+        r = store_open(config->history_path, &(struct store_bounds){config->history_max_bytes, config->history_keep_usec}, &app->store);
         if (r < 0)
                 return refused("start", "the history", r);
         app->reload.store = past.userdata = app->store;
@@ -184,6 +184,7 @@ static int start(struct app *app, const struct config *config) {
         /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */
         engine_number_from(app->engine, clock_real_usec());
         app->reload.engine = app->engine;
+        hooks.store = app->store;
         r = server_new(app->event, app->engine, &hooks, &app->server);
         if (r < 0)
                 return refused("start", "the server", r);

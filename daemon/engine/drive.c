@@ -46,6 +46,12 @@ void drive_touch(struct engine *engine, const struct target *target) {
                         o->touched(o->userdata, target);
 }
 
+static void tell_attempt(struct engine *engine, const struct target *target, const struct attempt *attempt) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->attempted)
+                        o->attempted(o->userdata, target, attempt);
+}
+
 void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges) {
         registry_note_state(engine->registry, target, previous);
         drive_publish(engine, target, edges);
@@ -231,6 +237,7 @@ void drive_take_report(void *userdata, const struct probe_report *report) {
                                   (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
                                   "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
                 target_finish(target, &report->attempt, own_network, now, &edges);
+                tell_attempt(engine, target, &report->attempt);
                 /* A smart shutdown waits for the last session to go, and ours is one of no use to anybody. */
                 if (report->attempt.reason == REASON_SERVER_STOPPING && target->session_held) {
                         probe_pool_drop_session(engine->pool, target->id);

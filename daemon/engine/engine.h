@@ -30,6 +30,8 @@ struct observer {
         void (*notify)(void *userdata, const struct event *event, const struct target *target);
         /* What target_remember() tells of TARGET, or its leases, may be another now, with or without an edge. NULL: of no interest. */
         void (*touched)(void *userdata, const struct target *target);
+        /* ATTEMPT of TARGET ended and was judged; before touched(). NULL: of no interest. */
+        void (*attempted)(void *userdata, const struct target *target, const struct attempt *attempt);
         void *userdata;
         struct observer *next; /* the engine's */
 };

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "serve/events.h"
+#include "serve/history.h"
 #include "serve/route.h"
 #include "serve/waiters.h"
 
@@ -53,6 +54,8 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
         r = waiters_new(&server->site, &server->site.waiters);
         if (r >= 0)
                 r = events_new(&server->site, &server->site.events);
+        if (r >= 0)
+                r = history_site_new(&server->site, &server->site.history);
         if (r < 0) {
                 server_free(server);
                 return r;
@@ -84,12 +87,15 @@ struct server *server_free(struct server *server) {
                 waiters_stop(server->site.waiters);
         if (server->site.events)
                 events_stop(server->site.events);
+        if (server->site.history)
+                history_site_stop(server->site.history);
         for (struct listener *listener = server->site.listeners; listener; listener = next) {
                 next = listener->next;
                 listener_free(listener);
         }
         waiters_free(server->site.waiters);
         events_free(server->site.events);
+        history_site_free(server->site.history);
         canned_free(server->site.all_ready);
         buffer_deinit(&server->site.body);
         sd_event_unref(server->site.event);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct server;
+struct store;
 
 /* What may be asked on a socket. */
 enum access {
@@ -34,6 +35,7 @@ struct server_hooks {
         /* GET /metrics. NULL: nothing is known. */
         void (*facts)(void *userdata, struct server_facts *ret_facts);
         void *userdata;
+        struct store *store; /* NULL: there is no history. It must outlive the server */
 };
 
 /* Observes ENGINE, which must outlive it. */

@@ -9,6 +9,7 @@
 #include "serve/listen.h"
 
 struct events;
+struct history_site;
 struct waiters;
 
 /* One address on which is listened. */
@@ -27,6 +28,7 @@ struct site {
         struct server_hooks hooks;
         struct waiters *waiters;
         struct events *events;
+        struct history_site *history;
         struct canned *all_ready; /* the answer of /readyz when nothing is wrong */
         struct buffer body;       /* composed in, one answer at a time; its memory is kept */
         uint64_t changes;         /* grows with each event */
@@ -44,7 +46,7 @@ struct request {
         struct exchange *exchange;
         enum access access;
         const char *name;      /* NAME of the path, or NULL */
-        struct target *target; /* of that name */
+        struct target *target; /* of that name; NULL where a name may be of the past */
         uint64_t id;           /* ID of the path */
         struct query query;
 };

@@ -54,6 +54,7 @@ static void count(struct target *t, const struct attempt *attempt, enum reason r
         enum reason_class class = reason_class(reason);
 
         t->attempts[attempt->check][class]++;
+        t->wake_attempts += t->waking && attempt->check == CHECK_LOGIN;
         if (reason == REASON_NONE) {
                 if (attempt->check != CHECK_DOOR)
                         t->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;

@@ -81,6 +81,7 @@ struct target {
         bool waking;
         bool wake_from_evidence;       /* begun where the database was not known to be awake */
         uint64_t wake_began_boot_usec; /* the first attempt of the wake */
+        unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
         uint64_t wakes;

@@ -315,6 +315,9 @@ static inline void stub_check(struct engine *engine, struct target *target, enum
                 (void)text_copy(attempt.detail, sizeof(attempt.detail), "raw words of the server");
         target_begin(target, CHECK_LOGIN, attempt.id, began);
         target_finish(target, &attempt, false, now, &edges);
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->attempted)
+                        o->attempted(o->userdata, target, &attempt);
         stub_settle(engine, target, previous, &edges);
 }
 

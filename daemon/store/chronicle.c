@@ -110,6 +110,11 @@ static int put_state(struct chronicle *chronicle, uint64_t id, const struct happ
         return sqlite_step(put);
 }
 
+/* What was down when a daemon ended is not known to be up when the next one has not found out yet. */
+static bool tells_nothing(const struct happening *happening) {
+        return happening->state == STATE_UNKNOWN && happening->previous == STATE_UNKNOWN && happening->reason != REASON_PAUSED;
+}
+
 static int put_outage(struct chronicle *chronicle, uint64_t id, const struct happening *happening) {
         bool begins = state_is_outage(happening->state);
         struct sqlite_statement *put = chronicle->statements[begins ? BEGIN_OUTAGE : END_OUTAGE];
@@ -147,7 +152,7 @@ int chronicle_tell(struct chronicle *chronicle, const struct happening *happenin
         switch (happening->kind) {
         case HAPPENING_STATE:
                 r = put_state(chronicle, id, happening);
-                return r < 0 ? r : put_outage(chronicle, id, happening);
+                return r < 0 || tells_nothing(happening) ? r : put_outage(chronicle, id, happening);
         case HAPPENING_WAKE:
                 return put_wake(chronicle, id, happening);
         }

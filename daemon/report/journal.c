@@ -126,12 +126,10 @@ static void write_message(struct buffer *message, const struct event *event, con
         if (other)
                 buffer_printf(message, " (was %s)", state_name(event->previous));
         buffer_append_string(message, ": ");
-        if (event->reason != REASON_NONE)
-                buffer_append_string(message, reason_info(event->reason)->sentence);
-        else if (event->state == STATE_AWAKE)
+        if (event->reason == REASON_NONE && event->state == STATE_AWAKE)
                 write_answered(message, event, wake);
         else
-                buffer_append_string(message, state_sentence(event->state));
+                buffer_append_string(message, state_explain(event->state, event->reason));
 }
 
 /* The end of trouble is worth as much as a notice; waking up and falling asleep are everyday life. */

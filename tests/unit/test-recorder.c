@@ -20,7 +20,7 @@ static int begin(void **state) {
         (void)snprintf(path, sizeof(path), "%s/history.db", top);
         assert_int_equal(sd_event_new(&event), 0);
         engine = stub_new();
-        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){UINT64_C(100000000), USEC_INFINITY}, &store), 0);
         assert_int_equal(recorder_new(event, engine, store, &recorder), 0);
         return 0;
 }
@@ -46,7 +46,7 @@ static bool kept(const char *name, struct memory *ret_memory) {
         struct store *other = NULL;
         bool answer;
 
-        assert_int_equal(store_open(path, UINT64_C(100000000), &other), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){UINT64_C(100000000), USEC_INFINITY}, &other), 0);
         answer = store_recall(other, name, ret_memory);
         assert_null(store_close(other, 30 * SEC));
         return answer;
@@ -80,7 +80,7 @@ static void what_changed_is_written_within_a_second(void **state) {
         assert_true(kept("a", &memory));
         assert_int_equal(memory.state, STATE_AWAKE);
         assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
-        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){UINT64_C(100000000), USEC_INFINITY}, &store), 0);
 }
 
 static void many_changes_are_one_turn_and_none_is_none(void **state) {
@@ -130,7 +130,7 @@ static void hundreds_are_written_and_none_is_forgotten(void **state) {
                 ;
         assert_int_equal(store_flush(store, 30 * SEC), 0);
         store = store_close(store, 30 * SEC);
-        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){UINT64_C(100000000), USEC_INFINITY}, &store), 0);
         for (unsigned i = 0; i < STUB_TARGETS_MAX; i++) {
                 (void)snprintf(name, sizeof(name), "db-%u", i);
                 assert_true(store_recall(store, name, &memory));
@@ -174,7 +174,7 @@ static void leases_with_a_time_limit_are_kept_and_no_others(void **state) {
         assert_int_equal(lease_take(engine, a, &timed, &refusal, &second), 0);
         wanted = second->record;
         close_all();
-        assert_int_equal(store_open(path, UINT64_C(100000000), &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){UINT64_C(100000000), USEC_INFINITY}, &store), 0);
         assert_int_equal(store_each_lease(store, take_lease, &found), 0);
         assert_int_equal(found.id, wanted.id);
         assert_string_equal(found.owner, "cron");

@@ -72,7 +72,7 @@ static unsigned said(const char *text) {
 
 static void open_store(void) {
         assert_null(store);
-        assert_int_equal(store_open(path, MAX_BYTES, &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &store), 0);
 }
 
 static void close_store(void) {
@@ -315,7 +315,7 @@ static void nobody_else_can_read_it(void **state) {
 
 /* Puts, and says each number that is surely in the file. */
 static void put_until_killed(int fd) {
-        if (store_open(path, MAX_BYTES, &store) < 0)
+        if (store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &store) < 0)
                 _exit(1);
         for (uint64_t i = recalled("a") + 1;; i++) {
                 struct memory memory = little_memory(i);
@@ -598,7 +598,7 @@ static void a_second_daemon_does_not_get_it(void **state) {
         open_store();
         put("a", &memory);
         flush();
-        assert_int_equal(store_open(path, MAX_BYTES, &second), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &second), 0);
         assert_int_equal(store_health(second, sentence, sizeof(sentence)), STORE_LOCKED);
         assert_int_equal(said("The history is off"), 1);
         memory.generation = 6;
@@ -792,7 +792,7 @@ static void it_never_grows_past_its_size(void **state) {
         char name[64];
 
         (void)state;
-        assert_int_equal(store_open(path, 1000000, &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){1000000, USEC_INFINITY}, &store), 0);
         while (health() == STORE_GOOD) {
                 for (unsigned i = 0; i < 10; i++) {
                         struct memory memory = some_memory(++n);
@@ -807,7 +807,7 @@ static void it_never_grows_past_its_size(void **state) {
         assert_true(size_with_its_log() > 500000);
         assert_int_equal(said("The history is off"), 1);
         /* A reload allows more. */
-        store_limit(store, 4 * n * 20000);
+        store_limit(store, &(struct store_bounds){4 * n * 20000, USEC_INFINITY});
         flush();
         assert_int_equal(health(), STORE_GOOD);
         close_store();

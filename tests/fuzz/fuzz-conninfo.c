@@ -1,8 +1,8 @@
 /*
  * Conninfos as applications write them, read by us and by libpq itself.
  *
- * Beyond "nothing crashes": what both take means the same to both; a refusal is told, once; no complaint holds the word that stands in every
- * password of the seeds; what became of a text that is taken is complete, or told to be wrong.
+ * Beyond "nothing crashes": what both take means the same to both; a refusal is told, once; no complaint holds the word that stands in
+ * every password of the seeds; what became of a text that is taken is complete, or told to be wrong.
  */
 #include "fuzz.h"
 
@@ -24,10 +24,10 @@ const struct fuzz_text fuzz_seeds[] = {
 };
 
 const struct fuzz_text fuzz_pieces[] = {
-        {"%", 0},  {"%00", 0}, {"%zz", 0}, {"@", 0},  {":", 0},  {"/", 0}, {"?", 0},       {"&", 0},    {"=", 0},        {"[", 0},
-        {"]", 0},  {",", 0},   {"'", 0},   {"\\", 0}, {" ", 0},  {"\n", 0}, {"+", 0},       {"#", 0},    {"ssl=true", 0}, {"&ssl=", 0},
-        {"://", 0}, {"\xff", 0}, {"sslmode=", 0}, {"&timeout=1", 0}, {"&host=a,b", 0}, {"service=x", 0},
-        {NULL, 0},
+        {"%", 0},    {"%00", 0},      {"%zz", 0},        {"@", 0},         {":", 0},         {"/", 0},     {"?", 0},
+        {"&", 0},    {"=", 0},        {"[", 0},          {"]", 0},         {",", 0},         {"'", 0},     {"\\", 0},
+        {" ", 0},    {"\n", 0},       {"+", 0},          {"#", 0},         {"ssl=true", 0},  {"&ssl=", 0}, {"://", 0},
+        {"\xff", 0}, {"sslmode=", 0}, {"&timeout=1", 0}, {"&host=a,b", 0}, {"service=x", 0}, {NULL, 0},
 };
 
 static void check(bool condition, const char *what) {

@@ -16,17 +16,29 @@
 const struct fuzz_text fuzz_seeds[] = {
         {"DATABASE_URL=postgresql+asyncpg://u:" SECRET "@h:5432/d?ssl=require&prepared_statement_cache_size=0\n", 0},
         {"# the database\nexport POSTGRES_USER=app\nPOSTGRES_PASSWORD='" SECRET "' # comment\nPOSTGRES_HOST = db\nPOSTGRES_PORT=5432\n"
-         "POSTGRES_DATABASE_NAME=\"app\"\n", 0},
+         "POSTGRES_DATABASE_NAME=\"app\"\n",
+         0},
         {"A=1\r\nB=\"${A}${A:-x}\\n\\\"\"\r\n'C D'='\\'${B}'\rE\n=F\n", 0},
-        {"\xEF\xBB\xBF" "A=\"more\nthan one\nline\" \nB=${A}${A}${A}\n", 0},
+        {"\xEF\xBB\xBF"
+         "A=\"more\nthan one\nline\" \nB=${A}${A}${A}\n",
+         0},
         {"P=${P:-" SECRET "}\nQ=\"" SECRET "\nR='" SECRET "\n", 0},
         {NULL, 0},
 };
 
 const struct fuzz_text fuzz_pieces[] = {
-        {"\"", 0},   {"'", 0},     {"\\", 0},       {"\n", 0},      {"\r\n", 0}, {"\r", 0}, {"=", 0},         {"#", 0},
-        {" #", 0},   {"export ", 0}, {"${", 0},     {"}", 0},       {":-", 0},   {"${A}", 0}, {"\xC2\xA0", 0}, {"\xE2\x80\xA8", 0},
-        {"\x1c", 0}, {"\0", 1},    {"\xff", 0},     {"\xEF\xBB\xBF", 0}, {"\t", 0}, {"A=${A}${A}\n", 0}, {"\\\"", 0}, {"\\'", 0},
+        {"\"", 0},       {"'", 0},
+        {"\\", 0},       {"\n", 0},
+        {"\r\n", 0},     {"\r", 0},
+        {"=", 0},        {"#", 0},
+        {" #", 0},       {"export ", 0},
+        {"${", 0},       {"}", 0},
+        {":-", 0},       {"${A}", 0},
+        {"\xC2\xA0", 0}, {"\xE2\x80\xA8", 0},
+        {"\x1c", 0},     {"\0", 1},
+        {"\xff", 0},     {"\xEF\xBB\xBF", 0},
+        {"\t", 0},       {"A=${A}${A}\n", 0},
+        {"\\\"", 0},     {"\\'", 0},
         {NULL, 0},
 };
 
@@ -73,7 +85,8 @@ static void check_line_ends(const struct dotenv *dotenv, const char *text, size_
                 return;
         for (size_t i = 0; i < size; i++)
                 buffer_append(&other, text[i] == '\n' ? "\r\n" : text + i, text[i] == '\n' ? 2 : 1);
-        if (buffer_finish(&other) == 0 && other.size <= DOTENV_BYTES_MAX && read_text(&again, other.data ? other.data : "", other.size, true) == 0)
+        if (buffer_finish(&other) == 0 && other.size <= DOTENV_BYTES_MAX &&
+            read_text(&again, other.data ? other.data : "", other.size, true) == 0)
                 check(is_same(dotenv, &again, true), "other line ends mean something else");
         dotenv_deinit(&again);
         buffer_deinit(&other);

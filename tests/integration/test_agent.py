@@ -52,7 +52,8 @@ def test_each_connection_gets_one_line_about_whom_it_names(make_daemon, cluster,
         daemon.wait_state("gone", "down")
         for line, answer in ((b"main\n", "up 100%\n"), (b"main\r\n", "up 100%\n"), (b" main \n", "up 100%\n"), (b"accept=asleep main\n", "up 100%\n"),
                              (b"gone\n", "down #tcp.refused\n"), (b"main\nrubbish", "up 100%\n"), (b"\n", "down #gone tcp.refused\n"),
-                             (b"nobody\n", "down #no such database\n"), (b"GET / HTTP/1.1\r\n\r\n", "down #agent-send is NAME, accept=asleep, or both\n"),
+                             (b"nobody\n", "down #no such database\n"),
+                             (b"GET / HTTP/1.1\r\n\r\n", "down #agent-send is NAME, accept=asleep, or both\n"),
                              (b"main gone\n", "down #agent-send is NAME, accept=asleep, or both\n"),
                              (b"x" * 5000, "down #agent-send is NAME, accept=asleep, or both\n")):
             if len(line) > 1000:

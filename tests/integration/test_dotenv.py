@@ -84,7 +84,8 @@ CORPUS = {
     "a URL": "DATABASE_URL=postgresql+psycopg2://u:p%40ss@h:5432/d?sslmode=require&channel_binding=require\n",
     "a URL in quotes": "DATABASE_URL='postgres://u:p@h/d?options=-c%20a%3Db'\nX=\"${DATABASE_URL}\"\n",
     "a URL put together": ("POSTGRES_USER=u\nPOSTGRES_PASSWORD=p#w$1\nPOSTGRES_HOST=h\nPOSTGRES_PORT=5432\nPOSTGRES_DATABASE_NAME=d\n"
-                           "DATABASE_URL=postgresql://${POSTGRES_USER}:${POSTGRES_PASSWORD}@${POSTGRES_HOST}:${POSTGRES_PORT:-5432}/${POSTGRES_DATABASE_NAME}\n"),
+                           "AT=${POSTGRES_USER}:${POSTGRES_PASSWORD}@${POSTGRES_HOST}:${POSTGRES_PORT:-5432}\n"
+                           "DATABASE_URL=postgresql://${AT}/${POSTGRES_DATABASE_NAME}\n"),
     "equals signs": "A==\nB=a=b=c\nC='='\n",
     "wide spaces": "A\u00a0=\u00a01\u00a0\nB=x\u2003# y\n\u3000C=2\nD='3'\u2009\nE=a\u00a0b\n",
     "line separators": "A=1\u2028B=2\nC=3\x0bD=4\nE=5\x0cF=6\nG=7\x85H=8\nI=9\x1cJ\n",

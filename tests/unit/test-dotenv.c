@@ -67,7 +67,9 @@ static void values_are_read(void **state) {
         expect("B=1\n", "A", NULL, "");
         expect("X=1\nA='${X}${Y:-2}${Z}'\n", "A", "12", "");
         expect("A=${X}\nX=1\n", "A", "", "");
-        expect("\xEF\xBB\xBF" "A=1\n", "A", "1", "");
+        expect("\xEF\xBB\xBF"
+               "A=1\n",
+               "A", "1", "");
         expect("A=\"one\r\ntwo\"\r", "A", "one\ntwo", "");
 }
 
@@ -120,7 +122,9 @@ static void what_is_no_text_is_refused(void **state) {
         (void)state;
         expect_refusal("A=1\nB=\xff\n", 7, ".env:2: error: this line is not UTF-8; expected a text file in UTF-8\n");
         expect_refusal("A=1\r\n\r\0B=2\n", 11, ".env:3: error: a NUL byte stands here; expected a text file in UTF-8\n");
-        expect_refusal("\xFF\xFE" "A\0", 4, ".env:1: error: this line is not UTF-8; expected a text file in UTF-8\n");
+        expect_refusal("\xFF\xFE"
+                       "A\0",
+                       4, ".env:1: error: this line is not UTF-8; expected a text file in UTF-8\n");
 }
 
 static void nothing_grows_without_bound(void **state) {

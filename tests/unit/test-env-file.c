@@ -4,8 +4,8 @@
 #include "conf/option.h"
 
 #define CONFIG(more) "databases = ( { name = \"main\"; env_file = \"@/app.env\"; " more "} );\n"
-#define ALL_PARTS                                                                                                     \
-        "POSTGRES_USER=app\nPOSTGRES_PASSWORD=geheim\nPOSTGRES_HOST=db.example.com\nPOSTGRES_PORT=6432\n"             \
+#define ALL_PARTS \
+        "POSTGRES_USER=app\nPOSTGRES_PASSWORD=geheim\nPOSTGRES_HOST=db.example.com\nPOSTGRES_PORT=6432\n" \
         "POSTGRES_DATABASE_NAME=shop\n"
 
 static const struct database_config *database(struct fixture *f) {
@@ -44,7 +44,8 @@ static void test_urls_in_use(void **state) {
                 {"postgres://u:geheim@h/d", "h", "5432", "u", "d", "(null)", "geheim"},
                 {"postgresql://u:geheim@h:6432/d", "h", "6432", "u", "d", "(null)", "geheim"},
                 {"postgresql+psycopg2://u:geheim@h/d", "h", "5432", "u", "d", "(null)", "geheim"},
-                {"postgresql+psycopg://u:geheim@h/d?sslmode=verify-full&sslrootcert=/dev/null", "h", "5432", "u", "d", "verify-full", "geheim"},
+                {"postgresql+psycopg://u:geheim@h/d?sslmode=verify-full&sslrootcert=/dev/null", "h", "5432", "u", "d", "verify-full",
+                 "geheim"},
                 {"postgresql+asyncpg://u:geheim@h/d?ssl=require", "h", "5432", "u", "d", "require", "geheim"},
                 {"postgresql://u:geheim@h/d?ssl=prefer", "h", "5432", "u", "d", "prefer", "geheim"},
                 {"postgresql+pg8000://u:geheim@h/d?ssl=True", "h", "5432", "u", "d", "require", "geheim"},
@@ -52,7 +53,8 @@ static void test_urls_in_use(void **state) {
                 {"'postgresql://u%40x:ge%23he%2Fim%3A%25@h/d%20e'", "h", "5432", "u@x", "d e", "(null)", "ge#he/im:%"},
                 {"\"postgres://u:geheim@ep-cool-1.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require\"",
                  "ep-cool-1.eu-central-1.aws.neon.tech", "5432", "u", "neondb", "require", "geheim"},
-                {"postgresql://u:geheim@:5432/d?host=/cloudsql/project:region:name", "/cloudsql/project:region:name", "5432", "u", "d", "(null)", "geheim"},
+                {"postgresql://u:geheim@:5432/d?host=/cloudsql/project:region:name", "/cloudsql/project:region:name", "5432", "u", "d",
+                 "(null)", "geheim"},
                 {"postgresql://u:geheim@[::1]:5433/d", "::1", "5433", "u", "d", "(null)", "geheim"},
                 {"host=h user=u password=geheim dbname=d sslmode=allow", "h", "5432", "u", "d", "allow", "geheim"},
         };
@@ -75,18 +77,32 @@ static void test_urls_in_use(void **state) {
 static void test_parameters_of_drivers(void **state) {
         struct fixture *f = *state;
 
-        expect_good(f, CONFIG(""),
-                    "\nDATABASE_URL=postgresql+asyncpg://u:geheim@h/d?prepared_statement_cache_size=0&sslmode=require&server_settings=x&zzz_geheim=1\n",
-                    "app.env:2: warning: DATABASE_URL: the parameter prepared_statement_cache_size is ignored: it is a driver's, and libpq "
-                    "does not know it\n"
-                    "app.env:2: warning: DATABASE_URL: the parameter server_settings is ignored: it is a driver's, and libpq does not know it\n"
-                    "app.env:2: warning: DATABASE_URL: the parameter at character 101 is ignored: libpq does not know it\n");
+        expect_good(
+                f, CONFIG(""),
+                "\nDATABASE_URL=postgresql+asyncpg://u:geheim@h/"
+                "d?prepared_statement_cache_size=0&sslmode=require&server_settings=x&zzz_geheim=1\n",
+                "app.env:2: warning: DATABASE_URL: the parameter prepared_statement_cache_size is ignored: it is a driver's, and libpq "
+                "does not know it\n"
+                "app.env:2: warning: DATABASE_URL: the parameter server_settings is ignored: it is a driver's, and libpq does not know it\n"
+                "app.env:2: warning: DATABASE_URL: the parameter at character 101 is ignored: libpq does not know it\n");
         assert_string_equal(value(f, "sslmode"), "require");
+        /* A conninfo of ours is as strict as libpq, unless its scheme names a driver. */
+        expect_good(f,
+                    "databases = ( { name = \"main\"; conninfo = \"postgresql+asyncpg://u@h/d?ssl=require&statement_cache_size=0\"; } );\n",
+                    "",
+                    "pgwaked.conf:1: warning: conninfo: the parameter statement_cache_size is ignored: it is a driver's, and libpq does "
+                    "not know it\n");
+        assert_string_equal(value(f, "sslmode"), "require");
+        expect_bad(f, "databases = ( { name = \"main\"; conninfo = \"postgresql://u@h/d?statement_cache_size=0\"; } );\n", "",
+                   "pgwaked.conf:1: error: conninfo: unknown keyword at character 20; expected one of libpq's (a value with spaces needs "
+                   "quotes, and in a "
+                   "URI special characters are written %XX)\n");
         /* One that is nearly known must not be lost: the connection would be another one than was meant. */
         expect_bad(f, CONFIG(""), "DATABASE_URL=postgres://u:geheim@h/d?sslmod=require\n",
                    "app.env:1: error: DATABASE_URL: unknown keyword at character 25, did you mean sslmode?\n");
         expect_bad(f, CONFIG(""), "DATABASE_URL=postgres://u:geheim@h/d?ssl=geheim\n",
-                   "app.env:1: error: DATABASE_URL: sslmode has a value that libpq does not know; expected one of disable, allow, prefer, require, "
+                   "app.env:1: error: DATABASE_URL: sslmode has a value that libpq does not know; expected one of disable, allow, prefer, "
+                   "require, "
                    "verify-ca, verify-full\n");
 }
 
@@ -100,7 +116,9 @@ static void test_parts(void **state) {
         assert_string_equal(value(f, "dbname"), "shop");
         assert_string_equal(database(f)->conninfo->password, "geheim");
         /* No URL: what is in them means nothing. */
-        expect_good(f, CONFIG(""), "POSTGRES_USER=a@b\nPOSTGRES_PASSWORD='ge%40heim:/@ '\nPOSTGRES_HOST=/run/postgresql\nPOSTGRES_DATABASE_NAME=a/b?c=d\n", "");
+        expect_good(f, CONFIG(""),
+                    "POSTGRES_USER=a@b\nPOSTGRES_PASSWORD='ge%40heim:/@ '\nPOSTGRES_HOST=/run/postgresql\nPOSTGRES_DATABASE_NAME=a/b?c=d\n",
+                    "");
         assert_string_equal(value(f, "user"), "a@b");
         assert_string_equal(value(f, "dbname"), "a/b?c=d");
         assert_string_equal(value(f, "port"), "5432");
@@ -112,7 +130,8 @@ static void test_parts(void **state) {
 static void test_the_url_wins(void **state) {
         struct fixture *f = *state;
 
-        expect_good(f, CONFIG(""), ALL_PARTS "DATABASE_URL=postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@${POSTGRES_HOST}:${POSTGRES_PORT}/shop\n", "");
+        expect_good(f, CONFIG(""),
+                    ALL_PARTS "DATABASE_URL=postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@${POSTGRES_HOST}:${POSTGRES_PORT}/shop\n", "");
         assert_string_equal(value(f, "port"), "6432");
         expect_good(f, CONFIG(""), ALL_PARTS "DATABASE_URL=postgres://app:other@db.example.com:6432/other\n",
                     "app.env:2: warning: POSTGRES_PASSWORD: it is not read, and says something else than DATABASE_URL, which is\n"
@@ -124,13 +143,16 @@ static void test_what_is_missing_is_listed(void **state) {
         struct fixture *f = *state;
 
         expect_bad(f, CONFIG(""), "",
-                   "app.env: error: DATABASE_URL is missing, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, POSTGRES_DATABASE_NAME; "
+                   "app.env: error: DATABASE_URL is missing, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, "
+                   "POSTGRES_DATABASE_NAME; "
                    "expected the one or the others there, or other names by env_names\n");
         expect_bad(f, CONFIG(""), "DATABASE_URL=\n",
-                   "app.env: error: DATABASE_URL is empty, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, POSTGRES_DATABASE_NAME; "
+                   "app.env: error: DATABASE_URL is empty, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, "
+                   "POSTGRES_DATABASE_NAME; "
                    "expected the one or the others there, or other names by env_names\n");
         expect_bad(f, CONFIG(""), "POSTGRES_USER=app\nPOSTGRES_SERVER=h\nPOSTGRES_PORT=geheim\nPOSTGRES_PASSWORD\nPOSTGRES_DB=shop\n",
-                   "app.env: error: POSTGRES_PASSWORD, POSTGRES_HOST (POSTGRES_SERVER stands there), POSTGRES_DATABASE_NAME (POSTGRES_DB stands "
+                   "app.env: error: POSTGRES_PASSWORD, POSTGRES_HOST (POSTGRES_SERVER stands there), POSTGRES_DATABASE_NAME (POSTGRES_DB "
+                   "stands "
                    "there) are missing or empty; expected them there, or other names by env_names\n"
                    "app.env:3: error: POSTGRES_PORT: port is no port; expected a whole number from 1 to 65535\n");
         expect_bad(f, CONFIG(""), "POSTGRES_USER=app\nPOSTGRES_PASSWORD=geheim\nPOSTGRES_HOST=geheim@h\nPOSTGRES_PORT=99999\n",
@@ -140,7 +162,8 @@ static void test_what_is_missing_is_listed(void **state) {
         expect_bad(f, CONFIG(""), "\nDATABASE_URL=sqlite:///geheim.db\n",
                    "app.env:2: error: DATABASE_URL: this is no URI of PostgreSQL; expected postgresql://USER@HOST:PORT/DATABASE\n");
         expect_bad(f, CONFIG(""), "geheim\nDATABASE_URL='postgres://u:geheim@h/d\n",
-                   "app.env: error: DATABASE_URL is missing, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, POSTGRES_DATABASE_NAME; "
+                   "app.env: error: DATABASE_URL is missing, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, "
+                   "POSTGRES_DATABASE_NAME; "
                    "expected the one or the others there, or other names by env_names\n"
                    "app.env:2: warning: this line is not understood, and is skipped as python-dotenv skips it; expected NAME=value\n");
         expect_bad(f, CONFIG(""), "DATABASE_URL=postgres://u:geheim@h,i/d\n",
@@ -151,7 +174,8 @@ static void test_other_names(void **state) {
         struct fixture *f = *state;
 
         /* One .env of two databases. */
-        expect_good(f, CONFIG("env_names = { url = \"REPORTS_URL\"; }; "), ALL_PARTS "DATABASE_URL=postgres://a@one/x\nREPORTS_URL=postgres://b:geheim@two/y\n", "");
+        expect_good(f, CONFIG("env_names = { url = \"REPORTS_URL\"; }; "),
+                    ALL_PARTS "DATABASE_URL=postgres://a@one/x\nREPORTS_URL=postgres://b:geheim@two/y\n", "");
         assert_string_equal(value(f, "host"), "two");
         expect_good(f, CONFIG("env_names = { host = \"DB_HOST\"; database = \"DB_NAME\"; }; "),
                     ALL_PARTS "DATABASE_URL=postgres://a@one/x\nDB_HOST=three\nDB_NAME=z\n", "");
@@ -159,7 +183,8 @@ static void test_other_names(void **state) {
         assert_string_equal(value(f, "dbname"), "z");
         assert_string_equal(value(f, "user"), "app");
         expect_bad(f, CONFIG("env_names = { host = \"DB_HOST\"; }; "), "DATABASE_URL=postgres://a:geheim@one/x\n",
-                   "app.env: error: POSTGRES_USER, POSTGRES_PASSWORD, DB_HOST, POSTGRES_DATABASE_NAME are missing or empty; expected them there, or "
+                   "app.env: error: POSTGRES_USER, POSTGRES_PASSWORD, DB_HOST, POSTGRES_DATABASE_NAME are missing or empty; expected them "
+                   "there, or "
                    "other names by env_names\n");
         expect_bad(f, CONFIG("env_names = { url = \"REPORTS_URL\"; }; "), ALL_PARTS,
                    "app.env: error: REPORTS_URL is missing or empty; expected it there, or other names by env_names\n");
@@ -168,8 +193,10 @@ static void test_other_names(void **state) {
 static void test_keys(void **state) {
         struct fixture *f = *state;
 
-        expect_bad(f, CONFIG("conninfo = \"host=h\"; "), ALL_PARTS, "pgwaked.conf:1: error: env_file: conninfo stands beside it; expected one of the two\n");
-        expect_bad(f, CONFIG("service = \"s\"; "), ALL_PARTS, "pgwaked.conf:1: error: env_file: service stands beside it; expected one of the two\n");
+        expect_bad(f, CONFIG("conninfo = \"host=h\"; "), ALL_PARTS,
+                   "pgwaked.conf:1: error: env_file: conninfo stands beside it; expected one of the two\n");
+        expect_bad(f, CONFIG("service = \"s\"; "), ALL_PARTS,
+                   "pgwaked.conf:1: error: env_file: service stands beside it; expected one of the two\n");
         expect_bad(f, "databases = ( { name = \"main\"; conninfo = \"host=h\"; env_names = { url = \"X\"; }; } );\n", "",
                    "pgwaked.conf:1: error: env_names.url: nothing is read by this name; expected env_file beside it\n");
         expect_bad(f, CONFIG("env_names = { url = \"postgres://u:geheim@h\"; }; "), ALL_PARTS,
@@ -178,7 +205,8 @@ static void test_keys(void **state) {
                    "pgwaked.conf:1: error: env_file: this path does not begin with \"/\"; expected an absolute path in quotes\n");
         expect_bad(f, "databases = ( { name = \"main\"; env_file = \"@/none.env\"; } );\n", "",
                    "pgwaked.conf:1: error: env_file: the file cannot be read: No such file or directory\n");
-        expect_good(f, "defaults = { env_names = { url = \"X\"; }; };\ndatabases = ( { name = \"main\"; conninfo = \"host=h\"; } );\n", "", "");
+        expect_good(f, "defaults = { env_names = { url = \"X\"; }; };\ndatabases = ( { name = \"main\"; conninfo = \"host=h\"; } );\n", "",
+                    "");
         expect_good(f, "defaults = { env_names = { url = \"X\"; }; };\n" CONFIG(""), "X=postgres://u@x/d\n", "");
         assert_string_equal(value(f, "host"), "x");
 }
@@ -201,8 +229,8 @@ static void test_who_may_read_it(void **state) {
                 mode_t mode;
                 bool has_password, is_good;
         } cases[] = {
-                {0400, true, true},  {0600, true, true},   {0640, true, true},   {0660, true, true},
-                {0644, true, false}, {0644, false, true},  {0602, false, false}, {0666, true, false},
+                {0400, true, true},  {0600, true, true},  {0640, true, true},   {0660, true, true},
+                {0644, true, false}, {0644, false, true}, {0602, false, false}, {0666, true, false},
         };
         struct fixture *f = *state;
         char expected[256];

@@ -8,6 +8,10 @@ const char *describe_reason(enum reason reason) {
         return reason == REASON_NONE ? NULL : reason_slug(reason);
 }
 
+const char *describe_advice(enum reason reason) {
+        return reason == REASON_NONE ? NULL : reason_info(reason)->advice;
+}
+
 uint64_t describe_age_usec(const struct target *target, struct instant now) {
         return target->evidence_boot_usec == 0 ? USEC_INFINITY : usec_sub(now.boot_usec, target->evidence_boot_usec);
 }

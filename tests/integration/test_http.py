@@ -21,8 +21,8 @@ ROW = [("a", "5000000"), ("b", "1760000000000000"), ("c", "f"), ("d", "150018"),
 QUIET = {"policy": "observe", "door_interval": "0s", "attempt_timeout": "10s"}  # never asks anything by itself
 
 STATUS_KEYS = {
-    "name", "state", "ready", "reason", "message", "since", "age_seconds", "fresh_until", "generation", "policy", "provider", "endpoint",
-    "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", "awake_on_our_demand_seconds",
+    "name", "state", "ready", "reason", "message", "advice", "since", "age_seconds", "fresh_until", "generation", "policy", "provider",
+    "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", "awake_on_our_demand_seconds",
     "budget", "demand", "leases", "next_check"}
 VERDICT_KEYS = {"name", "ready", "state", "reason", "message", "age_seconds", "expected_ready_in_seconds"}
 EVENT_KEYS = {"sequence", "kind", "at", "database", "state", "previous", "reason", "message", "ready", "generation", "latency_seconds", "cause",

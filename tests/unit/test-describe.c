@@ -31,8 +31,8 @@ static void has_exactly(json_t *json, const char *const *keys, size_t n) {
 
 /* clang-format off */
 #define KEYS \
-        "name", "state", "ready", "reason", "message", "since", "age_seconds", "fresh_until", "generation", "policy", "provider", \
-        "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", \
+        "name", "state", "ready", "reason", "message", "advice", "since", "age_seconds", "fresh_until", "generation", "policy", \
+        "provider", "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", \
         "awake_on_our_demand_seconds", "budget", "demand", "leases", "next_check"
 /* clang-format on */
 

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from rig.browser import DESK, PHONE, Browser, Keys, needs_browser
 from rig.daemon import Daemon
 from rig.edges import quick
+from rig.front import Front
 from rig.patience import patient, until
 from rig.ports import Port
 from rig.unixhttp import Answer
@@ -17,20 +19,13 @@ from rig.unixhttp import Answer
 ROW = [("a", "5000000000"), ("b", "1760000000000000"), ("c", "f"), ("d", "150018"), ("e", "off")]
 QUIET = {"policy": "observe", "door_interval": "0s"}  # never asks anything by itself
 MANY = 500
-FILTER_MS = 150  # for one key in the search field, with 500 databases
+FILTER_MS = 300  # for one key in the search field, with 500 databases; some 100 on two slow cores
 EVIL = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'`${1}"
-
-selenium = pytest.importorskip("selenium", reason="no python3-selenium")
-from rig import browser as rig_browser  # noqa: E402  pylint: disable=wrong-import-position
-from rig.browser import DESK, PHONE, Keys  # noqa: E402  pylint: disable=wrong-import-position
-from rig.front import Front  # noqa: E402  pylint: disable=wrong-import-position
-
-needs_browser = pytest.mark.skipif(not (rig_browser.CHROMIUM.exists() and rig_browser.DRIVER.exists()), reason="no chromium or chromium-driver")
 
 
 @pytest.fixture(name="one_browser", scope="module")
 def start_browser(tmp_path_factory):
-    browser = rig_browser.Browser(tmp_path_factory.mktemp("chromium"))
+    browser = Browser(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.close()
 
@@ -198,7 +193,7 @@ def test_a_database_is_seen_going_asleep_waking_awake_and_down_without_a_reload(
     browser.wait_text("#detail .plain", "Ready in about")
     browser.picture("live-waking")
     browser.wait_text("#detail .verdict", "Awake")
-    browser.wait_text("#detail .aside", "wake")
+    browser.wait_text("#detail", "half within")
     nap.command("refuse on")
     nap.command("suspend now")
     daemon.get("/wake/main", method="POST")
@@ -341,7 +336,7 @@ def test_five_hundred_databases_stay_quick(browser, make_daemon, port):
         assert browser.run("return document.querySelectorAll('.row').length") == MANY
         browser.like(DESK)
         browser.picture("many", whole=False)
-        took = browser.run("""
+        rounds = [browser.run("""
             const field = document.querySelector("#search"), took = [];
             for (const text of ["d", "db-", "db-4", "db-49", "db-499", ""]) {
                 const begun = performance.now();
@@ -350,7 +345,8 @@ def test_five_hundred_databases_stay_quick(browser, make_daemon, port):
                 document.body.offsetHeight;
                 took.push(performance.now() - begun);
             }
-            return took;""")
+            return took;""") for _ in range(5)]
+        took = [min(times) for times in zip(*rounds)]  # the machine has other work, which is none of the page's
         browser.press("/", *"db-499")
         assert browser.count(".row") == 1 and browser.text("#shown") == f"1 of {MANY} shown"
         browser.press(Keys.ESCAPE)
@@ -509,7 +505,7 @@ def test_light_dark_and_on_a_phone(browser, make_daemon, make_fake, make_nap):
             grounds[theme] = browser.run("return getComputedStyle(document.documentElement).backgroundColor")
             assert_no_sideways(browser)
             browser.picture(f"list-{theme}")
-            for name in ("accounts", "crm-production"):
+            for name in ("accounts", "crm-production", "main"):
                 browser.open(front.url + "#" + name)
                 browser.wait_text("#detail", "Available 94.31 %")
                 assert_no_sideways(browser)

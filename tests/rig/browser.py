@@ -4,16 +4,24 @@ import base64
 import os
 from pathlib import Path
 
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.chrome.service import Service
+import pytest
 
 from rig.daemon import built
 from rig.patience import patient, until
 
+try:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+except ImportError:
+    webdriver = Keys = None
+
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 DESK, PHONE = (1280, 900), (360, 740)
+
+needs_browser = pytest.mark.skipif(not (webdriver and CHROMIUM.exists() and DRIVER.exists()),
+                                   reason="wants chromium, chromium-driver and python3-selenium")
 
 
 def artefacts() -> Path:
@@ -126,4 +134,4 @@ class Browser:
         return path
 
 
-__all__ = ["Browser", "CHROMIUM", "DESK", "DRIVER", "Keys", "PHONE", "artefacts"]
+__all__ = ["Browser", "CHROMIUM", "DESK", "DRIVER", "Keys", "PHONE", "artefacts", "needs_browser"]

@@ -1,4 +1,4 @@
-"""The page for people, in a real Chromium: what it shows of what happens, what it asks for, and how it is used. Pictures are left as artefacts."""
+"""The page for people, in a real Chromium: what it shows of what happens, whom it asks, how it is used. Pictures are left as artefacts."""
 
 import http.client
 import random
@@ -18,6 +18,7 @@ from rig.unixhttp import Answer
 
 ROW = [("a", "5000000000"), ("b", "1760000000000000"), ("c", "f"), ("d", "150018"), ("e", "off")]
 QUIET = {"policy": "observe", "door_interval": "0s"}  # never asks anything by itself
+SLEEPY = {"provider": "neon", "suspend_after": "0.5s", "door_interval": "300ms", "linger": "0s", "slow": "200ms"}
 MANY = 500
 FILTER_MS = 300  # for one key in the search field, with 500 databases; some 100 on two slow cores
 EVIL = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'`${1}"
@@ -83,7 +84,8 @@ def assert_no_sideways(browser) -> None:
 
 def test_it_is_served_on_every_door_with_headers_that_allow_nothing_else(make_daemon, port):
     daemon = make_daemon(settings=listen(port)).start()
-    for ask in (lambda method: tcp(port, "/", method), lambda method: daemon.get("/", "status", method), lambda method: daemon.get("/", "control", method)):
+    for ask in (lambda method: tcp(port, "/", method), lambda method: daemon.get("/", "status", method),
+                lambda method: daemon.get("/", "control", method)):
         answer, head = ask("GET"), ask("HEAD")
         assert (answer.status, head.status, head.body) == (200, 200, b"")
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -133,7 +135,7 @@ def test_it_loads_without_an_error_and_asks_nobody_but_its_daemon(browser, make_
     browser.wait_text("#detail-name", "main")
     browser.wait_text(".phase-key", "query")
     assert_console_is_clean(browser)
-    asked = browser.run("return [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')].map(e => e.name)")
+    asked = browser.run("return performance.getEntries().filter(each => each.initiatorType).map(each => each.name)")
     assert asked and {name.split("/", 3)[2] for name in asked} == {f"127.0.0.1:{port}"}, asked
 
 
@@ -176,8 +178,7 @@ def test_without_a_database_it_says_how_to_get_one_and_shows_it_when_it_comes(br
 @needs_browser
 def test_a_database_is_seen_going_asleep_waking_awake_and_down_without_a_reload(browser, make_nap, make_daemon, port):
     nap = make_nap(suspend_after=0.5, wake_delay=1.5)
-    daemon = make_daemon([quick("main", nap.conninfo(), provider="neon", suspend_after="0.5s", door_interval="300ms", linger="0s", slow="200ms",
-                                wake_at_start=False)], settings=listen(port)).start()
+    daemon = make_daemon([quick("main", nap.conninfo(), **SLEEPY, wake_at_start=False)], settings=listen(port)).start()
     browser.open(url(port))
     browser.wait_text("#link", "live")
     browser.run("window.stays = 1")
@@ -206,7 +207,8 @@ def test_a_database_is_seen_going_asleep_waking_awake_and_down_without_a_reload(
     browser.wait_text("#changes", "Down", 15)
     browser.picture("live-down")
     assert "Down" in browser.text(state("main"))
-    until(lambda: "main is down" in browser.run("return document.querySelector('#news').textContent"), 10, "told to a screen reader", every=0.1)
+    until(lambda: "main is down" in browser.run("return document.querySelector('#news').textContent"), 10, "it is told to a screen reader",
+          every=0.1)
     assert browser.run("return window.stays") == 1
     assert browser.run("return document.title") == "(1) pgwaked"
     assert_console_is_clean(browser)
@@ -247,7 +249,7 @@ def test_a_daemon_that_hangs_is_lost_too(browser, make_daemon, port, tmp):
     daemon = make_daemon([{"name": "main", "conninfo": "host=127.0.0.1", **QUIET}], settings=listen(port)).start()
     browser.open(url(port))
     browser.wait_text("#link", "live")
-    browser.run("window.AbortSignal.timeout = () => { const a = new AbortController(); setTimeout(() => a.abort(), 500); return a.signal; }")
+    browser.run("AbortSignal.timeout = () => { const it = new AbortController(); setTimeout(() => it.abort(), 500); return it.signal; }")
     daemon.signal(signal.SIGSTOP)
     browser.wait_text("#lost", "was lost at", 30)
     daemon.signal(signal.SIGCONT)
@@ -301,7 +303,7 @@ def test_the_keyboard_is_enough(browser, make_daemon, make_fake, port):
     for _ in range(8):
         browser.press(Keys.TAB)
         stops.append(browser.focused())
-    assert stops[0] == "skip" and stops[1] == "search" and len([stop for stop in stops if stop in ("alpha", "beta", "gamma", "delta")]) == 1, stops
+    assert stops[:2] == ["skip", "search"] and len([stop for stop in stops if stop in ("alpha", "beta", "gamma", "delta")]) == 1, stops
 
 
 @needs_browser
@@ -321,16 +323,17 @@ def test_states_filter_and_the_address_names_the_database_that_is_open(browser, 
     assert browser.count(".row") == 3
     browser.click("#filters button")
     assert browser.count(".row") == 4 and browser.text("#shown") == ""
-    assert [each for each in browser.run("return [...document.querySelectorAll('#filters button')].map(b => b.hidden ? '' : b.innerText.trim().replace(/\\s+/, ' '))") if each] \
-        == ["All 4", "Down 1", "Unknown 1", "Awake 2"]
+    buttons = browser.run("return [...document.querySelectorAll('#filters button:not([hidden])')].map(each => each.innerText)")
+    assert [" ".join(each.split()) for each in buttons] == ["All 4", "Down 1", "Unknown 1", "Awake 2"]
     assert_console_is_clean(browser)
 
 
 @needs_browser
 def test_five_hundred_databases_stay_quick(browser, make_daemon, port):
     with Port() as refused:
-        daemon = make_daemon([{"name": f"db-{i:03}", "conninfo": f"host=127.0.0.1 port={refused.number} user=u dbname=app{i}", "attempt_timeout": "5s",
-                               "retry_interval": "100ms", "down_interval": "10s"} for i in range(MANY)], settings=listen(port)).start()
+        daemon = make_daemon([{"name": f"db-{i:03}", "conninfo": f"host=127.0.0.1 port={refused.number} user=u dbname=app{i}",
+                               "attempt_timeout": "5s", "retry_interval": "100ms", "down_interval": "10s"} for i in range(MANY)],
+                             settings=listen(port)).start()
         browser.open(url(port))
         browser.wait_text("#filters [data-state=down]", f"{MANY}", 60)
         assert browser.run("return document.querySelectorAll('.row').length") == MANY
@@ -350,12 +353,10 @@ def test_five_hundred_databases_stay_quick(browser, make_daemon, port):
         browser.press("/", *"db-499")
         assert browser.count(".row") == 1 and browser.text("#shown") == f"1 of {MANY} shown"
         browser.press(Keys.ESCAPE)
-        before = browser.run("""
+        browser.run("""
             window.touched = 0;
-            new MutationObserver(list => { window.touched += list.filter(each => each.type === "childList" && each.target.id === "rows").length; })
-                .observe(document.querySelector("#rows"), {childList: true, subtree: true});
-            return performance.now()""")
-        assert before > 0
+            new MutationObserver(list => { window.touched += list.length; })
+                .observe(document.querySelector("#rows"), {childList: true});""")
         daemon.get("/pause/db-250?for=1h", method="POST")
         browser.wait_text("#filters [data-state=unknown]", "1")
         assert browser.run("return document.querySelector(arguments[0]).textContent", state("db-250")) == "Unknown"
@@ -405,19 +406,22 @@ def history_of(path: str, reason: str | None = None) -> dict:
     def at(hours: float) -> str:
         return (end - timedelta(hours=hours)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    wakes = [{"at": at(dice.uniform(0, 168)), "latency_seconds": dice.lognormvariate(-0.35, 0.35) + (2.5 if dice.random() < 0.03 else 0),
-              "cause": dice.choice(["lease", "wake", "interval"]), "cold": dice.random() < 0.8, "attempts": 1, "phases": {}} for _ in range(260)]
+    wakes = [{"at": at(dice.uniform(0, 168)), "latency_seconds": dice.lognormvariate(-0.35, 0.35) + 2.5 * (dice.random() < 0.03),
+              "cause": dice.choice(["lease", "wake", "interval"]), "cold": dice.random() < 0.8, "attempts": 1, "phases": {}}
+             for _ in range(260)]
     wakes.sort(key=lambda wake: wake["at"])
     if "kind=wakes" in path:
         return {"name": "main", "kind": "wakes", "truncated": False, "rows": wakes}
     timeline, hour = [], 24.0
     while hour > 0.4:
         asleep = dice.uniform(0.2, 1.6)
-        timeline += [{"from": at(hour), "state": "asleep", "reason": None}, {"from": at(hour - asleep), "state": "waking", "reason": "server.starting"},
+        timeline += [{"from": at(hour), "state": "asleep", "reason": None},
+                     {"from": at(hour - asleep), "state": "waking", "reason": "server.starting"},
                      {"from": at(hour - asleep - 0.01), "state": "awake", "reason": None}]
         hour -= asleep + dice.uniform(0.2, 1.2)
         if 9 < hour < 11:
-            timeline += [{"from": at(hour), "state": "down", "reason": reason or "tcp.timeout"}, {"from": at(hour - 0.8), "state": "blocked", "reason": "auth.password"}]
+            timeline += [{"from": at(hour), "state": "down", "reason": reason or "tcp.timeout"},
+                         {"from": at(hour - 0.8), "state": "blocked", "reason": "auth.password"}]
             hour -= 1.3
         if 3 < hour < 4.5:
             timeline.append({"from": at(hour), "state": "full", "reason": "server.full"})
@@ -425,7 +429,8 @@ def history_of(path: str, reason: str | None = None) -> dict:
     quantiles = {"p50_seconds": 0.7, "p95_seconds": 1.3, "p99_seconds": 3.2}
     report = {"seconds": 86000, "availability": 0.9431, "states_seconds": {}, "awake_seconds": 40000, "awake_on_our_demand_seconds": 22000,
               "wakes": {"count": 21, "by_cause": {}, "cold": 18, **quantiles, "max_seconds": 4.1, "distribution": []}, "phases": {},
-              "outages": [], "failures": {reason or "tcp.timeout": 64, "auth.password": 5, "server.full": 22, "session.cut": 12}, "timeline": timeline}
+              "outages": [], "timeline": timeline,
+              "failures": {reason or "tcp.timeout": 64, "auth.password": 5, "server.full": 22, "session.cut": 12}}
     return {"name": "main", "kind": "report", "truncated": False, "report": report}
 
 
@@ -472,21 +477,21 @@ def test_without_a_history_it_says_so_and_shows_what_the_daemon_still_knows(brow
 
 def gallery(make_daemon, make_fake, make_nap) -> Daemon:
     """A house full of databases, one in each state."""
-    good, refused, password, full, starting, standby = (make_fake(answer=ROW), make_fake(), make_fake("error-in-auth", error=(
-        "FATAL", "28P01", "password authentication failed for user \"app\"")), make_fake("error", error=("FATAL", "53300", "sorry, too many clients already")),
-        make_fake("error", error=("FATAL", "57P03", "the database system is starting up")), make_fake(answer=[*ROW[:4], ("e", "on")]))
-    refused.refuse()
+    good, standby, refused = make_fake(answer=ROW), make_fake(answer=[*ROW[:4], ("e", "on")]), make_fake()
+    password = make_fake("error-in-auth", error=("FATAL", "28P01", 'password authentication failed for user "app"'))
+    full = make_fake("error", error=("FATAL", "53300", "sorry, too many clients already"))
+    starting = make_fake("error", error=("FATAL", "57P03", "the database system is starting up"))
     nap = make_nap(suspend_after=0.5, wake_delay=0.6)
+    refused.refuse()
     daemon = make_daemon([
-        quick("accounts", good.conninfo()), quick("billing", good.conninfo()), quick("crm-production", password.conninfo()),
-        quick("events-archive", refused.conninfo()), quick("main", nap.conninfo(), provider="neon", suspend_after="0.5s", door_interval="300ms", linger="0s",
-                                                           slow="200ms", budget={"awake_hours": 120}),
-        quick("orders", good.conninfo()), quick("replica-eu", standby.conninfo(), expect={"read_only": False}), quick("reports", full.conninfo()),
-        quick("search-index", good.conninfo()), quick("sessions", good.conninfo()), quick("warehouse", starting.conninfo(), wake_timeout="30min"),
+        *[quick(name, good.conninfo()) for name in ("accounts", "billing", "orders", "search-index", "sessions")],
+        quick("crm-production", password.conninfo()), quick("events-archive", refused.conninfo()),
+        quick("main", nap.conninfo(), **SLEEPY, budget={"awake_hours": 120}), quick("reports", full.conninfo()),
+        quick("replica-eu", standby.conninfo(), expect={"read_only": False}), quick("warehouse", starting.conninfo(), wake_timeout="30min"),
         {"name": "staging", "conninfo": "host=127.0.0.1", **QUIET}])
     daemon.start()
-    for name, wanted in (("accounts", "awake"), ("crm-production", "blocked"), ("events-archive", "down"), ("reports", "full"), ("warehouse", "waking"),
-                         ("replica-eu", "degraded"), ("main", "asleep")):
+    for name, wanted in (("accounts", "awake"), ("crm-production", "blocked"), ("events-archive", "down"), ("reports", "full"),
+                         ("warehouse", "waking"), ("replica-eu", "degraded"), ("main", "asleep")):
         daemon.wait_state(name, wanted, 20)
     daemon.get("/lease/accounts?for=2h&owner=orders-worker.service", method="POST")
     daemon.get("/lease/accounts?for=10min&owner=nightly%20report%20(pid%204711)", method="POST")
@@ -545,7 +550,7 @@ def test_what_is_read_has_contrast_enough(dark, browser, make_daemon, make_fake,
                 }
                 return [255, 255, 255];
             };
-            const contrast = (a, b) => { const [high, low] = [light(a), light(b)].sort((x, y) => y - x); return (high + .05) / (low + .05); };
+            const contrast = (a, b) => (Math.max(light(a), light(b)) + .05) / (Math.min(light(a), light(b)) + .05);
             const poor = [];
             for (const node of document.querySelectorAll("body *")) {
                 if (!node.getClientRects().length || node.closest(".unseen, .skip"))
@@ -558,7 +563,7 @@ def test_what_is_read_has_contrast_enough(dark, browser, make_daemon, make_fake,
                 const colour = parse(node instanceof SVGElement && !shape ? style.fill : style.color);
                 const ratio = contrast(colour, ground(node instanceof SVGElement ? node.closest("svg").parentElement : node));
                 if (ratio < (shape ? 3 : 4.5))
-                    poor.push(ratio.toFixed(2) + " " + node.tagName + "." + node.getAttribute("class") + " " + node.textContent.slice(0, 40));
+                    poor.push([ratio.toFixed(2), node.tagName, node.getAttribute("class"), node.textContent.slice(0, 40)].join(" "));
             }
             return poor;""")
         assert poor == []

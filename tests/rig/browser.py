@@ -60,10 +60,6 @@ class Browser:
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
 
-    def offline(self, off: bool) -> None:
-        self._devtools("Network.enable")
-        self._devtools("Network.emulateNetworkConditions", offline=off, latency=0, downloadThroughput=-1, uploadThroughput=-1)
-
     def _devtools(self, command: str, **arguments: object) -> dict:
         return self.driver.execute_cdp_cmd(command, arguments)
 

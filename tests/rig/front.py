@@ -1,4 +1,4 @@
-"""An HTTP front on loopback before a daemon's status socket, which changes some of its answers: what a daemon says only after days, or never."""
+"""An HTTP front on loopback before a daemon's status socket that changes some answers: what a daemon says only after days, or never."""
 
 import http.server
 import json

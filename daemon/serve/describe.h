@@ -4,12 +4,8 @@
 #include "base/json.h"
 #include "target/target.h"
 
-/* What is said to people of its state: the reason's sentence, or the state's where nothing is to be explained. */
-const char *describe_message(enum state state, enum reason reason);
 /* The slug, or NULL where nothing is to be explained. */
 const char *describe_reason(enum reason reason);
-/* What to do, or NULL where nothing is to be explained. */
-const char *describe_advice(enum reason reason);
 
 /* In short, as members of an object that is open: what /readyz and /wake say of a database. */
 void describe_verdict(struct json_writer *w, const struct target *target, struct instant now);

@@ -47,6 +47,8 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
 int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases);
 /* The same of a database that nobody watches any more, so that it can be recalled when it comes back. */
 int store_put_away(struct store *store, const char *name, const struct memory *memory);
+/* Whether a disk that hangs has left so much undone that nothing more should be put before it moves again. */
+bool store_is_behind(struct store *store);
 /* history.max_size may be another after a reload. */
 void store_limit(struct store *store, uint64_t max_bytes);
 /* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */

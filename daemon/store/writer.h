@@ -17,6 +17,8 @@ struct writer *writer_free(struct writer *writer, uint64_t timeout_usec);
 struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec);
 /* SNAPSHOT is the writer's. -ENOMEM: it is gone. */
 int writer_put(struct writer *writer, struct snapshot *snapshot);
+/* Whether so much waits to be taken by a disk that hangs that nothing more should be put. */
+bool writer_is_behind(struct writer *writer);
 void writer_limit(struct writer *writer, uint64_t max_bytes);
 /* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */
 int writer_flush(struct writer *writer, uint64_t timeout_usec);

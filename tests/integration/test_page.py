@@ -143,7 +143,7 @@ def test_it_loads_without_an_error_and_asks_nobody_but_its_daemon(browser, make_
 def test_the_browser_itself_refuses_what_the_page_must_not_do(browser, make_daemon, port):
     make_daemon(settings=listen(port)).start()
     browser.open(url(port))
-    browser.wait_text("#headline", "No database is configured")
+    browser.wait_text("#headline", "Nothing to watch yet")
     refused = browser.driver.execute_async_script(f"""
         const done = arguments[arguments.length - 1], refused = [];
         document.addEventListener("securitypolicyviolation", event => refused.push(event.effectiveDirective));

@@ -93,10 +93,15 @@ class Daemon(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, path):
+    def __init__(self, path, begin=True):
+        """With `begin` false who connects waits until begin(): its routes can be set first."""
         self.path, self.routes, self.requests, self.known = path, {}, [], ["main", "app"]
         super().__init__(path, Handler)
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        if begin:
+            self.begin()
+
+    def begin(self):
         self.thread.start()
 
     def handle_error(self, request, client_address):
@@ -552,9 +557,10 @@ def test_watch_outlives_the_daemon(daemon, folder):
     daemon.stop()
     gone.set()
     terminal.expect("waiting for it")
-    second = Daemon(folder + "/s")
+    second = Daemon(folder + "/s", begin=False)
     second.routes = {("GET", "/status"): (200, {"version": "0", "now": "", "ready": True, "databases": [database("reborn")]}),
                      ("GET", "/events"): lambda handler: (handler.begin_stream(), time.sleep(DEADLINE))}
+    second.begin()
     terminal.expect("reborn")
     os.kill(terminal.process.pid, signal.SIGTERM)
     assert terminal.finish() == 0
@@ -724,8 +730,9 @@ def test_wait_survives_a_restart_of_the_daemon(daemon, folder):
     daemon.stop()
     gone.set()
     time.sleep(0.5)
-    second = Daemon(folder + "/s")
+    second = Daemon(folder + "/s", begin=False)
     second.routes["GET", "/readyz/main"] = (200, verdict())
+    second.begin()
     out, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0 and out.startswith("main is awake") and err == ""
     second.stop()
@@ -1022,8 +1029,9 @@ def test_events_follow_over_a_restart_without_a_gap(daemon, folder):
     daemon.stop()
     gone.set()
     assert "is gone; waiting for it" in process.stderr.readline()
-    second = Daemon(folder + "/s")
+    second = Daemon(folder + "/s", begin=False)
     second.routes["GET", "/events"] = stored(event(18))
+    second.begin()
     assert json.loads(process.stdout.readline())["sequence"] == 18
     assert "is back" in process.stderr.readline()
     assert second.requests[0][2]["Last-Event-ID"] == "17"

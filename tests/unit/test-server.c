@@ -512,7 +512,10 @@ static void who_waited_with_spread_is_released_evenly_inside_it(void **state) {
         (void)state;
         for (unsigned i = 0; i < WAITERS; i++) {
                 clients[i] = client_on(control_path);
-                client_ask(&clients[i], i % 2 ? "GET" : "POST", i % 2 ? "/readyz/a?wait=1h&spread=800ms" : "/wake/a?wait=1h&spread=800ms", "");
+                if (i % 2)
+                        client_ask(&clients[i], "GET", "/readyz/a?wait=1h&spread=800ms", "");
+                else
+                        client_ask(&clients[i], "POST", "/wake/a?wait=1h&spread=800ms", "");
         }
         client_ask(&lone, "GET", "/readyz/a?wait=1h", "");
         turn_until(clock_boot_usec() + 20 * MSEC);
@@ -525,7 +528,7 @@ static void who_waited_with_spread_is_released_evenly_inside_it(void **state) {
                 if (i == 0)
                         assert_int_equal(released(&lone, 1), 1);
         }
-        print_message("released of %d by the quarters of the spread: %u %u %u %u\n", WAITERS, quarter[0], quarter[1], quarter[2], quarter[3]);
+        print_message("of %d were released by the quarters: %u %u %u %u\n", WAITERS, quarter[0], quarter[1], quarter[2], quarter[3]);
         assert_int_equal(quarter[4], WAITERS);
         for (unsigned i = 0; i < 3; i++)
                 assert_in_range(quarter[i], (i + 1) * WAITERS / 4 - WAITERS / 8, (i + 1) * WAITERS / 4 + WAITERS / 5);
@@ -560,6 +563,30 @@ static void a_database_lost_before_its_moment_is_waited_for_on(void **state) {
         client_close(&short_one);
 }
 
+static void who_waits_on_has_another_moment(void **state) {
+        struct target *a = stub_add(engine, "a");
+        struct client clients[16];
+
+        (void)state;
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+                clients[i] = client_on(status_path);
+                client_ask(&clients[i], "GET", "/readyz/a?wait=1h&spread=1s", "");
+        }
+        turn_until(clock_boot_usec() + 20 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        turn_until(clock_boot_usec() + 5 * MSEC);
+        stub_check(engine, a, REASON_TCP_REFUSED);
+        /* The moments of before go by. */
+        turn_until(clock_boot_usec() + 1100 * MSEC);
+        stub_check(engine, a, REASON_NONE);
+        turn_until(clock_boot_usec() + 20 * MSEC);
+        assert_in_range(released(clients, ARRAY_LENGTH(clients)), 0, ARRAY_LENGTH(clients) / 2);
+        turn_until(clock_boot_usec() + 1000 * MSEC);
+        assert_int_equal(released(clients, ARRAY_LENGTH(clients)), ARRAY_LENGTH(clients));
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                client_close(&clients[i]);
+}
+
 static uint64_t nanoseconds(void) {
         struct timespec now;
 
@@ -586,7 +613,8 @@ static void many_releases_cost_little(void **state) {
         while (released(clients, ARRAY_LENGTH(clients)) < ARRAY_LENGTH(clients) && clock_boot_usec() < give_up)
                 turn_until(clock_boot_usec() + 10 * MSEC);
         assert_int_equal(released(clients, ARRAY_LENGTH(clients)), ARRAY_LENGTH(clients));
-        print_message("%zu releases: %.1f us of processor time each\n", ARRAY_LENGTH(clients), (double)spent / 1000 / ARRAY_LENGTH(clients));
+        print_message("%zu releases: %.1f us of processor time each\n", ARRAY_LENGTH(clients),
+                      (double)spent / 1000 / ARRAY_LENGTH(clients));
         for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
                 client_close(&clients[i]);
 }
@@ -656,6 +684,15 @@ static void a_lease_is_a_stream_and_ends_with_it(void **state) {
         leases_become(a, 0);
 }
 
+/* More events than are kept, for those who do not read. */
+static void tell_too_much(struct target *a) {
+        for (unsigned i = 0; i < 3 * 4096; i++) {
+                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
+                if (i % 64 == 0)
+                        assert_true(sd_event_run(event, 0) >= 0);
+        }
+}
+
 static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state) {
         struct target *a = stub_add(engine, "a");
         struct client client = client_on(control_path);
@@ -666,11 +703,7 @@ static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state
         client_ask(&client, "POST", "/lease/a", "");
         leases_become(a, 1);
         /* More than the socket takes, and more than the ring holds: it is behind, and has a gap. */
-        for (unsigned i = 0; i < 3 * 4096; i++) {
-                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
-                if (i % 64 == 0)
-                        assert_true(sd_event_run(event, 0) >= 0);
-        }
+        tell_too_much(a);
         turn_until(clock_boot_usec() + 50 * MSEC);
         /* Stuck for six seconds, by the clock of the events: who only watches would be dropped. */
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec()}, a);
@@ -688,11 +721,7 @@ static void a_holder_that_never_reads_is_dropped_at_last_with_its_lease(void **s
         (void)state;
         client_ask(&client, "POST", "/lease/a", "");
         leases_become(a, 1);
-        for (unsigned i = 0; i < 3 * 4096; i++) {
-                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
-                if (i % 64 == 0)
-                        assert_true(sd_event_run(event, 0) >= 0);
-        }
+        tell_too_much(a);
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec()}, a);
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec() + MIN_ + SEC}, a);
         leases_become(a, 0);
@@ -706,11 +735,7 @@ static void who_reads_again_hears_of_the_gap_and_holds_on(void **state) {
         (void)state;
         client_ask(&client, "POST", "/lease/a", "");
         leases_become(a, 1);
-        for (unsigned i = 0; i < 3 * 4096; i++) {
-                stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
-                if (i % 64 == 0)
-                        assert_true(sd_event_run(event, 0) >= 0);
-        }
+        tell_too_much(a);
         client_await(&client, "event: gap\n");
         assert_int_equal(a->n_leases, 1);
         client_close(&client);
@@ -722,7 +747,10 @@ static void a_lease_that_ends_says_why(void **state) {
                 enum lease_end end;
                 const char *reason;
         } ends[] = {
-                {LEASE_END_EXPIRED, "expired"}, {LEASE_END_DELETED, "deleted"}, {LEASE_END_REMOVED, "removed"}, {LEASE_END_BUDGET, "budget.spent"},
+                {LEASE_END_EXPIRED, "expired"},
+                {LEASE_END_DELETED, "deleted"},
+                {LEASE_END_REMOVED, "removed"},
+                {LEASE_END_BUDGET, "budget.spent"},
         };
         struct target *a = stub_add(engine, "a");
 
@@ -755,6 +783,7 @@ static void a_database_taken_away_is_told_before_the_end(void **state) {
         (void)state;
         stub_remove(engine, a);
         client_await(&client, "\r\n0\r\n\r\n");
+        assert_true(client_has(&client, "event: removed\n") && client_has(&client, "event: end\n"));
         assert_true(strstr(client.text.data, "event: removed\n") < strstr(client.text.data, "event: end\n"));
         client_close(&client);
 }
@@ -1019,6 +1048,7 @@ int main(void) {
                 SERVER_TEST(a_pause_ends_a_wake_call),
                 SERVER_TEST(who_waited_with_spread_is_released_evenly_inside_it),
                 SERVER_TEST(a_database_lost_before_its_moment_is_waited_for_on),
+                SERVER_TEST(who_waits_on_has_another_moment),
                 SERVER_TEST(many_releases_cost_little),
                 SERVER_TEST(a_lease_is_a_stream_and_ends_with_it),
                 SERVER_TEST(a_holder_that_does_not_read_is_released_when_it_is_gone),

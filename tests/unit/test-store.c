@@ -820,6 +820,32 @@ static void it_never_grows_past_its_size(void **state) {
         }
 }
 
+static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
+        struct memory memory = little_memory(1);
+        struct sqlite *other = NULL;
+        char name[64];
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        flush();
+        assert_false(store_is_behind(store));
+        /* It waits for whoever has the lock, for a while, and takes nothing meanwhile. */
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &other), 0);
+        assert_int_equal(sqlite_run(other, "BEGIN IMMEDIATE"), 0);
+        for (unsigned i = 0; !store_is_behind(store); i++) {
+                (void)snprintf(name, sizeof(name), "db-%u", i % 100);
+                memory.generation = i + 1;
+                put(name, &memory);
+                assert_true(i < 10000000);
+        }
+        assert_int_equal(sqlite_run(other, "ROLLBACK"), 0);
+        assert_null(sqlite_close(other));
+        flush();
+        assert_false(store_is_behind(store));
+        assert_int_equal(health(), STORE_GOOD);
+}
+
 /* How often the writer's thread was woken up. */
 static unsigned long turns(void) {
         DIR *tasks = opendir("/proc/self/task");
@@ -887,6 +913,7 @@ int main(void) {
                 STORE_TEST(a_read_only_folder_is_read_and_not_written),
                 STORE_TEST(a_full_disk_turns_it_off_until_there_is_space),
                 STORE_TEST(it_never_grows_past_its_size),
+                STORE_TEST(a_writer_that_hangs_is_known_to_be_behind),
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
         };
 

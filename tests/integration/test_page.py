@@ -525,8 +525,14 @@ def test_light_dark_and_on_a_phone(browser, make_daemon, make_fake, make_nap):
             assert browser.count(".row") == 0, "on a phone a database has the room for itself"
             assert_no_sideways(browser)
             browser.picture(f"phone-accounts-{theme}")
+        for sight in ("deuteranopia", "protanopia", "achromatopsia"):
+            browser.like(DESK, sight=sight)
+            browser.open(front.url + "#main")
+            browser.wait_text("#detail", "Available 94.31 %")
+            browser.picture(f"main-{sight}")
         assert grounds["light"] != grounds["dark"]
-        assert browser.run("return [...document.getAnimations()].length") == 0, "who prefers no motion sees none"
+        browser.like(DESK, still=True)
+        assert browser.run("return document.getAnimations().length") == 0, "who prefers no motion sees none"
 
 
 @needs_browser

@@ -53,8 +53,9 @@ class Browser:
 
     # How it looks at the page
 
-    def like(self, size: tuple[int, int] = DESK, dark: bool = False, still: bool = False) -> None:
-        """The size of the window in CSS pixels, and what the user prefers."""
+    def like(self, size: tuple[int, int] = DESK, dark: bool = False, still: bool = False, sight: str = "none") -> None:
+        """The size of the window in CSS pixels, what the user prefers, and how it sees ("deuteranopia", "achromatopsia" ...)."""
+        self._devtools("Emulation.setEmulatedVisionDeficiency", type=sight)
         self._devtools("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=size[0] < 500)
         self._devtools("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},

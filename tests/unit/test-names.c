@@ -108,6 +108,7 @@ int main(void) {
                 cmocka_unit_test(states_are_named_and_found_by_name),
                 cmocka_unit_test(an_unknown_word_names_no_state),
                 cmocka_unit_test(every_state_has_a_sentence_of_its_own),
+                cmocka_unit_test(who_sleeps_needs_no_explanation_and_no_advice),
                 cmocka_unit_test(causes_and_kinds_of_events_are_named),
                 cmocka_unit_test(the_outcome_of_an_attempt_is_ok_or_the_class_of_its_failure),
         };

@@ -412,7 +412,7 @@ def history_of(path: str, reason: str | None = None) -> dict:
     wakes.sort(key=lambda wake: wake["at"])
     if "kind=wakes" in path:
         return {"name": "main", "kind": "wakes", "truncated": False, "rows": wakes}
-    timeline, hour = [], 24.0
+    timeline, hour = [{"from": at(24), "state": "unknown", "reason": "not_checked"}], 19.0
     while hour > 0.4:
         asleep = dice.uniform(0.2, 1.6)
         timeline += [{"from": at(hour), "state": "asleep", "reason": None},
@@ -451,6 +451,7 @@ def test_with_a_history_it_shows_the_day_the_wakes_and_the_failures(browser, mak
         assert browser.count(".chart .dot") == 260 and browser.count(".chart .bar") > 5
         assert {"asleep", "awake", "waking", "down", "blocked", "full"} <= set(browser.run(
             "return [...document.querySelectorAll('.chart g')].map(each => each.dataset.state)"))
+        assert "not watched" in browser.text("#detail") and "Unknown" not in browser.text("#detail .legend")
         # The same without colours: each state is named, and the strip is told as a list.
         for word in ("Down", "Blocked", "Full", "Awake", "Asleep"):
             assert word in browser.text("#detail .legend")

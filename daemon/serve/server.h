@@ -35,5 +35,5 @@ struct server *server_free(struct server *server);
 int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access);
 /* "127.0.0.1:9817", "[::1]:9817": reading only. */
 int server_add_tcp(struct server *server, const char *address);
-/* A listening socket from outside. Takes FD, also when it fails. */
+/* A listening socket that somebody else has too: at the end those in its queue are left to them. Takes FD, also when it fails. */
 int server_add_fd(struct server *server, int fd, enum access access);

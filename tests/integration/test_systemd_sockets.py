@@ -131,13 +131,13 @@ def test_the_runtime_folder_is_the_sockets_and_only_the_awake_files_go_with_the_
 def test_a_bad_configuration_is_not_started_for_ever_and_a_better_one_starts_again(machine):
     """Whoever asks would start it again and again: after some tries the sockets give up, and say so; a start brings everything back."""
     machine.write("/etc/pgwaked/pgwaked.conf", "databases = nonsense\n")
-    mark = machine.cursor()
+    mark = machine.now()
     with connect(machine) as client:
         client.sendall(ASKS)
         machine.wait_state("pgwaked.socket", "failed", 30)
         assert machine.show("pgwaked.service", "ExecMainStatus") == "78"
     assert machine.show("pgwaked.socket", "Result") == "trigger-limit-hit"
-    starts = machine.journal("_PID=1", "UNIT=pgwaked.service", "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5", after=mark)
+    starts = machine.journal("_PID=1", "UNIT=pgwaked.service", "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5", since=mark)
     assert 1 <= len(starts) <= 25, len(starts)
     machine.configure()
     machine.systemctl("start", "pgwaked")

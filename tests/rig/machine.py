@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -238,20 +239,20 @@ class Machine:
         return seen[-1]
 
     def entered(self, unit: str, what: str = "ActiveEnterTimestampMonotonic") -> int:
-        """When, on the clock that both machines share, in microseconds."""
+        """When, as now() says it."""
         return int(self.show(unit, what))
 
-    def cursor(self) -> str:
-        """A place in the journal, for journal(after=...)."""
+    def journal(self, *matches: str, since: int = 0) -> list[dict]:
+        """Entries, the oldest first; matches as journalctl takes them, `since` as now() said it."""
         self.run("journalctl", "--sync")
-        return json.loads(self.run("journalctl", "-n", "1", "-o", "json", "--output-fields=MESSAGE").stdout)["__CURSOR"]
+        text = self.run("journalctl", "-o", "json", "--all", *matches, check=False).stdout
+        entries = [json.loads(line) for line in text.splitlines()]
+        return [entry for entry in entries if int(entry["__MONOTONIC_TIMESTAMP"]) >= since]
 
-    def journal(self, *matches: str, after: str | None = None) -> list[dict]:
-        """Entries, the oldest first; matches as journalctl takes them."""
-        self.run("journalctl", "--sync")
-        place = [f"--after-cursor={after}"] if after else []
-        text = self.run("journalctl", "-o", "json", "--all", *place, *matches, check=False).stdout
-        return [json.loads(line) for line in text.splitlines()]
+    @staticmethod
+    def now() -> int:
+        """On the clock that both machines share, in microseconds."""
+        return time.monotonic_ns() // 1000
 
     # pgwaked inside
 

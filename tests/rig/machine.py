@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from rig.unixhttp import Answer, EventStream
 
 _RIG = Path(__file__).resolve().parent
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "TERM": "dumb",
-                "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "cat"}
+                "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "cat", "TZ": "UTC"}
 # What this machine starts by itself must not start there: whoever enabled it, and whatever is run at its start by name.
 _NOT_THERE = ("etc/systemd/system/*.wants", "etc/systemd/system/*.requires", "etc/systemd/system/default.target", "etc/rc*.d/S*", "etc/fstab",
               "etc/crypttab", "var/log/journal", "var/lib/systemd/coredump", "etc/pgwaked", "etc/systemd/system/pgwake*")
@@ -119,7 +120,8 @@ class Machine:
         self.outside("systemd-sysusers", f"--root={self.place}", "pgwaked.conf")
         self.outside("journalctl", f"--root={self.place}", "--update-catalog")
 
-    def boot(self, timeout: float = 30.0) -> "Machine":
+    def boot(self, timeout: float = 30.0, settled: bool = True) -> "Machine":
+        """Returns when every unit that is started at boot is; or, not `settled`, when sockets listen."""
         ours, theirs = pty.openpty()
         argv = [*self._within, "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", f"--directory={self.place}", f"--machine={self.folder.name.replace('_', '-')}",
                 "--boot", "--link-journal=no",
@@ -130,7 +132,7 @@ class Machine:
         self._console = threading.Thread(target=self._read_console, args=(ours,), name="console", daemon=True)
         self._console.start()
         self.leader = until(self._find_leader, timeout, "the container's first process", every=0.01)
-        until(self._is_up, timeout, "systemd is up in the container", every=0.05)
+        until(self._is_up if settled else self._listens, timeout, "systemd is up in the container", every=0.05)
         return self
 
     def _read_console(self, terminal: int) -> None:
@@ -158,6 +160,9 @@ class Machine:
 
     def _is_up(self) -> bool:
         return self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded")
+
+    def _listens(self) -> bool:
+        return self.run("systemctl", "is-active", "sockets.target", check=False).returncode == 0
 
     # Inside
 
@@ -193,7 +198,7 @@ class Machine:
 
     def _inside(self, argv: tuple, user: str | None) -> list[str]:
         as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
-        return ["nsenter", "-t", str(self.leader), "-a", "--wd=/", *as_user, *map(str, argv)]
+        return ["nsenter", "-t", str(self.leader), "-a", "--wdns=/", *as_user, *map(str, argv)]
 
     def systemctl(self, *argv: object, check: bool = True, timeout: float = 60.0) -> subprocess.CompletedProcess:
         return self.run("systemctl", *argv, check=check, timeout=timeout)
@@ -241,6 +246,11 @@ class Machine:
     def entered(self, unit: str, what: str = "ActiveEnterTimestampMonotonic") -> int:
         """When, as now() says it."""
         return int(self.show(unit, what))
+
+    def microseconds(self, unit: str, name: str) -> int:
+        """A timestamp of a unit on the wall clock."""
+        text = self.systemctl("show", "--timestamp=us", "--value", "-p", name, unit).stdout.strip()
+        return int(datetime.strptime(text.removesuffix(" UTC"), "%a %Y-%m-%d %H:%M:%S.%f").replace(tzinfo=timezone.utc).timestamp() * 1e6)
 
     def journal(self, *matches: str, since: int = 0) -> list[dict]:
         """Entries, the oldest first; matches as journalctl takes them, `since` as now() said it."""

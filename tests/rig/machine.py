@@ -59,7 +59,7 @@ def why_not() -> str | None:
 def needs_machine() -> list[pytest.MarkDecorator]:
     """The marks of a file of tests: a skip with the reason, where a skip is allowed (./dev check --no-skips makes it a failure). The plain
     build, because sanitizers and the sandbox exclude each other."""
-    return [pytest.mark.plain, pytest.mark.skipif(sanitized(), reason="wants the plain build"),
+    return [pytest.mark.plain, pytest.mark.machine, pytest.mark.skipif(sanitized(), reason="wants the plain build"),
             pytest.mark.skipif(why_not() is not None, reason=f"cannot boot a container: {why_not()}")]
 
 

@@ -228,3 +228,23 @@ def test_the_journal_gives_a_log_monitor_what_it_needs(real):
     assert "The database main answered a query." in explained and "Documentation: man:pgwaked(8)" in explained
     lines = real.run("journalctl", "PGWAKE_DATABASE=main", "-o", "json").stdout.splitlines()
     assert all(json.loads(line)["MESSAGE_ID"] for line in lines) and len(lines) >= 2
+
+
+def test_every_entry_has_the_fields_that_the_manual_says(real):
+    """Whatever this file has made it say so far, and a reload."""
+    real.systemctl("reload", "pgwaked")
+    manual = real.path("/usr/share/man/man8/pgwaked.8").read_text()
+    said = dict(re.findall(r"^\.It Li (\w{32})\n.*\n\.br\n(.*)", manual, flags=re.M))
+    state = {"PGWAKE_DATABASE", "PGWAKE_STATE", "PGWAKE_PREVIOUS", "PGWAKE_GENERATION"}
+    seen = set()
+    for entry in real.journal("_COMM=pgwaked"):
+        number, fields = entry.get("MESSAGE_ID"), {key for key in entry if key.startswith("PGWAKE_")}
+        if number is None:
+            continue
+        seen.add(number)
+        if "those of a state" in said[number]:
+            assert state <= fields, entry
+        else:
+            assert fields == set(re.findall(r"PGWAKE_[A-Z]+", said[number])), entry
+    print(f"{len(seen)} of {len(said)} kinds seen")
+    assert len(seen) >= 6

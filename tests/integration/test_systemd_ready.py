@@ -96,7 +96,7 @@ def test_an_application_that_requires_the_wait_starts_when_awake_and_holds_nothi
 
 def test_the_wait_is_bounded_and_says_why_it_gave_up(machine):
     machine.configure([postgres(conninfo="host=127.0.0.1 port=1 user=app dbname=app", fall=1)])
-    machine.unit("pgwake-wait@.service.d/test.conf", "[Service]\nEnvironment=PGWAKE_TIMEOUT=1s\n")
+    machine.unit("pgwake-wait@.service.d/test.conf", "[Service]\nEnvironment=TIMEOUT=1s\n")
     name = application(machine, "pgwake-wait@main.service")
     mark = machine.now()
     done = machine.systemctl("start", name, check=False)

@@ -133,6 +133,9 @@ def test_a_restart_or_crash_of_the_daemon_restarts_no_application_and_loses_no_s
     os.kill(asleep.outer_pid("pgwaked"), signal.SIGKILL)
     asleep.wait_property("pgwaked", "NRestarts", lambda text: text == "1")
     asleep.wait_database(lambda status: status["leases"] and status["ready"])
+    # As an upgrade does.
+    asleep.systemctl("restart", "pgwaked.socket", "pgwaked-control.socket")
+    asleep.wait_database(lambda status: status["leases"] and status["ready"])
     assert same() == before
     assert neon_inside.status()["state"] == "awake" and neon_inside.status()["wakes"] == wakes
     neon_inside.command("suspend-after 0.6")

@@ -180,14 +180,17 @@ def test_nobody_reads_the_history_or_a_credential(real):
 
 
 def test_the_tcp_socket_of_the_example_reads_and_refuses_every_post(real):
-    """The drop-in as it is shipped."""
+    """The drop-in as it is shipped, put in under a daemon that runs."""
+    real.systemctl("start", "pgwaked")
+    invocation = real.show("pgwaked", "InvocationID")
     real.unit("pgwaked.socket.d/tcp.conf", real.path("/usr/share/doc/pgwaked/examples/tcp.conf").read_text())
     real.systemctl("restart", "pgwaked.socket")
-    real.run("sh", "-c", "until /usr/bin/python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 9817))'; do sleep 0.05; done")
+    real.wait_state("pgwaked", "active")
+    assert real.show("pgwaked", "InvocationID") != invocation
     program = ("import http.client\n"
                "for method, path in (('GET', '/readyz'), ('GET', '/status'), ('POST', '/wake/main'), ('POST', '/lease/main'), ('POST', '/reload'),\n"
                "                     ('POST', '/pause/main?for=1h'), ('DELETE', '/lease/1')):\n"
                "    c = http.client.HTTPConnection('127.0.0.1', 9817, timeout=10)\n"
                "    c.request(method, path)\n"
                "    print(c.getresponse().status)\n")
-    assert real.run("/usr/bin/python3", "-c", program, user="alice").stdout.split() in (["200", "200"] + ["403"] * 5, ["503", "200"] + ["403"] * 5)
+    assert real.run("/usr/bin/python3", "-c", program, user="alice").stdout.split() == ["200", "200"] + ["403"] * 5

@@ -1,5 +1,6 @@
 #include "app.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/message-id.h"
 #include "engine/engine.h"
@@ -62,6 +63,19 @@ static bool on_progress(void *userdata) {
         return watchdog_engine_moves(app->engine);
 }
 
+static void on_facts(void *userdata, struct server_facts *ret_facts) {
+        struct app *app = userdata;
+        char sentence[256];
+        enum store_health health = store_health(app->store, sentence, sizeof(sentence));
+
+        *ret_facts = (struct server_facts){
+                .reload_successful = !app->reload.failed,
+                .reloaded_real_usec = app->reload.loaded_real_usec,
+                .history = store_health_name(health),
+                .history_healthy = health == STORE_GOOD || health == STORE_NONE,
+        };
+}
+
 /* Signals are blocked before the first thread starts, so that only the loop's signalfd sees them. */
 static int watch_signals(struct app *app) {
         static const int ends[] = {SIGTERM, SIGINT};
@@ -111,7 +125,7 @@ static int start_engine(struct app *app, const struct config *config) {
         struct engine_past past = {.recall = store_recall};
         int r;
 
-        r = store_open(config->history_path, config->history_max_bytes, &app->store);
+        r = store_open(config->history_path, &(struct store_bounds){config->history_max_bytes, config->history_keep_usec}, &app->store);
         if (r < 0)
                 return refused("start", "the history", r);
         app->reload.store = past.userdata = app->store;
@@ -124,7 +138,7 @@ static int start_engine(struct app *app, const struct config *config) {
 }
 
 static int start(struct app *app, const struct config *config) {
-        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .userdata = app};
+        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .facts = on_facts, .userdata = app};
         int r;
 
         r = start_engine(app, config);
@@ -133,6 +147,7 @@ static int start(struct app *app, const struct config *config) {
         /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */
         engine_number_from(app->engine, clock_real_usec());
         app->reload.engine = app->engine;
+        hooks.store = app->store;
         r = server_new(app->event, app->engine, &hooks, &app->server);
         if (r < 0)
                 return refused("start", "the server", r);
@@ -170,7 +185,7 @@ static void stop(struct app *app) {
 }
 
 int app_run(const char *path, const struct config_environment *environment, struct config *config) {
-        struct app app = {.reload = {.path = path, .environment = environment, .config = config}};
+        struct app app = {.reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
         int r;
 
         raise_file_limit();

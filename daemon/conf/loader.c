@@ -93,19 +93,6 @@ static int store(const struct reading *reading, const struct option *option, con
 
 static int walk_group(const struct reading *reading, const struct destination *to, config_setting_t *group, const char *prefix);
 
-/* Who sets it to something else than the default expects something of it. */
-static void warn_of_no_effect(const struct reading *reading, const struct option *option, config_setting_t *setting, const void *base) {
-        _cleanup_(buffer_deinit) struct buffer value = {0}, quoted = {0};
-
-        if (!(option->flags & OPTION_NO_EFFECT) || !option_format(option, base, &value) || buffer_finish(&value) < 0)
-                return;
-        option_quote(option->default_text, &quoted);
-        if (buffer_finish(&quoted) < 0 || streq(value.data, option->default_text) || streq(value.data, quoted.data))
-                return;
-        complain_warning(reading->loader->complaints, reading->path, line_of(setting),
-                         "%s: this version knows the key, but nothing follows from it", option->path);
-}
-
 static int walk_setting(const struct reading *reading, const struct destination *to, config_setting_t *setting, const char *path) {
         char nearest[OPTION_WORD_MAX];
         int i = option_find(to->scope, path), r;
@@ -118,8 +105,6 @@ static int walk_setting(const struct reading *reading, const struct destination 
                 /* Even a value that is refused was given: "missing" would be said twice. */
                 to->sources[i] = (struct config_source){reading->file, line_of(setting)};
                 r = store(reading, option_at(to->scope, (size_t)i), setting, to->base);
-                if (r >= 0)
-                        warn_of_no_effect(reading, option_at(to->scope, (size_t)i), setting, to->base);
                 return r;
         }
         if (option_is_group(to->scope, path)) {

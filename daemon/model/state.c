@@ -25,6 +25,12 @@ const char *state_sentence(enum state state) {
         return states[state].sentence;
 }
 
+const char *state_explain(enum state state, enum reason reason) {
+        bool only_seen_by = state == STATE_ASLEEP && reason_class(reason) == CLASS_CUT;
+
+        return reason == REASON_NONE || only_seen_by ? state_sentence(state) : reason_info(reason)->sentence;
+}
+
 int state_from_name(const char *name, enum state *ret_state) {
         for (size_t i = 0; i < _STATE_MAX; i++)
                 if (streq(name, states[i].name)) {

@@ -1,8 +1,9 @@
 #include "serve/server.h"
 
 #include "base/error.h"
+#include "base/process.h"
 #include "serve/events.h"
-#include "serve/listen.h"
+#include "serve/history.h"
 #include "serve/route.h"
 #include "serve/waiters.h"
 
@@ -12,20 +13,9 @@
 /* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
 #define CONNECTIONS_MAX 2048
 
-struct listener {
-        struct site *site;
-        struct http *http;
-        enum access access;
-        char *path; /* of a UNIX socket that is ours to remove, or NULL */
-        struct socket_identity identity;
-        bool passed; /* somebody else listens on it too, and goes on */
-        struct listener *next;
-};
-
 struct server {
         struct site site;
         struct observer observer;
-        struct listener *listeners;
 };
 
 static void on_request(void *userdata, struct exchange *exchange) {
@@ -60,9 +50,12 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
         server->site.event = sd_event_ref(event);
         server->site.engine = engine;
         server->site.hooks = *hooks;
+        server->site.started_real_usec = process_started_real_usec();
         r = waiters_new(&server->site, &server->site.waiters);
         if (r >= 0)
                 r = events_new(&server->site, &server->site.events);
+        if (r >= 0)
+                r = history_site_new(&server->site, &server->site.history);
         if (r < 0) {
                 server_free(server);
                 return r;
@@ -98,12 +91,15 @@ struct server *server_free(struct server *server) {
                 waiters_stop(server->site.waiters);
         if (server->site.events)
                 events_stop(server->site.events);
-        for (struct listener *listener = server->listeners; listener; listener = next) {
+        if (server->site.history)
+                history_site_stop(server->site.history);
+        for (struct listener *listener = server->site.listeners; listener; listener = next) {
                 next = listener->next;
                 listener_free(listener);
         }
         waiters_free(server->site.waiters);
         events_free(server->site.events);
+        history_site_free(server->site.history);
         canned_free(server->site.all_ready);
         buffer_deinit(&server->site.body);
         sd_event_unref(server->site.event);
@@ -137,8 +133,8 @@ static int add_listener(struct server *server, int fd, enum access access, struc
                 listener_free(listener);
                 return r;
         }
-        listener->next = server->listeners;
-        server->listeners = listener;
+        listener->next = server->site.listeners;
+        server->site.listeners = listener;
         if (ret_listener)
                 *ret_listener = listener;
         return 0;

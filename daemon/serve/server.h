@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct server;
+struct store;
 
 /* What may be asked on a socket. */
 enum access {
@@ -18,12 +19,23 @@ enum access {
         ACCESS_CONTROL, /* everything */
 };
 
+/* What the server cannot see of the daemon, for /metrics. */
+struct server_facts {
+        bool reload_successful;     /* of the last one; a start is one too */
+        uint64_t reloaded_real_usec; /* the last successful one */
+        const char *history;        /* its health: the name of an enum store_health */
+        bool history_healthy;       /* nothing is wrong with it: also where none is to be kept */
+};
+
 struct server_hooks {
         /* POST /reload. Composes the JSON answer and its status (200, or 422 with the complaints). NULL: there is none. */
         void (*reload)(void *userdata, struct buffer *body, unsigned *ret_status);
         /* GET /livez: whether the daemon makes progress. NULL: it does. */
         bool (*progress)(void *userdata);
+        /* GET /metrics. NULL: nothing is known. */
+        void (*facts)(void *userdata, struct server_facts *ret_facts);
         void *userdata;
+        struct store *store; /* NULL: there is no history. It must outlive the server */
 };
 
 /* Observes ENGINE, which must outlive it. */

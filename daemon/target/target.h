@@ -54,6 +54,7 @@ struct target {
         /* The last attempt, and the one in flight. */
         bool attempted;
         struct attempt last_attempt;
+        uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
         uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
         bool in_flight;
         uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */
@@ -80,6 +81,7 @@ struct target {
         bool waking;
         bool wake_from_evidence;       /* begun where the database was not known to be awake */
         uint64_t wake_began_boot_usec; /* the first attempt of the wake */
+        unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
         uint64_t wakes;

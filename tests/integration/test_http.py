@@ -299,7 +299,8 @@ def test_an_unknown_name_is_404_and_the_known_ones_are_listed(make_daemon, make_
         answer = daemon.get(path, method=method)
         assert (answer.status, answer.json["error"], answer.json["known"]) == (404, "unknown_database", ["app", "main"]), path
         assert 'did you mean "main"' in answer.json["message"]
-    for path in ("/", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease", "/lease/main/1", "/../status"):
+    for path in ("/", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease", "/lease/main/1",
+                 "/../status"):
         answer = daemon.get(path)
         assert (answer.status, answer.json["error"]) == (404, "not_found"), path
         assert {"GET /readyz/NAME", "POST /wake/NAME", "POST /lease/NAME", "DELETE /lease/ID"} <= set(answer.json["endpoints"])

@@ -72,7 +72,7 @@ static unsigned said(const char *text) {
 
 static void open_store(void) {
         assert_null(store);
-        assert_int_equal(store_open(path, MAX_BYTES, &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &store), 0);
 }
 
 static void close_store(void) {
@@ -315,7 +315,7 @@ static void nobody_else_can_read_it(void **state) {
 
 /* Puts, and says each number that is surely in the file. */
 static void put_until_killed(int fd) {
-        if (store_open(path, MAX_BYTES, &store) < 0)
+        if (store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &store) < 0)
                 _exit(1);
         for (uint64_t i = recalled("a") + 1;; i++) {
                 struct memory memory = little_memory(i);
@@ -598,7 +598,7 @@ static void a_second_daemon_does_not_get_it(void **state) {
         open_store();
         put("a", &memory);
         flush();
-        assert_int_equal(store_open(path, MAX_BYTES, &second), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &second), 0);
         assert_int_equal(store_health(second, sentence, sizeof(sentence)), STORE_LOCKED);
         assert_int_equal(said("The history is off"), 1);
         memory.generation = 6;
@@ -792,7 +792,7 @@ static void it_never_grows_past_its_size(void **state) {
         char name[64];
 
         (void)state;
-        assert_int_equal(store_open(path, 1000000, &store), 0);
+        assert_int_equal(store_open(path, &(struct store_bounds){1000000, USEC_INFINITY}, &store), 0);
         while (health() == STORE_GOOD) {
                 for (unsigned i = 0; i < 10; i++) {
                         struct memory memory = some_memory(++n);
@@ -807,7 +807,7 @@ static void it_never_grows_past_its_size(void **state) {
         assert_true(size_with_its_log() > 500000);
         assert_int_equal(said("The history is off"), 1);
         /* A reload allows more. */
-        store_limit(store, 4 * n * 20000);
+        store_limit(store, &(struct store_bounds){4 * n * 20000, USEC_INFINITY});
         flush();
         assert_int_equal(health(), STORE_GOOD);
         close_store();
@@ -818,6 +818,32 @@ static void it_never_grows_past_its_size(void **state) {
                 (void)snprintf(name, sizeof(name), "db-%u", (unsigned)i);
                 assert_recalled(name, &memory);
         }
+}
+
+static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
+        struct memory memory = little_memory(1);
+        struct sqlite *other = NULL;
+        char name[64];
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        flush();
+        assert_false(store_is_behind(store));
+        /* It waits for whoever has the lock, for a while, and takes nothing meanwhile. */
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &other), 0);
+        assert_int_equal(sqlite_run(other, "BEGIN IMMEDIATE"), 0);
+        for (unsigned i = 0; !store_is_behind(store); i++) {
+                (void)snprintf(name, sizeof(name), "db-%u", i % 100);
+                memory.generation = i + 1;
+                put(name, &memory);
+                assert_true(i < 10000000);
+        }
+        assert_int_equal(sqlite_run(other, "ROLLBACK"), 0);
+        assert_null(sqlite_close(other));
+        flush();
+        assert_false(store_is_behind(store));
+        assert_int_equal(health(), STORE_GOOD);
 }
 
 /* How often the writer's thread was woken up. */
@@ -887,6 +913,7 @@ int main(void) {
                 STORE_TEST(a_read_only_folder_is_read_and_not_written),
                 STORE_TEST(a_full_disk_turns_it_off_until_there_is_space),
                 STORE_TEST(it_never_grows_past_its_size),
+                STORE_TEST(a_writer_that_hangs_is_known_to_be_behind),
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
         };
 

@@ -82,7 +82,7 @@ struct server *server_free(struct server *server) {
                 return NULL;
         server->site.stopping = true;
         /* Who connects from here on is for the daemon after us. */
-        for (struct listener *listener = server->listeners; listener; listener = listener->next)
+        for (struct listener *listener = server->site.listeners; listener; listener = listener->next)
                 if (listener->passed)
                         http_quiesce(listener->http);
         if (server->observer.notify)

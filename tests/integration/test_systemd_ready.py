@@ -149,6 +149,17 @@ def test_a_lease_that_an_operator_ends_is_not_taken_again(asleep):
     assert asleep.state(name) == "active" and not asleep.status()["leases"]
 
 
+def test_a_holder_that_is_killed_is_started_again_with_those_that_require_it(asleep):
+    """Nobody who requires a lease runs without one."""
+    name = application(asleep, "pgwake-hold@main.service")
+    asleep.systemctl("start", name)
+    before = asleep.show(name, "InvocationID")
+    os.kill(asleep.outer_pid("pgwake-hold@main.service"), signal.SIGKILL)
+    asleep.wait_property(name, "InvocationID", lambda text: text not in ("", before))
+    asleep.wait_state(name, "active")
+    assert asleep.status()["leases"][0]["owner"] == "pgwake-hold@main.service" and asleep.status()["ready"]
+
+
 def test_a_path_unit_on_the_awake_file_starts_work_once_for_each_time_awake(asleep, neon_inside):
     """The example as it is shipped."""
     for each in ("on-awake.path", "on-awake.service"):

@@ -120,6 +120,14 @@ def test_a_waiting_request_ends_with_503_and_a_stream_comes_back_by_its_number(r
         assert int(again.wait(lambda event: event.event == "state" and event.data["state"] == "awake").id) > int(last)
 
 
+def test_a_daemon_whose_sockets_are_stopped_stays_stopped(real):
+    real.systemctl("start", "pgwaked")
+    real.systemctl("stop", "pgwaked.socket", "pgwaked-control.socket")
+    real.wait_state("pgwaked", "inactive")
+    assert real.run("pgwake", "status", check=False).returncode == 2
+    assert real.state("pgwaked") == "inactive" and not list(real.path("/run/pgwaked").iterdir())
+
+
 def test_the_runtime_folder_is_the_sockets_and_only_the_awake_files_go_with_the_daemon(real):
     real.systemctl("start", "pgwaked")
     assert real.path("/run/pgwaked/awake/main").exists()

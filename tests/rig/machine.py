@@ -282,9 +282,11 @@ class Machine:
 
     def fresh(self) -> None:
         """pgwaked as after its installation: not running, sockets listening, no configuration, no drop-in, no history."""
-        units = [line.split()[0] for line in self.systemctl("list-units", "--all", "--plain", "--no-legend", "pgwake*", "test-*").stdout.splitlines()]
+        listed = self.systemctl("list-units", "--all", "--plain", "--no-legend", "pgwake*", "test-*", "office-hours*").stdout
+        units = [line.split()[0] for line in listed.splitlines()]
         self.systemctl("stop", *units, "pgwaked.socket", "pgwaked-control.socket", check=False)
         for path in [*self.path("/etc/systemd/system").glob("pgwake*.d"), *self.path("/etc/systemd/system").glob("test-*"),
+                     *self.path("/etc/systemd/system").glob("office-hours*"),
                      self.path("/etc/pgwaked"), self.path("/var/lib/pgwaked")]:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         self.configure()
@@ -326,7 +328,9 @@ class Machine:
     # The end
 
     def close(self) -> None:
-        """Switches it off at once, and leaves nothing."""
+        """Switches it off at once, and leaves nothing. A second time is nothing."""
+        if self._holder.stdin.closed:
+            return
         if self._nspawn and self._nspawn.poll() is None and self.leader:
             self.run("systemctl", "poweroff", "--force", "--force", check=False)
         if self._nspawn:

@@ -5,6 +5,7 @@
 #include "base/message-id.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
+#include "listeners.h"
 #include "reload.h"
 #include "report/awake-file.h"
 #include "report/journal.h"
@@ -14,9 +15,7 @@
 #include "serve/server.h"
 #include "store/store.h"
 
-#include <grp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -116,57 +115,6 @@ static int refused(const char *what, const char *where, int r) {
         return r;
 }
 
-/*
- * The group of those who may order, from the file where sysusers.d puts it: asking for a name that is not there sends the C library to
- * every name service of the machine, over the network if need be, before anything is served. (gid_t)-1: there is none.
- */
-static gid_t control_group(void) {
-        FILE *file = fopen("/etc/group", "re");
-        const struct group *group = NULL;
-        gid_t gid;
-
-        if (!file)
-                return (gid_t)-1;
-        do
-                group = fgetgrent(file);
-        while (group && !streq(group->gr_name, "pgwake"));
-        gid = group ? group->gr_gid : (gid_t)-1;
-        (void)fclose(file);
-        return gid;
-}
-
-static int open_socket(struct app *app, const struct config *config, const char *path, mode_t mode, gid_t group, enum access access) {
-        int r;
-
-        r = server_add_unix(app->server, path, mode, group, access);
-        if (r >= 0 || !config->sockets_optional || r == -ENOMEM)
-                return r < 0 ? refused("listen on", path, r) : 0;
-        log_message(config->n_listen ? LOG_INFO : LOG_WARNING, "Goes on without the socket %s: %s%s", path, strerror(-r),
-                    config->n_listen ? "" : "; there is no --listen either, so that nobody can ask");
-        return 0;
-}
-
-static int open_listeners(struct app *app, const struct config *config) {
-        int r;
-
-        r = open_socket(app, config, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
-        if (r >= 0)
-                r = open_socket(app, config, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < config->n_listen; i++) {
-                r = server_add_tcp(app->server, config->listen[i]);
-                if (r < 0)
-                        return refused("listen on", config->listen[i], r);
-        }
-        for (size_t i = 0; i < config->n_agent_listen; i++) {
-                r = server_add_agent(app->server, config->agent_listen[i], config->agent_ramp_usec);
-                if (r < 0)
-                        return refused("listen on", config->agent_listen[i], r);
-        }
-        return 0;
-}
-
 static int restore_lease(void *userdata, const struct lease_record *lease) {
         struct app *app = userdata;
         int r;
@@ -207,7 +155,7 @@ static int start(struct app *app, const struct config *config) {
         r = server_new(app->event, app->engine, &hooks, &app->server);
         if (r < 0)
                 return refused("start", "the server", r);
-        r = open_listeners(app, config);
+        r = listeners_open(app->server, config);
         if (r < 0)
                 return r;
         r = journal_new(app->engine, &app->journal);

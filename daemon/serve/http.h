@@ -38,6 +38,10 @@ struct http_handler {
 /* Takes LISTEN_FD (non-blocking), also when it fails. At most CONNECTIONS_MAX clients at a time; more wait in the kernel's queue. */
 int http_new(sd_event *event, int listen_fd, unsigned connections_max, const struct http_handler *handler, struct http **ret_http);
 /*
+ * Takes no further client. LISTEN_FD stays as it is for whoever else has it: those who wait in its queue are theirs. For a socket that outlives us.
+ */
+void http_quiesce(struct http *http);
+/*
  * Lets what was answered go out, and closes. Whatever is still held or streaming is cut off: answer and end those before. Takes NULL.
  */
 struct http *http_free(struct http *http);

@@ -86,6 +86,10 @@ struct server *server_free(struct server *server) {
         if (!server)
                 return NULL;
         server->site.stopping = true;
+        /* Who connects from here on is for the daemon after us. */
+        for (struct listener *listener = server->site.listeners; listener; listener = listener->next)
+                if (listener->passed)
+                        http_quiesce(listener->http);
         if (server->observer.notify)
                 engine_unobserve(server->site.engine, &server->observer);
         if (server->site.waiters)
@@ -182,13 +186,16 @@ int server_add_agent(struct server *server, const char *address, uint64_t ramp_u
 }
 
 int server_add_fd(struct server *server, int fd, enum access access) {
-        int flags = fcntl(fd, F_GETFL);
+        int flags = fcntl(fd, F_GETFL), r;
+        struct listener *listener;
 
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-                int r = error_from_errno();
-
+                r = error_from_errno();
                 close_fd(&fd);
                 return r;
         }
-        return add_listener(server, fd, access, NULL);
+        r = add_listener(server, fd, access, &listener);
+        if (r >= 0)
+                listener->passed = true;
+        return r;
 }

@@ -49,5 +49,5 @@ int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t 
 int server_add_tcp(struct server *server, const char *address);
 /* The same address form, for HAProxy's agent-check (serve/agent.h). RAMP_USEC 0: full weight at once after a wake. */
 int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec);
-/* A listening socket from outside. Takes FD, also when it fails. */
+/* A listening socket that somebody else has too: at the end those in its queue are left to them. Takes FD, also when it fails. */
 int server_add_fd(struct server *server, int fd, enum access access);

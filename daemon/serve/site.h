@@ -19,6 +19,7 @@ struct listener {
         enum access access;
         char *path; /* of a UNIX socket that is ours to remove, or NULL */
         struct socket_identity identity;
+        bool passed; /* somebody else listens on it too, and goes on */
         struct listener *next;
 };
 

@@ -17,6 +17,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
 #define STOP_TIMEOUT_USEC (850 * USEC_PER_MSEC)
@@ -89,6 +90,9 @@ static int watch_signals(struct app *app) {
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_from_errno();
         (void)signal(SIGPIPE, SIG_IGN);
+        /* The first process of a container inherits the orphans of the others; nobody here waits for a child. */
+        if (getpid() == 1)
+                (void)signal(SIGCHLD, SIG_IGN);
         for (size_t i = 0; i < ARRAY_LENGTH(ends) && r >= 0; i++)
                 r = sd_event_add_signal(app->event, NULL, ends[i], on_end, app);
         if (r >= 0)

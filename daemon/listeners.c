@@ -108,26 +108,44 @@ static gid_t control_group(void) {
         return gid;
 }
 
-static int add_own(const struct listeners *listeners) {
+static int add_own_unix(const struct listeners *listeners, const char *path, mode_t mode, gid_t group, enum access access) {
         const struct config *config = listeners->config;
         int r;
 
-        if (!listeners->has_status) {
-                r = server_add_unix(listeners->server, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
-                if (r < 0)
-                        return refused(config->status_socket, r);
-        }
-        if (!listeners->has_control) {
-                r = server_add_unix(listeners->server, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
-                if (r < 0)
-                        return refused(config->control_socket, r);
-        }
+        r = server_add_unix(listeners->server, path, mode, group, access);
+        if (r >= 0 || !config->sockets_optional || r == -ENOMEM)
+                return r < 0 ? refused(path, r) : 0;
+        log_message(config->n_listen ? LOG_INFO : LOG_WARNING, "Goes on without the socket %s: %s%s", path, strerror(-r),
+                    config->n_listen ? "" : "; there is no --listen either, so that nobody can ask");
+        return 0;
+}
+
+static int add_own_tcp(const struct listeners *listeners) {
+        const struct config *config = listeners->config;
+        int r;
+
         for (size_t i = 0; i < config->n_listen; i++) {
                 r = server_add_tcp(listeners->server, config->listen[i]);
                 if (r < 0)
                         return refused(config->listen[i], r);
         }
+        for (size_t i = 0; i < config->n_agent_listen; i++) {
+                r = server_add_agent(listeners->server, config->agent_listen[i], config->agent_ramp_usec);
+                if (r < 0)
+                        return refused(config->agent_listen[i], r);
+        }
         return 0;
+}
+
+static int add_own(const struct listeners *listeners) {
+        const struct config *config = listeners->config;
+        int r = 0;
+
+        if (!listeners->has_status)
+                r = add_own_unix(listeners, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+        if (r >= 0 && !listeners->has_control)
+                r = add_own_unix(listeners, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
+        return r < 0 ? r : add_own_tcp(listeners);
 }
 
 int listeners_open(struct server *server, const struct config *config) {

@@ -3,6 +3,7 @@
 
 #include "serve/site.h"
 
+void page_get(struct request *request);
 void livez_get(struct request *request);
 void readyz_get(struct request *request);
 void status_get(struct request *request);

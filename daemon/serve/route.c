@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 static const struct route routes[] = {
+        {"/", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, page_get},
         {"/livez", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, livez_get},
         {"/readyz", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
         {"/readyz", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "serve/agent.h"
 #include "serve/events.h"
 #include "serve/history.h"
 #include "serve/route.h"
@@ -10,12 +11,16 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#define AGENTS_MAX 16
+
 /* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
 #define CONNECTIONS_MAX 2048
 
 struct server {
         struct site site;
         struct observer observer;
+        struct agent *agents[AGENTS_MAX];
+        size_t n_agents;
 };
 
 static void on_request(void *userdata, struct exchange *exchange) {
@@ -97,6 +102,8 @@ struct server *server_free(struct server *server) {
                 next = listener->next;
                 listener_free(listener);
         }
+        for (size_t i = 0; i < server->n_agents; i++)
+                agent_free(server->agents[i]);
         waiters_free(server->site.waiters);
         events_free(server->site.events);
         history_site_free(server->site.history);
@@ -166,6 +173,16 @@ int server_add_tcp(struct server *server, const char *address) {
 
         r = listen_tcp(address, &fd);
         return r < 0 ? r : add_listener(server, fd, ACCESS_STATUS, NULL);
+}
+
+int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec) {
+        int r;
+
+        if (server->n_agents == AGENTS_MAX)
+                return -ENOSPC;
+        r = agent_new(&server->site, address, ramp_usec, &server->agents[server->n_agents]);
+        server->n_agents += r >= 0;
+        return r;
 }
 
 int server_add_fd(struct server *server, int fd, enum access access) {

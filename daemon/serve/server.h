@@ -47,5 +47,7 @@ struct server *server_free(struct server *server);
 int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access);
 /* "127.0.0.1:9817", "[::1]:9817": reading only. */
 int server_add_tcp(struct server *server, const char *address);
+/* The same address form, for HAProxy's agent-check (serve/agent.h). RAMP_USEC 0: full weight at once after a wake. */
+int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec);
 /* A listening socket that somebody else has too: at the end those in its queue are left to them. Takes FD, also when it fails. */
 int server_add_fd(struct server *server, int fd, enum access access);

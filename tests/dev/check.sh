@@ -108,6 +108,8 @@ check() {
     esac
     # Several tests at a time beside a build make a busy machine: every deadline of the rig is stretched. What a test measures it prints.
     export RIG_PATIENCE=${RIG_PATIENCE-3}
+    # Pictures of the page for people.
+    export RIG_ARTEFACTS=$PWD/$results
     export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:detect_stack_use_after_return=1}
     export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
 

@@ -49,11 +49,11 @@ static bool is_in_vain(void *userdata) {
                clock_boot_usec() >= question->deadline_boot_usec;
 }
 
-static int read_answer(struct question *question) {
+static int read_in_mode(struct question *question, enum sqlite_mode mode) {
         struct sqlite *sqlite = NULL;
         int r;
 
-        r = sqlite_open(question->reader->path, SQLITE_READER, &sqlite);
+        r = sqlite_open(question->reader->path, mode, &sqlite);
         if (r < 0)
                 return r;
         sqlite_interrupt_when(sqlite, is_in_vain, question);
@@ -64,11 +64,21 @@ static int read_answer(struct question *question) {
         return r;
 }
 
+static int read_answer(struct question *question) {
+        int r;
+
+        r = read_in_mode(question, SQLITE_READER);
+        /* In a folder that is read-only nobody writes, and what is kept beside the file cannot be made. */
+        if (r == -ENOENT || r == -EACCES || r == -EROFS)
+                r = read_in_mode(question, SQLITE_IMMUTABLE);
+        return r;
+}
+
 static enum ask_result result_of(int r) {
         switch (r) {
         case 0:
                 return ASK_ANSWERED;
-        case -ENOENT:
+        case 1:
                 return ASK_UNKNOWN;
         case -EINTR:
                 return ASK_LATE;

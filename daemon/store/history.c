@@ -314,6 +314,12 @@ int history_write(struct history *history, struct shelf *shelf, uint64_t began_r
         return HISTORY_GOOD;
 }
 
+bool history_log_is_full(struct history *history) {
+        uint64_t pages = 0;
+
+        return sqlite_checkpoint(history->sqlite, &pages) >= 0 && pages >= history->wal_pages;
+}
+
 int history_prune(struct history *history, uint64_t before_real_usec) {
         uint64_t dropped;
         int r;

@@ -28,8 +28,7 @@ struct question {
 
 struct reader {
         char *path;
-        void (*damaged)(void *userdata);
-        void *userdata;
+        struct reader_hooks hooks;
         struct queue *answers; /* of questions */
         size_t n;              /* questions that nobody was told about yet: the main thread's count */
         bool started;
@@ -88,14 +87,20 @@ static enum ask_result result_of(int r) {
 }
 
 static void answer(struct question *question) {
-        int r = is_in_vain(question) ? -EINTR : read_answer(question);
+        const struct reader_hooks *hooks = &question->reader->hooks;
+        int r = -EINTR;
 
+        if (!is_in_vain(question)) {
+                hooks->reading(hooks->userdata, true);
+                r = read_answer(question);
+                hooks->reading(hooks->userdata, false);
+        }
         question->answer.result = result_of(r);
         question->answer.error = r;
         if (question->answer.result != ASK_ANSWERED)
                 buffer_deinit(&question->answer.content);
         if (r == -EUCLEAN)
-                question->reader->damaged(question->reader->userdata);
+                hooks->damaged(hooks->userdata);
 }
 
 static void question_free(struct question *question) {
@@ -131,14 +136,13 @@ static void *work(void *userdata) {
         return NULL;
 }
 
-int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata, struct reader **ret_reader) {
+int reader_new(const char *path, const struct reader_hooks *hooks, struct reader **ret_reader) {
         struct reader *reader = calloc(1, sizeof(*reader));
         int r;
 
         if (!reader)
                 return -ENOMEM;
-        reader->damaged = damaged;
-        reader->userdata = userdata;
+        reader->hooks = *hooks;
         (void)pthread_mutex_init(&reader->lock, NULL);
         (void)pthread_cond_init(&reader->changed, NULL);
         reader->path = strdup(path);

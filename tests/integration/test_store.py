@@ -258,9 +258,10 @@ def test_damage_in_what_happened_is_found_when_it_is_met_and_set_aside(make_daem
     assert daemon.status("main")["state"] == "awake"
     said = [entry for entry in daemon.log_entries() if ASIDE in entry["message"]]
     assert len(said) == 1
-    # And what comes now is kept in the new one.
+    # And what comes now is kept in the new one; between the two there is none for a moment.
     assert daemon.get("/pause/main?for=1h", method="POST").status == 200
-    until(lambda: [row["reason"] for row in daemon.get("/history/main?kind=states").json["rows"]][-1:] == ["paused"], 20, "it is kept")
+    until(lambda: [row["reason"] for row in daemon.get("/history/main?kind=states").json.get("rows", [])][-1:] == ["paused"], 20,
+          "it is kept")
 
 
 def test_a_truncated_file_is_set_aside(make_daemon, cluster):

@@ -1040,6 +1040,39 @@ static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
         assert_int_equal(never.n, 0);
 }
 
+/* A long read keeps the log from beginning anew. */
+static void who_reads_for_long_does_not_let_it_grow(void **state) {
+        struct ask ask = {.name = "a", .kind = ASK_REPORT, .since_real_usec = 1, .until_real_usec = 400000, .now_real_usec = 400000};
+        uint64_t now = clock_real_usec(), end;
+        struct answered answered = {0};
+        struct question *question;
+        unsigned asked = 0;
+        char wal[176];
+
+        (void)state;
+        (void)snprintf(wal, sizeof(wal), "%s-wal", path);
+        open_store();
+        tell_state("a", 1, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
+        close_store();
+        run_sql("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"
+                " INSERT INTO state SELECT 1, i, 0, 'awake', 'down', 'ok', NULL, NULL, i FROM n");
+        open_store();
+        end = clock_monotonic_usec() + 2 * USEC_PER_SEC;
+        while (clock_monotonic_usec() < end) {
+                while (asked - answered.n < 3 && store_ask(store, &ask, on_answered, &answered, &question) == 0)
+                        asked++;
+                for (unsigned i = 0; i < 500; i++)
+                        tell_state("a", now++, STATE_AWAKE, STATE_ASLEEP, REASON_SESSION_CUT);
+                (void)poll(NULL, 0, 5);
+                store_take_answers(store);
+                /* As long as it may be, and as much again. */
+                assert_true(size_of(wal) <= 2 * 1000 * (4096 + 24) + 65536);
+        }
+        assert_true(answered.n > 2);
+        flush();
+        assert_int_equal(health(), STORE_GOOD);
+}
+
 /* How often the writer's thread was woken up. */
 static unsigned long turns(void) {
         DIR *tasks = opendir("/proc/self/task");
@@ -1114,6 +1147,7 @@ int main(void) {
                 STORE_TEST(what_cannot_be_written_waits_and_the_oldest_is_lost_first),
                 STORE_TEST(the_oldest_makes_room_in_a_file_that_is_full),
                 STORE_TEST(questions_are_answered_and_cancelled_ones_are_not),
+                STORE_TEST(who_reads_for_long_does_not_let_it_grow),
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
         };
 

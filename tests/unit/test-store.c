@@ -1058,7 +1058,7 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
                 " INSERT INTO state SELECT 1, i, 0, 'awake', 'down', 'ok', NULL, NULL, i FROM n");
         open_store();
         end = clock_monotonic_usec() + 2 * USEC_PER_SEC;
-        while (clock_monotonic_usec() < end) {
+        while (clock_monotonic_usec() < end || answered.n <= 2) {
                 while (asked - answered.n < 3 && store_ask(store, &ask, on_answered, &answered, &question) == 0)
                         asked++;
                 for (unsigned i = 0; i < 500; i++)
@@ -1068,7 +1068,6 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
                 /* As long as it may be, and as much again. */
                 assert_true(size_of(wal) <= 2 * 1000 * (4096 + 24) + 65536);
         }
-        assert_true(answered.n > 2);
         flush();
         assert_int_equal(health(), STORE_GOOD);
 }

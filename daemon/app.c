@@ -1,5 +1,6 @@
 #include "app.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/message-id.h"
 #include "engine/engine.h"
@@ -17,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
 #define STOP_TIMEOUT_USEC (850 * USEC_PER_MSEC)
@@ -63,6 +65,19 @@ static bool on_progress(void *userdata) {
         return watchdog_engine_moves(app->engine);
 }
 
+static void on_facts(void *userdata, struct server_facts *ret_facts) {
+        struct app *app = userdata;
+        char sentence[256];
+        enum store_health health = store_health(app->store, sentence, sizeof(sentence));
+
+        *ret_facts = (struct server_facts){
+                .reload_successful = !app->reload.failed,
+                .reloaded_real_usec = app->reload.loaded_real_usec,
+                .history = store_health_name(health),
+                .history_healthy = health == STORE_GOOD || health == STORE_NONE,
+        };
+}
+
 /* Signals are blocked before the first thread starts, so that only the loop's signalfd sees them. */
 static int watch_signals(struct app *app) {
         static const int ends[] = {SIGTERM, SIGINT};
@@ -76,6 +91,9 @@ static int watch_signals(struct app *app) {
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_from_errno();
         (void)signal(SIGPIPE, SIG_IGN);
+        /* The first process of a container inherits the orphans of the others; nobody here waits for a child. */
+        if (getpid() == 1)
+                (void)signal(SIGCHLD, SIG_IGN);
         for (size_t i = 0; i < ARRAY_LENGTH(ends) && r >= 0; i++)
                 r = sd_event_add_signal(app->event, NULL, ends[i], on_end, app);
         if (r >= 0)
@@ -117,19 +135,34 @@ static gid_t control_group(void) {
         return gid;
 }
 
+static int open_socket(struct app *app, const struct config *config, const char *path, mode_t mode, gid_t group, enum access access) {
+        int r;
+
+        r = server_add_unix(app->server, path, mode, group, access);
+        if (r >= 0 || !config->sockets_optional || r == -ENOMEM)
+                return r < 0 ? refused("listen on", path, r) : 0;
+        log_message(config->n_listen ? LOG_INFO : LOG_WARNING, "Goes on without the socket %s: %s%s", path, strerror(-r),
+                    config->n_listen ? "" : "; there is no --listen either, so that nobody can ask");
+        return 0;
+}
+
 static int open_listeners(struct app *app, const struct config *config) {
         int r;
 
-        r = server_add_unix(app->server, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+        r = open_socket(app, config, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+        if (r >= 0)
+                r = open_socket(app, config, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
         if (r < 0)
-                return refused("listen on", config->status_socket, r);
-        r = server_add_unix(app->server, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
-        if (r < 0)
-                return refused("listen on", config->control_socket, r);
+                return r;
         for (size_t i = 0; i < config->n_listen; i++) {
                 r = server_add_tcp(app->server, config->listen[i]);
                 if (r < 0)
                         return refused("listen on", config->listen[i], r);
+        }
+        for (size_t i = 0; i < config->n_agent_listen; i++) {
+                r = server_add_agent(app->server, config->agent_listen[i], config->agent_ramp_usec);
+                if (r < 0)
+                        return refused("listen on", config->agent_listen[i], r);
         }
         return 0;
 }
@@ -161,7 +194,7 @@ static int start_engine(struct app *app, const struct config *config) {
 }
 
 static int start(struct app *app, const struct config *config) {
-        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .userdata = app};
+        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .facts = on_facts, .userdata = app};
         int r;
 
         r = start_engine(app, config);
@@ -208,7 +241,7 @@ static void stop(struct app *app) {
 }
 
 int app_run(const char *path, const struct config_environment *environment, struct config *config) {
-        struct app app = {.reload = {.path = path, .environment = environment, .config = config}};
+        struct app app = {.reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
         int r;
 
         raise_file_limit();

@@ -1,5 +1,6 @@
 #include "reload.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -149,6 +150,9 @@ unsigned reload_now(struct reload *reload, struct buffer *answer) {
         if (reload->notify)
                 notify_reloading(reload->notify);
         status = take_over(reload, answer);
+        reload->failed = status != 200;
+        if (!reload->failed)
+                reload->loaded_real_usec = clock_real_usec();
         if (reload->notify)
                 notify_reloaded(reload->notify);
         return status;

@@ -369,3 +369,76 @@ int loader_read(struct loader *loader, const char *path, enum loader_kind kind) 
                 return r;
         return parse(&reading, &file, kind);
 }
+
+static int set(struct loader *loader, const char *path, const char *text, uint32_t file) {
+        const struct option_value value = {.type = OPTION_VALUE_TEXT, .text = text};
+        const struct complaint_place place = {loader->complaints, "environment", 0, path};
+        int i = option_find(OPTION_GLOBAL, path);
+
+        loader->config->sources[i] = (struct config_source){.file = file};
+        return option_store(option_at(OPTION_GLOBAL, (size_t)i), &value, loader->config, &place);
+}
+
+static int set_for_a_container(struct loader *loader, uint32_t file) {
+        int r;
+
+        loader->config->sockets_optional = true;
+        r = set(loader, "status.awake_dir", "", file);
+        if (r == 0)
+                r = set(loader, "history.path", "", file);
+        return r < 0 ? r : set(loader, "log.format", log_stderr_is_journal() ? "journal" : "json", file);
+}
+
+int loader_from_environment(struct loader *loader) {
+        struct database_config *database;
+        uint32_t file;
+        int r;
+
+        r = add_file(loader, "environment", 0, &file);
+        if (r == 0)
+                r = set_for_a_container(loader, file);
+        if (r == 0)
+                r = add_database(loader, &database);
+        if (r == 0)
+                r = copy_defaults(&loader->defaults, database);
+        if (r < 0)
+                return r;
+        database->name = strdup("main");
+        database->from_environment = true;
+        database->source.file = file;
+        database->sources[option_find(OPTION_DATABASE, "name")].file = file;
+        database->sources[option_find(OPTION_DATABASE, "conninfo")].file = file;
+        return database->name ? 0 : -ENOMEM;
+}
+
+static bool has_address(const struct config *config, const char *address) {
+        for (size_t i = 0; i < config->n_listen; i++)
+                if (streq(config->listen[i], address))
+                        return true;
+        return false;
+}
+
+int loader_listen(struct loader *loader, const char *const *addresses, size_t n) {
+        struct config *config = loader->config;
+        uint32_t file;
+        char **listen;
+        int r;
+
+        r = add_file(loader, "command line", 0, &file);
+        if (r < 0)
+                return r;
+        listen = reallocarray(config->listen, config->n_listen + n, sizeof(*listen));
+        if (!listen)
+                return -ENOMEM;
+        config->listen = listen;
+        for (size_t i = 0; i < n; i++) {
+                if (has_address(config, addresses[i]))
+                        continue;
+                listen[config->n_listen] = strdup(addresses[i]);
+                if (!listen[config->n_listen])
+                        return -ENOMEM;
+                config->n_listen++;
+        }
+        config->sources[option_find(OPTION_GLOBAL, "status.listen")] = (struct config_source){.file = file};
+        return 0;
+}

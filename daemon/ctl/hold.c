@@ -1,8 +1,9 @@
-/* `pgwake hold`: a database is kept awake while a program runs, until a signal, or for a time. */
+/* `pgwake hold`: a database is kept awake while a program runs, or until a signal. */
 #include "base/clock.h"
 #include "base/duration.h"
 #include "ctl/child.h"
 #include "ctl/holder.h"
+#include "ctl/lease.h"
 #include "ctl/owner.h"
 #include "ctl/progress.h"
 #include "ctl/say.h"
@@ -222,53 +223,6 @@ static int hold_until_end(struct context *context, const char *owner, uint64_t t
         return hold.child.pid && r == 0 ? child_exit_as(hold.child.status) : r;
 }
 
-static int ask_lease(struct context *context, const char *owner, uint64_t for_usec, struct answer *ret_answer) {
-        char span[DURATION_MAX];
-        const struct parameter parameters[] = {{"owner", owner}, {"for", duration_format(span, for_usec)}, {0}};
-        _cleanup_free_ char *path = client_path("/lease", context->options.operands[0], parameters);
-
-        return ask(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
-}
-
-static int tell_lease(struct context *context, json_t *json) {
-        _cleanup_(buffer_deinit) struct buffer line = {0};
-        struct lease_fields {
-                uint64_t id;
-                const char *until;
-        } lease = {0};
-        const struct field fields[] = {
-                {"lease.id", FIELD_COUNT, true, offsetof(struct lease_fields, id)},
-                {"lease.until", FIELD_TEXT, true, offsetof(struct lease_fields, until)},
-        };
-        char time[SAY_TIME_MAX];
-        const char *wrong;
-
-        if (fields_read(json, fields, ARRAY_LENGTH(fields), &lease, &wrong) < 0)
-                return tell_malformed(context, "no lease in it");
-        if (context->options.json)
-                return tell_error(terminal_write_json(&context->out, json), EXIT_CODE_DONE);
-        buffer_printf(&line, "lease %" PRIu64 " of %s until %s\n", lease.id, context->options.operands[0],
-                      say_time(time, say_parse_time(lease.until), false));
-        return tell_error(terminal_write(&context->out, &line), EXIT_CODE_DONE);
-}
-
-/* Held by the clock alone: the daemon does that without us. */
-static int take_for(struct context *context, const char *owner, uint64_t for_usec) {
-        _cleanup_(answer_deinit) struct answer answer = {0};
-        const char *advice;
-        int r;
-
-        r = ask_lease(context, owner, for_usec, &answer);
-        if (r == 0 && answer.status != 201) {
-                r = tell_refusal(context, &answer, context->options.operands[0]);
-                advice = holder_advice(json_string_value(json_object_get(answer.json, "error")));
-                if (advice)
-                        complain("%s", advice);
-        } else if (r == 0)
-                r = tell_lease(context, answer.json);
-        return r == 0 ? EXIT_CODE_DONE : EXIT_CODE_OWN_FAILURE;
-}
-
 /* 0, or -EINVAL when the usage is wrong (it was told). */
 static int check_usage(const struct options *options) {
         if (options->program && !*options->program) {
@@ -309,5 +263,5 @@ int command_hold(struct context *context) {
                 (void)snprintf(owner, sizeof(owner), "%s", options->owner);
         else
                 (void)owner_default(owner);
-        return options->for_what ? take_for(context, owner, for_usec) : hold_until_end(context, owner, timeout_usec);
+        return options->for_what ? lease_take_for(context, owner, for_usec) : hold_until_end(context, owner, timeout_usec);
 }

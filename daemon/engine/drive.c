@@ -208,6 +208,12 @@ int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void note_durations(struct engine *engine, const struct attempt *attempt) {
+        for (enum phase phase = 0; phase < _PHASE_MAX; phase++)
+                if (attempt->phase_usec[phase] > 0)
+                        tally_add(&engine->durations[attempt->check][phase], attempt->phase_usec[phase]);
+}
+
 void drive_take_report(void *userdata, const struct probe_report *report) {
         struct engine *engine = userdata;
         struct target *target = registry_by_id(engine->registry, report->database);
@@ -225,6 +231,7 @@ void drive_take_report(void *userdata, const struct probe_report *report) {
                 bool own_network = registry_note_network(engine->registry, target, &report->attempt);
 
                 drive_give_place_back(engine, target);
+                note_durations(engine, &report->attempt);
                 if (report->attempt.door_let_in && !target->door_open)
                         log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN,
                                   (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,

@@ -6,6 +6,7 @@
 
 #include "conf/config.h"
 #include "model/event.h"
+#include "model/tally.h"
 #include "target/registry.h"
 
 #include <systemd/sd-event.h>
@@ -64,3 +65,5 @@ struct engine_stats {
         unsigned probers_replaced;
 };
 void engine_stats(struct engine *engine, struct engine_stats *ret_stats);
+/* How long PHASE took in the attempts that passed it since the daemon started, failed ones included; of all databases. */
+const struct tally *engine_durations(const struct engine *engine, enum check check, enum phase phase);

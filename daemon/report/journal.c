@@ -126,12 +126,10 @@ static void write_message(struct buffer *message, const struct event *event, con
         if (other)
                 buffer_printf(message, " (was %s)", state_name(event->previous));
         buffer_append_string(message, ": ");
-        if (event->reason != REASON_NONE)
-                buffer_append_string(message, reason_info(event->reason)->sentence);
-        else if (event->state == STATE_AWAKE)
+        if (event->reason == REASON_NONE && event->state == STATE_AWAKE)
                 write_answered(message, event, wake);
         else
-                buffer_append_string(message, state_sentence(event->state));
+                buffer_append_string(message, state_explain(event->state, event->reason));
 }
 
 /* The end of trouble is worth as much as a notice; waking up and falling asleep are everyday life. */
@@ -146,15 +144,15 @@ static int level_of(const struct event *event) {
 
 static void tell_budget(const struct event *event) {
         bool spent = event->reason == REASON_BUDGET_SPENT;
+        const char *id = spent ? MESSAGE_ID_BUDGET_SPENT : MESSAGE_ID_BUDGET_RENEWED;
+        const char *message = spent ? reason_info(event->reason)->sentence : "There are awake hours in its budget again.";
         struct entry entry = {0};
 
         add_text(&entry, "PGWAKE_DATABASE", event->database);
         add_text(&entry, "PGWAKE_STATE", state_name(event->state));
         add_text(&entry, "PGWAKE_REASON", spent ? reason_slug(event->reason) : NULL);
         add_number(&entry, "PGWAKE_GENERATION", event->generation);
-        log_entry(spent ? LOG_WARNING : LOG_NOTICE, spent ? MESSAGE_ID_BUDGET_SPENT : MESSAGE_ID_BUDGET_RENEWED, entry.fields, entry.n_fields,
-                  "%s: %s", event->database,
-                  spent ? reason_info(event->reason)->sentence : "There are awake hours in its budget again.");
+        log_entry(spent ? LOG_WARNING : LOG_NOTICE, id, entry.fields, entry.n_fields, "%s: %s", event->database, message);
 }
 
 static void tell_state(const struct event *event, const struct target *target) {

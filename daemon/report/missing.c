@@ -3,6 +3,8 @@
 #include "base/error.h"
 
 static bool is_to_be_awake(const struct target *target) {
+        if (target->budget_spent)
+                return false;
         switch (target->policy) {
         case POLICY_IS_KEEP_AWAKE:
                 return true;
@@ -100,8 +102,12 @@ int missing_note(struct missing *missing, const struct event *event, const struc
                 if (missing->on == READY_ON_AWAKE ? event->state == STATE_AWAKE : event->state != STATE_UNKNOWN)
                         drop(missing, target->id);
                 return 0;
-        case EVENT_WAKE:
         case EVENT_BUDGET:
+                /* Nobody will wake it this month: to wait for it is in vain. */
+                if (missing->on == READY_ON_AWAKE && target->budget_spent)
+                        drop(missing, target->id);
+                return 0;
+        case EVENT_WAKE:
                 return 0;
         }
         return 0;

@@ -116,6 +116,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)source;
         (void)usec;
         recorder->armed = false;
+        /* What changed is kept in mind here, where it takes no more space the longer it takes. */
+        if (store_is_behind(recorder->store)) {
+                arm(recorder, FLUSH_USEC);
+                return 0;
+        }
         flush(recorder, FLUSH_MAX);
         if (changes_count(&recorder->changes) > 0)
                 arm(recorder, 0);

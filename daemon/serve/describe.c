@@ -1,9 +1,5 @@
 #include "serve/describe.h"
 
-const char *describe_message(enum state state, enum reason reason) {
-        return reason == REASON_NONE ? state_sentence(state) : reason_info(reason)->sentence;
-}
-
 const char *describe_reason(enum reason reason) {
         return reason == REASON_NONE ? NULL : reason_slug(reason);
 }
@@ -17,7 +13,7 @@ void describe_verdict(struct json_writer *w, const struct target *target, struct
         json_bool(w, "ready", target_ready(target));
         json_text(w, "state", state_name(target->state));
         json_text(w, "reason", describe_reason(target->reason));
-        json_text(w, "message", describe_message(target->state, target->reason));
+        json_text(w, "message", state_explain(target->state, target->reason));
         json_seconds(w, "age_seconds", describe_age_usec(target, now));
         json_seconds(w, "expected_ready_in_seconds", target_expected_ready_usec(target, now));
 }

@@ -4,8 +4,6 @@
 #include "base/json.h"
 #include "target/target.h"
 
-/* What is said to people of its state: the reason's sentence, or the state's where nothing is to be explained. */
-const char *describe_message(enum state state, enum reason reason);
 /* The slug, or NULL where nothing is to be explained. */
 const char *describe_reason(enum reason reason);
 

@@ -437,15 +437,22 @@ static bool add_header(struct MHD_Response *response, const char *name, const ch
         return MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
+static bool add_others(struct MHD_Response *response, const struct header *header) {
+        for (; header && header->name; header++)
+                if (!add_header(response, header->name, header->value))
+                        return false;
+        return true;
+}
+
 static bool add_headers(struct MHD_Response *response, const struct reply *reply) {
         char seconds[16];
 
         (void)snprintf(seconds, sizeof(seconds), "%u", reply->retry_after_sec);
         return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type ? reply->content_type : "application/json") &&
-                add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
+                add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control ? reply->cache_control : "no-store") &&
                 add_header(response, "X-Content-Type-Options", "nosniff") &&
                 (reply->retry_after_sec == 0 || add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds)) &&
-                (!reply->allow || add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow));
+                (!reply->allow || add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow)) && add_others(response, reply->headers);
 }
 
 static struct MHD_Response *make_response(const struct reply *reply) {

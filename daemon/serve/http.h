@@ -53,12 +53,19 @@ const char *exchange_header(const struct exchange *exchange, const char *name);
 void exchange_each_argument(const struct exchange *exchange, bool (*take)(void *userdata, const char *name, const char *value),
                             void *userdata);
 
+struct header {
+        const char *name;
+        const char *value;
+};
+
 struct reply {
         unsigned status;
-        const char *content_type;  /* NULL: JSON */
-        const struct buffer *body; /* copied */
-        unsigned retry_after_sec;  /* 0: no such header */
-        const char *allow;         /* the header of a 405, or NULL */
+        const char *content_type;     /* NULL: JSON */
+        const char *cache_control;    /* NULL: no-store */
+        const struct header *headers; /* others, up to one without a name; or NULL */
+        const struct buffer *body;    /* copied */
+        unsigned retry_after_sec;     /* 0: no such header */
+        const char *allow;            /* the header of a 405, or NULL */
 };
 
 /* Never fails for the caller: where memory is missing the connection is closed. */

@@ -156,7 +156,7 @@ void lease_post(struct request *request) {
         if (!(request->query.given & ARGUMENT_FOR))
                 take_held(request);
         else if (request->query.for_usec == 0)
-                answer_error(request->site, request->exchange, 400, "bad_request", "for=0s is no time; without for= the lease is the stream's");
+                answer_error(request->site, request->exchange, 400, "bad_request", "for=0s is no time; without for= the stream holds it");
         else
                 take_timed(request);
 }
@@ -165,7 +165,7 @@ void lease_delete_id(struct request *request) {
         struct json_writer w;
 
         if (!lease_delete(request->site->engine, request->id)) {
-                answer_error(request->site, request->exchange, 404, "no_such_lease", "there is no lease of this id; GET /status lists them");
+                answer_error(request->site, request->exchange, 404, "no_such_lease", "no lease has this id; GET /status lists them");
                 return;
         }
         w = site_compose(request->site);

@@ -73,7 +73,7 @@ void ring_entry_format(const struct ring_entry *entry, struct buffer *buffer) {
         json_text(&w, "state", state_name(entry->state));
         json_text(&w, "previous", state_name(entry->previous));
         json_text(&w, "reason", describe_reason(entry->reason));
-        json_text(&w, "message", describe_message(entry->state, entry->reason));
+        json_text(&w, "message", state_explain(entry->state, entry->reason));
         json_bool(&w, "ready", entry->ready);
         json_unsigned(&w, "generation", entry->generation);
         write_wake(&w, entry);

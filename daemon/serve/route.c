@@ -8,11 +8,13 @@
 #include <stdio.h>
 
 static const struct route routes[] = {
+        {"/", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, page_get},
         {"/livez", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, livez_get},
         {"/readyz", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
         {"/readyz", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
         {"/status", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, status_get},
         {"/status", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, 0, status_get},
+        {"/metrics", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, metrics_get},
         {"/events", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_DB | ARGUMENT_FOLLOW, events_get},
         {"/history", PARAMETER_PAST, METHOD_GET, ACCESS_STATUS,
          ARGUMENT_KIND | ARGUMENT_SINCE | ARGUMENT_UNTIL | ARGUMENT_LIMIT | ARGUMENT_FORMAT, history_get},

@@ -28,7 +28,8 @@ enum route_result {
 };
 
 /*
- * The row for a request. RET_ROUTE is any row of that path unless there is none; RET_PARAMETER points to its name or id in PATH, or is NULL.
+ * The row for a request. RET_ROUTE is any row of that path unless there is none; RET_PARAMETER points to its name or id in PATH, or is
+ * NULL.
  */
 enum route_result route_find(const char *path, enum method method, enum access access, const struct route **ret_route,
                              const char **ret_parameter);

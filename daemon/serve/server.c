@@ -1,31 +1,26 @@
 #include "serve/server.h"
 
 #include "base/error.h"
+#include "base/process.h"
+#include "serve/agent.h"
 #include "serve/events.h"
 #include "serve/history.h"
-#include "serve/listen.h"
 #include "serve/route.h"
 #include "serve/waiters.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#define AGENTS_MAX 16
+
 /* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
 #define CONNECTIONS_MAX 2048
-
-struct listener {
-        struct site *site;
-        struct http *http;
-        enum access access;
-        char *path; /* of a UNIX socket that is ours to remove, or NULL */
-        struct socket_identity identity;
-        struct listener *next;
-};
 
 struct server {
         struct site site;
         struct observer observer;
-        struct listener *listeners;
+        struct agent *agents[AGENTS_MAX];
+        size_t n_agents;
 };
 
 static void on_request(void *userdata, struct exchange *exchange) {
@@ -60,6 +55,7 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
         server->site.event = sd_event_ref(event);
         server->site.engine = engine;
         server->site.hooks = *hooks;
+        server->site.started_real_usec = process_started_real_usec();
         r = waiters_new(&server->site, &server->site.waiters);
         if (r >= 0)
                 r = events_new(&server->site, &server->site.events);
@@ -98,10 +94,12 @@ struct server *server_free(struct server *server) {
                 events_stop(server->site.events);
         if (server->site.history)
                 history_site_stop(server->site.history);
-        for (struct listener *listener = server->listeners; listener; listener = next) {
+        for (struct listener *listener = server->site.listeners; listener; listener = next) {
                 next = listener->next;
                 listener_free(listener);
         }
+        for (size_t i = 0; i < server->n_agents; i++)
+                agent_free(server->agents[i]);
         waiters_free(server->site.waiters);
         events_free(server->site.events);
         history_site_free(server->site.history);
@@ -138,8 +136,8 @@ static int add_listener(struct server *server, int fd, enum access access, struc
                 listener_free(listener);
                 return r;
         }
-        listener->next = server->listeners;
-        server->listeners = listener;
+        listener->next = server->site.listeners;
+        server->site.listeners = listener;
         if (ret_listener)
                 *ret_listener = listener;
         return 0;
@@ -171,6 +169,16 @@ int server_add_tcp(struct server *server, const char *address) {
 
         r = listen_tcp(address, &fd);
         return r < 0 ? r : add_listener(server, fd, ACCESS_STATUS, NULL);
+}
+
+int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec) {
+        int r;
+
+        if (server->n_agents == AGENTS_MAX)
+                return -ENOSPC;
+        r = agent_new(&server->site, address, ramp_usec, &server->agents[server->n_agents]);
+        server->n_agents += r >= 0;
+        return r;
 }
 
 int server_add_fd(struct server *server, int fd, enum access access) {

@@ -6,9 +6,21 @@
 #include "serve/query.h"
 #include "serve/server.h"
 
+#include "serve/listen.h"
+
 struct events;
 struct history_site;
 struct waiters;
+
+/* One address on which is listened. */
+struct listener {
+        struct site *site;
+        struct http *http;
+        enum access access;
+        char *path; /* of a UNIX socket that is ours to remove, or NULL */
+        struct socket_identity identity;
+        struct listener *next;
+};
 
 struct site {
         sd_event *event;
@@ -24,6 +36,8 @@ struct site {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
+        struct listener *listeners;
+        uint64_t started_real_usec; /* the process */
         bool stopping;
 };
 

@@ -161,6 +161,10 @@ int store_put_away(struct store *store, const char *name, const struct memory *m
         return store_put(store, name, memory, NULL, 0);
 }
 
+bool store_is_behind(struct store *store) {
+        return store->writer && writer_is_behind(store->writer);
+}
+
 void store_limit(struct store *store, const struct store_bounds *bounds) {
         if (store->writer)
                 writer_limit(store->writer, bounds);

@@ -61,6 +61,8 @@ int store_put_timed(struct store *store, const char *name, const struct memory *
 int store_tell(struct store *store, struct happening *happening);
 /* As store_put(), of a database that nobody watches any more, so that it can be recalled when it comes back. */
 int store_put_away(struct store *store, const char *name, const struct memory *memory);
+/* Whether a disk that hangs has left so much undone that nothing more should be put before it moves again. */
+bool store_is_behind(struct store *store);
 /* They may be others after a reload. */
 void store_limit(struct store *store, const struct store_bounds *bounds);
 /* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */

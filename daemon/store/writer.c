@@ -29,6 +29,9 @@
 #define GIVE_WAY_MSEC 10
 #define GIVE_WAY_MAX 50
 
+/* More than one snapshot of each of the most databases that there can be. */
+#define BEHIND 16384
+
 /* One of them, or the end. */
 struct message {
         struct snapshot *snapshot;
@@ -53,6 +56,7 @@ struct writer {
         bool given_up;          /* nobody waits for what is in it any more */
         struct snapshot *past;
         uint64_t settled;       /* so many messages are in the file */
+        bool ended;
         enum store_health health;
         char sentence[256];
 
@@ -404,6 +408,10 @@ static void *work(void *userdata) {
                         prune(writer);
         }
         say_goodbye(writer);
+        (void)pthread_mutex_lock(&writer->lock);
+        writer->ended = true;
+        (void)pthread_cond_broadcast(&writer->changed);
+        (void)pthread_mutex_unlock(&writer->lock);
         return NULL;
 }
 
@@ -459,18 +467,32 @@ static struct timespec deadline_in(uint64_t usec) {
         return (struct timespec){.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
 }
 
-struct writer *writer_free(struct writer *writer, uint64_t timeout_usec) {
+/* Answers whether it has ended. */
+static bool wait_for_end(struct writer *writer, uint64_t timeout_usec) {
         struct timespec deadline = deadline_in(timeout_usec);
+        bool ended;
+        int error = 0;
+
+        (void)pthread_mutex_lock(&writer->lock);
+        while (!writer->ended && error == 0)
+                error = pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline);
+        ended = writer->ended;
+        (void)pthread_mutex_unlock(&writer->lock);
+        return ended;
+}
+
+struct writer *writer_free(struct writer *writer, uint64_t timeout_usec) {
         struct message end = {0};
 
         if (!writer)
                 return NULL;
-        if (queue_push(writer->queue, &end) < 0 || pthread_clockjoin_np(writer->thread, NULL, CLOCK_MONOTONIC, &deadline) != 0) {
+        if (queue_push(writer->queue, &end) < 0 || !wait_for_end(writer, timeout_usec)) {
                 /* It hangs in the disk, and has all that it needs; the process ends without it. */
                 log_error("The history in %s could not be written to its end in time", writer->path);
                 (void)pthread_detach(writer->thread);
                 return NULL;
         }
+        (void)pthread_join(writer->thread, NULL);
         destroy(writer);
         return NULL;
 }
@@ -496,6 +518,10 @@ static int push(struct writer *writer, const struct message *message) {
         if (r >= 0)
                 writer->put++;
         return r;
+}
+
+bool writer_is_behind(struct writer *writer) {
+        return queue_length(writer->queue) >= BEHIND;
 }
 
 int writer_put(struct writer *writer, struct snapshot *snapshot) {

@@ -18,6 +18,8 @@ struct writer *writer_free(struct writer *writer, uint64_t timeout_usec);
 struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec);
 /* SNAPSHOT is the writer's. -ENOMEM: it is gone. */
 int writer_put(struct writer *writer, struct snapshot *snapshot);
+/* Whether so much waits to be taken by a disk that hangs that nothing more should be put. */
+bool writer_is_behind(struct writer *writer);
 /* HAPPENING is the writer's. -ENOMEM: it is gone. */
 int writer_tell(struct writer *writer, struct happening *happening);
 /* Who read the file thinks that it is damaged: it is looked at. Any thread. */

@@ -113,14 +113,25 @@ static bool is_spent(const struct target *t, struct instant now) {
         return budget > 0 && t->account.month == month_of(now.real_usec) && t->account.month_awake_usec >= budget;
 }
 
+static void plan_month_look(struct target *t, struct instant now) {
+        uint64_t month_end = month_begin_usec(month_of(now.real_usec) + 1);
+
+        t->month_look_boot_usec = usec_add(now.boot_usec, MIN(usec_sub(month_end, now.real_usec), MONTH_LOOK_USEC));
+}
+
+void account_restore(struct target *t, const struct account *account, uint64_t saved_real_usec, struct instant now) {
+        t->account = *account;
+        /* A clock that was set back: the time since is not known, so nothing of it is counted. */
+        t->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, saved_real_usec));
+        t->budget_spent = is_spent(t, now);
+        plan_month_look(t, now);
+}
+
 void account_check_budget(struct target *t, struct instant now, struct edges *edges) {
         bool spent = is_spent(t, now);
 
-        if (spent) {
-                uint64_t month_end = month_begin_usec(month_of(now.real_usec) + 1);
-
-                t->month_look_boot_usec = usec_add(now.boot_usec, MIN(usec_sub(month_end, now.real_usec), MONTH_LOOK_USEC));
-        }
+        if (spent)
+                plan_month_look(t, now);
         if (spent == t->budget_spent)
                 return;
         if (!spent)

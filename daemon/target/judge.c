@@ -305,6 +305,7 @@ void target_finish(struct target *t, const struct attempt *attempt, bool own_net
         }
         t->attempted = true;
         t->last_attempt = *attempt;
+        t->last_duration_usec[attempt->check] = attempt->total_usec;
         t->finished_boot_usec[attempt->check] = now.boot_usec;
         lost = lost_session(t, attempt);
         note_session(t, attempt, now);
@@ -346,8 +347,11 @@ void target_session_ended(struct target *t, const struct attempt *end, bool bare
         t->session_held = false;
         t->cut_looked_like_suspend = looks_like_suspend(t, end, bare_eof, now);
         ask_after_cut(t, now);
-        t->failures_total++;
-        t->failures_by_reason[end->reason]++;
+        /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
+        if (!t->cut_looked_like_suspend) {
+                t->failures_total++;
+                t->failures_by_reason[end->reason]++;
+        }
         verdict_step(t, MACHINE_CUT, (struct evidence_brought){end->reason, end->sqlstate, end->detail, NULL}, now, edges);
         account_settle(t, now);
         account_check_budget(t, now, edges);

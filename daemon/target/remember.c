@@ -38,10 +38,8 @@ static void restore_wakes(struct target *t, const struct memory *memory) {
 }
 
 void target_restore(struct target *t, const struct memory *memory, enum reason reason, struct instant now) {
-        /* A clock that was set back: the time since is not known, so nothing of it is counted. */
-        uint64_t since = usec_sub(now.real_usec, memory->saved_real_usec);
-
-        t->reason = reason;
+        account_restore(t, &memory->account, memory->saved_real_usec, now);
+        t->reason = t->budget_spent ? REASON_BUDGET_SPENT : reason;
         t->generation = memory->generation;
         t->server_started_real_usec = t->woken_server_real_usec = memory->server_started_real_usec;
         t->last_success_real_usec = memory->last_success_real_usec;
@@ -51,6 +49,4 @@ void target_restore(struct target *t, const struct memory *memory, enum reason r
                 t->failures_total += t->failures_by_reason[r];
         }
         restore_wakes(t, memory);
-        t->account = memory->account;
-        t->counted_boot_usec = usec_sub(now.boot_usec, since);
 }

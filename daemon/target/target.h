@@ -54,6 +54,7 @@ struct target {
         /* The last attempt, and the one in flight. */
         bool attempted;
         struct attempt last_attempt;
+        uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
         uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
         bool in_flight;
         uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */

@@ -5,11 +5,13 @@
  *   bare ping N CONNINFO [CONNECTIONS]
  *                           connect so often, ask N times, each connection in its turn: one database is asked in a tight loop with
  *                           everything in the caches, many are as a daemon that watches many has to
- *   bare memory CONNINFO    connect, ask, and say how much memory that took
+ *   bare memory CONNINFO FILE
+ *                           connect, ask, write one row into an SQLite database in FILE, and say how much memory that took
  *
  * Prints one line of JSON: how often it was answered, the seconds of CPU that it took, or the memory in kB.
  */
 #include <libpq-fe.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +77,30 @@ static unsigned long memory_kb(const char *field) {
         return value;
 }
 
+/* What was found is kept, in a file that outlives a crash. */
+static sqlite3 *write_row(const char *path) {
+        static const char row[] = "PRAGMA journal_mode = WAL; CREATE TABLE answer (at INTEGER, text TEXT); INSERT INTO answer VALUES (1, 'ok')";
+        sqlite3 *history = NULL;
+
+        if (sqlite3_open(path, &history) == SQLITE_OK && sqlite3_exec(history, row, NULL, NULL, NULL) == SQLITE_OK)
+                return history;
+        fprintf(stderr, "bare: %s: %s\n", path, sqlite3_errmsg(history));
+        exit(1);
+}
+
+static int measure_memory(const char *conninfo, const char *path) {
+        PGconn *connection = log_in(conninfo);
+        sqlite3 *history = write_row(path);
+
+        ask(connection);
+        printf("{\"rss_kb\": %lu, \"anon_kb\": %lu}\n", memory_kb("VmRSS:"), memory_kb("RssAnon:"));
+        PQfinish(connection);
+        sqlite3_close(history);
+        return 0;
+}
+
 static int usage(void) {
-        fputs("usage: bare login N CONNINFO | ping N CONNINFO | memory CONNINFO ($PROBE_QUERY: what to ask)\n", stderr);
+        fputs("usage: bare login N CONNINFO | ping N CONNINFO | memory CONNINFO FILE ($PROBE_QUERY: what to ask)\n", stderr);
         return 64;
 }
 
@@ -86,13 +110,8 @@ int main(int argc, char **argv) {
         long n, n_connections;
 
         query = environment ? environment : "SELECT 1";
-        if (argc == 3 && strcmp(argv[1], "memory") == 0) {
-                connection = log_in(argv[2]);
-                ask(connection);
-                printf("{\"rss_kb\": %lu, \"anon_kb\": %lu}\n", memory_kb("VmRSS:"), memory_kb("RssAnon:"));
-                PQfinish(connection);
-                return 0;
-        }
+        if (argc == 4 && strcmp(argv[1], "memory") == 0)
+                return measure_memory(argv[2], argv[3]);
         if (argc < 4 || argc > 5)
                 return usage();
         n = strtol(argv[2], NULL, 10);

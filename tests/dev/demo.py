@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows pgwaked at work. Without an argument: on a private PostgreSQL on loopback that falls asleep when idle, about half a minute. With a
+"""Shows pgwaked at work. Without an argument: on a private PostgreSQL on loopback that falls asleep when idle, about 40 seconds. With a
 conninfo: on that database, until Ctrl-C. Run by ./dev demo, which builds the programs first."""
 
 import argparse
@@ -21,6 +21,7 @@ from rig.unixhttp import Event, EventStream
 SUSPEND_AFTER = 3.0  # seconds without a query, after which the napping PostgreSQL stops
 WAKE_DELAY = 1.0  # what a service needs to find a machine for it
 NAME = "napping"
+WORK = 4.0  # seconds that a report takes
 
 
 def span(seconds: float | None) -> str:
@@ -71,7 +72,7 @@ class Story:
                  "wake_at_start": False, "linger": "1s", "ping_interval": "500ms", "retry_interval": "100ms", "down_interval": "500ms"}]
 
     def run(self) -> None:
-        for chapter in (self.found_cold, self.woken, self.asleep, self.kept, self.lost, self.refused):
+        for chapter in (self.found_cold, self.woken, self.asleep, self.held, self.kept, self.lost, self.refused):
             chapter()
 
     def close(self) -> None:
@@ -126,6 +127,20 @@ class Story:
         self.tell.step("asleep", f"Nobody needed it for {time.monotonic() - begun:.1f} s, so it was suspended. The held session's end was on "
                                  f"/events {span((unknown.monotonic_usec - closed['monotonic_usec']) / 1e6)} after the server was told to "
                                  f"stop, and the verdict asleep {span((event.monotonic_usec - unknown.monotonic_usec) / 1e6)} later.")
+
+    def held(self) -> None:
+        mark, wakes = len(self.stream.events), self.nap.status()["wakes"]
+        self.tell.command(f"pgwake hold {NAME} -- ./report    # which takes {WORK:g} s")
+        begun = time.monotonic()
+        self.tell.output(self.daemon.pgwake("hold", NAME, "--", "sh", "-c", f"sleep {WORK}; echo the report is written").stdout)
+        took = time.monotonic() - begun
+        slept = time.monotonic()
+        self.wait(mark, "asleep")
+        status = self.daemon.status(NAME)
+        self.tell.step("held", f"It was woken first ({span(took - WORK)}), then the report was started, and while that ran the database stayed "
+                               f"awake, longer than it would by itself. {span(time.monotonic() - slept)} after its end it was asleep again. "
+                               f"Cost so far: {self.nap.status()['wakes']} wakes ({self.nap.status()['wakes'] - wakes} for this), "
+                               f"{span(status['awake_seconds'])} awake, {span(status['awake_on_our_demand_seconds'])} of them because of us.")
 
     def kept(self) -> None:
         mark = len(self.stream.events)
@@ -193,6 +208,8 @@ def tell_story(teller: Teller) -> None:
 def describe(event: Event) -> tuple[str, str]:
     data = event.data
     if event.event == "wake":
+        if data["cause"] == "other":
+            return "awake", "Somebody else had woken it."
         return "woken", (f"answered {span(data['latency_seconds'])} after the first attempt"
                          + (", a cold start, proven by the server's own clock." if data["cold"] else "."))
     before = "" if data["previous"] == data["state"] else f"was {data['previous']}. "

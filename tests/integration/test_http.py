@@ -21,8 +21,8 @@ ROW = [("a", "5000000"), ("b", "1760000000000000"), ("c", "f"), ("d", "150018"),
 QUIET = {"policy": "observe", "door_interval": "0s", "attempt_timeout": "10s"}  # never asks anything by itself
 
 STATUS_KEYS = {
-    "name", "state", "ready", "reason", "message", "since", "age_seconds", "fresh_until", "generation", "policy", "provider", "endpoint",
-    "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", "awake_on_our_demand_seconds",
+    "name", "state", "ready", "reason", "message", "advice", "since", "age_seconds", "fresh_until", "generation", "policy", "provider",
+    "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", "awake_on_our_demand_seconds",
     "budget", "demand", "leases", "next_check"}
 VERDICT_KEYS = {"name", "ready", "state", "reason", "message", "age_seconds", "expected_ready_in_seconds"}
 EVENT_KEYS = {"sequence", "kind", "at", "database", "state", "previous", "reason", "message", "ready", "generation", "latency_seconds", "cause",
@@ -300,7 +300,8 @@ def test_an_unknown_name_is_404_and_the_known_ones_are_listed(make_daemon, make_
         answer = daemon.get(path, method=method)
         assert (answer.status, answer.json["error"], answer.json["known"]) == (404, "unknown_database", ["app", "main"]), path
         assert 'did you mean "main"' in answer.json["message"]
-    for path in ("/", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease", "/lease/main/1", "/../status"):
+    for path in ("/index.html", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease",
+                 "/lease/main/1", "/../status"):
         answer = daemon.get(path)
         assert (answer.status, answer.json["error"]) == (404, "not_found"), path
         assert {"GET /readyz/NAME", "POST /wake/NAME", "POST /lease/NAME", "DELETE /lease/ID"} <= set(answer.json["endpoints"])

@@ -12,6 +12,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import socketserver
 import struct
 import subprocess
@@ -93,10 +94,15 @@ class Daemon(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, path):
+    def __init__(self, path, begin=True):
+        """With `begin` false who connects waits until begin(): its routes can be set first."""
         self.path, self.routes, self.requests, self.known = path, {}, [], ["main", "app"]
         super().__init__(path, Handler)
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        if begin:
+            self.begin()
+
+    def begin(self):
         self.thread.start()
 
     def handle_error(self, request, client_address):
@@ -310,6 +316,23 @@ def test_a_daemon_that_never_answers_exits_2_after_5_seconds(daemon):
     result = run(daemon.path, "status")
     assert result.returncode == 2 and "within 5" in result.stderr
     assert 4.5 < time.monotonic() - begin < 15
+
+
+def test_no_question_hangs_on_a_daemon_that_never_answers(folder):
+    """A timer that goes off a moment early is rare: many have to be tried."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(folder + "/s")
+        silent.listen(256)
+        asking = []
+        for _ in range(200):
+            asking.append(subprocess.Popen([PGWAKE, "--socket", folder + "/s", "status"], stderr=subprocess.DEVNULL, env=environment()))
+            time.sleep(0.003)
+        try:
+            wait_until(lambda: all([each.poll() is not None for each in asking]))
+        finally:
+            for each in asking:
+                each.kill()
+        assert [each.wait() for each in asking] == [2] * len(asking)
 
 
 def test_a_slow_daemon_is_waited_for(daemon):
@@ -552,9 +575,10 @@ def test_watch_outlives_the_daemon(daemon, folder):
     daemon.stop()
     gone.set()
     terminal.expect("waiting for it")
-    second = Daemon(folder + "/s")
+    second = Daemon(folder + "/s", begin=False)
     second.routes = {("GET", "/status"): (200, {"version": "0", "now": "", "ready": True, "databases": [database("reborn")]}),
                      ("GET", "/events"): lambda handler: (handler.begin_stream(), time.sleep(DEADLINE))}
+    second.begin()
     terminal.expect("reborn")
     os.kill(terminal.process.pid, signal.SIGTERM)
     assert terminal.finish() == 0
@@ -724,8 +748,9 @@ def test_wait_survives_a_restart_of_the_daemon(daemon, folder):
     daemon.stop()
     gone.set()
     time.sleep(0.5)
-    second = Daemon(folder + "/s")
+    second = Daemon(folder + "/s", begin=False)
     second.routes["GET", "/readyz/main"] = (200, verdict())
+    second.begin()
     out, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0 and out.startswith("main is awake") and err == ""
     second.stop()
@@ -1022,8 +1047,9 @@ def test_events_follow_over_a_restart_without_a_gap(daemon, folder):
     daemon.stop()
     gone.set()
     assert "is gone; waiting for it" in process.stderr.readline()
-    second = Daemon(folder + "/s")
+    second = Daemon(folder + "/s", begin=False)
     second.routes["GET", "/events"] = stored(event(18))
+    second.begin()
     assert json.loads(process.stdout.readline())["sequence"] == 18
     assert "is back" in process.stderr.readline()
     assert second.requests[0][2]["Last-Event-ID"] == "17"

@@ -121,7 +121,14 @@ def restart(server, *answers):
         lease.hang_up()
     for lease in leases.given:
         assert lease.closed.wait(DEADLINE)
-    return path, lambda: (second := Daemon(path), Leases(second, *answers))
+
+    def again():
+        second = Daemon(path, begin=False)
+        leases_again = Leases(second, *answers)
+        second.begin()
+        return second, leases_again
+
+    return path, again
 
 
 # ------------------------------------------------------------------------------------------------------------ the program and its lease

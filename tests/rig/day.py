@@ -160,3 +160,32 @@ def wakes_without_demand(neon: Neon, application: Application) -> list[dict]:
     """Wakes that pgwaked caused while nobody held a lease."""
     return [event for event in neon.truth.of("wake_begin") if event.get("application") == "pgwaked" and
             not any(begun <= event["monotonic_usec"] <= ended for begun, ended in application.asked)]
+
+
+class Unwatched(threading.Thread):
+    """The same day without anybody who watches: the application connects by itself, and its first query waits for the wake."""
+
+    def __init__(self, neon: Neon, bursts: list[Burst]):
+        super().__init__(name="unwatched day")
+        self._neon, self._bursts = neon, bursts
+        self._begun = time.monotonic()
+        self.start()
+
+    def run(self) -> None:
+        for burst in self._bursts:
+            if burst.visitor:
+                _wait_for(self._begun + burst.at - VISITOR_AHEAD)
+                self._ask("visitor", 0)
+            _wait_for(self._begun + burst.at)
+            self._ask("application", burst.length)
+
+    def _ask(self, application: str, length: float) -> None:
+        until_moment = time.monotonic() + length
+        connection = self._neon.connect(application_name=application)
+        while True:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            if time.monotonic() >= until_moment:
+                break
+            time.sleep(0.05)
+        connection.close()

@@ -92,7 +92,7 @@ static void test_complaints(void **state) {
                 {"\nping_interval = \"10s\";",
                  ERROR(2, "\"ping_interval\" is a key of a database; expected in an entry of databases or in defaults")},
                 {"defaults = { name = \"x\"; };", ERROR(1, "name: this belongs to one database; expected in its own entry of databases")},
-                {"defaults = { env_file = \"x\"; };", ERROR(1, "unknown key \"env_file\"; pgwaked.conf(5) lists the known ones")},
+                {"defaults = { sqlite_path = \"x\"; };", ERROR(1, "unknown key \"sqlite_path\"; pgwaked.conf(5) lists the known ones")},
                 {"defaults = { password = \"x\"; };", ERROR(1, "unknown key \"password\"; pgwaked.conf(5) lists the known ones")},
                 /* types */
                 {"status = 3;", ERROR(1, "status: this is no group; expected status = { ... }")},
@@ -178,8 +178,8 @@ static void test_complaints(void **state) {
                        "port, as in [ \"127.0.0.1:9817\" ]")},
                 /* databases */
                 {"databases = (\n{ } );", ERROR(2, "this database has no name; expected name = \"...\"")
-                                                  ERROR(2, "this database has no connection; expected conninfo = \"postgresql://...\" or "
-                                                           "service = \"...\"")},
+                                                  ERROR(2, "this database has no connection; expected conninfo = \"postgresql://...\", "
+                                                           "service = \"...\" or env_file = \"...\"")},
                 {"databases = ( { name = \"Main\"; conninfo = \"host=h\"; } );",
                  ERROR(1, "name: this is no name; expected 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit")},
                 {"databases = ( { name = \"a\";\n conninfo = \"host=h\";\n service = \"x\"; } );",

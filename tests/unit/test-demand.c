@@ -423,6 +423,34 @@ static void a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month(vo
         scene_end(&s);
 }
 
+static void a_budget_stays_spent_over_a_restart(void **state) {
+        struct scene s = scene(NEON);
+        struct memory memory;
+        struct target *old;
+
+        (void)state;
+        s.config.budget_awake_usec = USEC_PER_HOUR;
+        s.config.policy = POLICY_KEEP_AWAKE;
+        scene_begin(&s);
+        live_until(&s, s.now.boot_usec + 2 * USEC_PER_HOUR);
+        target_remember(s.t, s.now, &memory);
+        old = s.t;
+        assert_int_equal(target_new(8, &s.config, s.now, &s.t), 0);
+        target_restore(s.t, &memory, REASON_STALE, s.now);
+        old = target_free(old);
+        s.read = s.logged;
+        is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);
+        assert_int_equal(target_lease(s.t, s.now), REASON_BUDGET_SPENT);
+        start(&s, CHECK_DOOR); /* what costs nothing goes on */
+        ends(&s, MSEC, REASON_NONE);
+        is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);
+        live_until(&s, s.now.boot_usec + 20 * USEC_PER_DAY);
+        /* An hour of logins in the new month, and not one before. */
+        assert_in_range(s.t->attempts[CHECK_LOGIN][CLASS_OK], memory.attempts[CHECK_LOGIN][CLASS_OK] + 55,
+                        memory.attempts[CHECK_LOGIN][CLASS_OK] + 65);
+        scene_end(&s);
+}
+
 static void a_budget_stops_keep_awake_too(void **state) {
         struct scene s = scene(NEON);
 
@@ -472,6 +500,7 @@ int main(void) {
                 UNIT_TEST(a_suspend_of_the_host_is_filled_or_not_by_the_uptime),
                 UNIT_TEST(memory_goes_on_over_a_restart),
                 UNIT_TEST(a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month),
+                UNIT_TEST(a_budget_stays_spent_over_a_restart),
                 UNIT_TEST(a_budget_stops_keep_awake_too),
                 UNIT_TEST(a_month_that_begins_while_it_is_awake_is_split),
         };

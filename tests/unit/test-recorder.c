@@ -42,12 +42,6 @@ static int end(void **state) {
         return system(command);
 }
 
-static void touch(const struct target *target) {
-        for (struct observer *o = engine->observers; o; o = o->next)
-                if (o->touched)
-                        o->touched(o->userdata, target);
-}
-
 /* As another daemon finds it. */
 static bool kept(const char *name, struct memory *ret_memory) {
         struct store *other = NULL;
@@ -95,10 +89,10 @@ static void many_changes_are_one_turn_and_none_is_none(void **state) {
 
         (void)state;
         for (unsigned i = 0; i < 1000; i++)
-                touch(a);
+                stub_touch(engine, a);
         assert_int_equal(turn_for(1500 * MSEC), 1);
         assert_int_equal(turn_for(1500 * MSEC), 0);
-        touch(a);
+        stub_touch(engine, a);
         assert_int_equal(turn_for(1500 * MSEC), 1);
 }
 
@@ -160,29 +154,37 @@ static void who_goes_is_put_away_and_comes_back(void **state) {
         assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
 }
 
-static int count_lease(void *userdata, const struct lease_record *lease) {
-        unsigned *n = userdata;
+static int take_lease(void *userdata, const struct lease_record *lease) {
+        struct lease_record *found = userdata;
 
-        assert_int_equal(lease->id, 8);
-        assert_string_equal(lease->owner, "cron");
-        (*n)++;
+        assert_int_equal(found->id, 0);
+        *found = *lease;
         return 0;
 }
 
 static void leases_with_a_time_limit_are_kept_and_no_others(void **state) {
+        struct lease_request held = {.owner = "shell"}, timed = {.owner = "cron", .for_usec = 60 * SEC};
         struct target *a = stub_add(engine, "a");
-        struct lease timed = {.record = {.id = 8, .database = "a", .owner = "cron", .since_real_usec = 1, .until_real_usec = 2}};
-        struct lease held = {.record = {.id = 7, .database = "a", .owner = "shell", .since_real_usec = 1}, .next = &timed};
-        unsigned n = 0;
+        struct lease *first = NULL, *second = NULL;
+        struct lease_record found = {0}, wanted;
+        struct memory memory;
+        enum reason refusal;
 
         (void)state;
-        a->leases = &held; /* as the engine would have them */
-        touch(a);
+        assert_int_equal(lease_take(engine, a, &held, &refusal, &first), 0);
+        assert_int_equal(lease_take(engine, a, &timed, &refusal, &second), 0);
+        wanted = second->record;
         close_all();
         assert_int_equal(store_open(path, &(struct store_bounds){UINT64_C(100000000), USEC_INFINITY}, &store), 0);
-        assert_int_equal(store_each_lease(store, count_lease, &n), 0);
-        assert_int_equal(n, 1);
-        a->leases = NULL;
+        assert_int_equal(store_each_lease(store, take_lease, &found), 0);
+        assert_int_equal(found.id, wanted.id);
+        assert_string_equal(found.owner, "cron");
+        assert_string_equal(found.database, "a");
+        assert_int_equal(found.until_real_usec, wanted.until_real_usec);
+        assert_true(store_recall(store, "a", &memory));
+        assert_true(memory.held);
+        lease_release(engine, first);
+        lease_release(engine, second);
 }
 
 static uint64_t number_in_file(const char *sql) {

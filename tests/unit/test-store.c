@@ -1069,6 +1069,31 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
                 assert_true(size_of(wal) <= 2 * 1000 * (4096 + 24) + 65536);
         }
         flush();
+}
+
+static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
+        struct memory memory = little_memory(1);
+        struct sqlite *other = NULL;
+        char name[64];
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        flush();
+        assert_false(store_is_behind(store));
+        /* It waits for whoever has the lock, for a while, and takes nothing meanwhile. */
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &other), 0);
+        assert_int_equal(sqlite_run(other, "BEGIN IMMEDIATE"), 0);
+        for (unsigned i = 0; !store_is_behind(store); i++) {
+                (void)snprintf(name, sizeof(name), "db-%u", i % 100);
+                memory.generation = i + 1;
+                put(name, &memory);
+                assert_true(i < 10000000);
+        }
+        assert_int_equal(sqlite_run(other, "ROLLBACK"), 0);
+        assert_null(sqlite_close(other));
+        flush();
+        assert_false(store_is_behind(store));
         assert_int_equal(health(), STORE_GOOD);
 }
 
@@ -1147,6 +1172,7 @@ int main(void) {
                 STORE_TEST(the_oldest_makes_room_in_a_file_that_is_full),
                 STORE_TEST(questions_are_answered_and_cancelled_ones_are_not),
                 STORE_TEST(who_reads_for_long_does_not_let_it_grow),
+                STORE_TEST(a_writer_that_hangs_is_known_to_be_behind),
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
         };
 

@@ -38,6 +38,7 @@ struct reader {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         struct question *first, *last;
+        bool ended;
         atomic_bool ending;
 };
 
@@ -133,7 +134,21 @@ static void *work(void *userdata) {
                 if (queue_push(reader->answers, &question) < 0)
                         question_free(question);
         }
+        (void)pthread_mutex_lock(&reader->lock);
+        reader->ended = true;
+        (void)pthread_cond_broadcast(&reader->changed);
+        (void)pthread_mutex_unlock(&reader->lock);
         return NULL;
+}
+
+static void make_lock(struct reader *reader) {
+        pthread_condattr_t attributes;
+
+        (void)pthread_mutex_init(&reader->lock, NULL);
+        (void)pthread_condattr_init(&attributes);
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&reader->changed, &attributes);
+        (void)pthread_condattr_destroy(&attributes);
 }
 
 int reader_new(const char *path, const struct reader_hooks *hooks, struct reader **ret_reader) {
@@ -143,8 +158,7 @@ int reader_new(const char *path, const struct reader_hooks *hooks, struct reader
         if (!reader)
                 return -ENOMEM;
         reader->hooks = *hooks;
-        (void)pthread_mutex_init(&reader->lock, NULL);
-        (void)pthread_cond_init(&reader->changed, NULL);
+        make_lock(reader);
         reader->path = strdup(path);
         r = reader->path ? queue_new(sizeof(struct question *), &reader->answers) : -ENOMEM;
         if (r < 0) {
@@ -158,15 +172,23 @@ int reader_new(const char *path, const struct reader_hooks *hooks, struct reader
 static bool end_thread(struct reader *reader, uint64_t timeout_usec) {
         uint64_t at = usec_add(clock_monotonic_usec(), timeout_usec);
         struct timespec deadline = {.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
+        bool ended;
+        int error = 0;
 
         (void)pthread_mutex_lock(&reader->lock);
         atomic_store(&reader->ending, true);
-        (void)pthread_cond_signal(&reader->changed);
+        (void)pthread_cond_broadcast(&reader->changed);
+        while (reader->started && !reader->ended && error == 0)
+                error = pthread_cond_timedwait(&reader->changed, &reader->lock, &deadline);
+        ended = reader->ended;
         (void)pthread_mutex_unlock(&reader->lock);
-        if (!reader->started || pthread_clockjoin_np(reader->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
+        if (!reader->started)
                 return true;
-        (void)pthread_detach(reader->thread);
-        return false;
+        if (ended)
+                (void)pthread_join(reader->thread, NULL);
+        else
+                (void)pthread_detach(reader->thread);
+        return ended;
 }
 
 bool reader_free(struct reader *reader, uint64_t timeout_usec) {

@@ -255,6 +255,11 @@ static int count_free_pages(struct history *history, uint64_t *ret_pages) {
         return r;
 }
 
+/* A row may have a page for itself, and each of four tables gives so many: no more than the log is long. */
+static uint64_t rows_of_slice(const struct history *history) {
+        return MAX(history->wal_pages / 4, UINT64_C(1));
+}
+
 /* Everything that ended before BEFORE. RET_DROPPED: how much that was. */
 static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dropped) {
         struct prune prune = {0};
@@ -263,7 +268,7 @@ static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dro
 
         *ret_dropped = 0;
         while (r > 0) {
-                r = prune_slice(history->sqlite, &prune, before, &dropped);
+                r = prune_slice(history->sqlite, &prune, before, rows_of_slice(history), &dropped);
                 if (r >= 0)
                         *ret_dropped += dropped;
         }
@@ -314,11 +319,17 @@ int history_write(struct history *history, struct shelf *shelf, uint64_t began_r
         return HISTORY_GOOD;
 }
 
+bool history_log_is_full(struct history *history) {
+        uint64_t pages = 0;
+
+        return sqlite_checkpoint(history->sqlite, &pages) >= 0 && pages >= history->wal_pages;
+}
+
 int history_prune(struct history *history, uint64_t before_real_usec) {
         uint64_t dropped;
         int r;
 
-        r = prune_slice(history->sqlite, &history->prune, before_real_usec, &dropped);
+        r = prune_slice(history->sqlite, &history->prune, before_real_usec, rows_of_slice(history), &dropped);
         return r > 0 ? HISTORY_NEW : damaged_or(r);
 }
 

@@ -17,6 +17,9 @@
 #define WAL_SHARE 8
 #define WAL_PAGES_MIN UINT64_C(16)
 #define WAL_PAGES_MAX UINT64_C(1000)
+/* The log's own (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
+#define WAL_HEADER_BYTES 32
+#define WAL_FRAME_HEADER_BYTES 24
 /* What one snapshot changes in the worst case: its rows stand in a few pages each of five tables. */
 #define PAGES_PER_SNAPSHOT 5
 /* In one transaction: more would only keep the disk busy in one piece. */
@@ -95,7 +98,7 @@ static int check(struct sqlite *sqlite) {
 }
 
 int history_limit(struct history *history, uint64_t max_bytes) {
-        uint64_t page_bytes = 0, wal_pages;
+        uint64_t page_bytes = 0, wal_pages, wal_bytes;
         char sql[160];
         int r;
 
@@ -104,9 +107,10 @@ int history_limit(struct history *history, uint64_t max_bytes) {
                 return r;
         wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
         /* A transaction begins while the log is not yet full, and may then be as long as that again. */
+        wal_bytes = WAL_HEADER_BYTES + 2 * wal_pages * (page_bytes + WAL_FRAME_HEADER_BYTES);
         (void)snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint = %llu; PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
                        (unsigned long long)wal_pages, (unsigned long long)(wal_pages * page_bytes),
-                       (unsigned long long)(max_bytes / page_bytes - 2 * wal_pages));
+                       (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
         history->wal_pages = wal_pages;
         history->no_room_boot_usec = 0;
         return sqlite_run(history->sqlite, sql);

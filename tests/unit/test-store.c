@@ -114,6 +114,7 @@ static struct memory some_memory(uint64_t seed) {
         memory.generation = seed + 2;
         memory.server_started_real_usec = seed + 3;
         memory.last_success_real_usec = seed + 4;
+        memory.paused_until_real_usec = seed + 13;
         memory.last_wake = (struct wake_record){.at_real_usec = seed + 5, .latency_usec = seed + 6, .cause = WAKE_INTERVAL, .cold = true};
         memory.account = (struct account){.awake_usec = seed + 7, .ours_usec = seed + 8, .month = 682, .month_awake_usec = seed + 9};
         for (unsigned check = 0; check < _CHECK_MAX; check++)
@@ -145,6 +146,7 @@ static void assert_same_memory(const struct memory *a, const struct memory *b) {
         assert_int_equal(a->generation, b->generation);
         assert_int_equal(a->server_started_real_usec, b->server_started_real_usec);
         assert_int_equal(a->last_success_real_usec, b->last_success_real_usec);
+        assert_int_equal(a->paused_until_real_usec, b->paused_until_real_usec);
         assert_int_equal(a->last_wake.at_real_usec, b->last_wake.at_real_usec);
         assert_int_equal(a->last_wake.latency_usec, b->last_wake.latency_usec);
         assert_int_equal(a->last_wake.cause, b->last_wake.cause);
@@ -557,7 +559,7 @@ static void words_of_another_version_are_passed_over(void **state) {
                 " wakes_sum_usec, wakes_max_usec, awake_usec, awake_ours_usec, month, month_awake_usec)"
                 " VALUES ('b', 1, 0, 'dreaming', 'moon.phase', 1, 6, 1, 'alarm', 0, 0, 0, 0, 0, 0, 0);"
                 "INSERT INTO database SELECT id + 7, 'No/Name', saved_at, held, state, reason, since, generation, NULL, NULL, NULL, NULL, NULL,"
-                " NULL, 0, 0, 0, 0, 0, 0, 0 FROM database WHERE name = 'a';");
+                " NULL, 0, 0, 0, 0, 0, 0, 0, NULL FROM database WHERE name = 'a';");
         open_store();
         assert_int_equal(health(), STORE_GOOD);
         assert_recalled("a", &memory);
@@ -801,7 +803,7 @@ static void it_never_grows_past_its_size(void **state) {
                         put(name, &memory);
                 }
                 (void)store_flush(store, 200 * USEC_PER_MSEC);
-                assert_true(size_with_its_log() <= 1000000);
+                assert_in_range(size_with_its_log(), 0, 1000000);
         }
         assert_int_equal(health(), STORE_FULL);
         assert_true(size_with_its_log() > 500000);

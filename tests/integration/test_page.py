@@ -461,6 +461,27 @@ def test_with_a_history_it_shows_the_day_the_wakes_and_the_failures(browser, mak
 
 
 @needs_browser
+def test_with_the_daemons_own_history_it_shows_what_really_happened(browser, make_daemon, make_nap, port):
+    nap = make_nap(suspend_after=0.5, wake_delay=0.3)
+    daemon = make_daemon([quick("main", nap.conninfo(), **{**SLEEPY, "slow": "100ms"})], settings=listen(port)).start()
+    daemon.wait_state("main", "asleep", 20)
+    for count in (2, 3):
+        assert daemon.get("/wake/main?wait=20s", method="POST", timeout=30).status == 200
+        daemon.wait_state("main", "asleep", 20)
+        until(lambda: daemon.get("/history/main?kind=report").json["report"]["wakes"]["count"] == count, 10, f"{count} wakes are kept")
+    nap.command("refuse on")
+    daemon.wait_state("main", "down", 20)
+    until(lambda: len(daemon.get("/history/main?kind=outages").json["rows"]) == 1, 10, "the outage is kept")
+    until(lambda: daemon.get("/history/main?kind=report").json["report"]["failures"].get("tcp.refused", 0) >= 3, 10, "and its failures")
+    browser.open(url(port, "main"))
+    browser.wait_text("#detail", "3 wakes in the last 7 days: half within")
+    browser.wait_text("#detail .legend", "Down")
+    assert "Asleep" in browser.text("#detail .legend") and browser.count(".chart .dot") == 3
+    assert "tcp.refused" in browser.text("#detail .bars")
+    assert_console_is_clean(browser)
+
+
+@needs_browser
 def test_without_a_history_it_says_so_and_shows_what_the_daemon_still_knows(browser, make_daemon, make_nap, port):
     nap = make_nap(wake_delay=0.3)
     daemon = make_daemon([quick("main", nap.conninfo(), slow="100ms")], settings={**listen(port), "history": {"path": ""}}).start()

@@ -46,7 +46,8 @@ class Lived:
     our_logins: int
     awake: float
     took: float
-    wakes: list[float]
+    started: list[float]  # seconds from the login that caused a wake to PostgreSQL's start, one for each burst that found it asleep
+    answered: list[float]  # to the answer of that one's first query
     round_trips: float = 0.0
     our_round_trips: int = 0
 
@@ -85,7 +86,7 @@ def _live(folder: Path, neon: Neon, module: str, with_pgwaked: bool, hold: bool)
             before, mark, begun = neon.status(), neon.truth.mark(), time.monotonic()
             asked = _bursts(neon, web, ROUNDS, not hold)
             after, took = neon.status(), time.monotonic() - begun
-            woken = [wake.started_usec - wake.begun_usec for wake in wakes(neon.truth.events[mark:])]
+            woken = wakes(neon.truth.events[mark:])
             stumbled = _bursts(neon, web, STUMBLES, not hold, lambda: _stumble(neon))
     until(lambda: neon.status()["sessions"] == 0, 10, "all sessions end")
 
@@ -93,7 +94,7 @@ def _live(folder: Path, neon: Neon, module: str, with_pgwaked: bool, hold: bool)
         return after["logins"].get(application, 0) - before["logins"].get(application, 0)
 
     lived = Lived(asked, stumbled, logins("web"), logins("pgwaked"), after["awake_seconds"] - before["awake_seconds"], took,
-                  [each / 1e6 for each in woken])
+                  [(each.started_usec - each.begun_usec) / 1e6 for each in woken], [each.latency_seconds for each in woken])
     lived.round_trips = webapp.round_trips(neon) / len([each for each in warm + asked + stumbled if each.status == 200])
     lived.our_round_trips = webapp.round_trips(neon, "pgwaked")
     return lived
@@ -116,12 +117,26 @@ def _errors(requests: list[Request]) -> str:
     return f"{sum(each.status != 200 for each in requests)} of {len(requests)}"
 
 
+def _wakes(lived: Lived) -> str:
+    return f"{statistics.median(lived.answered) * 1e3:.0f} / {max(lived.answered) * 1e3:.0f}" if lived.answered else "none"
+
+
+def _beyond(lived: Lived, wakes_taken: list[float]) -> str:
+    """How much longer than its wake the request took that a burst began with."""
+    begun = [next(each for each in lived.asked if each.burst == number) for number in range(len(wakes_taken))]
+    if not begun or any(each.status != 200 for each in begun):
+        return "failed" if begun else "none"
+    late = [(each.seconds - wake) * 1e3 for each, wake in zip(begun, wakes_taken)]
+    return f"{statistics.median(late):.0f} / {max(late):.0f}"
+
+
 ROWS: list[tuple[str, Callable[[Lived], str]]] = [
     ("errors seen by users", lambda lived: _errors(lived.asked)),
     (f"errors when logins fail for {STUMBLE:g} s in each wake", lambda lived: _errors(lived.stumbled)),
     ("first request of each user in a burst, ms, p50 / p95 / p99", lambda lived: _spread([each for each in lived.asked if each.first])),
-    ("the wake in it, ms, p50 / worst",
-     lambda lived: f"{statistics.median(lived.wakes) * 1e3:.0f} / {max(lived.wakes) * 1e3:.0f}" if lived.wakes else "none"),
+    ("the wake, to the answer of who caused it, ms, p50 / worst", _wakes),
+    ("the request that began a burst, beyond that, ms, p50 / worst", lambda lived: _beyond(lived, lived.answered)),
+    ("the same, beyond PostgreSQL's start in it", lambda lived: _beyond(lived, lived.started)),
     ("all other requests, ms, p50 / p95 / p99", lambda lived: _spread([each for each in lived.asked if not each.first])),
     ("round trips to the database per request", lambda lived: f"{lived.round_trips:.2f}"),
     ("logins of the application (of pgwaked)", lambda lived: f"{lived.logins} ({lived.our_logins})"),

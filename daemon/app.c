@@ -1,9 +1,11 @@
 #include "app.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/message-id.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
+#include "listeners.h"
 #include "reload.h"
 #include "report/awake-file.h"
 #include "report/journal.h"
@@ -13,10 +15,9 @@
 #include "serve/server.h"
 #include "store/store.h"
 
-#include <grp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
 #define STOP_TIMEOUT_USEC (850 * USEC_PER_MSEC)
@@ -63,6 +64,19 @@ static bool on_progress(void *userdata) {
         return watchdog_engine_moves(app->engine);
 }
 
+static void on_facts(void *userdata, struct server_facts *ret_facts) {
+        struct app *app = userdata;
+        char sentence[256];
+        enum store_health health = store_health(app->store, sentence, sizeof(sentence));
+
+        *ret_facts = (struct server_facts){
+                .reload_successful = !app->reload.failed,
+                .reloaded_real_usec = app->reload.loaded_real_usec,
+                .history = store_health_name(health),
+                .history_healthy = health == STORE_GOOD || health == STORE_NONE,
+        };
+}
+
 /* Signals are blocked before the first thread starts, so that only the loop's signalfd sees them. */
 static int watch_signals(struct app *app) {
         static const int ends[] = {SIGTERM, SIGINT};
@@ -76,6 +90,9 @@ static int watch_signals(struct app *app) {
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_from_errno();
         (void)signal(SIGPIPE, SIG_IGN);
+        /* The first process of a container inherits the orphans of the others; nobody here waits for a child. */
+        if (getpid() == 1)
+                (void)signal(SIGCHLD, SIG_IGN);
         for (size_t i = 0; i < ARRAY_LENGTH(ends) && r >= 0; i++)
                 r = sd_event_add_signal(app->event, NULL, ends[i], on_end, app);
         if (r >= 0)
@@ -98,42 +115,6 @@ static int refused(const char *what, const char *where, int r) {
         return r;
 }
 
-/*
- * The group of those who may order, from the file where sysusers.d puts it: asking for a name that is not there sends the C library to
- * every name service of the machine, over the network if need be, before anything is served. (gid_t)-1: there is none.
- */
-static gid_t control_group(void) {
-        FILE *file = fopen("/etc/group", "re");
-        const struct group *group = NULL;
-        gid_t gid;
-
-        if (!file)
-                return (gid_t)-1;
-        do
-                group = fgetgrent(file);
-        while (group && !streq(group->gr_name, "pgwake"));
-        gid = group ? group->gr_gid : (gid_t)-1;
-        (void)fclose(file);
-        return gid;
-}
-
-static int open_listeners(struct app *app, const struct config *config) {
-        int r;
-
-        r = server_add_unix(app->server, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
-        if (r < 0)
-                return refused("listen on", config->status_socket, r);
-        r = server_add_unix(app->server, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
-        if (r < 0)
-                return refused("listen on", config->control_socket, r);
-        for (size_t i = 0; i < config->n_listen; i++) {
-                r = server_add_tcp(app->server, config->listen[i]);
-                if (r < 0)
-                        return refused("listen on", config->listen[i], r);
-        }
-        return 0;
-}
-
 static int restore_lease(void *userdata, const struct lease_record *lease) {
         struct app *app = userdata;
         int r;
@@ -148,7 +129,7 @@ static int start_engine(struct app *app, const struct config *config) {
         struct engine_past past = {.recall = store_recall};
         int r;
 
-        r = store_open(config->history_path, config->history_max_bytes, &app->store);
+        r = store_open(config->history_path, &(struct store_bounds){config->history_max_bytes, config->history_keep_usec}, &app->store);
         if (r < 0)
                 return refused("start", "the history", r);
         app->reload.store = past.userdata = app->store;
@@ -161,7 +142,7 @@ static int start_engine(struct app *app, const struct config *config) {
 }
 
 static int start(struct app *app, const struct config *config) {
-        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .userdata = app};
+        struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .facts = on_facts, .userdata = app};
         int r;
 
         r = start_engine(app, config);
@@ -170,10 +151,11 @@ static int start(struct app *app, const struct config *config) {
         /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */
         engine_number_from(app->engine, clock_real_usec());
         app->reload.engine = app->engine;
+        hooks.store = app->store;
         r = server_new(app->event, app->engine, &hooks, &app->server);
         if (r < 0)
                 return refused("start", "the server", r);
-        r = open_listeners(app, config);
+        r = listeners_open(app->server, config);
         if (r < 0)
                 return r;
         r = journal_new(app->engine, &app->journal);
@@ -207,7 +189,7 @@ static void stop(struct app *app) {
 }
 
 int app_run(const char *path, const struct config_environment *environment, struct config *config) {
-        struct app app = {.reload = {.path = path, .environment = environment, .config = config}};
+        struct app app = {.reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
         int r;
 
         raise_file_limit();

@@ -3,6 +3,7 @@
 #include "app.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "conf/address.h"
 #include "advice.h"
 #include "target/machine.h"
 
@@ -24,8 +25,22 @@ enum mode {
         MODE_HELP,
 };
 
+/* Of --listen. More belong into a file. */
+#define LISTEN_MAX 16
+
+/* What was asked for. */
+struct command {
+        enum mode mode;
+        const char *path; /* NULL: as by default */
+        bool from_env;
+        const char *listen[LISTEN_MAX];
+        size_t n_listen;
+};
+
 enum {
-        OPTION_CHECK_CONFIG = 256,
+        OPTION_FROM_ENV = 256,
+        OPTION_LISTEN,
+        OPTION_CHECK_CONFIG,
         OPTION_DUMP_CONFIG,
         OPTION_DUMP_MACHINE,
         OPTION_VERSION,
@@ -33,6 +48,8 @@ enum {
 
 static const struct option long_options[] = {
         {"config", required_argument, NULL, 'c'},
+        {"from-env", no_argument, NULL, OPTION_FROM_ENV},
+        {"listen", required_argument, NULL, OPTION_LISTEN},
         {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
         {"dump-config", no_argument, NULL, OPTION_DUMP_CONFIG},
         {"dump-machine", no_argument, NULL, OPTION_DUMP_MACHINE},
@@ -42,12 +59,18 @@ static const struct option long_options[] = {
 };
 
 static void print_help(FILE *file) {
-        fputs("Usage: pgwaked [-c FILE] [--check-config | --dump-config | --dump-machine | --version | --help]\n"
+        fputs("Usage: pgwaked [-c FILE | --from-env] [--listen ADDRESS:PORT]...\n"
+              "               [--check-config | --dump-config | --dump-machine | --version | --help]\n"
               "\n"
               "Watches PostgreSQL databases that may be asleep, and tells everybody on this machine whether they are awake.\n"
               "Stays in the foreground; SIGHUP reads the configuration again, SIGTERM ends it.\n"
               "\n"
               "  -c, --config FILE   the configuration (default: " DEFAULT_CONFIG ")\n"
+              "      --from-env      no file: watch one database, main, as DATABASE_URL says, or POSTGRES_USER,\n"
+              "                      POSTGRES_PASSWORD, POSTGRES_HOST, POSTGRES_PORT and POSTGRES_DATABASE_NAME;\n"
+              "                      for containers: no history, logs in JSON, sockets where they can be had\n"
+              "      --listen ADDRESS:PORT\n"
+              "                      answer questions over TCP there too, as status.listen; may be given again\n"
               "      --check-config  say everything that is wrong with the configuration, and end\n"
               "      --dump-config   print the configuration in force, each value with the place it comes from, and end\n"
               "      --dump-machine  print the table of states and events, and end\n"
@@ -63,14 +86,15 @@ static int refuse_usage(const char *word, const char *what) {
         return EX_USAGE;
 }
 
-static int refuse_option(char **argv) {
+/* REFUSAL is what getopt_long() answered: ':' where a value is missing. */
+static int refuse_option(char **argv, int refusal) {
         const char *names[ARRAY_LENGTH(long_options) - 1], *word = argv[optind - 1], *nearest;
         char letter[] = {'-', (char)optopt, '\0'};
 
-        if (optopt == 'c')
-                return refuse_usage(word, "needs a file");
+        if (refusal == ':')
+                return refuse_usage(word, optopt == 'c' ? "needs a file" : "needs an address with a port");
         /* The letter of an option that has a long form too: "--help=yes". */
-        if (optopt >= OPTION_CHECK_CONFIG || (optopt == 'h' && starts_with(word, "--")))
+        if (optopt >= OPTION_FROM_ENV || (optopt == 'h' && starts_with(word, "--")))
                 return refuse_usage(word, "takes no value");
         if (optopt > 0)
                 return refuse_usage(letter, "is no option of pgwaked");
@@ -84,37 +108,57 @@ static int refuse_option(char **argv) {
         return refuse_usage(word, "is no option of pgwaked");
 }
 
-static int parse(int argc, char **argv, enum mode *ret_mode, const char **ret_path) {
-        enum mode mode = MODE_WATCH;
-        int c;
+static int add_listen(struct command *command, const char *address) {
+        struct sockaddr_storage parsed;
+        socklen_t length;
+
+        if (address_parse(address, &parsed, &length) < 0)
+                return refuse_usage(address, "is no numeric address with a port; expected one like 0.0.0.0:9817");
+        if (command->n_listen == LISTEN_MAX)
+                return refuse_usage(address, "is one address too many; expected the others in a configuration file");
+        command->listen[command->n_listen++] = address;
+        return 0;
+}
+
+static int parse(int argc, char **argv, struct command *command) {
+        int c, r;
 
         opterr = 0;
         while ((c = getopt_long(argc, argv, ":c:h", long_options, NULL)) >= 0)
                 switch (c) {
                 case 'c':
-                        *ret_path = optarg;
+                        command->path = optarg;
+                        break;
+                case OPTION_FROM_ENV:
+                        command->from_env = true;
+                        break;
+                case OPTION_LISTEN:
+                        r = add_listen(command, optarg);
+                        if (r != 0)
+                                return r;
                         break;
                 case 'h':
-                        mode = MODE_HELP;
+                        command->mode = MODE_HELP;
                         break;
                 case OPTION_CHECK_CONFIG:
-                        mode = MODE_CHECK_CONFIG;
+                        command->mode = MODE_CHECK_CONFIG;
                         break;
                 case OPTION_DUMP_CONFIG:
-                        mode = MODE_DUMP_CONFIG;
+                        command->mode = MODE_DUMP_CONFIG;
                         break;
                 case OPTION_DUMP_MACHINE:
-                        mode = MODE_DUMP_MACHINE;
+                        command->mode = MODE_DUMP_MACHINE;
                         break;
                 case OPTION_VERSION:
-                        mode = MODE_VERSION;
+                        command->mode = MODE_VERSION;
                         break;
                 default:
-                        return refuse_option(argv);
+                        return refuse_option(argv, c);
                 }
         if (optind < argc)
                 return refuse_usage(argv[optind], "is one word too many");
-        *ret_mode = mode;
+        if (command->from_env && command->path)
+                return refuse_usage("--from-env", "stands for a configuration file; expected it without -c");
         return 0;
 }
 
@@ -156,6 +200,7 @@ static int dump(const struct config *config, const struct complaints *complaints
         return EXIT_SUCCESS;
 }
 
+/* PATH is what the configuration is called. */
 static int watch(const char *path, const struct config_environment *environment, struct config **config, struct complaints *complaints,
                  int r) {
         if (r >= 0) {
@@ -163,7 +208,7 @@ static int watch(const char *path, const struct config_environment *environment,
                 advice_complain(*config, complaints);
                 complaints_sort(complaints);
         } else
-                log_open(LOG_FORMAT_AUTO, LOG_INFO);
+                log_open(environment->from_env && !log_stderr_is_journal() ? LOG_FORMAT_JSON : LOG_FORMAT_AUTO, LOG_INFO);
         complaints_log(complaints);
         if (r < 0) {
                 log_error("The configuration %s cannot be used: nothing is started", path);
@@ -183,8 +228,14 @@ static int end_output(int status) {
         return status == EXIT_SUCCESS ? EXIT_FAILURE : status;
 }
 
-static int with_config(enum mode mode, const char *path) {
-        _cleanup_(config_environment_deinit) struct config_environment environment = {0};
+static int with_config(const struct command *command) {
+        _cleanup_(config_environment_deinit) struct config_environment environment = {
+                .credentials_may_lack = command->mode != MODE_WATCH,
+                .from_env = command->from_env,
+                .listen = command->listen,
+                .n_listen = command->n_listen,
+        };
+        const char *path = command->from_env ? "environment" : command->path ? command->path : DEFAULT_CONFIG;
         _cleanup_(complaints_deinit) struct complaints complaints = {0};
         _cleanup_(config_freep) struct config *config = NULL;
         int r;
@@ -193,29 +244,27 @@ static int with_config(enum mode mode, const char *path) {
                 fputs("pgwaked: out of memory\n", stderr);
                 return EXIT_FAILURE;
         }
-        environment.credentials_may_lack = mode != MODE_WATCH;
         r = config_load(path, &environment, &complaints, &config);
         if (r < 0 && r != -EINVAL) {
                 fprintf(stderr, "pgwaked: %s: %s\n", path, strerror(-r));
                 return EXIT_FAILURE;
         }
-        if (mode == MODE_CHECK_CONFIG)
+        if (command->mode == MODE_CHECK_CONFIG)
                 return end_output(check(config, &complaints, r));
-        if (mode == MODE_DUMP_CONFIG)
+        if (command->mode == MODE_DUMP_CONFIG)
                 return end_output(dump(config, &complaints, r));
         return watch(path, &environment, &config, &complaints, r);
 }
 
 int command_line_run(int argc, char **argv) {
-        const char *path = DEFAULT_CONFIG;
+        struct command command = {.mode = MODE_WATCH};
         struct buffer text = {0};
-        enum mode mode;
         int r;
 
-        r = parse(argc, argv, &mode, &path);
+        r = parse(argc, argv, &command);
         if (r != 0)
                 return r;
-        switch (mode) {
+        switch (command.mode) {
         case MODE_HELP:
                 print_help(stdout);
                 return end_output(EXIT_SUCCESS);
@@ -231,5 +280,5 @@ int command_line_run(int argc, char **argv) {
         case MODE_DUMP_CONFIG:
                 break;
         }
-        return with_config(mode, path);
+        return with_config(&command);
 }

@@ -1,5 +1,6 @@
 #include "reload.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -133,7 +134,7 @@ static unsigned take_over(struct reload *reload, struct buffer *answer) {
         remember_start(reload);
         complain_of_what_needs_a_restart(reload, config, &complaints);
         log_open(config->log_format, config->log_level);
-        store_limit(reload->store, config->history_max_bytes);
+        store_limit(reload->store, &(struct store_bounds){config->history_max_bytes, config->history_keep_usec});
         r = engine_reload(reload->engine, config, &summary);
         /* Half taken over for want of memory or not: from here on the targets borrow the new one. */
         (void)config_free(reload->config);
@@ -149,6 +150,9 @@ unsigned reload_now(struct reload *reload, struct buffer *answer) {
         if (reload->notify)
                 notify_reloading(reload->notify);
         status = take_over(reload, answer);
+        reload->failed = status != 200;
+        if (!reload->failed)
+                reload->loaded_real_usec = clock_real_usec();
         if (reload->notify)
                 notify_reloaded(reload->notify);
         return status;

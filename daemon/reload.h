@@ -13,6 +13,8 @@ struct reload {
         struct config *config; /* in force */
         char *at_start[CONFIG_GLOBAL_OPTIONS]; /* what was in force at start of what needs a restart; since the first reload */
         bool remembers;
+        bool failed; /* the last one was refused or broken off */
+        uint64_t loaded_real_usec; /* when that which is in force was taken */
         struct engine *engine;
         struct store *store;
         struct notify *notify; /* NULL before it is there */

@@ -13,9 +13,11 @@ from rig.cluster import Cluster
 from rig.daemon import Daemon
 from rig.fake import Fake
 from rig.folder import make_folder, remove_folder
+from rig.machine import Machine
 from rig.nap import Nap
 from rig.neon import DOMAIN, Neon, issue
 from rig.postgres import Template
+from rig.residents import NeonInside, move_in
 
 _RUN = "PGRIG_RUN"  # the environment carries the folder to the workers
 
@@ -161,3 +163,42 @@ def ca(run_folder: Path) -> CA:
 def wrong_ca(run_folder: Path) -> CA:
     """The one they do not."""
     return CA(make_folder(run_folder, "ca-"), "Wrong CA")
+
+
+def _made_machine(run_folder: Path, template: Template, ca: CA) -> Machine:
+    made = Machine(make_folder(run_folder, "ct-"))
+    try:
+        made.install()
+        template.make()
+        move_in(made, made.folder.parent, template, ca)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+@pytest.fixture(scope="module")
+def empty_machine(run_folder: Path, template: Template, ca: CA):
+    """A Machine with pgwaked and its databases (rig.residents) installed; to be booted by the test."""
+    made = _made_machine(run_folder, template, ca)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def booted(empty_machine: Machine) -> Machine:
+    """The same, running. Booted once for all tests of a file."""
+    return empty_machine.boot()
+
+
+@pytest.fixture
+def machine(booted: Machine) -> Machine:
+    """The same, with pgwaked as it is after an installation."""
+    booted.fresh()
+    return booted
+
+
+@pytest.fixture(scope="module")
+def neon_inside(booted: Machine) -> NeonInside:
+    """The stand-in for Neon, running in the machine."""
+    return NeonInside(booted).start()

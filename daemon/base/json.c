@@ -119,6 +119,15 @@ void json_seconds(struct json_writer *w, const char *key, uint64_t usec) {
         buffer_printf(w->buffer, "%" PRIu64 ".%06" PRIu64, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
 }
 
+void json_fraction(struct json_writer *w, const char *key, uint64_t part, uint64_t whole) {
+        uint64_t places = (uint64_t)((long double)part / (long double)whole * 1e8L);
+
+        if (part < whole && places >= 100000000)
+                places = 99999999;
+        begin_value(w, key);
+        buffer_printf(w->buffer, "%" PRIu64 ".%08" PRIu64, places / 100000000, places % 100000000);
+}
+
 void json_time(struct json_writer *w, const char *key, uint64_t real_usec) {
         char text[CLOCK_RFC3339_MAX];
 

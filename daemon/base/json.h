@@ -28,5 +28,7 @@ void json_unsigned(struct json_writer *w, const char *key, uint64_t value);
 void json_absent(struct json_writer *w, const char *key);
 /* Microseconds as a number of seconds; USEC_INFINITY is null. */
 void json_seconds(struct json_writer *w, const char *key, uint64_t usec);
+/* PART of WHOLE (above 0) as a number from 0 to 1, cut off after the eighth place: no less than all is ever told as all. */
+void json_fraction(struct json_writer *w, const char *key, uint64_t part, uint64_t whole);
 /* Realtime as RFC 3339 UTC; 0 and USEC_INFINITY are null. */
 void json_time(struct json_writer *w, const char *key, uint64_t real_usec);

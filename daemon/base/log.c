@@ -24,6 +24,9 @@ static atomic_int log_level_max = LOG_INFO;
 
 static const char *const level_names[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
 
+/* What Google's Cloud Logging reads in a JSON line; others take `level`. */
+static const char *const severities[] = {"EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"};
+
 const char *log_level_name(int level) {
         return level >= 0 && (size_t)level < ARRAY_LENGTH(level_names) ? level_names[level] : "info";
 }
@@ -40,7 +43,7 @@ int log_level_from_name(const char *name) {
 }
 
 /* systemd.exec(5): JOURNAL_STREAM holds device and inode of the stream that stdout or stderr was connected to. */
-static bool stderr_is_journal(void) {
+bool log_stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         unsigned long long device, inode;
         struct stat st;
@@ -52,7 +55,7 @@ static bool stderr_is_journal(void) {
 
 void log_open(enum log_format format, int level) {
         if (format == LOG_FORMAT_AUTO)
-                format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
+                format = log_stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
         /* sd_journal_sendv() calls it a success when there is no journal, and nothing would be said anywhere. */
         if (format == LOG_FORMAT_JOURNAL && access(JOURNAL_SOCKET, F_OK) < 0)
                 format = LOG_FORMAT_LOGFMT;
@@ -107,6 +110,8 @@ static void write_line(int level, const char *message, const char *message_id, c
 
         append(&line, "time", clock_format_rfc3339(now, clock_real_usec()));
         append(&line, "level", log_level_name(level));
+        if (append == append_json && level >= 0 && (size_t)level < ARRAY_LENGTH(severities))
+                append(&line, "severity", severities[level]);
         append(&line, "message", message);
         if (message_id)
                 append(&line, "MESSAGE_ID", message_id);

@@ -21,6 +21,9 @@ struct log_field {
         const char *value; /* NULL: the field is left out */
 };
 
+/* Whether stderr is connected to the journal, so that entries with fields can go there. */
+bool log_stderr_is_journal(void);
+
 /* Chooses where entries go and the least important LEVEL that is said. May be called again after a reload. */
 void log_open(enum log_format format, int level);
 

@@ -66,6 +66,16 @@ static int read_folder(struct loader *loader, const char *folder) {
         return r;
 }
 
+static int read_files(struct loader *loader, const char *path) {
+        _cleanup_free_ char *folder = NULL;
+        int r;
+
+        r = loader_read(loader, path, LOADER_MAIN);
+        if (r == 0)
+                r = folder_beside(path, &folder);
+        return r < 0 ? r : read_folder(loader, folder);
+}
+
 static int compare_names(const void *left, const void *right) {
         const struct database_config *a = *(struct database_config *const *)left, *b = *(struct database_config *const *)right;
         int r = strcmp(a->name, b->name);
@@ -127,18 +137,15 @@ static int finish_databases(struct loader *loader, const struct config_environme
 }
 
 static int load(struct loader *loader, const char *path, const struct config_environment *environment) {
-        _cleanup_free_ char *folder = NULL;
         int r;
 
         r = store_defaults(OPTION_GLOBAL, loader->config);
         if (r == 0)
                 r = store_defaults(OPTION_DATABASE, &loader->defaults);
         if (r == 0)
-                r = loader_read(loader, path, LOADER_MAIN);
-        if (r == 0)
-                r = folder_beside(path, &folder);
-        if (r == 0)
-                r = read_folder(loader, folder);
+                r = environment->from_env ? loader_from_environment(loader) : read_files(loader, path);
+        if (r == 0 && environment->n_listen)
+                r = loader_listen(loader, environment->listen, environment->n_listen);
         if (r == 0)
                 r = finish_databases(loader, environment);
         if (r < 0)
@@ -206,8 +213,10 @@ const char *config_source_file(const struct config *config, struct config_source
 
 /* Rows that say where the connection was found; what was found there is compared itself. */
 static bool is_connection(const struct option *option) {
-        static const char *const paths[] = {"conninfo", "service", "password_credential", "password_file"};
+        static const char *const paths[] = {"conninfo", "service", "env_file", "password_credential", "password_file"};
 
+        if (starts_with(option->path, "env_names."))
+                return true;
         for (size_t i = 0; i < ARRAY_LENGTH(paths); i++)
                 if (streq(option->path, paths[i]))
                         return true;

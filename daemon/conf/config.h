@@ -35,8 +35,8 @@ struct config_source {
 };
 
 /* The number of rows of the option table that a database has, and that the daemon has; conf/option.c holds itself against them. */
-#define CONFIG_DATABASE_OPTIONS 31
-#define CONFIG_GLOBAL_OPTIONS 12
+#define CONFIG_DATABASE_OPTIONS 38
+#define CONFIG_GLOBAL_OPTIONS 14
 
 struct expect {
         bool has_primary, primary;
@@ -46,6 +46,16 @@ struct expect {
         char *value;           /* NULL: any answer will do */
 };
 
+/* What an application calls the settings of its env_file; NULL: as usual (env_field_name()). */
+struct env_names {
+        char *url;
+        char *user;
+        char *password;
+        char *host;
+        char *port;
+        char *database;
+};
+
 /* One entry of `databases`, completed by `defaults` and the table's own defaults. */
 struct database_config {
         char *name;
@@ -53,6 +63,9 @@ struct database_config {
         /* How the connection was given; conninfo_text may hold a password and is gone after the load. */
         char *conninfo_text;
         char *service;
+        char *env_file;
+        struct env_names env_names;
+        bool from_environment; /* of this process: --from-env */
         char *password_credential;
         char *password_file;
 
@@ -86,9 +99,13 @@ struct database_config {
 struct config {
         char *status_socket;
         char *control_socket;
+        bool sockets_optional; /* the two are not worth an end where they cannot be had: --from-env in a container */
         char *awake_dir; /* "": none */
         char **listen;   /* each as address_parse() (conf/address.h) takes it */
         size_t n_listen;
+        char **agent_listen; /* for HAProxy's agent-check */
+        size_t n_agent_listen;
+        uint64_t agent_ramp_usec; /* 0: full weight at once */
         char *history_path;         /* "": no history */
         uint64_t history_keep_usec; /* USEC_INFINITY: for ever */
         uint64_t history_max_bytes;
@@ -108,7 +125,7 @@ struct config {
 };
 
 /*
- * Loads PATH and the *.conf files of conf.d beside it. Every error and warning of every file is added to COMPLAINTS, sorted.
+ * Loads PATH and the *.conf files of conf.d beside it; or, with ENVIRONMENT's from_env, what stands there instead (PATH is not used). Every error and warning of every file is added to COMPLAINTS, sorted.
  * Answers 0 (warnings may have been added); -EINVAL when there was an error: COMPLAINTS says which; -ENOMEM.
  */
 int config_load(const char *path, const struct config_environment *environment, struct complaints *complaints, struct config **ret_config);

@@ -25,6 +25,12 @@ int conninfo_draft_set(struct conninfo_draft *draft, const char *keyword, const 
 int conninfo_draft_parse(struct conninfo_draft *draft, const char *text, const struct complaint_place *place);
 
 /*
+ * The same for a text that an application is configured with and its libraries read: parameters of the URI that libpq does not know are
+ * ignored with a warning (unless one is nearly a known one), and `ssl` is what drivers other than libpq call sslmode.
+ */
+int conninfo_draft_parse_of_application(struct conninfo_draft *draft, const char *text, const struct complaint_place *place);
+
+/*
  * Checks every value, refuses more than one host, and fills in what libpq would take from the system: user, dbname, host, port, passfile,
  * and the system's CA bundle for sslmode verify-*. No passfile where HAS_PASSWORD says that none is needed. Answers 0; -EINVAL; -ENOMEM.
  */

@@ -16,6 +16,7 @@ struct reader {
         const struct complaint_place *place;
         char *text;      /* a copy, cut into pieces */
         bool has_driver; /* of a scheme like postgresql+asyncpg */
+        bool of_application;
 };
 
 static int put_unknown(const struct reader *reader, const char *keyword, size_t position) {
@@ -31,6 +32,48 @@ static int put_unknown(const struct reader *reader, const char *keyword, size_t 
         return -EINVAL;
 }
 
+/*
+ * Parameters of asyncpg and SQLAlchemy's dialect for it, psycopg, pg8000, Prisma, JDBC, pgx and node-postgres, and settings that these pass
+ * on to the server.
+ */
+static const char *const driver_parameters[] = {
+        "ApplicationName", "async_creator_fn", "async_fallback", "command_timeout", "connection_limit", "currentSchema",
+        "default_query_exec_mode", "direct_tls", "executemany_mode", "idle_in_transaction_session_timeout", "jit", "lock_timeout",
+        "loginTimeout", "max_cacheable_statement_size", "max_cached_statement_lifetime", "max_overflow", "pgbouncer", "plan_cache_mode",
+        "pool", "pool_max_conns", "pool_min_conns", "pool_pre_ping", "pool_recycle", "pool_size", "pool_timeout", "preferQueryMode",
+        "prepareThreshold", "prepare_threshold", "prepared_statement_cache_size", "prepared_statement_name_func", "prepared_statements",
+        "reWriteBatchedInserts", "schema", "search_path", "server_settings", "socketTimeout", "socket_timeout", "ssl_context",
+        "sslaccept", "statement_cache_capacity", "statement_cache_size", "statement_timeout", "tcpKeepAlive", "timeout", "timezone",
+        "unix_sock", "use_native_hstore", "uselibpqcompat", "work_mem",
+};
+
+/* Unknown to libpq: a warning where a driver knows it. Only names of our own list are repeated. */
+static int put_driver_parameter(const struct reader *reader, const char *parameter, size_t position) {
+        for (size_t i = 0; i < ARRAY_LENGTH(driver_parameters); i++)
+                if (streq(driver_parameters[i], parameter)) {
+                        place_warning(reader->place, "the parameter %s is ignored: it is a driver's, and libpq does not know it",
+                                      driver_parameters[i]);
+                        return 0;
+                }
+        if (!reader->of_application || keyword_nearest(parameter))
+                return put_unknown(reader, parameter, position);
+        place_warning(reader->place, "the parameter at character %zu is ignored: libpq does not know it", position);
+        return 0;
+}
+
+/* asyncpg takes sslmode's own words, others a truth. */
+static const char *ssl_mode(const char *ssl) {
+        static const char *const truths[] = {"true", "True", "1", "on"}, *const lies[] = {"false", "False", "0", "off"};
+
+        for (size_t i = 0; i < ARRAY_LENGTH(truths); i++) {
+                if (streq(ssl, truths[i]))
+                        return "require";
+                if (streq(ssl, lies[i]))
+                        return "disable";
+        }
+        return ssl;
+}
+
 /* What libpq reads for the sake of old clients, of JDBC, and what drivers of other languages call sslmode. */
 static void translate(const struct reader *reader, const char **keyword, const char **value) {
         if (streq(*keyword, "requiressl")) {
@@ -39,8 +82,10 @@ static void translate(const struct reader *reader, const char **keyword, const c
         } else if (streq(*keyword, "ssl") && streq(*value, "true")) {
                 *keyword = "sslmode";
                 *value = "require";
-        } else if (streq(*keyword, "ssl") && reader->has_driver)
+        } else if (streq(*keyword, "ssl") && (reader->has_driver || reader->of_application)) {
                 *keyword = "sslmode";
+                *value = ssl_mode(*value);
+        }
 }
 
 static int put(const struct reader *reader, const char *keyword, const char *value, size_t position, bool is_uri_parameter) {
@@ -49,6 +94,8 @@ static int put(const struct reader *reader, const char *keyword, const char *val
         if (is_uri_parameter || streq(keyword, "requiressl"))
                 translate(reader, &keyword, &value);
         i = keyword_find(keyword);
+        if (i < 0 && is_uri_parameter && (reader->has_driver || reader->of_application))
+                return put_driver_parameter(reader, keyword, position);
         if (i < 0)
                 return put_unknown(reader, keyword, position);
         return conninfo_draft_set(reader->draft, keyword, value, NULL);
@@ -328,8 +375,8 @@ static bool is_other_scheme(const char *text) {
         return length > 0 && starts_with(text + length, "://");
 }
 
-int conninfo_draft_parse(struct conninfo_draft *draft, const char *text, const struct complaint_place *place) {
-        struct reader reader = {.draft = draft, .place = place, .text = strdup(text)};
+static int parse(struct conninfo_draft *draft, const char *text, bool of_application, const struct complaint_place *place) {
+        struct reader reader = {.draft = draft, .place = place, .text = strdup(text), .of_application = of_application};
         size_t length = strlen(text);
         char *authority;
         int r;
@@ -348,4 +395,12 @@ int conninfo_draft_parse(struct conninfo_draft *draft, const char *text, const s
         explicit_bzero(reader.text, length);
         free(reader.text);
         return r;
+}
+
+int conninfo_draft_parse(struct conninfo_draft *draft, const char *text, const struct complaint_place *place) {
+        return parse(draft, text, false, place);
+}
+
+int conninfo_draft_parse_of_application(struct conninfo_draft *draft, const char *text, const struct complaint_place *place) {
+        return parse(draft, text, true, place);
 }

@@ -149,6 +149,10 @@ const char *conninfo_password_source_name(enum conninfo_password_source source) 
                 return "credential";
         case CONNINFO_PASSWORD_FILE:
                 return "file";
+        case CONNINFO_PASSWORD_ENV_FILE:
+                return "env file";
+        case CONNINFO_PASSWORD_ENVIRONMENT:
+                return "environment";
         }
         return NULL;
 }

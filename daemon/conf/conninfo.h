@@ -16,6 +16,8 @@ enum conninfo_password_source {
         CONNINFO_PASSWORD_SERVICE,
         CONNINFO_PASSWORD_CREDENTIAL,
         CONNINFO_PASSWORD_FILE,
+        CONNINFO_PASSWORD_ENV_FILE,
+        CONNINFO_PASSWORD_ENVIRONMENT,
 };
 
 struct conninfo {

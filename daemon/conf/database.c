@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "conf/env-file.h"
 #include "conf/option-value.h"
 #include "conf/password.h"
 
@@ -57,6 +58,17 @@ static void check_name(struct database_config *database, const struct database_f
 static const char *connection_key(const struct database_config *database, const struct database_finish *with) {
         struct complaint_place place = place_of(database, with, "service");
 
+        if (database->from_environment)
+                return "conninfo";
+        if (is_given(database, "env_file")) {
+                const char *other = is_given(database, "conninfo") ? "conninfo" : is_given(database, "service") ? "service" : NULL;
+
+                place = place_of(database, with, "env_file");
+                if (!other)
+                        return database->env_file ? "env_file" : NULL;
+                place_error(&place, "%s stands beside it; expected one of the two", other);
+                return NULL;
+        }
         if (is_given(database, "conninfo") && is_given(database, "service")) {
                 place_error(&place, "conninfo stands beside it; expected one of the two (a conninfo may hold service=NAME)");
                 return NULL;
@@ -66,17 +78,24 @@ static const char *connection_key(const struct database_config *database, const 
         if (is_given(database, "service"))
                 return database->service ? "service" : NULL;
         place = place_at(with, database->source, NULL);
-        place_error(&place, "this database has no connection; expected conninfo = \"postgresql://...\" or service = \"...\"");
+        place_error(&place, "this database has no connection; expected conninfo = \"postgresql://...\", service = \"...\" or env_file = \"...\"");
         return NULL;
 }
 
+/* PLACE becomes the line that says it, where that is in another file. */
 static int read_draft(const struct database_config *database, const struct database_finish *with, struct conninfo_draft *draft,
-                      const struct complaint_place *place) {
+                      struct complaint_place *place) {
+        bool needs_password = !is_given(database, "password_credential") && !is_given(database, "password_file");
+        const struct complaint_place file = {.complaints = place->complaints, .file = place->file};
         const char *service;
         int r;
 
         if (database->conninfo_text)
                 r = conninfo_draft_parse(draft, database->conninfo_text, place);
+        else if (database->env_file)
+                r = env_file_apply(database->env_file, &database->env_names, needs_password, draft, place, place);
+        else if (database->from_environment)
+                r = env_process_apply(with->environment, needs_password, draft, &file, place);
         else
                 r = conninfo_draft_set(draft, "service", database->service, NULL);
         if (r < 0)
@@ -90,6 +109,8 @@ static int check_exposure(const struct database_config *database, const struct d
                           const struct complaint_place *place) {
         static const char *const secrets[] = {"password", "sslpassword"};
 
+        if (!database->conninfo_text)
+                return 0;
         for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++) {
                 if (!conninfo_draft_get(draft, secrets[i]) || draft->notes[keyword_find(secrets[i])])
                         continue;
@@ -135,6 +156,14 @@ static int choose_password(struct database_config *database, const struct databa
         return 0;
 }
 
+static enum conninfo_password_source source_of_draft(const struct database_config *database, const struct conninfo_draft *draft) {
+        if (draft->notes[keyword_find("password")])
+                return CONNINFO_PASSWORD_SERVICE;
+        if (database->env_file)
+                return CONNINFO_PASSWORD_ENV_FILE;
+        return database->from_environment ? CONNINFO_PASSWORD_ENVIRONMENT : CONNINFO_PASSWORD_INLINE;
+}
+
 static int read_password(const struct database_config *database, const struct database_finish *with, struct conninfo_draft *draft,
                          char **ret_password, enum conninfo_password_source *ret_source) {
         int row = keyword_find("password");
@@ -152,7 +181,7 @@ static int read_password(const struct database_config *database, const struct da
                 return password_read_file(database->password_file, &place, ret_password);
         }
         if (draft->values[row]) {
-                *ret_source = draft->notes[row] ? CONNINFO_PASSWORD_SERVICE : CONNINFO_PASSWORD_INLINE;
+                *ret_source = source_of_draft(database, draft);
                 *ret_password = steal_pointer(&draft->values[row]);
         }
         return 0;
@@ -216,10 +245,31 @@ static void check_keys(const struct database_config *database, const struct data
         }
 }
 
+/* They are repeated in complaints, so nothing is read by one that does not look like a name. */
+static bool check_env_names(const struct database_config *database, const struct database_finish *with) {
+        size_t n_errors = with->loader->complaints->n_errors;
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+
+        for (size_t i = 0; i < option_count(OPTION_DATABASE); i++) {
+                const struct option *option = option_at(OPTION_DATABASE, i);
+                const char *name = starts_with(option->path, "env_names.") ? *(char *const *)((const char *)database + option->offset) : NULL;
+                struct complaint_place place;
+
+                if (!name)
+                        continue;
+                place = place_of(database, with, option->path);
+                if (strspn(name, letters) != strlen(name))
+                        place_error(&place, "this is no name of a variable; expected letters, digits and _");
+                if (!is_given(database, "env_file") && !is_inherited(database, with, option->path))
+                        place_error(&place, "nothing is read by this name; expected env_file beside it");
+        }
+        return with->loader->complaints->n_errors == n_errors;
+}
+
 int database_config_finish(struct database_config *database, const struct database_finish *with) {
         check_name(database, with);
         check_keys(database, with);
-        return finish_connection(database, with);
+        return check_env_names(database, with) ? finish_connection(database, with) : 0;
 }
 
 void database_config_deinit(struct database_config *database) {

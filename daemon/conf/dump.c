@@ -9,8 +9,10 @@
 static void append_source(const struct config *config, struct config_source source, struct buffer *buffer) {
         const char *file = config_source_file(config, source);
 
-        if (file)
+        if (file && source.line)
                 buffer_printf(buffer, " // %s:%u\n", file, (unsigned)source.line);
+        else if (file)
+                buffer_printf(buffer, " // %s\n", file);
         else
                 buffer_append_string(buffer, " // default\n");
 }
@@ -81,12 +83,15 @@ static void append_notes(const struct conninfo *conninfo, struct buffer *buffer)
 static void append_connection(const struct config *config, const struct database_config *database, struct buffer *buffer) {
         _cleanup_(buffer_deinit) struct buffer text = {0};
 
+        const char *way = database->service ? "service" : database->env_file ? "env_file" : "conninfo";
+        bool is_elsewhere = !streq(way, "conninfo");
+
         conninfo_format(database->conninfo, &text);
-        /* Behind a service it is what the service led to. */
-        buffer_printf(buffer, INDENT "%s = ", database->service ? "// connection" : "conninfo");
+        /* Behind a service or an env_file it is what these led to. */
+        buffer_printf(buffer, INDENT "%s = ", is_elsewhere ? "// connection" : "conninfo");
         option_quote(text.data ? text.data : "", buffer);
-        buffer_append_string(buffer, database->service ? "" : ";");
-        append_source(config, database->sources[option_find(OPTION_DATABASE, database->service ? "service" : "conninfo")], buffer);
+        buffer_append_string(buffer, is_elsewhere ? "" : ";");
+        append_source(config, database->sources[option_find(OPTION_DATABASE, way)], buffer);
         append_notes(database->conninfo, buffer);
 }
 

@@ -93,19 +93,6 @@ static int store(const struct reading *reading, const struct option *option, con
 
 static int walk_group(const struct reading *reading, const struct destination *to, config_setting_t *group, const char *prefix);
 
-/* Who sets it to something else than the default expects something of it. */
-static void warn_of_no_effect(const struct reading *reading, const struct option *option, config_setting_t *setting, const void *base) {
-        _cleanup_(buffer_deinit) struct buffer value = {0}, quoted = {0};
-
-        if (!(option->flags & OPTION_NO_EFFECT) || !option_format(option, base, &value) || buffer_finish(&value) < 0)
-                return;
-        option_quote(option->default_text, &quoted);
-        if (buffer_finish(&quoted) < 0 || streq(value.data, option->default_text) || streq(value.data, quoted.data))
-                return;
-        complain_warning(reading->loader->complaints, reading->path, line_of(setting),
-                         "%s: this version knows the key, but nothing follows from it", option->path);
-}
-
 static int walk_setting(const struct reading *reading, const struct destination *to, config_setting_t *setting, const char *path) {
         char nearest[OPTION_WORD_MAX];
         int i = option_find(to->scope, path), r;
@@ -118,8 +105,6 @@ static int walk_setting(const struct reading *reading, const struct destination 
                 /* Even a value that is refused was given: "missing" would be said twice. */
                 to->sources[i] = (struct config_source){reading->file, line_of(setting)};
                 r = store(reading, option_at(to->scope, (size_t)i), setting, to->base);
-                if (r >= 0)
-                        warn_of_no_effect(reading, option_at(to->scope, (size_t)i), setting, to->base);
                 return r;
         }
         if (option_is_group(to->scope, path)) {
@@ -383,4 +368,77 @@ int loader_read(struct loader *loader, const char *path, enum loader_kind kind) 
         if (r < 0)
                 return r;
         return parse(&reading, &file, kind);
+}
+
+static int set(struct loader *loader, const char *path, const char *text, uint32_t file) {
+        const struct option_value value = {.type = OPTION_VALUE_TEXT, .text = text};
+        const struct complaint_place place = {loader->complaints, "environment", 0, path};
+        int i = option_find(OPTION_GLOBAL, path);
+
+        loader->config->sources[i] = (struct config_source){.file = file};
+        return option_store(option_at(OPTION_GLOBAL, (size_t)i), &value, loader->config, &place);
+}
+
+static int set_for_a_container(struct loader *loader, uint32_t file) {
+        int r;
+
+        loader->config->sockets_optional = true;
+        r = set(loader, "status.awake_dir", "", file);
+        if (r == 0)
+                r = set(loader, "history.path", "", file);
+        return r < 0 ? r : set(loader, "log.format", log_stderr_is_journal() ? "journal" : "json", file);
+}
+
+int loader_from_environment(struct loader *loader) {
+        struct database_config *database;
+        uint32_t file;
+        int r;
+
+        r = add_file(loader, "environment", 0, &file);
+        if (r == 0)
+                r = set_for_a_container(loader, file);
+        if (r == 0)
+                r = add_database(loader, &database);
+        if (r == 0)
+                r = copy_defaults(&loader->defaults, database);
+        if (r < 0)
+                return r;
+        database->name = strdup("main");
+        database->from_environment = true;
+        database->source.file = file;
+        database->sources[option_find(OPTION_DATABASE, "name")].file = file;
+        database->sources[option_find(OPTION_DATABASE, "conninfo")].file = file;
+        return database->name ? 0 : -ENOMEM;
+}
+
+static bool has_address(const struct config *config, const char *address) {
+        for (size_t i = 0; i < config->n_listen; i++)
+                if (streq(config->listen[i], address))
+                        return true;
+        return false;
+}
+
+int loader_listen(struct loader *loader, const char *const *addresses, size_t n) {
+        struct config *config = loader->config;
+        uint32_t file;
+        char **listen;
+        int r;
+
+        r = add_file(loader, "command line", 0, &file);
+        if (r < 0)
+                return r;
+        listen = reallocarray(config->listen, config->n_listen + n, sizeof(*listen));
+        if (!listen)
+                return -ENOMEM;
+        config->listen = listen;
+        for (size_t i = 0; i < n; i++) {
+                if (has_address(config, addresses[i]))
+                        continue;
+                listen[config->n_listen] = strdup(addresses[i]);
+                if (!listen[config->n_listen])
+                        return -ENOMEM;
+                config->n_listen++;
+        }
+        config->sources[option_find(OPTION_GLOBAL, "status.listen")] = (struct config_source){.file = file};
+        return 0;
 }

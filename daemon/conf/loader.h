@@ -22,3 +22,8 @@ enum loader_kind {
  * Answers 0; -ENOMEM.
  */
 int loader_read(struct loader *loader, const char *path, enum loader_kind kind);
+
+/* Instead of files: one database, main, that the environment says all about, and what suits a container. Answers 0; -ENOMEM. */
+int loader_from_environment(struct loader *loader);
+/* Further addresses from the command line, but for those that are there already. Answers 0; -ENOMEM. */
+int loader_listen(struct loader *loader, const char *const *addresses, size_t n);

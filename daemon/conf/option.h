@@ -35,7 +35,6 @@ enum option_flag {
         OPTION_ABSOLUTE = 1 << 5,   /* an absolute path */
         OPTION_EMPTY = 1 << 6,      /* "" is allowed */
         OPTION_SOCKET = 1 << 7,     /* a UNIX socket's path: 107 bytes at most */
-        OPTION_NO_EFFECT = 1 << 8, /* known and checked, but nothing follows from it in this version: the loader warns */
 };
 
 struct option_choice {

@@ -56,7 +56,7 @@ int answer_read(struct context *context, const struct exchange *exchange, struct
         return 0;
 }
 
-int ask(struct context *context, const struct request *request, struct answer *ret_answer) {
+int ask_exchange(struct context *context, const struct request *request, struct exchange **ret_exchange) {
         _cleanup_(exchange_freep) struct exchange *exchange = NULL;
         int r;
 
@@ -67,7 +67,16 @@ int ask(struct context *context, const struct request *request, struct answer *r
                 r = client_turn(context->client, USEC_INFINITY, NULL, 0);
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
-        return answer_read(context, exchange, ret_answer);
+        *ret_exchange = steal_pointer(&exchange);
+        return 0;
+}
+
+int ask(struct context *context, const struct request *request, struct answer *ret_answer) {
+        _cleanup_(exchange_freep) struct exchange *exchange = NULL;
+        int r;
+
+        r = ask_exchange(context, request, &exchange);
+        return r != 0 ? r : answer_read(context, exchange, ret_answer);
 }
 
 int ask_get(struct context *context, const char *prefix, const char *name, struct answer *ret_answer) {

@@ -13,6 +13,8 @@ struct answer {
 
 void answer_deinit(struct answer *answer);
 
+/* Starts REQUEST (a path of NULL is one without memory) and waits for its end, whatever that is. Answers 0, or an exit code (told). */
+int ask_exchange(struct context *context, const struct request *request, struct exchange **ret_exchange);
 /* Starts REQUEST, waits for its end and reads the answer. Answers 0, or an exit code when there is none (it was told). */
 int ask(struct context *context, const struct request *request, struct answer *ret_answer);
 /* GET of PREFIX/NAME (NAME may be NULL), within the usual time. */

@@ -15,6 +15,7 @@
 struct client {
         CURLM *multi;
         char *socket_path;
+        size_t n_timed; /* of the exchanges that run: those with a timeout */
         bool news;
 };
 
@@ -213,13 +214,21 @@ int client_start(struct client *client, const struct request *request, struct ex
         exchange->request.path = exchange->request.last_event_id = NULL;
         if (curl_multi_add_handle(client->multi, exchange->easy) != CURLM_OK)
                 return -ENOMEM;
+        exchange->timed = request->timeout_usec != USEC_INFINITY;
+        client->n_timed += exchange->timed;
         *ret_exchange = steal_pointer(&exchange);
         return 0;
+}
+
+static void stop_timing(struct exchange *exchange) {
+        exchange->client->n_timed -= exchange->timed;
+        exchange->timed = false;
 }
 
 struct exchange *exchange_free(struct exchange *exchange) {
         if (!exchange)
                 return NULL;
+        stop_timing(exchange);
         if (exchange->easy) {
                 (void)curl_multi_remove_handle(exchange->client->multi, exchange->easy);
                 curl_easy_cleanup(exchange->easy);
@@ -270,6 +279,7 @@ static void take_finished(struct client *client) {
                         fail_from_code(exchange, code);
                 else if (!exchange->began)
                         fail(exchange, -EBADMSG, "does not speak HTTP as expected");
+                stop_timing(exchange);
                 exchange->done = true;
                 client->news = true;
         }
@@ -284,11 +294,14 @@ static int perform(struct client *client) {
         return 0;
 }
 
-/* Time to wait in libcurl's unit: rounded up, so that the moment has come when it is over. */
-static int milliseconds_until(uint64_t until_boot_usec) {
-        uint64_t left = usec_sub(until_boot_usec, clock_boot_usec());
+/*
+ * Time to wait in libcurl's unit: rounded up, so that the moment has come when it is over. With a timeout running it is short: libcurl
+ * (seen with 7.88) sometimes wakes a moment before a timeout, finds it not over yet, and does not set its timer again; it looks at each call.
+ */
+static int milliseconds_until(const struct client *client, uint64_t until_boot_usec) {
+        uint64_t left = usec_sub(until_boot_usec, clock_boot_usec()), most = client->n_timed ? USEC_PER_SEC / 2 : USEC_PER_MINUTE;
 
-        return (int)MIN((MIN(left, USEC_PER_MINUTE) + USEC_PER_MSEC - 1) / USEC_PER_MSEC, UINT64_C(60000));
+        return (int)((MIN(left, most) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
 }
 
 int client_turn(struct client *client, uint64_t until_boot_usec, const struct pollfd *fds, size_t n) {
@@ -302,7 +315,7 @@ int client_turn(struct client *client, uint64_t until_boot_usec, const struct po
         while (r == 0 && !client->news) {
                 for (size_t i = 0; i < n; i++)
                         extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = fds[i].events & POLLIN ? CURL_WAIT_POLLIN : 0};
-                if (curl_multi_poll(client->multi, extra, (unsigned)n, milliseconds_until(until_boot_usec), &ready) != CURLM_OK)
+                if (curl_multi_poll(client->multi, extra, (unsigned)n, milliseconds_until(client, until_boot_usec), &ready) != CURLM_OK)
                         return -EIO;
                 r = perform(client);
                 /* With descriptors of the caller's any event may be theirs. */

@@ -42,6 +42,7 @@ struct exchange {
         bool began;     /* the head of an answer came */
         bool done;      /* nothing more will come */
         bool connected; /* somebody took the connection */
+        bool timed;     /* it runs and must end in time */
         int status;     /* HTTP's, 0 before `began` */
         int error;      /* done: 0 (a whole answer), or a negative errno: there is no answer that counts */
         size_t header_bytes;

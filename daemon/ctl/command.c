@@ -45,6 +45,20 @@ static const struct option_row options_events[] = {
         FLAG("follow", follow, "Go on with the events to come, until Ctrl-C."),
         END,
 };
+static const struct option_row options_history[] = {
+        VALUE("kind", "KIND", kind, "wakes (this is the default), states, outages or hours."),
+        VALUE("since", "T", since, "From T on: back from now (36h, 7d), or a moment (2026-11-22T16:00:00Z); by default 7d."),
+        VALUE("until", "T", until, "Up to T, which is written in the same way."),
+        VALUE("limit", "N", limit, "The newest N rows, 100000 at most; by default 1000."),
+        FLAG("csv", csv, "Answer with comma-separated values, for spreadsheets."),
+        FLAG("plain", plain, "As where there is no terminal: nothing is cut, times in UTC, spans in seconds."),
+        END,
+};
+static const struct option_row options_report[] = {
+        VALUE("since", "T", since, "From T on: back from now (36h, 7d), or a moment (2026-11-22T16:00:00Z); by default 7d."),
+        FLAG("plain", plain, "As where there is no terminal: nothing is drawn, one fact a line, spans in seconds."),
+        END,
+};
 static const struct option_row options_pause[] = {
         VALUE("for", "T", for_what, "For how long nothing is to be checked."),
         FLAG("off", off, "End the pause."),
@@ -96,6 +110,18 @@ static const struct command commands[] = {
                 "events", "[NAME] [--follow]", "Show what happened.",
                 "Shows the events that the daemon still holds. With --follow it goes on, over restarts of the daemon too.\n",
                 options_events, 0, 1, false, false, command_events,
+        },
+        {
+                "history", "NAME [--kind KIND] [--since T] [--until T] [--limit N] [--csv | --plain]",
+                "Show what the daemon remembers of a database.",
+                "Shows rows of the daemon's history, the newest last: wakes, changes of state, outages, or what each hour added up to.\n",
+                options_history, 1, 1, false, false, command_history,
+        },
+        {
+                "report", "NAME [--since T] [--plain]", "Show how a database did over a time.",
+                "Shows how available it was, how long it was awake and for whom, how long its wakes took, and why it was out. On a\n"
+                "terminal that has colours its states and its wakes are drawn.\n",
+                options_report, 1, 1, false, false, command_report,
         },
         {
                 "pause", "NAME --for T | --off", "Stop checking a database for a while.",

@@ -46,6 +46,8 @@ int command_hold(struct context *context);
 int command_release(struct context *context);
 int command_check(struct context *context);
 int command_events(struct context *context);
+int command_history(struct context *context);
+int command_report(struct context *context);
 int command_pause(struct context *context);
 int command_resume(struct context *context);
 int command_reload(struct context *context);

@@ -6,6 +6,7 @@
 #include "ctl/clean.h"
 #include "ctl/event.h"
 #include "ctl/say.h"
+#include "ctl/service.h"
 #include "model/reason.h"
 
 #include <errno.h>
@@ -31,6 +32,8 @@ int holder_init(struct holder *holder, struct context *context, const char *name
                 .context = context,
                 .name = name,
                 .deadline_boot_usec = deadline_boot_usec,
+                /* While the machine starts, its sockets are there long before the daemon. */
+                .patient = service_is_awaited(),
                 .expected_boot_usec = USEC_INFINITY,
         };
         holder->path = client_path("/lease", name, (const struct parameter[]){{"owner", owner}, {0}});
@@ -167,7 +170,7 @@ static int start(struct holder *holder, uint64_t now) {
 
         sse_restart(&holder->sse);
         holder->end = (struct holder_loss){0};
-        holder->answer_boot_usec = usec_add(now, CLIENT_ANSWER_USEC);
+        holder->answer_boot_usec = holder->patient && !holder->settled ? holder->deadline_boot_usec : usec_add(now, CLIENT_ANSWER_USEC);
         return client_start(holder->context->client, &request, &holder->exchange);
 }
 

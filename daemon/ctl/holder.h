@@ -28,6 +28,7 @@ struct holder {
         char *path;
         enum holder_stage stage;
         bool settled;
+        bool patient;       /* until it is settled, a daemon that is listened for but does not answer yet is waited for */
         bool was_connected; /* the daemon was there once: its absence may be a restart */
         struct sse sse;
         struct exchange *exchange; /* the stream */

@@ -6,9 +6,9 @@
 /* What the options of all commands say; a text is NULL when its option was not given. */
 struct options {
         bool help, version, json;
-        bool watch, wake, nagios, follow, off;
+        bool watch, wake, nagios, follow, off, csv, plain;
         const char *socket;
-        const char *for_what, *timeout, *wait, *accept, *owner, *spread;
+        const char *for_what, *timeout, *wait, *accept, *owner, *spread, *kind, *since, *until, *limit;
         const char **operands; /* what is no option, the command's name not counted */
         size_t n_operands;
         char **program;     /* of argv: what follows the first "--" behind the command's name, or NULL; these are operands too, unless */

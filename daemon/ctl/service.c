@@ -22,6 +22,10 @@ char *service_unit(void) {
         return steal_pointer(&unit);
 }
 
+bool service_is_awaited(void) {
+        return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void service_notify(const char *state) {
         (void)sd_notify(0, state);
 }

@@ -46,6 +46,12 @@ void drive_touch(struct engine *engine, const struct target *target) {
                         o->touched(o->userdata, target);
 }
 
+static void tell_attempt(struct engine *engine, const struct target *target, const struct attempt *attempt) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->attempted)
+                        o->attempted(o->userdata, target, attempt);
+}
+
 void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges) {
         registry_note_state(engine->registry, target, previous);
         drive_publish(engine, target, edges);
@@ -202,6 +208,12 @@ int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void note_durations(struct engine *engine, const struct attempt *attempt) {
+        for (enum phase phase = 0; phase < _PHASE_MAX; phase++)
+                if (attempt->phase_usec[phase] > 0)
+                        tally_add(&engine->durations[attempt->check][phase], attempt->phase_usec[phase]);
+}
+
 void drive_take_report(void *userdata, const struct probe_report *report) {
         struct engine *engine = userdata;
         struct target *target = registry_by_id(engine->registry, report->database);
@@ -219,11 +231,13 @@ void drive_take_report(void *userdata, const struct probe_report *report) {
                 bool own_network = registry_note_network(engine->registry, target, &report->attempt);
 
                 drive_give_place_back(engine, target);
+                note_durations(engine, &report->attempt);
                 if (report->attempt.door_let_in && !target->door_open)
                         log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN,
                                   (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
                                   "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
                 target_finish(target, &report->attempt, own_network, now, &edges);
+                tell_attempt(engine, target, &report->attempt);
                 /* A smart shutdown waits for the last session to go, and ours is one of no use to anybody. */
                 if (report->attempt.reason == REASON_SERVER_STOPPING && target->session_held) {
                         probe_pool_drop_session(engine->pool, target->id);

@@ -141,3 +141,7 @@ void engine_stats(struct engine *engine, struct engine_stats *ret_stats) {
                 .probers_replaced = stats.replaced,
         };
 }
+
+const struct tally *engine_durations(const struct engine *engine, enum check check, enum phase phase) {
+        return &engine->durations[check][phase];
+}

@@ -6,6 +6,7 @@
 
 #include "conf/config.h"
 #include "model/event.h"
+#include "model/tally.h"
 #include "target/registry.h"
 
 #include <systemd/sd-event.h>
@@ -29,6 +30,8 @@ struct observer {
         void (*notify)(void *userdata, const struct event *event, const struct target *target);
         /* What target_remember() tells of TARGET, or its leases, may be another now, with or without an edge. NULL: of no interest. */
         void (*touched)(void *userdata, const struct target *target);
+        /* ATTEMPT of TARGET ended and was judged; before touched(). NULL: of no interest. */
+        void (*attempted)(void *userdata, const struct target *target, const struct attempt *attempt);
         void *userdata;
         struct observer *next; /* the engine's */
 };
@@ -62,3 +65,5 @@ struct engine_stats {
         unsigned probers_replaced;
 };
 void engine_stats(struct engine *engine, struct engine_stats *ret_stats);
+/* How long PHASE took in the attempts that passed it since the daemon started, failed ones included; of all databases. */
+const struct tally *engine_durations(const struct engine *engine, enum check check, enum phase phase);

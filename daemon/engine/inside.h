@@ -17,6 +17,7 @@ struct engine {
         struct heap waiting; /* first come, first served */
         uint64_t next_ticket;
         size_t in_flight;
+        struct tally durations[_CHECK_MAX][_PHASE_MAX];
         uint64_t next_target_id;
         uint64_t next_attempt_id;
         uint64_t sequence;

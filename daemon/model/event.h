@@ -24,6 +24,8 @@ enum wake_cause {
 
 /* "lease", "wake", "start", "interval", "other" */
 const char *wake_cause_name(enum wake_cause cause);
+/* -EINVAL for a word that names no cause. */
+int wake_cause_from_name(const char *name, enum wake_cause *ret_cause);
 /* "state", "wake", "added", "removed", "budget" */
 const char *event_kind_name(enum event_kind kind);
 
@@ -42,5 +44,6 @@ struct event {
         uint64_t latency_usec;         /* EVENT_WAKE */
         enum wake_cause cause;         /* EVENT_WAKE */
         bool cold;                     /* EVENT_WAKE: proven by the server's uptime */
+        unsigned attempts;             /* EVENT_WAKE: the logins that it took, the answered one among them */
         uint64_t repeated;             /* EVENT_STATE: how often the state and reason before were confirmed */
 };

@@ -62,13 +62,22 @@ uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille
         return histogram->max_usec;
 }
 
-uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec) {
-        size_t last = histogram_bucket(bound_usec);
+void histogram_counts_below(const struct histogram *histogram, const uint64_t *bounds_usec, size_t n, uint64_t *ret_counts) {
         uint64_t seen = 0;
+        size_t bucket = 0;
 
-        if (bound_usec >= histogram->max_usec)
-                return histogram->count;
-        for (size_t i = 0; i <= last; i++)
-                seen += histogram->buckets[i];
-        return seen;
+        for (size_t i = 0; i < n; i++) {
+                size_t last = histogram_bucket(bounds_usec[i]);
+
+                while (bucket <= last)
+                        seen += histogram->buckets[bucket++];
+                ret_counts[i] = bounds_usec[i] >= histogram->max_usec ? histogram->count : MIN(seen, histogram->count);
+        }
+}
+
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec) {
+        uint64_t count;
+
+        histogram_counts_below(histogram, &bound_usec, 1, &count);
+        return count;
 }

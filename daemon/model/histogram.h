@@ -25,3 +25,5 @@ void histogram_add(struct histogram *histogram, uint64_t usec);
 uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
 /* How many values were at most BOUND_USEC, to the precision of a bucket: for Prometheus' le lists. */
 uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec);
+/* The same for N bounds, which rise, in one walk. */
+void histogram_counts_below(const struct histogram *histogram, const uint64_t *bounds_usec, size_t n, uint64_t *ret_counts);

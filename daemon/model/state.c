@@ -25,10 +25,17 @@ const char *state_sentence(enum state state) {
         return states[state].sentence;
 }
 
-const char *state_explain(enum state state, enum reason reason) {
-        bool only_seen_by = state == STATE_ASLEEP && reason_class(reason) == CLASS_CUT;
+/* Whether the state says all. A cut is how sleep is seen, and no news of one that sleeps. */
+static bool needs_no_reason(enum state state, enum reason reason) {
+        return reason == REASON_NONE || (state == STATE_ASLEEP && reason_class(reason) == CLASS_CUT);
+}
 
-        return reason == REASON_NONE || only_seen_by ? state_sentence(state) : reason_info(reason)->sentence;
+const char *state_explain(enum state state, enum reason reason) {
+        return needs_no_reason(state, reason) ? state_sentence(state) : reason_info(reason)->sentence;
+}
+
+const char *state_advice(enum state state, enum reason reason) {
+        return needs_no_reason(state, reason) ? NULL : reason_info(reason)->advice;
 }
 
 int state_from_name(const char *name, enum state *ret_state) {

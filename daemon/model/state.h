@@ -21,5 +21,7 @@ const char *state_name(enum state state);
 const char *state_sentence(enum state state);
 /* The same with why it is so: the reason's, but where that only tells how the state was seen. */
 const char *state_explain(enum state state, enum reason reason);
+/* What to do, or NULL where there is nothing to do. */
+const char *state_advice(enum state state, enum reason reason);
 /* -EINVAL for a word that names no state. */
 int state_from_name(const char *name, enum state *ret_state);

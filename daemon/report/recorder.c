@@ -3,7 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macro.h"
+#include "base/text.h"
 #include "engine/lease.h"
+#include "report/changes.h"
 #include "store/store.h"
 
 /* With the time that the writer takes to commit it is a second. */
@@ -19,71 +22,8 @@ struct recorder {
         sd_event_source *timer;
         bool armed;
         bool told; /* that memory is short */
-
-        /* The ids of the targets that changed: in the order of their coming, and as a set (open addressing; 0: a free slot). */
-        uint64_t *dirty;
-        size_t n_dirty, first, allocated; /* those before `first` are done */
-        uint64_t *slots;
-        size_t n_slots; /* a power of 2, at least twice as many as are allocated */
+        struct changes changes;
 };
-
-#define DIRTY_MIN 64
-
-/* Fibonacci hashing: ids are consecutive numbers. */
-static size_t home_of(const struct recorder *recorder, uint64_t id) {
-        return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (recorder->n_slots - 1);
-}
-
-/* The slot of ID, or the free one where it belongs. */
-static size_t slot_of(const struct recorder *recorder, uint64_t id) {
-        size_t i = home_of(recorder, id);
-
-        while (recorder->slots[i] != 0 && recorder->slots[i] != id)
-                i = (i + 1) & (recorder->n_slots - 1);
-        return i;
-}
-
-/* What stands behind it is moved up, so that a search never ends too early. */
-static void take_out(struct recorder *recorder, uint64_t id) {
-        size_t mask = recorder->n_slots - 1, hole = slot_of(recorder, id);
-
-        for (size_t i = (hole + 1) & mask; recorder->slots[i] != 0; i = (i + 1) & mask) {
-                size_t away = (i - home_of(recorder, recorder->slots[i])) & mask;
-
-                if (away >= ((i - hole) & mask)) {
-                        recorder->slots[hole] = recorder->slots[i];
-                        hole = i;
-                }
-        }
-        recorder->slots[hole] = 0;
-}
-
-static int grow(struct recorder *recorder) {
-        size_t allocated = recorder->allocated ? 2 * recorder->allocated : DIRTY_MIN;
-        uint64_t *dirty, *slots;
-
-        dirty = reallocarray(recorder->dirty, allocated, sizeof(*dirty));
-        if (!dirty)
-                return -ENOMEM;
-        recorder->dirty = dirty;
-        slots = calloc(2 * allocated, sizeof(*slots));
-        if (!slots)
-                return -ENOMEM;
-        free(recorder->slots);
-        recorder->slots = slots;
-        recorder->n_slots = 2 * allocated;
-        recorder->allocated = allocated;
-        for (size_t i = recorder->first; i < recorder->n_dirty; i++)
-                slots[slot_of(recorder, dirty[i])] = dirty[i];
-        return 0;
-}
-
-static void forget_all(struct recorder *recorder) {
-        free(recorder->dirty);
-        free(recorder->slots);
-        recorder->dirty = recorder->slots = NULL;
-        recorder->n_dirty = recorder->first = recorder->allocated = recorder->n_slots = 0;
-}
 
 /* Once until it works again. */
 static void tell(struct recorder *recorder, int error) {
@@ -98,18 +38,34 @@ static void arm(struct recorder *recorder, uint64_t usec) {
         recorder->armed = true;
 }
 
+static void note(struct recorder *recorder, int r) {
+        if (r < 0)
+                tell(recorder, r);
+        else if (!recorder->armed)
+                arm(recorder, FLUSH_USEC);
+}
+
 static void on_touched(void *userdata, const struct target *target) {
         struct recorder *recorder = userdata;
 
-        if (recorder->n_slots > 0 && recorder->slots[slot_of(recorder, target->id)] == target->id)
-                return;
-        if (recorder->n_dirty == recorder->allocated && grow(recorder) < 0) {
-                tell(recorder, -ENOMEM);
-                return;
-        }
-        recorder->slots[slot_of(recorder, target->id)] = recorder->dirty[recorder->n_dirty++] = target->id;
-        if (!recorder->armed)
-                arm(recorder, FLUSH_USEC);
+        note(recorder, changes_note(&recorder->changes, target->id));
+}
+
+/* How long those phases took that came to their end: one that failed in it did not. */
+static struct timing timing_of(const struct attempt *attempt) {
+        struct timing timing = {0};
+
+        for (unsigned phase = 0; phase < _PHASE_MAX; phase++)
+                if (phase < attempt->last_phase || attempt->reason == REASON_NONE || reason_class(attempt->reason) == CLASS_DEGRADED)
+                        timing.phase_usec[phase] = (uint32_t)MIN(attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
+        return timing;
+}
+
+static void on_attempted(void *userdata, const struct target *target, const struct attempt *attempt) {
+        struct recorder *recorder = userdata;
+        struct timing timing = timing_of(attempt);
+
+        note(recorder, changes_note_timing(&recorder->changes, target->id, &timing));
 }
 
 /* Those that end with a connection are over when we are. */
@@ -125,33 +81,33 @@ static size_t timed_leases(const struct target *target, struct lease_record *rec
         return n;
 }
 
-static int record(struct recorder *recorder, const struct target *target) {
+static int record(struct recorder *recorder, const struct target *target, const struct change *change) {
         size_t n = timed_leases(target, NULL);
         _cleanup_free_ struct lease_record *leases = n > 0 ? calloc(n, sizeof(*leases)) : NULL;
+        _cleanup_free_ struct timing *timings = change->n_timings > 0 ? calloc(change->n_timings, sizeof(*timings)) : NULL;
         struct memory memory;
 
-        if (n > 0 && !leases)
+        if ((n > 0 && !leases) || (change->n_timings > 0 && !timings))
                 return -ENOMEM;
         (void)timed_leases(target, leases);
+        changes_timings(&recorder->changes, change, timings);
         target_remember(target, clock_now(), &memory);
-        return store_put(recorder->store, target->config->name, &memory, leases, n);
+        return store_put_timed(recorder->store, target->config->name, &memory, leases, n, timings, change->n_timings);
 }
 
 /* The first N that changed. Whoever is gone meanwhile was put away when it went. */
 static void flush(struct recorder *recorder, size_t n) {
         const struct registry *registry = engine_registry(recorder->engine);
 
-        for (; n > 0 && recorder->first < recorder->n_dirty; n--) {
-                uint64_t id = recorder->dirty[recorder->first++];
-                const struct target *target = registry_by_id(registry, id);
+        struct change change;
 
-                /* From here on it may change anew. */
-                take_out(recorder, id);
+        for (; n > 0 && changes_take(&recorder->changes, &change); n--) {
+                const struct target *target = registry_by_id(registry, change.id);
+
                 if (target)
-                        tell(recorder, record(recorder, target));
+                        tell(recorder, record(recorder, target, &change));
         }
-        if (recorder->first == recorder->n_dirty)
-                forget_all(recorder);
+        changes_forget(&recorder->changes);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -166,7 +122,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 return 0;
         }
         flush(recorder, FLUSH_MAX);
-        if (recorder->n_dirty > 0)
+        if (changes_count(&recorder->changes) > 0)
                 arm(recorder, 0);
         return 0;
 }
@@ -178,13 +134,80 @@ static void put_away(struct recorder *recorder, const struct target *target) {
         tell(recorder, store_put_away(recorder->store, target->config->name, &memory));
 }
 
+static struct happening *new_happening(enum happening_kind kind, const struct event *event, const char *detail) {
+        size_t size = detail ? strlen(detail) + 1 : 1;
+        struct happening *happening = calloc(1, sizeof(*happening) + size);
+
+        if (!happening)
+                return NULL;
+        happening->kind = kind;
+        (void)text_copy(happening->name, sizeof(happening->name), event->database);
+        happening->at_real_usec = event->real_usec;
+        (void)text_copy(happening->detail, size, detail);
+        return happening;
+}
+
+static int tell_state(struct recorder *recorder, const struct event *event, const struct target *target) {
+        struct happening *happening = new_happening(HAPPENING_STATE, event, target->detail);
+
+        if (!happening)
+                return -ENOMEM;
+        happening->state = event->state;
+        happening->previous = event->previous;
+        happening->reason = event->reason;
+        happening->generation = event->generation;
+        (void)text_copy(happening->sqlstate, sizeof(happening->sqlstate), target->sqlstate);
+        return store_tell(recorder->store, happening);
+}
+
+static int tell_wake(struct recorder *recorder, const struct event *event) {
+        struct happening *happening = new_happening(HAPPENING_WAKE, event, NULL);
+
+        if (!happening)
+                return -ENOMEM;
+        happening->latency_usec = event->latency_usec;
+        happening->cause = event->cause;
+        happening->cold = event->cold;
+        happening->attempts = event->attempts;
+        for (unsigned phase = 0; phase < _PHASE_MAX && event->attempt; phase++)
+                happening->phase_usec[phase] = (uint32_t)MIN(event->attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
+        return store_tell(recorder->store, happening);
+}
+
+/* From here on nothing is known of it. */
+static int tell_removed(struct recorder *recorder, const struct event *event, const struct target *target) {
+        struct happening *happening = new_happening(HAPPENING_STATE, event, NULL);
+
+        if (!happening)
+                return -ENOMEM;
+        happening->state = STATE_UNKNOWN;
+        happening->previous = target->state;
+        happening->reason = REASON_NOT_CHECKED;
+        happening->generation = target->generation;
+        return store_tell(recorder->store, happening);
+}
+
 static void on_event(void *userdata, const struct event *event, const struct target *target) {
+        struct recorder *recorder = userdata;
+
         if (!target)
                 return;
-        if (event->kind == EVENT_REMOVED)
-                put_away(userdata, target);
-        else
-                on_touched(userdata, target);
+        switch (event->kind) {
+        case EVENT_STATE:
+                tell(recorder, tell_state(recorder, event, target));
+                break;
+        case EVENT_WAKE:
+                tell(recorder, tell_wake(recorder, event));
+                break;
+        case EVENT_REMOVED:
+                put_away(recorder, target);
+                tell(recorder, tell_removed(recorder, event, target));
+                return;
+        case EVENT_ADDED:
+        case EVENT_BUDGET:
+                break;
+        }
+        on_touched(recorder, target);
 }
 
 int recorder_new(sd_event *event, struct engine *engine, struct store *store, struct recorder **ret_recorder) {
@@ -202,7 +225,7 @@ int recorder_new(sd_event *event, struct engine *engine, struct store *store, st
         }
         (void)sd_event_source_set_description(recorder->timer, "recorder-flush");
         (void)sd_event_source_set_enabled(recorder->timer, SD_EVENT_OFF);
-        recorder->observer = (struct observer){.notify = on_event, .touched = on_touched, .userdata = recorder};
+        recorder->observer = (struct observer){.notify = on_event, .touched = on_touched, .attempted = on_attempted, .userdata = recorder};
         engine_observe(engine, &recorder->observer);
         *ret_recorder = recorder;
         return 0;
@@ -214,7 +237,7 @@ struct recorder *recorder_free(struct recorder *recorder) {
         engine_unobserve(recorder->engine, &recorder->observer);
         flush(recorder, SIZE_MAX);
         sd_event_source_disable_unref(recorder->timer);
-        forget_all(recorder);
+        changes_deinit(&recorder->changes);
         free(recorder);
         return NULL;
 }

@@ -73,6 +73,18 @@ static void write_missing(struct buffer *buffer, const struct target *target, st
         buffer_append_string(buffer, ")");
 }
 
+/* What to do about the first that waits for a person. */
+static void write_advice(struct buffer *buffer, const struct registry *registry, const struct missing *missing) {
+        for (size_t i = 0; i < missing->n && i < LOOKED_AT_MAX; i++) {
+                const struct target *target = registry_by_id(registry, missing->ids[i]);
+
+                if (!target || target->state != STATE_BLOCKED)
+                        continue;
+                buffer_printf(buffer, ". %s", reason_info(target->reason)->advice);
+                return;
+        }
+}
+
 void summary_waiting(struct buffer *buffer, const struct registry *registry, const struct missing *missing, struct instant now) {
         size_t n = registry_count(registry), named = 0;
 
@@ -87,4 +99,5 @@ void summary_waiting(struct buffer *buffer, const struct registry *registry, con
         }
         if (named < missing->n)
                 buffer_append_string(buffer, ", ...");
+        write_advice(buffer, registry, missing);
 }

@@ -6,5 +6,7 @@
 
 /* "3 databases: 2 awake, 1 down (main: tcp.refused)" */
 void summary_running(struct buffer *buffer, const struct registry *registry);
-/* "waiting for 2 of 3 databases: main (down, tcp.refused, expected in 2.1 s), app (waking)" */
+/*
+ * "waiting for 2 of 3 databases: main (down, tcp.refused, expected in 2.1 s), app (waking)"; when one is blocked, what to do follows.
+ */
 void summary_waiting(struct buffer *buffer, const struct registry *registry, const struct missing *missing, struct instant now);

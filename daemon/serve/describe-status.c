@@ -20,6 +20,7 @@ static void write_verdict(struct json_writer *w, const struct target *target, st
         json_bool(w, "ready", target_ready(target));
         json_text(w, "reason", describe_reason(target->reason));
         json_text(w, "message", state_explain(target->state, target->reason));
+        json_text(w, "advice", state_advice(target->state, target->reason));
         json_time(w, "since", target->since_real_usec);
         json_seconds(w, "age_seconds", describe_age_usec(target, now));
         json_time(w, "fresh_until", real_from_boot(target->fresh_until_boot_usec, now));

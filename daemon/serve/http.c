@@ -6,6 +6,7 @@
 #include "serve/url.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -31,6 +32,8 @@ static const uint64_t patience_usec[_PATIENCE_MAX] = {
 #define BODY_SWALLOWED_MAX ((size_t)8 * 1024 * 1024)
 /* libmicrohttpd's runs in one callback, before other sources of the loop get their turn. */
 #define RUNS_MAX 4
+/* At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. */
+#define LAST_REQUEST_USEC (20 * USEC_PER_MSEC)
 /* At the end: enough for every answer that its client reads at once. */
 #define LAST_RUNS_MAX 256
 
@@ -65,6 +68,7 @@ struct http {
         sd_event_source *kick_source;
         struct deadlines deadlines; /* of enum patience */
         unsigned n_connections;
+        int quiesced_fd; /* the listening socket, when the library gave it back; -1 */
 };
 
 struct canned {
@@ -339,6 +343,7 @@ int http_new(sd_event *event, int listen_fd, unsigned connections_max, const str
         }
         http->event = sd_event_ref(event);
         http->handler = *handler;
+        http->quiesced_fd = -1;
         r = add_sources(http);
         if (r >= 0)
                 r = start_daemon(http, listen_fd, connections_max);
@@ -351,6 +356,13 @@ int http_new(sd_event *event, int listen_fd, unsigned connections_max, const str
         }
         *ret_http = http;
         return 0;
+}
+
+void http_quiesce(struct http *http) {
+        MHD_socket fd = MHD_quiesce_daemon(http->daemon);
+
+        if (fd != MHD_INVALID_SOCKET)
+                http->quiesced_fd = fd;
 }
 
 /* The library aborts the process when it is stopped with a suspended connection. */
@@ -371,12 +383,26 @@ static void run_out(struct http *http) {
         }
 }
 
+/* Those that are taken and have not asked yet. */
+static void await_requests(struct http *http) {
+        struct pollfd fd = {.fd = sd_event_source_get_io_fd(http->epoll_source), .events = POLLIN};
+        uint64_t now = clock_boot_usec(), end = now + LAST_REQUEST_USEC;
+
+        while (http->deadlines.first[PATIENCE_REQUEST] && now < end) {
+                (void)poll(&fd, 1, (int)((end - now) / USEC_PER_MSEC) + 1);
+                run_out(http);
+                now = clock_boot_usec();
+        }
+}
+
 struct http *http_free(struct http *http) {
         if (!http)
                 return NULL;
         if (http->daemon) {
                 deadlines_update_now(&http->deadlines);
                 run_out(http);
+                if (http->quiesced_fd >= 0)
+                        await_requests(http);
                 break_suspended(http);
                 run_out(http);
                 http->epoll_source = sd_event_source_disable_unref(http->epoll_source);
@@ -385,6 +411,7 @@ struct http *http_free(struct http *http) {
         sd_event_source_disable_unref(http->epoll_source);
         sd_event_source_disable_unref(http->kick_source);
         deadlines_deinit(&http->deadlines);
+        close_fd(&http->quiesced_fd);
         sd_event_unref(http->event);
         free(http);
         return NULL;
@@ -437,15 +464,22 @@ static bool add_header(struct MHD_Response *response, const char *name, const ch
         return MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
+static bool add_others(struct MHD_Response *response, const struct header *header) {
+        for (; header && header->name; header++)
+                if (!add_header(response, header->name, header->value))
+                        return false;
+        return true;
+}
+
 static bool add_headers(struct MHD_Response *response, const struct reply *reply) {
         char seconds[16];
 
         (void)snprintf(seconds, sizeof(seconds), "%u", reply->retry_after_sec);
         return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type ? reply->content_type : "application/json") &&
-                add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
+                add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control ? reply->cache_control : "no-store") &&
                 add_header(response, "X-Content-Type-Options", "nosniff") &&
                 (reply->retry_after_sec == 0 || add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds)) &&
-                (!reply->allow || add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow));
+                (!reply->allow || add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow)) && add_others(response, reply->headers);
 }
 
 static struct MHD_Response *make_response(const struct reply *reply) {

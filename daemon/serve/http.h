@@ -38,6 +38,10 @@ struct http_handler {
 /* Takes LISTEN_FD (non-blocking), also when it fails. At most CONNECTIONS_MAX clients at a time; more wait in the kernel's queue. */
 int http_new(sd_event *event, int listen_fd, unsigned connections_max, const struct http_handler *handler, struct http **ret_http);
 /*
+ * Takes no further client. LISTEN_FD stays as it is for whoever else has it: those who wait in its queue are theirs. For a socket that outlives us.
+ */
+void http_quiesce(struct http *http);
+/*
  * Lets what was answered go out, and closes. Whatever is still held or streaming is cut off: answer and end those before. Takes NULL.
  */
 struct http *http_free(struct http *http);
@@ -53,12 +57,19 @@ const char *exchange_header(const struct exchange *exchange, const char *name);
 void exchange_each_argument(const struct exchange *exchange, bool (*take)(void *userdata, const char *name, const char *value),
                             void *userdata);
 
+struct header {
+        const char *name;
+        const char *value;
+};
+
 struct reply {
         unsigned status;
-        const char *content_type;  /* NULL: JSON */
-        const struct buffer *body; /* copied */
-        unsigned retry_after_sec;  /* 0: no such header */
-        const char *allow;         /* the header of a 405, or NULL */
+        const char *content_type;     /* NULL: JSON */
+        const char *cache_control;    /* NULL: no-store */
+        const struct header *headers; /* others, up to one without a name; or NULL */
+        const struct buffer *body;    /* copied */
+        unsigned retry_after_sec;     /* 0: no such header */
+        const char *allow;            /* the header of a 405, or NULL */
 };
 
 /* Never fails for the caller: where memory is missing the connection is closed. */

@@ -16,12 +16,6 @@ struct listing {
         void (*describe)(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now);
         bool accept_asleep;
         bool detail;
-
-        /* How far it came. */
-        size_t sent; /* of text */
-        char last[64];
-        bool any;
-        bool complete;
 };
 
 /*

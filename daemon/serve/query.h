@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/macro.h"
+#include "store/ask.h"
 
 #include <stdint.h>
 
@@ -13,6 +14,11 @@ enum argument {
         ARGUMENT_FOLLOW = 1 << 4, /* follow=0, follow=1 */
         ARGUMENT_SPREAD = 1 << 5, /* spread=2s: at most QUERY_SPREAD_MAX_USEC; only beside wait */
         ARGUMENT_OWNER = 1 << 6,  /* owner=TEXT: printable UTF-8 of 1 to LEASE_OWNER_MAX bytes */
+        ARGUMENT_KIND = 1 << 7,   /* kind=wakes ...: always given where it is allowed */
+        ARGUMENT_SINCE = 1 << 8,  /* since=7d: a duration, or a time of RFC 3339 */
+        ARGUMENT_UNTIL = 1 << 9,  /* until=, the same */
+        ARGUMENT_LIMIT = 1 << 10, /* limit=1000: from 1 to ASK_LIMIT_MAX */
+        ARGUMENT_FORMAT = 1 << 11, /* format=json, format=csv: no report */
 };
 
 #define QUERY_WAIT_MAX_USEC (UINT64_C(3600) * 1000000)
@@ -28,6 +34,13 @@ struct query {
         const char *db;    /* borrowed */
         const char *owner; /* borrowed; NULL when none is given */
         bool no_follow;
+        enum ask_kind kind;
+        struct query_time {
+                bool is_ago;   /* so long before now */
+                uint64_t usec; /* or since 1970 UTC */
+        } since, until;
+        size_t limit;
+        bool csv;
 
         unsigned allowed;
         char problem[192]; /* "", or why it was refused */

@@ -1,5 +1,6 @@
 #include "serve/route.h"
 
+#include "base/text.h"
 #include "serve/answer.h"
 #include "serve/handlers.h"
 
@@ -7,12 +8,16 @@
 #include <stdio.h>
 
 static const struct route routes[] = {
+        {"/", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, page_get},
         {"/livez", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, livez_get},
         {"/readyz", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
         {"/readyz", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
         {"/status", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, status_get},
         {"/status", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, 0, status_get},
+        {"/metrics", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, metrics_get},
         {"/events", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_DB | ARGUMENT_FOLLOW, events_get},
+        {"/history", PARAMETER_PAST, METHOD_GET, ACCESS_STATUS,
+         ARGUMENT_KIND | ARGUMENT_SINCE | ARGUMENT_UNTIL | ARGUMENT_LIMIT | ARGUMENT_FORMAT, history_get},
         {"/wake", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_WAIT | ARGUMENT_SPREAD, wake_post},
         {"/lease", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR | ARGUMENT_OWNER, lease_post},
         {"/lease", PARAMETER_ID, METHOD_DELETE, ACCESS_CONTROL, 0, lease_delete_id},
@@ -33,6 +38,7 @@ static const char *const method_texts[] = {
 static const char *const parameter_texts[] = {
         [PARAMETER_NONE] = "",
         [PARAMETER_DATABASE] = "/NAME",
+        [PARAMETER_PAST] = "/NAME",
         [PARAMETER_ID] = "/ID",
 };
 
@@ -144,12 +150,14 @@ static bool read_parameter(struct request *request, const struct route *route, c
         case PARAMETER_ID:
                 request->id = parse_id(parameter);
                 return true;
+        case PARAMETER_PAST:
         case PARAMETER_DATABASE:
                 request->name = parameter;
                 request->target = registry_by_name(engine_registry(site->engine), parameter);
-                if (!request->target)
-                        answer_unknown_database(site, request->exchange, parameter);
-                return request->target != NULL;
+                if (request->target || (route->parameter == PARAMETER_PAST && text_is_name(parameter)))
+                        return true;
+                answer_unknown_database(site, request->exchange, parameter);
+                return false;
         }
         return false;
 }

@@ -7,6 +7,7 @@
 enum parameter {
         PARAMETER_NONE,
         PARAMETER_DATABASE, /* "/NAME" */
+        PARAMETER_PAST,     /* "/NAME", also of a database that is watched no longer */
         PARAMETER_ID,       /* "/ID": a number; a path with a NAME may be one with an ID as well, by another method */
 };
 

@@ -1,30 +1,26 @@
 #include "serve/server.h"
 
 #include "base/error.h"
+#include "base/process.h"
+#include "serve/agent.h"
 #include "serve/events.h"
-#include "serve/listen.h"
+#include "serve/history.h"
 #include "serve/route.h"
 #include "serve/waiters.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#define AGENTS_MAX 16
+
 /* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
 #define CONNECTIONS_MAX 2048
-
-struct listener {
-        struct site *site;
-        struct http *http;
-        enum access access;
-        char *path; /* of a UNIX socket that is ours to remove, or NULL */
-        struct socket_identity identity;
-        struct listener *next;
-};
 
 struct server {
         struct site site;
         struct observer observer;
-        struct listener *listeners;
+        struct agent *agents[AGENTS_MAX];
+        size_t n_agents;
 };
 
 static void on_request(void *userdata, struct exchange *exchange) {
@@ -59,9 +55,12 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
         server->site.event = sd_event_ref(event);
         server->site.engine = engine;
         server->site.hooks = *hooks;
+        server->site.started_real_usec = process_started_real_usec();
         r = waiters_new(&server->site, &server->site.waiters);
         if (r >= 0)
                 r = events_new(&server->site, &server->site.events);
+        if (r >= 0)
+                r = history_site_new(&server->site, &server->site.history);
         if (r < 0) {
                 server_free(server);
                 return r;
@@ -87,18 +86,27 @@ struct server *server_free(struct server *server) {
         if (!server)
                 return NULL;
         server->site.stopping = true;
+        /* Who connects from here on is for the daemon after us. */
+        for (struct listener *listener = server->site.listeners; listener; listener = listener->next)
+                if (listener->passed)
+                        http_quiesce(listener->http);
         if (server->observer.notify)
                 engine_unobserve(server->site.engine, &server->observer);
         if (server->site.waiters)
                 waiters_stop(server->site.waiters);
         if (server->site.events)
                 events_stop(server->site.events);
-        for (struct listener *listener = server->listeners; listener; listener = next) {
+        if (server->site.history)
+                history_site_stop(server->site.history);
+        for (struct listener *listener = server->site.listeners; listener; listener = next) {
                 next = listener->next;
                 listener_free(listener);
         }
+        for (size_t i = 0; i < server->n_agents; i++)
+                agent_free(server->agents[i]);
         waiters_free(server->site.waiters);
         events_free(server->site.events);
+        history_site_free(server->site.history);
         canned_free(server->site.all_ready);
         buffer_deinit(&server->site.body);
         sd_event_unref(server->site.event);
@@ -132,8 +140,8 @@ static int add_listener(struct server *server, int fd, enum access access, struc
                 listener_free(listener);
                 return r;
         }
-        listener->next = server->listeners;
-        server->listeners = listener;
+        listener->next = server->site.listeners;
+        server->site.listeners = listener;
         if (ret_listener)
                 *ret_listener = listener;
         return 0;
@@ -167,14 +175,27 @@ int server_add_tcp(struct server *server, const char *address) {
         return r < 0 ? r : add_listener(server, fd, ACCESS_STATUS, NULL);
 }
 
+int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec) {
+        int r;
+
+        if (server->n_agents == AGENTS_MAX)
+                return -ENOSPC;
+        r = agent_new(&server->site, address, ramp_usec, &server->agents[server->n_agents]);
+        server->n_agents += r >= 0;
+        return r;
+}
+
 int server_add_fd(struct server *server, int fd, enum access access) {
-        int flags = fcntl(fd, F_GETFL);
+        int flags = fcntl(fd, F_GETFL), r;
+        struct listener *listener;
 
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-                int r = error_from_errno();
-
+                r = error_from_errno();
                 close_fd(&fd);
                 return r;
         }
-        return add_listener(server, fd, access, NULL);
+        r = add_listener(server, fd, access, &listener);
+        if (r >= 0)
+                listener->passed = true;
+        return r;
 }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct server;
+struct store;
 
 /* What may be asked on a socket. */
 enum access {
@@ -18,12 +19,23 @@ enum access {
         ACCESS_CONTROL, /* everything */
 };
 
+/* What the server cannot see of the daemon, for /metrics. */
+struct server_facts {
+        bool reload_successful;     /* of the last one; a start is one too */
+        uint64_t reloaded_real_usec; /* the last successful one */
+        const char *history;        /* its health: the name of an enum store_health */
+        bool history_healthy;       /* nothing is wrong with it: also where none is to be kept */
+};
+
 struct server_hooks {
         /* POST /reload. Composes the JSON answer and its status (200, or 422 with the complaints). NULL: there is none. */
         void (*reload)(void *userdata, struct buffer *body, unsigned *ret_status);
         /* GET /livez: whether the daemon makes progress. NULL: it does. */
         bool (*progress)(void *userdata);
+        /* GET /metrics. NULL: nothing is known. */
+        void (*facts)(void *userdata, struct server_facts *ret_facts);
         void *userdata;
+        struct store *store; /* NULL: there is no history. It must outlive the server */
 };
 
 /* Observes ENGINE, which must outlive it. */
@@ -35,5 +47,7 @@ struct server *server_free(struct server *server);
 int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access);
 /* "127.0.0.1:9817", "[::1]:9817": reading only. */
 int server_add_tcp(struct server *server, const char *address);
-/* A listening socket from outside. Takes FD, also when it fails. */
+/* The same address form, for HAProxy's agent-check (serve/agent.h). RAMP_USEC 0: full weight at once after a wake. */
+int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec);
+/* A listening socket that somebody else has too: at the end those in its queue are left to them. Takes FD, also when it fails. */
 int server_add_fd(struct server *server, int fd, enum access access);

@@ -6,8 +6,22 @@
 #include "serve/query.h"
 #include "serve/server.h"
 
+#include "serve/listen.h"
+
 struct events;
+struct history_site;
 struct waiters;
+
+/* One address on which is listened. */
+struct listener {
+        struct site *site;
+        struct http *http;
+        enum access access;
+        char *path; /* of a UNIX socket that is ours to remove, or NULL */
+        struct socket_identity identity;
+        bool passed; /* somebody else listens on it too, and goes on */
+        struct listener *next;
+};
 
 struct site {
         sd_event *event;
@@ -15,6 +29,7 @@ struct site {
         struct server_hooks hooks;
         struct waiters *waiters;
         struct events *events;
+        struct history_site *history;
         struct canned *all_ready; /* the answer of /readyz when nothing is wrong */
         struct buffer body;       /* composed in, one answer at a time; its memory is kept */
         uint64_t changes;         /* grows with each event */
@@ -22,6 +37,8 @@ struct site {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
+        struct listener *listeners;
+        uint64_t started_real_usec; /* the process */
         bool stopping;
 };
 
@@ -30,7 +47,7 @@ struct request {
         struct exchange *exchange;
         enum access access;
         const char *name;      /* NAME of the path, or NULL */
-        struct target *target; /* of that name */
+        struct target *target; /* of that name; NULL where a name may be of the past */
         uint64_t id;           /* ID of the path */
         struct query query;
 };

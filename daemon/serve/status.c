@@ -4,19 +4,35 @@
 #include "serve/describe.h"
 #include "serve/handlers.h"
 #include "serve/listing.h"
+#include "store/store.h"
 
 static void describe_one(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now) {
         describe_status(w, target, now, listing->detail);
 }
 
+/* Whether what happens is kept. */
+static void write_history(struct json_writer *w, struct store *store) {
+        enum store_health health = STORE_NONE;
+        char sentence[256] = "";
+
+        if (store)
+                health = store_health(store, sentence, sizeof(sentence));
+        json_begin_object(w, "history");
+        json_text(w, "health", store_health_name(health));
+        json_text(w, "message", *sentence ? sentence : NULL);
+        json_end_object(w);
+}
+
 /* The part before the first database, with the list left open. */
-static void write_head(struct buffer *text, const struct registry *registry) {
+static void write_head(struct buffer *text, const struct site *site) {
+        const struct registry *registry = engine_registry(site->engine);
         struct json_writer w = {.buffer = text};
 
         json_begin_object(&w, NULL);
         json_text(&w, "version", PACKAGE_VERSION);
         json_time(&w, "now", clock_real_usec());
         json_bool(&w, "ready", registry_not_ready(registry) == 0);
+        write_history(&w, site->hooks.store);
         json_begin_array(&w, "databases");
 }
 
@@ -30,7 +46,7 @@ void status_get(struct request *request) {
         struct json_writer w;
 
         if (!request->target) {
-                write_head(&listing.text, engine_registry(request->site->engine));
+                write_head(&listing.text, request->site);
                 listing_answer(&listing, request->exchange, &(struct reply){.status = 200});
                 return;
         }

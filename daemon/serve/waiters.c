@@ -189,6 +189,10 @@ void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t 
                 waiter->answer(waiter, waiter->target_id ? registry_by_id(engine_registry(waiter->site->engine), waiter->target_id) : NULL);
 }
 
+size_t waiters_count(const struct waiters *waiters) {
+        return waiters->due.n; /* each has an end */
+}
+
 void waiters_notify(struct waiters *waiters) {
         /* In this turn of the loop more may change, and the registry counts them all first. */
         if (waiters->first)

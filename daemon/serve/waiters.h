@@ -34,5 +34,6 @@ void waiters_stop(struct waiters *waiters);
 
 /* Holds the exchange of WAITER (copied) for WAIT_USEC; where that fails it is answered now. */
 void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec);
+size_t waiters_count(const struct waiters *waiters);
 /* A database changed. */
 void waiters_notify(struct waiters *waiters);

@@ -1,7 +1,10 @@
 #include "store/history.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "store/chronicle.h"
+#include "store/prune.h"
 #include "store/schema.h"
 
 #include <fcntl.h>
@@ -14,14 +17,22 @@
 #define WAL_SHARE 8
 #define WAL_PAGES_MIN UINT64_C(16)
 #define WAL_PAGES_MAX UINT64_C(1000)
-/* What one snapshot changes in the worst case: its rows stand in a few pages each of four tables. */
-#define PAGES_PER_SNAPSHOT 4
+/* The log's own (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
+#define WAL_HEADER_BYTES 32
+#define WAL_FRAME_HEADER_BYTES 24
+/* What one snapshot changes in the worst case: its rows stand in a few pages each of five tables. */
+#define PAGES_PER_SNAPSHOT 5
 /* In one transaction: more would only keep the disk busy in one piece. */
 #define BATCH_MAX 256
+/* Looking in vain for what could go costs time. */
+#define NO_ROOM_USEC (10 * USEC_PER_SEC)
 
 struct history {
         struct sqlite *sqlite;
         struct rows_writer *rows;
+        struct chronicle *chronicle;
+        struct prune prune;
+        uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
         int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
         uint64_t wal_pages;
 };
@@ -87,7 +98,7 @@ static int check(struct sqlite *sqlite) {
 }
 
 int history_limit(struct history *history, uint64_t max_bytes) {
-        uint64_t page_bytes = 0, wal_pages;
+        uint64_t page_bytes = 0, wal_pages, wal_bytes;
         char sql[160];
         int r;
 
@@ -96,10 +107,12 @@ int history_limit(struct history *history, uint64_t max_bytes) {
                 return r;
         wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
         /* A transaction begins while the log is not yet full, and may then be as long as that again. */
+        wal_bytes = WAL_HEADER_BYTES + 2 * wal_pages * (page_bytes + WAL_FRAME_HEADER_BYTES);
         (void)snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint = %llu; PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
                        (unsigned long long)wal_pages, (unsigned long long)(wal_pages * page_bytes),
-                       (unsigned long long)(max_bytes / page_bytes - 2 * wal_pages));
+                       (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
         history->wal_pages = wal_pages;
+        history->no_room_boot_usec = 0;
         return sqlite_run(history->sqlite, sql);
 }
 
@@ -126,6 +139,8 @@ static int take_over(struct history *history, const char *path, uint64_t max_byt
                 r = check(history->sqlite);
         if (r >= 0)
                 r = rows_writer_new(history->sqlite, &history->rows);
+        if (r >= 0)
+                r = chronicle_new(history->sqlite, &history->chronicle);
         return r < 0 ? r : look == SCHEMA_EMPTY ? HISTORY_NEW : HISTORY_GOOD;
 }
 
@@ -154,6 +169,7 @@ struct history *history_close(struct history *history) {
         if (!history)
                 return NULL;
         history->rows = rows_writer_free(history->rows);
+        history->chronicle = chronicle_free(history->chronicle);
         history->sqlite = sqlite_close(history->sqlite);
         close_fd(&history->fd);
         free(history);
@@ -200,33 +216,131 @@ static size_t batch_of(const struct history *history) {
         return MAX(MIN(history->wal_pages / PAGES_PER_SNAPSHOT, (uint64_t)BATCH_MAX), UINT64_C(1));
 }
 
-static int write_batch(struct history *history, const struct shelf *shelf, size_t *ret_n) {
-        const struct shelf_place *place = shelf->first;
-        size_t n = 0;
-        int r = 0;
+static int write_place(struct history *history, const struct shelf_place *place) {
+        uint64_t id = 0;
+        int r;
 
-        for (; place && n < batch_of(history) && r >= 0; place = place->next, n++)
-                r = rows_write(history->rows, place->snapshot);
-        *ret_n = n;
+        r = rows_write(history->rows, place->snapshot, &id);
+        for (const struct hour *hour = place->hours; hour && r >= 0; hour = hour->next)
+                r = chronicle_add_hour(history->chronicle, id, hour);
         return r;
 }
 
-int history_write(struct history *history, struct shelf *shelf) {
-        size_t n = 0;
+struct batch {
+        size_t n, n_happenings;
+};
+
+static int write_batch(struct history *history, const struct shelf *shelf, struct batch *ret_batch) {
+        const struct shelf_place *place = shelf->first;
+        const struct happening *happening = shelf->first_happening;
+        struct batch batch = {0};
+        size_t most = batch_of(history);
+        int r = 0;
+
+        for (; place && batch.n < most && r >= 0; place = place->next, batch.n++)
+                r = write_place(history, place);
+        for (; happening && batch.n + batch.n_happenings < most && r >= 0; happening = happening->next, batch.n_happenings++)
+                r = chronicle_tell(history->chronicle, happening);
+        *ret_batch = batch;
+        return r;
+}
+
+/* So many pages may still be written to. */
+static int count_free_pages(struct history *history, uint64_t *ret_pages) {
+        uint64_t unused = 0, used = 0, most = 0;
         int r;
 
-        r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
+        r = sqlite_read_number(history->sqlite, "PRAGMA freelist_count", &unused);
+        if (r >= 0)
+                r = sqlite_read_number(history->sqlite, "PRAGMA page_count", &used);
+        if (r >= 0)
+                r = sqlite_read_number(history->sqlite, "PRAGMA max_page_count", &most);
+        *ret_pages = unused + (most > used ? most - used : 0);
+        return r;
+}
+
+/* A row may have a page for itself, and each of four tables gives so many: no more than the log is long. */
+static uint64_t rows_of_slice(const struct history *history) {
+        return MAX(history->wal_pages / 4, UINT64_C(1));
+}
+
+/* Everything that ended before BEFORE. RET_DROPPED: how much that was. */
+static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dropped) {
+        struct prune prune = {0};
+        uint64_t dropped = 0;
+        int r = 1;
+
+        *ret_dropped = 0;
+        while (r > 0) {
+                r = prune_slice(history->sqlite, &prune, before, rows_of_slice(history), &dropped);
+                if (r >= 0)
+                        *ret_dropped += dropped;
+        }
+        return r;
+}
+
+/* Of the time that is kept a quarter goes at a time, the oldest first, until there is room or nothing is left to go. */
+static int make_room(struct history *history) {
+        uint64_t now = clock_real_usec(), oldest = 0, pages = 0, dropped;
+        int r;
+
+        r = count_free_pages(history, &pages);
+        if (r < 0 || pages >= history->wal_pages || clock_boot_usec() < history->no_room_boot_usec)
+                return r;
+        r = prune_oldest(history->sqlite, &oldest);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        while (r >= 0 && oldest + USEC_PER_SEC < now && pages < 2 * history->wal_pages) {
+                oldest += (now - oldest) / 4 + 1;
+                r = prune_all(history, oldest, &dropped);
+                if (r >= 0 && dropped > 0)
+                        r = count_free_pages(history, &pages);
+        }
+        if (pages < history->wal_pages)
+                history->no_room_boot_usec = usec_add(clock_boot_usec(), NO_ROOM_USEC);
+        return r;
+}
+
+int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec) {
+        struct batch batch = {0};
+        int r;
+
+        r = make_room(history);
+        if (r >= 0)
+                r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
         if (r < 0)
                 return damaged_or(r);
-        r = write_batch(history, shelf, &n);
+        r = write_batch(history, shelf, &batch);
+        if (r >= 0)
+                r = chronicle_run_on(history->chronicle, began_real_usec, clock_real_usec());
         if (r >= 0)
                 r = sqlite_run(history->sqlite, "COMMIT");
         if (r < 0) {
                 (void)sqlite_run(history->sqlite, "ROLLBACK");
                 return damaged_or(r);
         }
-        shelf_written(shelf, n);
+        shelf_written(shelf, batch.n, batch.n_happenings);
         return HISTORY_GOOD;
+}
+
+bool history_log_is_full(struct history *history) {
+        uint64_t pages = 0;
+
+        return sqlite_checkpoint(history->sqlite, &pages) >= 0 && pages >= history->wal_pages;
+}
+
+int history_prune(struct history *history, uint64_t before_real_usec) {
+        uint64_t dropped;
+        int r;
+
+        r = prune_slice(history->sqlite, &history->prune, before_real_usec, rows_of_slice(history), &dropped);
+        return r > 0 ? HISTORY_NEW : damaged_or(r);
+}
+
+int history_check(struct history *history) {
+        int r = sqlite_says(history->sqlite, "PRAGMA quick_check", "ok");
+
+        return r > 0 ? HISTORY_GOOD : r == 0 ? HISTORY_DAMAGED : damaged_or(r);
 }
 
 /* OLD becomes NEW, unless something of that name is there: -EEXIST. */

@@ -35,8 +35,18 @@ int history_limit(struct history *history, uint64_t max_bytes);
 int history_read(struct history *history, struct snapshot **ret_snapshots);
 /* The same for one that history_open() could not open for writing: a disk that is full, a folder that is read-only. */
 int history_read_only(const char *path, struct snapshot **ret_snapshots);
-/* Writes the first that wait on SHELF, as many as fit well into one transaction, and takes them off its list. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
-int history_write(struct history *history, struct shelf *shelf);
+/*
+ * Writes the first that wait on SHELF, as many as fit well into one transaction, and takes them off its lists; and that the daemon that
+ * began to watch at BEGAN does so still. Where the size that is allowed is reached, what is oldest makes room first. HISTORY_GOOD,
+ * HISTORY_DAMAGED or an errno: -ENOSPC the disk is full, or there is nothing that could make room.
+ */
+int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec);
+/* Whether the log beside the file must begin anew before more is written: it does so by itself, unless somebody reads. */
+bool history_log_is_full(struct history *history);
+/* Drops a slice of what is older than BEFORE. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
+int history_prune(struct history *history, uint64_t before_real_usec);
+/* Whether all of it is whole: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
+int history_check(struct history *history);
 
 /* Gives it and what is beside it a name that tells when and why, and that was free. RET_PATH (free it) is the new one. */
 int history_set_aside(const char *path, uint64_t now_real_usec, char **ret_path);

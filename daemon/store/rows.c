@@ -18,10 +18,10 @@ enum statement {
 #define COLUMNS                                                                                                                      \
         "name, saved_at, held, state, reason, since, generation, server_started_at, last_success_at, last_wake_at, last_wake_usec, " \
         "last_wake_cause, last_wake_cold, wakes_timed, wakes_sum_usec, wakes_max_usec, awake_usec, awake_ours_usec, month, "        \
-        "month_awake_usec"
+        "month_awake_usec, paused_until"
 
 static const char *const statements[_STATEMENT_MAX] = {
-        [PUT_DATABASE] = "INSERT INTO database (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        [PUT_DATABASE] = "INSERT INTO database (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                          " ON CONFLICT (name) DO UPDATE SET saved_at = excluded.saved_at, held = excluded.held, state = excluded.state,"
                          " reason = excluded.reason, since = excluded.since, generation = excluded.generation,"
                          " server_started_at = excluded.server_started_at, last_success_at = excluded.last_success_at,"
@@ -30,7 +30,7 @@ static const char *const statements[_STATEMENT_MAX] = {
                          " wakes_timed = excluded.wakes_timed, wakes_sum_usec = excluded.wakes_sum_usec,"
                          " wakes_max_usec = excluded.wakes_max_usec, awake_usec = excluded.awake_usec,"
                          " awake_ours_usec = excluded.awake_ours_usec, month = excluded.month,"
-                         " month_awake_usec = excluded.month_awake_usec"
+                         " month_awake_usec = excluded.month_awake_usec, paused_until = excluded.paused_until"
                          " RETURNING id",
         [PUT_COUNTER] = "INSERT INTO counter (database, name, value) VALUES (?, ?, ?)"
                         " ON CONFLICT (database, name) DO UPDATE SET value = excluded.value",
@@ -42,15 +42,6 @@ static const char *const statements[_STATEMENT_MAX] = {
 
 struct rows_writer {
         struct sqlite_statement *statements[_STATEMENT_MAX];
-};
-
-/* "attempts.login.transient": two words and two points, the longest of which are far from it. */
-#define COUNTER_NAME_MAX 64
-
-static const char *const prefixes[] = {
-        [COUNTER_ATTEMPTS] = "attempts.",
-        [COUNTER_FAILURES] = "failures.",
-        [COUNTER_WAKES] = "wakes.",
 };
 
 int rows_writer_new(struct sqlite *sqlite, struct rows_writer **ret_writer) {
@@ -74,20 +65,13 @@ struct rows_writer *rows_writer_free(struct rows_writer *writer) {
         return NULL;
 }
 
-static void bind_or_null(struct sqlite_statement *statement, int place, uint64_t number, uint64_t null) {
-        if (number == null)
-                sqlite_bind_null(statement, place);
-        else
-                sqlite_bind_number(statement, place, number);
-}
-
 static void bind_wake(struct sqlite_statement *statement, int place, const struct wake_record *wake) {
         bool any = wake->at_real_usec > 0;
 
-        bind_or_null(statement, place, wake->at_real_usec, 0);
-        bind_or_null(statement, place + 1, any ? wake->latency_usec : USEC_INFINITY, USEC_INFINITY);
+        sqlite_bind_or_null(statement, place, wake->at_real_usec, 0);
+        sqlite_bind_or_null(statement, place + 1, any ? wake->latency_usec : USEC_INFINITY, USEC_INFINITY);
         sqlite_bind_text(statement, place + 2, any ? wake_cause_name(wake->cause) : NULL);
-        bind_or_null(statement, place + 3, any ? wake->cold : USEC_INFINITY, USEC_INFINITY);
+        sqlite_bind_or_null(statement, place + 3, any ? wake->cold : USEC_INFINITY, USEC_INFINITY);
 }
 
 static int write_database(struct rows_writer *writer, const struct snapshot *snapshot, uint64_t *ret_id) {
@@ -101,8 +85,8 @@ static int write_database(struct rows_writer *writer, const struct snapshot *sna
         sqlite_bind_text(statement, 5, reason_slug(snapshot->reason));
         sqlite_bind_number(statement, 6, snapshot->since_real_usec);
         sqlite_bind_number(statement, 7, snapshot->generation);
-        bind_or_null(statement, 8, snapshot->server_started_real_usec, 0);
-        bind_or_null(statement, 9, snapshot->last_success_real_usec, 0);
+        sqlite_bind_or_null(statement, 8, snapshot->server_started_real_usec, 0);
+        sqlite_bind_or_null(statement, 9, snapshot->last_success_real_usec, 0);
         bind_wake(statement, 10, &snapshot->last_wake);
         sqlite_bind_number(statement, 14, snapshot->latency_count);
         sqlite_bind_number(statement, 15, snapshot->latency_sum_usec);
@@ -111,32 +95,13 @@ static int write_database(struct rows_writer *writer, const struct snapshot *sna
         sqlite_bind_number(statement, 18, snapshot->account.ours_usec);
         sqlite_bind_number(statement, 19, snapshot->account.month);
         sqlite_bind_number(statement, 20, snapshot->account.month_awake_usec);
+        sqlite_bind_or_null(statement, 21, snapshot->paused_until_real_usec, 0);
         r = sqlite_step(statement);
         if (r <= 0)
                 return r < 0 ? r : -EIO;
         *ret_id = sqlite_number(statement, 0);
         /* To its end: the row that it answers with is not yet all of it. */
         return sqlite_step(statement);
-}
-
-static void name_counter(char *name, const struct counter *counter) {
-        const char *prefix = prefixes[counter->kind];
-        unsigned index = counter->index;
-
-        switch ((enum counter_kind)counter->kind) {
-        case COUNTER_ATTEMPTS:
-                (void)snprintf(name, COUNTER_NAME_MAX, "%s%s.%s", prefix, check_name((enum check)(index / _REASON_CLASS_MAX)),
-                               reason_class_name((enum reason_class)(index % _REASON_CLASS_MAX)));
-                break;
-        case COUNTER_FAILURES:
-                (void)snprintf(name, COUNTER_NAME_MAX, "%s%s", prefix, reason_slug((enum reason)index));
-                break;
-        case COUNTER_WAKES:
-                (void)snprintf(name, COUNTER_NAME_MAX, "%s%s", prefix, wake_cause_name((enum wake_cause)index));
-                break;
-        case COUNTER_LATENCY:
-                break;
-        }
 }
 
 static int write_counter(struct rows_writer *writer, uint64_t id, const struct counter *counter) {
@@ -147,10 +112,8 @@ static int write_counter(struct rows_writer *writer, uint64_t id, const struct c
         sqlite_bind_number(statement, 1, id);
         if (latency)
                 sqlite_bind_number(statement, 2, histogram_bucket_from(counter->index));
-        else {
-                name_counter(name, counter);
-                sqlite_bind_text(statement, 2, name);
-        }
+        else
+                sqlite_bind_text(statement, 2, counter_name(name, counter));
         sqlite_bind_number(statement, 3, counter->value);
         return sqlite_step(statement);
 }
@@ -174,11 +137,12 @@ static int write_leases(struct rows_writer *writer, uint64_t id, const struct sn
         return r;
 }
 
-int rows_write(struct rows_writer *writer, const struct snapshot *snapshot) {
+int rows_write(struct rows_writer *writer, const struct snapshot *snapshot, uint64_t *ret_id) {
         uint64_t id = 0;
         int r;
 
         r = write_database(writer, snapshot, &id);
+        *ret_id = id;
         for (size_t i = 0; i < snapshot->n_counters && r >= 0; i++)
                 if (snapshot->counters[i].dirty)
                         r = write_counter(writer, id, &snapshot->counters[i]);
@@ -187,49 +151,13 @@ int rows_write(struct rows_writer *writer, const struct snapshot *snapshot) {
         return r;
 }
 
-/* Answers false for a word that this version does not know. */
-static bool read_cause(const char *word, enum wake_cause *ret_cause) {
-        for (unsigned i = 0; i < _WAKE_CAUSE_MAX; i++)
-                if (streq(word, wake_cause_name((enum wake_cause)i))) {
-                        *ret_cause = (enum wake_cause)i;
-                        return true;
-                }
-        return false;
-}
-
-/* "login.transient" */
-static uint64_t *attempts_of(struct memory *memory, const char *words) {
-        for (unsigned check = 0; check < _CHECK_MAX; check++) {
-                size_t n = starts_with(words, check_name((enum check)check));
-
-                if (n == 0 || words[n] != '.')
-                        continue;
-                for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
-                        if (streq(words + n + 1, reason_class_name((enum reason_class)class)))
-                                return &memory->attempts[check][class];
-        }
-        return NULL;
-}
-
-static uint64_t *counter_of(struct memory *memory, const char *name) {
-        enum wake_cause cause;
-        enum reason reason;
-        size_t n;
-
-        if ((n = starts_with(name, prefixes[COUNTER_ATTEMPTS])) > 0)
-                return attempts_of(memory, name + n);
-        if ((n = starts_with(name, prefixes[COUNTER_FAILURES])) > 0)
-                return reason_from_slug(name + n, &reason) >= 0 ? &memory->failures_by_reason[reason] : NULL;
-        if ((n = starts_with(name, prefixes[COUNTER_WAKES])) > 0)
-                return read_cause(name + n, &cause) ? &memory->wakes_by_cause[cause] : NULL;
-        return NULL;
-}
-
 static void read_counter(struct sqlite_statement *row, struct memory *memory) {
-        uint64_t *counter = counter_of(memory, sqlite_text(row, 0));
+        struct counter counter;
 
-        if (counter)
-                *counter = sqlite_number(row, 1);
+        if (!counter_from_name(sqlite_text(row, 0), &counter))
+                return;
+        counter.value = sqlite_number(row, 1);
+        snapshot_set_counter(memory, &counter);
 }
 
 static void read_latency(struct sqlite_statement *row, struct memory *memory) {
@@ -253,7 +181,7 @@ static void read_database(struct sqlite_statement *row, struct memory *memory) {
         memory->last_success_real_usec = sqlite_number(row, 9);
         wake->at_real_usec = sqlite_number(row, 10);
         wake->latency_usec = sqlite_is_null(row, 11) && wake->at_real_usec > 0 ? USEC_INFINITY : sqlite_number(row, 11);
-        if (wake->at_real_usec > 0 && !read_cause(sqlite_text(row, 12), &wake->cause))
+        if (wake->at_real_usec > 0 && wake_cause_from_name(sqlite_text(row, 12), &wake->cause) < 0)
                 wake->cause = WAKE_OTHER;
         wake->cold = sqlite_number(row, 13) > 0;
         memory->wake_latency.count = sqlite_number(row, 14);
@@ -263,6 +191,7 @@ static void read_database(struct sqlite_statement *row, struct memory *memory) {
         memory->account.ours_usec = sqlite_number(row, 18);
         memory->account.month = (unsigned)MIN(sqlite_number(row, 19), (uint64_t)UINT32_MAX);
         memory->account.month_awake_usec = sqlite_number(row, 20);
+        memory->paused_until_real_usec = sqlite_number(row, 21);
 }
 
 struct reading {
@@ -335,7 +264,7 @@ static int read_one(struct reading *reading, struct snapshot **ret_snapshot) {
                 r = read_leases(reading, id, name);
         if (r < 0)
                 return r;
-        *ret_snapshot = snapshot_new(name, &memory, reading->lease_list, reading->n_leases);
+        *ret_snapshot = snapshot_new(name, &memory, reading->lease_list, reading->n_leases, NULL, 0);
         if (!*ret_snapshot)
                 return -ENOMEM;
         snapshot_mark(*ret_snapshot, false);

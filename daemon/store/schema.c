@@ -55,9 +55,62 @@ static int to_version_1(struct sqlite *sqlite) {
                           ") STRICT, WITHOUT ROWID;");
 }
 
+static int to_version_2(struct sqlite *sqlite) {
+        return sqlite_run(sqlite,
+                          "CREATE TABLE run ("
+                          " began INTEGER PRIMARY KEY,"
+                          " ended INTEGER NOT NULL"        /* or the last time that it wrote */
+                          ") STRICT;"
+                          "CREATE TABLE state ("
+                          " database INTEGER NOT NULL,"
+                          " at INTEGER NOT NULL,"
+                          " place INTEGER NOT NULL,"       /* among those of the same microsecond */
+                          " state TEXT NOT NULL,"
+                          " previous TEXT NOT NULL,"
+                          " reason TEXT NOT NULL,"
+                          " sqlstate TEXT,"
+                          " detail TEXT,"
+                          " generation INTEGER NOT NULL,"
+                          " PRIMARY KEY (database, at, place)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE wake ("
+                          " database INTEGER NOT NULL,"
+                          " at INTEGER NOT NULL,"          /* its end */
+                          " place INTEGER NOT NULL,"
+                          " latency_usec INTEGER,"         /* NULL: not known */
+                          " cause TEXT NOT NULL,"
+                          " cold INTEGER NOT NULL,"
+                          " attempts INTEGER NOT NULL,"
+                          " resolve_usec INTEGER,"         /* of the attempt that was answered; NULL: not entered */
+                          " connect_usec INTEGER,"
+                          " tls_usec INTEGER,"
+                          " auth_usec INTEGER,"
+                          " query_usec INTEGER,"
+                          " PRIMARY KEY (database, at, place)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE outage ("
+                          " database INTEGER NOT NULL,"
+                          " began INTEGER NOT NULL,"
+                          " ended INTEGER,"                /* NULL: it goes on */
+                          " state TEXT NOT NULL,"          /* as it began */
+                          " reason TEXT NOT NULL,"
+                          " PRIMARY KEY (database, began)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE hour ("
+                          " database INTEGER NOT NULL,"
+                          " hour INTEGER NOT NULL,"        /* its begin */
+                          " awake_usec INTEGER NOT NULL,"
+                          " awake_ours_usec INTEGER NOT NULL,"
+                          " counts TEXT NOT NULL,"
+                          " PRIMARY KEY (database, hour)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "ALTER TABLE database ADD COLUMN paused_until INTEGER;"); /* NULL: not paused */
+}
+
 /* steps[N] makes version N + 1 of version N. */
 static int (*const steps[SCHEMA_VERSION])(struct sqlite *sqlite) = {
         to_version_1,
+        to_version_2,
 };
 
 int schema_look(struct sqlite *sqlite) {

@@ -8,12 +8,18 @@
  *   counter       what only grows, by name: attempts.CHECK.OUTCOME, failures.REASON, wakes.CAUSE
  *   wake_latency  how long wakes took: `count` of them from `from_usec` to where the next bucket begins (model/histogram.h)
  *   lease         leases with a time limit
+ * Version 2 adds what happened, for a time (history.keep):
+ *   run           when a daemon watched; between two of them nothing is known
+ *   state         a row for each change of a database's state or its reason
+ *   wake          a row for each wake
+ *   outage        a row for each time in which a database was down, blocked, full or degraded
+ *   hour          what was counted in an hour, as words (store/hour.h); an hour in which nothing was counted has no row
  */
 #pragma once
 
 #include "store/sqlite.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 enum schema_answer {
         SCHEMA_GOOD,

@@ -3,11 +3,31 @@
 #include "base/error.h"
 #include "base/macro.h"
 
+/* While the file cannot be written: some megabytes. */
+#define HAPPENINGS_MAX 16384
+#define HOURS_MAX 24
+
+static void drop_happening(struct shelf *shelf) {
+        struct happening *happening = shelf->first_happening;
+
+        shelf->first_happening = happening->next;
+        if (!shelf->first_happening)
+                shelf->last_happening = NULL;
+        shelf->n_happenings--;
+        free(happening);
+}
+
+static void free_place(struct shelf_place *place) {
+        free(place->snapshot);
+        (void)hours_free(place->hours);
+        free(place);
+}
+
 void shelf_deinit(struct shelf *shelf) {
-        for (size_t i = 0; i < shelf->n; i++) {
-                free(shelf->places[i]->snapshot);
-                free(shelf->places[i]);
-        }
+        for (size_t i = 0; i < shelf->n; i++)
+                free_place(shelf->places[i]);
+        while (shelf->first_happening)
+                drop_happening(shelf);
         free(shelf->places);
         *shelf = (struct shelf){0};
 }
@@ -85,12 +105,19 @@ static void let_wait(struct shelf *shelf, struct shelf_place *place) {
         shelf->last = place;
 }
 
+static void count(struct shelf_place *place, const struct snapshot *old) {
+        hours_count(&place->hours, old, place->snapshot);
+        if (place->waits)
+                hours_limit(place->hours, HOURS_MAX);
+}
+
 int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
         size_t i = search(shelf, snapshot->name);
+        struct snapshot *old = NULL;
 
         if (is_at(shelf, i, snapshot->name)) {
-                snapshot_compare(snapshot, shelf->places[i]->snapshot);
-                free(shelf->places[i]->snapshot);
+                old = shelf->places[i]->snapshot;
+                snapshot_compare(snapshot, old);
                 shelf->places[i]->snapshot = snapshot;
         } else {
                 int r = add_place(shelf, i, snapshot);
@@ -98,8 +125,11 @@ int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
                 if (r < 0)
                         return r;
         }
-        if (waits)
+        if (waits) {
+                count(shelf->places[i], old);
                 let_wait(shelf, shelf->places[i]);
+        }
+        free(old);
         return 0;
 }
 
@@ -108,8 +138,7 @@ void shelf_drop(struct shelf *shelf, const char *name) {
 
         if (!is_at(shelf, i, name))
                 return;
-        free(shelf->places[i]->snapshot);
-        free(shelf->places[i]);
+        free_place(shelf->places[i]);
         shelf->n--;
         memmove(shelf->places + i, shelf->places + i + 1, (shelf->n - i) * sizeof(struct shelf_place *));
 }
@@ -121,12 +150,30 @@ void shelf_all_wait(struct shelf *shelf) {
         }
 }
 
-void shelf_written(struct shelf *shelf, size_t n) {
+void shelf_tell(struct shelf *shelf, struct happening *happening) {
+        happening->next = NULL;
+        if (shelf->last_happening)
+                shelf->last_happening->next = happening;
+        else
+                shelf->first_happening = happening;
+        shelf->last_happening = happening;
+        if (++shelf->n_happenings > HAPPENINGS_MAX)
+                drop_happening(shelf);
+}
+
+bool shelf_waits(const struct shelf *shelf) {
+        return shelf->first || shelf->first_happening;
+}
+
+void shelf_written(struct shelf *shelf, size_t n, size_t n_happenings) {
+        for (; n_happenings > 0; n_happenings--)
+                drop_happening(shelf);
         for (; n > 0; n--) {
                 struct shelf_place *place = shelf->first;
 
                 snapshot_mark(place->snapshot, false);
                 place->waits = false;
+                place->hours = hours_free(place->hours);
                 shelf->first = place->next;
                 if (!shelf->first)
                         shelf->last = NULL;

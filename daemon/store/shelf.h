@@ -1,11 +1,14 @@
-/* The newest snapshot of each database, by name; and which of them wait to be written. */
+/* The newest snapshot of each database, by name; and what waits to be written: which of them, what their hours counted, what happened. */
 #pragma once
 
+#include "store/happening.h"
+#include "store/hour.h"
 #include "store/snapshot.h"
 
 struct shelf_place {
         struct snapshot *snapshot;
         bool waits;
+        struct hour *hours;       /* that wait, newest first */
         struct shelf_place *next; /* of those that wait */
 };
 
@@ -13,6 +16,8 @@ struct shelf {
         struct shelf_place **places; /* in the order of the names */
         size_t n, allocated;
         struct shelf_place *first, *last; /* that wait, in the order of their coming */
+        struct happening *first_happening, *last_happening;
+        size_t n_happenings;
 };
 
 void shelf_deinit(struct shelf *shelf);
@@ -20,11 +25,15 @@ void shelf_deinit(struct shelf *shelf);
 const struct snapshot *shelf_find(const struct shelf *shelf, const char *name);
 /* In the order of the names; NULL past the end. */
 const struct snapshot *shelf_at(const struct shelf *shelf, size_t i);
-/* Takes SNAPSHOT in place of what was there, which is freed. With WAITS it is listed too. -ENOMEM: SNAPSHOT stays the caller's. */
+/* Takes SNAPSHOT in place of what was there, which is freed. With WAITS it is listed too, and what it has more is counted. -ENOMEM: SNAPSHOT stays the caller's. */
 int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits);
 /* Frees what is there of NAME. Not of a shelf on which something waits. */
 void shelf_drop(struct shelf *shelf, const char *name);
+/* Takes HAPPENING, which waits. When too much does, what happened longest ago is lost. */
+void shelf_tell(struct shelf *shelf, struct happening *happening);
+/* Whether anything does. */
+bool shelf_waits(const struct shelf *shelf);
 /* Everything on it is to be written, and all of it. */
 void shelf_all_wait(struct shelf *shelf);
-/* The first N that wait have been written. */
-void shelf_written(struct shelf *shelf, size_t n);
+/* The first N that wait, and the first N_HAPPENINGS, have been written. */
+void shelf_written(struct shelf *shelf, size_t n, size_t n_happenings);

@@ -14,11 +14,13 @@ static uint64_t counter_value(const struct memory *memory, enum counter_kind kin
                 return memory->wakes_by_cause[index];
         case COUNTER_LATENCY:
                 return memory->wake_latency.buckets[index];
+        case COUNTER_PHASES:
+                break; /* of hours only */
         }
         return 0;
 }
 
-static void set_counter(struct memory *memory, const struct counter *counter) {
+void snapshot_set_counter(struct memory *memory, const struct counter *counter) {
         size_t index = counter->index;
 
         switch ((enum counter_kind)counter->kind) {
@@ -33,6 +35,8 @@ static void set_counter(struct memory *memory, const struct counter *counter) {
                 break;
         case COUNTER_LATENCY:
                 memory->wake_latency.buckets[index] = (uint32_t)MIN(counter->value, (uint64_t)UINT32_MAX);
+                break;
+        case COUNTER_PHASES:
                 break;
         }
 }
@@ -61,9 +65,11 @@ static size_t collect(const struct memory *memory, struct counter *counters) {
         return n;
 }
 
-struct snapshot *snapshot_new(const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases) {
+struct snapshot *snapshot_new(const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
+                              const struct timing *timings, size_t n_timings) {
         size_t n = collect(memory, NULL);
-        struct snapshot *snapshot = malloc(sizeof(*snapshot) + n_leases * sizeof(*leases) + n * sizeof(struct counter));
+        struct snapshot *snapshot =
+                malloc(sizeof(*snapshot) + n_leases * sizeof(*leases) + n * sizeof(struct counter) + n_timings * sizeof(*timings));
 
         if (!snapshot)
                 return NULL;
@@ -77,6 +83,7 @@ struct snapshot *snapshot_new(const char *name, const struct memory *memory, con
                 .generation = memory->generation,
                 .server_started_real_usec = memory->server_started_real_usec,
                 .last_success_real_usec = memory->last_success_real_usec,
+                .paused_until_real_usec = memory->paused_until_real_usec,
                 .last_wake = memory->last_wake,
                 .latency_count = memory->wake_latency.count,
                 .latency_sum_usec = memory->wake_latency.sum_usec,
@@ -84,12 +91,16 @@ struct snapshot *snapshot_new(const char *name, const struct memory *memory, con
                 .account = memory->account,
                 .n_leases = n_leases,
                 .n_counters = n,
+                .n_timings = n_timings,
         };
         (void)text_copy(snapshot->name, sizeof(snapshot->name), name);
         snapshot->leases = (struct lease_record *)(snapshot + 1);
         snapshot->counters = (struct counter *)(snapshot->leases + n_leases);
         if (n_leases > 0)
                 memcpy(snapshot->leases, leases, n_leases * sizeof(*leases));
+        snapshot->timings = (struct timing *)(snapshot->counters + n);
+        if (n_timings > 0)
+                memcpy(snapshot->timings, timings, n_timings * sizeof(*timings));
         (void)collect(memory, snapshot->counters);
         return snapshot;
 }
@@ -104,6 +115,7 @@ void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory)
                 .generation = snapshot->generation,
                 .server_started_real_usec = snapshot->server_started_real_usec,
                 .last_success_real_usec = snapshot->last_success_real_usec,
+                .paused_until_real_usec = snapshot->paused_until_real_usec,
                 .last_wake = snapshot->last_wake,
                 .wake_latency = {
                         .count = snapshot->latency_count,
@@ -113,11 +125,7 @@ void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory)
                 .account = snapshot->account,
         };
         for (size_t i = 0; i < snapshot->n_counters; i++)
-                set_counter(ret_memory, &snapshot->counters[i]);
-}
-
-static uint32_t key_of(const struct counter *counter) {
-        return (uint32_t)counter->kind << 16 | counter->index;
+                snapshot_set_counter(ret_memory, &snapshot->counters[i]);
 }
 
 static bool same_lease(const struct lease_record *a, const struct lease_record *b) {
@@ -130,9 +138,9 @@ void snapshot_compare(struct snapshot *snapshot, const struct snapshot *old) {
         for (size_t i = 0; i < snapshot->n_counters; i++) {
                 struct counter *counter = &snapshot->counters[i];
 
-                while (k < old->n_counters && key_of(&old->counters[k]) < key_of(counter))
+                while (k < old->n_counters && counter_key(&old->counters[k]) < counter_key(counter))
                         k++;
-                counter->dirty = k == old->n_counters || key_of(&old->counters[k]) != key_of(counter) || old->counters[k].dirty ||
+                counter->dirty = k == old->n_counters || counter_key(&old->counters[k]) != counter_key(counter) || old->counters[k].dirty ||
                                  old->counters[k].value != counter->value;
         }
         snapshot->leases_dirty = old->leases_dirty || snapshot->n_leases != old->n_leases;

@@ -5,22 +5,10 @@
 #pragma once
 
 #include "model/memory.h"
+#include "store/counter.h"
+#include "store/happening.h"
 
 #include <stddef.h>
-
-enum counter_kind {
-        COUNTER_ATTEMPTS, /* index: check * _REASON_CLASS_MAX + class */
-        COUNTER_FAILURES, /* index: reason */
-        COUNTER_WAKES,    /* index: cause */
-        COUNTER_LATENCY,  /* index: bucket of the histogram */
-};
-
-struct counter {
-        uint16_t kind; /* enum counter_kind */
-        uint16_t index;
-        bool dirty; /* the file has another value */
-        uint64_t value;
-};
 
 struct snapshot {
         struct snapshot *next; /* of what it is listed in */
@@ -34,19 +22,25 @@ struct snapshot {
         uint64_t generation;
         uint64_t server_started_real_usec;
         uint64_t last_success_real_usec;
+        uint64_t paused_until_real_usec;
         struct wake_record last_wake;
         uint64_t latency_count, latency_sum_usec, latency_max_usec;
         struct account account;
         size_t n_leases;
         size_t n_counters;
+        size_t n_timings;
         struct lease_record *leases;
         struct counter *counters; /* by kind, then by index */
+        struct timing *timings;   /* of the attempts since the snapshot before it */
 };
 
 /* Everything is dirty. NULL: no memory. Freed with free(). */
-struct snapshot *snapshot_new(const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases);
+struct snapshot *snapshot_new(const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
+                              const struct timing *timings, size_t n_timings);
 void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory);
 /* What SNAPSHOT has in common with OLD, which is what the file has where OLD is not dirty, need not be written again. */
 void snapshot_compare(struct snapshot *snapshot, const struct snapshot *old);
 /* Marks all of it as written, or as not written. */
 void snapshot_mark(struct snapshot *snapshot, bool dirty);
+/* What COUNTER says, in MEMORY. */
+void snapshot_set_counter(struct memory *memory, const struct counter *counter);

@@ -19,6 +19,8 @@
 
 struct sqlite {
         sqlite3 *handle;
+        bool (*stop)(void *userdata);
+        void *stop_userdata;
 };
 
 /* It is nothing but SQLite's own object; the type keeps sqlite3.h out of everybody else. */
@@ -50,6 +52,8 @@ static int answer_of(sqlite3 *handle, int code) {
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
                 return -EUCLEAN;
+        case SQLITE_INTERRUPT:
+                return -EINTR;
         case SQLITE_NOMEM:
                 return -ENOMEM;
         case SQLITE_CANTOPEN:
@@ -80,7 +84,7 @@ int sqlite_open(const char *path, enum sqlite_mode mode, struct sqlite **ret_sql
                 return -ENOMEM;
         }
         make_uri(uri, size, path, mode == SQLITE_IMMUTABLE);
-        flags |= mode == SQLITE_IMMUTABLE ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+        flags |= mode == SQLITE_IMMUTABLE || mode == SQLITE_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
         code = sqlite3_open_v2(uri, &sqlite->handle, flags, NULL);
         r = answer_of(sqlite->handle, code);
         if (r >= 0) {
@@ -104,8 +108,33 @@ struct sqlite *sqlite_close(struct sqlite *sqlite) {
         return NULL;
 }
 
+/* In virtual machine steps: some microseconds. */
+#define STEPS_BETWEEN_LOOKS 1000
+
+static int on_progress(void *userdata) {
+        struct sqlite *sqlite = userdata;
+
+        return sqlite->stop(sqlite->stop_userdata);
+}
+
+void sqlite_interrupt_when(struct sqlite *sqlite, bool (*stop)(void *userdata), void *userdata) {
+        sqlite->stop = stop;
+        sqlite->stop_userdata = userdata;
+        sqlite3_progress_handler(sqlite->handle, stop ? STEPS_BETWEEN_LOOKS : 0, stop ? on_progress : NULL, sqlite);
+}
+
 int sqlite_run(struct sqlite *sqlite, const char *sql) {
         return answer_of(sqlite->handle, sqlite3_exec(sqlite->handle, sql, NULL, NULL, NULL));
+}
+
+int sqlite_checkpoint(struct sqlite *sqlite, uint64_t *ret_pages) {
+        int pages = 0, code;
+
+        code = sqlite3_wal_checkpoint_v2(sqlite->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
+        if (code != SQLITE_OK)
+                return answer_of(sqlite->handle, code);
+        *ret_pages = (uint64_t)MAX(pages, 0);
+        return 0;
 }
 
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number) {
@@ -164,6 +193,13 @@ void sqlite_bind_number(struct sqlite_statement *statement, int place, uint64_t 
         (void)sqlite3_bind_int64(statement->handle, place, (sqlite3_int64)MIN(number, (uint64_t)INT64_MAX));
 }
 
+void sqlite_bind_or_null(struct sqlite_statement *statement, int place, uint64_t number, uint64_t null_number) {
+        if (number == null_number)
+                sqlite_bind_null(statement, place);
+        else
+                sqlite_bind_number(statement, place, number);
+}
+
 void sqlite_bind_null(struct sqlite_statement *statement, int place) {
         (void)sqlite3_bind_null(statement->handle, place);
 }
@@ -200,4 +236,8 @@ const char *sqlite_text(struct sqlite_statement *statement, int column) {
 
 bool sqlite_is_null(struct sqlite_statement *statement, int column) {
         return sqlite3_column_type(statement->handle, column) == SQLITE_NULL;
+}
+
+uint64_t sqlite_changed(const struct sqlite *sqlite) {
+        return (uint64_t)sqlite3_changes(sqlite->handle);
 }

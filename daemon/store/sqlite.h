@@ -2,7 +2,7 @@
  * The one door to SQLite: a connection, statements, values. Knows nothing of what is kept.
  *
  * One thread at a time has a connection. Answers are negative errnos: -ENOSPC the disk or the size that is allowed is full, -EBUSY
- * another process holds it, -EROFS, -EUCLEAN what is in the file is damaged or no database at all, -EIO, -ENOMEM, and what the system said
+ * another process holds it, -EROFS, -EINTR it was asked to stop, -EUCLEAN what is in the file is damaged or no database at all, -EIO, -ENOMEM, and what the system said
  * when the file could not be opened.
  */
 #pragma once
@@ -17,6 +17,7 @@ struct sqlite_statement;
 enum sqlite_mode {
         SQLITE_SHARED,    /* reading and writing, other processes may read meanwhile; makes the file */
         SQLITE_ALONE,     /* needs no file beside it that would have to be made: for a disk that is full */
+        SQLITE_READER,    /* reading, beside the one connection of this process that writes */
         SQLITE_IMMUTABLE, /* reading what nobody can write: for a folder that is read-only. Blind to a -wal file */
 };
 
@@ -24,8 +25,13 @@ int sqlite_open(const char *path, enum sqlite_mode mode, struct sqlite **ret_sql
 /* Every statement must be gone. Takes NULL. */
 struct sqlite *sqlite_close(struct sqlite *sqlite);
 
+/* STOP is asked again and again while a statement runs; true ends that with -EINTR. */
+void sqlite_interrupt_when(struct sqlite *sqlite, bool (*stop)(void *userdata), void *userdata);
+
 /* Statements that answer nothing that is of interest. */
 int sqlite_run(struct sqlite *sqlite, const char *sql);
+/* Moves what is in the log into the database, as far as nobody who reads keeps it. RET_PAGES: how long the log is. */
+int sqlite_checkpoint(struct sqlite *sqlite, uint64_t *ret_pages);
 /* One number, as from "PRAGMA user_version". -ENODATA: there is none. */
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number);
 /* Whether the first row of SQL is TEXT: 1 or 0. */
@@ -37,6 +43,8 @@ struct sqlite_statement *sqlite_finalize(struct sqlite_statement *statement);
 /* Places count from 1. Numbers end at 2^63 - 1. A text (NULL: the value NULL) must live until the statement has been stepped. */
 void sqlite_bind_number(struct sqlite_statement *statement, int place, uint64_t number);
 void sqlite_bind_null(struct sqlite_statement *statement, int place);
+/* NULL when NUMBER is NULL_NUMBER. */
+void sqlite_bind_or_null(struct sqlite_statement *statement, int place, uint64_t number, uint64_t null_number);
 void sqlite_bind_text(struct sqlite_statement *statement, int place, const char *text);
 /* 1: a row; 0: it is done, and can be bound anew; or an error (the same). */
 int sqlite_step(struct sqlite_statement *statement);
@@ -46,3 +54,5 @@ void sqlite_reset(struct sqlite_statement *statement);
 uint64_t sqlite_number(struct sqlite_statement *statement, int column);
 const char *sqlite_text(struct sqlite_statement *statement, int column);
 bool sqlite_is_null(struct sqlite_statement *statement, int column);
+/* How many rows the last INSERT, UPDATE or DELETE changed. */
+uint64_t sqlite_changed(const struct sqlite *sqlite);

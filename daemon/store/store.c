@@ -4,15 +4,19 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "store/reader.h"
 #include "store/rows.h"
 #include "store/shelf.h"
 #include "store/writer.h"
 
 /* A disk that takes longer than this to read a few rows shall not keep the databases from being watched. */
 #define READ_TIMEOUT_USEC (5 * USEC_PER_SEC)
+/* Who answers looks up every few microseconds whether it shall go on. */
+#define ANSWER_TIMEOUT_USEC USEC_PER_SEC
 
 struct store {
         struct writer *writer; /* NULL: nothing is kept */
+        struct reader *reader;
         struct shelf past; /* of databases that nobody watches (yet) */
         struct lease_record *leases;
         size_t n_leases;
@@ -64,14 +68,26 @@ static void take_past(struct store *store) {
         }
 }
 
-int store_open(const char *path, uint64_t max_bytes, struct store **ret_store) {
+/* In the reader's thread. */
+static void on_damaged(void *userdata) {
+        writer_doubt(userdata);
+}
+
+static void on_reading(void *userdata, bool begins) {
+        writer_give_way(userdata, begins);
+}
+
+int store_open(const char *path, const struct store_bounds *bounds, struct store **ret_store) {
         struct store *store = calloc(1, sizeof(*store));
         int r;
 
         if (!store)
                 return -ENOMEM;
         if (*path) {
-                r = writer_new(path, max_bytes, &store->writer);
+                r = writer_new(path, bounds, &store->writer);
+                if (r < 0)
+                        return (void)store_close(store, 0), r;
+                r = reader_new(path, &(struct reader_hooks){on_damaged, on_reading, store->writer}, &store->reader);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
                 take_past(store);
@@ -83,7 +99,11 @@ int store_open(const char *path, uint64_t max_bytes, struct store **ret_store) {
 struct store *store_close(struct store *store, uint64_t timeout_usec) {
         if (!store)
                 return NULL;
-        store->writer = writer_free(store->writer, timeout_usec);
+        /* One that hangs may still call for the writer: then that is left to it. */
+        if (!reader_free(store->reader, ANSWER_TIMEOUT_USEC))
+                (void)writer_flush(store->writer, timeout_usec);
+        else
+                store->writer = writer_free(store->writer, timeout_usec);
         shelf_deinit(&store->past);
         free(store->leases);
         free(store);
@@ -111,17 +131,29 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
         return MIN(r, 0);
 }
 
-int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases) {
+int store_put_timed(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
+                    const struct timing *timings, size_t n_timings) {
         struct snapshot *snapshot;
 
         if (!store->writer)
                 return 0;
-        snapshot = snapshot_new(name, memory, leases, n_leases);
+        snapshot = snapshot_new(name, memory, leases, n_leases, timings, n_timings);
         return snapshot ? writer_put(store->writer, snapshot) : -ENOMEM;
 }
 
+int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases) {
+        return store_put_timed(store, name, memory, leases, n_leases, NULL, 0);
+}
+
+int store_tell(struct store *store, struct happening *happening) {
+        if (store->writer)
+                return writer_tell(store->writer, happening);
+        free(happening);
+        return 0;
+}
+
 int store_put_away(struct store *store, const char *name, const struct memory *memory) {
-        struct snapshot *snapshot = snapshot_new(name, memory, NULL, 0);
+        struct snapshot *snapshot = snapshot_new(name, memory, NULL, 0, NULL, 0);
 
         if (!snapshot)
                 return -ENOMEM;
@@ -133,9 +165,9 @@ bool store_is_behind(struct store *store) {
         return store->writer && writer_is_behind(store->writer);
 }
 
-void store_limit(struct store *store, uint64_t max_bytes) {
+void store_limit(struct store *store, const struct store_bounds *bounds) {
         if (store->writer)
-                writer_limit(store->writer, max_bytes);
+                writer_limit(store->writer, bounds);
 }
 
 int store_flush(struct store *store, uint64_t timeout_usec) {
@@ -147,4 +179,21 @@ enum store_health store_health(struct store *store, char *ret_sentence, size_t s
                 return writer_health(store->writer, ret_sentence, size);
         (void)text_copy(ret_sentence, size, "");
         return STORE_NONE;
+}
+
+int store_ask(struct store *store, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
+              struct question **ret_question) {
+        return store->reader ? reader_ask(store->reader, ask, answered, userdata, ret_question) : -ENODATA;
+}
+
+void store_cancel(struct question *question) {
+        reader_cancel(question);
+}
+
+int store_answers_fd(const struct store *store) {
+        return store->reader ? reader_fd(store->reader) : -1;
+}
+
+void store_take_answers(struct store *store) {
+        reader_take_answers(store->reader);
 }

@@ -23,12 +23,20 @@
 #define LOCKED_AT_START_MSEC 20
 /* A disk that damages every file that it is given shall not be filled with them. */
 #define SET_ASIDE_MAX 3
+/* How often what is old is dropped, and how long between two slices of it those who write have for themselves. */
+#define PRUNE_EVERY_USEC USEC_PER_HOUR
+#define PRUNE_PAUSE_USEC (20 * USEC_PER_MSEC)
+#define GIVE_WAY_MSEC 10
+#define GIVE_WAY_MAX 50
 
 /* More than one snapshot of each of the most databases that there can be. */
 #define BEHIND 16384
 
+/* One of them, or the end. */
 struct message {
-        struct snapshot *snapshot; /* NULL: end */
+        struct snapshot *snapshot;
+        struct happening *happening;
+        bool doubt; /* whether the file is whole */
 };
 
 struct writer {
@@ -36,6 +44,9 @@ struct writer {
         struct queue *queue;
         char *path;
         _Atomic uint64_t max_bytes;
+        _Atomic uint64_t keep_usec;
+        atomic_bool read_by_others, waits_for_readers;
+        uint64_t began_real_usec;
         uint64_t put; /* the main thread's count of messages */
 
         /* Both threads'. */
@@ -58,7 +69,10 @@ struct writer {
         uint64_t limit_in_force;
         unsigned failures;
         uint64_t retry_boot_usec;
+        uint64_t prune_boot_usec; /* when to go on with it */
         unsigned set_aside;
+        bool prune_goes_on;
+        bool in_doubt;
         bool over;              /* nothing but a restart, or a person and a restart, can change it */
 };
 
@@ -183,6 +197,18 @@ static void follow_limit(struct writer *writer) {
                 writer->limit_in_force = max_bytes;
 }
 
+/* Who reads does so for some seconds at most; else what is beside the file would grow for as long. */
+static void wait_for_readers(struct writer *writer) {
+        while (atomic_load(&writer->read_by_others) && history_log_is_full(writer->history)) {
+                atomic_store(&writer->waits_for_readers, true);
+                (void)poll(NULL, 0, GIVE_WAY_MSEC);
+        }
+}
+
+static void let_readers_go_on(struct writer *writer) {
+        atomic_store(&writer->waits_for_readers, false);
+}
+
 static int write_all(struct writer *writer) {
         int r = HISTORY_GOOD;
 
@@ -191,8 +217,11 @@ static int write_all(struct writer *writer) {
         if (!writer->history)
                 r = take_file(writer);
         follow_limit(writer);
-        while (r == HISTORY_GOOD && writer->shelf.first)
-                r = history_write(writer->history, &writer->shelf);
+        while (r == HISTORY_GOOD && shelf_waits(&writer->shelf)) {
+                wait_for_readers(writer);
+                r = history_write(writer->history, &writer->shelf, writer->began_real_usec);
+                let_readers_go_on(writer);
+        }
         return r;
 }
 
@@ -232,7 +261,7 @@ static void learn(struct writer *writer, struct snapshot *past) {
                 struct snapshot *copy;
 
                 snapshot_expand(each, &memory);
-                copy = snapshot_new(each->name, &memory, each->leases, each->n_leases);
+                copy = snapshot_new(each->name, &memory, each->leases, each->n_leases, NULL, 0);
                 if (copy)
                         snapshot_mark(copy, false);
                 if (copy && shelf_put(&writer->shelf, copy, false) < 0)
@@ -300,20 +329,30 @@ static void read_past(struct writer *writer) {
 
 /* -1: nothing to wait for but the queue. */
 static int wait_msec(const struct writer *writer) {
-        if (!writer->shelf.first || writer->over)
+        uint64_t due;
+
+        if (writer->over)
                 return -1;
-        return (int)((usec_sub(writer->retry_boot_usec, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
+        /* Nothing wakes up for what is old alone: while nothing is written nothing grows. */
+        if (!shelf_waits(&writer->shelf) && !writer->prune_goes_on)
+                return -1;
+        due = shelf_waits(&writer->shelf) ? writer->retry_boot_usec : writer->prune_boot_usec;
+        return (int)((usec_sub(due, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
 }
 
 static void take_messages(struct writer *writer) {
         struct message message;
 
         while (queue_pop(writer->queue, &message) > 0) {
-                writer->taken++;
-                if (!message.snapshot)
-                        writer->ending = true;
-                else if (shelf_put(&writer->shelf, message.snapshot, true) < 0)
+                writer->taken += !message.doubt;
+                if (message.happening)
+                        shelf_tell(&writer->shelf, message.happening);
+                else if (message.snapshot && shelf_put(&writer->shelf, message.snapshot, true) < 0)
                         free(message.snapshot);
+                else if (message.doubt)
+                        writer->in_doubt = true;
+                else if (!message.snapshot)
+                        writer->ending = true;
         }
 }
 
@@ -322,6 +361,32 @@ static void settle(struct writer *writer) {
         writer->settled = writer->taken;
         (void)pthread_cond_broadcast(&writer->changed);
         (void)pthread_mutex_unlock(&writer->lock);
+}
+
+/* Who reads met something that cannot be. */
+static void look_for_damage(struct writer *writer) {
+        writer->in_doubt = false;
+        if (writer->history && history_check(writer->history) == HISTORY_DAMAGED)
+                note(writer, write_to_a_new_one(writer));
+}
+
+static void prune(struct writer *writer) {
+        uint64_t now = clock_boot_usec(), keep = atomic_load(&writer->keep_usec);
+        int r;
+
+        if (!writer->history || keep == USEC_INFINITY || now < writer->prune_boot_usec)
+                return;
+        r = history_prune(writer->history, usec_sub(clock_real_usec(), keep));
+        /* What goes wrong with that goes wrong with writing too, and is told then. */
+        writer->prune_goes_on = r == HISTORY_NEW;
+        writer->prune_boot_usec = usec_add(now, writer->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC);
+}
+
+/* Until now it was watched. */
+static void say_goodbye(struct writer *writer) {
+        if (writer->history && !shelf_waits(&writer->shelf))
+                (void)history_write(writer->history, &writer->shelf, writer->began_real_usec);
+        writer->history = history_close(writer->history);
 }
 
 static void *work(void *userdata) {
@@ -333,12 +398,16 @@ static void *work(void *userdata) {
 
                 (void)poll(&fd, 1, wait_msec(writer));
                 take_messages(writer);
-                if (writer->shelf.first && !writer->over && (writer->ending || clock_boot_usec() >= writer->retry_boot_usec))
+                if (writer->in_doubt)
+                        look_for_damage(writer);
+                if (shelf_waits(&writer->shelf) && !writer->over && (writer->ending || clock_boot_usec() >= writer->retry_boot_usec))
                         try_to_write(writer);
-                if (!writer->shelf.first)
+                if (!shelf_waits(&writer->shelf))
                         settle(writer);
+                if (!writer->ending)
+                        prune(writer);
         }
-        writer->history = history_close(writer->history);
+        say_goodbye(writer);
         (void)pthread_mutex_lock(&writer->lock);
         writer->ended = true;
         (void)pthread_cond_broadcast(&writer->changed);
@@ -349,8 +418,10 @@ static void *work(void *userdata) {
 static void destroy(struct writer *writer) {
         struct message message;
 
-        while (writer->queue && queue_pop(writer->queue, &message) > 0)
+        while (writer->queue && queue_pop(writer->queue, &message) > 0) {
                 free(message.snapshot);
+                free(message.happening);
+        }
         writer->queue = queue_free(writer->queue);
         shelf_deinit(&writer->shelf);
         snapshot_list_free(writer->past);
@@ -370,14 +441,16 @@ static void make_lock(struct writer *writer) {
         (void)pthread_condattr_destroy(&attributes);
 }
 
-int writer_new(const char *path, uint64_t max_bytes, struct writer **ret_writer) {
+int writer_new(const char *path, const struct store_bounds *bounds, struct writer **ret_writer) {
         struct writer *writer = calloc(1, sizeof(*writer));
         int r;
 
         if (!writer)
                 return -ENOMEM;
         make_lock(writer);
-        atomic_init(&writer->max_bytes, max_bytes);
+        atomic_init(&writer->max_bytes, bounds->max_bytes);
+        atomic_init(&writer->keep_usec, bounds->keep_usec);
+        writer->began_real_usec = clock_real_usec();
         writer->path = strdup(path);
         r = writer->path ? queue_new(sizeof(struct message), &writer->queue) : -ENOMEM;
         if (r >= 0)
@@ -438,14 +511,11 @@ struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec) {
         return past;
 }
 
-int writer_put(struct writer *writer, struct snapshot *snapshot) {
-        struct message message = {.snapshot = snapshot};
+static int push(struct writer *writer, const struct message *message) {
         int r;
 
-        r = queue_push(writer->queue, &message);
-        if (r < 0)
-                free(snapshot);
-        else
+        r = queue_push(writer->queue, message);
+        if (r >= 0)
                 writer->put++;
         return r;
 }
@@ -454,8 +524,39 @@ bool writer_is_behind(struct writer *writer) {
         return queue_length(writer->queue) >= BEHIND;
 }
 
-void writer_limit(struct writer *writer, uint64_t max_bytes) {
-        atomic_store(&writer->max_bytes, max_bytes);
+int writer_put(struct writer *writer, struct snapshot *snapshot) {
+        int r;
+
+        r = push(writer, &(struct message){.snapshot = snapshot});
+        if (r < 0)
+                free(snapshot);
+        return r;
+}
+
+int writer_tell(struct writer *writer, struct happening *happening) {
+        int r;
+
+        r = push(writer, &(struct message){.happening = happening});
+        if (r < 0)
+                free(happening);
+        return r;
+}
+
+void writer_doubt(struct writer *writer) {
+        /* Not counted: that is the main thread's. */
+        (void)queue_push(writer->queue, &(struct message){.doubt = true});
+}
+
+void writer_give_way(struct writer *writer, bool begins) {
+        /* Who answers question after question lets the writer come between. */
+        for (unsigned i = 0; begins && i < GIVE_WAY_MAX && atomic_load(&writer->waits_for_readers); i++)
+                (void)poll(NULL, 0, GIVE_WAY_MSEC);
+        atomic_store(&writer->read_by_others, begins);
+}
+
+void writer_limit(struct writer *writer, const struct store_bounds *bounds) {
+        atomic_store(&writer->max_bytes, bounds->max_bytes);
+        atomic_store(&writer->keep_usec, bounds->keep_usec);
 }
 
 int writer_flush(struct writer *writer, uint64_t timeout_usec) {

@@ -1,15 +1,16 @@
 /*
- * The thread that has the file. It reads it once, then writes what it is given, newest snapshot of each database only, and sleeps while
+ * The thread that has the file. It reads it once, then writes what it is given, newest snapshot of each database only and all that happened, and sleeps while
  * there is nothing to write. What cannot be written now it keeps and tries again, more and more slowly.
  */
 #pragma once
 
+#include "store/happening.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
 struct writer;
 
-int writer_new(const char *path, uint64_t max_bytes, struct writer **ret_writer);
+int writer_new(const char *path, const struct store_bounds *bounds, struct writer **ret_writer);
 /* Writes what is still to be written, once, and ends; waits at most TIMEOUT_USEC. Takes NULL. */
 struct writer *writer_free(struct writer *writer, uint64_t timeout_usec);
 
@@ -19,7 +20,16 @@ struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec);
 int writer_put(struct writer *writer, struct snapshot *snapshot);
 /* Whether so much waits to be taken by a disk that hangs that nothing more should be put. */
 bool writer_is_behind(struct writer *writer);
-void writer_limit(struct writer *writer, uint64_t max_bytes);
+/* HAPPENING is the writer's. -ENOMEM: it is gone. */
+int writer_tell(struct writer *writer, struct happening *happening);
+/* Who read the file thinks that it is damaged: it is looked at. Any thread. */
+void writer_doubt(struct writer *writer);
+/*
+ * The reader's thread begins to read, or has ended. While it reads the log beside the file cannot begin anew: when that is full, writing waits,
+ * and then comes before the next to read.
+ */
+void writer_give_way(struct writer *writer, bool begins);
+void writer_limit(struct writer *writer, const struct store_bounds *bounds);
 /* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */
 int writer_flush(struct writer *writer, uint64_t timeout_usec);
 enum store_health writer_health(struct writer *writer, char *ret_sentence, size_t size);

@@ -54,6 +54,7 @@ static void count(struct target *t, const struct attempt *attempt, enum reason r
         enum reason_class class = reason_class(reason);
 
         t->attempts[attempt->check][class]++;
+        t->wake_attempts += t->waking && attempt->check == CHECK_LOGIN;
         if (reason == REASON_NONE) {
                 if (attempt->check != CHECK_DOOR)
                         t->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
@@ -304,6 +305,7 @@ void target_finish(struct target *t, const struct attempt *attempt, bool own_net
         }
         t->attempted = true;
         t->last_attempt = *attempt;
+        t->last_duration_usec[attempt->check] = attempt->total_usec;
         t->finished_boot_usec[attempt->check] = now.boot_usec;
         lost = lost_session(t, attempt);
         note_session(t, attempt, now);

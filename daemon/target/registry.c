@@ -142,6 +142,13 @@ struct target *registry_at(const struct registry *registry, size_t i) {
         return i < registry->n ? registry->by_name[i] : NULL;
 }
 
+size_t registry_place_after(const struct registry *registry, const char *name) {
+        bool found;
+        size_t at = place_of_name(registry, name, &found);
+
+        return at + found;
+}
+
 void registry_note_state(struct registry *registry, const struct target *target, enum state previous) {
         if (target->state == previous)
                 return;

@@ -20,6 +20,8 @@ struct target *registry_by_id(const struct registry *registry, uint64_t id);
 size_t registry_count(const struct registry *registry);
 /* In the order of their names; NULL past the end. */
 struct target *registry_at(const struct registry *registry, size_t i);
+/* The place of the first whose name comes after NAME, whether there is one of NAME or not: to go on where others came and went. */
+size_t registry_place_after(const struct registry *registry, const char *name);
 
 /* Call after every step of a target that may have changed its state. */
 void registry_note_state(struct registry *registry, const struct target *target, enum state previous);

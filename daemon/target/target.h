@@ -54,6 +54,7 @@ struct target {
         /* The last attempt, and the one in flight. */
         bool attempted;
         struct attempt last_attempt;
+        uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
         uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
         bool in_flight;
         uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */
@@ -80,6 +81,7 @@ struct target {
         bool waking;
         bool wake_from_evidence;       /* begun where the database was not known to be awake */
         uint64_t wake_began_boot_usec; /* the first attempt of the wake */
+        unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
         uint64_t wakes;
@@ -118,7 +120,10 @@ struct target *target_free(struct target *target);
 /* After a reload that did not change this database: only the pointer. */
 void target_reconfigure(struct target *target, const struct database_config *config);
 
-/* Counters and accounts go on from MEMORY; the verdict is unknown all the same, for REASON. Of a target that nothing happened to yet. */
+/*
+ * Counters, accounts and a pause go on from MEMORY; the verdict is unknown all the same, for REASON where nothing else says why. Of a
+ * target that nothing happened to yet.
+ */
 void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
 void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
 

@@ -82,6 +82,7 @@ static void tell_wake(struct target *t, const struct attempt *attempt, struct in
         event->latency_usec = t->last_wake.latency_usec;
         event->cause = t->last_wake.cause;
         event->cold = t->last_wake.cold;
+        event->attempts = t->wake_attempts + 1;
 }
 
 /* Why one that nobody may wake is not awake: what lies behind that is not what stands in the way. */

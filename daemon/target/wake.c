@@ -16,6 +16,7 @@ void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) 
         t->waking = true;
         t->wake_from_evidence = from_evidence;
         t->wake_began_boot_usec = began_boot_usec;
+        t->wake_attempts = 0;
         t->wake_cause = demand_wake_cause(t);
 }
 

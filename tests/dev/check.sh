@@ -75,8 +75,12 @@ installs() {
     quietly build/install.log make -C build install DESTDIR="$dest" || return
     local file
     for file in usr/sbin/pgwaked usr/bin/pgwake etc/pgwaked/pgwaked.conf usr/lib/systemd/system/pgwaked.service \
+        usr/lib/systemd/system/pgwaked.socket usr/lib/systemd/system/pgwaked-control.socket usr/lib/systemd/system/pgwake-wait@.service \
+        usr/lib/systemd/system/pgwake-hold@.service usr/lib/sysusers.d/pgwaked.conf usr/lib/tmpfiles.d/pgwaked.conf \
+        usr/share/bash-completion/completions/pgwake usr/share/zsh/site-functions/_pgwake usr/share/doc/pgwaked/examples/tcp.conf \
         usr/lib/systemd/catalog/pgwaked.catalog usr/share/man/man8/pgwaked.8 usr/share/man/man5/pgwaked.conf.5 \
-        usr/share/man/man1/pgwake.1; do
+        usr/share/man/man1/pgwake.1 usr/share/pgwaked/prometheus/pgwaked.rules.yml usr/share/pgwaked/grafana/pgwaked.json \
+        usr/share/doc/pgwaked/examples/prometheus.yml; do
         [[ -e $dest/$file ]] || { say "make install did not bring $file"; return 1; }
     done
     ! grep -rl "$dest" "$dest" || { say "an installed file names DESTDIR"; return 1; }
@@ -104,6 +108,8 @@ check() {
     esac
     # Several tests at a time beside a build make a busy machine: every deadline of the rig is stretched. What a test measures it prints.
     export RIG_PATIENCE=${RIG_PATIENCE-3}
+    # Pictures of the page for people.
+    export RIG_ARTEFACTS=$PWD/$results
     export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:detect_stack_use_after_return=1}
     export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
 
@@ -140,7 +146,10 @@ check() {
 
     if [[ -x build/pgwaked ]]; then
         begin "integration tests that want the plain build (figures, valgrind)"
-        integration_tests plain build -m plain tests/integration
+        integration_tests plain build -m 'plain and not machine' tests/integration
+        end
+        begin "integration tests in machines with a systemd of their own"
+        integration_tests machine build -n 4 --dist loadfile -m machine tests/integration
         end
         begin "the demonstration"
         step "./dev demo" quietly build/demo.log env PGWAKED="$PWD/build/pgwaked" PGWAKE="$PWD/build/pgwake" "$python" -B tests/dev/demo.py

@@ -20,16 +20,41 @@ as_root() {
 # PostgreSQL's package would make and start a database cluster of the machine's own. Tests and demo bring theirs: it is told not to.
 no_cluster=/etc/postgresql-common/createcluster.d/pgwaked-dev.conf
 
+# Prometheus' package would start one, and enable it for every boot. Tests start their own, for as long as they need it.
+policy=/usr/sbin/policy-rc.d
+
+# starting_nothing COMMAND...: no package may start a service meanwhile.
+starting_nothing() {
+    if [[ -e $policy ]]; then
+        "$@"
+        return
+    fi
+    (
+        trap 'as_root rm -f "$policy"' EXIT
+        as_root tee "$policy" >/dev/null <<<$'#!/bin/sh\nexit 101' && as_root chmod 755 "$policy" && "$@"
+    )
+}
+
+# disable_service NAME: it does not start at the next boot either, in whichever of Debian's two ways that was to be.
+disable_service() {
+    ! command -v systemctl >/dev/null || as_root systemctl -q disable "$1.service" >>build/apt.log 2>&1 || return
+    ! command -v update-rc.d >/dev/null || as_root update-rc.d "$1" disable >>build/apt.log 2>&1
+}
+
 apt_install() {
     local status=0
 
     if [[ " $* " == *" postgresql-"* ]]; then
         as_root mkdir -p "${no_cluster%/*}" && as_root tee "$no_cluster" >/dev/null <<<'create_main_cluster = false' || return
     fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@" >build/apt.log 2>&1 || status=$?
+    starting_nothing as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@" >build/apt.log 2>&1 ||
+        status=$?
     if [[ -e $no_cluster ]]; then
         as_root rm -f "$no_cluster"
         as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}"
+    fi
+    if ((status == 0)) && [[ " $* " == *" prometheus "* ]]; then
+        disable_service prometheus || status=$?
     fi
     return "$status"
 }

@@ -45,7 +45,7 @@ def test_help_names_every_option_and_every_exit_status(tmp):
     done = run(tmp, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert run(tmp, "-h").stdout == done.stdout
-    for word in ("-c", "--config", "--check-config", "--dump-config", "--dump-machine", "--version", "--help", "64", "78"):
+    for word in ("-c", "--config", "--check-config", "--dump-config", "--dump-machine", "--from-env", "--listen", "--version", "--help", "64", "78"):
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
 

@@ -21,8 +21,8 @@ ROW = [("a", "5000000"), ("b", "1760000000000000"), ("c", "f"), ("d", "150018"),
 QUIET = {"policy": "observe", "door_interval": "0s", "attempt_timeout": "10s"}  # never asks anything by itself
 
 STATUS_KEYS = {
-    "name", "state", "ready", "reason", "message", "since", "age_seconds", "fresh_until", "generation", "policy", "provider", "endpoint",
-    "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", "awake_on_our_demand_seconds",
+    "name", "state", "ready", "reason", "message", "advice", "since", "age_seconds", "fresh_until", "generation", "policy", "provider",
+    "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", "awake_on_our_demand_seconds",
     "budget", "demand", "leases", "next_check"}
 VERDICT_KEYS = {"name", "ready", "state", "reason", "message", "age_seconds", "expected_ready_in_seconds"}
 EVENT_KEYS = {"sequence", "kind", "at", "database", "state", "previous", "reason", "message", "ready", "generation", "latency_seconds", "cause",
@@ -247,7 +247,8 @@ def test_status_has_exactly_the_promised_keys(make_daemon, cluster):
         "unknown", "not_checked", None, None, None, None)
     assert quiet["session"] == {"held": False, "since": None} and quiet["wakes"]["count"] == 0
     whole = daemon.get("/status", "status").json
-    assert whole.keys() == {"version", "now", "ready", "databases"}
+    assert whole.keys() == {"version", "now", "ready", "history", "databases"}
+    assert whole["history"] == {"health": "ok", "message": None}
     assert [each["name"] for each in whole["databases"]] == ["main", "quiet"] and all(each.keys() == STATUS_KEYS for each in whole["databases"])
 
 
@@ -299,8 +300,8 @@ def test_an_unknown_name_is_404_and_the_known_ones_are_listed(make_daemon, make_
         answer = daemon.get(path, method=method)
         assert (answer.status, answer.json["error"], answer.json["known"]) == (404, "unknown_database", ["app", "main"]), path
         assert 'did you mean "main"' in answer.json["message"]
-    for path in ("/", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease", "/lease/main/1",
-                 "/../status"):
+    for path in ("/index.html", "/status/", "/statuses", "/status/main/x", "/readyz//main", "/wake", "/pause", "/lease",
+                 "/lease/main/1", "/../status"):
         answer = daemon.get(path)
         assert (answer.status, answer.json["error"]) == (404, "not_found"), path
         assert {"GET /readyz/NAME", "POST /wake/NAME", "POST /lease/NAME", "DELETE /lease/ID"} <= set(answer.json["endpoints"])

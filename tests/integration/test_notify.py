@@ -107,7 +107,8 @@ def test_ready_timeout_says_ready_and_names_who_is_missing_and_why(make_daemon, 
     took = ready.monotonic_usec - daemon.started_monotonic_usec
     print(f"ready.timeout of 1 s came after {took / 1e6:.2f} s")
     assert 1_000_000 <= took < 1_000_000 + patient(3) * 1_000_000
-    assert ready.fields["STATUS"] == "waiting for 3 of 4 databases: one (down, tcp.refused), two (down, tcp.refused), wrong (blocked, auth.password)"
+    assert ready.fields["STATUS"] == ("waiting for 3 of 4 databases: one (down, tcp.refused), two (down, tcp.refused), wrong (blocked, "
+                                      "auth.password). Check the user and the password that this database is configured with, then reload pgwaked.")
     said, = daemon.wait_log(message_id=READY_ID)
     assert said["level"] == "warning"
     assert "ready.timeout is over" in said["message"] and "one (down, tcp.refused)" in said["message"] and "wrong (blocked" in said["message"]

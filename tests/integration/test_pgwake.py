@@ -12,6 +12,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import socketserver
 import struct
 import subprocess
@@ -315,6 +316,23 @@ def test_a_daemon_that_never_answers_exits_2_after_5_seconds(daemon):
     result = run(daemon.path, "status")
     assert result.returncode == 2 and "within 5" in result.stderr
     assert 4.5 < time.monotonic() - begin < 15
+
+
+def test_no_question_hangs_on_a_daemon_that_never_answers(folder):
+    """A timer that goes off a moment early is rare: many have to be tried."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(folder + "/s")
+        silent.listen(256)
+        asking = []
+        for _ in range(200):
+            asking.append(subprocess.Popen([PGWAKE, "--socket", folder + "/s", "status"], stderr=subprocess.DEVNULL, env=environment()))
+            time.sleep(0.003)
+        try:
+            wait_until(lambda: all([each.poll() is not None for each in asking]))
+        finally:
+            for each in asking:
+                each.kill()
+        assert [each.wait() for each in asking] == [2] * len(asking)
 
 
 def test_a_slow_daemon_is_waited_for(daemon):

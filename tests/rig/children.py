@@ -39,6 +39,11 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def family(pid: int) -> list[int]:
+    """The pids of a process and all its descendants."""
+    return [pid] + [each for child in children_of(pid) for each in family(child)]
+
+
 def send(pid: int, number: int) -> bool:
     """Sends a signal; False when the process is already gone."""
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rig import children, configuration, logs, unixhttp
 from rig.notify import NotifySocket
+from rig.passing import Passed
 from rig.patience import Late, patient, until
 from rig.unixhttp import Answer, Event, EventStream
 
@@ -52,11 +53,12 @@ class Daemon:
     settings    other groups, merged over the rig's own: {"limits": {"attempts_in_flight": 4}, "defaults": {...}}
     text        a whole configuration instead; @FOLDER@ in it is replaced by the daemon's folder
     env         more environment variables; prefix: a command to run it under, which must exec it
+    passed      sockets that it is passed (rig.passing.Passed)
     """
 
     def __init__(self, folder: Path, databases: list[dict] | str = (), settings: dict | None = None,
                  text: str | None = None, log_format: str = "logfmt", env: dict[str, str] | None = None,
-                 argv: list[str] = (), prefix: list[str] = (), name: str = "pgwaked"):
+                 argv: list[str] = (), prefix: list[str] = (), name: str = "pgwaked", passed: Passed | None = None):
         self.folder = Path(folder) / name
         self.folder.mkdir()
         self.config_path = self.folder / "pgwaked.conf"
@@ -70,6 +72,7 @@ class Daemon:
         self.env = dict(env or {})
         self.argv = list(argv)
         self.prefix = list(prefix)
+        self.passed = passed
         self.settings = dict(settings or {})
         self.process: subprocess.Popen | None = None
         self.started_monotonic_usec = 0
@@ -105,11 +108,12 @@ class Daemon:
         """Starts it. With `wait`, returns when its control socket answers."""
         assert self.process is None or self.process.poll() is not None
         environment = {**clean_environment(self.folder), "NOTIFY_SOCKET": self.notify.address, **self.env}
-        argv = [*self.prefix, *wrapper(), str(built("pgwaked")), "-c", str(self.config_path), *self.argv]
+        passing = self.passed.prefix if self.passed else []
+        argv = [*self.prefix, *passing, *wrapper(), str(built("pgwaked")), "-c", str(self.config_path), *self.argv]
         with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:
             self.started_monotonic_usec = time.monotonic_ns() // 1000
             self.process = children.start(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder,
-                                          env=environment)
+                                          env=environment, pass_fds=self.passed.descriptors if self.passed else ())
         if wait:
             until(self._answers, timeout, "pgwaked's control socket answers", every=0.002)
         return self

@@ -52,10 +52,11 @@ class Template:
 
     def copy(self, target: Path) -> None:
         """Makes `target`, which must not exist, a copy of the template."""
-        self._make_once()
+        self.make()
         subprocess.run(["cp", "-a", "--reflink=auto", str(self.data), str(target)], check=True)
 
-    def _make_once(self) -> None:
+    def make(self) -> None:
+        """initdb, unless it was done."""
         with open(self.folder / "template.lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.data.exists():

@@ -18,6 +18,7 @@ struct engine {
         uint64_t uptime_usec; /* of every server at its next check */
         enum reason refusal; /* what engine_wake() and lease_take() answer */
         unsigned wakes;
+        struct tally durations[_CHECK_MAX][_PHASE_MAX];
         uint64_t last_lease;  /* its id */
         unsigned n_leases;
         unsigned leases_room; /* how many there may be at a time; 0: LEASES_MAX */
@@ -71,6 +72,15 @@ uint64_t engine_sequence(const struct engine *engine) {
 
 uint64_t engine_overdue_usec(struct engine *engine) {
         return engine->overdue_usec;
+}
+
+void engine_stats(struct engine *engine, struct engine_stats *ret_stats) {
+        (void)engine;
+        *ret_stats = (struct engine_stats){.in_flight = 3, .waiting = 2, .probers_replaced = 1};
+}
+
+const struct tally *engine_durations(const struct engine *engine, enum check check, enum phase phase) {
+        return &engine->durations[check][phase];
 }
 
 enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause) {
@@ -305,6 +315,9 @@ static inline void stub_check(struct engine *engine, struct target *target, enum
                 (void)text_copy(attempt.detail, sizeof(attempt.detail), "raw words of the server");
         target_begin(target, CHECK_LOGIN, attempt.id, began);
         target_finish(target, &attempt, false, now, &edges);
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->attempted)
+                        o->attempted(o->userdata, target, &attempt);
         stub_settle(engine, target, previous, &edges);
 }
 

@@ -117,7 +117,8 @@ static void a_json_line_reads_back(void **state) {
         assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
         root = json_loads(said, JSON_REJECT_DUPLICATES, &error);
         assert_non_null(root);
-        assert_int_equal(json_object_size(root), 8);
+        assert_int_equal(json_object_size(root), 9);
+        assert_string_equal(json_string_value(json_object_get(root, "severity")), "ERROR");
         assert_string_equal(json_string_value(json_object_get(root, "level")), "err");
         assert_string_equal(json_string_value(json_object_get(root, "message")), "main is down");
         assert_string_equal(json_string_value(json_object_get(root, "MESSAGE_ID")), MESSAGE_ID_DATABASE_DOWN);

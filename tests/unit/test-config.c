@@ -5,7 +5,6 @@
 #include "conf/option.h"
 
 #define ONE_DATABASE "databases = ( { name = \"main\"; conninfo = \"host=h user=app\"; "
-#define NO_EFFECT(line, key) "pgwaked.conf:" #line ": warning: " key ": this version knows the key, but nothing follows from it\n"
 #define ERROR(line, text) "pgwaked.conf:" #line ": error: " text "\n"
 
 static void test_nothing_configured_is_fine(void **state) {
@@ -47,7 +46,7 @@ static void test_reads_every_key(void **state) {
                 "wake_timeout = \"1s\"; rise = 2; linger = \"0s\"; lease_grace = \"1s\"; fresh_for = \"1h\"; suspend_after = \"5min\";\n"
                 "wake_at_start = false; required = FALSE; budget: { awake_hours = 1.5; };\n"
                 "expect: { read_only = true; max_lag = \"1min\"; query = \"SELECT \" \"1\"; value = \"\"; }; } );\n",
-                NO_EFFECT(2, "history.keep"));
+                "");
         assert_string_equal(f->config->awake_dir, "");
         assert_string_equal(f->config->history_path, "");
         assert_int_equal(f->config->n_listen, 2);
@@ -93,7 +92,7 @@ static void test_complaints(void **state) {
                 {"\nping_interval = \"10s\";",
                  ERROR(2, "\"ping_interval\" is a key of a database; expected in an entry of databases or in defaults")},
                 {"defaults = { name = \"x\"; };", ERROR(1, "name: this belongs to one database; expected in its own entry of databases")},
-                {"defaults = { env_file = \"x\"; };", ERROR(1, "unknown key \"env_file\"; pgwaked.conf(5) lists the known ones")},
+                {"defaults = { sqlite_path = \"x\"; };", ERROR(1, "unknown key \"sqlite_path\"; pgwaked.conf(5) lists the known ones")},
                 {"defaults = { password = \"x\"; };", ERROR(1, "unknown key \"password\"; pgwaked.conf(5) lists the known ones")},
                 /* types */
                 {"status = 3;", ERROR(1, "status: this is no group; expected status = { ... }")},
@@ -179,8 +178,8 @@ static void test_complaints(void **state) {
                        "port, as in [ \"127.0.0.1:9817\" ]")},
                 /* databases */
                 {"databases = (\n{ } );", ERROR(2, "this database has no name; expected name = \"...\"")
-                                                  ERROR(2, "this database has no connection; expected conninfo = \"postgresql://...\" or "
-                                                           "service = \"...\"")},
+                                                  ERROR(2, "this database has no connection; expected conninfo = \"postgresql://...\", "
+                                                           "service = \"...\" or env_file = \"...\"")},
                 {"databases = ( { name = \"Main\"; conninfo = \"host=h\"; } );",
                  ERROR(1, "name: this is no name; expected 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit")},
                 {"databases = ( { name = \"a\";\n conninfo = \"host=h\";\n service = \"x\"; } );",

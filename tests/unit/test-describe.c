@@ -31,8 +31,8 @@ static void has_exactly(json_t *json, const char *const *keys, size_t n) {
 
 /* clang-format off */
 #define KEYS \
-        "name", "state", "ready", "reason", "message", "since", "age_seconds", "fresh_until", "generation", "policy", "provider", \
-        "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", \
+        "name", "state", "ready", "reason", "message", "advice", "since", "age_seconds", "fresh_until", "generation", "policy", \
+        "provider", "endpoint", "last_attempt", "session", "server", "wakes", "expected_ready_in_seconds", "failures", "awake_seconds", \
         "awake_on_our_demand_seconds", "budget", "demand", "leases", "next_check"
 /* clang-format on */
 
@@ -69,6 +69,7 @@ static void an_awake_one_is_told_with_its_evidence(void **state) {
         assert_string_equal(text_at(json, "state"), "awake");
         assert_true(json_is_true(json_object_get(json, "ready")));
         assert_true(json_is_null(json_object_get(json, "reason")));
+        assert_true(json_is_null(json_object_get(json, "advice")));
         assert_true(json_real_value(json_object_get(json, "age_seconds")) > 1.99);
         assert_non_null(text_at(json, "fresh_until"));
         attempt = json_object_get(json, "last_attempt");
@@ -98,6 +99,7 @@ static void raw_text_is_for_the_control_socket_only(void **state) {
         json = status(&s, false);
         HAS_EXACTLY(json, KEYS);
         assert_null(json_object_get(json_object_get(json, "last_attempt"), "detail"));
+        assert_string_equal(text_at(json, "advice"), reason_info(REASON_TCP_REFUSED)->advice);
         counted = json_object_get(json_object_get(json, "failures"), "by_reason");
         assert_int_equal(json_integer_value(json_object_get(counted, "tcp.refused")), 1);
         json_decref(json);

@@ -1,5 +1,6 @@
 /* The distribution of durations: its error bound, and that adding never breaks it. */
 #include "model/histogram.h"
+#include "model/tally.h"
 
 #include "base/macro.h"
 #include "base/random.h"
@@ -127,6 +128,40 @@ static void counts_below_grow_with_the_bound_and_contain_it(void **state) {
         assert_int_equal(histogram_count_below(&h, 60000), 2);
 }
 
+static void many_bounds_are_counted_as_one_by_one(void **state) {
+        static const uint64_t bounds[] = {0, 50000, 50001, 1000000, 1500000, 120000000};
+        uint64_t counts[ARRAY_LENGTH(bounds)];
+        struct histogram h = {};
+
+        (void)state;
+        for (uint64_t usec = 1; usec < 200000000; usec = usec * 3 / 2 + 1)
+                histogram_add(&h, usec);
+        histogram_counts_below(&h, bounds, ARRAY_LENGTH(bounds), counts);
+        for (size_t i = 0; i < ARRAY_LENGTH(bounds); i++)
+                assert_int_equal(counts[i], histogram_count_below(&h, bounds[i]));
+}
+
+static void a_tally_counts_each_value_at_its_bound(void **state) {
+        struct tally tally = {0};
+
+        (void)state;
+        for (size_t i = 0; i < TALLY_BOUNDS; i++) {
+                assert_true(i == 0 || tally_bounds_usec[i] > tally_bounds_usec[i - 1]);
+                tally_add(&tally, tally_bounds_usec[i]);     /* inside */
+                tally_add(&tally, tally_bounds_usec[i] + 1); /* in the next */
+        }
+        tally_add(&tally, 0);
+        for (size_t i = 0; i < TALLY_BOUNDS; i++)
+                assert_int_equal(tally.counts[i], 2);
+        assert_int_equal(tally.counts[TALLY_BOUNDS], 1);
+        tally = (struct tally){0};
+        tally_add(&tally, 700);
+        tally_add(&tally, 70000000);
+        assert_int_equal(tally.counts[1], 1);
+        assert_int_equal(tally.counts[TALLY_BOUNDS], 1);
+        assert_int_equal(tally.sum_usec, 70000700);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_empty_one_answers_zero),
@@ -137,6 +172,8 @@ int main(void) {
                 cmocka_unit_test(what_is_too_long_is_counted_and_answered_by_the_largest),
                 cmocka_unit_test(a_full_bucket_stays_full),
                 cmocka_unit_test(counts_below_grow_with_the_bound_and_contain_it),
+                cmocka_unit_test(many_bounds_are_counted_as_one_by_one),
+                cmocka_unit_test(a_tally_counts_each_value_at_its_bound),
         };
 
         return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);

@@ -64,6 +64,16 @@ static void every_state_has_a_sentence_of_its_own(void **state) {
         }
 }
 
+static void who_sleeps_needs_no_explanation_and_no_advice(void **state) {
+        (void)state;
+        assert_string_equal(state_explain(STATE_ASLEEP, REASON_SESSION_CUT), state_sentence(STATE_ASLEEP));
+        assert_null(state_advice(STATE_ASLEEP, REASON_SESSION_CUT));
+        assert_null(state_advice(STATE_AWAKE, REASON_NONE));
+        assert_string_equal(state_explain(STATE_UNKNOWN, REASON_SESSION_CUT), reason_info(REASON_SESSION_CUT)->sentence);
+        assert_string_equal(state_advice(STATE_UNKNOWN, REASON_SESSION_CUT), reason_info(REASON_SESSION_CUT)->advice);
+        assert_string_equal(state_advice(STATE_ASLEEP, REASON_BUDGET_SPENT), reason_info(REASON_BUDGET_SPENT)->advice);
+}
+
 static void causes_and_kinds_of_events_are_named(void **state) {
         static const char *const causes[] = { "lease", "wake", "start", "interval", "other" };
 
@@ -98,6 +108,7 @@ int main(void) {
                 cmocka_unit_test(states_are_named_and_found_by_name),
                 cmocka_unit_test(an_unknown_word_names_no_state),
                 cmocka_unit_test(every_state_has_a_sentence_of_its_own),
+                cmocka_unit_test(who_sleeps_needs_no_explanation_and_no_advice),
                 cmocka_unit_test(causes_and_kinds_of_events_are_named),
                 cmocka_unit_test(the_outcome_of_an_attempt_is_ok_or_the_class_of_its_failure),
         };

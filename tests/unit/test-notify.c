@@ -136,6 +136,19 @@ static void when_the_time_is_over_the_missing_are_named(void **state) {
         hears("STATUS=1 database: 1 awake");
 }
 
+static void what_to_do_about_a_blocked_one_is_told(void **state) {
+        struct target *b;
+
+        (void)state;
+        (void)stub_add(engine, "a");
+        b = stub_add(engine, "b");
+        open_notify();
+        hears("EXTEND_TIMEOUT_USEC=15000000\nSTATUS=waiting for 2 of 2 databases: a (unknown, not_checked), b (unknown, not_checked)");
+        stub_check(engine, b, REASON_AUTH_PASSWORD);
+        hears("STATUS=waiting for 2 of 2 databases: a (unknown, not_checked), b (blocked, auth.password). Check the user and the password that "
+              "this database is configured with, then reload pgwaked.");
+}
+
 static void a_database_that_a_reload_takes_away_is_not_waited_for(void **state) {
         struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
 
@@ -247,6 +260,7 @@ int main(void) {
                 NOTIFY_TEST(with_verdict_any_first_one_will_do),
                 NOTIFY_TEST(with_start_nothing_is_waited_for),
                 NOTIFY_TEST(when_the_time_is_over_the_missing_are_named),
+                NOTIFY_TEST(what_to_do_about_a_blocked_one_is_told),
                 NOTIFY_TEST(a_database_that_a_reload_takes_away_is_not_waited_for),
                 NOTIFY_TEST(many_changes_are_few_messages),
                 NOTIFY_TEST(a_reload_is_told_around),

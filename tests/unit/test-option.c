@@ -120,7 +120,7 @@ static char *read_sample(void) {
 
 /* The sample with every "//" at the beginning of a line taken away, and the paths of its files moved into the test's folder. */
 static char *uncommented(const char *sample) {
-        static const char moved[] = "\"/etc/pgwaked/";
+        static const char *const moved[] = {"\"/etc/pgwaked/", "\"/srv/app/"};
         struct buffer out = {0};
         bool begins = true;
 
@@ -128,11 +128,11 @@ static char *uncommented(const char *sample) {
                 if (begins && starts_with(p, "//"))
                         p += 2;
                 begins = *p == '\n';
-                if (starts_with(p, moved)) {
-                        buffer_append_string(&out, "\"@/");
-                        p += strlen(moved) - 1;
-                        continue;
-                }
+                for (size_t i = 0; i < ARRAY_LENGTH(moved); i++)
+                        if (starts_with(p, moved[i])) {
+                                buffer_append_string(&out, "\"@/");
+                                p += strlen(moved[i]);
+                        }
                 buffer_append(&out, p, 1);
         }
         return buffer_steal(&out);
@@ -158,12 +158,13 @@ static void test_the_sample_has_every_key(void **state) {
 
         fixture_write(f, "credentials/main.password", "x");
         fixture_write(f, "other.password", "x");
+        fixture_write(f, ".env", "DATABASE_URL=postgres://u:p@h/d\n");
         fixture_write(f, "sysconf/pg_service.conf", "[third]\nhost=h\n");
         assert_complaints(f, "databases = ( { name = \"main\"; conninfo = \"host=h\"; } );", "");
         defaults = f->config;
         f->config = NULL;
         assert_complaints(f, all, "");
-        assert_int_equal(f->config->n_databases, 3);
+        assert_int_equal(f->config->n_databases, 4);
         for (size_t i = 0; i < CONFIG_GLOBAL_OPTIONS; i++) {
                 const struct option *option = option_at(OPTION_GLOBAL, i);
 

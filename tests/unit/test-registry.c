@@ -94,6 +94,28 @@ static void all_are_found_by_name_and_id_whatever_comes_and_goes(void **state) {
         free(crowd);
 }
 
+static void a_walk_goes_on_by_name(void **state) {
+        struct member members[3] = {0};
+        struct registry *registry;
+
+        (void)state;
+        assert_int_equal(registry_new(&registry), 0);
+        assert_int_equal(registry_place_after(registry, ""), 0);
+        for (unsigned i = 0; i < 3; i++) {
+                member_new(&members[i], i + 1, (const char *[]){"d", "b", "f"}[i], "127.0.0.1");
+                assert_int_equal(registry_add(registry, members[i].t), 0);
+        }
+        assert_int_equal(registry_place_after(registry, ""), 0);
+        assert_int_equal(registry_place_after(registry, "a"), 0);
+        assert_int_equal(registry_place_after(registry, "b"), 1);
+        assert_int_equal(registry_place_after(registry, "c"), 1);
+        assert_int_equal(registry_place_after(registry, "d"), 2);
+        assert_int_equal(registry_place_after(registry, "dd"), 2);
+        assert_int_equal(registry_place_after(registry, "f"), 3);
+        assert_int_equal(registry_place_after(registry, "z"), 3);
+        assert_null(registry_free(registry));
+}
+
 static void counts_follow_the_states(void **state) {
         struct member members[3] = {0};
         struct registry *registry;
@@ -199,6 +221,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(an_empty_registry_is_ready),
                 UNIT_TEST(all_are_found_by_name_and_id_whatever_comes_and_goes),
+                UNIT_TEST(a_walk_goes_on_by_name),
                 UNIT_TEST(counts_follow_the_states),
                 UNIT_TEST(our_network_is_gone_only_when_no_remote_host_at_all_is_reached),
                 UNIT_TEST(a_host_that_is_named_twice_goes_with_its_last_name),

@@ -71,7 +71,7 @@ static void a_name_is_told_from_an_id_by_the_method(void **state) {
 }
 
 static void odd_paths_lead_nowhere(void **state) {
-        static const char *const bad[] = {"",         "/",        "readyz",      "//readyz",     "/readyz/",   "/readyzz", "/Readyz",
+        static const char *const bad[] = {"",         "/?",       "readyz",      "//readyz",     "/readyz/",   "/readyzz", "/Readyz",
                                           "/wake",    "/wake/",   "/wake/a/b",   "/events/main", "/livez/",    "/reload/", "/status/main/",
                                           "/status//", "/readyz/a/", "/readyz/../status", "/lease", "/lease/", "/lease/main/1"};
         const char *name;
@@ -82,6 +82,20 @@ static void odd_paths_lead_nowhere(void **state) {
                         fail_msg("\"%s\" leads somewhere", bad[i]);
 }
 
+/* Every path begins with it, and it is the page's alone. */
+static void the_page_is_at_the_root_and_nowhere_else(void **state) {
+        const struct route *route;
+        const char *name;
+
+        (void)state;
+        assert_int_equal(route_find("/", METHOD_GET, ACCESS_STATUS, &route, &name), ROUTE_FOUND);
+        assert_string_equal(route->path, "/");
+        assert_int_equal(find("/", METHOD_OTHER, ACCESS_STATUS, &name), ROUTE_NO_METHOD);
+        assert_int_equal(find("/", METHOD_POST, ACCESS_STATUS, &name), ROUTE_FORBIDDEN);
+        assert_int_equal(find("//", METHOD_GET, ACCESS_STATUS, &name), ROUTE_NO_PATH);
+        assert_int_equal(find("/index.html", METHOD_GET, ACCESS_STATUS, &name), ROUTE_NO_PATH);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 UNIT_TEST(each_row_is_found_where_it_may_be),
@@ -89,6 +103,7 @@ int main(void) {
                 UNIT_TEST(a_wrong_method_is_told_from_a_wrong_path),
                 UNIT_TEST(a_name_is_told_from_an_id_by_the_method),
                 UNIT_TEST(odd_paths_lead_nowhere),
+                UNIT_TEST(the_page_is_at_the_root_and_nowhere_else),
         };
 
         return UNIT_RUN(tests);

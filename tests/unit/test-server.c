@@ -23,6 +23,11 @@ static void on_reload(void *userdata, struct buffer *body, unsigned *ret_status)
         *ret_status = 409;
 }
 
+static void on_facts(void *userdata, struct server_facts *ret_facts) {
+        (void)userdata;
+        *ret_facts = (struct server_facts){.reload_successful = true, .reloaded_real_usec = USEC_PER_SEC, .history = "full"};
+}
+
 static int begin(void **state) {
         (void)state;
         (void)snprintf(folder, sizeof(folder), "/tmp/pgwaked-server-XXXXXX");
@@ -32,7 +37,7 @@ static int begin(void **state) {
         (void)snprintf(control_path, sizeof(control_path), "%s/control.sock", folder);
         engine = stub_new();
         assert_true(sd_event_new(&event) >= 0);
-        assert_int_equal(server_new(event, engine, &(struct server_hooks){.reload = on_reload}, &server), 0);
+        assert_int_equal(server_new(event, engine, &(struct server_hooks){.reload = on_reload, .facts = on_facts}, &server), 0);
         assert_int_equal(server_add_unix(server, status_path, 0666, (gid_t)-1, ACCESS_STATUS), 0);
         assert_int_equal(server_add_unix(server, control_path, 0660, (gid_t)-1, ACCESS_CONTROL), 0);
         return 0;
@@ -943,6 +948,114 @@ static void many_databases_come_in_slices(void **state) {
         }
 }
 
+static bool has(const struct answer *answer, const char *text) {
+        return strstr(answer->text, text);
+}
+
+static void metrics_are_text_unless_openmetrics_is_asked_for(void **state) {
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        stub_check(engine, a, REASON_NONE);
+        stub_check(engine, a, REASON_TCP_REFUSED);
+        {
+                _answer_ text = get("/metrics"), control = ask_with(control_path, "GET", "/metrics", ""),
+                         head = ask_with(status_path, "HEAD", "/metrics", "Accept: application/openmetrics-text\r\n"),
+                         open = ask_with(status_path, "GET", "/metrics", "Accept: application/openmetrics-text;version=1.0.0\r\n");
+
+                assert_true(has(&text, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+                assert_true(has(&text, "Cache-Control: no-store\r\n"));
+                assert_true(has(&text, "# TYPE pgwake_attempts_total counter\n"));
+                assert_true(has(&text, "\npgwake_ready{database=\"a\"} 0\n"));
+                assert_true(has(&text, "\npgwake_attempts_total{database=\"a\",kind=\"login\",outcome=\"ok\"} 1\n"));
+                assert_true(has(&text, "\npgwake_attempts_total{database=\"a\",kind=\"login\",outcome=\"transient\"} 1\n"));
+                assert_true(has(&text, "\npgwake_failures_total{database=\"a\",reason=\"tcp.refused\"} 1\n"));
+                assert_true(has(&text, "\npgwake_last_attempt_duration_seconds{database=\"a\",kind=\"login\"} 0.02\n"));
+                assert_true(has(&text, "\npgwake_attempts_waiting 2\n"));
+                assert_true(has(&text, "\npgwake_probers_replaced_total 1\n"));
+                assert_true(has(&text, "\npgwake_history_healthy 0\n"));
+                assert_true(has(&text, "\npgwake_history_info{health=\"full\"} 1\n"));
+                assert_true(has(&text, "\npgwake_config_last_reload_success_timestamp_seconds 1.0\n"));
+                assert_true(has(&text, "\npgwake_http_connections{socket=\"status\"} 1\n"));
+                assert_false(has(&text, "# EOF"));
+                assert_true(has(&control, "\npgwake_http_connections{socket=\"control\"} 1\n"));
+                assert_true(has(&open, "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+                assert_true(has(&open, "# TYPE pgwake_attempts counter\n"));
+                assert_true(streq(open.text + strlen(open.text) - 6, "# EOF\n"));
+                assert_int_equal(head.status, 200);
+                assert_true(has(&head, "Content-Type: application/openmetrics-text;"));
+                assert_true(streq(strstr(head.text, "\r\n\r\n"), "\r\n\r\n"));
+        }
+}
+
+static int compare_texts(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Families stand together, and no series comes twice. Answers the number of series. Cuts BODY up. */
+static size_t check_exposition(char *body) {
+        _cleanup_free_ char **series = calloc(strlen(body) / 8, sizeof(*series)), **families = calloc(100, sizeof(*families));
+        size_t n = 0, n_families = 0;
+
+        for (char *line = strtok(body, "\n"); line; line = strtok(NULL, "\n")) {
+                if (starts_with(line, "# TYPE ")) {
+                        families[n_families] = line + 7;
+                        *strchr(families[n_families++], ' ') = '\0';
+                } else if (*line != '#') {
+                        assert_true(n_families > 0 && starts_with(line, families[n_families - 1]));
+                        *strrchr(line, ' ') = '\0';
+                        series[n++] = line;
+                }
+        }
+        qsort(series, n, sizeof(*series), compare_texts);
+        qsort(families, n_families, sizeof(*families), compare_texts);
+        for (size_t i = 1; i < n; i++)
+                assert_string_not_equal(series[i - 1], series[i]);
+        for (size_t i = 1; i < n_families; i++)
+                assert_string_not_equal(families[i - 1], families[i]);
+        return n;
+}
+
+static size_t occurrences(const char *text, const char *part) {
+        size_t n = 0;
+
+        for (; (text = strstr(text, part)); text += strlen(part))
+                n++;
+        return n;
+}
+
+static void databases_that_come_and_go_between_slices_tear_no_metric(void **state) {
+        struct client client = client_on(status_path);
+        char *body;
+
+        (void)state;
+        for (unsigned i = 0; i < 400; i++) {
+                char name[16];
+
+                (void)snprintf(name, sizeof(name), "db-%03u", i);
+                (void)stub_add(engine, name);
+        }
+        client_send(&client, "GET /metrics HTTP/1.0\r\n\r\n");
+        /* As much as the socket takes while nobody reads. */
+        for (unsigned i = 0; i < 200; i++)
+                assert_true(sd_event_run(event, 0) >= 0);
+        for (unsigned i = 0; i < 400; i += 2) {
+                char name[16];
+
+                (void)snprintf(name, sizeof(name), "db-%03u", i);
+                stub_remove(engine, registry_by_name(engine->registry, name));
+        }
+        (void)stub_add(engine, "db-1505");
+        client_await(&client, NULL);
+        body = strstr(client.text.data, "\r\n\r\n") + 4;
+        /* One family was composed before that, the other after it. */
+        assert_int_equal(occurrences(body, "\npgwake_ready{"), 400);
+        assert_int_equal(occurrences(body, "\npgwake_leases{"), 201);
+        assert_int_equal(occurrences(body, "\npgwake_state{") % _STATE_MAX, 0);
+        assert_true(check_exposition(body) > 5000);
+        client_close(&client);
+}
+
 static void a_stream_hears_each_edge_in_order(void **state) {
         struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
         struct client all = client_on(status_path), one = client_on(status_path);
@@ -1063,6 +1176,8 @@ int main(void) {
                 SERVER_TEST(a_pause_begins_and_ends),
                 SERVER_TEST(a_reload_answers_what_the_hook_says),
                 SERVER_TEST(many_databases_come_in_slices),
+                SERVER_TEST(metrics_are_text_unless_openmetrics_is_asked_for),
+                SERVER_TEST(databases_that_come_and_go_between_slices_tear_no_metric),
                 SERVER_TEST(a_stream_hears_each_edge_in_order),
                 SERVER_TEST(last_event_id_replays),
                 SERVER_TEST(a_burst_longer_than_the_ring_is_told_as_a_gap),

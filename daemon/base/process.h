@@ -1,0 +1,17 @@
+/* What the kernel says of this process. */
+#pragma once
+
+#include <stdint.h>
+
+/* 0 where it does not say. */
+struct process_usage {
+        uint64_t cpu_usec; /* user and system, all threads */
+        uint64_t resident_bytes;
+        uint64_t virtual_bytes;
+        uint64_t open_fds;
+        uint64_t max_fds;
+};
+
+void process_usage(struct process_usage *ret_usage);
+/* When it was started, to the kernel's hundredths of a second. */
+uint64_t process_started_real_usec(void);

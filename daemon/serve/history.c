@@ -1,0 +1,253 @@
+/*
+ * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is held;
+ * a long answer goes out in pieces.
+ */
+#include "serve/history.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "serve/answer.h"
+#include "serve/handlers.h"
+#include "store/store.h"
+
+#include <sys/epoll.h>
+
+#define SINCE_USEC (7 * USEC_PER_DAY)
+#define LIMIT 1000
+/* Answers that are on their way, with those that are waited for: each may have some megabytes, and a slow reader. */
+#define WAITING_MAX 32
+/* What is shorter goes out in one piece. */
+#define WHOLE_BYTES 65536
+
+struct history_site {
+        struct site *site;
+        sd_event_source *source; /* answers have come */
+        struct held *first;
+        size_t n;
+};
+
+/* An exchange that is held, or to which a long answer is on its way. */
+struct held {
+        struct history_site *site;
+        struct exchange *exchange;
+        struct question *question; /* NULL: it was answered */
+        char name[TEXT_NAME_MAX + 1];
+        bool csv;
+        struct buffer content;
+        size_t sent;
+        struct held *previous, *next;
+};
+
+static struct held *held_new(struct history_site *site, struct request *request) {
+        struct held *held = calloc(1, sizeof(*held));
+
+        if (!held)
+                return NULL;
+        held->site = site;
+        held->exchange = request->exchange;
+        held->csv = request->query.csv;
+        (void)text_copy(held->name, sizeof(held->name), request->name);
+        held->next = site->first;
+        if (held->next)
+                held->next->previous = held;
+        site->first = held;
+        site->n++;
+        return held;
+}
+
+static void held_free(struct held *held) {
+        if (held->previous)
+                held->previous->next = held->next;
+        else
+                held->site->first = held->next;
+        if (held->next)
+                held->next->previous = held->previous;
+        held->site->n--;
+        buffer_deinit(&held->content);
+        free(held);
+}
+
+static void on_left(void *userdata) {
+        struct held *held = userdata;
+
+        store_cancel(held->question);
+        held_free(held);
+}
+
+static ssize_t read_content(void *userdata, char *buffer, size_t size) {
+        struct held *held = userdata;
+        size_t n = MIN(size, held->content.size - held->sent);
+
+        if (n == 0)
+                return STREAM_ENDS;
+        memcpy(buffer, held->content.data + held->sent, n);
+        held->sent += n;
+        return (ssize_t)n;
+}
+
+static void free_content(void *userdata) {
+        held_free(userdata);
+}
+
+static void send_content(struct held *held, struct ask_answer *answer) {
+        struct reply reply = {.status = 200, .content_type = held->csv ? "text/csv; charset=utf-8; header=present" : NULL};
+
+        if (answer->content.size <= WHOLE_BYTES) {
+                reply.body = &answer->content;
+                exchange_reply(held->exchange, &reply);
+                held_free(held);
+                return;
+        }
+        held->content = answer->content;
+        answer->content = (struct buffer){0};
+        exchange_stream(held->exchange, &reply, false, &(struct stream){.read = read_content, .free = free_content, .userdata = held});
+}
+
+static void on_answered(void *userdata, struct ask_answer *answer) {
+        struct held *held = userdata;
+        struct site *site = held->site->site;
+
+        held->question = NULL;
+        switch (answer->result) {
+        case ASK_ANSWERED:
+                send_content(held, answer);
+                return;
+        case ASK_UNKNOWN:
+                answer_unknown_database(site, held->exchange, held->name);
+                break;
+        case ASK_LATE:
+                answer_unavailable(site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "late",
+                                   "the answer took too long; ask for less, or later");
+                break;
+        case ASK_FAILED:
+                answer_unavailable(site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off",
+                                   answer->error == -EUCLEAN ? "the file of the history is damaged" : strerror(-answer->error));
+                break;
+        }
+        held_free(held);
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct history_site *history = userdata;
+
+        (void)source;
+        (void)fd;
+        (void)events;
+        store_take_answers(history->site->hooks.store);
+        return 0;
+}
+
+int history_site_new(struct site *site, struct history_site **ret_history) {
+        int fd = site->hooks.store ? store_answers_fd(site->hooks.store) : -1, r = 0;
+        struct history_site *history = calloc(1, sizeof(*history));
+
+        if (!history)
+                return -ENOMEM;
+        history->site = site;
+        if (fd >= 0)
+                r = sd_event_add_io(site->event, &history->source, fd, EPOLLIN, on_readable, history);
+        if (r < 0) {
+                free(history);
+                return r;
+        }
+        if (history->source)
+                (void)sd_event_source_set_description(history->source, "history-answers");
+        *ret_history = history;
+        return 0;
+}
+
+void history_site_stop(struct history_site *history) {
+        for (struct held *held = history->first, *next; held; held = next) {
+                next = held->next;
+                if (!held->question)
+                        continue;
+                store_cancel(held->question);
+                answer_stopping(history->site, held->exchange);
+                held_free(held);
+        }
+}
+
+struct history_site *history_site_free(struct history_site *history) {
+        if (!history)
+                return NULL;
+        sd_event_source_disable_unref(history->source);
+        free(history);
+        return NULL;
+}
+
+static uint64_t moment_of(const struct query_time *time, bool given, uint64_t otherwise, uint64_t now) {
+        if (!given)
+                return otherwise;
+        return time->is_ago ? usec_sub(now, time->usec) : time->usec;
+}
+
+/* What is asked for; false when that makes no sense and was answered. */
+static bool make_ask(struct request *request, struct ask *ask) {
+        const struct query *query = &request->query;
+        uint64_t now = clock_real_usec();
+
+        *ask = (struct ask){
+                .kind = query->kind,
+                .since_real_usec = moment_of(&query->since, query->given & ARGUMENT_SINCE, usec_sub(now, SINCE_USEC), now),
+                .until_real_usec = moment_of(&query->until, query->given & ARGUMENT_UNTIL, now, now),
+                .now_real_usec = now,
+                .limit = query->given & ARGUMENT_LIMIT ? query->limit : LIMIT,
+                .csv = query->csv,
+                .detail = request->access == ACCESS_CONTROL,
+                .watched = request->target != NULL,
+        };
+        (void)text_copy(ask->name, sizeof(ask->name), request->name);
+        if (ask->since_real_usec < ask->until_real_usec)
+                return true;
+        answer_error(request->site, request->exchange, 400, "bad_request", "since= must be before until=");
+        return false;
+}
+
+/* What is in the file can be read while nothing can be written to it. */
+static bool is_readable(enum store_health health) {
+        return health == STORE_GOOD || health == STORE_FULL || health == STORE_READ_ONLY;
+}
+
+static bool refuse(struct request *request) {
+        struct site *site = request->site;
+        enum store_health health = STORE_NONE;
+        char sentence[256] = "";
+
+        if (site->hooks.store)
+                health = store_health(site->hooks.store, sentence, sizeof(sentence));
+        if (is_readable(health))
+                return false;
+        answer_unavailable(site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off",
+                           *sentence ? sentence : "no history is kept: history.path is \"\"");
+        return true;
+}
+
+static void answer_busy(struct request *request) {
+        answer_error(request->site, request->exchange, 429, "busy", "too many questions about the past wait for their answers; ask again soon");
+}
+
+void history_get(struct request *request) {
+        struct history_site *history = request->site->history;
+        struct held *held;
+        struct ask ask;
+        int r;
+
+        if (!make_ask(request, &ask) || refuse(request))
+                return;
+        if (history->n >= WAITING_MAX) {
+                answer_busy(request);
+                return;
+        }
+        held = held_new(history, request);
+        r = held ? store_ask(request->site->hooks.store, &ask, on_answered, held, &held->question) : -ENOMEM;
+        if (r >= 0) {
+                exchange_hold(request->exchange, on_left, held);
+                return;
+        }
+        if (held)
+                held_free(held);
+        if (r == -EBUSY)
+                answer_busy(request);
+        else
+                answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off", strerror(-r));
+}

@@ -1,0 +1,41 @@
+#include "serve/slices.h"
+
+static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
+        struct slices *slices = userdata;
+        size_t n;
+
+        while (slices->sent == slices->text.size && buffer_finish(&slices->text) == 0) {
+                if (slices->complete)
+                        return STREAM_ENDS;
+                buffer_clear(&slices->text);
+                slices->sent = 0;
+                slices->complete = !slices->compose(slices);
+        }
+        if (buffer_finish(&slices->text) < 0)
+                return STREAM_BREAKS;
+        n = MIN(size, slices->text.size - slices->sent);
+        memcpy(buffer, slices->text.data + slices->sent, n);
+        slices->sent += n;
+        return (ssize_t)n;
+}
+
+static void free_slices(void *userdata) {
+        struct slices *slices = userdata;
+
+        buffer_deinit(&slices->text);
+        slices->free(slices);
+}
+
+void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head, bool at_once) {
+        struct reply reply = *head;
+
+        if (!at_once) {
+                exchange_stream(exchange, head, false, &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices});
+                return;
+        }
+        while (slices->compose(slices))
+                ;
+        reply.body = &slices->text;
+        exchange_reply(exchange, &reply);
+        free_slices(slices);
+}

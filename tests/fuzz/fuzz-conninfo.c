@@ -1,0 +1,90 @@
+/*
+ * Conninfos as applications write them, read by us and by libpq itself.
+ *
+ * Beyond "nothing crashes": what both take means the same to both; a refusal is told, once; no complaint holds the word that stands in
+ * every password of the seeds; what became of a text that is taken is complete, or told to be wrong.
+ */
+#include "fuzz.h"
+
+#include "conf/conninfo-draft.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#define SECRET "geheim"
+
+const struct fuzz_text fuzz_seeds[] = {
+        {"postgres://u:" SECRET "@ep-cool-1.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require", 0},
+        {"postgresql+asyncpg://u:" SECRET "%40" SECRET "@h:5432/d?ssl=require&prepared_statement_cache_size=0&server_settings=x", 0},
+        {"postgresql+psycopg2://u:" SECRET "@/d?host=/run/postgresql&port=5433&connect_timeout=3", 0},
+        {"postgresql://u:" SECRET "@[::1]:5432/d?options=-c%20statement_timeout%3D5s&pgbouncer=true", 0},
+        {"host=h port=5432 user='a b' password='" SECRET "\\'" SECRET "' dbname=d", 0},
+        {NULL, 0},
+};
+
+const struct fuzz_text fuzz_pieces[] = {
+        {"%", 0},    {"%00", 0},      {"%zz", 0},        {"@", 0},         {":", 0},         {"/", 0},     {"?", 0},
+        {"&", 0},    {"=", 0},        {"[", 0},          {"]", 0},         {",", 0},         {"'", 0},     {"\\", 0},
+        {" ", 0},    {"\n", 0},       {"+", 0},          {"#", 0},         {"ssl=true", 0},  {"&ssl=", 0}, {"://", 0},
+        {"\xff", 0}, {"sslmode=", 0}, {"&timeout=1", 0}, {"&host=a,b", 0}, {"service=x", 0}, {NULL, 0},
+};
+
+static void check(bool condition, const char *what) {
+        if (condition)
+                return;
+        fprintf(stderr, "%s\n", what);
+        abort();
+}
+
+static void check_complaints(const struct complaints *complaints, int r) {
+        check(r == 0 || r == -EINVAL, "an answer that is none");
+        check((r < 0) == (complaints->n_errors > 0), "a refusal without a complaint, or the other way round");
+        for (size_t i = 0; i < complaints->n; i++)
+                check(!strstr(complaints->items[i].text, SECRET), "a complaint tells a secret");
+}
+
+static void check_as_libpq(const char *text, const struct conninfo_draft *draft) {
+        PQconninfoOption *options = PQconninfoParse(text, NULL);
+
+        for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+                const char *mine = draft->values[keyword_find(o->keyword)];
+
+                check(!o->val == !mine && (!mine || streq(mine, o->val)), "libpq understands something else");
+        }
+        PQconninfoFree(options);
+}
+
+static void read_text(const char *text, bool of_application) {
+        const struct config_environment environment = {.user = (char *)"tester", .home = (char *)"/nonexistent"};
+        struct complaints complaints = {0};
+        const struct complaint_place place = {&complaints, ".env", 1, "DATABASE_URL"};
+        struct conninfo_draft draft = {0};
+        int r;
+
+        r = of_application ? conninfo_draft_parse_of_application(&draft, text, &place) : conninfo_draft_parse(&draft, text, &place);
+        check_complaints(&complaints, r);
+        /* `ssl` has no meaning to libpq beyond "true". */
+        if (r == 0 && !strstr(text, "ssl"))
+                check_as_libpq(text, &draft);
+        if (r == 0) {
+                r = conninfo_draft_complete(&draft, &environment, true, &place);
+                check_complaints(&complaints, r);
+                check(r < 0 || (conninfo_draft_get(&draft, "user") && conninfo_draft_get(&draft, "port")), "it is not complete");
+        }
+        conninfo_draft_deinit(&draft);
+        complaints_deinit(&complaints);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        char *text = malloc(size + 1);
+
+        if (!text)
+                return 0;
+        memcpy(text, data, size);
+        text[size] = '\0';
+        read_text(text, false);
+        read_text(text, true);
+        free(text);
+        return 0;
+}

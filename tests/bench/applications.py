@@ -163,35 +163,49 @@ def measure_applications(folder: Path, say: Say) -> list[tuple[str, ...]]:
 # ---- what one check costs ----
 
 
-def _each(work: Callable[[], object], count: int = CHECKS) -> float:
-    """Seconds, the median of five runs."""
+def _each(work: Callable[[], object], runs: int = 10) -> float:
+    """Seconds, of the quietest run: what else this machine does is none of it."""
     taken = []
-    for _ in range(5):
+    for _ in range(runs):
         begun = time.perf_counter()
-        for _ in range(count // 5):
+        for _ in range(CHECKS // runs):
             work()
-        taken.append((time.perf_counter() - begun) / (count // 5))
-    return statistics.median(taken)
+        taken.append((time.perf_counter() - begun) / (CHECKS // runs))
+    return min(taken)
 
 
-def _checkouts(cluster: Cluster, ping: bool) -> tuple[float, float]:
-    """Seconds to take a connection from the pool and give it back, and the transactions in it."""
+def _ping(cluster: Cluster) -> float:
+    """Seconds of the ping alone."""
     from sqlalchemy import create_engine
 
+    engine = create_engine(f"postgresql+psycopg2://app:secret@{cluster.host}:{cluster.port}/app")
+    with engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        connection.detach()
+        seconds = _each(lambda: engine.dialect.do_ping(driver))
+    engine.dispose()
+    return seconds
+
+
+def _round_trips(cluster: Cluster, ping: bool) -> float:
+    """Transactions, each of which is one here, in taking a connection from the pool and giving it back."""
+    from sqlalchemy import create_engine
+
+    def counted() -> int:
+        until(lambda: not cluster.sql("SELECT 1 FROM pg_stat_activity WHERE datname = 'app'"), 10, "the session ends")
+        return cluster.sql("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'app'")[0][0]
+
     engine = create_engine(f"postgresql+psycopg2://app:secret@{cluster.host}:{cluster.port}/app", pool_pre_ping=ping)
-    engine.connect().close()
-    count = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'app'"
-    settled = "SELECT 1 FROM pg_stat_activity WHERE datname = 'app'"
-    seconds = _each(lambda: engine.connect().close())
+    engine.connect().close()  # the first one asks more
     engine.dispose()
-    until(lambda: not cluster.sql(settled), 10, "the session ends")
-    before = cluster.sql(count)[0][0]
-    engine.connect().close()
-    for _ in range(1000):
-        engine.connect().close()
-    engine.dispose()
-    until(lambda: not cluster.sql(settled), 10, "the session ends")
-    return seconds, (cluster.sql(count)[0][0] - before) // 1000
+    lives = []
+    for times in (1, 1001):
+        before = counted()
+        for _ in range(times):
+            engine.connect().close()
+        engine.dispose()
+        lives.append(counted() - before)
+    return (lives[1] - lives[0]) / 1000
 
 
 def _get(daemon: Daemon) -> tuple[float, float]:
@@ -220,14 +234,16 @@ def _dependency(daemon: Daemon) -> float:
     from pgwaked_client import Awake
 
     async def many() -> float:
-        awake = Awake("main", lambda: None, str(daemon.control_socket))
-        in_use = asynccontextmanager(awake.__call__)
+        in_use = asynccontextmanager(Awake("main", lambda: None, str(daemon.control_socket)).__call__)
+        taken = []
         async with in_use():
-            begun = time.perf_counter()
-            for _ in range(CHECKS):
-                async with in_use():
-                    pass
-            return (time.perf_counter() - begun) / CHECKS
+            for _ in range(10):
+                begun = time.perf_counter()
+                for _ in range(CHECKS // 10):
+                    async with in_use():
+                        pass
+                taken.append((time.perf_counter() - begun) / (CHECKS // 10))
+        return min(taken)
 
     return asyncio.run(many())
 
@@ -241,16 +257,16 @@ def measure_checks(folder: Path, say: Say) -> None:
     try:
         cluster.start()
         cluster.create_app()
-        bare, bare_trips = _checkouts(cluster, ping=False)
-        pinged, pinged_trips = _checkouts(cluster, ping=True)
-        ping, trips = pinged - bare, pinged_trips - bare_trips
+        ping = _ping(cluster)
+        trips = _round_trips(cluster, ping=True) - _round_trips(cluster, ping=False)
         daemon.start().wait_state("main", "awake")
         get, get_bare = _get(daemon)
         own = _dependency(daemon)
     finally:
         daemon.close()
         cluster.close()
-    say("pool_pre_ping, for each connection that is taken from the pool", f"{ping * 1e6:.0f} us, {trips} round trip to the database")
+    say("pool_pre_ping, for each connection that is taken from the pool",
+        f"{ping * 1e6:.0f} us on loopback without TLS, {trips:g} round trip to the database")
     say("GET /readyz/main on the UNIX socket (http.client)", f"{get * 1e6:.0f} us, 0 round trips", f"{ping * 1e6:.0f} us pre-ping",
         f"{get / ping:.2f} x")
     say("the same on a bare socket", f"{get_bare * 1e6:.0f} us, 0 round trips", f"{ping * 1e6:.0f} us pre-ping", f"{get_bare / ping:.2f} x")

@@ -20,7 +20,7 @@ Say = Callable[..., None]
 
 
 @contextlib.contextmanager
-def _neons(folder: Path, count: int, **options: object) -> Iterator[list[Neon]]:
+def neons(folder: Path, count: int, **options: object) -> Iterator[list[Neon]]:
     ca = CA(make_folder(folder, "ca-"))
     opened: list[Neon] = []
     try:
@@ -33,7 +33,7 @@ def _neons(folder: Path, count: int, **options: object) -> Iterator[list[Neon]]:
 
 
 @contextlib.contextmanager
-def _daemon(folder: Path, neon: Neon, **more: object) -> Iterator[Daemon]:
+def daemon_of(folder: Path, neon: Neon, **more: object) -> Iterator[Daemon]:
     database = {"name": "main", "conninfo": neon.conninfo(), "provider": "neon", "suspend_after": f"{SUSPEND}s", "wake_at_start": False,
                 "login_interval": "1h", **more}
     daemon = Daemon(make_folder(folder, "d-"), [database])
@@ -47,8 +47,8 @@ def measure_day(folder: Path, say: Say) -> None:
     """The same bursts three times at once: under leases, without anybody, and beside a naive monitor."""
     bursts = day.plan(DAY, SUSPEND, seed=11)
     worked = sum(burst.length for burst in bursts)
-    with _neons(folder, 3, suspend_after=SUSPEND, wake_delay="lognormal 0.5 1.2", seed=5) as (watched, alone, monitored):
-        with _daemon(folder, watched, door_interval="1s", ping_interval="500ms", linger="200ms") as daemon:
+    with neons(folder, 3, suspend_after=SUSPEND, wake_delay="lognormal 0.5 1.2", seed=5) as (watched, alone, monitored):
+        with daemon_of(folder, watched, door_interval="1s", ping_interval="500ms", linger="200ms") as daemon:
             unwatched = [day.Unwatched(alone, bursts), day.Unwatched(monitored, bursts)]
             monitor = day.NaiveMonitor(monitored, MONITOR_EVERY)
             told, application = day.live(daemon, watched, bursts)
@@ -69,8 +69,8 @@ def measure_day(folder: Path, say: Say) -> None:
 
 def measure_asleep(folder: Path, say: Say) -> None:
     """Ten minutes of sleep by the clock, with the door checks of a default configuration sixty times as often."""
-    with _neons(folder, 1, suspend_after=SUSPEND, wake_delay="fixed 0.5") as (neon,):
-        with _daemon(folder, neon, door_interval="500ms", linger="0s", retry_interval="50ms") as daemon:
+    with neons(folder, 1, suspend_after=SUSPEND, wake_delay="fixed 0.5") as (neon,):
+        with daemon_of(folder, neon, door_interval="500ms", linger="0s", retry_interval="50ms") as daemon:
             assert daemon.get("/wake/main?wait=30s", method="POST", timeout=40).status == 200
             daemon.wait_state("main", "asleep", 60)
             before, begun = neon.status(), time.monotonic()

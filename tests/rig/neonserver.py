@@ -33,7 +33,7 @@ answer goes to stderr) and on a UNIX socket (every line is answered):
 Truth: wake_begin (cause login, command, itself; of a login the application, its session, and accepted_usec, its TCP
 accept on the monotonic clock), started, suspend_begin, suspended, crashed;
 door, login (a right password), refused, session_open (took_usec from the TCP accept to the ReadyForQuery, waited for a wake or not),
-session_idle, session_active, answered (took_usec to the first query's answer), session_close.
+session_idle, session_active, answered (took_usec to the first query's answer), session_close (by whom, and the `queries` asked in it).
 The seconds awake run from `started` (PostgreSQL says that it accepts connections) to `suspend_begin` or `crashed`.
 """
 

@@ -13,14 +13,15 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Relay:
     """Passes bytes between a client and a server until either ends, and then ends the other the same way. Nothing passes while
     `flowing` is cleared. `changed(active)` is called when the session becomes active or idle. `ending` tells who ended it
-    (client, server), the SQLSTATE of a fatal error, and whether the client said goodbye.
+    (client, server), the SQLSTATE of a fatal error, whether the client said goodbye, and how often it asked something and waited for
+    the answer (`queries`).
 
     With `greeted` the login's ReadyForQuery has been passed already: the session begins idle.
     With `muted` a fatal error of the server never reaches the client: it sees the bare end of the stream."""
 
     def __init__(self, client: Stream, server: Stream, flowing: asyncio.Event, changed: Callable[[bool], None], greeted: bool = False,
                  muted: bool = False):
-        self.ending: dict[str, object] = {"by": "server", "sqlstate": None, "terminated": False}
+        self.ending: dict[str, object] = {"by": "server", "sqlstate": None, "terminated": False, "queries": 0}
         self._client_reader, self._client_writer = client
         self._server_reader, self._server_writer = server
         self._flowing = flowing
@@ -66,6 +67,8 @@ class Relay:
             for kind, _ in scanner.feed(data):
                 if kind == b"X":
                     self.ending.update(by="client", terminated=True)
+                elif kind in (b"Q", b"S"):
+                    self.ending["queries"] += 1
                 self._activity.client_said(kind)
 
     def _scan_server(self):

@@ -57,15 +57,17 @@ def bump(changelog: Path) -> str:
 def packages() -> Packages:
     folder = make_folder(prefix="pgdeb-")
     source = folder / "source"
-    run("make", "-C", built("pgwaked").parent, "distdir", f"distdir={source}")
-    # What is built in that is essential to Debian's build machines (a C++ compiler) is not to us.
-    run("dpkg-checkbuilddeps", "-I", cwd=source)
-    run("dpkg-buildpackage", "-us", "-uc", "-d", cwd=source)
-    first, changes = next(folder.glob("*.deb")), next(folder.glob("*.changes"))
-    version = bump(source / "debian/changelog")
-    run("dpkg-buildpackage", "-us", "-uc", "-d", "-b", "--no-pre-clean", cwd=source)
-    yield Packages(first, next(folder.glob(f"*_{version}_*.deb")), changes)
-    remove_folder(folder)
+    try:
+        run("make", "-C", built("pgwaked").parent, "distdir", f"distdir={source}")
+        # All that debian/control asks for is here. Not asked for: the C++ compiler that every machine of Debian's that builds has.
+        run("dpkg-checkbuilddeps", "-I", cwd=source)
+        run("dpkg-buildpackage", "-us", "-uc", "-d", cwd=source)
+        first, changes = next(folder.glob("*.deb")), next(folder.glob("*.changes"))
+        version = bump(source / "debian/changelog")
+        run("dpkg-buildpackage", "-us", "-uc", "-d", "-b", "--no-pre-clean", cwd=source)
+        yield Packages(first, next(folder.glob(f"*_{version}_*.deb")), changes)
+    finally:
+        remove_folder(folder)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,8 @@ def states(machine: Machine) -> dict[str, tuple[str, str]]:
 
 
 def test_lintian_finds_no_error(packages):
-    print(run("lintian", "--fail-on", "error", "--display-info", packages.changes))
+    said = run("lintian", "--fail-on", "error", "--display-info", packages.changes)
+    print("\n".join(line for line in said.splitlines() if re.match("[WI]: ", line)))
 
 
 def test_its_version_is_the_programs(packages):

@@ -55,15 +55,21 @@ with Here({{"{HOST}": ["127.0.0.1"]}}):
 """
 
 
-def move_in(machine: Machine, folder: Path, template: Template, ca: CA) -> None:
-    """Puts them all into a machine that is not booted: pg.service, neon.service, names.service, none of them enabled. User app, password
-    secret, database app everywhere; alice is nobody in particular, and bob may order pgwaked."""
+def move_in_postgres(machine: Machine, folder: Path, template: Template) -> None:
+    """Puts pg.service alone into a machine that is not booted: user app, password secret, database app."""
     cluster = Cluster(folder, template, "resident")
     cluster.start()
     cluster.create_app()
     cluster.stop()
     cluster.close()
     machine.outside("cp", "-a", cluster.data, machine.place / "srv/pg")
+    machine.write("/etc/systemd/system/pg.service", _POSTGRES)
+
+
+def move_in(machine: Machine, folder: Path, template: Template, ca: CA) -> None:
+    """Puts them all into a machine that is not booted: pg.service, neon.service, names.service, none of them enabled. User app, password
+    secret, database app everywhere; alice is nobody in particular, and bob may order pgwaked."""
+    move_in_postgres(machine, folder, template)
     machine.outside("mkdir", "-m", "0711", machine.place / "srv/template")
     machine.outside("cp", "-a", template.data, machine.place / "srv/template/template")
     certificate = issue(ca, DOMAIN)
@@ -73,7 +79,7 @@ def move_in(machine: Machine, folder: Path, template: Template, ca: CA) -> None:
     (machine.root / "etc/resolv.conf").unlink(missing_ok=True)
     machine.write("/etc/resolv.conf", "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n")
     machine.write("/srv/names.py", _NAMES_PROGRAM)
-    for name, text in (("pg", _POSTGRES), ("neon", _NEON), ("names", _NAMES)):
+    for name, text in (("neon", _NEON), ("names", _NAMES)):
         machine.write(f"/etc/systemd/system/{name}.service", text)
     machine.write("/etc/sysusers.d/residents.conf", "u alice - alice\nu bob - bob\nm bob pgwake\n")
     machine.outside("systemd-sysusers", f"--root={machine.place}", "residents.conf")

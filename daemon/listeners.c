@@ -108,7 +108,7 @@ static gid_t control_group(void) {
         return gid;
 }
 
-static int add_unix(const struct listeners *listeners, const char *path, mode_t mode, gid_t group, enum access access) {
+static int add_own_unix(const struct listeners *listeners, const char *path, mode_t mode, gid_t group, enum access access) {
         const struct config *config = listeners->config;
         int r;
 
@@ -120,7 +120,7 @@ static int add_unix(const struct listeners *listeners, const char *path, mode_t 
         return 0;
 }
 
-static int add_tcp(const struct listeners *listeners) {
+static int add_own_tcp(const struct listeners *listeners) {
         const struct config *config = listeners->config;
         int r;
 
@@ -142,10 +142,10 @@ static int add_own(const struct listeners *listeners) {
         int r = 0;
 
         if (!listeners->has_status)
-                r = add_unix(listeners, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+                r = add_own_unix(listeners, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
         if (r >= 0 && !listeners->has_control)
-                r = add_unix(listeners, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
-        return r < 0 ? r : add_tcp(listeners);
+                r = add_own_unix(listeners, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
+        return r < 0 ? r : add_own_tcp(listeners);
 }
 
 int listeners_open(struct server *server, const struct config *config) {

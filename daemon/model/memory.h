@@ -34,6 +34,7 @@ struct memory {
         uint64_t since_real_usec;
         uint64_t generation;
         uint64_t server_started_real_usec; /* 0: not known */
+        uint64_t paused_until_real_usec;   /* 0: not paused */
 
         uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
         uint64_t failures_by_reason[_REASON_MAX];

@@ -3,7 +3,7 @@
 #include "base/error.h"
 
 static bool is_to_be_awake(const struct target *target) {
-        if (target->budget_spent)
+        if (target->budget_spent || target->paused_until_boot_usec)
                 return false;
         switch (target->policy) {
         case POLICY_IS_KEEP_AWAKE:

@@ -292,7 +292,7 @@ static int compose_report(struct composing *composing) {
         return r;
 }
 
-/* Of a database that was never heard of the row is 0. */
+/* Of a database that was never heard of the row is 0; 1 when that is not configured either. */
 static int find_database(struct composing *composing) {
         struct sqlite_statement *statement;
         int r;
@@ -307,7 +307,7 @@ static int find_database(struct composing *composing) {
                 composing->saved_real_usec = sqlite_number(statement, 1);
         }
         (void)sqlite_finalize(statement);
-        return r == 0 && !composing->ask->watched ? -ENOENT : MIN(r, 0);
+        return r < 0 ? r : composing->database == 0 && !composing->ask->watched;
 }
 
 int compose_answer(struct sqlite *sqlite, const struct ask *ask, struct buffer *buffer) {
@@ -318,8 +318,8 @@ int compose_answer(struct sqlite *sqlite, const struct ask *ask, struct buffer *
         r = sqlite_run(sqlite, "BEGIN");
         if (r >= 0)
                 r = find_database(&composing);
-        if (r >= 0)
+        if (r == 0)
                 r = ask->kind == ASK_REPORT ? compose_report(&composing) : compose_rows(&composing);
         (void)sqlite_run(sqlite, "COMMIT");
-        return r < 0 ? r : buffer_finish(buffer);
+        return r != 0 ? r : buffer_finish(buffer);
 }

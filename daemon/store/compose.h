@@ -4,5 +4,5 @@
 #include "store/ask.h"
 #include "store/sqlite.h"
 
-/* Into BUFFER. 0; -ENOENT: nothing was ever known of that database; -EINTR; or another negative errno. */
+/* Into BUFFER. 0; 1: nothing was ever known of that database; -EINTR; or another negative errno. */
 int compose_answer(struct sqlite *sqlite, const struct ask *ask, struct buffer *buffer);

@@ -17,6 +17,9 @@
 #define WAL_SHARE 8
 #define WAL_PAGES_MIN UINT64_C(16)
 #define WAL_PAGES_MAX UINT64_C(1000)
+/* The log's own (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
+#define WAL_HEADER_BYTES 32
+#define WAL_FRAME_HEADER_BYTES 24
 /* What one snapshot changes in the worst case: its rows stand in a few pages each of five tables. */
 #define PAGES_PER_SNAPSHOT 5
 /* In one transaction: more would only keep the disk busy in one piece. */
@@ -95,7 +98,7 @@ static int check(struct sqlite *sqlite) {
 }
 
 int history_limit(struct history *history, uint64_t max_bytes) {
-        uint64_t page_bytes = 0, wal_pages;
+        uint64_t page_bytes = 0, wal_pages, wal_bytes;
         char sql[160];
         int r;
 
@@ -104,9 +107,10 @@ int history_limit(struct history *history, uint64_t max_bytes) {
                 return r;
         wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
         /* A transaction begins while the log is not yet full, and may then be as long as that again. */
+        wal_bytes = WAL_HEADER_BYTES + 2 * wal_pages * (page_bytes + WAL_FRAME_HEADER_BYTES);
         (void)snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint = %llu; PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
                        (unsigned long long)wal_pages, (unsigned long long)(wal_pages * page_bytes),
-                       (unsigned long long)(max_bytes / page_bytes - 2 * wal_pages));
+                       (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
         history->wal_pages = wal_pages;
         history->no_room_boot_usec = 0;
         return sqlite_run(history->sqlite, sql);
@@ -255,6 +259,11 @@ static int count_free_pages(struct history *history, uint64_t *ret_pages) {
         return r;
 }
 
+/* A row may have a page for itself, and each of four tables gives so many: no more than the log is long. */
+static uint64_t rows_of_slice(const struct history *history) {
+        return MAX(history->wal_pages / 4, UINT64_C(1));
+}
+
 /* Everything that ended before BEFORE. RET_DROPPED: how much that was. */
 static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dropped) {
         struct prune prune = {0};
@@ -263,7 +272,7 @@ static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dro
 
         *ret_dropped = 0;
         while (r > 0) {
-                r = prune_slice(history->sqlite, &prune, before, &dropped);
+                r = prune_slice(history->sqlite, &prune, before, rows_of_slice(history), &dropped);
                 if (r >= 0)
                         *ret_dropped += dropped;
         }
@@ -314,11 +323,17 @@ int history_write(struct history *history, struct shelf *shelf, uint64_t began_r
         return HISTORY_GOOD;
 }
 
+bool history_log_is_full(struct history *history) {
+        uint64_t pages = 0;
+
+        return sqlite_checkpoint(history->sqlite, &pages) >= 0 && pages >= history->wal_pages;
+}
+
 int history_prune(struct history *history, uint64_t before_real_usec) {
         uint64_t dropped;
         int r;
 
-        r = prune_slice(history->sqlite, &history->prune, before_real_usec, &dropped);
+        r = prune_slice(history->sqlite, &history->prune, before_real_usec, rows_of_slice(history), &dropped);
         return r > 0 ? HISTORY_NEW : damaged_or(r);
 }
 

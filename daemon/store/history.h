@@ -41,6 +41,8 @@ int history_read_only(const char *path, struct snapshot **ret_snapshots);
  * HISTORY_DAMAGED or an errno: -ENOSPC the disk is full, or there is nothing that could make room.
  */
 int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec);
+/* Whether the log beside the file must begin anew before more is written: it does so by itself, unless somebody reads. */
+bool history_log_is_full(struct history *history);
 /* Drops a slice of what is older than BEFORE. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
 int history_prune(struct history *history, uint64_t before_real_usec);
 /* Whether all of it is whole: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */

@@ -3,16 +3,15 @@
 #include "base/error.h"
 #include "base/macro.h"
 
-/* Rows of one table and database at a time, and databases at a time. */
-#define ROWS_MAX UINT64_C(500)
+/* Databases at a time. */
 #define DATABASES_MAX 100
 
 /*
- * The time of the last row that goes now: at most ROWS_MAX of them. An outage that goes on has no end, and one state is kept. ?1 is the
+ * The time of the last row that goes now: at most ?3 of them. An outage that goes on has no end, and one state is kept. ?1 is the
  * database, ?2 the time.
  */
 #define LAST_OF(column, table, condition) \
-        "(SELECT max(t) FROM (SELECT " column " AS t FROM " table " WHERE database = ?1 AND " condition " ORDER BY " column " LIMIT 500))"
+        "(SELECT max(t) FROM (SELECT " column " AS t FROM " table " WHERE database = ?1 AND " condition " ORDER BY " column " LIMIT ?3))"
 
 static const char *const statements[] = {
         "DELETE FROM state WHERE database = ?1 AND at <= "
@@ -24,6 +23,7 @@ static const char *const statements[] = {
 
 struct pruning {
         struct sqlite *sqlite;
+        uint64_t rows_max; /* of one table and database at a time */
         struct sqlite_statement *next, *drops[ARRAY_LENGTH(statements)];
 };
 
@@ -47,11 +47,12 @@ static int drop_rows(const struct pruning *pruning, uint64_t database, uint64_t 
         for (size_t i = 0; i < ARRAY_LENGTH(statements) && r >= 0; i++) {
                 sqlite_bind_number(pruning->drops[i], 1, database);
                 sqlite_bind_number(pruning->drops[i], 2, before);
+                sqlite_bind_number(pruning->drops[i], 3, pruning->rows_max);
                 r = sqlite_step(pruning->drops[i]);
                 if (r < 0)
                         return r;
                 *dropped += sqlite_changed(pruning->sqlite);
-                more = more || sqlite_changed(pruning->sqlite) >= ROWS_MAX;
+                more = more || sqlite_changed(pruning->sqlite) >= pruning->rows_max;
         }
         return more;
 }
@@ -61,7 +62,7 @@ static int drop_slice(const struct pruning *pruning, struct prune *prune, uint64
         struct prune at = *prune;
         int r;
 
-        for (unsigned n = 0; n < DATABASES_MAX && *dropped < ROWS_MAX; n++) {
+        for (unsigned n = 0; n < DATABASES_MAX && *dropped < pruning->rows_max; n++) {
                 r = next_database(pruning, &at);
                 if (r < 0)
                         return r;
@@ -104,8 +105,8 @@ static int prepare(struct sqlite *sqlite, struct pruning *pruning) {
         return r;
 }
 
-int prune_slice(struct sqlite *sqlite, struct prune *prune, uint64_t before_real_usec, uint64_t *ret_dropped) {
-        struct pruning pruning = {0};
+int prune_slice(struct sqlite *sqlite, struct prune *prune, uint64_t before_real_usec, uint64_t rows_max, uint64_t *ret_dropped) {
+        struct pruning pruning = {.rows_max = rows_max};
         struct prune at = *prune;
         uint64_t dropped = 0;
         int r, more = 0;

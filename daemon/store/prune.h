@@ -11,7 +11,7 @@ struct prune {
         uint64_t last; /* the row of the database that is being looked at */
 };
 
-/* Drops some of what ended before BEFORE. 1: there is more to look at; 0: it is done, and PRUNE is at the beginning again. */
-int prune_slice(struct sqlite *sqlite, struct prune *prune, uint64_t before_real_usec, uint64_t *ret_dropped);
+/* Drops some of what ended before BEFORE, some four times ROWS_MAX rows at most. 1: there is more to look at; 0: it is done, and PRUNE is at the beginning again. */
+int prune_slice(struct sqlite *sqlite, struct prune *prune, uint64_t before_real_usec, uint64_t rows_max, uint64_t *ret_dropped);
 /* The begin of what is kept. -ENODATA: nothing is. */
 int prune_oldest(struct sqlite *sqlite, uint64_t *ret_real_usec);

@@ -28,8 +28,7 @@ struct question {
 
 struct reader {
         char *path;
-        void (*damaged)(void *userdata);
-        void *userdata;
+        struct reader_hooks hooks;
         struct queue *answers; /* of questions */
         size_t n;              /* questions that nobody was told about yet: the main thread's count */
         bool started;
@@ -39,6 +38,7 @@ struct reader {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         struct question *first, *last;
+        bool ended;
         atomic_bool ending;
 };
 
@@ -49,11 +49,11 @@ static bool is_in_vain(void *userdata) {
                clock_boot_usec() >= question->deadline_boot_usec;
 }
 
-static int read_answer(struct question *question) {
+static int read_in_mode(struct question *question, enum sqlite_mode mode) {
         struct sqlite *sqlite = NULL;
         int r;
 
-        r = sqlite_open(question->reader->path, SQLITE_READER, &sqlite);
+        r = sqlite_open(question->reader->path, mode, &sqlite);
         if (r < 0)
                 return r;
         sqlite_interrupt_when(sqlite, is_in_vain, question);
@@ -64,11 +64,21 @@ static int read_answer(struct question *question) {
         return r;
 }
 
+static int read_answer(struct question *question) {
+        int r;
+
+        r = read_in_mode(question, SQLITE_READER);
+        /* In a folder that is read-only nobody writes, and what is kept beside the file cannot be made. */
+        if (r == -ENOENT || r == -EACCES || r == -EROFS)
+                r = read_in_mode(question, SQLITE_IMMUTABLE);
+        return r;
+}
+
 static enum ask_result result_of(int r) {
         switch (r) {
         case 0:
                 return ASK_ANSWERED;
-        case -ENOENT:
+        case 1:
                 return ASK_UNKNOWN;
         case -EINTR:
                 return ASK_LATE;
@@ -78,14 +88,20 @@ static enum ask_result result_of(int r) {
 }
 
 static void answer(struct question *question) {
-        int r = is_in_vain(question) ? -EINTR : read_answer(question);
+        const struct reader_hooks *hooks = &question->reader->hooks;
+        int r = -EINTR;
 
+        if (!is_in_vain(question)) {
+                hooks->reading(hooks->userdata, true);
+                r = read_answer(question);
+                hooks->reading(hooks->userdata, false);
+        }
         question->answer.result = result_of(r);
         question->answer.error = r;
         if (question->answer.result != ASK_ANSWERED)
                 buffer_deinit(&question->answer.content);
         if (r == -EUCLEAN)
-                question->reader->damaged(question->reader->userdata);
+                hooks->damaged(hooks->userdata);
 }
 
 static void question_free(struct question *question) {
@@ -118,19 +134,31 @@ static void *work(void *userdata) {
                 if (queue_push(reader->answers, &question) < 0)
                         question_free(question);
         }
+        (void)pthread_mutex_lock(&reader->lock);
+        reader->ended = true;
+        (void)pthread_cond_broadcast(&reader->changed);
+        (void)pthread_mutex_unlock(&reader->lock);
         return NULL;
 }
 
-int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata, struct reader **ret_reader) {
+static void make_lock(struct reader *reader) {
+        pthread_condattr_t attributes;
+
+        (void)pthread_mutex_init(&reader->lock, NULL);
+        (void)pthread_condattr_init(&attributes);
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&reader->changed, &attributes);
+        (void)pthread_condattr_destroy(&attributes);
+}
+
+int reader_new(const char *path, const struct reader_hooks *hooks, struct reader **ret_reader) {
         struct reader *reader = calloc(1, sizeof(*reader));
         int r;
 
         if (!reader)
                 return -ENOMEM;
-        reader->damaged = damaged;
-        reader->userdata = userdata;
-        (void)pthread_mutex_init(&reader->lock, NULL);
-        (void)pthread_cond_init(&reader->changed, NULL);
+        reader->hooks = *hooks;
+        make_lock(reader);
         reader->path = strdup(path);
         r = reader->path ? queue_new(sizeof(struct question *), &reader->answers) : -ENOMEM;
         if (r < 0) {
@@ -144,15 +172,23 @@ int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata
 static bool end_thread(struct reader *reader, uint64_t timeout_usec) {
         uint64_t at = usec_add(clock_monotonic_usec(), timeout_usec);
         struct timespec deadline = {.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
+        bool ended;
+        int error = 0;
 
         (void)pthread_mutex_lock(&reader->lock);
         atomic_store(&reader->ending, true);
-        (void)pthread_cond_signal(&reader->changed);
+        (void)pthread_cond_broadcast(&reader->changed);
+        while (reader->started && !reader->ended && error == 0)
+                error = pthread_cond_timedwait(&reader->changed, &reader->lock, &deadline);
+        ended = reader->ended;
         (void)pthread_mutex_unlock(&reader->lock);
-        if (!reader->started || pthread_clockjoin_np(reader->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
+        if (!reader->started)
                 return true;
-        (void)pthread_detach(reader->thread);
-        return false;
+        if (ended)
+                (void)pthread_join(reader->thread, NULL);
+        else
+                (void)pthread_detach(reader->thread);
+        return ended;
 }
 
 bool reader_free(struct reader *reader, uint64_t timeout_usec) {

@@ -103,7 +103,8 @@ static int to_version_2(struct sqlite *sqlite) {
                           " awake_ours_usec INTEGER NOT NULL,"
                           " counts TEXT NOT NULL,"
                           " PRIMARY KEY (database, hour)"
-                          ") STRICT, WITHOUT ROWID;");
+                          ") STRICT, WITHOUT ROWID;"
+                          "ALTER TABLE database ADD COLUMN paused_until INTEGER;"); /* NULL: not paused */
 }
 
 /* steps[N] makes version N + 1 of version N. */

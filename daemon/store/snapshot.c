@@ -83,6 +83,7 @@ struct snapshot *snapshot_new(const char *name, const struct memory *memory, con
                 .generation = memory->generation,
                 .server_started_real_usec = memory->server_started_real_usec,
                 .last_success_real_usec = memory->last_success_real_usec,
+                .paused_until_real_usec = memory->paused_until_real_usec,
                 .last_wake = memory->last_wake,
                 .latency_count = memory->wake_latency.count,
                 .latency_sum_usec = memory->wake_latency.sum_usec,
@@ -114,6 +115,7 @@ void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory)
                 .generation = snapshot->generation,
                 .server_started_real_usec = snapshot->server_started_real_usec,
                 .last_success_real_usec = snapshot->last_success_real_usec,
+                .paused_until_real_usec = snapshot->paused_until_real_usec,
                 .last_wake = snapshot->last_wake,
                 .wake_latency = {
                         .count = snapshot->latency_count,

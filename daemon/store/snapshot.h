@@ -22,6 +22,7 @@ struct snapshot {
         uint64_t generation;
         uint64_t server_started_real_usec;
         uint64_t last_success_real_usec;
+        uint64_t paused_until_real_usec;
         struct wake_record last_wake;
         uint64_t latency_count, latency_sum_usec, latency_max_usec;
         struct account account;

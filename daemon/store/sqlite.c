@@ -127,6 +127,16 @@ int sqlite_run(struct sqlite *sqlite, const char *sql) {
         return answer_of(sqlite->handle, sqlite3_exec(sqlite->handle, sql, NULL, NULL, NULL));
 }
 
+int sqlite_checkpoint(struct sqlite *sqlite, uint64_t *ret_pages) {
+        int pages = 0, code;
+
+        code = sqlite3_wal_checkpoint_v2(sqlite->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
+        if (code != SQLITE_OK)
+                return answer_of(sqlite->handle, code);
+        *ret_pages = (uint64_t)MAX(pages, 0);
+        return 0;
+}
+
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number) {
         struct sqlite_statement *statement;
         int r;

@@ -26,6 +26,8 @@
 /* How often what is old is dropped, and how long between two slices of it those who write have for themselves. */
 #define PRUNE_EVERY_USEC USEC_PER_HOUR
 #define PRUNE_PAUSE_USEC (20 * USEC_PER_MSEC)
+#define GIVE_WAY_MSEC 10
+#define GIVE_WAY_MAX 50
 
 /* More than one snapshot of each of the most databases that there can be. */
 #define BEHIND 16384
@@ -43,6 +45,7 @@ struct writer {
         char *path;
         _Atomic uint64_t max_bytes;
         _Atomic uint64_t keep_usec;
+        atomic_bool read_by_others, waits_for_readers;
         uint64_t began_real_usec;
         uint64_t put; /* the main thread's count of messages */
 
@@ -194,6 +197,18 @@ static void follow_limit(struct writer *writer) {
                 writer->limit_in_force = max_bytes;
 }
 
+/* Who reads does so for some seconds at most; else what is beside the file would grow for as long. */
+static void wait_for_readers(struct writer *writer) {
+        while (atomic_load(&writer->read_by_others) && history_log_is_full(writer->history)) {
+                atomic_store(&writer->waits_for_readers, true);
+                (void)poll(NULL, 0, GIVE_WAY_MSEC);
+        }
+}
+
+static void let_readers_go_on(struct writer *writer) {
+        atomic_store(&writer->waits_for_readers, false);
+}
+
 static int write_all(struct writer *writer) {
         int r = HISTORY_GOOD;
 
@@ -202,8 +217,11 @@ static int write_all(struct writer *writer) {
         if (!writer->history)
                 r = take_file(writer);
         follow_limit(writer);
-        while (r == HISTORY_GOOD && shelf_waits(&writer->shelf))
+        while (r == HISTORY_GOOD && shelf_waits(&writer->shelf)) {
+                wait_for_readers(writer);
                 r = history_write(writer->history, &writer->shelf, writer->began_real_usec);
+                let_readers_go_on(writer);
+        }
         return r;
 }
 
@@ -527,6 +545,13 @@ int writer_tell(struct writer *writer, struct happening *happening) {
 void writer_doubt(struct writer *writer) {
         /* Not counted: that is the main thread's. */
         (void)queue_push(writer->queue, &(struct message){.doubt = true});
+}
+
+void writer_give_way(struct writer *writer, bool begins) {
+        /* Who answers question after question lets the writer come between. */
+        for (unsigned i = 0; begins && i < GIVE_WAY_MAX && atomic_load(&writer->waits_for_readers); i++)
+                (void)poll(NULL, 0, GIVE_WAY_MSEC);
+        atomic_store(&writer->read_by_others, begins);
 }
 
 void writer_limit(struct writer *writer, const struct store_bounds *bounds) {

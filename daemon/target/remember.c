@@ -13,6 +13,7 @@ void target_remember(const struct target *t, struct instant now, struct memory *
                 .generation = t->generation,
                 .server_started_real_usec = t->server_started_real_usec,
                 .last_success_real_usec = t->last_success_real_usec,
+                .paused_until_real_usec = t->paused_until_boot_usec ? t->paused_until_real_usec : 0,
                 .last_wake = t->last_wake,
                 .account = target_account(t, now),
         };
@@ -40,6 +41,11 @@ static void restore_wakes(struct target *t, const struct memory *memory) {
 void target_restore(struct target *t, const struct memory *memory, enum reason reason, struct instant now) {
         account_restore(t, &memory->account, memory->saved_real_usec, now);
         t->reason = t->budget_spent ? REASON_BUDGET_SPENT : reason;
+        if (memory->paused_until_real_usec > now.real_usec) {
+                t->paused_until_real_usec = memory->paused_until_real_usec;
+                t->paused_until_boot_usec = usec_add(now.boot_usec, memory->paused_until_real_usec - now.real_usec);
+                t->reason = REASON_PAUSED;
+        }
         t->generation = memory->generation;
         t->server_started_real_usec = t->woken_server_real_usec = memory->server_started_real_usec;
         t->last_success_real_usec = memory->last_success_real_usec;

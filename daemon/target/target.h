@@ -120,7 +120,10 @@ struct target *target_free(struct target *target);
 /* After a reload that did not change this database: only the pointer. */
 void target_reconfigure(struct target *target, const struct database_config *config);
 
-/* Counters and accounts go on from MEMORY; the verdict is unknown all the same, for REASON. Of a target that nothing happened to yet. */
+/*
+ * Counters, accounts and a pause go on from MEMORY; the verdict is unknown all the same, for REASON where nothing else says why. Of a
+ * target that nothing happened to yet.
+ */
 void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
 void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
 

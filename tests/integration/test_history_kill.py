@@ -93,7 +93,7 @@ def test_fifty_kills_under_load_lose_nothing_that_is_older_than_a_second(make_da
         for kill in range(KILLS):
             daemon.start()
             with Pauses(daemon, ["awake0", "gone0", "awake1"]):
-                time.sleep(chance.uniform(1.15, 1.3) if kill % LONG_EVERY == 0 else chance.uniform(0.02, 0.5))
+                time.sleep(patient(FLUSHED) + chance.uniform(0.15, 0.3) if kill % LONG_EVERY == 0 else chance.uniform(0.02, 0.5))
                 with closing(sqlite3.connect(f"file:{daemon.history_path}?mode=ro", uri=True, timeout=10)) as reader:
                     acknowledged = in_file(reader)
                 edges, asked = told(daemon), time.time()

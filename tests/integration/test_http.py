@@ -247,7 +247,8 @@ def test_status_has_exactly_the_promised_keys(make_daemon, cluster):
         "unknown", "not_checked", None, None, None, None)
     assert quiet["session"] == {"held": False, "since": None} and quiet["wakes"]["count"] == 0
     whole = daemon.get("/status", "status").json
-    assert whole.keys() == {"version", "now", "ready", "databases"}
+    assert whole.keys() == {"version", "now", "ready", "history", "databases"}
+    assert whole["history"] == {"health": "ok", "message": None}
     assert [each["name"] for each in whole["databases"]] == ["main", "quiet"] and all(each.keys() == STATUS_KEYS for each in whole["databases"])
 
 

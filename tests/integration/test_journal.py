@@ -174,6 +174,8 @@ def test_journal_logfmt_and_json_carry_the_same(make_daemon, make_fake, journal)
         entries = [dict(each) for each in journal.entries] if log_format == "journal" else from_log(daemon)
         for each in entries:
             each.pop("SYSLOG_IDENTIFIER", None)
+            # What collectors of JSON look for is said in their word too.
+            assert (each.pop("severity", None) is not None) == (log_format == "json")
         expect_one_entry_per_edge(entries, events)
         pictures[log_format] = [(sorted(each), re.sub(r"[\d.]+ (us|ms|s)\b", "T", each["MESSAGE"]), each["PRIORITY"], each["MESSAGE_ID"],
                                  each.get("PGWAKE_REASON"), each.get("PGWAKE_DETAIL")) for each in entries]

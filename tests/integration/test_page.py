@@ -20,7 +20,7 @@ ROW = [("a", "5000000000"), ("b", "1760000000000000"), ("c", "f"), ("d", "150018
 QUIET = {"policy": "observe", "door_interval": "0s"}  # never asks anything by itself
 SLEEPY = {"provider": "neon", "suspend_after": "0.5s", "door_interval": "300ms", "linger": "0s", "slow": "200ms"}
 MANY = 500
-FILTER_MS = 300  # for one key in the search field, with 500 databases; some 100 on two slow cores
+FILTER_MS = 50  # for one key in the search field, with 500 databases
 EVIL = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'`${1}"
 
 
@@ -458,6 +458,27 @@ def test_with_a_history_it_shows_the_day_the_wakes_and_the_failures(browser, mak
         browser.click("#detail summary")
         assert "tcp.timeout" in browser.text("#detail .scroller")
         assert_console_is_clean(browser)
+
+
+@needs_browser
+def test_with_the_daemons_own_history_it_shows_what_really_happened(browser, make_daemon, make_nap, port):
+    nap = make_nap(suspend_after=0.5, wake_delay=0.3)
+    daemon = make_daemon([quick("main", nap.conninfo(), **{**SLEEPY, "slow": "100ms"})], settings=listen(port)).start()
+    daemon.wait_state("main", "asleep", 20)
+    for count in (2, 3):
+        assert daemon.get("/wake/main?wait=20s", method="POST", timeout=30).status == 200
+        daemon.wait_state("main", "asleep", 20)
+        until(lambda: daemon.get("/history/main?kind=report").json["report"]["wakes"]["count"] == count, 10, f"{count} wakes are kept")
+    nap.command("refuse on")
+    daemon.wait_state("main", "down", 20)
+    until(lambda: len(daemon.get("/history/main?kind=outages").json["rows"]) == 1, 10, "the outage is kept")
+    until(lambda: daemon.get("/history/main?kind=report").json["report"]["failures"].get("tcp.refused", 0) >= 3, 10, "and its failures")
+    browser.open(url(port, "main"))
+    browser.wait_text("#detail", "3 wakes in the last 7 days: half within")
+    browser.wait_text("#detail .legend", "Down")
+    assert "Asleep" in browser.text("#detail .legend") and browser.count(".chart .dot") == 3
+    assert "tcp.refused" in browser.text("#detail .bars")
+    assert_console_is_clean(browser)
 
 
 @needs_browser

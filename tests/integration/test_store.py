@@ -5,11 +5,13 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 
 import pytest
 
 from rig import configuration
 from rig.edges import quick
+from rig.network import needs_namespaces
 from rig.patience import patient, until
 from rig.ports import Port
 
@@ -39,7 +41,7 @@ def wait_for(daemon, name, look, timeout=20):
 
 def rows(daemon, sql):
     """What the file says, to somebody who reads it meanwhile."""
-    with sqlite3.connect(f"file:{daemon.history_path}?mode=ro", uri=True, timeout=10) as connection:
+    with closing(sqlite3.connect(f"file:{daemon.history_path}?mode=ro", uri=True, timeout=10)) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -175,6 +177,9 @@ BAD = {"newer": lambda path: sqlite3.connect(path).executescript("PRAGMA applica
        "a folder": lambda path: path.mkdir()}
 
 
+HEALTH = {"newer": "newer", "foreign": "foreign", "no folder": "unreachable", "a folder": "failed"}
+
+
 @pytest.mark.parametrize("what", BAD)
 def test_without_a_file_that_can_be_used_it_says_so_once_and_watches(make_daemon, cluster, what):
     daemon = make_daemon([quick("main", cluster.conninfo())])
@@ -193,6 +198,10 @@ def test_without_a_file_that_can_be_used_it_says_so_once_and_watches(make_daemon
     assert daemon.status("main")["state"] == "awake"
     said = [entry for entry in daemon.log_entries() if OFF in entry["message"]]
     assert len(said) == 1 and str(path) in said[0]["message"], daemon.output()
+    health = daemon.get("/status").json["history"]
+    assert health["health"] == HEALTH[what] and str(path) in health["message"]
+    answer = daemon.get("/history/main?kind=states")
+    assert answer.status == 503 and answer.json["error"] == "history_off" and answer.json["message"] == health["message"]
     assert daemon.stop()[0] == 0
     assert before is None or path.read_bytes() == before
 
@@ -208,6 +217,178 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(make_daemon, cluster):
     assert aside.read_bytes() == b"no database" * 100
     said = [entry for entry in daemon.log_entries() if ASIDE in entry["message"]]
     assert len(said) == 1 and str(aside) in said[0]["message"]
+
+
+def settled(daemon):
+    """A database that is awake, and a state of it in the file."""
+    daemon.wait_state("main", "awake")
+    wait_rows(daemon, "SELECT state FROM state", lambda found: ("awake",) in found, "it is in the file")
+
+
+def page_of(path, table):
+    """Where the pages of a table are, and how long one is."""
+    with closing(sqlite3.connect(path)) as connection:
+        size, = connection.execute("PRAGMA page_size").fetchone()
+        return [(page - 1) * size for page, in connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,))], size
+
+
+@pytest.mark.parametrize("table", ["state", "hour", "outage", "wake", "run"])
+def test_damage_in_what_happened_is_found_when_it_is_met_and_set_aside(make_daemon, cluster, table):
+    databases = [quick("main", cluster.conninfo())]
+    daemon = make_daemon(databases).start()
+    settled(daemon)
+    assert daemon.stop()[0] == 0
+    pages, size = page_of(daemon.history_path, table)
+    with open(daemon.history_path, "r+b") as file:
+        for page in pages:
+            file.seek(page)
+            file.write(b"\xa5" * size)
+    daemon.start()
+    daemon.wait_state("main", "awake")
+
+    def aside():
+        # Some of it is written by itself, the rest is met by who reads.
+        daemon.get("/history/main?kind=report")
+        return list(daemon.folder.glob("history.db.corrupt-*"))
+
+    until(aside, 20, "the damaged file is set aside")
+    wait_for_health(daemon, "ok")
+    with closing(sqlite3.connect(daemon.history_path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert daemon.status("main")["state"] == "awake"
+    said = [entry for entry in daemon.log_entries() if ASIDE in entry["message"]]
+    assert len(said) == 1
+    # And what comes now is kept in the new one; between the two there is none for a moment.
+    assert daemon.get("/pause/main?for=1h", method="POST").status == 200
+    until(lambda: [row["reason"] for row in daemon.get("/history/main?kind=states").json.get("rows", [])][-1:] == ["paused"], 20,
+          "it is kept")
+
+
+def test_a_truncated_file_is_set_aside(make_daemon, cluster):
+    daemon = make_daemon([quick("main", cluster.conninfo())]).start()
+    settled(daemon)
+    assert daemon.stop()[0] == 0
+    whole = daemon.history_path.read_bytes()
+    daemon.history_path.write_bytes(whole[:len(whole) // 2 + 100])
+    daemon.start()
+    settled(daemon)
+    aside, = daemon.folder.glob("history.db.corrupt-*")
+    assert aside.read_bytes() == whole[:len(whole) // 2 + 100]
+    assert daemon.get("/status").json["history"] == {"health": "ok", "message": None}
+
+
+def wait_for_health(daemon, health):
+    return until(lambda: (found := daemon.get("/status").json["history"])["health"] == health and found, 30, f"the history is {health}")
+
+
+# In a mount namespace of its own, with a small disk, or a read-only one, over the folder `disk`.
+SMALL_DISK = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+
+
+def on_a_disk(make_daemon, databases, script):
+    daemon = make_daemon(databases)
+    disk = daemon.folder / "disk"
+    disk.mkdir()
+    daemon.history_path = disk / "history.db"
+    daemon.settings = {"history": {"path": daemon.history_path}}
+    daemon.configure(databases)
+    daemon.prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(disk)] if script else []
+    return daemon
+
+
+def seen_inside(daemon):
+    """The disk as the daemon has it."""
+    return configuration.Path(f"/proc/{daemon.pid}/root{daemon.history_path.parent}")
+
+
+@needs_namespaces
+def test_a_full_disk_turns_it_off_and_space_turns_it_on_again(make_daemon, cluster):
+    with Port() as port:
+        databases = [quick("main", cluster.conninfo()), refused(port.number) | {"retry_interval": "20ms", "down_interval": "20ms"}]
+        daemon = on_a_disk(make_daemon, databases, SMALL_DISK).start()
+        daemon.wait_state("main", "awake")
+        wait_for_health(daemon, "ok")
+        ballast = seen_inside(daemon) / "ballast"
+
+        def fill():
+            try:
+                with open(ballast, "ab", buffering=0) as file:
+                    while True:
+                        file.write(b"x" * 4096)
+            except OSError:
+                pass
+            for length in ("1h", "0s"):
+                daemon.get(f"/pause/main?for={length}", method="POST")
+            return daemon.get("/status").json["history"]["health"] == "full"
+
+        until(fill, 30, "the disk is full")
+        health = daemon.get("/status").json["history"]
+        assert "the disk is full" in health["message"]
+        # What was written before can be read, and the watching goes on.
+        answer = daemon.get("/history/gone?kind=states")
+        assert answer.status == 200 and answer.json["rows"]
+        daemon.wait_state("main", "awake")
+        failures = daemon.status("gone")["failures"]["total"]
+        wait_for(daemon, "gone", lambda status: status["failures"]["total"] > failures)
+        assert daemon.get("/pause/main?for=2h", method="POST").status == 200
+        ballast.unlink()
+        wait_for_health(daemon, "ok")
+        states = daemon.get("/history/main?kind=states").json["rows"]
+        assert states[-1]["reason"] == "paused", "what happened meanwhile was not lost"
+        said = [entry["message"] for entry in daemon.log_entries() if OFF in entry["message"] or "is kept again" in entry["message"]]
+        assert len(said) == 2 and OFF in said[0], said
+        assert daemon.stop()[0] == 0
+
+
+@needs_namespaces
+def test_a_read_only_folder_is_said_once_and_what_is_in_it_is_known(make_daemon, cluster):
+    databases = [quick("main", cluster.conninfo())]
+    daemon = on_a_disk(make_daemon, databases, None).start()
+    settled(daemon)
+    attempts = daemon.status("main")["generation"]
+    assert daemon.stop()[0] == 0
+    before = daemon.history_path.read_bytes()
+    daemon = on_a_disk_again(daemon)
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    health = wait_for_health(daemon, "read_only")
+    assert "cannot be written" in health["message"] and daemon.status("main")["generation"] >= attempts
+    answer = daemon.get("/history/main?kind=states")
+    assert answer.status == 200 and answer.json["rows"][-1]["state"] == "awake", answer.text
+    assert len([entry for entry in daemon.log_entries() if OFF in entry["message"]]) == 1
+    assert daemon.stop()[0] == 0 and daemon.history_path.read_bytes() == before
+
+
+def on_a_disk_again(daemon):
+    daemon.prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", READ_ONLY, str(daemon.history_path.parent)]
+    return daemon
+
+
+def test_a_file_that_is_full_of_the_past_makes_room(make_daemon):
+    with Port() as port:
+        settings = {"history": {"max_size": "1MB"}}
+        databases = [refused(port.number) | {"retry_interval": "20ms", "down_interval": "20ms"}]
+        daemon = make_daemon(databases, settings=settings).start()
+        wait_rows(daemon, "SELECT state FROM state", lambda found: ("down",) in found, "it is in the file")
+        daemon.stop()
+        # Old rows, as many as go into it.
+        with closing(sqlite3.connect(daemon.history_path)) as connection, connection:
+            connection.execute("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 3999) INSERT INTO state"
+                               " SELECT id, 1700000000000000 + i * 1000000, 0, 'awake', 'down', 'ok', NULL, printf('%0100d', i), i FROM database, n")
+        daemon.start()
+
+        def left():
+            for length in ("1h", "0s"):
+                daemon.get(f"/pause/gone?for={length}", method="POST")
+            assert sum(path.stat().st_size for path in daemon.folder.glob("history.db*") if path.suffix != ".db-shm") <= 1000000
+            assert daemon.get("/status").json["history"]["health"] == "ok"
+            return daemon.get("/history/gone?kind=states&since=2023-01-01T00:00:00Z&limit=100000").json["rows"]
+
+        first = until(lambda: len(found := left()) < 3000 and found, 60, "the oldest made room")
+        generations = [row["generation"] for row in first if row["at"].startswith("2023")]
+        assert generations == list(range(4000 - len(generations), 4000)) or len(generations) <= 1, "the oldest went first"
+        assert not [entry for entry in daemon.log_entries() if OFF in entry["message"]]
 
 
 def test_another_path_takes_force_at_the_next_start_and_a_reload_says_so(make_daemon):

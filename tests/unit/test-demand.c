@@ -28,6 +28,11 @@ static void live_until(struct scene *s, uint64_t goal) {
         }
 }
 
+/* The daemon is gone so long. */
+static void pass_without(struct scene *s, uint64_t usec) {
+        scene_jump(s, s->now.boot_usec + usec);
+}
+
 static void wakes_in(struct scene *s, uint64_t usec, enum wake_cause cause) {
         start(s, CHECK_LOGIN);
         server_starts(s);
@@ -377,6 +382,37 @@ static void memory_goes_on_over_a_restart(void **state) {
         scene_end(&s);
 }
 
+static void a_pause_goes_on_over_a_restart_and_ends_at_its_time(void **state) {
+        struct scene s = scene(NEON);
+        struct memory memory;
+
+        (void)state;
+        scene_sentinel(&s);
+        pause_for(&s, USEC_PER_HOUR);
+        target_remember(s.t, s.now, &memory);
+        s.t = target_free(s.t);
+        pass_without(&s, 10 * MIN_);
+        assert_int_equal(target_new(8, &s.config, s.now, &s.t), 0);
+        target_restore(s.t, &memory, REASON_STALE, s.now);
+        s.read = s.logged;
+        is(&s, STATE_UNKNOWN, REASON_PAUSED);
+        nothing_planned(&s); /* though the start is a demand */
+        assert_int_equal(target_lease(s.t, s.now), REASON_PAUSED);
+        pass(&s, 50 * MIN_ - 1);
+        is(&s, STATE_UNKNOWN, REASON_PAUSED);
+        pass(&s, 1);
+        became(&s, STATE_UNKNOWN, REASON_STALE);
+        s.t = target_free(s.t);
+
+        /* One that was over meanwhile is over. */
+        pass_without(&s, SEC);
+        assert_int_equal(target_new(9, &s.config, s.now, &s.t), 0);
+        target_restore(s.t, &memory, REASON_STALE, s.now);
+        is(&s, STATE_UNKNOWN, REASON_STALE);
+        assert_int_equal(s.t->paused_until_boot_usec, 0);
+        scene_end(&s);
+}
+
 /* -- the budget ------------------------------------------------------------------------------------------------------------------- */
 
 static void a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month(void **state) {
@@ -499,6 +535,7 @@ int main(void) {
                 UNIT_TEST(a_gap_is_filled_by_the_servers_uptime),
                 UNIT_TEST(a_suspend_of_the_host_is_filled_or_not_by_the_uptime),
                 UNIT_TEST(memory_goes_on_over_a_restart),
+                UNIT_TEST(a_pause_goes_on_over_a_restart_and_ends_at_its_time),
                 UNIT_TEST(a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month),
                 UNIT_TEST(a_budget_stays_spent_over_a_restart),
                 UNIT_TEST(a_budget_stops_keep_awake_too),

@@ -3,6 +3,7 @@
 
 #include "engine/lease.h"
 #include "report/recorder.h"
+#include "store/sqlite.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -186,6 +187,69 @@ static void leases_with_a_time_limit_are_kept_and_no_others(void **state) {
         lease_release(engine, second);
 }
 
+static uint64_t number_in_file(const char *sql) {
+        struct sqlite *sqlite;
+        uint64_t number = 0;
+
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
+        assert_int_equal(sqlite_read_number(sqlite, sql, &number), 0);
+        assert_null(sqlite_close(sqlite));
+        return number;
+}
+
+static void edges_are_told_at_once(void **state) {
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        stub_check(engine, a, REASON_NONE);
+        /* Without a turn of the loop. */
+        assert_int_equal(store_flush(store, 30 * SEC), 0);
+        assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE state = 'awake' AND previous = 'unknown' AND detail IS NULL"), 1);
+        stub_check(engine, a, REASON_AUTH_PASSWORD);
+        stub_check(engine, a, REASON_AUTH_PASSWORD);
+        stub_remove(engine, a);
+        close_all();
+        assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE state = 'blocked' AND reason = 'auth.password'"
+                                        " AND detail = 'raw words of the server'"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE state = 'unknown' AND previous = 'blocked'"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE ended IS NOT NULL"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM state"), 3);
+}
+
+static void wakes_are_told_with_their_attempts(void **state) {
+        struct target *a = stub_add(engine, "a");
+
+        (void)state;
+        engine->uptime_usec = 1;
+        stub_slow(engine, a);
+        stub_check(engine, a, REASON_SERVER_STARTING);
+        stub_check(engine, a, REASON_SERVER_STARTING);
+        stub_check(engine, a, REASON_NONE);
+        close_all();
+        assert_int_equal(number_in_file("SELECT count(*) FROM wake"), 1);
+        assert_int_equal(number_in_file("SELECT attempts FROM wake WHERE cold = 1 AND connect_usec = 1000 AND resolve_usec IS NULL"), 3);
+}
+
+/* Of hundreds of attempts of hundreds of databases between two turns none is lost, and none is another's. */
+static void timings_are_those_of_their_database(void **state) {
+        char name[32];
+
+        (void)state;
+        for (unsigned i = 0; i < 300; i++) {
+                (void)snprintf(name, sizeof(name), "db-%u", i);
+                (void)stub_add(engine, name);
+        }
+        for (unsigned round = 0; round < 3; round++)
+                for (unsigned i = round; i < 300; i += round + 1) {
+                        (void)snprintf(name, sizeof(name), "db-%u", i);
+                        stub_check(engine, registry_by_name(engine->registry, name), REASON_NONE);
+                }
+        close_all();
+        assert_int_equal(number_in_file("SELECT count(*) FROM hour WHERE counts LIKE 'attempts.login.ok=1 phases.connect=%:1'"), 100);
+        assert_int_equal(number_in_file("SELECT count(*) FROM hour WHERE counts LIKE 'attempts.login.ok=2 phases.connect=%:2'"), 150);
+        assert_int_equal(number_in_file("SELECT count(*) FROM hour WHERE counts LIKE 'attempts.login.ok=3 phases.connect=%:3'"), 50);
+}
+
 #define RECORDER_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void) {
@@ -195,6 +259,9 @@ int main(void) {
                 RECORDER_TEST(the_end_writes_what_is_left_as_it_is_then),
                 RECORDER_TEST(hundreds_are_written_and_none_is_forgotten),
                 RECORDER_TEST(who_goes_is_put_away_and_comes_back),
+                RECORDER_TEST(edges_are_told_at_once),
+                RECORDER_TEST(wakes_are_told_with_their_attempts),
+                RECORDER_TEST(timings_are_those_of_their_database),
                 RECORDER_TEST(leases_with_a_time_limit_are_kept_and_no_others),
         };
 

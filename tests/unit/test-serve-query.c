@@ -31,6 +31,80 @@ static void good_ones_are_read(void **state) {
         assert_string_equal(query.problem, "");
 }
 
+#define PAST (ARGUMENT_KIND | ARGUMENT_SINCE | ARGUMENT_UNTIL | ARGUMENT_LIMIT | ARGUMENT_FORMAT)
+
+static void questions_about_the_past_are_read(void **state) {
+        struct query query = {.allowed = PAST};
+
+        (void)state;
+        assert_true(query_take(&query, "kind", "hours"));
+        assert_true(query_take(&query, "since", "36h"));
+        assert_true(query_take(&query, "until", "2026-11-22T16:02:09.123456Z"));
+        assert_true(query_take(&query, "limit", "100000"));
+        assert_true(query_take(&query, "format", "csv"));
+        assert_true(query_is_complete(&query));
+        assert_int_equal(query.kind, ASK_HOURS);
+        assert_true(query.since.is_ago);
+        assert_int_equal(query.since.usec, 36 * USEC_PER_HOUR);
+        assert_false(query.until.is_ago);
+        assert_int_equal(query.until.usec, UINT64_C(1795363329123456));
+        assert_int_equal(query.limit, 100000);
+        assert_true(query.csv);
+}
+
+static void times_are_read_strictly(void **state) {
+        static const struct {
+                const char *text;
+                uint64_t usec; /* 0: refused */
+        } times[] = {
+                {"1970-01-01T00:00:01Z", 1000000},
+                {"2026-11-22t16:02:09.5z", UINT64_C(1795363329500000)},
+                {"2026-11-22T17:02:09+01:00", UINT64_C(1795363329000000)},
+                {"2026-11-22T17:02:09 01:00", UINT64_C(1795363329000000)},
+                {"2026-11-22T10:32:09-05:30", UINT64_C(1795363329000000)},
+                {"2026-11-22T16:02:09.1234569Z", UINT64_C(1795363329123456)},
+                {"2028-02-29T00:00:00Z", UINT64_C(1835395200000000)},
+                {"2026-02-29T00:00:00Z", 0},
+                {"2026-13-01T00:00:00Z", 0},
+                {"2026-11-22T24:00:00Z", 0},
+                {"2026-11-22T16:60:00Z", 0},
+                {"2026-11-22T16:02:09.Z", 0},
+                {"2026-11-22T16:02:09", 0},
+                {"2026-11-22T16:02:09Zx", 0},
+                {"2026-11-22T16:02Z", 0},
+                {"2026-11-22", 0},
+                {"1970-01-01T00:00:00Z", 0},
+                {"1969-12-31T23:59:59Z", 0},
+                {"26-11-22T16:02:09Z", 0},
+                {"", 0},
+                {"yesterday", 0},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(times); i++) {
+                struct query query = {.allowed = PAST};
+                bool good = query_take(&query, "since", times[i].text);
+
+                assert_int_equal(good, times[i].usec > 0);
+                if (good)
+                        assert_int_equal(query.since.usec, times[i].usec);
+        }
+}
+
+static void a_table_of_a_report_or_of_nothing_is_refused(void **state) {
+        struct query query = {.allowed = PAST};
+
+        (void)state;
+        assert_false(query_is_complete(&query));
+        query = (struct query){.allowed = PAST};
+        assert_true(query_take(&query, "kind", "report") && query_take(&query, "format", "csv"));
+        assert_false(query_is_complete(&query));
+        query = (struct query){.allowed = PAST};
+        assert_true(query_take(&query, "kind", "report") && query_take(&query, "format", "json"));
+        assert_true(query_is_complete(&query));
+        assert_false(query.csv);
+}
+
 static void bounds_are_inclusive(void **state) {
         struct query query = {.allowed = ALL};
 
@@ -131,6 +205,9 @@ static void a_long_one_does_not_overflow(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 UNIT_TEST(good_ones_are_read),
+                UNIT_TEST(questions_about_the_past_are_read),
+                UNIT_TEST(times_are_read_strictly),
+                UNIT_TEST(a_table_of_a_report_or_of_nothing_is_refused),
                 UNIT_TEST(bounds_are_inclusive),
                 UNIT_TEST(doubtful_ones_are_refused_by_name),
                 UNIT_TEST(an_owner_has_its_bounds),

@@ -79,7 +79,7 @@ installs() {
         usr/lib/systemd/system/pgwake-hold@.service usr/lib/sysusers.d/pgwaked.conf usr/lib/tmpfiles.d/pgwaked.conf \
         usr/share/bash-completion/completions/pgwake usr/share/zsh/site-functions/_pgwake usr/share/doc/pgwaked/examples/tcp.conf \
         usr/lib/systemd/catalog/pgwaked.catalog usr/share/man/man8/pgwaked.8 usr/share/man/man5/pgwaked.conf.5 \
-        usr/share/man/man1/pgwake.1 usr/share/pgwaked/prometheus/pgwaked.rules.yml usr/share/pgwaked/grafana/pgwaked.json \
+        usr/share/man/man1/pgwake.1 usr/share/man/man7/pgwake-integration.7 usr/share/pgwaked/prometheus/pgwaked.rules.yml usr/share/pgwaked/grafana/pgwaked.json \
         usr/share/doc/pgwaked/examples/prometheus.yml; do
         [[ -e $dest/$file ]] || { say "make install did not bring $file"; return 1; }
     done

@@ -20,7 +20,7 @@ as_root() {
 # PostgreSQL's package would make and start a database cluster of the machine's own. Tests and demo bring theirs: it is told not to.
 no_cluster=/etc/postgresql-common/createcluster.d/pgwaked-dev.conf
 
-# Prometheus' package would start one, and enable it for every boot. Tests start their own, for as long as they need it.
+# The packages of Prometheus and nginx would start one, and enable it for every boot. Tests start their own, for as long as they need it.
 policy=/usr/sbin/policy-rc.d
 
 # starting_nothing COMMAND...: no package may start a service meanwhile.
@@ -53,9 +53,12 @@ apt_install() {
         as_root rm -f "$no_cluster"
         as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}"
     fi
-    if ((status == 0)) && [[ " $* " == *" prometheus "* ]]; then
-        disable_service prometheus || status=$?
-    fi
+    local service
+    for service in prometheus nginx; do
+        if ((status == 0)) && [[ " $* " == *" $service "* ]]; then
+            disable_service "$service" || status=$?
+        fi
+    done
     return "$status"
 }
 

@@ -1,17 +1,14 @@
 """status.agent_listen: what HAProxy's agent-check asks and is told, and a real HAProxy that takes a backend out and in by it."""
 
-import csv
-import io
 import re
 import socket
-import subprocess
 import time
 
 import psycopg2
 import pytest
 
-from rig import children
 from rig.edges import quick
+from rig.haproxy import HAProxy
 from rig.patience import patient, until
 from rig.ports import Port
 from rig.process import descriptors
@@ -123,59 +120,17 @@ def test_after_a_wake_the_weight_grows_from_10_to_100(make_nap, make_daemon, age
     assert ask(agent, b"main\n")[0] == "up 100%\n"
 
 
-class HAProxy:
-    """A real one, of TCP, with one backend that it is told about by agent-check."""
-
-    def __init__(self, folder, cluster, agent, front):
-        self.socket = folder / "haproxy.sock"
-        self.front = front
-        path = folder / "haproxy.cfg"
-        path.write_text(f"""global
-    stats socket {self.socket} mode 600 level admin
-defaults
-    mode tcp
-    timeout connect 2s
-    timeout client 30s
-    timeout server 30s
-listen db
-    bind 127.0.0.1:{front}
-    server main {cluster.host}:{cluster.port} weight 100 agent-check agent-addr 127.0.0.1 agent-port {agent} agent-inter 50ms agent-send "main\\n"
-""")
-        checked = subprocess.run(["haproxy", "-c", "-f", path], capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-        with open(folder / "haproxy.log", "ab") as log:
-            self.process = children.start(["haproxy", "-db", "-f", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until(self.socket.exists, 10, "HAProxy's socket is there")
-
-    def command(self, text):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self.socket))
-            connection.sendall(text.encode() + b"\n")
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-
-    def server(self):
-        """What HAProxy says of the backend's server; "up" is whether it is given connections, "maint" what a person has set."""
-        rows = csv.DictReader(io.StringIO(self.command("show stat").lstrip("# ")))
-        row = next(each for each in rows if each["svname"] == "main")
-        _, names, values, *_ = self.command("show servers state db").splitlines()
-        state = dict(zip(names.lstrip("# ").split(), values.split()))
-        return {"up": state["srv_op_state"] == "2", "maint": state["srv_admin_state"] == "1", "weight": int(state["srv_uweight"]),
-                "agent": f"{row['agent_status']} {row['last_agt']}", "changed": int(row["lastchg"] or 0)}
-
-    def wait(self, look, what):
-        return until(lambda: look(server := self.server()) and server, 10, what, every=0.02)
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(patient(10))
-
-
 @pytest.fixture(name="make_haproxy")
 def haproxy_factory(tmp):
+    """make_haproxy(cluster, agent, front): one of TCP with one backend that it is told about by agent-check."""
     opened = []
 
-    def make(*positional):
-        opened.append(HAProxy(tmp, *positional))
+    def make(cluster, agent, front):
+        opened.append(HAProxy(tmp, f"""listen db
+    mode tcp
+    bind 127.0.0.1:{front}
+    server main {cluster.host}:{cluster.port} weight 100 agent-check agent-addr 127.0.0.1 agent-port {agent} agent-inter 50ms agent-send "main\\n"
+"""))
         return opened[-1]
 
     yield make

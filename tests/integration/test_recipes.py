@@ -88,7 +88,8 @@ class Site:
     def run(self, argv):
         """A command's exit code, its output, and how long it took."""
         begun = time.monotonic()
-        done = subprocess.run(argv, env=self.environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=patient(20), check=False)
+        done = subprocess.run(argv, env=self.environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=patient(20),
+                              check=False)
         check_sanitizers(done.stderr)
         done.seconds = time.monotonic() - begun
         return done

@@ -94,10 +94,14 @@ def test_counters_wakes_and_generation_go_on_after(make_daemon, nap, way):
         daemon.configure([{**each, "policy": "observe", "door_interval": "0s"} for each in databases(nap, refused(port.number))])
         daemon.start()
         again, gone_again = daemon.status("main"), daemon.status("gone")
-    assert again["state"] == "unknown" and again["reason"] == "stale"
+    # A pause outlives the daemon too.
+    assert again["state"] == "unknown" and again["reason"] == "paused" and again["paused_until"] == main["paused_until"]
     assert history(again) == history(main)
     assert gone_again["failures"]["by_reason"] == gone["failures"]["by_reason"]
     assert again["generation"] >= main["generation"] > 1
+    assert daemon.get("/wake/main", method="POST").status == 409
+    assert daemon.get("/pause/main?for=0s", method="POST").status == 200
+    assert daemon.status("main")["reason"] == "stale"
     # Known again before it has woken once in this daemon.
     assert daemon.get("/wake/main", method="POST").status in (200, 202)
     woken = wait_for(daemon, "main", lambda status: status["state"] == "awake")

@@ -123,7 +123,7 @@ class Machine:
     def boot(self, timeout: float = 30.0, settled: bool = True) -> "Machine":
         """Returns when every unit that is started at boot is; or, not `settled`, when sockets listen."""
         ours, theirs = pty.openpty()
-        argv = [*self._within, "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", f"--directory={self.place}", f"--machine={self.folder.name.replace('_', '-')}",
+        argv = [*self._within, "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", f"--directory={self.place}", f"--machine={self._nspawn_name()}",
                 "--boot", "--link-journal=no",
                 "--private-network", "--hostname=ct", "--resolv-conf=off", "--timezone=off"]
         # A session of its own: it takes its terminal for the container's console.
@@ -144,6 +144,10 @@ class Machine:
             except OSError:
                 pass  # the other side is gone
         os.close(terminal)
+
+    def _nspawn_name(self) -> str:
+        """A host name's letters, and no hyphen at its end."""
+        return self.folder.name.replace("_", "-").rstrip("-")
 
     def _find_leader(self) -> int | None:
         if self._nspawn.poll() is not None:

@@ -1,4 +1,4 @@
-"""Leases over HTTP: who holds one keeps a real PostgreSQL that naps awake, and whoever waited is released; against the truth of the nap."""
+"""Leases over HTTP, against the stand-in for Neon: who holds one keeps it awake, and whoever waited is released; held against its truth."""
 
 import itertools
 import signal
@@ -32,7 +32,7 @@ time.sleep(3600)
 """
 
 
-def napping(conninfo: str, **more) -> dict:
+def sleepy(conninfo: str, **more) -> dict:
     """Asked only on demand; what keeps it awake under demand is a ping every 100 ms on the session of the only login."""
     settings = {"provider": "neon", "suspend_after": f"{SUSPEND}s", "door_interval": "300ms", "linger": "0s", "slow": "200ms",
                 "login_interval": "1h", "wake_at_start": False}
@@ -66,28 +66,28 @@ def no_leases(daemon, timeout: float = 10) -> None:
     until(lambda: not leases(daemon), timeout, "no leases")
 
 
-def suspended(nap, count: int) -> dict:
-    return nap.truth.wait("suspended", 20, count=count)
+def suspended(neon, count: int) -> dict:
+    return neon.truth.wait("suspended", 20, count=count)
 
 
 # ------------------------------------------------------------------------------------------------------------- awake while it is held
 
 
-def test_a_lease_wakes_keeps_awake_and_is_followed_by_linger_and_sleep(make_nap, make_daemon):
-    nap = make_nap(suspend_after=SUSPEND, wake_delay=DELAY)
-    daemon = make_daemon([napping(nap.conninfo(), linger="500ms")]).start()
-    until(lambda: nap.status()["doors"] >= 2, 10, "two doors")
-    assert nap.status()["wakes"] == 0
+def test_a_lease_wakes_keeps_awake_and_is_followed_by_linger_and_sleep(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=SUSPEND, wake_delay=DELAY)
+    daemon = make_daemon([sleepy(neon.conninfo(), linger="500ms")]).start()
+    until(lambda: neon.status()["doors"] >= 2, 10, "two doors")
+    assert neon.status()["wakes"] == 0
     with hold(daemon, "/lease/main?owner=b%C3%A4r.service") as stream:
         first = begun(stream)
         assert (first["name"], first["ready"], first["lease"]["owner"], first["lease"]["until"]) == ("main", False, "bär.service", None)
         assert first["generation"] == 0 and "expected_ready_in_seconds" in first
         ready(stream)
-        woken = nap.truth.wait("session_open")
-        nap.truth.wait("session_idle", 30, count=25, where=lambda event: event["session"] == woken["session"])
-        held = (nap.truth.events[-1]["monotonic_usec"] - woken["monotonic_usec"]) / 1e6
+        woken = neon.truth.wait("session_open")
+        neon.truth.wait("session_idle", 30, count=25, where=lambda event: event["session"] == woken["session"])
+        held = (neon.truth.events[-1]["monotonic_usec"] - woken["monotonic_usec"]) / 1e6
         print(f"awake for {held:.1f} s under a lease, suspend_after {SUSPEND} s")
-        assert held > 2 * SUSPEND and not nap.truth.of("suspend_begin")
+        assert held > 2 * SUSPEND and not neon.truth.of("suspend_begin")
         status = daemon.status("main")
         assert status["leases"] == [first["lease"]] and status["demand"] == {"cause": "lease", "until": None}
         assert status["wakes"]["by_cause"] == {"lease": 1, "wake": 0, "start": 0, "interval": 0, "other": 0}
@@ -98,42 +98,42 @@ def test_a_lease_wakes_keeps_awake_and_is_followed_by_linger_and_sleep(make_nap,
     released = time.monotonic()
     daemon.wait_state("main", "asleep")
     print(f"asleep {time.monotonic() - released:.1f} s after the release (linger 0.5 s, suspend_after {SUSPEND} s)")
-    assert daemon.status("main")["demand"] is None and nap.status()["wakes"] == 1
+    assert daemon.status("main")["demand"] is None and neon.status()["wakes"] == 1
 
 
-def test_one_of_two_leases_is_enough_to_keep_it_awake(make_nap, make_daemon):
-    nap = make_nap(suspend_after=SUSPEND)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_one_of_two_leases_is_enough_to_keep_it_awake(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=SUSPEND)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     with hold(daemon) as first:
         ready(first)
         with hold(daemon) as second:
             assert begun(second)["ready"] is True
             assert begun(second)["lease"]["id"] != begun(first)["lease"]["id"]
         until(lambda: len(leases(daemon)) == 1, 10, "one is left")
-        mark = nap.truth.mark()
-        nap.truth.wait("session_idle", 30, mark, count=15)
-        assert not nap.truth.of("suspend_begin")
-    suspended(nap, 1)
+        mark = neon.truth.mark()
+        neon.truth.wait("session_idle", 30, mark, count=15)
+        assert not neon.truth.of("suspend_begin")
+    suspended(neon, 1)
 
 
-def test_a_lease_during_a_wake_hears_its_end(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60, wake_delay=1.5)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_a_lease_during_a_wake_hears_its_end(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60, wake_delay=1.5)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     assert daemon.get("/wake/main", method="POST").status == 202
     daemon.wait_state("main", "waking")
     with hold(daemon) as stream:
         assert begun(stream)["state"] == "waking"
         ready(stream)
-    assert nap.status()["wakes"] == 1 and len(nap.truth.of("session_open")) == 1
+    assert neon.status()["wakes"] == 1 and len(neon.truth.of("session_open")) == 1
 
 
 # ------------------------------------------------------------------------------------------------------------------- how a lease ends
 
 
 @pytest.mark.parametrize("kind", ["listening", "deaf"])
-def test_kill_9_of_a_holder_releases_its_lease(kind, make_nap, make_daemon):
-    nap = make_nap(suspend_after=60)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_kill_9_of_a_holder_releases_its_lease(kind, make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     took = []
     for _ in range(5):
         holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLDER, str(daemon.control_socket), kind], stdout=subprocess.PIPE, text=True)
@@ -152,9 +152,9 @@ def test_kill_9_of_a_holder_releases_its_lease(kind, make_nap, make_daemon):
     assert statistics.median(took) < patient(0.1)
 
 
-def test_delete_ends_the_stream_of_its_lease_and_no_other(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_delete_ends_the_stream_of_its_lease_and_no_other(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     with hold(daemon) as one, hold(daemon) as other:
         number = begun(one)["lease"]["id"]
         begun(other)
@@ -167,30 +167,30 @@ def test_delete_ends_the_stream_of_its_lease_and_no_other(make_nap, make_daemon)
         assert daemon.get(f"/lease/{number}", method="DELETE").json["error"] == "no_such_lease"
 
 
-def test_a_lease_survives_reloads_and_ends_with_its_database(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60)
-    daemon = make_daemon([napping(nap.conninfo()), {**napping(nap.conninfo()), "name": "other"}]).start()
+def test_a_lease_survives_reloads_and_ends_with_its_database(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    daemon = make_daemon([sleepy(neon.conninfo()), {**sleepy(neon.conninfo()), "name": "other"}]).start()
     with hold(daemon) as stream, hold(daemon, "/lease/other") as other:
         first = begun(stream)["lease"]
         ready(stream)
         assert daemon.reload().json["unchanged"] == 2
         assert leases(daemon) == [first]
-        daemon.configure([napping(nap.conninfo(), linger="300ms", ping_interval="150ms"), {**napping(nap.conninfo()), "name": "other"}])
+        daemon.configure([sleepy(neon.conninfo(), linger="300ms", ping_interval="150ms"), {**sleepy(neon.conninfo()), "name": "other"}])
         answer = daemon.reload().json
         assert (answer["changed"], answer["unchanged"]) == (1, 1)
         assert leases(daemon) == [first] and daemon.status("main")["demand"]["cause"] == "lease"
         daemon.wait_state("main", "awake")
         assert not stream.ended and not [event for event in stream.events if event.event == "end"]
-        daemon.configure([{**napping(nap.conninfo()), "name": "other"}])
+        daemon.configure([{**sleepy(neon.conninfo()), "name": "other"}])
         assert daemon.reload().json["removed"] == 1
         assert end_of(stream)["reason"] == "removed"
         assert [event.event for event in stream.events][-2:] == ["removed", "end"]
         assert not other.ended and len(leases(daemon, "other")) == 1
 
 
-def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make_nap, make_daemon):
-    nap = make_nap(suspend_after=SUSPEND)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=SUSPEND)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     span = 2.5
     began = time.monotonic()
     answer = daemon.get(f"/lease/main?for={int(1000 * span)}ms&owner=cron", method="POST")
@@ -205,16 +205,16 @@ def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make
     print(f"a lease for {span} s lasted {lasted:.3f} s")
     assert span - 0.05 < lasted < span + patient(0.5)
     daemon.wait_state("main", "asleep")
-    assert nap.status()["wakes"] == 1
+    assert neon.status()["wakes"] == 1
     # Until DELETE, when that comes first.
     number = daemon.get("/lease/main?for=1h", method="POST").json["lease"]["id"]
     assert daemon.get(f"/lease/{number}", method="DELETE").status == 200
     assert leases(daemon) == []
 
 
-def test_who_holds_one_is_told_that_the_daemon_stops(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_who_holds_one_is_told_that_the_daemon_stops(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     with hold(daemon) as stream:
         ready(stream)
         code, seconds = daemon.stop()
@@ -225,10 +225,10 @@ def test_who_holds_one_is_told_that_the_daemon_stops(make_nap, make_daemon):
 # ------------------------------------------------------------------------------------------------------------------- what is refused
 
 
-def test_a_lease_on_a_blocked_or_paused_database_is_refused_with_its_reason(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60)
-    nap.command("error ERROR XX000 Your account or project has exceeded the compute time quota.")
-    daemon = make_daemon([napping(nap.conninfo(), blocked_interval="1h")]).start()
+def test_a_lease_on_a_blocked_or_paused_database_is_refused_with_its_reason(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    neon.trouble("quota")
+    daemon = make_daemon([sleepy(neon.conninfo(), blocked_interval="1h")]).start()
     with hold(daemon) as stream:
         blocked = stream.wait(lambda event: event.event == "state" and event.data["state"] == "blocked").data
         assert blocked["reason"] == "provider.quota"
@@ -243,10 +243,10 @@ def test_a_lease_on_a_blocked_or_paused_database_is_refused_with_its_reason(make
     assert daemon.get("/wake/main?wait=20s", method="POST").json["error"] == "paused"
 
 
-def test_a_wake_call_on_a_blocked_database_is_answered_by_the_next_try(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60)
-    nap.command("error ERROR XX000 Your account or project has exceeded the compute time quota.")
-    daemon = make_daemon([napping(nap.conninfo(), blocked_interval="300ms", door_interval="0s", wake_timeout="100ms")]).start()
+def test_a_wake_call_on_a_blocked_database_is_answered_by_the_next_try(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    neon.trouble("quota")
+    daemon = make_daemon([sleepy(neon.conninfo(), blocked_interval="300ms", door_interval="0s", wake_timeout="100ms")]).start()
     assert daemon.get("/wake/main?wait=20s", method="POST", timeout=30).json["error"] == "provider.quota"
 
     def due() -> dict | None:
@@ -260,13 +260,13 @@ def test_a_wake_call_on_a_blocked_database_is_answered_by_the_next_try(make_nap,
     print(f"refused after {1000 * answer.seconds:.1f} ms, by the answer to {more} more try")
     assert answer.status == 409 and answer.json["error"] == "provider.quota" and answer.seconds < patient(5)
     assert more == 1
-    nap.command("error off")
+    neon.trouble("off")
     until(lambda: daemon.get("/wake/main?wait=20s", method="POST", timeout=30).status == 200, 20, "it can be woken again")
 
 
-def test_what_is_no_lease_is_refused_in_words(make_daemon, make_nap):
-    nap = make_nap(suspend_after=60)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_what_is_no_lease_is_refused_in_words(make_daemon, make_neon):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     for target, method, status, slug in (
             ("/lease/none", "POST", 404, "unknown_database"), ("/lease/main?for=0s", "POST", 400, "bad_request"),
             ("/lease/main?for=91d", "POST", 400, "bad_request"), ("/lease/main?owner=", "POST", 400, "bad_request"),
@@ -279,15 +279,15 @@ def test_what_is_no_lease_is_refused_in_words(make_daemon, make_nap):
         assert (answer.status, answer.json["error"]) == (status, slug), (target, answer.text)
     assert daemon.get("/lease/main", method="GET").headers["allow"] == "POST, DELETE"
     assert daemon.get("/lease/main", "status", "POST").status == 403
-    assert leases(daemon) == [] and nap.status()["wakes"] == 0
+    assert leases(daemon) == [] and neon.status()["wakes"] == 0
 
 
 # ----------------------------------------------------------------------------------------------------------------------------- many
 
 
-def test_a_thousand_leases_at_once_are_one_login(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60, wake_delay=DELAY)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
+def test_a_thousand_leases_at_once_are_one_login(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60, wake_delay=DELAY)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
     begin = time.monotonic()
     crowd = Crowd(daemon.control_socket, 1000, get("/lease/main", "POST"))
     try:
@@ -295,13 +295,13 @@ def test_a_thousand_leases_at_once_are_one_login(make_nap, make_daemon):
         taken = time.monotonic() - begin
         assert len(leases(daemon)) == 1000
         crowd.wait(b'"ready":true', 30)
-        assert len(nap.truth.of("session_open")) == 1
+        assert len(neon.truth.of("session_open")) == 1
         begin = time.monotonic()
     finally:
         crowd.close()
     no_leases(daemon, 30)
     print(f"1000 leases taken in {taken:.2f} s, released in {time.monotonic() - begin:.2f} s")
-    assert nap.status()["wakes"] == 1
+    assert neon.status()["wakes"] == 1
 
 
 def in_threads(work: list) -> list:
@@ -319,10 +319,10 @@ def in_threads(work: list) -> list:
     return answers
 
 
-def test_two_hundred_who_need_a_sleeping_database_are_one_login(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60, wake_delay=DELAY)
-    daemon = make_daemon([napping(nap.conninfo())]).start()
-    until(lambda: nap.status()["doors"] >= 2, 10, "two doors")
+def test_two_hundred_who_need_a_sleeping_database_are_one_login(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60, wake_delay=DELAY)
+    daemon = make_daemon([sleepy(neon.conninfo())]).start()
+    until(lambda: neon.status()["doors"] >= 2, 10, "two doors")
     crowd = Crowd(daemon.control_socket, 67, get("/lease/main", "POST"))
     try:
         asked = itertools.cycle([("/wake/main?wait=20s", "POST"), ("/readyz/main?wait=20s", "GET")])
@@ -330,10 +330,10 @@ def test_two_hundred_who_need_a_sleeping_database_are_one_login(make_nap, make_d
                               for target, method in itertools.islice(asked, 133)])
         crowd.wait(b'"ready":true', 20)
         assert [answer.status for answer in answers] == [200] * 133
-        opened = nap.truth.of("session_open")
-        print(f"200 of them: {len(opened)} login, {nap.status()['wakes']} wake; the slowest answer after "
+        opened = neon.truth.of("session_open")
+        print(f"200 of them: {len(opened)} login, {neon.status()['wakes']} wake; the slowest answer after "
               f"{max(answer.seconds for answer in answers):.2f} s")
-        assert len(opened) == 1 and nap.status()["wakes"] == 1
+        assert len(opened) == 1 and neon.status()["wakes"] == 1
         status = daemon.status("main")
         assert status["wakes"]["count"] == 1 and len(status["leases"]) == 67
     finally:
@@ -341,9 +341,9 @@ def test_two_hundred_who_need_a_sleeping_database_are_one_login(make_nap, make_d
     no_leases(daemon)
 
 
-def test_who_waited_with_spread_is_released_over_its_time(make_nap, make_daemon):
-    nap = make_nap(suspend_after=60, wake_delay=DELAY)
-    daemon = make_daemon([napping(nap.conninfo(), linger="1min")]).start()
+def test_who_waited_with_spread_is_released_over_its_time(make_neon, make_daemon):
+    neon = make_neon(look_every=0.1, suspend_after=60, wake_delay=DELAY)
+    daemon = make_daemon([sleepy(neon.conninfo(), linger="1min")]).start()
     spread, count = 1.0, 40
     came: list[float] = []
     lock = threading.Lock()

@@ -202,8 +202,8 @@ def test_without_a_file_that_can_be_used_it_says_so_once_and_watches(make_daemon
     assert daemon.status("main")["state"] == "awake"
     said = [entry for entry in daemon.log_entries() if OFF in entry["message"]]
     assert len(said) == 1 and str(path) in said[0]["message"], daemon.output()
-    health = daemon.get("/status").json["history"]
-    assert health["health"] == HEALTH[what] and str(path) in health["message"]
+    health = wait_for_health(daemon, HEALTH[what])
+    assert str(path) in health["message"]
     answer = daemon.get("/history/main?kind=states")
     assert answer.status == 503 and answer.json["error"] == "history_off" and answer.json["message"] == health["message"]
     assert daemon.stop()[0] == 0
@@ -219,6 +219,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(make_daemon, cluster):
     aside, = daemon.folder.glob("history.db.corrupt-*")
     assert re.fullmatch(r"history\.db\.corrupt-\d{8}T\d{6}Z", aside.name)
     assert aside.read_bytes() == b"no database" * 100
+    wait_for_health(daemon, "ok")
     said = [entry for entry in daemon.log_entries() if ASIDE in entry["message"]]
     assert len(said) == 1 and str(aside) in said[0]["message"]
 
@@ -278,11 +279,15 @@ def test_a_truncated_file_is_set_aside(make_daemon, cluster):
     settled(daemon)
     aside, = daemon.folder.glob("history.db.corrupt-*")
     assert aside.read_bytes() == whole[:len(whole) // 2 + 100]
-    assert daemon.get("/status").json["history"] == {"health": "ok", "message": None}
+    assert wait_for_health(daemon, "ok") == {"health": "ok", "message": None}
 
 
 def wait_for_health(daemon, health):
-    return until(lambda: (found := daemon.get("/status").json["history"])["health"] == health and found, 30, f"the history is {health}")
+    """/status and the metrics say it."""
+    told = until(lambda: (found := daemon.get("/status").json["history"])["health"] == health and found, 30, f"the history is {health}")
+    figures = {f'pgwake_history_info{{health="{health}"}} 1', f"pgwake_history_healthy {int(health == 'ok')}"}
+    until(lambda: figures <= set(daemon.get("/metrics").text.splitlines()), 30, f"the metrics tell {figures}")
+    return told
 
 
 # In a mount namespace of its own, with a small disk, or a read-only one, over the folder `disk`.
@@ -327,8 +332,7 @@ def test_a_full_disk_turns_it_off_and_space_turns_it_on_again(make_daemon, clust
             return daemon.get("/status").json["history"]["health"] == "full"
 
         until(fill, 30, "the disk is full")
-        health = daemon.get("/status").json["history"]
-        assert "the disk is full" in health["message"]
+        assert "the disk is full" in wait_for_health(daemon, "full")["message"]
         # What was written before can be read, and the watching goes on.
         answer = daemon.get("/history/gone?kind=states")
         assert answer.status == 200 and answer.json["rows"]

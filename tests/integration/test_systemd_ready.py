@@ -69,6 +69,17 @@ def test_an_application_that_requires_the_hold_starts_when_awake_keeps_it_awake_
     assert neon_inside.status()["wakes"] == wakes + 1
 
 
+def test_a_service_that_runs_under_a_lease_of_its_own_is_called_by_its_unit(asleep, neon_inside):
+    """As in the worked example: no name is given, and none is needed."""
+    asleep.unit("test-report.service", "[Service]\nType=exec\nExecStart=/usr/bin/pgwake hold main --timeout 2min -- /usr/bin/sleep infinity\n")
+    asleep.systemctl("start", "test-report.service")
+    held = asleep.wait_database(lambda status: status["state"] == "awake" and status["leases"])
+    assert [lease["owner"] for lease in held["leases"]] == ["test-report.service"] and held["wakes"]["last"]["cause"] == "lease"
+    asleep.systemctl("kill", "--kill-whom=main", "--signal=KILL", "test-report.service")
+    asleep.wait_database(lambda status: not status["leases"])
+    neon_inside.wait("asleep")
+
+
 def test_two_applications_share_one_hold_and_it_ends_with_the_last(asleep):
     for name in ("test-one.service", "test-two.service"):
         application(asleep, "pgwake-hold@main.service", name)

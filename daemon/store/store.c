@@ -22,23 +22,6 @@ struct store {
         size_t n_leases;
 };
 
-static const char *const health_names[_STORE_HEALTH_MAX] = {
-        [STORE_NONE] = "none",
-        [STORE_GOOD] = "ok",
-        [STORE_FULL] = "full",
-        [STORE_READ_ONLY] = "read_only",
-        [STORE_LOCKED] = "locked",
-        [STORE_UNREACHABLE] = "unreachable",
-        [STORE_UNREAD] = "unread",
-        [STORE_FOREIGN] = "foreign",
-        [STORE_NEWER] = "newer",
-        [STORE_FAILED] = "failed",
-};
-
-const char *store_health_name(enum store_health health) {
-        return health_names[health];
-}
-
 /* Of two of one name the later counts; without memory for it, nothing is known of it. */
 static void keep(struct store *store, struct snapshot *snapshot) {
         if (shelf_put(&store->past, snapshot, false) < 0)

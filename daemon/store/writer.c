@@ -9,6 +9,7 @@
 #include "base/queue.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "store/health.h"
 #include "store/history.h"
 
 #include <poll.h>
@@ -76,69 +77,12 @@ struct writer {
         bool over;              /* nothing but a restart, or a person and a restart, can change it */
 };
 
-/* What became of one try. Positive ones are of the file's own answers, and this. */
-#define ANSWER_UNREAD 100
-
-static enum store_health health_of(int r) {
-        switch (r) {
-        case HISTORY_GOOD:
-        case HISTORY_NEW:
-                return STORE_GOOD;
-        case HISTORY_NEWER:
-                return STORE_NEWER;
-        case HISTORY_FOREIGN:
-                return STORE_FOREIGN;
-        case ANSWER_UNREAD:
-                return STORE_UNREAD;
-        case -ENOSPC:
-        case -EDQUOT:
-        case -EFBIG:
-                return STORE_FULL;
-        case -EROFS:
-        case -EACCES:
-        case -EPERM:
-                return STORE_READ_ONLY;
-        case -EBUSY:
-                return STORE_LOCKED;
-        case -ENOENT:
-        case -ENOTDIR:
-                return STORE_UNREACHABLE;
-        default:
-                return STORE_FAILED;
-        }
-}
-
-static bool is_final(int r) {
-        return r == HISTORY_NEWER || r == HISTORY_FOREIGN || r == ANSWER_UNREAD;
-}
-
-static void describe(char *sentence, size_t size, const char *path, enum store_health health, int r) {
-        static const char *const sentences[_STORE_HEALTH_MAX] = {
-                [STORE_NONE] = "",
-                [STORE_GOOD] = "",
-                [STORE_FULL] = "the disk is full, or history.max_size is reached",
-                [STORE_READ_ONLY] = "the file or its folder cannot be written",
-                [STORE_LOCKED] = "another process holds the file",
-                [STORE_UNREACHABLE] = "there is no such folder",
-                [STORE_UNREAD] = "the file could not be read at the start, and writing now would lose what is in it; restart pgwaked",
-                [STORE_FOREIGN] = "the file belongs to another program, and is left alone; change history.path",
-                [STORE_NEWER] = "the file was made by a newer version of pgwaked, and is left alone",
-        };
-
-        if (health == STORE_GOOD || health == STORE_NONE)
-                (void)text_copy(sentence, size, "");
-        else if (health == STORE_FAILED)
-                (void)snprintf(sentence, size, "%s: %s", path, r > 0 ? "the file is damaged" : strerror(-r));
-        else
-                (void)snprintf(sentence, size, "%s: %s", path, sentences[health]);
-}
-
 /* Said at the edges between good and not good: why it is not may change with every try. */
 static void note(struct writer *writer, int r) {
         enum store_health health = health_of(r), previous;
         char sentence[sizeof(writer->sentence)];
 
-        describe(sentence, sizeof(sentence), writer->path, health, r);
+        health_describe(sentence, sizeof(sentence), writer->path, health, r);
         (void)pthread_mutex_lock(&writer->lock);
         previous = writer->health;
         writer->health = health;
@@ -177,7 +121,7 @@ static int take_file(struct writer *writer) {
                 r = history_open(writer->path, max_bytes, &history);
         if (r == HISTORY_GOOD && !writer->knows && writer->read) {
                 (void)history_close(history);
-                return ANSWER_UNREAD;
+                return HEALTH_ANSWER_UNREAD;
         }
         if (r != HISTORY_GOOD && r != HISTORY_NEW)
                 return r;
@@ -249,7 +193,7 @@ static void try_to_write(struct writer *writer) {
                 return;
         }
         let_go(writer, r);
-        writer->over = is_final(r);
+        writer->over = health_is_final(r);
         writer->failures++;
         writer->retry_boot_usec = usec_add(clock_boot_usec(), backoff_usec(writer->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
 }
@@ -318,7 +262,7 @@ static void read_past(struct writer *writer) {
         note(writer, r);
         if (r != HISTORY_GOOD)
                 let_go(writer, r);
-        writer->over = is_final(r);
+        writer->over = health_is_final(r);
         if (!hand_over(writer, past)) {
                 snapshot_list_free(past);
                 shelf_deinit(&writer->shelf);
@@ -461,22 +405,26 @@ int writer_new(const char *path, const struct store_bounds *bounds, struct write
         return 0;
 }
 
-static struct timespec deadline_in(uint64_t usec) {
-        uint64_t at = usec_add(clock_monotonic_usec(), usec);
-
-        return (struct timespec){.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
-}
-
-/* Answers whether it has ended. */
-static bool wait_for_end(struct writer *writer, uint64_t timeout_usec) {
-        struct timespec deadline = deadline_in(timeout_usec);
-        bool ended;
+/* With the lock held: waits until MET, or for TIMEOUT_USEC. Answers whether it is so. */
+static bool wait_for(struct writer *writer, bool (*met)(const struct writer *writer), uint64_t timeout_usec) {
+        uint64_t at = usec_add(clock_monotonic_usec(), timeout_usec);
+        struct timespec deadline = {.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
         int error = 0;
 
-        (void)pthread_mutex_lock(&writer->lock);
-        while (!writer->ended && error == 0)
+        while (!met(writer) && error == 0)
                 error = pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline);
-        ended = writer->ended;
+        return met(writer);
+}
+
+static bool has_ended(const struct writer *writer) {
+        return writer->ended;
+}
+
+static bool wait_for_end(struct writer *writer, uint64_t timeout_usec) {
+        bool ended;
+
+        (void)pthread_mutex_lock(&writer->lock);
+        ended = wait_for(writer, has_ended, timeout_usec);
         (void)pthread_mutex_unlock(&writer->lock);
         return ended;
 }
@@ -497,14 +445,15 @@ struct writer *writer_free(struct writer *writer, uint64_t timeout_usec) {
         return NULL;
 }
 
+static bool was_read(const struct writer *writer) {
+        return writer->read;
+}
+
 struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec) {
-        struct timespec deadline = deadline_in(timeout_usec);
         struct snapshot *past;
-        int error = 0;
 
         (void)pthread_mutex_lock(&writer->lock);
-        while (!writer->read && error == 0)
-                error = pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline);
+        (void)wait_for(writer, was_read, timeout_usec);
         writer->given_up = true;
         past = steal_pointer(&writer->past);
         (void)pthread_mutex_unlock(&writer->lock);
@@ -559,15 +508,17 @@ void writer_limit(struct writer *writer, const struct store_bounds *bounds) {
         atomic_store(&writer->keep_usec, bounds->keep_usec);
 }
 
+static bool is_settled(const struct writer *writer) {
+        return writer->settled >= writer->put;
+}
+
 int writer_flush(struct writer *writer, uint64_t timeout_usec) {
-        struct timespec deadline = deadline_in(timeout_usec);
-        int error = 0;
+        bool settled;
 
         (void)pthread_mutex_lock(&writer->lock);
-        while (writer->settled < writer->put && error == 0)
-                error = pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline);
+        settled = wait_for(writer, is_settled, timeout_usec);
         (void)pthread_mutex_unlock(&writer->lock);
-        return error == 0 ? 0 : -ETIMEDOUT;
+        return settled ? 0 : -ETIMEDOUT;
 }
 
 enum store_health writer_health(struct writer *writer, char *ret_sentence, size_t size) {

@@ -3,26 +3,23 @@
 The program is $PGWAKE, by default $BUILDDIR/pgwake ($BUILDDIR: the root of the repository).
 """
 
-import fcntl
 import http.server
 import json
 import os
 import pathlib
-import pty
 import re
-import select
 import signal
 import socket
 import socketserver
-import struct
 import subprocess
 import tempfile
-import termios
 import threading
 import time
 import urllib.parse
 
 import pytest
+
+import rig.terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PGWAKE = os.environ.get("PGWAKE", os.path.join(os.environ.get("BUILDDIR", str(ROOT)), "pgwake"))
@@ -176,40 +173,11 @@ def run(socket, *args, **env):
     return subprocess.run([PGWAKE, "--socket", socket, *args], capture_output=True, text=True, env=environment(**env), timeout=DEADLINE)
 
 
-class Terminal:
-    """pgwake on a pty; everything it writes is collected in `text`."""
+class Terminal(rig.terminal.Terminal):
+    """pgwake on a terminal."""
 
     def __init__(self, args, columns=100, rows=30, **env):
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.process = subprocess.Popen([PGWAKE, *args], stdin=slave, stdout=slave, stderr=slave, env=environment(**env),
-                                        start_new_session=True)
-        os.close(slave)
-        self.text = ""
-
-    def read(self, seconds):
-        if not select.select([self.master], [], [], seconds)[0]:
-            return False
-        try:
-            data = os.read(self.master, 65536)
-        except OSError:
-            return None
-        self.text += data.decode(errors="replace")
-        return True if data else None
-
-    def expect(self, pattern):
-        end = time.monotonic() + DEADLINE
-        while not re.search(pattern, self.text):
-            assert time.monotonic() < end, f"no {pattern!r} in {self.text!r}"
-            assert self.read(0.1) is not None or re.search(pattern, self.text), f"no {pattern!r} in {self.text!r}"
-        return re.search(pattern, self.text)
-
-    def finish(self):
-        end = time.monotonic() + DEADLINE
-        while self.read(0.1) is not None:
-            assert time.monotonic() < end
-        os.close(self.master)
-        return self.process.wait(timeout=DEADLINE)
+        super().__init__([PGWAKE, *args], environment(**env), DEADLINE, columns, rows)
 
 
 def wait_until(condition):

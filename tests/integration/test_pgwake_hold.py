@@ -1,10 +1,8 @@
 """pgwake hold: a program under a lease. Here against a scripted daemon: its refusals, restarts and garbage, signals and exit codes."""
 
-import fcntl
 import json
 import os
 import pathlib
-import pty
 import re
 import resource
 import select
@@ -12,13 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
-import termios
 import threading
 import time
 import urllib.parse
 
 import pytest
 
+import rig.terminal
 from rig.notify import NotifySocket
 from test_pgwake import (DEADLINE, MALFORMED, PGWAKE, Daemon, Terminal, daemon, database, environment, event, folder,  # noqa: F401
                          pytestmark, raw, run, verdict, wait_until)  # pylint: disable=unused-import
@@ -334,32 +332,16 @@ def test_a_signal_before_the_program_ends_pgwake_and_the_lease(daemon, number):
     assert lease.closed.wait(DEADLINE)
 
 
-class Shell(Terminal):
-    """A bash with job control on a terminal that is its own; `text` is what the terminal shows."""
+class Shell(rig.terminal.Terminal):
+    """A bash with job control."""
 
-    def __init__(self, server):  # pylint: disable=super-init-not-called
-        self.master, slave = pty.openpty()
-        env = environment(PS1="$ ", PGWAKE_SOCKET=server.path, HISTFILE="/dev/null", INPUTRC="/dev/null")
-
-        def own():
-            os.setsid()
-            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(["bash", "--norc", "--noprofile", "--noediting", "-i"], stdin=slave, stdout=slave, stderr=slave,
-                                        env=env, preexec_fn=own)
-        os.close(slave)
-        self.text = ""
-
-    def type(self, text):
-        os.write(self.master, text.encode())
+    def __init__(self, server):
+        super().__init__(["bash", "--norc", "--noprofile", "--noediting", "-i"],
+                         environment(PS1="$ ", PGWAKE_SOCKET=server.path, HISTFILE="/dev/null", INPUTRC="/dev/null"), DEADLINE, controls=True)
 
     def leave(self):
         self.type("exit\n")
-        deadline = time.monotonic() + DEADLINE
-        while self.read(0.1) is not None:
-            assert time.monotonic() < deadline
-        os.close(self.master)
-        self.process.wait(DEADLINE)
+        self.finish()
 
 
 def test_ctrl_c_of_a_terminal_arrives_once(daemon):

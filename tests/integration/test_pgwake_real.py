@@ -1,22 +1,17 @@
 """pgwake against the real daemon: what a person types, what is printed, and how it ends."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
 import statistics
-import struct
-import subprocess
-import termios
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+import rig.terminal
 from rig.daemon import built, check_sanitizers
 from rig.patience import patient, until
 
@@ -31,44 +26,13 @@ def entry(name, fake, **more):
     return {"name": name, "conninfo": fake.conninfo(), **FAST, **more}
 
 
-class Terminal:
-    """pgwake on a terminal of its own; all that it writes is collected in `text`."""
+class Terminal(rig.terminal.Terminal):
+    """pgwake on a terminal, asking a real daemon."""
 
     def __init__(self, daemon, *argv, columns=100, rows=30):
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         env = {"PATH": "/usr/bin:/bin", "HOME": str(daemon.folder), "TERM": "xterm", "TZ": "UTC", "PGWAKE_SOCKET": str(daemon.control_socket),
                **{key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}}
-        self.process = subprocess.Popen([str(built("pgwake")), *argv], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
-        os.close(slave)
-        self.text = ""
-
-    def read(self, seconds):
-        """False when nothing came in time, None at the end."""
-        if not select.select([self.master], [], [], seconds)[0]:
-            return False
-        try:
-            data = os.read(self.master, 65536)
-        except OSError:
-            return None
-        self.text += data.decode(errors="replace")
-        return True if data else None
-
-    def expect(self, pattern, timeout=10.0, after=0):
-        deadline = time.monotonic() + patient(timeout)
-        while not (found := re.search(pattern, self.text[after:])):
-            assert time.monotonic() < deadline, f"no {pattern!r} in {self.text[after:]!r}"
-            if self.read(0.1) is None and not re.search(pattern, self.text[after:]):
-                raise AssertionError(f"it ended without {pattern!r}: {self.text!r}")
-        return found
-
-    def finish(self, timeout=10.0):
-        deadline = time.monotonic() + patient(timeout)
-        while self.read(0.1) is not None:
-            assert time.monotonic() < deadline, self.text
-        os.close(self.master)
-        check_sanitizers(self.text)
-        return self.process.wait(patient(timeout))
+        super().__init__([str(built("pgwake")), *argv], env, patient(10), columns, rows)
 
 
 @pytest.fixture(name="two")

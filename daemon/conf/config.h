@@ -144,9 +144,6 @@ bool database_config_equal(const struct database_config *a, const struct databas
  * loaded again, but for passwords that stood in it.
  */
 void config_dump(const struct config *config, struct buffer *buffer);
-/* What names are called in the file: "keep-awake", "verdict". */
-const char *policy_choice_name(enum policy_choice policy);
-const char *ready_on_name(enum ready_on on);
 
 static inline void config_freep(struct config **config) {
         config_free(*config);

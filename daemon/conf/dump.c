@@ -112,11 +112,3 @@ void config_dump(const struct config *config, struct buffer *buffer) {
                 append_database(config, &config->databases[i], i + 1 == config->n_databases, buffer);
         buffer_append_string(buffer, ");\n");
 }
-
-const char *policy_choice_name(enum policy_choice policy) {
-        return option_choice_word(option_at(OPTION_DATABASE, (size_t)option_find(OPTION_DATABASE, "policy"))->choices, (int)policy);
-}
-
-const char *ready_on_name(enum ready_on on) {
-        return option_choice_word(option_at(OPTION_GLOBAL, (size_t)option_find(OPTION_GLOBAL, "ready.on"))->choices, (int)on);
-}

@@ -74,10 +74,3 @@ void histogram_counts_below(const struct histogram *histogram, const uint64_t *b
                 ret_counts[i] = bounds_usec[i] >= histogram->max_usec ? histogram->count : MIN(seen, histogram->count);
         }
 }
-
-uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec) {
-        uint64_t count;
-
-        histogram_counts_below(histogram, &bound_usec, 1, &count);
-        return count;
-}

@@ -23,7 +23,5 @@ uint64_t histogram_bucket_from(size_t bucket);
 void histogram_add(struct histogram *histogram, uint64_t usec);
 /* The QUANTILE (in thousandths: 500, 950, 990), or 0 when it is empty. Never above the largest value seen. */
 uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
-/* How many values were at most BOUND_USEC, to the precision of a bucket: for Prometheus' le lists. */
-uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound_usec);
-/* The same for N bounds, which rise, in one walk. */
+/* How many values were at most each of N bounds, which rise, to the precision of a bucket: for Prometheus' le lists. */
 void histogram_counts_below(const struct histogram *histogram, const uint64_t *bounds_usec, size_t n, uint64_t *ret_counts);

@@ -60,10 +60,6 @@ const struct snapshot *shelf_find(const struct shelf *shelf, const char *name) {
         return is_at(shelf, i, name) ? shelf->places[i]->snapshot : NULL;
 }
 
-const struct snapshot *shelf_at(const struct shelf *shelf, size_t i) {
-        return i < shelf->n ? shelf->places[i]->snapshot : NULL;
-}
-
 static int make_room(struct shelf *shelf) {
         size_t allocated = shelf->allocated ? 2 * shelf->allocated : 4;
         struct shelf_place **places;

@@ -23,8 +23,6 @@ struct shelf {
 void shelf_deinit(struct shelf *shelf);
 /* NULL: nothing is known of NAME. */
 const struct snapshot *shelf_find(const struct shelf *shelf, const char *name);
-/* In the order of the names; NULL past the end. */
-const struct snapshot *shelf_at(const struct shelf *shelf, size_t i);
 /* Takes SNAPSHOT in place of what was there, which is freed. With WAITS it is listed too, and what it has more is counted. -ENOMEM: SNAPSHOT stays the caller's. */
 int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits);
 /* Frees what is there of NAME. Not of a shelf on which something waits. */

@@ -1,6 +1,5 @@
 """Leases over HTTP, against the stand-in for Neon: who holds one keeps it awake, and whoever waited is released; held against its truth."""
 
-import itertools
 import signal
 import statistics
 import subprocess
@@ -317,28 +316,6 @@ def in_threads(work: list) -> list:
     for thread in threads:
         thread.join()
     return answers
-
-
-def test_two_hundred_who_need_a_sleeping_database_are_one_login(make_neon, make_daemon):
-    neon = make_neon(look_every=0.1, suspend_after=60, wake_delay=DELAY)
-    daemon = make_daemon([sleepy(neon.conninfo())]).start()
-    until(lambda: neon.status()["doors"] >= 2, 10, "two doors")
-    crowd = Crowd(daemon.control_socket, 67, get("/lease/main", "POST"))
-    try:
-        asked = itertools.cycle([("/wake/main?wait=20s", "POST"), ("/readyz/main?wait=20s", "GET")])
-        answers = in_threads([lambda target=target, method=method: daemon.get(target, method=method, timeout=30)
-                              for target, method in itertools.islice(asked, 133)])
-        crowd.wait(b'"ready":true', 20)
-        assert [answer.status for answer in answers] == [200] * 133
-        opened = neon.truth.of("session_open")
-        print(f"200 of them: {len(opened)} login, {neon.status()['wakes']} wake; the slowest answer after "
-              f"{max(answer.seconds for answer in answers):.2f} s")
-        assert len(opened) == 1 and neon.status()["wakes"] == 1
-        status = daemon.status("main")
-        assert status["wakes"]["count"] == 1 and len(status["leases"]) == 67
-    finally:
-        crowd.close()
-    no_leases(daemon)
 
 
 def test_who_waited_with_spread_is_released_over_its_time(make_neon, make_daemon):

@@ -39,12 +39,17 @@ void members_let_go(struct engine *engine, struct target *target) {
         heap_remove(&engine->waiting, &target->waiting);
 }
 
-static void remove_target(struct engine *engine, struct target *target, struct instant now) {
+/* Of one that the registry does not have, or has no longer. What ends with it may have made something due. */
+static void discard_target(struct engine *engine, struct target *target, struct instant now) {
         leases_end(engine, target, LEASE_END_REMOVED, now);
         members_let_go(engine, target);
         heap_remove(&engine->due, &target->due);
-        registry_remove(engine->registry, target);
         (void)target_free(target);
+}
+
+static void remove_target(struct engine *engine, struct target *target, struct instant now) {
+        registry_remove(engine->registry, target);
+        discard_target(engine, target, now);
 }
 
 static void tell_membership(struct engine *engine, const struct target *target, enum event_kind kind, enum state previous,
@@ -106,8 +111,7 @@ static int replace_target(struct engine *engine, struct target *old, const struc
         remove_target(engine, old, now);
         r = registry_add(engine->registry, target);
         if (r < 0) {
-                leases_end(engine, target, LEASE_END_REMOVED, now);
-                (void)target_free(target);
+                discard_target(engine, target, now);
                 return r;
         }
         tell_membership(engine, target, EVENT_STATE, previous, now);

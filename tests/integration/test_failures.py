@@ -73,6 +73,7 @@ def test_a_stop_cuts_the_session_and_a_start_brings_a_new_generation(cluster, ma
 def test_an_immediate_shutdown_is_a_cut_though_the_server_says_it_as_a_mere_warning(cluster, make_daemon):
     daemon = watch(make_daemon, cluster.conninfo())
     daemon.wait_state("main", "awake")
+    cluster.wait_idle("pgwaked")
     cluster.stop("immediate")
     daemon.wait_state("main", "down")
     assert_edges(daemon, "main", "awake", "unknown/session.cut",

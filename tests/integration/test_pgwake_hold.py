@@ -333,13 +333,24 @@ def test_a_signal_before_the_program_ends_pgwake_and_the_lease(daemon, number):
 
 
 class Shell(rig.terminal.Terminal):
-    """A bash with job control."""
+    """A bash with job control, at its prompt. It loses characters that are typed before it has set its terminal up for the next command."""
 
     def __init__(self, server):
         super().__init__(["bash", "--norc", "--noprofile", "--noediting", "-i"],
                          environment(PS1="$ ", PGWAKE_SOCKET=server.path, HISTFILE="/dev/null", INPUTRC="/dev/null"), DEADLINE, controls=True)
+        self.typed = 0
+        self.prompt()
+
+    def type(self, text):
+        self.typed = len(self.text)
+        super().type(text)
+
+    def prompt(self):
+        """Waits for the prompt after what was typed last."""
+        self.expect(r"(\A|\n)\$ \Z", after=self.typed)
 
     def leave(self):
+        self.prompt()
         self.type("exit\n")
         self.finish()
 
@@ -359,6 +370,7 @@ def test_ctrl_c_of_a_terminal_arrives_once(daemon):
     assert not leases.wait().closed.is_set(), "a program that goes on keeps its lease"
     shell.type("\n")
     assert leases.wait().closed.wait(DEADLINE)
+    shell.prompt()
     shell.type("echo code=$?\n")
     shell.expect(r"code=0\r\n")
     shell.leave()
@@ -371,6 +383,7 @@ def test_ctrl_c_ends_a_program_that_does_not_catch_it_and_the_shell_sees_it(daem
     shell.expect(r"(\n|\033\[K)started\r\n")
     shell.type("\x03")
     assert leases.wait().closed.wait(DEADLINE)
+    shell.prompt()
     shell.type("echo la''st=$?\n")
     shell.expect(r"last=130")
     shell.leave()
@@ -383,8 +396,10 @@ def test_ctrl_z_and_fg_work_in_a_shell(daemon):
     shell.expect(r"(\n|\033\[K)started\r\n")
     shell.type("\x1a")
     shell.expect(r"Stopped")
+    shell.prompt()
     shell.type("echo in''between\n")
     shell.expect(r"inbetween\r\n")
+    shell.prompt()
     assert not leases.wait().closed.is_set()
     shell.type("fg\n")
     shell.expect(r"fg\r\n.*hold main")

@@ -318,6 +318,11 @@ class Cluster:
         rows = self.sql("SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY pid", application_name)
         return [row[0] for row in rows]
 
+    def wait_idle(self, application_name: str) -> None:
+        """Waits until an application's sessions are done with their commands: a backend told to quit while it still sends says no word."""
+        until(lambda: self.sql("SELECT coalesce(bool_and(wait_event = 'ClientRead'), false) FROM pg_stat_activity"
+                               " WHERE application_name = %s", application_name)[0][0], 10, f"idle sessions of {application_name}")
+
     def terminate_backends(self, application_name: str) -> list[int]:
         """pg_terminate_backend for every session of an application; the pids it was sent to."""
         rows = self.sql("SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -329,14 +334,22 @@ class Cluster:
                leave: int = 0) -> Iterator[list]:
         """Takes the free connection slots of ordinary roles, all but `leave`: the next login gets 53300."""
         held: list = []
-        try:
-            while True:
-                try:
+
+        def full() -> bool:
+            """Refused once more, by slots that stay taken: who replaces a session by a new login has two for a moment, and frees one."""
+            try:
+                while True:
                     held.append(self.connect(user, password, dbname, application_name="filler"))
-                except psycopg2.OperationalError as refusal:
-                    if "too many clients" in str(refusal) or "slots are reserved" in str(refusal):
-                        break
+            except psycopg2.OperationalError as refusal:
+                if "too many clients" not in str(refusal) and "slots are reserved" not in str(refusal):
                     raise
+            others = dict(self.sql("SELECT application_name, count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+                                   " AND pid <> pg_backend_pid() AND application_name <> 'filler' GROUP BY 1"))
+            room = self.sql("SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int")[0][0]
+            return len(held) + sum(others.values()) == room and all(sessions == 1 for sessions in others.values())
+
+        try:
+            until(full, 20, "every slot is taken for good")
             for _ in range(leave):
                 held.pop().close()
             until(lambda: len(self.backends("filler")) == len(held), 5, "the fillers' slots settle")

@@ -313,12 +313,3 @@ int rows_read(struct sqlite *sqlite, struct snapshot **ret_snapshots) {
                 *ret_snapshots = snapshots;
         return r;
 }
-
-void snapshot_list_free(struct snapshot *snapshots) {
-        while (snapshots) {
-                struct snapshot *next = snapshots->next;
-
-                free(snapshots);
-                snapshots = next;
-        }
-}

@@ -18,4 +18,3 @@ int rows_write(struct rows_writer *writer, const struct snapshot *snapshot, uint
  * snapshot_list_free().
  */
 int rows_read(struct sqlite *sqlite, struct snapshot **ret_snapshots);
-void snapshot_list_free(struct snapshot *snapshots);

@@ -153,3 +153,12 @@ void snapshot_mark(struct snapshot *snapshot, bool dirty) {
         for (size_t i = 0; i < snapshot->n_counters; i++)
                 snapshot->counters[i].dirty = dirty;
 }
+
+void snapshot_list_free(struct snapshot *snapshots) {
+        while (snapshots) {
+                struct snapshot *next = snapshots->next;
+
+                free(snapshots);
+                snapshots = next;
+        }
+}

@@ -42,5 +42,7 @@ void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory)
 void snapshot_compare(struct snapshot *snapshot, const struct snapshot *old);
 /* Marks all of it as written, or as not written. */
 void snapshot_mark(struct snapshot *snapshot, bool dirty);
+/* All that hang together by their `next`. Takes NULL. */
+void snapshot_list_free(struct snapshot *snapshots);
 /* What COUNTER says, in MEMORY. */
 void snapshot_set_counter(struct memory *memory, const struct counter *counter);

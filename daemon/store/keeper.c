@@ -1,0 +1,346 @@
+#include "store/keeper.h"
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "base/message-id.h"
+#include "base/text.h"
+#include "store/health.h"
+#include "store/history.h"
+#include "store/shelf.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define RETRY_MIN_USEC (500 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (10 * USEC_PER_SEC)
+/* The daemon before us may still be on its way out. */
+#define LOCKED_AT_START_USEC USEC_PER_SEC
+#define LOCKED_AT_START_MSEC 20
+/* A disk that damages every file that it is given shall not be filled with them. */
+#define SET_ASIDE_MAX 3
+/* How often what is old is dropped, and how long between two slices of it those who write have for themselves. */
+#define PRUNE_EVERY_USEC USEC_PER_HOUR
+#define PRUNE_PAUSE_USEC (20 * USEC_PER_MSEC)
+#define GIVE_WAY_MSEC 10
+#define GIVE_WAY_MAX 50
+
+
+struct keeper {
+        char *path;
+        uint64_t began_real_usec;
+        struct history *history;
+        struct shelf shelf;
+        bool read;              /* the file was, or could not be */
+        bool knows;             /* what is in the file */
+        bool in_doubt;
+        bool over;              /* nothing but a restart, or a person and a restart, can change it */
+        bool prune_goes_on;
+        unsigned failures;
+        unsigned set_aside;
+        uint64_t limit_in_force;
+        uint64_t retry_boot_usec;
+        uint64_t prune_boot_usec; /* when to go on with it */
+
+        /* Any thread's. */
+        _Atomic uint64_t max_bytes;
+        _Atomic uint64_t keep_usec;
+        atomic_bool read_by_others, waits_for_readers;
+        pthread_mutex_t lock;   /* of what follows */
+        enum store_health health;
+        char sentence[256];
+};
+
+/* Said at the edges between good and not good: why it is not may change with every try. */
+static void note(struct keeper *keeper, int r) {
+        enum store_health health = health_of(r), previous;
+        char sentence[sizeof(keeper->sentence)];
+
+        health_describe(sentence, sizeof(sentence), keeper->path, health, r);
+        (void)pthread_mutex_lock(&keeper->lock);
+        previous = keeper->health;
+        keeper->health = health;
+        memcpy(keeper->sentence, sentence, sizeof(sentence));
+        (void)pthread_mutex_unlock(&keeper->lock);
+        if (health != STORE_GOOD && (previous == STORE_GOOD || previous == STORE_NONE))
+                log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_OFF, NULL, 0, "The history is off: %s. The watching goes on", sentence);
+        else if (health == STORE_GOOD && previous != STORE_GOOD && previous != STORE_NONE)
+                log_entry(LOG_INFO, MESSAGE_ID_HISTORY_ON, NULL, 0, "The history is kept again in %s", keeper->path);
+}
+
+/* Answers whether the way is free for a new file. */
+static bool set_aside(struct keeper *keeper) {
+        _cleanup_free_ char *aside = NULL;
+        int r;
+
+        if (keeper->set_aside >= SET_ASIDE_MAX)
+                return false;
+        r = history_set_aside(keeper->path, clock_real_usec(), &aside);
+        if (r < 0)
+                return false;
+        keeper->set_aside++;
+        log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_SET_ASIDE, NULL, 0, "The history in %s is damaged; it is now %s, and a new one begins",
+                  keeper->path, aside);
+        return true;
+}
+
+/* HISTORY_GOOD, or why there is no file that could be written. */
+static int take_file(struct keeper *keeper) {
+        uint64_t max_bytes = atomic_load(&keeper->max_bytes);
+        struct history *history = NULL;
+        int r;
+
+        r = history_open(keeper->path, max_bytes, &history);
+        if (r == HISTORY_DAMAGED && set_aside(keeper))
+                r = history_open(keeper->path, max_bytes, &history);
+        if (r == HISTORY_GOOD && !keeper->knows && keeper->read) {
+                (void)history_close(history);
+                return HEALTH_ANSWER_UNREAD;
+        }
+        if (r != HISTORY_GOOD && r != HISTORY_NEW)
+                return r;
+        /* Whatever it has now: it may be another one than the last. */
+        if (keeper->read)
+                shelf_all_wait(&keeper->shelf);
+        keeper->knows = keeper->knows || r == HISTORY_NEW;
+        keeper->limit_in_force = max_bytes;
+        keeper->history = history;
+        return HISTORY_GOOD;
+}
+
+static void follow_limit(struct keeper *keeper) {
+        uint64_t max_bytes = atomic_load(&keeper->max_bytes);
+
+        if (keeper->history && max_bytes != keeper->limit_in_force && history_limit(keeper->history, max_bytes) >= 0)
+                keeper->limit_in_force = max_bytes;
+}
+
+/* Who reads does so for some seconds at most; else what is beside the file would grow for as long. */
+static void wait_for_readers(struct keeper *keeper) {
+        while (atomic_load(&keeper->read_by_others) && history_log_is_full(keeper->history)) {
+                atomic_store(&keeper->waits_for_readers, true);
+                (void)poll(NULL, 0, GIVE_WAY_MSEC);
+        }
+}
+
+static void let_readers_go_on(struct keeper *keeper) {
+        atomic_store(&keeper->waits_for_readers, false);
+}
+
+static int write_all(struct keeper *keeper) {
+        int r = HISTORY_GOOD;
+
+        if (keeper->history && history_is_gone(keeper->history))
+                keeper->history = history_close(keeper->history);
+        if (!keeper->history)
+                r = take_file(keeper);
+        follow_limit(keeper);
+        while (r == HISTORY_GOOD && shelf_waits(&keeper->shelf)) {
+                wait_for_readers(keeper);
+                r = history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+                let_readers_go_on(keeper);
+        }
+        return r;
+}
+
+/* With a full disk it is better kept open: opening takes space. */
+static void let_go(struct keeper *keeper, int r) {
+        if (health_of(r) != STORE_FULL)
+                keeper->history = history_close(keeper->history);
+}
+
+/* Of one that was good when it was opened. */
+static int write_to_a_new_one(struct keeper *keeper) {
+        keeper->history = history_close(keeper->history);
+        return set_aside(keeper) ? write_all(keeper) : HISTORY_DAMAGED;
+}
+
+static void try_to_write(struct keeper *keeper) {
+        int r;
+
+        r = write_all(keeper);
+        if (r == HISTORY_DAMAGED && keeper->history)
+                r = write_to_a_new_one(keeper);
+        note(keeper, r);
+        if (r == HISTORY_GOOD) {
+                keeper->failures = 0;
+                return;
+        }
+        let_go(keeper, r);
+        keeper->over = health_is_final(r);
+        keeper->failures++;
+        keeper->retry_boot_usec = usec_add(clock_boot_usec(), backoff_usec(keeper->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
+}
+
+/* The list is for the main thread; the shelf has the same, for a file that must be made anew. */
+static void learn(struct keeper *keeper, struct snapshot *past) {
+        for (const struct snapshot *each = past; each; each = each->next) {
+                struct memory memory;
+                struct snapshot *copy;
+
+                snapshot_expand(each, &memory);
+                copy = snapshot_new(each->name, &memory, each->leases, each->n_leases, NULL, 0);
+                if (copy)
+                        snapshot_mark(copy, false);
+                if (copy && shelf_put(&keeper->shelf, copy, false) < 0)
+                        free(copy);
+        }
+        keeper->knows = true;
+}
+
+static int take_file_at_start(struct keeper *keeper) {
+        uint64_t until = usec_add(clock_boot_usec(), LOCKED_AT_START_USEC);
+        int r;
+
+        while ((r = take_file(keeper)) == -EBUSY && clock_boot_usec() < until)
+                (void)poll(NULL, 0, LOCKED_AT_START_MSEC);
+        return r;
+}
+
+static int read_file(struct keeper *keeper, struct snapshot **ret_past) {
+        int r, k;
+
+        r = take_file_at_start(keeper);
+        if (r > 0 || r == -EBUSY)
+                return r;
+        k = r < 0 ? history_read_only(keeper->path, ret_past) : history_read(keeper->history, ret_past);
+        if (k == HISTORY_GOOD)
+                learn(keeper, *ret_past);
+        return r < 0 ? r : k;
+}
+
+struct snapshot *keeper_read(struct keeper *keeper) {
+        struct snapshot *past = NULL;
+        int r;
+
+        r = read_file(keeper, &past);
+        if (r == HISTORY_DAMAGED && keeper->history) {
+                keeper->history = history_close(keeper->history);
+                if (set_aside(keeper))
+                        r = read_file(keeper, &past);
+        }
+        note(keeper, r);
+        if (r != HISTORY_GOOD)
+                let_go(keeper, r);
+        keeper->over = health_is_final(r);
+        keeper->read = true;
+        return past;
+}
+
+void keeper_forget(struct keeper *keeper) {
+        shelf_deinit(&keeper->shelf);
+        keeper->history = history_close(keeper->history);
+        keeper->knows = false;
+}
+
+void keeper_put(struct keeper *keeper, struct snapshot *snapshot) {
+        if (shelf_put(&keeper->shelf, snapshot, true) < 0)
+                free(snapshot);
+}
+
+void keeper_tell(struct keeper *keeper, struct happening *happening) {
+        shelf_tell(&keeper->shelf, happening);
+}
+
+void keeper_doubt(struct keeper *keeper) {
+        keeper->in_doubt = true;
+}
+
+bool keeper_is_behind(const struct keeper *keeper) {
+        return shelf_waits(&keeper->shelf);
+}
+
+int keeper_wait_msec(const struct keeper *keeper) {
+        uint64_t due;
+
+        if (keeper->over)
+                return -1;
+        /* Nothing wakes up for what is old alone: while nothing is written nothing grows. */
+        if (!shelf_waits(&keeper->shelf) && !keeper->prune_goes_on)
+                return -1;
+        due = shelf_waits(&keeper->shelf) ? keeper->retry_boot_usec : keeper->prune_boot_usec;
+        return (int)((usec_sub(due, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
+}
+
+/* Who reads met something that cannot be. */
+static void look_for_damage(struct keeper *keeper) {
+        keeper->in_doubt = false;
+        if (keeper->history && history_check(keeper->history) == HISTORY_DAMAGED)
+                note(keeper, write_to_a_new_one(keeper));
+}
+
+void keeper_write(struct keeper *keeper, bool last) {
+        if (keeper->in_doubt)
+                look_for_damage(keeper);
+        if (shelf_waits(&keeper->shelf) && !keeper->over && (last || clock_boot_usec() >= keeper->retry_boot_usec))
+                try_to_write(keeper);
+}
+
+void keeper_prune(struct keeper *keeper) {
+        uint64_t now = clock_boot_usec(), keep = atomic_load(&keeper->keep_usec);
+        int r;
+
+        if (!keeper->history || keep == USEC_INFINITY || now < keeper->prune_boot_usec)
+                return;
+        r = history_prune(keeper->history, usec_sub(clock_real_usec(), keep));
+        /* What goes wrong with that goes wrong with writing too, and is told then. */
+        keeper->prune_goes_on = r == HISTORY_NEW;
+        keeper->prune_boot_usec = usec_add(now, keeper->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC);
+}
+
+void keeper_close(struct keeper *keeper) {
+        if (keeper->history && !shelf_waits(&keeper->shelf))
+                (void)history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+        keeper->history = history_close(keeper->history);
+}
+
+int keeper_new(const char *path, const struct store_bounds *bounds, struct keeper **ret_keeper) {
+        struct keeper *keeper = calloc(1, sizeof(*keeper));
+
+        if (!keeper)
+                return -ENOMEM;
+        keeper->path = strdup(path);
+        if (!keeper->path)
+                return free(keeper), -ENOMEM;
+        keeper->began_real_usec = clock_real_usec();
+        keeper_limit(keeper, bounds);
+        (void)pthread_mutex_init(&keeper->lock, NULL);
+        *ret_keeper = keeper;
+        return 0;
+}
+
+struct keeper *keeper_free(struct keeper *keeper) {
+        if (!keeper)
+                return NULL;
+        keeper->history = history_close(keeper->history);
+        shelf_deinit(&keeper->shelf);
+        (void)pthread_mutex_destroy(&keeper->lock);
+        free(keeper->path);
+        free(keeper);
+        return NULL;
+}
+
+void keeper_limit(struct keeper *keeper, const struct store_bounds *bounds) {
+        atomic_store(&keeper->max_bytes, bounds->max_bytes);
+        atomic_store(&keeper->keep_usec, bounds->keep_usec);
+}
+
+void keeper_give_way(struct keeper *keeper, bool begins) {
+        /* Who answers question after question lets the writer come between. */
+        for (unsigned i = 0; begins && i < GIVE_WAY_MAX && atomic_load(&keeper->waits_for_readers); i++)
+                (void)poll(NULL, 0, GIVE_WAY_MSEC);
+        atomic_store(&keeper->read_by_others, begins);
+}
+
+enum store_health keeper_health(struct keeper *keeper, char *ret_sentence, size_t size) {
+        enum store_health health;
+
+        (void)pthread_mutex_lock(&keeper->lock);
+        health = keeper->health;
+        (void)text_copy(ret_sentence, size, keeper->sentence);
+        (void)pthread_mutex_unlock(&keeper->lock);
+        return health;
+}

@@ -1,0 +1,48 @@
+/*
+ * The file of the history, as the one thread that writes it has it: read once, then written, made anew when it is damaged, and tried again, more
+ * and more slowly, when it cannot be written. All is that thread's but what says otherwise.
+ */
+#pragma once
+
+#include "store/happening.h"
+#include "store/snapshot.h"
+#include "store/store.h"
+
+struct keeper;
+
+int keeper_new(const char *path, const struct store_bounds *bounds, struct keeper **ret_keeper);
+/* What was not written is lost. Takes NULL. */
+struct keeper *keeper_free(struct keeper *keeper);
+
+/* The first call: what is in the file, the caller's. NULL too when it could not be read; it is not written over then. */
+struct snapshot *keeper_read(struct keeper *keeper);
+/* Nobody has learnt what was read: it is as if it could not be. */
+void keeper_forget(struct keeper *keeper);
+
+/* SNAPSHOT is the keeper's. */
+void keeper_put(struct keeper *keeper, struct snapshot *snapshot);
+/* HAPPENING is the keeper's. */
+void keeper_tell(struct keeper *keeper, struct happening *happening);
+/* Somebody thinks that the file is damaged: the next write looks at it. */
+void keeper_doubt(struct keeper *keeper);
+
+/* Whether something is not in the file that was put or told. */
+bool keeper_is_behind(const struct keeper *keeper);
+/* Milliseconds until it is time for keeper_write() or keeper_prune(); -1: nothing is due. */
+int keeper_wait_msec(const struct keeper *keeper);
+/* Writes all that waits when it is time for that, or when this is the LAST try. */
+void keeper_write(struct keeper *keeper, bool last);
+/* Drops a slice of what is old, when it is time for that. */
+void keeper_prune(struct keeper *keeper);
+/* Says in the file that the databases were watched until now, and closes it. */
+void keeper_close(struct keeper *keeper);
+
+/* Any thread; in force with the next write. */
+void keeper_limit(struct keeper *keeper, const struct store_bounds *bounds);
+/*
+ * The one thread that reads begins to, or has ended. While it reads the log beside the file cannot begin anew: when that is full, writing waits,
+ * and then comes before the next to read.
+ */
+void keeper_give_way(struct keeper *keeper, bool begins);
+/* Any thread. RET_SENTENCE is for people; "" where there is nothing to say. */
+enum store_health keeper_health(struct keeper *keeper, char *ret_sentence, size_t size);

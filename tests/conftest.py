@@ -4,6 +4,7 @@ Under pytest-xdist the workers share the run's folder, and so the one initdb; ea
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ _RUN = "PGRIG_RUN"  # the environment carries the folder to the workers
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Who starts us in the background of a shell, or under nohup, has some ignored, and so would have every program that a test starts.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     for key in [key for key in os.environ if key.startswith("PG") and key not in (_RUN, "PGWAKED", "PGWAKE")
                 and not key.startswith("PGWAKE_")]:
         del os.environ[key]  # libpq in this process must see what a test says and nothing else

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rig.edges import assert_edges, quick
-from rig.neon import wakes
+from rig.neon import true_latencies
 from rig.patience import patient, until
 from rig.rawhttp import Crowd, get
 from rig.unixhttp import EventStream
@@ -27,11 +27,6 @@ def wake(daemon, timeout: float = 30) -> dict:
     answer = daemon.get(f"/wake/main?wait={int(timeout)}s", method="POST", timeout=timeout + 10)
     assert answer.status == 200, answer.text
     return daemon.status("main")
-
-
-def true_latencies(neon) -> list[float]:
-    """Of every wake that we caused: from the first byte of its login to the first answer, over all attempts."""
-    return [each.latency_seconds for each in wakes(neon.truth.events) if each.application == "pgwaked"]
 
 
 # Asleep

@@ -147,11 +147,6 @@ def true_wakes(neon: Neon) -> dict[str, int]:
     return counts
 
 
-def true_latencies(neon: Neon) -> list[float]:
-    """Of each wake that pgwaked's login caused: from its first byte at the proxy to the answer of its first query."""
-    return [each.latency_seconds for each in wakes(neon.truth.events) if each.application == "pgwaked"]
-
-
 def true_awake(neon: Neon) -> float:
     return awake_usec(neon.truth.events) / 1e6
 

@@ -7,6 +7,7 @@ import psycopg2
 
 from rig.ca import CA, Certificate
 from rig.driver import Driver
+from rig.patience import until
 from rig.postgres import SUPERUSER
 from rig.troubles import TROUBLES, Trouble
 
@@ -95,6 +96,17 @@ class Wake:
     def latency_seconds(self) -> float:
         """From the first byte of the login that began it to the answer."""
         return (self.answered_usec - self.begun_usec) / 1e6
+
+
+def true_latencies(neon: "Neon", application: str = "pgwaked") -> list[float]:
+    """Of each wake that an application's login caused: from its first byte at the proxy to the answer of its first query, over all attempts.
+    Waits for the last: the stand-in notes an answer when it has passed it on."""
+
+    def answered() -> list[Wake] | None:
+        caused = [each for each in wakes(neon.truth.events) if each.application == application]
+        return caused if all(each.answered_usec for each in caused) else None
+
+    return [each.latency_seconds for each in until(answered, 10, f"every wake by {application} was answered") or []]
 
 
 def wakes(events: list[dict]) -> list[Wake]:

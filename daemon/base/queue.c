@@ -17,6 +17,25 @@ struct queue {
         size_t length;
 };
 
+static char *value_at(const struct queue *queue, size_t index) {
+        return queue->values + (queue->first + index) % queue->allocated * queue->value_size;
+}
+
+static int grow(struct queue *queue) {
+        size_t allocated = queue->allocated ? 2 * queue->allocated : QUEUE_MIN;
+        char *values = malloc(allocated * queue->value_size);
+
+        if (!values)
+                return -ENOMEM;
+        for (size_t i = 0; i < queue->length; i++)
+                memcpy(values + i * queue->value_size, value_at(queue, i), queue->value_size);
+        free(queue->values);
+        queue->values = values;
+        queue->allocated = allocated;
+        queue->first = 0;
+        return 0;
+}
+
 int queue_new(size_t value_size, struct queue **ret_queue) {
         struct queue *queue = calloc(1, sizeof(*queue));
 
@@ -31,6 +50,10 @@ int queue_new(size_t value_size, struct queue **ret_queue) {
                 return r;
         }
         (void)pthread_mutex_init(&queue->lock, NULL);
+        if (grow(queue) < 0) {
+                (void)queue_free(queue);
+                return -ENOMEM;
+        }
         *ret_queue = queue;
         return 0;
 }
@@ -43,25 +66,6 @@ struct queue *queue_free(struct queue *queue) {
         free(queue->values);
         free(queue);
         return NULL;
-}
-
-static char *value_at(const struct queue *queue, size_t index) {
-        return queue->values + (queue->first + index) % queue->allocated * queue->value_size;
-}
-
-static int grow(struct queue *queue) {
-        size_t allocated = queue->allocated ? 2 * queue->allocated : 16;
-        char *values = malloc(allocated * queue->value_size);
-
-        if (!values)
-                return -ENOMEM;
-        for (size_t i = 0; i < queue->length; i++)
-                memcpy(values + i * queue->value_size, value_at(queue, i), queue->value_size);
-        free(queue->values);
-        queue->values = values;
-        queue->allocated = allocated;
-        queue->first = 0;
-        return 0;
 }
 
 int queue_push(struct queue *queue, const void *value) {

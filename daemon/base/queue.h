@@ -7,6 +7,9 @@
 
 #include <stddef.h>
 
+/* Room for so many is there from the start: a queue that never has more never fails. */
+#define QUEUE_MIN 16
+
 struct queue;
 
 /* Values are VALUE_SIZE bytes, copied in and out; what they point at changes its owner with them. */

@@ -3,7 +3,7 @@
 #include "base/error.h"
 
 static bool is_to_be_awake(const struct target *target) {
-        if (target->budget_spent || target->paused_until_boot_usec)
+        if (target->budget_spent)
                 return false;
         switch (target->policy) {
         case POLICY_IS_KEEP_AWAKE:
@@ -17,7 +17,7 @@ static bool is_to_be_awake(const struct target *target) {
 }
 
 static bool is_missing(const struct missing *missing, const struct target *target) {
-        if (!target->config->required)
+        if (!target->config->required || target->paused_until_boot_usec)
                 return false;
         switch (missing->on) {
         case READY_ON_AWAKE:
@@ -98,8 +98,8 @@ int missing_note(struct missing *missing, const struct event *event, const struc
                 /* Only a new target says that: a reload changed the database, and it starts anew. */
                 if (event->reason == REASON_NOT_CHECKED)
                         return is_missing(missing, target) ? add(missing, target->id) : 0;
-                /* Once is enough: it may have fallen asleep again in the same moment. */
-                if (missing->on == READY_ON_AWAKE ? event->state == STATE_AWAKE : event->state != STATE_UNKNOWN)
+                /* Once is enough: it may have fallen asleep again in the same moment. A pause may last longer than anybody waits. */
+                if (event->reason == REASON_PAUSED || (missing->on == READY_ON_AWAKE ? event->state == STATE_AWAKE : event->state != STATE_UNKNOWN))
                         drop(missing, target->id);
                 return 0;
         case EVENT_BUDGET:

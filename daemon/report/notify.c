@@ -52,11 +52,16 @@ static void send_status(struct notify *notify, const char *prefix) {
         if (!notify->listened_to)
                 return;
         compose_status(notify, &status);
-        if (buffer_finish(&status) < 0 || (!*prefix && notify->said.data && streq(notify->said.data, status.data)))
+        if (buffer_finish(&status) < 0) {
+                /* Somebody waits for what is in PREFIX, and it needs no memory. */
+                if (*prefix)
+                        say(notify, prefix);
+                return;
+        }
+        if (!*prefix && notify->said.data && streq(notify->said.data, status.data))
                 return;
         buffer_printf(&message, "%sSTATUS=%s", prefix, status.data);
-        if (buffer_finish(&message) == 0)
-                say(notify, message.data);
+        say(notify, buffer_finish(&message) == 0 ? message.data : prefix);
         notify->said_boot_usec = clock_boot_usec();
         buffer_deinit(&notify->said);
         notify->said = status;

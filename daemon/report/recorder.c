@@ -65,7 +65,11 @@ static void on_attempted(void *userdata, const struct target *target, const stru
         struct recorder *recorder = userdata;
         struct timing timing = timing_of(attempt);
 
-        note(recorder, changes_note_timing(&recorder->changes, target->id, &timing));
+        /* What changed is kept in mind, where it takes no more space the longer it takes; each attempt would. */
+        if (store_is_behind(recorder->store))
+                note(recorder, changes_note(&recorder->changes, target->id));
+        else
+                note(recorder, changes_note_timing(&recorder->changes, target->id, &timing));
 }
 
 /* Those that end with a connection are over when we are. */
@@ -116,7 +120,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)source;
         (void)usec;
         recorder->armed = false;
-        /* What changed is kept in mind here, where it takes no more space the longer it takes. */
         if (store_is_behind(recorder->store)) {
                 arm(recorder, FLUSH_USEC);
                 return 0;

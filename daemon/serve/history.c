@@ -4,7 +4,9 @@
  */
 #include "serve/history.h"
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/macro.h"
 #include "base/text.h"
 #include "serve/answer.h"
 #include "serve/handlers.h"
@@ -14,14 +16,20 @@
 
 #define SINCE_USEC (7 * USEC_PER_DAY)
 #define LIMIT 1000
+/* 0 is no time in an answer. */
+#define BEGINNING_USEC USEC_PER_SEC
 /* Answers that are on their way, with those that are waited for: each may have some megabytes, and a slow reader. */
 #define WAITING_MAX 32
 /* What is shorter goes out in one piece. */
 #define WHOLE_BYTES 65536
+/* The store gives an answer up before that, unless its thread hangs in the disk. */
+#define LATE_USEC (11 * USEC_PER_SEC)
+#define LATE_ACCURACY_USEC (100 * USEC_PER_MSEC)
 
 struct history_site {
         struct site *site;
         sd_event_source *source; /* answers have come */
+        sd_event_source *late;
         struct held *first;
         size_t n;
 };
@@ -31,6 +39,7 @@ struct held {
         struct history_site *site;
         struct exchange *exchange;
         struct question *question; /* NULL: it was answered */
+        uint64_t late_monotonic_usec;
         char name[TEXT_NAME_MAX + 1];
         bool csv;
         struct buffer content;
@@ -46,6 +55,7 @@ static struct held *held_new(struct history_site *site, struct request *request)
         held->site = site;
         held->exchange = request->exchange;
         held->csv = request->query.csv;
+        held->late_monotonic_usec = usec_add(clock_monotonic_usec(), LATE_USEC);
         (void)text_copy(held->name, sizeof(held->name), request->name);
         held->next = site->first;
         if (held->next)
@@ -103,6 +113,11 @@ static void send_content(struct held *held, struct ask_answer *answer) {
         exchange_stream(held->exchange, &reply, false, &(struct stream){.read = read_content, .free = free_content, .userdata = held});
 }
 
+static void answer_late(struct held *held) {
+        answer_unavailable(held->site->site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "late",
+                           "the answer took too long; ask for less, or later");
+}
+
 static void on_answered(void *userdata, struct ask_answer *answer) {
         struct held *held = userdata;
         struct site *site = held->site->site;
@@ -116,8 +131,7 @@ static void on_answered(void *userdata, struct ask_answer *answer) {
                 answer_unknown_database(site, held->exchange, held->name);
                 break;
         case ASK_LATE:
-                answer_unavailable(site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "late",
-                                   "the answer took too long; ask for less, or later");
+                answer_late(held);
                 break;
         case ASK_FAILED:
                 answer_unavailable(site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off",
@@ -137,6 +151,35 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
         return 0;
 }
 
+/* The next look, when somebody waits. */
+static void plan_look(struct history_site *history) {
+        uint64_t next = USEC_INFINITY;
+
+        for (const struct held *held = history->first; held; held = held->next)
+                if (held->question)
+                        next = MIN(next, held->late_monotonic_usec);
+        (void)sd_event_source_set_time(history->late, next);
+        (void)sd_event_source_set_enabled(history->late, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct history_site *history = userdata;
+        uint64_t now = clock_monotonic_usec();
+
+        (void)source;
+        (void)usec;
+        for (struct held *held = history->first, *next; held; held = next) {
+                next = held->next;
+                if (!held->question || held->late_monotonic_usec > now)
+                        continue;
+                store_cancel(held->question);
+                answer_late(held);
+                held_free(held);
+        }
+        plan_look(history);
+        return 0;
+}
+
 int history_site_new(struct site *site, struct history_site **ret_history) {
         int fd = site->hooks.store ? store_answers_fd(site->hooks.store) : -1, r = 0;
         struct history_site *history = calloc(1, sizeof(*history));
@@ -146,12 +189,16 @@ int history_site_new(struct site *site, struct history_site **ret_history) {
         history->site = site;
         if (fd >= 0)
                 r = sd_event_add_io(site->event, &history->source, fd, EPOLLIN, on_readable, history);
+        if (r >= 0)
+                r = sd_event_add_time(site->event, &history->late, CLOCK_MONOTONIC, USEC_INFINITY, LATE_ACCURACY_USEC, on_late, history);
         if (r < 0) {
-                free(history);
+                (void)history_site_free(history);
                 return r;
         }
         if (history->source)
                 (void)sd_event_source_set_description(history->source, "history-answers");
+        (void)sd_event_source_set_description(history->late, "history-late");
+        (void)sd_event_source_set_enabled(history->late, SD_EVENT_OFF);
         *ret_history = history;
         return 0;
 }
@@ -171,6 +218,7 @@ struct history_site *history_site_free(struct history_site *history) {
         if (!history)
                 return NULL;
         sd_event_source_disable_unref(history->source);
+        sd_event_source_disable_unref(history->late);
         free(history);
         return NULL;
 }
@@ -188,7 +236,7 @@ static bool make_ask(struct request *request, struct ask *ask) {
 
         *ask = (struct ask){
                 .kind = query->kind,
-                .since_real_usec = moment_of(&query->since, query->given & ARGUMENT_SINCE, usec_sub(now, SINCE_USEC), now),
+                .since_real_usec = MAX(moment_of(&query->since, query->given & ARGUMENT_SINCE, usec_sub(now, SINCE_USEC), now), BEGINNING_USEC),
                 .until_real_usec = moment_of(&query->until, query->given & ARGUMENT_UNTIL, now, now),
                 .now_real_usec = now,
                 .limit = query->given & ARGUMENT_LIMIT ? query->limit : LIMIT,
@@ -242,6 +290,7 @@ void history_get(struct request *request) {
         r = held ? store_ask(request->site->hooks.store, &ask, on_answered, held, &held->question) : -ENOMEM;
         if (r >= 0) {
                 exchange_hold(request->exchange, on_left, held);
+                plan_look(history);
                 return;
         }
         if (held)

@@ -56,7 +56,7 @@ enum door {
 };
 
 static enum door door_of(const struct listener *listener) {
-        return listener->access == ACCESS_CONTROL ? DOOR_CONTROL : listener->path ? DOOR_STATUS : DOOR_TCP;
+        return listener->access == ACCESS_CONTROL ? DOOR_CONTROL : listener->tcp ? DOOR_TCP : DOOR_STATUS;
 }
 
 static void write_connections(struct exposition *e, const struct metrics_facts *facts) {

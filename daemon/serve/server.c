@@ -124,6 +124,13 @@ static unsigned connections_max(void) {
 }
 
 /* Takes FD, also when it fails. */
+static bool is_tcp(int fd) {
+        int domain = AF_UNIX;
+        socklen_t size = sizeof(domain);
+
+        return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
+}
+
 static int add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
         struct listener *listener = calloc(1, sizeof(*listener));
         int r;
@@ -134,6 +141,7 @@ static int add_listener(struct server *server, int fd, enum access access, struc
         }
         listener->site = &server->site;
         listener->access = access;
+        listener->tcp = is_tcp(fd);
         r = http_new(server->site.event, fd, connections_max(), &(struct http_handler){.request = on_request, .userdata = listener},
                      &listener->http);
         if (r < 0) {

@@ -20,6 +20,7 @@ struct listener {
         char *path; /* of a UNIX socket that is ours to remove, or NULL */
         struct socket_identity identity;
         bool passed; /* somebody else listens on it too, and goes on */
+        bool tcp;
         struct listener *next;
 };
 

@@ -129,10 +129,10 @@ int store_put(struct store *store, const char *name, const struct memory *memory
 }
 
 int store_tell(struct store *store, struct happening *happening) {
-        if (store->writer)
+        if (store->writer && !writer_is_behind(store->writer))
                 return writer_tell(store->writer, happening);
         free(happening);
-        return 0;
+        return store->writer ? -ENOBUFS : 0;
 }
 
 int store_put_away(struct store *store, const char *name, const struct memory *memory) {

@@ -57,7 +57,7 @@ int store_put(struct store *store, const char *name, const struct memory *memory
 /* With how long the phases of the N_TIMINGS attempts took that came since the last time. */
 int store_put_timed(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
                     const struct timing *timings, size_t n_timings);
-/* What happened, to be written soon; all of it is. HAPPENING (of malloc()) is the store's. 0 or -ENOMEM. */
+/* What happened, to be written soon; all of it is. HAPPENING (of malloc()) is the store's. 0, -ENOMEM, or -ENOBUFS: behind, and it is lost. */
 int store_tell(struct store *store, struct happening *happening);
 /* As store_put(), of a database that nobody watches any more, so that it can be recalled when it comes back. */
 int store_put_away(struct store *store, const char *name, const struct memory *memory);

@@ -9,6 +9,8 @@
 #define MONTHS_A_YEAR 12u
 /* The clock of people may be set while a month's end is waited for. */
 #define MONTH_LOOK_USEC USEC_PER_HOUR
+/* While the sentinel alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
+#define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
 
 static unsigned month_of(uint64_t real_usec) {
         time_t seconds = (time_t)(real_usec / USEC_PER_SEC);
@@ -97,7 +99,13 @@ struct account target_account(const struct target *t, struct instant now) {
         return account;
 }
 
-uint64_t account_due(const struct target *t) {
+static uint64_t sentinel_look(const struct target *t) {
+        bool alone = t->account_runs && t->session_held && t->fresh_until_boot_usec == USEC_INFINITY;
+
+        return alone ? usec_add(t->counted_boot_usec, SENTINEL_LOOK_USEC) : USEC_INFINITY;
+}
+
+static uint64_t budget_due(const struct target *t) {
         uint64_t budget = t->config->budget_awake_usec;
 
         if (budget == 0)
@@ -105,6 +113,10 @@ uint64_t account_due(const struct target *t) {
         if (t->budget_spent)
                 return t->month_look_boot_usec;
         return t->account_runs ? usec_add(t->counted_boot_usec, usec_sub(budget, t->account.month_awake_usec)) : USEC_INFINITY;
+}
+
+uint64_t account_due(const struct target *t) {
+        return MIN(budget_due(t), sentinel_look(t));
 }
 
 static bool is_spent(const struct target *t, struct instant now) {

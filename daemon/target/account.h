@@ -16,7 +16,7 @@ void account_settle(struct target *target, struct instant now);
 void account_interrupt(struct target *target, struct instant now);
 /* The account goes on from what was saved; whether the budget is spent follows from it, and is told to nobody. */
 void account_restore(struct target *target, const struct account *account, uint64_t saved_real_usec, struct instant now);
-/* When the budget will be spent, or the next month is to be looked for; USEC_INFINITY: never. */
+/* When the budget will be spent, the next month is to be looked for, or a sentinel's time is to be counted; USEC_INFINITY: never. */
 uint64_t account_due(const struct target *target);
 /* Tells that the month's budget is spent, or that a new month has one again. After account_settle(). */
 void account_check_budget(struct target *target, struct instant now, struct edges *edges);

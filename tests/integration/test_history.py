@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import socket
 import sqlite3
 import statistics
@@ -362,6 +363,29 @@ def test_too_many_questions_are_refused_and_who_leaves_is_forgotten(year):
     answer = until(lambda: (found := ask(year, "gone", "states")).status == 200 and found, 5, "there is room again")
     assert answer.status == 200
     assert year.stop()[0] == 0
+
+
+def test_a_disk_that_hangs_leaves_nobody_without_an_answer(make_daemon):
+    daemon = make_daemon([refused(1, policy="observe", door_interval="0s")]).start()
+    assert rows(daemon, "gone", "states") == []
+    daemon.history_path.unlink()
+    os.mkfifo(daemon.history_path)  # to open it waits in the kernel until somebody writes
+    begun = time.monotonic()
+    answer = ask(daemon, "gone", "states")
+    print(f"answered after {time.monotonic() - begun:.1f} s")
+    assert answer.status == 503 and answer.json["error"] == "late" and "retry-after" in answer.headers
+    assert daemon.get("/livez").status == 200
+    code, seconds = daemon.stop()
+    assert code == 0 and seconds < patient(3)
+
+
+def test_a_time_before_all_times_is_the_beginning(make_daemon):
+    daemon = make_daemon([refused(1)]).start()
+    daemon.wait_state("gone", "down")
+    wait_rows(daemon, "gone", "states", lambda found: found)
+    for since in ("infinity", "3000w"):
+        assert rows(daemon, "gone", "states", since=since) and report(daemon, "gone", since=since)
+        assert ask(daemon, "gone", "report", since=since).json["since"].startswith("1970-01-01T00:00:01")
 
 
 def test_a_stop_does_not_wait_for_answers(year):

@@ -9,7 +9,7 @@ import pytest
 from rig import unixhttp
 from rig.edges import quick
 from rig.passing import Passed
-from rig.patience import patient
+from rig.patience import patient, until
 from rig.unixhttp import EventStream
 
 ASKS = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -54,6 +54,15 @@ def test_who_connects_before_it_runs_is_answered_by_it(passing):
         client.sendall(ASKS)
         daemon.start()
         assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_connections_are_counted_at_the_door_they_came_by(passing):
+    daemon = passing()
+    daemon.start()
+    with connect(daemon.status_socket), connect(daemon.status_socket), connect(daemon.control_socket):
+        until(lambda: 'pgwake_http_connections{socket="status"} 2\n' in (text := daemon.get("/metrics", "control").text)
+              and 'pgwake_http_connections{socket="control"} 2\n' in text and 'pgwake_http_connections{socket="tcp"} 0\n' in text,
+              10, "two, one beside the one that asks, and none")
 
 
 def test_the_paths_stay_as_they_are_and_stay_when_it_ends(passing):

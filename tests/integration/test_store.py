@@ -109,6 +109,24 @@ def test_counters_wakes_and_generation_go_on_after(make_daemon, nap, way):
     assert woken["generation"] > main["generation"]
 
 
+def test_what_an_idle_session_saw_survives_a_kill(make_daemon, nap):
+    """Nobody needs the database and nothing is asked of it: only the session says that it is awake."""
+    settings = {"policy": "on-demand", "provider": "neon", "wake_at_start": False, "linger": "0s", "slow": SLOW}
+    daemon = make_daemon([quick("main", nap.conninfo(), **settings)]).start()
+    assert daemon.get("/wake/main?wait=20s", method="POST", timeout=30).status == 200
+    status = until(lambda: (found := daemon.status("main"))["next_check"] is None and found, 10, "nothing is planned")
+    wait_rows(daemon, "SELECT awake_usec FROM database WHERE name = 'main'",
+              lambda found: found and found[0][0] / 1e6 > status["awake_seconds"] + 9, "its time is in the file")
+    told = daemon.status("main")
+    assert told["state"] == "awake" and told["last_attempt"] == status["last_attempt"]
+    daemon.kill9()
+    daemon.configure([quick("main", nap.conninfo(), **{**settings, "policy": "observe", "door_interval": "0s"})])
+    daemon.start()
+    again = daemon.status("main")["awake_seconds"]
+    print(f"awake for {told['awake_seconds']:.1f} s before the kill, {again:.1f} s after it")
+    assert told["awake_seconds"] - 1 - 10 < again <= told["awake_seconds"] + 1
+
+
 def test_how_long_a_wake_will_take_is_known_from_before_the_restart(make_daemon, nap):
     daemon = make_daemon([quick("main", nap.conninfo(), slow=SLOW)]).start()
     wait_for(daemon, "main", lambda status: status["state"] == "awake" and status["wakes"]["count"] == 1)

@@ -321,6 +321,14 @@ static inline void stub_check(struct engine *engine, struct target *target, enum
         stub_settle(engine, target, previous, &edges);
 }
 
+static inline void stub_pause(struct engine *engine, struct target *target, uint64_t for_usec) {
+        enum state previous = target->state;
+        struct edges edges = {0};
+
+        target_pause(target, for_usec, clock_now(), &edges);
+        stub_settle(engine, target, previous, &edges);
+}
+
 /* A login that is under way for 600 ms, so that the database is waking; stub_check() ends it. */
 static inline void stub_slow(struct engine *engine, struct target *target) {
         struct instant now = clock_now(), began = now;

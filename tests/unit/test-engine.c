@@ -135,19 +135,24 @@ static void a_check_falls_due_by_the_timer(void **state) {
 }
 
 static void no_timer_is_armed_when_nothing_is_due(void **state) {
-        struct stage *s = stage_new(1);
+        struct stage *s = stage_new(2);
 
         (void)state;
-        s->databases[0].provider = "neon";
+        for (size_t i = 0; i < 2; i++)
+                s->databases[i].provider = "neon";
         s->databases[0].linger_usec = 0;
+        s->databases[1].wake_at_start = false;
+        s->databases[1].door_interval_usec = 0;
         stage_begin(s);
         report(s, target_named(s, "db00"), REASON_NONE);
         assert_true(turn(s, SEC)); /* the demand of the start ends */
         assert_int_equal(target_named(s, "db00")->demand_until_boot_usec, 0);
         nothing_happens(s);
-        assert_int_equal(target_named(s, "db00")->due.place, 0);
+        /* Its time awake is counted now and then. */
+        assert_true(target_due(target_named(s, "db00")) > clock_boot_usec() + 5 * SEC);
         assert_int_equal(engine_overdue_usec(s->engine), 0);
         assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        assert_int_equal(target_named(s, "db01")->due.place, 0);
         stage_end(s);
 }
 

@@ -160,6 +160,27 @@ static void a_database_that_a_reload_takes_away_is_not_waited_for(void **state) 
         hears("READY=1\nSTATUS=1 database: 1 awake");
 }
 
+static void one_that_is_paused_is_not_waited_for(void **state) {
+        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+
+        (void)state;
+        stub_pause(engine, a, USEC_PER_HOUR);
+        open_notify();
+        hears("EXTEND_TIMEOUT_USEC=15000000\nSTATUS=waiting for 1 of 2 databases: b (unknown, not_checked)");
+        stub_check(engine, b, REASON_TCP_REFUSED);
+        hears("STATUS=waiting for 1 of 2 databases: b (down, tcp.refused)");
+        stub_pause(engine, b, USEC_PER_HOUR);
+        hears("READY=1\nSTATUS=2 databases: 2 unknown (a: paused, b: paused)");
+}
+
+static void with_verdict_one_that_is_paused_has_one(void **state) {
+        (void)state;
+        stub_pause(engine, stub_add(engine, "a"), USEC_PER_HOUR);
+        config.ready_on = READY_ON_VERDICT;
+        open_notify();
+        hears("READY=1\nSTATUS=1 database: 1 unknown (a: paused)");
+}
+
 static void many_changes_are_few_messages(void **state) {
         struct target *a = stub_add(engine, "a");
         char text[1024];
@@ -262,6 +283,8 @@ int main(void) {
                 NOTIFY_TEST(when_the_time_is_over_the_missing_are_named),
                 NOTIFY_TEST(what_to_do_about_a_blocked_one_is_told),
                 NOTIFY_TEST(a_database_that_a_reload_takes_away_is_not_waited_for),
+                NOTIFY_TEST(one_that_is_paused_is_not_waited_for),
+                NOTIFY_TEST(with_verdict_one_that_is_paused_has_one),
                 NOTIFY_TEST(many_changes_are_few_messages),
                 NOTIFY_TEST(a_reload_is_told_around),
                 NOTIFY_TEST(a_reload_before_ready_is_not_told),

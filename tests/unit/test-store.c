@@ -1063,7 +1063,7 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
         while (clock_monotonic_usec() < end || answered.n <= 2) {
                 while (asked - answered.n < 3 && store_ask(store, &ask, on_answered, &answered, &question) == 0)
                         asked++;
-                for (unsigned i = 0; i < 500; i++)
+                for (unsigned i = 0; i < 500 && !store_is_behind(store); i++)
                         tell_state("a", now++, STATE_AWAKE, STATE_ASLEEP, REASON_SESSION_CUT);
                 (void)poll(NULL, 0, 5);
                 store_take_answers(store);

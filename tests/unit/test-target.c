@@ -981,14 +981,21 @@ static void the_start_is_a_demand_that_lingers_and_ends(void **state) {
         scene_end(&s);
 }
 
-static void the_sentinel_renews_for_days_and_costs_nothing(void **state) {
+static void the_sentinel_renews_for_days_and_asks_nothing(void **state) {
         struct scene s = scene(NEON);
+        uint64_t before;
 
         (void)state;
         s.config.fresh_for_usec = 20 * SEC;
         scene_sentinel(&s);
+        before = s.t->account.awake_usec;
         nothing_planned(&s);
-        assert_int_equal(target_due(s.t), USEC_INFINITY); /* no timer at all */
+        /* What it costs is counted and told now and then, for a crash must not take days of it. */
+        assert_int_equal(target_due(s.t), s.now.boot_usec + 10 * SEC);
+        pass(&s, 10 * SEC);
+        assert_int_equal(s.t->account.awake_usec, before + 10 * SEC);
+        assert_int_equal(target_due(s.t), s.now.boot_usec + 10 * SEC);
+        nothing_planned(&s);
         pass(&s, 30 * USEC_PER_DAY);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(s.t->attempts[CHECK_LOGIN][CLASS_OK], 1);
@@ -1417,7 +1424,7 @@ int main(void) {
                 UNIT_TEST(a_quiet_primary_that_writes_again_makes_no_lag),
                 UNIT_TEST(a_wrong_value_is_degraded_and_holds_the_session),
                 UNIT_TEST(the_start_is_a_demand_that_lingers_and_ends),
-                UNIT_TEST(the_sentinel_renews_for_days_and_costs_nothing),
+                UNIT_TEST(the_sentinel_renews_for_days_and_asks_nothing),
                 UNIT_TEST(cut_at_its_time_and_a_good_door_is_asleep),
                 UNIT_TEST(a_cut_that_is_no_suspend_stays_unknown),
                 UNIT_TEST(suspend_after_of_the_operator_counts_from_the_sending_of_the_last_query),

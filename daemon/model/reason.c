@@ -20,15 +20,17 @@ static const struct reason_info reasons[_REASON_MAX] = {
                 .class = CLASS_OURS,
                 .level = LOG_INFO,
                 .sentence = "The database has not been checked yet.",
-                .advice = "Wait for the first check, or ask for one with 'pgwake wake NAME'.",
+                .advice = "Wait for the first check; a database that nobody needs, and that is not to be awake at start, is first asked when "
+                          "somebody needs it, or by 'pgwake wake NAME'.",
         },
         [REASON_STALE] = {
                 .slug = "stale",
                 .class = CLASS_OURS,
                 .level = LOG_NOTICE,
                 .sentence = "The last evidence is too old to be relied on.",
-                .advice = "Wait for the next check; if this stays, see whether the intervals of this database are longer than "
-                          "'fresh_for', and whether pgwaked itself is well.",
+                .advice = "Wait for the next check; a database that nobody needs is asked again when somebody needs it, or by 'pgwake wake "
+                          "NAME'. If checks are due and this stays, see whether their intervals are longer than 'fresh_for', and whether "
+                          "pgwaked itself is well.",
         },
 
         [REASON_DNS_FAILED] = {

@@ -162,12 +162,22 @@ bool target_ready(const struct target *t) {
         return t->state == STATE_AWAKE;
 }
 
+/*
+ * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes, or no door_interval): whether it sleeps is never
+ * seen, and nothing speaks against it.
+ */
+static bool rests_unseen(const struct target *t) {
+        return (t->reason == REASON_STALE || t->reason == REASON_NOT_CHECKED) && t->policy == POLICY_IS_ON_DEMAND && !t->budget_spent &&
+               !t->in_flight && t->failures_in_row == 0 && policy_next(t).due_boot_usec == USEC_INFINITY;
+}
+
 bool target_ready_or_asleep(const struct target *t) {
         bool good_door = t->attempted && t->last_attempt.check == CHECK_DOOR && t->last_attempt.reason == REASON_NONE;
 
         if (t->paused_until_boot_usec)
                 return false;
-        return t->state == STATE_AWAKE || t->state == STATE_ASLEEP || t->state == STATE_WAKING || (t->state == STATE_UNKNOWN && good_door);
+        return t->state == STATE_AWAKE || t->state == STATE_ASLEEP || t->state == STATE_WAKING ||
+               (t->state == STATE_UNKNOWN && (good_door || rests_unseen(t)));
 }
 
 /* When it is probably answered, of one that is under way since ELAPSED: by its own wakes, or by what is usual for its provider. */

@@ -28,7 +28,9 @@ uint64_t verdict_lifetime_usec(const struct target *t) {
                         return config->fresh_for_usec;
                 return lifetime_of(t->session_held ? config->ping_interval_usec : config->login_interval_usec);
         case STATE_ASLEEP:
-                return config->door_interval_usec && t->provider->door_is_free ? lifetime_of(config->door_interval_usec) : USEC_INFINITY;
+                if (!config->door_interval_usec || !t->provider->door_is_free)
+                        return USEC_INFINITY;
+                return usec_add(lifetime_of(config->door_interval_usec), config->attempt_timeout_usec);
         case STATE_FULL:
         case STATE_DOWN:
                 return usec_add(lifetime_of(MAX(config->down_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);

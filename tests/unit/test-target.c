@@ -1325,6 +1325,14 @@ static void aurora_is_held_by_no_session_and_never_called_asleep(void **state) {
         pass(&s, USEC_PER_HOUR);
         became(&s, STATE_UNKNOWN, REASON_STALE);
         nothing_planned(&s);
+        /* Nothing would ever tell more, and whoever asks for it wakes it. */
+        assert_true(target_ready_or_asleep(s.t));
+        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
+        assert_false(target_ready_or_asleep(s.t));
+        start(&s, CHECK_LOGIN);
+        ends(&s, MSEC, REASON_TCP_REFUSED);
+        became(&s, STATE_UNKNOWN, REASON_TCP_REFUSED);
+        assert_false(target_ready_or_asleep(s.t));
         scene_end(&s);
 }
 

@@ -130,6 +130,14 @@ static void let_readers_go_on(struct keeper *keeper) {
         atomic_store(&keeper->waits_for_readers, false);
 }
 
+static int write_next(struct keeper *keeper) {
+        uint64_t now = clock_real_usec();
+
+        /* By a clock that was set back the watching began no later than now. */
+        keeper->began_real_usec = MIN(keeper->began_real_usec, now);
+        return history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+}
+
 static int write_all(struct keeper *keeper) {
         int r = HISTORY_GOOD;
 
@@ -140,7 +148,7 @@ static int write_all(struct keeper *keeper) {
         follow_limit(keeper);
         while (r == HISTORY_GOOD && shelf_waits(&keeper->shelf)) {
                 wait_for_readers(keeper);
-                r = history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+                r = write_next(keeper);
                 let_readers_go_on(keeper);
         }
         return r;
@@ -293,7 +301,7 @@ void keeper_prune(struct keeper *keeper) {
 
 void keeper_close(struct keeper *keeper) {
         if (keeper->history && !shelf_waits(&keeper->shelf))
-                (void)history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+                (void)write_next(keeper);
         keeper->history = history_close(keeper->history);
 }
 

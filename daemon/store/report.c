@@ -130,18 +130,20 @@ static int add_gap(struct gaps *gaps, uint64_t at) {
         return 0;
 }
 
-/* The ends of all daemons but the one that runs, from SINCE on. */
+/* The ends of all daemons but the one that runs, which wrote last, from SINCE on. A run that is still to come is of a clock that was set back. */
 static int read_gaps(struct survey *survey, uint64_t since) {
         struct sqlite_statement *statement;
         int r;
 
         r = sqlite_prepare(survey->sqlite,
-                           "SELECT ended FROM run WHERE began < (SELECT max(began) FROM run) AND ended >= ?1 AND ended < ?2 ORDER BY ended",
+                           "SELECT ended FROM run WHERE ended < (SELECT max(ended) FROM run WHERE began <= ?3) AND ended >= ?1 AND ended < ?2"
+                           " ORDER BY ended",
                            &statement);
         if (r < 0)
                 return r;
         sqlite_bind_number(statement, 1, since);
         sqlite_bind_number(statement, 2, survey->ask->until_real_usec);
+        sqlite_bind_number(statement, 3, survey->ask->now_real_usec);
         while ((r = sqlite_step(statement)) > 0) {
                 r = add_gap(&survey->gaps, sqlite_number(statement, 0));
                 if (r < 0)

@@ -1144,6 +1144,30 @@ static void a_run_that_is_still_to_come_is_none(void **state) {
         assert_null(sqlite_close(sqlite));
 }
 
+/* From Friday to Monday no daemon ran. */
+static void what_is_dropped_does_not_make_a_gap_known(void **state) {
+        uint64_t now = clock_real_usec(), friday = now - 64 * USEC_PER_HOUR;
+        char sql[160];
+
+        (void)state;
+        open_store();
+        tell_state("a", friday - 2 * USEC_PER_HOUR, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
+        close_store();
+        (void)snprintf(sql, sizeof(sql), "DELETE FROM run; INSERT INTO run VALUES (%llu, %llu), (%llu, %llu)",
+                       (unsigned long long)(friday - 9 * USEC_PER_HOUR), (unsigned long long)(friday - 3 * USEC_PER_HOUR),
+                       (unsigned long long)(friday - 2 * USEC_PER_HOUR), (unsigned long long)friday);
+        run_sql(sql);
+        assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_PER_DAY}, &store), 0);
+        tell_state("a", now, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
+        flush();
+        close_store();
+        open_store();
+        assert_reported(now - 20 * USEC_PER_HOUR, now + USEC_PER_HOUR, "\"states_seconds\":{\"unknown\":72000.000000,\"awake\":3600.000000}");
+        close_store();
+        /* What ended before that is of no use. */
+        assert_int_equal(number_in_file("SELECT count(*) FROM run"), 3);
+}
+
 static void what_could_not_be_committed_is_there_once(void **state) {
         (void)state;
         open_store();
@@ -1298,6 +1322,7 @@ int main(void) {
                 STORE_TEST(a_clock_that_is_set_back_leaves_no_future_behind),
                 STORE_TEST(a_clock_that_is_far_behind_costs_no_history),
                 STORE_TEST(a_run_that_is_still_to_come_is_none),
+                STORE_TEST(what_is_dropped_does_not_make_a_gap_known),
                 STORE_TEST(what_could_not_be_committed_is_there_once),
                 STORE_TEST(who_reads_for_long_does_not_let_it_grow),
                 STORE_TEST(a_writer_that_hangs_is_known_to_be_behind),

@@ -1144,6 +1144,29 @@ static void a_run_that_is_still_to_come_is_none(void **state) {
         assert_null(sqlite_close(sqlite));
 }
 
+static void a_report_has_no_more_time_awake_than_was_asked_for(void **state) {
+        struct memory memory = {.saved_real_usec = AN_HOUR + 119 * USEC_PER_MINUTE, .failures_by_reason[REASON_TCP_REFUSED] = 3};
+        const uint64_t minute = USEC_PER_MINUTE;
+
+        (void)state;
+        open_store();
+        memory.account = (struct account){.awake_usec = 119 * minute, .ours_usec = 65 * minute};
+        put("a", &memory);
+        flush();
+        assert_reported(AN_HOUR, AN_HOUR + 119 * minute, "\"awake_seconds\":7140.000000,\"awake_on_our_demand_seconds\":3900.000000");
+        assert_reported(AN_HOUR + 109 * minute, AN_HOUR + 119 * minute, "\"awake_seconds\":600.000000,\"awake_on_our_demand_seconds\":600.000000");
+        /* Of the first hour six minutes were on our demand, in whatever part of it. */
+        assert_reported(AN_HOUR + 20 * minute, AN_HOUR + 30 * minute, "\"awake_seconds\":600.000000,\"awake_on_our_demand_seconds\":360.000000");
+        assert_reported(AN_HOUR + 50 * minute, AN_HOUR + 65 * minute, "\"awake_seconds\":900.000000,\"awake_on_our_demand_seconds\":660.000000");
+        /* What fails is counted in hours. */
+        assert_reported(AN_HOUR + 61 * minute, AN_HOUR + 62 * minute, "\"failures\":{\"tcp.refused\":3}");
+        close_store();
+        /* Of a clock that was set back an hour is counted twice. */
+        run_sql("UPDATE hour SET awake_usec = 5000000000");
+        open_store();
+        assert_reported(AN_HOUR, AN_HOUR + 119 * minute, "\"awake_seconds\":7140.000000");
+}
+
 /* From Friday to Monday no daemon ran. */
 static void what_is_dropped_does_not_make_a_gap_known(void **state) {
         uint64_t now = clock_real_usec(), friday = now - 64 * USEC_PER_HOUR;
@@ -1322,6 +1345,7 @@ int main(void) {
                 STORE_TEST(a_clock_that_is_set_back_leaves_no_future_behind),
                 STORE_TEST(a_clock_that_is_far_behind_costs_no_history),
                 STORE_TEST(a_run_that_is_still_to_come_is_none),
+                STORE_TEST(a_report_has_no_more_time_awake_than_was_asked_for),
                 STORE_TEST(what_is_dropped_does_not_make_a_gap_known),
                 STORE_TEST(what_could_not_be_committed_is_there_once),
                 STORE_TEST(who_reads_for_long_does_not_let_it_grow),

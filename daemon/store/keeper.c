@@ -291,7 +291,11 @@ void keeper_prune(struct keeper *keeper) {
         uint64_t now = clock_boot_usec(), keep = atomic_load(&keeper->keep_usec);
         int r;
 
-        if (!keeper->history || keep == USEC_INFINITY || now < keeper->prune_boot_usec)
+        if (!keeper->history || keep == USEC_INFINITY) {
+                keeper->prune_goes_on = false;
+                return;
+        }
+        if (now < keeper->prune_boot_usec)
                 return;
         r = history_prune(keeper->history, usec_sub(clock_real_usec(), keep));
         /* What goes wrong with that goes wrong with writing too, and is told then. */

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "store/chronicle.h"
+#include "store/keeper.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -1310,6 +1311,47 @@ static void nothing_wakes_up_while_nothing_is_to_be_written(void **state) {
         assert_int_equal(turns(), before);
 }
 
+/* Of so much that is old that it takes several slices. */
+static struct keeper *keeper_that_prunes(void) {
+        uint64_t yesterday = clock_real_usec() - USEC_PER_DAY;
+        struct keeper *keeper;
+
+        assert_int_equal(keeper_new(path, &(struct store_bounds){1000000, USEC_PER_HOUR}, &keeper), 0);
+        assert_null(keeper_read(keeper));
+        for (unsigned i = 0; i < 100; i++) {
+                struct happening *happening = happening_of(HAPPENING_STATE, "a", yesterday + i * USEC_PER_SEC);
+
+                happening->state = STATE_AWAKE;
+                keeper_tell(keeper, happening);
+        }
+        keeper_write(keeper, true);
+        assert_false(keeper_is_behind(keeper));
+        assert_int_equal(keeper_wait_msec(keeper), -1);
+        keeper_prune(keeper);
+        assert_in_range(keeper_wait_msec(keeper), 0, 1000);
+        return keeper;
+}
+
+static void pruning_that_shall_not_go_on_is_not_waited_for(void **state) {
+        struct keeper *keeper = keeper_that_prunes();
+
+        (void)state;
+        /* Not yet due, it is; then a reload says that all is kept. */
+        keeper_prune(keeper);
+        assert_int_not_equal(keeper_wait_msec(keeper), -1);
+        keeper_limit(keeper, &(struct store_bounds){1000000, USEC_INFINITY});
+        keeper_prune(keeper);
+        assert_int_equal(keeper_wait_msec(keeper), -1);
+        assert_null(keeper_free(keeper));
+        assert_int_equal(unlink(path), 0);
+        /* And there is nothing to drop where there is no file. */
+        keeper = keeper_that_prunes();
+        keeper_forget(keeper);
+        keeper_prune(keeper);
+        assert_int_equal(keeper_wait_msec(keeper), -1);
+        assert_null(keeper_free(keeper));
+}
+
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void) {
@@ -1351,6 +1393,7 @@ int main(void) {
                 STORE_TEST(who_reads_for_long_does_not_let_it_grow),
                 STORE_TEST(a_writer_that_hangs_is_known_to_be_behind),
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
+                STORE_TEST(pruning_that_shall_not_go_on_is_not_waited_for),
         };
 
         return UNIT_RUN(tests);

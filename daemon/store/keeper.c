@@ -130,6 +130,14 @@ static void let_readers_go_on(struct keeper *keeper) {
         atomic_store(&keeper->waits_for_readers, false);
 }
 
+static int write_next(struct keeper *keeper) {
+        uint64_t now = clock_real_usec();
+
+        /* By a clock that was set back the watching began no later than now. */
+        keeper->began_real_usec = MIN(keeper->began_real_usec, now);
+        return history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+}
+
 static int write_all(struct keeper *keeper) {
         int r = HISTORY_GOOD;
 
@@ -140,7 +148,7 @@ static int write_all(struct keeper *keeper) {
         follow_limit(keeper);
         while (r == HISTORY_GOOD && shelf_waits(&keeper->shelf)) {
                 wait_for_readers(keeper);
-                r = history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+                r = write_next(keeper);
                 let_readers_go_on(keeper);
         }
         return r;
@@ -283,7 +291,11 @@ void keeper_prune(struct keeper *keeper) {
         uint64_t now = clock_boot_usec(), keep = atomic_load(&keeper->keep_usec);
         int r;
 
-        if (!keeper->history || keep == USEC_INFINITY || now < keeper->prune_boot_usec)
+        if (!keeper->history || keep == USEC_INFINITY) {
+                keeper->prune_goes_on = false;
+                return;
+        }
+        if (now < keeper->prune_boot_usec)
                 return;
         r = history_prune(keeper->history, usec_sub(clock_real_usec(), keep));
         /* What goes wrong with that goes wrong with writing too, and is told then. */
@@ -293,7 +305,7 @@ void keeper_prune(struct keeper *keeper) {
 
 void keeper_close(struct keeper *keeper) {
         if (keeper->history && !shelf_waits(&keeper->shelf))
-                (void)history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
+                (void)write_next(keeper);
         keeper->history = history_close(keeper->history);
 }
 

@@ -82,11 +82,12 @@ static int drop_slice(const struct pruning *pruning, struct prune *prune, uint64
         return 1;
 }
 
+/* The state that is kept lasted until the daemon of then ended, and no longer: one run is kept as well. */
 static int drop_runs(struct sqlite *sqlite, uint64_t before) {
         struct sqlite_statement *drop;
         int r;
 
-        r = sqlite_prepare(sqlite, "DELETE FROM run WHERE ended < ?", &drop);
+        r = sqlite_prepare(sqlite, "DELETE FROM run WHERE ended < (SELECT max(ended) FROM run WHERE ended < ?)", &drop);
         if (r < 0)
                 return r;
         sqlite_bind_number(drop, 1, before);

@@ -1,6 +1,6 @@
 /*
  * What is old is dropped: a slice at a time, each a transaction of its own, so that who writes never waits for long. Of each database
- * the state at that time stays, so that it is known from then on.
+ * the state at that time stays, so that it is known from then on, and the last run that ended before it, so that it is not known for longer.
  */
 #pragma once
 

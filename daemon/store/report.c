@@ -130,18 +130,20 @@ static int add_gap(struct gaps *gaps, uint64_t at) {
         return 0;
 }
 
-/* The ends of all daemons but the one that runs, from SINCE on. */
+/* The ends of all daemons but the one that runs, which wrote last, from SINCE on. A run that is still to come is of a clock that was set back. */
 static int read_gaps(struct survey *survey, uint64_t since) {
         struct sqlite_statement *statement;
         int r;
 
         r = sqlite_prepare(survey->sqlite,
-                           "SELECT ended FROM run WHERE began < (SELECT max(began) FROM run) AND ended >= ?1 AND ended < ?2 ORDER BY ended",
+                           "SELECT ended FROM run WHERE ended < (SELECT max(ended) FROM run WHERE began <= ?3) AND ended >= ?1 AND ended < ?2"
+                           " ORDER BY ended",
                            &statement);
         if (r < 0)
                 return r;
         sqlite_bind_number(statement, 1, since);
         sqlite_bind_number(statement, 2, survey->ask->until_real_usec);
+        sqlite_bind_number(statement, 3, survey->ask->now_real_usec);
         while ((r = sqlite_step(statement)) > 0) {
                 r = add_gap(&survey->gaps, sqlite_number(statement, 0));
                 if (r < 0)
@@ -253,19 +255,28 @@ static int survey_wakes(struct survey *survey) {
 
 /* Hours and outages. */
 
+/* Of an hour that is in the time in part, as much as may be in that part: when in the hour it was awake is not known. */
+static void add_awake(struct survey *survey, uint64_t hour, uint64_t awake_usec, uint64_t ours_usec) {
+        const struct ask *ask = survey->ask;
+        uint64_t until = MIN(ask->until_real_usec, ask->now_real_usec);
+        uint64_t part = usec_sub(MIN(hour + USEC_PER_HOUR, until), MAX(hour, ask->since_real_usec));
+
+        survey->sum.awake_usec += MIN(awake_usec, part);
+        survey->sum.ours_usec += MIN(ours_usec, part);
+}
+
 static int survey_hours(struct survey *survey) {
         uint64_t since = survey->ask->since_real_usec;
         struct sqlite_statement *statement;
         int r;
 
-        r = prepare(survey, "SELECT awake_usec, awake_ours_usec, counts FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3",
+        r = prepare(survey, "SELECT hour, awake_usec, awake_ours_usec, counts FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3",
                     since - since % USEC_PER_HOUR, &statement);
         if (r < 0)
                 return r;
         while ((r = sqlite_step(statement)) > 0) {
-                survey->sum.awake_usec += sqlite_number(statement, 0);
-                survey->sum.ours_usec += sqlite_number(statement, 1);
-                r = hour_read_words(&survey->sum, sqlite_text(statement, 2));
+                add_awake(survey, sqlite_number(statement, 0), sqlite_number(statement, 1), sqlite_number(statement, 2));
+                r = hour_read_words(&survey->sum, sqlite_text(statement, 3));
                 if (r < 0)
                         break;
         }

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "store/chronicle.h"
+#include "store/keeper.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -876,10 +878,12 @@ static void outages_begin_and_end_with_states(void **state) {
         assert_int_equal(number_in_file("SELECT count(*) FROM state"), 10);
         assert_int_equal(number_in_file("SELECT count(*) FROM run"), 2);
         open_store();
-        /* A clock that was set back ends it where it began. */
+        /* With an older look at the clock than what was told before. */
         tell_state("a", 6500, STATE_DOWN, STATE_AWAKE, REASON_NONE);
         close_store();
-        assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE began = 7000 AND ended = 7000"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE at = 8500"), 2);
+        assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE at = 8500 AND place = 1 AND state = 'awake'"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE began = 7000 AND ended = 8500"), 1);
 }
 
 static void states_of_one_moment_are_all_kept(void **state) {
@@ -1042,6 +1046,172 @@ static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
         assert_int_equal(never.n, 0);
 }
 
+static void on_told(void *userdata, struct ask_answer *answer) {
+        assert_int_equal(answer->result, ASK_ANSWERED);
+        assert_true(answer->content.size < 65536);
+        memcpy(userdata, answer->content.data, answer->content.size + 1);
+}
+
+/* What is answered to ASK. */
+static const char *answer_to(const struct ask *ask) {
+        static char text[65536];
+        struct question *question;
+
+        text[0] = '\0';
+        assert_int_equal(store_ask(store, ask, on_told, text, &question), 0);
+        while (!*text) {
+                struct pollfd fd = {.fd = store_answers_fd(store), .events = POLLIN};
+
+                assert_int_equal(poll(&fd, 1, (int)(PATIENCE_USEC / USEC_PER_MSEC)), 1);
+                store_take_answers(store);
+        }
+        return text;
+}
+
+/* The report on "a" over that time has TEXT. */
+static void assert_reported(uint64_t since, uint64_t until, const char *text) {
+        struct ask ask = {.name = "a", .kind = ASK_REPORT, .since_real_usec = since, .until_real_usec = until, .now_real_usec = until, .watched = true};
+        const char *answer = answer_to(&ask);
+
+        if (!strstr(answer, text))
+                fail_msg("%s is not in %s", text, answer);
+}
+
+static void a_clock_that_is_set_back_leaves_no_future_behind(void **state) {
+        const uint64_t hour = USEC_PER_HOUR, minute = USEC_PER_MINUTE;
+
+        (void)state;
+        open_store();
+        tell_state("a", AN_HOUR - hour, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
+        tell_state("b", AN_HOUR + 2 * hour, STATE_AWAKE, STATE_DOWN, REASON_TCP_REFUSED);
+        tell_state("a", AN_HOUR + 2 * hour, STATE_AWAKE, STATE_DOWN, REASON_TCP_REFUSED);
+        tell_state("a", AN_HOUR + minute, STATE_DOWN, STATE_AWAKE, REASON_NONE);
+        tell_state("a", AN_HOUR + 30 * minute, STATE_AWAKE, STATE_DOWN, REASON_TCP_REFUSED);
+        tell_state("a", AN_HOUR + 40 * minute, STATE_DOWN, STATE_AWAKE, REASON_NONE);
+        flush();
+        assert_reported(AN_HOUR, AN_HOUR + 6 * hour, "\"states_seconds\":{\"awake\":21000.000000,\"down\":600.000000}");
+        assert_reported(AN_HOUR, AN_HOUR + 6 * hour, "\"outages\":[{\"reason\":\"tcp.refused\",\"count\":1,\"seconds\":600.000000}]");
+        assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE database = 1"), 4);
+        /* That was said of another one. */
+        assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE database = 2"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE database = 2"), 1);
+        /* Ahead while it was down: when that ended is not later than now. */
+        tell_state("a", AN_HOUR + 50 * minute, STATE_AWAKE, STATE_DOWN, REASON_TCP_REFUSED);
+        tell_state("a", AN_HOUR + 5 * hour, STATE_DOWN, STATE_AWAKE, REASON_NONE);
+        tell_state("a", AN_HOUR + 60 * minute, STATE_AWAKE, STATE_ASLEEP, REASON_SESSION_CUT);
+        flush();
+        assert_reported(AN_HOUR, AN_HOUR + 6 * hour, "\"states_seconds\":{\"asleep\":18000.000000,\"awake\":2400.000000,\"down\":1200.000000}");
+        assert_reported(AN_HOUR, AN_HOUR + 6 * hour, "\"count\":2,\"seconds\":1200.000000}]");
+        close_store();
+        assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE database = 1 AND ended IS NULL"), 0);
+}
+
+static void a_clock_that_is_far_behind_costs_no_history(void **state) {
+        (void)state;
+        open_store();
+        tell_state("a", AN_HOUR, STATE_UNKNOWN, STATE_DOWN, REASON_TCP_REFUSED);
+        tell_state("a", AN_HOUR + USEC_PER_MINUTE, STATE_DOWN, STATE_AWAKE, REASON_NONE);
+        close_store();
+        open_store();
+        /* Until somebody tells it the time. */
+        tell_state("a", USEC_PER_MINUTE, STATE_UNKNOWN, STATE_UNKNOWN, REASON_NOT_CHECKED);
+        tell_state("a", 2 * USEC_PER_MINUTE, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
+        close_store();
+        assert_int_equal(number_in_file("SELECT count(*) FROM state"), 4);
+        assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE ended - began = 60000000"), 1);
+}
+
+static void a_run_that_is_still_to_come_is_none(void **state) {
+        struct chronicle *chronicle;
+        struct sqlite *sqlite;
+
+        (void)state;
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
+        assert_int_equal(schema_bring_up(sqlite), 0);
+        assert_int_equal(chronicle_new(sqlite, &chronicle), 0);
+        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + USEC_PER_MINUTE), 0);
+        /* Ahead, and back again before it ends. */
+        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + 2 * USEC_PER_HOUR), 0);
+        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + 2 * USEC_PER_MINUTE), 0);
+        assert_int_equal(number_in_file("SELECT count(*) FROM run WHERE ended - began = 120000000"), 1);
+        /* Ahead when it ended, and at the start of the next one, which sees the clock set back. */
+        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + 2 * USEC_PER_HOUR), 0);
+        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR + 3 * USEC_PER_HOUR, AN_HOUR + 3 * USEC_PER_HOUR), 0);
+        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR + 5 * USEC_PER_MINUTE, AN_HOUR + 5 * USEC_PER_MINUTE), 0);
+        assert_int_equal(number_in_file("SELECT count(*) FROM run"), 2);
+        assert_int_equal(number_in_file("SELECT ended - began FROM run WHERE began = (SELECT min(began) FROM run)"), 5 * USEC_PER_MINUTE);
+        assert_int_equal(number_in_file("SELECT ended - began FROM run WHERE began = (SELECT max(began) FROM run)"), 0);
+        assert_null(chronicle_free(chronicle));
+        assert_null(sqlite_close(sqlite));
+}
+
+static void a_report_has_no_more_time_awake_than_was_asked_for(void **state) {
+        struct memory memory = {.saved_real_usec = AN_HOUR + 119 * USEC_PER_MINUTE, .failures_by_reason[REASON_TCP_REFUSED] = 3};
+        const uint64_t minute = USEC_PER_MINUTE;
+
+        (void)state;
+        open_store();
+        memory.account = (struct account){.awake_usec = 119 * minute, .ours_usec = 65 * minute};
+        put("a", &memory);
+        flush();
+        assert_reported(AN_HOUR, AN_HOUR + 119 * minute, "\"awake_seconds\":7140.000000,\"awake_on_our_demand_seconds\":3900.000000");
+        assert_reported(AN_HOUR + 109 * minute, AN_HOUR + 119 * minute, "\"awake_seconds\":600.000000,\"awake_on_our_demand_seconds\":600.000000");
+        /* Of the first hour six minutes were on our demand, in whatever part of it. */
+        assert_reported(AN_HOUR + 20 * minute, AN_HOUR + 30 * minute, "\"awake_seconds\":600.000000,\"awake_on_our_demand_seconds\":360.000000");
+        assert_reported(AN_HOUR + 50 * minute, AN_HOUR + 65 * minute, "\"awake_seconds\":900.000000,\"awake_on_our_demand_seconds\":660.000000");
+        /* What fails is counted in hours. */
+        assert_reported(AN_HOUR + 61 * minute, AN_HOUR + 62 * minute, "\"failures\":{\"tcp.refused\":3}");
+        close_store();
+        /* Of a clock that was set back an hour is counted twice. */
+        run_sql("UPDATE hour SET awake_usec = 5000000000");
+        open_store();
+        assert_reported(AN_HOUR, AN_HOUR + 119 * minute, "\"awake_seconds\":7140.000000");
+}
+
+/* From Friday to Monday no daemon ran. */
+static void what_is_dropped_does_not_make_a_gap_known(void **state) {
+        uint64_t now = clock_real_usec(), friday = now - 64 * USEC_PER_HOUR;
+        char sql[160];
+
+        (void)state;
+        open_store();
+        tell_state("a", friday - 2 * USEC_PER_HOUR, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
+        close_store();
+        (void)snprintf(sql, sizeof(sql), "DELETE FROM run; INSERT INTO run VALUES (%llu, %llu), (%llu, %llu)",
+                       (unsigned long long)(friday - 9 * USEC_PER_HOUR), (unsigned long long)(friday - 3 * USEC_PER_HOUR),
+                       (unsigned long long)(friday - 2 * USEC_PER_HOUR), (unsigned long long)friday);
+        run_sql(sql);
+        assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_PER_DAY}, &store), 0);
+        tell_state("a", now, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
+        flush();
+        close_store();
+        open_store();
+        assert_reported(now - 20 * USEC_PER_HOUR, now + USEC_PER_HOUR, "\"states_seconds\":{\"unknown\":72000.000000,\"awake\":3600.000000}");
+        close_store();
+        /* What ended before that is of no use. */
+        assert_int_equal(number_in_file("SELECT count(*) FROM run"), 3);
+}
+
+static void what_could_not_be_committed_is_there_once(void **state) {
+        (void)state;
+        open_store();
+        tell_state("a", AN_HOUR + USEC_PER_HOUR, STATE_UNKNOWN, STATE_DOWN, REASON_TCP_REFUSED);
+        flush();
+        /* After all else was written. */
+        run_sql("CREATE TRIGGER refuse BEFORE UPDATE ON run BEGIN SELECT RAISE(ABORT, 'not now'); END");
+        tell_state("a", AN_HOUR, STATE_DOWN, STATE_AWAKE, REASON_NONE);
+        tell_state("a", AN_HOUR, STATE_AWAKE, STATE_DOWN, REASON_TCP_REFUSED);
+        tell_state("a", AN_HOUR + 1, STATE_DOWN, STATE_AWAKE, REASON_NONE);
+        wait_for_health(STORE_FAILED);
+        run_sql("DROP TRIGGER refuse");
+        flush();
+        close_store();
+        assert_int_equal(number_in_file("SELECT count(*) FROM state"), 3);
+        assert_int_equal(number_in_file("SELECT sum(place) FROM state"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE ended - began = 1"), 1);
+        assert_int_equal(number_in_file("SELECT count(*) FROM outage"), 1);
+}
+
 /* A long read keeps the log from beginning anew. */
 static void who_reads_for_long_does_not_let_it_grow(void **state) {
         struct ask ask = {.name = "a", .kind = ASK_REPORT, .since_real_usec = 1, .until_real_usec = 400000, .now_real_usec = 400000};
@@ -1141,6 +1311,47 @@ static void nothing_wakes_up_while_nothing_is_to_be_written(void **state) {
         assert_int_equal(turns(), before);
 }
 
+/* Of so much that is old that it takes several slices. */
+static struct keeper *keeper_that_prunes(void) {
+        uint64_t yesterday = clock_real_usec() - USEC_PER_DAY;
+        struct keeper *keeper;
+
+        assert_int_equal(keeper_new(path, &(struct store_bounds){1000000, USEC_PER_HOUR}, &keeper), 0);
+        assert_null(keeper_read(keeper));
+        for (unsigned i = 0; i < 100; i++) {
+                struct happening *happening = happening_of(HAPPENING_STATE, "a", yesterday + i * USEC_PER_SEC);
+
+                happening->state = STATE_AWAKE;
+                keeper_tell(keeper, happening);
+        }
+        keeper_write(keeper, true);
+        assert_false(keeper_is_behind(keeper));
+        assert_int_equal(keeper_wait_msec(keeper), -1);
+        keeper_prune(keeper);
+        assert_in_range(keeper_wait_msec(keeper), 0, 1000);
+        return keeper;
+}
+
+static void pruning_that_shall_not_go_on_is_not_waited_for(void **state) {
+        struct keeper *keeper = keeper_that_prunes();
+
+        (void)state;
+        /* Not yet due, it is; then a reload says that all is kept. */
+        keeper_prune(keeper);
+        assert_int_not_equal(keeper_wait_msec(keeper), -1);
+        keeper_limit(keeper, &(struct store_bounds){1000000, USEC_INFINITY});
+        keeper_prune(keeper);
+        assert_int_equal(keeper_wait_msec(keeper), -1);
+        assert_null(keeper_free(keeper));
+        assert_int_equal(unlink(path), 0);
+        /* And there is nothing to drop where there is no file. */
+        keeper = keeper_that_prunes();
+        keeper_forget(keeper);
+        keeper_prune(keeper);
+        assert_int_equal(keeper_wait_msec(keeper), -1);
+        assert_null(keeper_free(keeper));
+}
+
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void) {
@@ -1173,9 +1384,16 @@ int main(void) {
                 STORE_TEST(what_cannot_be_written_waits_and_the_oldest_is_lost_first),
                 STORE_TEST(the_oldest_makes_room_in_a_file_that_is_full),
                 STORE_TEST(questions_are_answered_and_cancelled_ones_are_not),
+                STORE_TEST(a_clock_that_is_set_back_leaves_no_future_behind),
+                STORE_TEST(a_clock_that_is_far_behind_costs_no_history),
+                STORE_TEST(a_run_that_is_still_to_come_is_none),
+                STORE_TEST(a_report_has_no_more_time_awake_than_was_asked_for),
+                STORE_TEST(what_is_dropped_does_not_make_a_gap_known),
+                STORE_TEST(what_could_not_be_committed_is_there_once),
                 STORE_TEST(who_reads_for_long_does_not_let_it_grow),
                 STORE_TEST(a_writer_that_hangs_is_known_to_be_behind),
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
+                STORE_TEST(pruning_that_shall_not_go_on_is_not_waited_for),
         };
 
         return UNIT_RUN(tests);

@@ -1,6 +1,7 @@
 #include "conf/config.h"
 
 #include "base/error.h"
+#include "conf/address.h"
 #include "conf/database.h"
 #include "conf/option-value.h"
 
@@ -113,7 +114,20 @@ static int index_names(struct loader *loader) {
         return 0;
 }
 
-static void check_global(const struct loader *loader) {
+static void check_agents(const struct loader *loader) {
+        const struct config *config = loader->config;
+        struct config_source source = config->sources[option_find(OPTION_GLOBAL, "status.agent_listen")];
+
+        for (size_t i = 0; i < config->n_agent_listen; i++)
+                for (size_t k = 0; k < config->n_listen; k++)
+                        if (address_collides(config->agent_listen[i], config->listen[k]))
+                                complain_error(loader->complaints, config_source_file(config, source), source.line,
+                                               "status.agent_listen: \"%s\" cannot be listened on beside \"%s\" of status.listen or "
+                                               "--listen; expected an address or a port of its own",
+                                               config->agent_listen[i], config->listen[k]);
+}
+
+static void check_sockets(const struct loader *loader) {
         const struct config *config = loader->config;
         struct config_source source = config->sources[option_find(OPTION_GLOBAL, "status.control")];
 
@@ -150,7 +164,8 @@ static int load(struct loader *loader, const char *path, const struct config_env
                 r = finish_databases(loader, environment);
         if (r < 0)
                 return r;
-        check_global(loader);
+        check_sockets(loader);
+        check_agents(loader);
         return index_names(loader);
 }
 

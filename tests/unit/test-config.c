@@ -5,6 +5,9 @@
 #include "conf/option.h"
 
 #define ONE_DATABASE "databases = ( { name = \"main\"; conninfo = \"host=h user=app\"; "
+#define FOUR(port)                                                                                                                         \
+        "\"127.0.0.1:1" port "\", \"127.0.0.1:2" port "\", \"127.0.0.1:3" port "\", \"127.0.0.1:4" port "\""
+#define SIXTEEN FOUR("1") ", " FOUR("2") ", " FOUR("3") ", " FOUR("4")
 #define ERROR(line, text) "pgwaked.conf:" #line ": error: " text "\n"
 
 static void test_nothing_configured_is_fine(void **state) {
@@ -176,6 +179,22 @@ static void test_complaints(void **state) {
                  ERROR(1,
                        "status.listen: this is no numeric address with a port from 1 to 65535; expected a list of numeric addresses with "
                        "port, as in [ \"127.0.0.1:9817\" ]")},
+                {"status = {\n listen = [ \"127.0.0.1:1\", \"[::1]:1\", \"127.0.0.1:1\" ]; };",
+                 ERROR(2, "status.listen: \"127.0.0.1:1\" stands here twice; expected each address once")},
+                {"status = {\n listen = [ \"[::1]:1\", \"[0:0::1]:1\" ]; };",
+                 ERROR(2, "status.listen: \"[::1]:1\" stands here twice; expected each address once")},
+                {"status = { listen = [ \"127.0.0.1:1\", \"0.0.0.0:1\" ]; };",
+                 ERROR(1, "status.listen: \"127.0.0.1:1\" and \"0.0.0.0:1\" cannot both be listened on; expected one of them")},
+                {"status = { listen = [ \"[::]:1\", \"0.0.0.0:1\", \"127.0.0.1:2\" ]; };", ""},
+                {"status = { agent_listen = [ \"127.0.0.1:1\",\n \"127.0.0.1:1\" ]; };",
+                 ERROR(1, "status.agent_listen: \"127.0.0.1:1\" stands here twice; expected each address once")},
+                {"status = { listen = [ \"127.0.0.1:1\" ];\n agent_listen = [ \"127.0.0.1:2\", \"127.0.0.1:1\" ]; };",
+                 ERROR(2, "status.agent_listen: \"127.0.0.1:1\" cannot be listened on beside \"127.0.0.1:1\" of status.listen or --listen; "
+                          "expected an address or a port of its own")},
+                {"status = {\n agent_listen = [ " SIXTEEN ", \"127.0.0.1:17\" ]; };",
+                 ERROR(2, "status.agent_listen: these are too many; expected a list of at most 16 numeric addresses with port, as in [ "
+                          "\"127.0.0.1:9818\" ]")},
+                {"status = { agent_listen = [ " SIXTEEN " ]; };", ""},
                 /* databases */
                 {"databases = (\n{ } );", ERROR(2, "this database has no name; expected name = \"...\"")
                                                   ERROR(2, "this database has no connection; expected conninfo = \"postgresql://...\", "

@@ -283,6 +283,7 @@ static int load_environment(struct fixture *f) {
 
 static void test_from_the_environment(void **state) {
         static const char *const listen[] = {"0.0.0.0:9817", "[::]:9817", "0.0.0.0:9817"};
+        static const char *const colliding[] = {"0.0.0.0:9817", "[::]:9817", "127.0.0.1:9817"};
         struct fixture *f = *state;
 
         f->environment.from_env = true;
@@ -305,6 +306,13 @@ static void test_from_the_environment(void **state) {
         assert_true(f->config->sockets_optional);
         assert_int_equal(f->config->n_listen, 2);
         assert_string_equal(f->config->listen[1], "[::]:9817");
+        f->environment.listen = colliding;
+        assert_int_equal(load_environment(f), -EINVAL);
+        assert_string_equal(fixture_complaints(f),
+                            "command line: error: --listen 127.0.0.1:9817: \"0.0.0.0:9817\" of status.listen or --listen cannot be listened "
+                            "on beside it; expected one of them\n");
+        f->environment.listen = listen;
+        assert_int_equal(load_environment(f), 0);
         buffer_clear(&f->text);
         config_dump(f->config, &f->text);
         assert_null(strstr(f->text.data, "geheim"));

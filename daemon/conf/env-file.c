@@ -86,6 +86,13 @@ static int check_part(const struct source *source, enum env_field field) {
                 place_error(&place, "this is no host; expected one name, one address, or the folder of a UNIX socket");
                 return -EINVAL;
         }
+        if (field == ENV_HOST && conninfo_host_has_port(value)) {
+                const char *port = source->settings[ENV_PORT].name;
+
+                place_error(&place, "a port stands in the host; expected it in %s, and nothing but a name or an address here",
+                            port ? port : env_field_name(ENV_PORT));
+                return -EINVAL;
+        }
         return field == ENV_PORT ? keyword_check(keyword_at((size_t)keyword_find("port")), value, &place) : 0;
 }
 

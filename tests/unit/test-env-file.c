@@ -159,6 +159,9 @@ static void test_what_is_missing_is_listed(void **state) {
                    "app.env: error: POSTGRES_DATABASE_NAME is missing or empty; expected it there, or other names by env_names\n"
                    "app.env:3: error: POSTGRES_HOST: this is no host; expected one name, one address, or the folder of a UNIX socket\n"
                    "app.env:4: error: POSTGRES_PORT: port is no port; expected a whole number from 1 to 65535\n");
+        expect_bad(f, CONFIG(""), "POSTGRES_USER=app\nPOSTGRES_PASSWORD=geheim\nPOSTGRES_HOST=h:5433\nPOSTGRES_DATABASE_NAME=d\n",
+                   "app.env:3: error: POSTGRES_HOST: a port stands in the host; expected it in POSTGRES_PORT, and nothing but a name or an "
+                   "address here\n");
         expect_bad(f, CONFIG(""), "DATABASE_URL='\"postgres://u:geheim@h/d\"'\n",
                    "app.env:1: error: DATABASE_URL: the value begins with a quote character, which is a part of it here; expected it without "
                    "quotes around it\n");

@@ -125,8 +125,8 @@ static int complain_missing(const struct source *source, const char *parts, size
         append_name(&name, url);
         if (buffer_finish(&name) < 0)
                 return -ENOMEM;
-        place_error(&source->place, "%s is %s, and so are %s; expected the one or the others there%s", name.data,
-                    url->value ? "empty" : "missing", parts, source->advice);
+        place_error(&source->place, "%s is %s %s%s; expected the one or the others there%s", name.data,
+                    url->value ? "empty, and" : "missing, and so are", parts, url->value ? " are missing or empty" : "", source->advice);
         return -EINVAL;
 }
 

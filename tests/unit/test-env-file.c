@@ -147,9 +147,8 @@ static void test_what_is_missing_is_listed(void **state) {
                    "POSTGRES_DATABASE_NAME; "
                    "expected the one or the others there, or other names by env_names\n");
         expect_bad(f, CONFIG(""), "DATABASE_URL=\n",
-                   "app.env: error: DATABASE_URL is empty, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, "
-                   "POSTGRES_DATABASE_NAME; "
-                   "expected the one or the others there, or other names by env_names\n");
+                   "app.env: error: DATABASE_URL is empty, and POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, "
+                   "POSTGRES_DATABASE_NAME are missing or empty; expected the one or the others there, or other names by env_names\n");
         expect_bad(f, CONFIG(""), "POSTGRES_USER=app\nPOSTGRES_SERVER=h\nPOSTGRES_PORT=geheim\nPOSTGRES_PASSWORD\nPOSTGRES_DB=shop\n",
                    "app.env: error: POSTGRES_PASSWORD, POSTGRES_HOST (POSTGRES_SERVER stands there), POSTGRES_DATABASE_NAME (POSTGRES_DB "
                    "stands "

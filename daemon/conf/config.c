@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "conf/address.h"
 #include "conf/database.h"
+#include "conf/file.h"
 #include "conf/option-value.h"
 
 #include <dirent.h>
@@ -45,13 +46,14 @@ static int compare_entries(const struct dirent **a, const struct dirent **b) {
 
 static int read_folder(struct loader *loader, const char *folder) {
         struct dirent **entries = NULL;
+        char error[FILE_ERROR_MAX];
         int n, r = 0;
 
         n = scandir(folder, &entries, is_configuration, compare_entries);
         if (n < 0 && errno == ENOMEM)
                 return -ENOMEM;
         if (n < 0 && errno != ENOENT)
-                complain_error(loader->complaints, folder, 0, "this folder cannot be read: %s", strerror(errno));
+                complain_error(loader->complaints, folder, 0, "this folder cannot be read: %s", file_error(-errno, error));
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *path = NULL;
 

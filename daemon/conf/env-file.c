@@ -206,15 +206,14 @@ static void look_up(const struct dotenv *dotenv, struct setting *settings) {
 /* Who can write the file says where a password of ours is sent; who can read it has the one in it. */
 static int check_mode(const struct file *file, const struct conninfo_draft *draft, const struct complaint_place *place) {
         if (file->mode & S_IWOTH) {
-                place_error(place, "everybody on the machine can write the file (mode %04o); expected mode 0600, or 0640 for a group",
+                place_error(place, "everybody on the machine can write the file (mode %04o); expected " FILE_PRIVATE,
                             (unsigned)file->mode);
                 return -EINVAL;
         }
         if (!(file->mode & S_IROTH) || !(conninfo_draft_get(draft, "password") || conninfo_draft_get(draft, "sslpassword")))
                 return 0;
         place_error(place,
-                    "a password stands in it, and everybody on the machine can read the file (mode %04o); expected mode 0600, or 0640 with "
-                    "a group of which the user of pgwaked is a member",
+                    "a password stands in it, and everybody on the machine can read the file (mode %04o); expected " FILE_PRIVATE,
                     (unsigned)file->mode);
         return -EINVAL;
 }
@@ -244,13 +243,14 @@ int env_file_apply(const char *path, const struct env_names *names, bool needs_p
                 .needs_password = needs_password,
         };
         _cleanup_(file_deinit) struct file file = {0};
+        char error[FILE_ERROR_MAX];
         int r;
 
         r = file_read(path, DOTENV_BYTES_MAX, &file);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                place_error(place, "the file cannot be read: %s%s", file_error(r),
+                place_error(place, "the file cannot be read: %s%s", file_error(r, error),
                             r == -EACCES ? "; expected one that the user of pgwaked may read, by a group of its own" : "");
                 return -EINVAL;
         }

@@ -356,13 +356,14 @@ static int add_file(struct loader *loader, const char *path, mode_t mode, uint32
 int loader_read(struct loader *loader, const char *path, enum loader_kind kind) {
         _cleanup_(file_deinit) struct file file = {0};
         struct reading reading = {.loader = loader, .path = path};
+        char error[FILE_ERROR_MAX];
         int r;
 
         r = file_read(path, FILE_BYTES_MAX, &file);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                complain_error(loader->complaints, path, 0, "this file cannot be read: %s", file_error(r));
+                complain_error(loader->complaints, path, 0, "this file cannot be read: %s", file_error(r, error));
                 return 0;
         }
         r = add_file(loader, path, file.mode, &reading.file);

@@ -127,6 +127,9 @@ static int parse(int argc, char **argv, struct command *command) {
         while ((c = getopt_long(argc, argv, ":c:h", long_options, NULL)) >= 0)
                 switch (c) {
                 case 'c':
+                        /* An unset variable of a script; the folder beside it would be searched for conf.d. */
+                        if (!*optarg)
+                                return refuse_usage(optarg, "is no file; -c wants a file's path");
                         command->path = optarg;
                         break;
                 case OPTION_FROM_ENV:

@@ -4,6 +4,7 @@
 #include "base/macro.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
 
 #define ADDRESS_MAX 128
 
@@ -50,4 +51,56 @@ int address_parse(const char *text, struct sockaddr_storage *ret_address, sockle
         *ret_length = found->ai_addrlen;
         freeaddrinfo(found);
         return 0;
+}
+
+/* What of an address is listened on, the port apart: the bytes beside it may hold anything. */
+struct place {
+        sa_family_t family;
+        in_port_t port;
+        struct in6_addr host; /* of IPv4: its first four bytes */
+        uint32_t scope;
+};
+
+static struct place place_of(const char *text) {
+        struct sockaddr_storage address = {0};
+        struct place place = {0};
+        socklen_t length;
+
+        if (address_parse(text, &address, &length) < 0)
+                return place;
+        place.family = address.ss_family;
+        if (address.ss_family == AF_INET) {
+                const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
+
+                place.port = in->sin_port;
+                memcpy(&place.host, &in->sin_addr, sizeof(in->sin_addr));
+        } else {
+                const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
+
+                place.port = in6->sin6_port;
+                place.host = in6->sin6_addr;
+                place.scope = in6->sin6_scope_id;
+        }
+        return place;
+}
+
+static bool is_everywhere(const struct place *place) {
+        return memcmp(&place->host, &in6addr_any, sizeof(in6addr_any)) == 0;
+}
+
+static bool place_equal(const struct place *a, const struct place *b) {
+        return a->family == b->family && a->port == b->port && a->scope == b->scope && memcmp(&a->host, &b->host, sizeof(a->host)) == 0;
+}
+
+bool address_same(const char *a, const char *b) {
+        struct place left = place_of(a), right = place_of(b);
+
+        return place_equal(&left, &right);
+}
+
+bool address_collides(const char *a, const char *b) {
+        struct place left = place_of(a), right = place_of(b);
+
+        return place_equal(&left, &right) ||
+               (left.family == right.family && left.port == right.port && (is_everywhere(&left) || is_everywhere(&right)));
 }

@@ -1,7 +1,9 @@
 #include "conf/config.h"
 
 #include "base/error.h"
+#include "conf/address.h"
 #include "conf/database.h"
+#include "conf/file.h"
 #include "conf/option-value.h"
 
 #include <dirent.h>
@@ -44,13 +46,14 @@ static int compare_entries(const struct dirent **a, const struct dirent **b) {
 
 static int read_folder(struct loader *loader, const char *folder) {
         struct dirent **entries = NULL;
+        char error[FILE_ERROR_MAX];
         int n, r = 0;
 
         n = scandir(folder, &entries, is_configuration, compare_entries);
         if (n < 0 && errno == ENOMEM)
                 return -ENOMEM;
         if (n < 0 && errno != ENOENT)
-                complain_error(loader->complaints, folder, 0, "this folder cannot be read: %s", strerror(errno));
+                complain_error(loader->complaints, folder, 0, "this folder cannot be read: %s", file_error(-errno, error));
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *path = NULL;
 
@@ -113,7 +116,20 @@ static int index_names(struct loader *loader) {
         return 0;
 }
 
-static void check_global(const struct loader *loader) {
+static void check_agents(const struct loader *loader) {
+        const struct config *config = loader->config;
+        struct config_source source = config->sources[option_find(OPTION_GLOBAL, "status.agent_listen")];
+
+        for (size_t i = 0; i < config->n_agent_listen; i++)
+                for (size_t k = 0; k < config->n_listen; k++)
+                        if (address_collides(config->agent_listen[i], config->listen[k]))
+                                complain_error(loader->complaints, config_source_file(config, source), source.line,
+                                               "status.agent_listen: \"%s\" cannot be listened on beside \"%s\" of status.listen or "
+                                               "--listen; expected an address or a port of its own",
+                                               config->agent_listen[i], config->listen[k]);
+}
+
+static void check_sockets(const struct loader *loader) {
         const struct config *config = loader->config;
         struct config_source source = config->sources[option_find(OPTION_GLOBAL, "status.control")];
 
@@ -150,7 +166,8 @@ static int load(struct loader *loader, const char *path, const struct config_env
                 r = finish_databases(loader, environment);
         if (r < 0)
                 return r;
-        check_global(loader);
+        check_sockets(loader);
+        check_agents(loader);
         return index_names(loader);
 }
 

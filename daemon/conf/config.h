@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define CONFIG_DATABASES_MAX 10000
+#define CONFIG_AGENTS_MAX 16 /* addresses of status.agent_listen */
 
 enum policy_choice {
         POLICY_AUTO, /* what suits the provider */

@@ -82,6 +82,13 @@ static int check_single_host(const struct conninfo_draft *draft, const struct co
         return 0;
 }
 
+/* IPv6 has at least two colons, a name none. */
+bool conninfo_host_has_port(const char *host) {
+        const char *colon = is_socket_dir(host) ? NULL : strchr(host, ':');
+
+        return colon && !strchr(colon + 1, ':');
+}
+
 static int check_host(const struct conninfo_draft *draft, const struct complaint_place *place) {
         const char *host = conninfo_draft_get(draft, "host"), *port = conninfo_draft_get(draft, "port");
 
@@ -91,6 +98,10 @@ static int check_host(const struct conninfo_draft *draft, const struct complaint
                 if (strlen(host) + strlen(port) <= SOCKET_DIR_MAX)
                         return 0;
                 place_error(place, "the path of the UNIX socket is longer than 107 bytes; expected a shorter folder");
+                return -EINVAL;
+        }
+        if (conninfo_host_has_port(host)) {
+                place_error(place, "a port stands in the host; expected port= for it, and nothing but a name or an address in the host");
                 return -EINVAL;
         }
         for (const char *p = host; *p; p++)

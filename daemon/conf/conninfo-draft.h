@@ -37,6 +37,9 @@ int conninfo_draft_parse_of_application(struct conninfo_draft *draft, const char
 int conninfo_draft_complete(struct conninfo_draft *draft, const struct config_environment *environment, bool has_password,
                             const struct complaint_place *place);
 
+/* Whether HOST ends in a port: "db.example.com:5433". */
+bool conninfo_host_has_port(const char *host);
+
 /* Freezes it. PASSWORD is taken over, whatever happens. Answers 0 or -ENOMEM. */
 int conninfo_new(struct conninfo_draft *draft, char *password, enum conninfo_password_source source, struct conninfo **ret_conninfo);
 

@@ -136,6 +136,12 @@ static char *read_value(char *p, char **ret_value) {
 static int parse_pairs(const struct reader *reader) {
         char *p = skip_space(reader->text);
 
+        /* A shell or a dotenv file takes the quotes off; `docker --env-file` and a manifest leave them on. */
+        if (*p == '"' || *p == '\'') {
+                place_error(reader->place,
+                            "the value begins with a quote character, which is a part of it here; expected it without quotes around it");
+                return -EINVAL;
+        }
         for (; *p; p = skip_space(p)) {
                 char *keyword = p, *value, *end;
                 int r;

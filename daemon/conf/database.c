@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "conf/env-file.h"
+#include "conf/file.h"
 #include "conf/option-value.h"
 #include "conf/password.h"
 
@@ -118,7 +119,7 @@ static int check_exposure(const struct database_config *database, const struct d
                         continue;
                 place_error(place,
                             "a password stands in it, and everybody on the machine can read this file; expected password_credential, "
-                            "password_file, or a file of mode 0640");
+                            "password_file, or a file of " FILE_PRIVATE);
                 return -EINVAL;
         }
         return 0;

@@ -86,6 +86,13 @@ static int check_part(const struct source *source, enum env_field field) {
                 place_error(&place, "this is no host; expected one name, one address, or the folder of a UNIX socket");
                 return -EINVAL;
         }
+        if (field == ENV_HOST && conninfo_host_has_port(value)) {
+                const char *port = source->settings[ENV_PORT].name;
+
+                place_error(&place, "a port stands in the host; expected it in %s, and nothing but a name or an address here",
+                            port ? port : env_field_name(ENV_PORT));
+                return -EINVAL;
+        }
         return field == ENV_PORT ? keyword_check(keyword_at((size_t)keyword_find("port")), value, &place) : 0;
 }
 
@@ -118,8 +125,8 @@ static int complain_missing(const struct source *source, const char *parts, size
         append_name(&name, url);
         if (buffer_finish(&name) < 0)
                 return -ENOMEM;
-        place_error(&source->place, "%s is %s, and so are %s; expected the one or the others there%s", name.data,
-                    url->value ? "empty" : "missing", parts, source->advice);
+        place_error(&source->place, "%s is %s %s%s; expected the one or the others there%s", name.data,
+                    url->value ? "empty, and" : "missing, and so are", parts, url->value ? " are missing or empty" : "", source->advice);
         return -EINVAL;
 }
 
@@ -199,15 +206,14 @@ static void look_up(const struct dotenv *dotenv, struct setting *settings) {
 /* Who can write the file says where a password of ours is sent; who can read it has the one in it. */
 static int check_mode(const struct file *file, const struct conninfo_draft *draft, const struct complaint_place *place) {
         if (file->mode & S_IWOTH) {
-                place_error(place, "everybody on the machine can write the file (mode %04o); expected mode 0600, or 0640 for a group",
+                place_error(place, "everybody on the machine can write the file (mode %04o); expected " FILE_PRIVATE,
                             (unsigned)file->mode);
                 return -EINVAL;
         }
         if (!(file->mode & S_IROTH) || !(conninfo_draft_get(draft, "password") || conninfo_draft_get(draft, "sslpassword")))
                 return 0;
         place_error(place,
-                    "a password stands in it, and everybody on the machine can read the file (mode %04o); expected mode 0600, or 0640 with "
-                    "a group of which the user of pgwaked is a member",
+                    "a password stands in it, and everybody on the machine can read the file (mode %04o); expected " FILE_PRIVATE,
                     (unsigned)file->mode);
         return -EINVAL;
 }
@@ -237,13 +243,14 @@ int env_file_apply(const char *path, const struct env_names *names, bool needs_p
                 .needs_password = needs_password,
         };
         _cleanup_(file_deinit) struct file file = {0};
+        char error[FILE_ERROR_MAX];
         int r;
 
         r = file_read(path, DOTENV_BYTES_MAX, &file);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                place_error(place, "the file cannot be read: %s%s", file_error(r),
+                place_error(place, "the file cannot be read: %s%s", file_error(r, error),
                             r == -EACCES ? "; expected one that the user of pgwaked may read, by a group of its own" : "");
                 return -EINVAL;
         }

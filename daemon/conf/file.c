@@ -4,7 +4,10 @@
 #include "base/macro.h"
 
 #include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int open_regular(const char *path, size_t max_bytes, int *ret_fd, struct stat *ret_stat) {
         _cleanup_close_ int fd = -1;
@@ -64,8 +67,21 @@ void file_deinit(struct file *file) {
         *file = (struct file){0};
 }
 
-const char *file_error(int r) {
+static const char *refused_error(int r, char buffer[FILE_ERROR_MAX]) {
+        struct passwd entry, *found = NULL;
+        char space[16384];
+
+        if (getpwuid_r(geteuid(), &entry, space, sizeof(space), &found) == 0 && found)
+                (void)snprintf(buffer, FILE_ERROR_MAX, "%s for the user %s", strerror(-r), found->pw_name);
+        else
+                (void)snprintf(buffer, FILE_ERROR_MAX, "%s for the user with the id %u", strerror(-r), (unsigned)geteuid());
+        return buffer;
+}
+
+const char *file_error(int r, char buffer[FILE_ERROR_MAX]) {
         switch (r) {
+        case -EACCES:
+                return refused_error(r, buffer);
         case -EISDIR:
                 return "it is a folder; expected a file";
         case -ENOTSUP:

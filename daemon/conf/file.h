@@ -16,5 +16,12 @@ struct file {
 int file_read(const char *path, size_t max_bytes, struct file *ret_file);
 /* Wipes and frees. */
 void file_deinit(struct file *file);
-/* A sentence for what file_read() answers. */
-const char *file_error(int r);
+/*
+ * A sentence for what file_read() answers, in BUFFER or elsewhere. It names who was not allowed: --check-config often runs as somebody else
+ * than the daemon.
+ */
+#define FILE_ERROR_MAX 128
+const char *file_error(int r, char buffer[FILE_ERROR_MAX]);
+
+/* What to do about a file that others can read or write, in complaints. */
+#define FILE_PRIVATE "mode 0600, or 0640 and a group of the user that pgwaked runs as (chgrp pgwaked)"

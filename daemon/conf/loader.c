@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "conf/address.h"
 #include "conf/file.h"
 #include "conf/option-value.h"
 #include "conf/scan.h"
@@ -355,13 +356,14 @@ static int add_file(struct loader *loader, const char *path, mode_t mode, uint32
 int loader_read(struct loader *loader, const char *path, enum loader_kind kind) {
         _cleanup_(file_deinit) struct file file = {0};
         struct reading reading = {.loader = loader, .path = path};
+        char error[FILE_ERROR_MAX];
         int r;
 
         r = file_read(path, FILE_BYTES_MAX, &file);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                complain_error(loader->complaints, path, 0, "this file cannot be read: %s", file_error(r));
+                complain_error(loader->complaints, path, 0, "this file cannot be read: %s", file_error(r, error));
                 return 0;
         }
         r = add_file(loader, path, file.mode, &reading.file);
@@ -411,10 +413,20 @@ int loader_from_environment(struct loader *loader) {
         return database->name ? 0 : -ENOMEM;
 }
 
-static bool has_address(const struct config *config, const char *address) {
-        for (size_t i = 0; i < config->n_listen; i++)
-                if (streq(config->listen[i], address))
+/* Whether ADDRESS is listened on already. One that collides with another is told: the start would end with it. */
+static bool has_address(const struct loader *loader, const char *address) {
+        const struct config *config = loader->config;
+        const char *other = NULL;
+
+        for (size_t i = 0; i < config->n_listen; i++) {
+                if (address_same(config->listen[i], address))
                         return true;
+                if (address_collides(config->listen[i], address))
+                        other = config->listen[i];
+        }
+        if (other)
+                complain_error(loader->complaints, "command line", 0, "--listen %s: \"%s\" of status.listen or --listen cannot be listened on "
+                               "beside it; expected one of them", address, other);
         return false;
 }
 
@@ -432,7 +444,7 @@ int loader_listen(struct loader *loader, const char *const *addresses, size_t n)
                 return -ENOMEM;
         config->listen = listen;
         for (size_t i = 0; i < n; i++) {
-                if (has_address(config, addresses[i]))
+                if (has_address(loader, addresses[i]))
                         continue;
                 listen[config->n_listen] = strdup(addresses[i]);
                 if (!listen[config->n_listen])

@@ -156,7 +156,10 @@ void option_describe(const struct option *option, struct buffer *buffer) {
                         buffer_append_string(buffer, ", or \"\"");
                 return;
         case OPTION_ADDRESSES:
-                buffer_printf(buffer, "a list of numeric addresses with port, as in %s", option->example);
+                buffer_append_string(buffer, "a list of ");
+                if (option->maximum)
+                        buffer_printf(buffer, "at most %" PRIu64 " ", option->maximum);
+                buffer_printf(buffer, "numeric addresses with port, as in %s", option->example);
                 return;
         case OPTION_BOOL:
                 buffer_append_string(buffer, "true or false");

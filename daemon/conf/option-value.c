@@ -70,17 +70,33 @@ static int store_string(const struct option *option, const char *text, void *bas
         return 0;
 }
 
+/* What listens would say it in the midst of a start, where nothing leads to the line any more. */
+static int refuse_collision(char *const *texts, size_t n, const char *text, const struct complaint_place *place) {
+        for (size_t i = 0; i < n; i++)
+                if (address_collides(texts[i], text)) {
+                        place_error(place, address_same(texts[i], text) ? "\"%s\" stands here twice; expected each address once"
+                                                                       : "\"%s\" and \"%s\" cannot both be listened on; expected one of them",
+                                    texts[i], text);
+                        return -EINVAL;
+                }
+        return 0;
+}
+
 static int store_addresses(const struct option *option, const struct option_value *value, void *base, const struct complaint_place *place) {
         _cleanup_free_ char **texts = calloc(value->n + 1, sizeof(*texts));
         struct sockaddr_storage address;
         socklen_t length;
         int r = texts ? 0 : -ENOMEM;
 
+        if (r == 0 && option->maximum && value->n > option->maximum)
+                r = refuse(option, place, "these are too many");
         for (size_t i = 0; r == 0 && i < value->n; i++) {
                 if (value->items[i].type != OPTION_VALUE_TEXT)
                         r = refuse_type(option, &value->items[i], place);
                 else if (address_parse(value->items[i].text, &address, &length) < 0)
                         r = refuse(option, place, "this is no numeric address with a port from 1 to 65535");
+                else if ((r = refuse_collision(texts, i, value->items[i].text, place)) < 0)
+                        break;
                 else if (!(texts[i] = strdup(value->items[i].text)))
                         r = -ENOMEM;
         }

@@ -49,7 +49,7 @@ struct option {
         unsigned flags;
         const char *default_text; /* as in the file, without quotes; NULL: not set */
         const char *example;      /* what the sample shows when there is no default */
-        uint64_t minimum, maximum;
+        uint64_t minimum, maximum; /* of addresses: how many; 0: any number */
         const struct option_choice *choices; /* ends with a NULL word */
         const char *help;
         size_t offset;

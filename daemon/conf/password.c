@@ -40,18 +40,19 @@ static int take_password(const struct file *file, const struct complaint_place *
 
 static int read_password(const char *path, bool others_may_read, const struct complaint_place *place, char **ret_password) {
         _cleanup_(file_deinit) struct file file = {0};
+        char error[FILE_ERROR_MAX];
         int r;
 
         r = file_read(path, PASSWORD_BYTES_MAX, &file);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                place_error(place, "the file cannot be read: %s", file_error(r));
+                place_error(place, "the file cannot be read: %s", file_error(r, error));
                 return -EINVAL;
         }
         if (!others_may_read && (file.mode & (S_IROTH | S_IWOTH))) {
                 place_error(place,
-                            "everybody on the machine can read or write the file (mode %04o); expected mode 0600, or 0640 for a group",
+                            "everybody on the machine can read or write the file (mode %04o); expected " FILE_PRIVATE,
                             (unsigned)file.mode);
                 return -EINVAL;
         }

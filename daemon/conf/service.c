@@ -266,9 +266,10 @@ int service_apply(struct service_catalog *catalog, const char *name, struct conn
         for (size_t i = 0; i < ARRAY_LENGTH(catalog->files); i++) {
                 const struct service_file *file = &catalog->files[i];
                 const struct section *section;
+                char error[FILE_ERROR_MAX];
 
                 if (file->error < 0) {
-                        place_error(place, "%s cannot be read: %s", file->path, file_error(file->error));
+                        place_error(place, "%s cannot be read: %s", file->path, file_error(file->error, error));
                         return -EINVAL;
                 }
                 section = find_section(file, name);

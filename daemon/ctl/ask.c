@@ -107,6 +107,11 @@ static void tell_unknown_name(const char *name, json_t *known) {
                  nearest ? "\"?" : "", n_names ? "known: " : "none is configured", list.data && n_names ? list.data : "");
 }
 
+/* A refusal for what was asked, and not for how things are: another question is wanted. A lease that is gone was well asked for. */
+static bool is_usage(const struct answer *answer, const char *name) {
+        return answer->status == 400 || (answer->status == 404 && name);
+}
+
 int tell_refusal(struct context *context, const struct answer *answer, const char *name) {
         struct refusal {
                 const char *error, *message;
@@ -131,12 +136,15 @@ int tell_refusal(struct context *context, const struct answer *answer, const cha
                 tell_unknown_name(name, refusal.known);
                 return EXIT_CODE_USAGE;
         }
-        if (answer->status == 403 || answer->status == 405)
+        if (is_usage(answer, name) && name && !text_is_name(name))
+                complain("no database is called \"%s\": a name is 1 to %d of a-z, 0-9, _ and -, beginning with a letter or digit", name,
+                         TEXT_NAME_MAX);
+        else if (answer->status == 403 || answer->status == 405)
                 complain("%s (%s): %s only reads; this wants the control socket, which root and the group pgwake may open",
                          refusal.message, refusal.error, client_socket(context->client));
         else
                 complain("%s%s%s (%s)", name ? name : "", name ? ": " : "", refusal.message, refusal.error);
-        return EXIT_CODE_NOT_READY;
+        return is_usage(answer, name) ? EXIT_CODE_USAGE : EXIT_CODE_NOT_READY;
 }
 
 int answer_databases(struct context *context, json_t *json, struct database **ret_databases, size_t *ret_n) {

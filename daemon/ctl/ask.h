@@ -31,7 +31,7 @@ int tell_malformed(const struct context *context, const char *what);
 int tell_error(int error, int code);
 /*
  * Tells a refusal, {"error", "message", "known"}, and with --json prints it; NAME is what was asked for, or NULL.
- * Answers EXIT_CODE_USAGE for a name that the daemon does not know, EXIT_CODE_NOT_READY for any other.
+ * Answers EXIT_CODE_USAGE for a name or an argument that the daemon does not take, EXIT_CODE_NOT_READY for any other.
  */
 int tell_refusal(struct context *context, const struct answer *answer, const char *name);
 

@@ -60,7 +60,7 @@ static bool is_number(const char *text) {
 }
 
 int command_release(struct context *context) {
-        const char *id = context->options.operands[0];
+        const char *id = context->options.operands[0], *slug;
         _cleanup_free_ char *path = NULL;
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_(buffer_deinit) struct buffer line = {0};
@@ -74,6 +74,11 @@ int command_release(struct context *context) {
         r = ask(context, &(struct request){.method = REQUEST_DELETE, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &answer);
         if (r != 0)
                 return r;
+        slug = json_string_value(json_object_get(answer.json, "error"));
+        if (slug && streq(slug, "no_such_lease") && !context->options.json) {
+                complain("release: no lease has the number %s; pgwake status NAME lists those of a database (%s)", id, slug);
+                return EXIT_CODE_NOT_READY;
+        }
         if (answer.status != 200)
                 return tell_refusal(context, &answer, NULL);
         if (context->options.json)

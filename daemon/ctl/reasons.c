@@ -88,7 +88,7 @@ static int usage_error_slug(const char *word) {
         for (enum reason reason = 0; reason < _REASON_MAX; reason++)
                 slugs[reason] = reason_slug(reason);
         nearest = text_nearest(word, slugs, ARRAY_LENGTH(slugs));
-        complain("reasons: \"%s\" is no reason%s%s%s", word, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+        complain("reasons: \"%s\" is no reason; pgwake reasons lists them%s%s%s", word, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
                  nearest ? "\"?" : "");
         return EXIT_CODE_USAGE;
 }

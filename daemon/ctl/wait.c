@@ -303,11 +303,15 @@ int wait_for(struct context *context, const char *state, bool wake, uint64_t tim
 
 static int usage_error_state(const char *word) {
         const char *names[_STATE_MAX + 1] = {"ready"}, *nearest;
+        _cleanup_(buffer_deinit) struct buffer list = {0};
 
         for (enum state state = 0; state < _STATE_MAX; state++)
                 names[state + 1] = state_name(state);
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+                buffer_printf(&list, "%s%s", i == 0 ? "" : i + 1 < ARRAY_LENGTH(names) ? ", " : " and ", names[i]);
         nearest = text_nearest(word, names, ARRAY_LENGTH(names));
-        complain("wait: \"%s\" is no state%s%s%s", word, nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+        complain("wait: \"%s\" is no state; there are %s%s%s%s", word, buffer_finish(&list) == 0 ? list.data : "others",
+                 nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
         return EXIT_CODE_USAGE;
 }
 

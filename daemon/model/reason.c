@@ -329,7 +329,7 @@ static const struct reason_info reasons[_REASON_MAX] = {
                 .class = CLASS_OURS,
                 .level = LOG_NOTICE,
                 .sentence = "Checks of this database are paused by an operator.",
-                .advice = "Wait for the pause to end, or set another with 'pgwake pause NAME --for T'.",
+                .advice = "Wait for the pause to end, or end it with 'pgwake resume NAME'.",
         },
         [REASON_HOST_NETWORK] = {
                 .slug = "host.network",

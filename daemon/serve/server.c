@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "conf/config.h"
 #include "serve/agent.h"
 #include "serve/events.h"
 #include "serve/history.h"
@@ -11,15 +12,13 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-#define AGENTS_MAX 16
-
 /* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
 #define CONNECTIONS_MAX 2048
 
 struct server {
         struct site site;
         struct observer observer;
-        struct agent *agents[AGENTS_MAX];
+        struct agent *agents[CONFIG_AGENTS_MAX];
         size_t n_agents;
 };
 
@@ -186,7 +185,7 @@ int server_add_tcp(struct server *server, const char *address) {
 int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec) {
         int r;
 
-        if (server->n_agents == AGENTS_MAX)
+        if (server->n_agents == CONFIG_AGENTS_MAX)
                 return -ENOSPC;
         r = agent_new(&server->site, address, ramp_usec, &server->agents[server->n_agents]);
         server->n_agents += r >= 0;

@@ -27,6 +27,8 @@ def run(tmp, *argv, **env):
     (["--zzz"], "'--zzz' is no option of pgwaked"),
     (["-x"], "'-x' is no option of pgwaked"),
     (["-c"], "'-c' needs a file"),
+    (["-c", ""], "'' is no file; -c wants a file's path"),
+    (["--config="], "'' is no file; -c wants a file's path"),
     (["--config"], "'--config' needs a file"),
     (["--check-config=yes"], "'--check-config=yes' takes no value"),
     (["--help=yes"], "'--help=yes' takes no value"),

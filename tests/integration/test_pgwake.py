@@ -223,6 +223,9 @@ def wait_until(condition):
     (["status", "--json=yes"], "takes no value"),
     (["status", "-j"], "two dashes"),
     (["status", ""], "empty"),
+    (["wait", "main", "--for", "sleeping"], "there are ready, unknown, "),
+    (["wait", "main", "--for", "aslep"], 'did you mean "asleep"?'),
+    (["reasons", "nosuch"], "pgwake reasons lists them"),
     (["reasons", "tcp.refusd"], 'did you mean "tcp.refused"?'),
     ([], "--help"),
 ])

@@ -773,4 +773,4 @@ def test_release(daemon):
     assert json.loads(run(daemon.path, "release", "17", "--json").stdout) == {"id": 17, "ended": True}
     daemon.routes["DELETE", "/lease/18"] = (404, {"error": "no_such_lease", "message": "No lease has the number 18."})
     done = run(daemon.path, "release", "18")
-    assert (done.returncode, done.stdout) == (1, "") and "No lease has the number 18. (no_such_lease)" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "") and "no lease has the number 18; pgwake status NAME lists" in done.stderr

@@ -434,6 +434,20 @@ def test_an_unknown_name_exits_3_and_names_the_known_ones(two):
     assert done.returncode == 3 and done.stdout.startswith("PGWAKE UNKNOWN - ") and done.stderr == ""
 
 
+def test_what_only_the_daemon_finds_wrong_exits_3_too(two):
+    daemon, _, _ = two
+    for argv in (["check", "good/"], ["status", "a/b"], ["check", "ä"], ["wait", "good/"], ["wait", "a/b", "--for", "asleep"], ["wake", "good/"],
+                 ["resume", "Good%"], ["events", "good/"], ["history", "good/"], ["report", "good/"]):
+        done = daemon.pgwake(*argv)
+        assert done.returncode == 3 and "no database" in done.stderr, (argv, done)
+    for argv in (["pause", "good", "--for", "400d"], ["history", "good", "--until", "8d"], ["report", "good", "--since", "0s"]):
+        done = daemon.pgwake(*argv)
+        assert done.returncode == 3 and "(bad_request)" in done.stderr, (argv, done)
+    done = daemon.pgwake("check", "good/", "--nagios")
+    assert done.returncode == 3 and done.stdout.startswith("PGWAKE UNKNOWN - no database") and done.stderr == ""
+    assert daemon.pgwake("hold", "good/", "--", "true").returncode == 125
+
+
 def test_without_a_daemon_everything_exits_2_and_says_where_it_looked(make_daemon):
     daemon = make_daemon()
     commands = (["status"], ["status", "--watch"], ["status", "main", "--json"], ["wait", "main"], ["wait", "main", "--for", "asleep"],

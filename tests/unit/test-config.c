@@ -2,9 +2,15 @@
 #include "conf-fixture.h"
 
 #include "base/clock.h"
+#include "conf/file.h"
 #include "conf/option.h"
 
+#include <pwd.h>
+
 #define ONE_DATABASE "databases = ( { name = \"main\"; conninfo = \"host=h user=app\"; "
+#define FOUR(port)                                                                                                                         \
+        "\"127.0.0.1:1" port "\", \"127.0.0.1:2" port "\", \"127.0.0.1:3" port "\", \"127.0.0.1:4" port "\""
+#define SIXTEEN FOUR("1") ", " FOUR("2") ", " FOUR("3") ", " FOUR("4")
 #define ERROR(line, text) "pgwaked.conf:" #line ": error: " text "\n"
 
 static void test_nothing_configured_is_fine(void **state) {
@@ -176,6 +182,22 @@ static void test_complaints(void **state) {
                  ERROR(1,
                        "status.listen: this is no numeric address with a port from 1 to 65535; expected a list of numeric addresses with "
                        "port, as in [ \"127.0.0.1:9817\" ]")},
+                {"status = {\n listen = [ \"127.0.0.1:1\", \"[::1]:1\", \"127.0.0.1:1\" ]; };",
+                 ERROR(2, "status.listen: \"127.0.0.1:1\" stands here twice; expected each address once")},
+                {"status = {\n listen = [ \"[::1]:1\", \"[0:0::1]:1\" ]; };",
+                 ERROR(2, "status.listen: \"[::1]:1\" stands here twice; expected each address once")},
+                {"status = { listen = [ \"127.0.0.1:1\", \"0.0.0.0:1\" ]; };",
+                 ERROR(1, "status.listen: \"127.0.0.1:1\" and \"0.0.0.0:1\" cannot both be listened on; expected one of them")},
+                {"status = { listen = [ \"[::]:1\", \"0.0.0.0:1\", \"127.0.0.1:2\" ]; };", ""},
+                {"status = { agent_listen = [ \"127.0.0.1:1\",\n \"127.0.0.1:1\" ]; };",
+                 ERROR(1, "status.agent_listen: \"127.0.0.1:1\" stands here twice; expected each address once")},
+                {"status = { listen = [ \"127.0.0.1:1\" ];\n agent_listen = [ \"127.0.0.1:2\", \"127.0.0.1:1\" ]; };",
+                 ERROR(2, "status.agent_listen: \"127.0.0.1:1\" cannot be listened on beside \"127.0.0.1:1\" of status.listen or --listen; "
+                          "expected an address or a port of its own")},
+                {"status = {\n agent_listen = [ " SIXTEEN ", \"127.0.0.1:17\" ]; };",
+                 ERROR(2, "status.agent_listen: these are too many; expected a list of at most 16 numeric addresses with port, as in [ "
+                          "\"127.0.0.1:9818\" ]")},
+                {"status = { agent_listen = [ " SIXTEEN " ]; };", ""},
                 /* databases */
                 {"databases = (\n{ } );", ERROR(2, "this database has no name; expected name = \"...\"")
                                                   ERROR(2, "this database has no connection; expected conninfo = \"postgresql://...\", "
@@ -252,6 +274,27 @@ static void test_syntax_errors(void **state) {
         fixture_write_bytes(f, "pgwaked.conf", "log = {\n\0 };", 11, 0600);
         assert_int_equal(fixture_load_file(f, "pgwaked.conf"), -EINVAL);
         assert_string_equal(fixture_complaints(f), ERROR(2, "a NUL byte stands here; expected a text file"));
+}
+
+static void test_who_may_not_read_is_named(void **state) {
+        struct fixture *f = *state;
+        bool is_root = geteuid() == 0;
+        const struct passwd *user;
+        char expected[256];
+
+        fixture_write_mode(f, "pgwaked.conf", "", 0);
+        /* Root may read everything. The test's folder is nobody else's. */
+        assert_true(!is_root || seteuid(65534) == 0);
+        user = getpwuid(geteuid());
+        assert_int_equal(fixture_load_file(f, "pgwaked.conf"), -EINVAL);
+        if (user)
+                (void)snprintf(expected, sizeof(expected), "pgwaked.conf: error: this file cannot be read: Permission denied for the user %s\n",
+                               user->pw_name);
+        else
+                (void)snprintf(expected, sizeof(expected), "pgwaked.conf: error: this file cannot be read: Permission denied for the user with "
+                               "the id %u\n", (unsigned)geteuid());
+        assert_true(!is_root || seteuid(0) == 0);
+        assert_non_null(strstr(fixture_complaints(f), expected));
 }
 
 static void test_files_that_cannot_be_read(void **state) {
@@ -349,8 +392,7 @@ static void test_passwords_refused(void **state) {
                  ERROR(2, "password_file: this path does not begin with \"/\"; expected an absolute path in quotes")},
                 {"password_file = \"@/world\";",
                  ERROR(2,
-                       "password_file: everybody on the machine can read or write the file (mode 0644); expected mode 0600, or 0640 for a "
-                       "group")},
+                       "password_file: everybody on the machine can read or write the file (mode 0644); expected " FILE_PRIVATE)},
                 {"password_file = \"@/empty\";", ERROR(2, "password_file: the file is empty; expected one that holds the password")},
                 {"password_file = \"@/newline\";", ERROR(2, "password_file: the file is empty; expected one that holds the password")},
                 {"password_file = \"@/nul\";",
@@ -396,7 +438,7 @@ static void test_a_password_in_an_open_file_is_refused(void **state) {
                 assert_int_equal(fixture_load_file(f, "pgwaked.conf"), -EINVAL);
                 assert_string_equal(fixture_complaints(f),
                                     ERROR(2, "conninfo: a password stands in it, and everybody on the machine can read this file; expected "
-                                             "password_credential, password_file, or a file of mode 0640"));
+                                             "password_credential, password_file, or a file of " FILE_PRIVATE));
                 fixture_write_mode(f, "pgwaked.conf", content, 0640);
                 assert_int_equal(fixture_load_file(f, "pgwaked.conf"), 0);
         }
@@ -609,6 +651,7 @@ int main(void) {
                 FIXTURE(test_complaints),
                 FIXTURE(test_syntax_errors),
                 FIXTURE(test_files_that_cannot_be_read),
+                FIXTURE(test_who_may_not_read_is_named),
                 FIXTURE(test_conf_d),
                 FIXTURE(test_passwords),
                 FIXTURE(test_passwords_refused),

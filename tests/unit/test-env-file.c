@@ -147,9 +147,8 @@ static void test_what_is_missing_is_listed(void **state) {
                    "POSTGRES_DATABASE_NAME; "
                    "expected the one or the others there, or other names by env_names\n");
         expect_bad(f, CONFIG(""), "DATABASE_URL=\n",
-                   "app.env: error: DATABASE_URL is empty, and so are POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, "
-                   "POSTGRES_DATABASE_NAME; "
-                   "expected the one or the others there, or other names by env_names\n");
+                   "app.env: error: DATABASE_URL is empty, and POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_HOST, "
+                   "POSTGRES_DATABASE_NAME are missing or empty; expected the one or the others there, or other names by env_names\n");
         expect_bad(f, CONFIG(""), "POSTGRES_USER=app\nPOSTGRES_SERVER=h\nPOSTGRES_PORT=geheim\nPOSTGRES_PASSWORD\nPOSTGRES_DB=shop\n",
                    "app.env: error: POSTGRES_PASSWORD, POSTGRES_HOST (POSTGRES_SERVER stands there), POSTGRES_DATABASE_NAME (POSTGRES_DB "
                    "stands "
@@ -159,6 +158,12 @@ static void test_what_is_missing_is_listed(void **state) {
                    "app.env: error: POSTGRES_DATABASE_NAME is missing or empty; expected it there, or other names by env_names\n"
                    "app.env:3: error: POSTGRES_HOST: this is no host; expected one name, one address, or the folder of a UNIX socket\n"
                    "app.env:4: error: POSTGRES_PORT: port is no port; expected a whole number from 1 to 65535\n");
+        expect_bad(f, CONFIG(""), "POSTGRES_USER=app\nPOSTGRES_PASSWORD=geheim\nPOSTGRES_HOST=h:5433\nPOSTGRES_DATABASE_NAME=d\n",
+                   "app.env:3: error: POSTGRES_HOST: a port stands in the host; expected it in POSTGRES_PORT, and nothing but a name or an "
+                   "address here\n");
+        expect_bad(f, CONFIG(""), "DATABASE_URL='\"postgres://u:geheim@h/d\"'\n",
+                   "app.env:1: error: DATABASE_URL: the value begins with a quote character, which is a part of it here; expected it without "
+                   "quotes around it\n");
         expect_bad(f, CONFIG(""), "\nDATABASE_URL=sqlite:///geheim.db\n",
                    "app.env:2: error: DATABASE_URL: this is no URI of PostgreSQL; expected postgresql://USER@HOST:PORT/DATABASE\n");
         expect_bad(f, CONFIG(""), "geheim\nDATABASE_URL='postgres://u:geheim@h/d\n",
@@ -283,6 +288,7 @@ static int load_environment(struct fixture *f) {
 
 static void test_from_the_environment(void **state) {
         static const char *const listen[] = {"0.0.0.0:9817", "[::]:9817", "0.0.0.0:9817"};
+        static const char *const colliding[] = {"0.0.0.0:9817", "[::]:9817", "127.0.0.1:9817"};
         struct fixture *f = *state;
 
         f->environment.from_env = true;
@@ -305,6 +311,13 @@ static void test_from_the_environment(void **state) {
         assert_true(f->config->sockets_optional);
         assert_int_equal(f->config->n_listen, 2);
         assert_string_equal(f->config->listen[1], "[::]:9817");
+        f->environment.listen = colliding;
+        assert_int_equal(load_environment(f), -EINVAL);
+        assert_string_equal(fixture_complaints(f),
+                            "command line: error: --listen 127.0.0.1:9817: \"0.0.0.0:9817\" of status.listen or --listen cannot be listened "
+                            "on beside it; expected one of them\n");
+        f->environment.listen = listen;
+        assert_int_equal(load_environment(f), 0);
         buffer_clear(&f->text);
         config_dump(f->config, &f->text);
         assert_null(strstr(f->text.data, "geheim"));

@@ -162,6 +162,8 @@ int lease_restore(struct engine *engine, const struct lease_record *record) {
                 return r;
         target_lease_again(target, now);
         follow(engine, target, now);
+        if (target->budget_spent)
+                leases_end(engine, target, LEASE_END_BUDGET, now);
         return 0;
 }
 

@@ -107,6 +107,11 @@ static int replace_target(struct engine *engine, struct target *old, const struc
                 return r;
         }
         target_restore(target, &memory, REASON_NOT_CHECKED, now);
+        /* A call that waits, or what lingers. */
+        if (old->demand_until_boot_usec > now.boot_usec) {
+                target_presume_demand(target, old->demand_until_boot_usec - now.boot_usec, now);
+                target->demand_cause = old->demand_cause;
+        }
         leases_move(old, target, now);
         remove_target(engine, old, now);
         r = registry_add(engine->registry, target);
@@ -115,6 +120,8 @@ static int replace_target(struct engine *engine, struct target *old, const struc
                 return r;
         }
         tell_membership(engine, target, EVENT_STATE, previous, now);
+        if (target->budget_spent)
+                leases_end(engine, target, LEASE_END_BUDGET, now);
         drive_attend(engine, target, now);
         return 0;
 }

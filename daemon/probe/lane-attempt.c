@@ -106,6 +106,8 @@ static void settle_idle(struct lane *lane, struct line *line) {
                 (void)lane_watch(lane, line);
                 return;
         }
+        /* The attempt that brought the session may still wait to be told: its end comes after it. */
+        lane_report_done(lane);
         subject_end_session(subject, &report);
         if (!subject->forgotten)
                 (void)queue_push(lane->reports, &report);

@@ -56,19 +56,18 @@ struct keeper {
 
 /* Said at the edges between good and not good: why it is not may change with every try. */
 static void note(struct keeper *keeper, int r) {
-        enum store_health health = health_of(r), previous;
+        enum store_health health = health_of(r), previous = keeper->health; /* this thread alone sets it */
         char sentence[sizeof(keeper->sentence)];
 
         health_describe(sentence, sizeof(sentence), keeper->path, health, r);
-        (void)pthread_mutex_lock(&keeper->lock);
-        previous = keeper->health;
-        keeper->health = health;
-        memcpy(keeper->sentence, sentence, sizeof(sentence));
-        (void)pthread_mutex_unlock(&keeper->lock);
         if (health != STORE_GOOD && (previous == STORE_GOOD || previous == STORE_NONE))
                 log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_OFF, NULL, 0, "The history is off: %s. The watching goes on", sentence);
         else if (health == STORE_GOOD && previous != STORE_GOOD && previous != STORE_NONE)
                 log_entry(LOG_INFO, MESSAGE_ID_HISTORY_ON, NULL, 0, "The history is kept again in %s", keeper->path);
+        (void)pthread_mutex_lock(&keeper->lock);
+        keeper->health = health;
+        memcpy(keeper->sentence, sentence, sizeof(sentence));
+        (void)pthread_mutex_unlock(&keeper->lock);
 }
 
 /* Answers whether the way is free for a new file. */

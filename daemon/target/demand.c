@@ -71,22 +71,25 @@ void target_presume_demand(struct target *t, uint64_t for_usec, struct instant n
                 demand_until(t, WAKE_LEASE, usec_add(now.boot_usec, for_usec), now);
 }
 
+/* A door check under way wakes nothing, and answers nobody. */
+static bool is_asking(const struct target *t) {
+        return t->in_flight && t->in_flight_check != CHECK_DOOR;
+}
+
 /* Somebody asks: why it cannot be, or REASON_NONE. Who is blocked is asked again in its own rhythm, and in no other. */
 static enum reason refusal(const struct target *t, struct instant now) {
         if (t->paused_until_boot_usec)
                 return REASON_PAUSED;
         if (t->budget_spent)
                 return REASON_BUDGET_SPENT;
-        if (t->state == STATE_BLOCKED && !t->in_flight && policy_retry_boot_usec(t) > now.boot_usec)
+        if (t->state == STATE_BLOCKED && !is_asking(t) && policy_retry_boot_usec(t) > now.boot_usec)
                 return t->reason;
         return REASON_NONE;
 }
 
-/* A caller does not wait for the rhythm of retries, but who was throttled keeps to it. A door check under way wakes nothing. */
+/* A caller does not wait for the rhythm of retries, but who was throttled keeps to it. */
 static void ask_at_once(struct target *t) {
-        bool asked = t->in_flight && t->in_flight_check != CHECK_DOOR;
-
-        if (!asked && t->state != STATE_AWAKE && reason_class(t->reason) != CLASS_THROTTLED)
+        if (!is_asking(t) && t->state != STATE_AWAKE && reason_class(t->reason) != CLASS_THROTTLED)
                 t->check_at_once = true;
 }
 

@@ -320,7 +320,10 @@ void target_finish(struct target *t, const struct attempt *attempt, bool own_net
                 finish_query(t, attempt, reason, now, edges);
         /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
         count(t, attempt, reason);
-        plan_retry(t, reason);
+        t->judged = reason;
+        /* What a login was told not to do, a door's answer does not hurry. */
+        if (attempt->check != CHECK_DOOR || !t->login_must_clear)
+                plan_retry(t, reason);
         t->in_flight_boot_usec = 0;
         account_settle(t, now); /* what was until now was before this question */
         if (was_answered(attempt)) {

@@ -105,11 +105,16 @@ uint64_t target_due(const struct target *t) {
         return t->in_flight ? MIN(due, t->slow_due_boot_usec) : due;
 }
 
+/* What ended while nobody looked is no demand any more: it must not wake anybody. */
+static void lapse_if_over(struct target *t, struct instant now) {
+        if (demand_due(t) <= now.boot_usec)
+                demand_lapse(t, now);
+}
+
 void target_tick(struct target *t, struct instant now, struct edges *edges) {
         if (t->paused_until_boot_usec && t->paused_until_boot_usec <= now.boot_usec)
                 target_pause(t, 0, now, edges);
-        if (demand_due(t) <= now.boot_usec)
-                demand_lapse(t, now);
+        lapse_if_over(t, now);
         if (wake_deadline(t) <= now.boot_usec) {
                 verdict_step(t, MACHINE_WAKE_TIMEOUT, (struct evidence_brought){.reason = REASON_WAKE_TIMEOUT}, now, edges);
                 wake_fail(t);
@@ -126,6 +131,7 @@ void target_host_suspended(struct target *t, struct instant now, struct edges *e
         if (t->paused_until_boot_usec)
                 return;
         account_interrupt(t, now);
+        lapse_if_over(t, now);
         t->fresh_until_boot_usec = 0;
         t->check_at_once = true;
         t->cut_looked_like_suspend = false;
@@ -143,6 +149,7 @@ void target_pause(struct target *t, uint64_t for_usec, struct instant now, struc
                 if (!t->paused_until_boot_usec)
                         return;
                 t->paused_until_boot_usec = t->paused_until_real_usec = 0;
+                lapse_if_over(t, now);
                 t->check_at_once = true;
                 verdict_step(t, MACHINE_RESUMED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
                 return;
@@ -168,7 +175,8 @@ bool target_ready(const struct target *t) {
  */
 static bool rests_unseen(const struct target *t) {
         return (t->reason == REASON_STALE || t->reason == REASON_NOT_CHECKED) && t->policy == POLICY_IS_ON_DEMAND && !t->budget_spent &&
-               !t->in_flight && t->failures_in_row == 0 && policy_next(t).due_boot_usec == USEC_INFINITY;
+               (!t->attempted || t->judged == REASON_NONE) && !t->login_must_clear && !t->in_flight &&
+               policy_next(t).due_boot_usec == USEC_INFINITY;
 }
 
 bool target_ready_or_asleep(const struct target *t) {

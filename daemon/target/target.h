@@ -54,6 +54,7 @@ struct target {
         /* The last attempt, and the one in flight. */
         bool attempted;
         struct attempt last_attempt;
+        enum reason judged; /* what it came to, also where the server did all that it was asked and not as expected */
         uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
         uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
         bool in_flight;

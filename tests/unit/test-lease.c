@@ -288,6 +288,53 @@ static void holders_of_long_ago_are_not_presumed(void **state) {
         stage_end(s);
 }
 
+static void a_reload_that_changes_a_database_keeps_who_waits_for_it(void **state) {
+        struct stage *s = sleeping_stage(1), *next = calloc(1, sizeof(*next));
+        struct reload_summary summary;
+        uint64_t until;
+
+        (void)state;
+        stage_begin(s);
+        assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_NONE);
+        until = target_named(s, "db00")->demand_until_boot_usec;
+        stage_config(next, 1);
+        next->databases[0] = s->databases[0];
+        next->databases[0].name = next->names[0];
+        next->databases[0].ping_interval_usec = 5 * SEC;
+        assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
+        assert_int_equal(summary.changed, 1);
+        assert_int_equal(target_named(s, "db00")->demand_until_boot_usec, until);
+        assert_int_equal(target_named(s, "db00")->demand_cause, WAKE_CALL);
+        assert_int_equal(running(target_named(s, "db00")->id)->check, CHECK_LOGIN);
+        stage_end(s);
+        free(next);
+}
+
+static void a_reload_that_finds_the_budget_spent_ends_them(void **state) {
+        struct stage *s = sleeping_stage(1), *next = calloc(1, sizeof(*next));
+        struct holder holder = {0};
+        struct reload_summary summary;
+
+        (void)state;
+        stage_begin(s);
+        (void)take(s, "db00", 0, &holder);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        while (target_account(target_named(s, "db00"), clock_now()).month_awake_usec < 5 * MSEC)
+                (void)turn(s, 2 * MSEC);
+        stage_config(next, 1);
+        next->databases[0] = s->databases[0];
+        next->databases[0].name = next->names[0];
+        next->databases[0].budget_awake_usec = MSEC;
+        assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
+        assert_int_equal(summary.changed, 1);
+        assert_true(target_named(s, "db00")->budget_spent);
+        assert_int_equal(holder.ended, 1);
+        assert_int_equal(holder.why, LEASE_END_BUDGET);
+        assert_null(lease_first(target_named(s, "db00")));
+        stage_end(s);
+        free(next);
+}
+
 static void a_spent_budget_ends_all_of_them(void **state) {
         struct stage *s = sleeping_stage(1);
         struct holder holders[3] = {0};
@@ -320,6 +367,8 @@ int main(void) {
                 UNIT_TEST(a_reload_keeps_them_by_name_and_ends_those_of_what_is_gone),
                 UNIT_TEST(a_restart_presumes_holders_and_restores_what_lives_by_the_clock),
                 UNIT_TEST(holders_of_long_ago_are_not_presumed),
+                UNIT_TEST(a_reload_that_changes_a_database_keeps_who_waits_for_it),
+                UNIT_TEST(a_reload_that_finds_the_budget_spent_ends_them),
                 UNIT_TEST(a_spent_budget_ends_all_of_them),
         };
 

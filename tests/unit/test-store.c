@@ -840,6 +840,9 @@ static void tell_state(const char *name, uint64_t at, enum state previous, enum 
         happening->previous = previous;
         happening->state = state;
         happening->reason = reason;
+        /* It takes no more from those who are faster than a disk. */
+        while (store_is_behind(store))
+                (void)poll(NULL, 0, 1);
         assert_int_equal(store_tell(store, happening), 0);
 }
 
@@ -1233,7 +1236,7 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
         while (clock_monotonic_usec() < end || answered.n <= 2) {
                 while (asked - answered.n < 3 && store_ask(store, &ask, on_answered, &answered, &question) == 0)
                         asked++;
-                for (unsigned i = 0; i < 500 && !store_is_behind(store); i++)
+                for (unsigned i = 0; i < 500; i++)
                         tell_state("a", now++, STATE_AWAKE, STATE_ASLEEP, REASON_SESSION_CUT);
                 (void)poll(NULL, 0, 5);
                 store_take_answers(store);

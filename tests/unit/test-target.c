@@ -1252,6 +1252,57 @@ static void without_demand_no_login_ever(void **state) {
         scene_end(&s);
 }
 
+/* A login is what was refused: a door that is good hurries none. */
+static void a_good_door_does_not_hurry_who_is_blocked_or_throttled(void **state) {
+        struct scene s = scene(NEON);
+
+        (void)state;
+        s.config.linger_usec = 0;
+        s.config.blocked_interval_usec = USEC_PER_HOUR;
+        s.config.wake_at_start = false;
+        scene_begin(&s);
+        start(&s, CHECK_DOOR);
+        ends(&s, MSEC, REASON_NONE);
+        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        start(&s, CHECK_LOGIN);
+        ends(&s, 10 * MSEC, REASON_AUTH_PASSWORD);
+        became(&s, STATE_BLOCKED, REASON_AUTH_PASSWORD);
+        target_lease_end(s.t, s.now);
+        for (unsigned i = 0; i < 100; i++) {
+                check_after_wait(&s, next_in(&s), CHECK_DOOR, MSEC, REASON_NONE);
+                assert_int_equal(target_lease(s.t, s.now), REASON_AUTH_PASSWORD);
+        }
+        pass(&s, next_in(&s));
+        start(&s, CHECK_DOOR);
+        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_AUTH_PASSWORD);
+        ends(&s, MSEC, REASON_NONE);
+        scene_end(&s);
+}
+
+/* Its end came while nobody looked: to wake for it would be for nobody. */
+static void demand_that_is_over_after_a_pause_or_a_suspend_wakes_nobody(void **state) {
+        (void)state;
+        for (unsigned way = 0; way < 2; way++) {
+                struct scene s = scene(NEON);
+
+                s.config.wake_at_start = false;
+                scene_begin(&s);
+                start(&s, CHECK_DOOR);
+                ends(&s, MSEC, REASON_NONE);
+                assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
+                if (way == 0) {
+                        pause_for(&s, USEC_PER_DAY);
+                        scene_jump(&s, s.now.boot_usec + 8 * USEC_PER_HOUR);
+                        pause_for(&s, 0);
+                } else
+                        host_sleeps(&s, 8 * USEC_PER_HOUR);
+                assert_int_equal(s.t->demand_until_boot_usec, 0);
+                start(&s, CHECK_DOOR);
+                s.logged = 0;
+                scene_end(&s);
+        }
+}
+
 static void what_a_login_found_is_not_asked_of_the_door_every_second(void **state) {
         struct scene s = scene(NEON);
 
@@ -1333,6 +1384,19 @@ static void aurora_is_held_by_no_session_and_never_called_asleep(void **state) {
         ends(&s, MSEC, REASON_TCP_REFUSED);
         became(&s, STATE_UNKNOWN, REASON_TCP_REFUSED);
         assert_false(target_ready_or_asleep(s.t));
+        scene_end(&s);
+
+        /* What was seen last was no good, though it has grown old. */
+        s = scene(AURORA);
+        scene_begin(&s);
+        start(&s, CHECK_LOGIN);
+        ends(&s, 100 * MSEC, REASON_AUTH_PASSWORD);
+        became(&s, STATE_BLOCKED, REASON_AUTH_PASSWORD);
+        pause_for(&s, USEC_PER_HOUR);
+        pass(&s, 2 * USEC_PER_HOUR);
+        assert_int_equal(s.t->state, STATE_UNKNOWN);
+        assert_false(target_ready_or_asleep(s.t));
+        s.logged = 0;
         scene_end(&s);
 }
 
@@ -1443,6 +1507,8 @@ int main(void) {
                 UNIT_TEST(a_wake_call_while_a_door_is_asked_does_not_wait_for_the_rhythm),
                 UNIT_TEST(trouble_of_the_proxy_when_it_is_asleep_is_the_beginning_of_the_wake),
                 UNIT_TEST(without_demand_no_login_ever),
+                UNIT_TEST(a_good_door_does_not_hurry_who_is_blocked_or_throttled),
+                UNIT_TEST(demand_that_is_over_after_a_pause_or_a_suspend_wakes_nobody),
                 UNIT_TEST(what_a_login_found_is_not_asked_of_the_door_every_second),
                 UNIT_TEST(what_a_door_found_a_door_clears),
                 UNIT_TEST(a_door_that_lets_us_in_is_no_door),

@@ -68,7 +68,7 @@ static const struct machine_row rows[] = {
         {UNKNOWN, MACHINE_EXPIRED, MACHINE_STAYS, 0,
          "There is no verdict that could become too old."},
         {ANY, MACHINE_EXPIRED, STATE_UNKNOWN, ACTION_REASON | ACTION_WAKE_FAILS,
-         "The evidence is too old to say anything; so is a wake that the host slept through."},
+         "The evidence is too old to say anything; so is a wake that the host slept through, or that nobody needs any longer."},
         {ANY, MACHINE_NO_NETWORK, STATE_UNKNOWN, ACTION_REASON | ACTION_WAKE_FAILS,
          "No remote host at all can be reached: the fault is ours, not the database's."},
         {ANY, MACHINE_PAUSED, STATE_UNKNOWN, ACTION_REASON | ACTION_WAKE_FAILS,

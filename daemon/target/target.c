@@ -96,11 +96,19 @@ static uint64_t expiry(const struct target *t) {
         return t->fresh_until_boot_usec ? t->fresh_until_boot_usec : USEC_INFINITY;
 }
 
+/* Who asked for the wake is gone, and so nobody asks how it goes. One that a door saw is somebody else's. */
+static bool wakes_for_nobody(const struct target *t) {
+        return t->waking && !t->in_flight && !t->paused_until_boot_usec && !policy_asks(t) && t->attempted &&
+               t->last_attempt.check == CHECK_LOGIN;
+}
+
 uint64_t target_due(const struct target *t) {
         uint64_t due = MIN(MIN(expiry(t), wake_deadline(t)), account_due(t));
 
         if (t->paused_until_boot_usec)
                 return MIN(due, t->paused_until_boot_usec);
+        if (wakes_for_nobody(t))
+                return 0;
         due = MIN(due, demand_due(t));
         return t->in_flight ? MIN(due, t->slow_due_boot_usec) : due;
 }
@@ -117,6 +125,10 @@ void target_tick(struct target *t, struct instant now, struct edges *edges) {
         lapse_if_over(t, now);
         if (wake_deadline(t) <= now.boot_usec) {
                 verdict_step(t, MACHINE_WAKE_TIMEOUT, (struct evidence_brought){.reason = REASON_WAKE_TIMEOUT}, now, edges);
+                wake_fail(t);
+        }
+        if (wakes_for_nobody(t)) {
+                verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
                 wake_fail(t);
         }
         if (expiry(t) <= now.boot_usec) {

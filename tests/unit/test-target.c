@@ -1303,6 +1303,34 @@ static void demand_that_is_over_after_a_pause_or_a_suspend_wakes_nobody(void **s
         }
 }
 
+static void a_wake_that_nobody_needs_any_longer_is_no_outage(void **state) {
+        struct scene s = scene(NEON);
+
+        (void)state;
+        s.config.linger_usec = 0;
+        scene_sentinel(&s);
+        pass(&s, 5 * MIN_);
+        cut(&s, false);
+        start(&s, CHECK_DOOR);
+        ends(&s, MSEC, REASON_NONE);
+        became(&s, STATE_ASLEEP, REASON_SESSION_CUT);
+        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        start(&s, CHECK_LOGIN);
+        pass(&s, 600 * MSEC);
+        became(&s, STATE_WAKING, REASON_SERVER_STARTING);
+        target_lease_end(s.t, s.now);
+        pass(&s, 10 * SEC);
+        is(&s, STATE_WAKING, REASON_SERVER_STARTING); /* the login under way will tell */
+        ends(&s, 19 * SEC, REASON_AUTH_TIMEOUT);
+        scene_tick(&s);
+        became(&s, STATE_UNKNOWN, REASON_STALE);
+        for (unsigned i = 0; i < 20; i++)
+                check_after_wait(&s, next_in(&s), CHECK_DOOR, MSEC, REASON_NONE);
+        assert_int_equal(s.t->state, STATE_UNKNOWN);
+        no_edge(&s);
+        scene_end(&s);
+}
+
 static void what_a_login_found_is_not_asked_of_the_door_every_second(void **state) {
         struct scene s = scene(NEON);
 
@@ -1509,6 +1537,7 @@ int main(void) {
                 UNIT_TEST(without_demand_no_login_ever),
                 UNIT_TEST(a_good_door_does_not_hurry_who_is_blocked_or_throttled),
                 UNIT_TEST(demand_that_is_over_after_a_pause_or_a_suspend_wakes_nobody),
+                UNIT_TEST(a_wake_that_nobody_needs_any_longer_is_no_outage),
                 UNIT_TEST(what_a_login_found_is_not_asked_of_the_door_every_second),
                 UNIT_TEST(what_a_door_found_a_door_clears),
                 UNIT_TEST(a_door_that_lets_us_in_is_no_door),

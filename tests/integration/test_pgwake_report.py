@@ -151,7 +151,7 @@ def test_refusals(daemon, command, flags):  # noqa: F811
     for status, error in ((503, "history_off"), (429, "busy"), (400, "bad_since")):
         daemon.routes["GET", "/history/main"] = (status, {"error": error, "message": "the disk is full"})
         result = run(daemon.path, command, "main", *flags)
-        assert result.returncode == 1 and result.stderr == f"pgwake: main: the disk is full ({error})\n"
+        assert result.returncode == (3 if status == 400 else 1) and result.stderr == f"pgwake: main: the disk is full ({error})\n"
         assert (json.loads(result.stdout)["error"] == error) if flags else result.stdout == ""
     result = run(daemon.path, command, "mian", *flags)
     assert result.returncode == 3 and 'did you mean "main"?' in result.stderr

@@ -394,11 +394,13 @@ def test_ctrl_c_ends_a_program_that_does_not_catch_it_and_the_shell_sees_it(daem
 def test_ctrl_z_and_fg_work_in_a_shell(daemon):
     leases = Leases(daemon, "awake")
     shell = Shell(daemon)
-    shell.type(f"{PGWAKE} hold main -- sh -c 'echo sta''rted; read line; echo got=$line'\n")
-    shell.expect(r"(\n|\033\[K)started\r\n")
+    shell.type(f"{PGWAKE} hold main -- sh -c 'echo sta''rted $$; read line; echo got=$line'\n")
+    program = shell.expect(r"(?:\n|\033\[K)started (\d+)\r\n")[1]
     shell.type("\x1a")
     shell.expect(r"Stopped")
     shell.prompt()
+    # The shell waits for pgwake alone: until the program stops too, its read takes what is typed for the shell.
+    wait_until(lambda: pathlib.Path(f"/proc/{program}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] == "T")
     shell.type("echo in''between\n")
     shell.expect(r"inbetween\r\n")
     shell.prompt()

@@ -1,13 +1,10 @@
 """pgwake history and report, against a scripted daemon."""
 
-import codecs
 import csv
 import datetime
 import io
 import json
-import os
 import re
-import select
 import subprocess
 
 import pytest
@@ -75,27 +72,9 @@ HOURLY = {"hour": at(3 * HOUR), "attempts": {"login": {"ok": 3, "failed": 2}, "p
           "awake_seconds": 3600, "awake_on_our_demand_seconds": 12.5, "wakes": {"lease": 2, "wake": 1}}
 
 
-class Screen(Terminal):
-    """A terminal where a character may come in two reads."""
-
-    def __init__(self, *args, **more):
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        super().__init__(*args, **more)
-
-    def read(self, seconds):
-        if not select.select([self.master], [], [], seconds)[0]:
-            return False
-        try:
-            data = os.read(self.master, 65536)
-        except OSError:
-            return None
-        self.text += self.decoder.decode(data)
-        return True if data else None
-
-
 def screen(daemon, *args, columns=100, **env):
     """What a terminal shows, and the exit code."""
-    terminal = Screen(["--socket", daemon.path, *args], columns=columns, **{"LC_ALL": "C.UTF-8", **env})
+    terminal = Terminal(["--socket", daemon.path, *args], columns=columns, **{"LC_ALL": "C.UTF-8", **env})
     code = terminal.finish()
     return terminal.text.replace("\r\n", "\n"), code
 

@@ -1,5 +1,6 @@
 """A program on a terminal of its own; all that it writes is collected."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -24,6 +25,7 @@ class Terminal:
                                         preexec_fn=(lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0)) if controls else None)
         os.close(slave)
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")  # a character may come in two reads
         self._deadline = deadline
 
     def type(self, text: str) -> None:
@@ -37,7 +39,7 @@ class Terminal:
             data = os.read(self.master, 65536)
         except OSError:
             return None
-        self.text += data.decode(errors="replace")
+        self.text += self._decoder.decode(data)
         return True if data else None
 
     def expect(self, pattern: str, after: int = 0) -> re.Match:

@@ -1010,6 +1010,16 @@ static void cut(struct scene *s, bool pooled) {
         became(s, STATE_UNKNOWN, pooled ? REASON_SESSION_LOST : REASON_SESSION_CUT);
 }
 
+/* Nobody asks for long enough, and its door is good after the cut. */
+static void falls_asleep(struct scene *s) {
+        scene_sentinel(s);
+        pass(s, 5 * MIN_);
+        cut(s, false);
+        start(s, CHECK_DOOR);
+        ends(s, MSEC, REASON_NONE);
+        became(s, STATE_ASLEEP, REASON_SESSION_CUT);
+}
+
 static void cut_at_its_time_and_a_good_door_is_asleep(void **state) {
         (void)state;
         for (unsigned pooled = 0; pooled < 2; pooled++) {
@@ -1108,12 +1118,7 @@ static void door_failures_are_down_within_fall_and_then_unknown_not_asleep(void 
         struct scene s = scene(NEON);
 
         (void)state;
-        scene_sentinel(&s);
-        pass(&s, 5 * MIN_);
-        cut(&s, false);
-        start(&s, CHECK_DOOR);
-        ends(&s, MSEC, REASON_NONE);
-        became(&s, STATE_ASLEEP, REASON_SESSION_CUT);
+        falls_asleep(&s);
         check_after_wait(&s, 30 * SEC, CHECK_DOOR, MSEC, REASON_TCP_TIMEOUT);
         is(&s, STATE_ASLEEP, REASON_SESSION_CUT); /* one failure does not disprove it */
         check_after_wait(&s, 1 * SEC, CHECK_DOOR, MSEC, REASON_TCP_TIMEOUT);
@@ -1137,12 +1142,7 @@ static void a_wake_call_is_one_login_then_linger_then_the_sentinel_again(void **
         uint64_t answered;
 
         (void)state;
-        scene_sentinel(&s);
-        pass(&s, 5 * MIN_);
-        cut(&s, false);
-        start(&s, CHECK_DOOR);
-        ends(&s, MSEC, REASON_NONE);
-        became(&s, STATE_ASLEEP, REASON_SESSION_CUT);
+        falls_asleep(&s);
         pass(&s, 10 * SEC);
         assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
         is(&s, STATE_ASLEEP, REASON_SESSION_CUT);
@@ -1212,12 +1212,7 @@ static void trouble_of_the_proxy_when_it_is_asleep_is_the_beginning_of_the_wake(
         uint64_t began;
 
         (void)state;
-        scene_sentinel(&s);
-        pass(&s, 5 * MIN_);
-        cut(&s, false);
-        start(&s, CHECK_DOOR);
-        ends(&s, MSEC, REASON_NONE);
-        became(&s, STATE_ASLEEP, REASON_SESSION_CUT);
+        falls_asleep(&s);
         assert_int_equal(target_wake(s.t, WAKE_LEASE, s.now), REASON_NONE);
         began = s.now.boot_usec;
         start(&s, CHECK_LOGIN);
@@ -1308,12 +1303,7 @@ static void a_wake_that_nobody_needs_any_longer_is_no_outage(void **state) {
 
         (void)state;
         s.config.linger_usec = 0;
-        scene_sentinel(&s);
-        pass(&s, 5 * MIN_);
-        cut(&s, false);
-        start(&s, CHECK_DOOR);
-        ends(&s, MSEC, REASON_NONE);
-        became(&s, STATE_ASLEEP, REASON_SESSION_CUT);
+        falls_asleep(&s);
         assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
         start(&s, CHECK_LOGIN);
         pass(&s, 600 * MSEC);

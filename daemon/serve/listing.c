@@ -17,23 +17,21 @@ static bool compose_slice(struct slices *slices) {
         const struct registry *registry = engine_registry(listing->site->engine);
         struct instant now = clock_now();
         struct json_writer w = {.buffer = &slices->text, .comma = progress->any};
+        const struct target *target, *last = NULL;
         size_t i = registry_place_after(registry, progress->last);
 
-        for (unsigned n = 0; n < LISTING_SLICE; i++) {
-                const struct target *target = registry_at(registry, i);
-
-                if (!target) {
-                        buffer_append_string(&slices->text, listing->tail);
-                        return false;
-                }
-                (void)text_copy(progress->last, sizeof(progress->last), target->config->name);
+        for (; (target = registry_at(registry, i)) && slices_step(slices); i++) {
+                last = target;
                 if (listing->wants && !listing->wants(listing, target))
                         continue;
                 listing->describe(listing, &w, target, now);
                 progress->any = true;
-                n++;
         }
-        return true;
+        if (!target)
+                buffer_append_string(&slices->text, listing->tail);
+        else if (last)
+                (void)text_copy(progress->last, sizeof(progress->last), last->config->name);
+        return target;
 }
 
 static void free_progress(struct slices *slices) {
@@ -52,5 +50,5 @@ void listing_answer(const struct listing *listing, struct exchange *exchange, co
         }
         progress->listing = *listing;
         progress->slices = (struct slices){.text = text, .compose = compose_slice, .free = free_progress};
-        slices_answer(&progress->slices, exchange, head, registry_count(engine_registry(listing->site->engine)) <= LISTING_SLICE);
+        slices_answer(&progress->slices, exchange, head);
 }

@@ -6,8 +6,6 @@
 
 #include "serve/site.h"
 
-#define LISTING_SLICE 64
-
 struct listing {
         struct site *site;
         struct buffer text; /* what is composed; begin with the part before the first database */
@@ -18,8 +16,5 @@ struct listing {
         bool detail;
 };
 
-/*
- * Answers EXCHANGE with LISTING (its memory changes hands): at once when at most LISTING_SLICE databases exist, in slices else. HEAD's body
- * is not used.
- */
+/* Answers EXCHANGE with LISTING (its memory changes hands). HEAD's body is not used. */
 void listing_answer(const struct listing *listing, struct exchange *exchange, const struct reply *head);

@@ -10,13 +10,6 @@
 #include "serve/handlers.h"
 #include "serve/slices.h"
 
-/* About what libmicrohttpd takes at a time. */
-#define SLICE_BYTES ((size_t)12 * 1024)
-/* That many databases may be looked at in one slice where few have a sample of that family. */
-#define SLICE_DATABASES 512
-/* With as many the answer is still composed at once. */
-#define AT_ONCE_MAX 32
-
 static const struct media_type offers[] = {
         [EXPOSITION_TEXT] = {"text", "plain", "0.0.4"},
         [EXPOSITION_OPEN_METRICS] = {"application", "openmetrics-text", "1.0.0"},
@@ -51,39 +44,35 @@ static void compose_daemon(struct scrape *scrape) {
 static bool compose_databases(struct scrape *scrape, const struct metric *metric) {
         const struct registry *registry = engine_registry(scrape->site->engine);
         struct instant now = clock_now();
-        const struct target *target = NULL;
-        size_t i = registry_place_after(registry, scrape->last), end = i + SLICE_DATABASES;
+        const struct target *target, *last = NULL;
+        size_t i = registry_place_after(registry, scrape->last);
 
-        for (; i < end && scrape->slices.text.size < SLICE_BYTES; i++) {
-                const struct target *next = registry_at(registry, i);
-
-                if (!next)
-                        return true;
-                target = next;
+        for (; (target = registry_at(registry, i)) && slices_step(&scrape->slices); i++) {
+                last = target;
                 metric->database(&scrape->exposition, target, now);
         }
-        if (target)
-                (void)text_copy(scrape->last, sizeof(scrape->last), target->config->name);
-        return false;
+        if (target && last)
+                (void)text_copy(scrape->last, sizeof(scrape->last), last->config->name);
+        return !target;
 }
 
 static bool compose_slice(struct slices *slices) {
         struct scrape *scrape = container_of(slices, struct scrape, slices);
-        const struct metric *metric = metrics_of_databases(scrape->family);
+        const struct metric *metric;
 
-        if (!metric) {
-                compose_daemon(scrape);
-                return false;
-        }
-        if (!scrape->begun)
-                exposition_begin(&scrape->exposition, &metric->family);
-        scrape->begun = true;
-        if (compose_databases(scrape, metric)) {
+        while ((metric = metrics_of_databases(scrape->family)) && slices_step(slices)) {
+                if (!scrape->begun)
+                        exposition_begin(&scrape->exposition, &metric->family);
+                scrape->begun = true;
+                if (!compose_databases(scrape, metric))
+                        return true;
                 scrape->family++;
                 scrape->begun = false;
                 scrape->last[0] = '\0';
         }
-        return true;
+        if (!metric)
+                compose_daemon(scrape);
+        return metric;
 }
 
 static void free_scrape(struct slices *slices) {
@@ -100,7 +89,6 @@ static void gather_facts(const struct site *site, struct metrics_facts *facts) {
 
 void metrics_get(struct request *request) {
         size_t format = accept_choose(exchange_header(request->exchange, "Accept"), offers, ARRAY_LENGTH(offers));
-        size_t n = registry_count(engine_registry(request->site->engine));
         struct scrape *scrape = calloc(1, sizeof(*scrape));
 
         if (!scrape) {
@@ -112,6 +100,5 @@ void metrics_get(struct request *request) {
         scrape->slices = (struct slices){.compose = compose_slice, .free = free_scrape};
         scrape->exposition = (struct exposition){.text = &scrape->slices.text, .format = (enum exposition_format)format};
         gather_facts(request->site, &scrape->facts);
-        slices_answer(&scrape->slices, request->exchange, &(struct reply){.status = 200, .content_type = content_types[format]},
-                      n <= AT_ONCE_MAX);
+        slices_answer(&scrape->slices, request->exchange, &(struct reply){.status = 200, .content_type = content_types[format]});
 }

@@ -1,5 +1,19 @@
 #include "serve/slices.h"
 
+/* About what libmicrohttpd takes at a time. */
+#define SLICE_BYTES ((size_t)12 * 1024)
+/* Bounds the time of a slice whose steps add little or nothing. */
+#define SLICE_STEPS 512
+
+bool slices_step(struct slices *slices) {
+        return slices->text.size < SLICE_BYTES && slices->steps++ < SLICE_STEPS;
+}
+
+static void compose_next(struct slices *slices) {
+        slices->steps = 0;
+        slices->complete = !slices->compose(slices);
+}
+
 static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
         struct slices *slices = userdata;
         size_t n;
@@ -9,7 +23,7 @@ static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
                         return STREAM_ENDS;
                 buffer_clear(&slices->text);
                 slices->sent = 0;
-                slices->complete = !slices->compose(slices);
+                compose_next(slices);
         }
         if (buffer_finish(&slices->text) < 0)
                 return STREAM_BREAKS;
@@ -26,15 +40,14 @@ static void free_slices(void *userdata) {
         slices->free(slices);
 }
 
-void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head, bool at_once) {
+void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head) {
         struct reply reply = *head;
 
-        if (!at_once) {
+        compose_next(slices);
+        if (!slices->complete) {
                 exchange_stream(exchange, head, false, &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices});
                 return;
         }
-        while (slices->compose(slices))
-                ;
         reply.body = &slices->text;
         exchange_reply(exchange, &reply);
         free_slices(slices);

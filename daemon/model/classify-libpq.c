@@ -83,9 +83,11 @@ static const struct text_row causes[] = {
         { .contains = "SASL authentication was not completed", .reason = REASON_PROTOCOL_GARBAGE },
         { .contains = "after SASL exchange success", .reason = REASON_PROTOCOL_GARBAGE },
         { .contains = "duplicate", .and_contains = "authentication request", .reason = REASON_PROTOCOL_GARBAGE },
-        /* A length no honest server announces. A machine of ours without memory would say the same, and not get far with it. */
-        { .contains = "cannot allocate memory for input buffer", .reason = REASON_PROTOCOL_GARBAGE },
-        { .contains = "out of memory", .reason = REASON_PROTOCOL_GARBAGE },
+        /* A length no honest server announces. */
+        { .contains = "out of memory allocating ", .reason = REASON_PROTOCOL_GARBAGE },
+        /* Where the server announced the length, libpq says so as well, and has been found above. */
+        { .contains = "cannot allocate memory for input buffer", .reason = REASON_HOST_RESOURCES },
+        { .contains = "out of memory", .reason = REASON_HOST_RESOURCES },
 
         /* The end of the connection, in whatever phase. */
         { .contains = "SSL SYSCALL error: EOF detected", .reason = REASON_TCP_RESET },
@@ -136,6 +138,10 @@ static const struct {
         { ECONNABORTED, REASON_TCP_RESET },
         { EPIPE, REASON_TCP_RESET },
         { ENOTCONN, REASON_TCP_RESET },
+        { EMFILE, REASON_HOST_RESOURCES },
+        { ENFILE, REASON_HOST_RESOURCES },
+        { ENOMEM, REASON_HOST_RESOURCES },
+        { ENOBUFS, REASON_HOST_RESOURCES },
 };
 
 static enum reason find_text(const struct text_row *rows, size_t n, const char *text) {

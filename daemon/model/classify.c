@@ -4,6 +4,8 @@
 #include "model/classify-tables.h"
 #include "model/provider-texts.h"
 
+#include <netdb.h>
+
 #define PRIMARY_MAX 512
 
 /* What was said, and under which code. */
@@ -95,9 +97,15 @@ static enum reason classify_system(const struct evidence *e) {
 }
 
 /*
- * Every EAI code is dns.failed, EAI_AGAIN too: a resolver that says "not now" has answered. dns.timeout is the end of our own patience.
- * Who must tell our own network's fault looks at the code itself.
+ * Every EAI code that is not about us is dns.failed, EAI_AGAIN too: a resolver that says "not now" has answered. dns.timeout is the end of
+ * our own patience. Who must tell our own network's fault looks at the code itself.
  */
+static enum reason classify_resolve(const struct evidence *e) {
+        if (e->eai == EAI_MEMORY || (e->eai == EAI_SYSTEM && classify_errno(e->error) == REASON_HOST_RESOURCES))
+                return REASON_HOST_RESOURCES;
+        return REASON_DNS_FAILED;
+}
+
 enum reason classify(const struct evidence *e, const struct provider *provider) {
         enum reason reason = REASON_NONE;
 
@@ -106,7 +114,7 @@ enum reason classify(const struct evidence *e, const struct provider *provider) 
                 reason = e->session ? REASON_SESSION_LOST : classify_deadline(e->phase);
                 break;
         case EVIDENCE_RESOLVE:
-                reason = REASON_DNS_FAILED;
+                reason = classify_resolve(e);
                 break;
         case EVIDENCE_SYSTEM:
                 reason = classify_system(e);

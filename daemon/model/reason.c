@@ -338,6 +338,15 @@ static const struct reason_info reasons[_REASON_MAX] = {
                 .sentence = "No remote database is reachable from this machine: its own network is probably at fault.",
                 .advice = "Look at this machine's links, routes and resolver.",
         },
+        [REASON_HOST_RESOURCES] = {
+                .slug = "host.resources",
+                .class = CLASS_OURS,
+                .level = LOG_NOTICE,
+                .sentence = "There were too few file descriptors, threads or memory on this machine for the check.",
+                .advice = "Compare process_open_fds with process_max_fds in /metrics and raise LimitNOFILE, MemoryMax or TasksMax of "
+                          "pgwaked's unit; if many host names do not resolve, names wait for a thread of the resolver: look at that first. "
+                          "'detail' says what was missing.",
+        },
         [REASON_UNCLASSIFIED] = {
                 .slug = "unclassified",
                 .class = CLASS_TRANSIENT,

@@ -51,6 +51,7 @@ enum reason {
         REASON_BUDGET_SPENT,
         REASON_PAUSED,
         REASON_HOST_NETWORK,
+        REASON_HOST_RESOURCES,
         REASON_UNCLASSIFIED,
         _REASON_MAX,
 };

@@ -379,9 +379,13 @@ static const struct {
         { PHASE_QUERY,
           "cannot allocate memory for input buffer\nlost synchronization with server: got message type \"T\", length 2147483388\n",
           REASON_PROTOCOL_GARBAGE },
-        { PHASE_AUTH, TRY "cannot allocate memory for input buffer\n", REASON_PROTOCOL_GARBAGE },
+        { PHASE_AUTH, TRY "cannot allocate memory for input buffer\n", REASON_HOST_RESOURCES },
+        { PHASE_CONNECT, "out of memory\n", REASON_HOST_RESOURCES },
+        { PHASE_CONNECT, TRY "could not create socket: Too many open files\n", REASON_HOST_RESOURCES },
+        { PHASE_CONNECT, TRY "could not create socket: Too many open files in system\n", REASON_HOST_RESOURCES },
+        { PHASE_CONNECT, TRY "No buffer space available\n\tIs the server running on that host?\n", REASON_HOST_RESOURCES },
         { PHASE_AUTH, TRY "out of memory allocating SASL buffer (2147483000)\n", REASON_PROTOCOL_GARBAGE },
-        { PHASE_QUERY, "out of memory for query result\n", REASON_PROTOCOL_GARBAGE },
+        { PHASE_QUERY, "out of memory for query result\n", REASON_HOST_RESOURCES },
         { PHASE_QUERY, "message type 0x71 arrived from server while idle\n", REASON_PROTOCOL_GARBAGE },
         { PHASE_QUERY, "unexpected response from server; first received character was \"y\"\n", REASON_PROTOCOL_GARBAGE },
         { PHASE_QUERY, "insufficient data in \"T\" message\n" EOF_TEXT, REASON_PROTOCOL_GARBAGE },
@@ -404,7 +408,7 @@ static const struct {
         { PHASE_AUTH, TRY "duplicate SASL authentication request\n", REASON_PROTOCOL_GARBAGE },
 
         { PHASE_CONNECT, "invalid sslmode value: \"maybe\"\n", REASON_UNCLASSIFIED },
-        { PHASE_CONNECT, "could not create socket: Too many open files\n", REASON_UNCLASSIFIED },
+        { PHASE_CONNECT, "could not create socket: Too many open files\n", REASON_HOST_RESOURCES },
         { PHASE_QUERY, "words never heard before", REASON_UNCLASSIFIED },
         { PHASE_QUERY, "", REASON_UNCLASSIFIED },
 };
@@ -499,8 +503,23 @@ static void a_deadline_is_told_by_its_phase(void **state) {
                               phase_name((enum phase)i));
 }
 
+static void what_the_resolver_had_no_means_for_is_ours(void **state) {
+        static const int errors[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS };
+
+        (void)state;
+        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_RESOLVE, .eai = EAI_MEMORY }), REASON_HOST_RESOURCES, "memory");
+        for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
+                assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_RESOLVE, .eai = EAI_SYSTEM, .error = errors[i] }),
+                              REASON_HOST_RESOURCES, strerrordesc_np(errors[i]));
+                assert_reason(judge("neon", (struct evidence){ .kind = EVIDENCE_SYSTEM, .error = errors[i] }), REASON_HOST_RESOURCES,
+                              strerrordesc_np(errors[i]));
+        }
+        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_RESOLVE, .eai = EAI_SYSTEM, .error = ECONNREFUSED }),
+                      REASON_DNS_FAILED, "another errno");
+}
+
 static void whatever_the_resolver_says_is_dns_failed(void **state) {
-        static const int codes[] = { EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA, EAI_MEMORY, EAI_SYSTEM, EAI_FAMILY };
+        static const int codes[] = { EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA, EAI_SYSTEM, EAI_FAMILY };
 
         (void)state;
         for (size_t i = 0; i < ARRAY_LENGTH(codes); i++)
@@ -520,7 +539,7 @@ static const struct {
         { EPERM, REASON_TCP_UNREACHABLE },         { ETIMEDOUT, REASON_TCP_TIMEOUT },
         { ECONNRESET, REASON_TCP_RESET },          { ECONNABORTED, REASON_TCP_RESET },
         { EPIPE, REASON_TCP_RESET },               { ENOTCONN, REASON_TCP_RESET },
-        { ENOTDIR, REASON_TCP_REFUSED },           { EMFILE, REASON_UNCLASSIFIED },
+        { ENOTDIR, REASON_TCP_REFUSED },           { EMFILE, REASON_HOST_RESOURCES },
         { 0, REASON_UNCLASSIFIED },
 };
 
@@ -539,6 +558,8 @@ static void a_system_call_is_told_by_its_errno(void **state) {
 
 /* Those that no evidence of a failed check leads to: they are about ourselves, or found in a good answer. */
 static bool comes_from_elsewhere(enum reason reason) {
+        if (reason == REASON_HOST_RESOURCES)
+                return false;
         return reason_class(reason) == CLASS_OK || reason_class(reason) == CLASS_OURS || reason == REASON_WAKE_TIMEOUT ||
                reason == REASON_EXPECT_LAG || reason == REASON_EXPECT_VALUE;
 }
@@ -562,6 +583,7 @@ int main(void) {
                 cmocka_unit_test(the_last_try_of_two_decides),
                 cmocka_unit_test(the_end_of_a_session_is_cut_with_a_word_and_lost_without),
                 cmocka_unit_test(a_deadline_is_told_by_its_phase),
+                cmocka_unit_test(what_the_resolver_had_no_means_for_is_ours),
                 cmocka_unit_test(whatever_the_resolver_says_is_dns_failed),
                 cmocka_unit_test(a_system_call_is_told_by_its_errno),
                 cmocka_unit_test(every_reason_that_evidence_can_give_was_given),

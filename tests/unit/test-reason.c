@@ -62,6 +62,7 @@ static const struct {
         { "budget.spent", REASON_BUDGET_SPENT, CLASS_OURS },
         { "paused", REASON_PAUSED, CLASS_OURS },
         { "host.network", REASON_HOST_NETWORK, CLASS_OURS },
+        { "host.resources", REASON_HOST_RESOURCES, CLASS_OURS },
         { "unclassified", REASON_UNCLASSIFIED, CLASS_TRANSIENT },
 };
 

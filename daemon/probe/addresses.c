@@ -25,13 +25,15 @@ static void add(struct addresses *addresses, const struct addrinfo *info) {
 }
 
 /* No AI_ADDRCONFIG: it leaves nothing over on a host that has loopback only. An address without a route fails at once when it is tried. */
-int addresses_resolve(const char *host, struct addresses **ret_addresses) {
+int addresses_resolve(const char *host, int *ret_error, struct addresses **ret_addresses) {
         const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
         struct addresses *addresses;
         struct addrinfo *found = NULL;
         int r;
 
         r = getaddrinfo(host, NULL, &hints, &found);
+        if (r == EAI_SYSTEM)
+                *ret_error = errno;
         if (r != 0)
                 return r;
         addresses = calloc(1, sizeof(*addresses));

@@ -15,8 +15,8 @@ struct addresses {
         char list[ADDRESSES_MAX][ADDRESS_TEXT_MAX];
 };
 
-/* Asks the resolver of the system, in its order, each address once. 0, or an EAI_* code; may take for ever. */
-int addresses_resolve(const char *host, struct addresses **ret_addresses);
+/* Asks the resolver of the system, in its order, each address once. 0, or an EAI_* code, with *RET_ERROR for EAI_SYSTEM; may take for ever. */
+int addresses_resolve(const char *host, int *ret_error, struct addresses **ret_addresses);
 
 /*
  * How CONNINFO is reached without asking anybody. Answers 1 when it must be asked; 0 and the one address in ret_text: hostaddr as the

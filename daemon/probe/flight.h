@@ -6,7 +6,6 @@
 
 #include "model/check.h"
 #include "model/phase.h"
-#include "model/provider.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -14,12 +13,12 @@
 struct flight {
         atomic_uint references;
         atomic_uint phase; /* enum phase */
+        _Atomic uint64_t queued_usec; /* how long it waited for a thread of ours: its time began that much later */
 
         /* The waiting side's own. */
         uint64_t database;
         uint64_t attempt;
         enum check check;
-        const struct provider *provider;
         uint64_t started_usec;      /* CLOCK_MONOTONIC */
         uint64_t started_boot_usec;
         uint64_t started_real_usec;

@@ -48,10 +48,16 @@ void lane_bury_if_over(struct lane *lane, struct subject *subject) {
 }
 
 void lane_finish(struct lane *lane, struct subject *subject) {
+        struct run *run = &subject->run;
+
         unlink_active(lane, subject);
+        if (run->looks_up) {
+                resolver_cancel(lane->resolver, conninfo_get(run->order.conninfo, "host"), lane, run->order.attempt);
+                run->looks_up = false;
+        }
         subject_take_session(subject);
         if (subject->forgotten) {
-                run_clear(&subject->run);
+                run_clear(run);
                 lane_bury_if_over(lane, subject);
                 return;
         }
@@ -122,8 +128,12 @@ bool lane_settle(struct lane *lane, struct line *line, enum op *op) {
                 return false;
         }
         todo = run_performed(&subject->run, line->at_usec);
-        if (todo == RUN_WAIT && lane_watch(lane, line) < 0)
-                todo = run_give_up(&subject->run, REASON_UNCLASSIFIED, lane->now_usec);
+        if (todo == RUN_WAIT) {
+                int r = lane_watch(lane, line);
+
+                if (r < 0)
+                        todo = run_give_up(&subject->run, REASON_HOST_RESOURCES, strerrordesc_np(-r), lane->now_usec);
+        }
         switch (todo) {
         case RUN_PERFORM:
                 *op = subject->run.op;
@@ -171,18 +181,18 @@ bool lane_drive(struct lane *lane, struct line *line, enum op op) {
         return true;
 }
 
-/* At most one lookup a database: one that is under way answers who waits when it comes. */
-void lane_look_up(struct lane *lane, struct subject *subject) {
+static void look_up(struct lane *lane, struct subject *subject) {
         struct run *run = &subject->run;
+        int r = resolver_ask(lane->resolver, conninfo_get(run->order.conninfo, "host"), lane, subject->id, run->order.attempt);
 
-        if (!subject->lookup) {
-                if (resolver_ask(lane->resolver, conninfo_get(run->order.conninfo, "host"), lane, subject->id) < 0) {
-                        (void)run_give_up(run, REASON_UNCLASSIFIED, lane->now_usec);
-                        lane_finish(lane, subject);
-                        return;
-                }
-                subject->lookup = conninfo_ref(run->order.conninfo);
+        if (r < 0) {
+                run->looks_up = false;
+                (void)run_give_up(run, REASON_HOST_RESOURCES, strerrordesc_np(-r), lane->now_usec);
+                lane_finish(lane, subject);
+                return;
         }
+        if (r > 0)
+                run_queue(run);
         lane_arm(lane, subject);
 }
 
@@ -190,7 +200,7 @@ void lane_look_up(struct lane *lane, struct subject *subject) {
 static void refuse_ping(struct lane *lane, struct subject *subject) {
         struct run *run = &subject->run;
 
-        (void)run_give_up(run, subject->end_reason != REASON_NONE ? subject->end_reason : REASON_SESSION_LOST, lane->now_usec);
+        (void)run_give_up(run, subject->end_reason != REASON_NONE ? subject->end_reason : REASON_SESSION_LOST, NULL, lane->now_usec);
         memcpy(run->attempt.sqlstate, subject->end_sqlstate, sizeof(run->attempt.sqlstate));
         lane_finish(lane, subject);
 }
@@ -209,6 +219,6 @@ bool lane_begin(struct lane *lane, struct subject *subject) {
         lane_stamp(lane, line);
         if (run_start(run, &line->connection, lane->now_usec) == RUN_PERFORM)
                 return lane_drive(lane, line, run->op);
-        lane_look_up(lane, subject);
+        look_up(lane, subject);
         return true;
 }

@@ -15,8 +15,6 @@ int lane_watch(struct lane *lane, struct line *line);
 void lane_activate(struct lane *lane, struct subject *subject);
 /* Starts the attempt of SUBJECT. */
 bool lane_begin(struct lane *lane, struct subject *subject);
-/* Has the addresses for the attempt of SUBJECT looked up. */
-void lane_look_up(struct lane *lane, struct subject *subject);
 /* Performs OP on LINE and whatever follows from it without waiting. */
 bool lane_drive(struct lane *lane, struct line *line, enum op op);
 /* An operation has been performed on LINE: draws the conclusions. Answers whether *RET_OP is to be performed next. */

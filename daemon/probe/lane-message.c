@@ -41,21 +41,18 @@ static bool on_check(struct lane *lane, struct lane_message *message) {
 
 static bool on_resolved(struct lane *lane, struct lane_message *message) {
         struct subject *subject = table_get(&lane->subjects, message->database);
-        _cleanup_(conninfo_unrefp) struct conninfo *asked = NULL;
         struct resolved *answer = &message->resolved;
-        struct run *run;
+        struct run *run = subject ? &subject->run : NULL;
         bool mine = true;
 
-        if (subject)
-                asked = steal_pointer(&subject->lookup);
-        run = subject ? &subject->run : NULL;
-        if (run && run->stage == RUN_RESOLVING) {
+        if (run && run->looks_up && run->order.attempt == answer->attempt) {
                 struct line *line = subject_attempt_line(subject);
 
                 lane_stamp(lane, line);
-                if (!streq(conninfo_get(asked, "host"), conninfo_get(run->order.conninfo, "host")))
-                        lane_look_up(lane, subject);
-                else if (run_resolved(run, answer, lane->now_usec) == RUN_PERFORM)
+                if (answer->begun) {
+                        run_begun(run, answer->begun_usec);
+                        lane_arm(lane, subject);
+                } else if (run_resolved(run, answer, lane->now_usec) == RUN_PERFORM)
                         mine = lane_drive(lane, line, run->op);
                 else
                         lane_finish(lane, subject);
@@ -86,7 +83,7 @@ static void forget(struct lane *lane, struct subject *subject, uint64_t grace_us
 
         subject->forgotten = true;
         drop_session(subject);
-        if (run->stage == RUN_RESOLVING || run->stage == RUN_HELD_BACK) {
+        if (run->looks_up || run->stage == RUN_HELD_BACK) {
                 (void)run_expired(run, true, lane->now_usec);
                 lane_finish(lane, subject);
         } else if (run->stage != RUN_IDLE) {

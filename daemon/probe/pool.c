@@ -6,7 +6,8 @@
  * unnoticed for that time, unless another attempt waits for it as well.
  *
  * A lane with a new prober ends its attempts in time by itself. One second behind the deadline of an attempt the pool does so in its
- * place: for a lane that has no thread (none could be started), or no processor. The lane's own report, coming later, is then dropped.
+ * place, and calls it our own fault: for a lane that has no thread (none could be started), or no processor. The lane's own report, coming
+ * later, is then dropped.
  */
 #include "probe/pool.h"
 
@@ -83,18 +84,21 @@ static void end_flight(struct probe_pool *pool, struct database *database) {
                 set_look(pool, USEC_INFINITY);
 }
 
+static uint64_t queued_of(const struct flight *flight) {
+        return atomic_load_explicit(&flight->queued_usec, memory_order_relaxed);
+}
+
 static uint64_t flight_deadline(const struct flight *flight) {
-        return usec_add(flight->started_usec, flight->timeout_usec);
+        return usec_add(usec_add(flight->started_usec, queued_of(flight)), flight->timeout_usec);
 }
 
 static enum phase flight_phase(const struct flight *flight) {
         return (enum phase)atomic_load_explicit(&flight->phase, memory_order_relaxed);
 }
 
-/* Its lane has not: ends it as it would. */
+/* Its lane has not: it has no thread, or no processor, and the database cannot help that. */
 static void end_overdue(struct probe_pool *pool, const struct flight *flight, uint64_t now_usec) {
         enum phase phase = flight_phase(flight);
-        const struct evidence e = { .kind = EVIDENCE_DEADLINE, .phase = phase };
         struct probe_report report = {
                 .kind = PROBE_REPORT_ATTEMPT,
                 .database = flight->database,
@@ -104,13 +108,13 @@ static void end_overdue(struct probe_pool *pool, const struct flight *flight, ui
                         .check = flight->check,
                         .started_boot_usec = flight->started_boot_usec,
                         .started_real_usec = flight->started_real_usec,
-                        .total_usec = now_usec - flight->started_usec,
+                        .total_usec = usec_sub(now_usec, usec_add(flight->started_usec, queued_of(flight))),
                         .last_phase = phase,
-                        .reason = classify(&e, flight->provider),
+                        .reason = REASON_HOST_RESOURCES,
+                        .detail = "no prober came to it in time",
                 },
         };
 
-        report.attempt.phase_usec[phase] = report.attempt.total_usec;
         end_flight(pool, table_get(&pool->databases, flight->database));
         pool->handler(pool->userdata, &report);
 }
@@ -208,7 +212,6 @@ static int make_flight(const struct probe_request *request, struct flight **ret_
         flight->database = request->database;
         flight->attempt = request->attempt;
         flight->check = request->check;
-        flight->provider = request->provider;
         flight->started_usec = clock_monotonic_usec();
         flight->started_boot_usec = clock_boot_usec();
         flight->started_real_usec = clock_real_usec();

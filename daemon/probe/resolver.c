@@ -1,25 +1,61 @@
 /*
- * Threads are started when all that exist are busy, sixteen at most. glibc's own getaddrinfo_a() is no way out: its threads are shared by
- * the whole process, so a few dead names delay all others, and what was queued behind them cannot be taken back.
+ * glibc's own getaddrinfo_a() is no way out: its threads are shared by the whole process, so a few dead names delay all others, and equal
+ * questions are asked as often as they come.
  *
- * A thread may sit in getaddrinfo() for as long as the system's resolver likes; none is ever waited for. What such a thread still
- * touches when everybody else is gone is this one structure, so the structure is counted: the last who leaves frees it.
+ * A thread may sit in getaddrinfo() for as long as the system's resolver likes. So names share the threads by what is known of them: some
+ * are kept for those that were answered quickly the last time, and those that were not may together hold only a part of the rest. Equal
+ * names are one look-up, and one that nobody waits for any longer is not begun.
+ *
+ * None of the threads is ever waited for. What a thread in getaddrinfo() still touches when everybody else is gone is its name and this
+ * one structure, so the structure is counted: the last who leaves frees it.
  */
 #include "probe/resolver.h"
 
+#include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "probe/table.h"
 
 #include <netdb.h>
 #include <stdio.h>
 
-#define THREADS_MAX 16
+/* Started when they are needed. The unit's TasksMax leaves as many again for probers. */
+#define THREADS_MAX 48
+#define KEPT_FOR_QUICK 8
+#define SLOW_MAX 20
 #define STACK_BYTES (256 * 1024)
+/* A look-up that takes longer was slow: much for a name server, and little for a machine that is merely busy. */
+#define SLOW_USEC USEC_PER_SEC
+/* Of names that nobody asks for, the oldest are forgotten. */
+#define REMEMBERED_MAX 16384
 
-struct job {
-        struct job *next;
+/* What is known of a name, in the order in which they are served. */
+enum grade {
+        GRADE_QUICK, /* it was answered quickly the last time, or never needs the network */
+        GRADE_NEW,
+        GRADE_SLOW, /* it failed the last time, or took long */
+        _GRADE_MAX,
+};
+
+struct waiter {
+        struct waiter *next;
         void *asker;
         uint64_t id;
+        uint64_t attempt;
+};
+
+struct name_list {
+        struct name *first, *last;
+        unsigned n;
+};
+
+struct name {
+        struct name *next, *previous;
+        struct name_list *list; /* in which it is; NULL: a thread is looking it up */
+        struct waiter *waiters;
+        enum grade grade;
+        uint64_t key;
         char host[];
 };
 
@@ -34,28 +70,249 @@ struct resolver {
         resolver_deliver deliver;
         unsigned references; /* the owner and each thread */
         bool closed;
-        struct job *first, **last;
+
+        struct table names;                   /* by key */
+        struct name_list queued[_GRADE_MAX];  /* those that wait for a thread */
+        struct name_list claimed;             /* those that have one, which is on its way */
+        struct name_list remembered;          /* those that nobody asks for now, the oldest first */
+
         struct worker workers[THREADS_MAX];
         unsigned n_workers;
-        unsigned n_idle;  /* those that wait for a job */
-        unsigned n_queued;
+        unsigned n_running; /* look-ups that have a thread */
+        unsigned n_slow;    /* of them: of names that were slow before */
 };
 
-int resolver_new(resolver_deliver deliver, struct resolver **ret_resolver) {
-        struct resolver *resolver = calloc(1, sizeof(*resolver));
+/* Lists. */
 
-        if (!resolver)
+static void list_remove(struct name *name) {
+        struct name_list *list = name->list;
+
+        if (!list)
+                return;
+        *(name->previous ? &name->previous->next : &list->first) = name->next;
+        *(name->next ? &name->next->previous : &list->last) = name->previous;
+        list->n--;
+        name->list = NULL;
+}
+
+static void list_append(struct name_list *list, struct name *name) {
+        list_remove(name);
+        name->next = NULL;
+        name->previous = list->last;
+        *(list->last ? &list->last->next : &list->first) = name;
+        list->last = name;
+        list->n++;
+        name->list = list;
+}
+
+static void list_free(struct name_list *list) {
+        for (struct name *name; (name = list->first);) {
+                list_remove(name);
+                for (struct waiter *waiter; (waiter = name->waiters);) {
+                        name->waiters = waiter->next;
+                        free(waiter);
+                }
+                free(name);
+        }
+}
+
+/* Names. */
+
+/* These need no name server (RFC 6761), whatever was measured on a busy machine. */
+static bool is_local(const char *host) {
+        static const char local[] = "localhost";
+        size_t length = strlen(host), tail = strlen(local);
+
+        return length >= tail && streq(host + length - tail, local) && (length == tail || host[length - tail - 1] == '.');
+}
+
+/* FNV-1a; never 0. */
+static uint64_t hash(const char *host) {
+        uint64_t key = UINT64_C(0xcbf29ce484222325);
+
+        for (; *host; host++)
+                key = (key ^ (unsigned char)*host) * UINT64_C(0x100000001b3);
+        return key >> 1 | 1;
+}
+
+/* Answers NULL and the free place for it in *RET_KEY. */
+static struct name *find_name(const struct resolver *resolver, const char *host, uint64_t *ret_key) {
+        struct name *name;
+        uint64_t key = hash(host);
+
+        while ((name = table_get(&resolver->names, key)) && !streq(name->host, host))
+                key++;
+        *ret_key = key;
+        return name;
+}
+
+static struct name *add_name(struct resolver *resolver, const char *host) {
+        size_t size = strlen(host) + 1;
+        uint64_t key;
+        struct name *name = find_name(resolver, host, &key);
+
+        if (name)
+                return name;
+        name = calloc(1, sizeof(*name) + size);
+        if (!name)
+                return NULL;
+        name->key = key;
+        name->grade = is_local(host) ? GRADE_QUICK : GRADE_NEW;
+        memcpy(name->host, host, size);
+        if (table_put(&resolver->names, key, name) < 0) {
+                free(name);
+                return NULL;
+        }
+        list_append(&resolver->remembered, name);
+        return name;
+}
+
+/* Nobody waits for NAME, and no thread is looking it up. */
+static void remember_name(struct resolver *resolver, struct name *name) {
+        list_append(&resolver->remembered, name);
+        if (resolver->remembered.n <= REMEMBERED_MAX)
+                return;
+        name = resolver->remembered.first;
+        list_remove(name);
+        (void)table_take(&resolver->names, name->key);
+        free(name);
+}
+
+static int add_waiter(struct name *name, void *asker, uint64_t id, uint64_t attempt) {
+        struct waiter *waiter = malloc(sizeof(*waiter));
+
+        if (!waiter)
                 return -ENOMEM;
-        (void)pthread_mutex_init(&resolver->lock, NULL);
-        (void)pthread_cond_init(&resolver->more, NULL);
-        resolver->deliver = deliver;
-        resolver->references = 1;
-        resolver->last = &resolver->first;
-        *ret_resolver = resolver;
+        *waiter = (struct waiter){ .next = name->waiters, .asker = asker, .id = id, .attempt = attempt };
+        name->waiters = waiter;
         return 0;
 }
 
-/* Called with the lock, which is gone afterwards. */
+/* Threads. All with the lock. */
+
+static struct worker *find_worker(struct resolver *resolver) {
+        for (unsigned i = 0; i < resolver->n_workers; i++)
+                if (pthread_equal(resolver->workers[i].thread, pthread_self()))
+                        return &resolver->workers[i];
+        return NULL;
+}
+
+static void *work(void *userdata);
+
+/* The thread finds itself in the list once it gets the lock. */
+static int start_worker(struct resolver *resolver) {
+        struct worker *worker = &resolver->workers[resolver->n_workers];
+        char name[THREAD_NAME_MAX];
+        int r;
+
+        (void)snprintf(name, sizeof(name), "resolver-%u", resolver->n_workers & 0xFF);
+        r = thread_start(name, STACK_BYTES, work, resolver, &worker->thread);
+        if (r < 0)
+                return r;
+        resolver->n_workers++;
+        resolver->references++;
+        return 0;
+}
+
+static bool has_place(const struct resolver *resolver, enum grade grade) {
+        if (grade == GRADE_SLOW && resolver->n_slow >= SLOW_MAX)
+                return false;
+        return resolver->n_running < (grade == GRADE_QUICK ? THREADS_MAX : THREADS_MAX - KEPT_FOR_QUICK);
+}
+
+/* Gives NAME a thread. -EBUSY: there is none for it now; or why none could be started. */
+static int claim_thread(struct resolver *resolver, struct name *name) {
+        int r = has_place(resolver, name->grade) ? 0 : -EBUSY;
+
+        if (r == 0 && resolver->n_running == resolver->n_workers)
+                r = start_worker(resolver);
+        if (r < 0)
+                return r;
+        resolver->n_running++;
+        resolver->n_slow += name->grade == GRADE_SLOW;
+        list_append(&resolver->claimed, name);
+        (void)pthread_cond_signal(&resolver->more);
+        return 0;
+}
+
+static void tell_begun(struct resolver *resolver, const struct name *name) {
+        uint64_t now_usec = clock_monotonic_usec();
+
+        for (const struct waiter *waiter = name->waiters; waiter; waiter = waiter->next)
+                (void)resolver->deliver(waiter->asker, &(struct resolved){ .id = waiter->id, .attempt = waiter->attempt, .begun = true,
+                                                                           .begun_usec = now_usec });
+}
+
+static void begin_queued(struct resolver *resolver) {
+        for (size_t grade = 0; grade < _GRADE_MAX; grade++)
+                for (struct name *name; (name = resolver->queued[grade].first) && claim_thread(resolver, name) == 0;)
+                        tell_begun(resolver, name);
+}
+
+static struct addresses *copy_addresses(const struct addresses *addresses) {
+        struct addresses *copy = malloc(sizeof(*copy));
+
+        if (copy)
+                *copy = *addresses;
+        return copy;
+}
+
+static void tell_answer(const struct resolver *resolver, struct name *name, const struct resolved *answer) {
+        for (struct waiter *waiter; (waiter = name->waiters); free(waiter)) {
+                struct resolved own = *answer;
+
+                name->waiters = waiter->next;
+                own.id = waiter->id;
+                own.attempt = waiter->attempt;
+                own.addresses = answer->addresses ? copy_addresses(answer->addresses) : NULL;
+                if (answer->addresses && !own.addresses)
+                        own.eai = EAI_MEMORY;
+                if (!resolver->deliver(waiter->asker, &own))
+                        free(own.addresses);
+        }
+}
+
+static void end_look_up(struct resolver *resolver, struct name *name, const struct resolved *answer, uint64_t took_usec) {
+        resolver->n_running--;
+        resolver->n_slow -= name->grade == GRADE_SLOW;
+        /* What we had nothing to ask with says nothing of the name. */
+        if (answer->error == 0 && answer->eai != EAI_MEMORY)
+                name->grade = (answer->eai == 0 && took_usec < SLOW_USEC) || is_local(name->host) ? GRADE_QUICK : GRADE_SLOW;
+        tell_answer(resolver, name, answer);
+        remember_name(resolver, name);
+        begin_queued(resolver);
+}
+
+/* Without a descriptor getaddrinfo() says whatever comes to its mind: that there is no such name, or to try again later. */
+static void look_up(const char *host, struct resolved *ret_answer) {
+        int r = descriptor_check(DESCRIPTOR_LOOKUP);
+
+        if (r == 0) {
+                ret_answer->eai = addresses_resolve(host, &ret_answer->error, &ret_answer->addresses);
+                if (ret_answer->eai == 0)
+                        return;
+                r = descriptor_check(DESCRIPTOR_ESSENTIAL);
+        }
+        if (r < 0) {
+                ret_answer->eai = EAI_SYSTEM;
+                ret_answer->error = -r;
+        }
+}
+
+/* Waits for a name to look up; NULL when the resolver is closed. */
+static struct name *take_name(struct resolver *resolver) {
+        struct name *name;
+
+        while (!resolver->claimed.first && !resolver->closed)
+                (void)pthread_cond_wait(&resolver->more, &resolver->lock);
+        if (resolver->closed)
+                return NULL;
+        name = resolver->claimed.first;
+        list_remove(name);
+        return name;
+}
+
+/* The lock is gone afterwards. */
 static void unref_and_unlock(struct resolver *resolver) {
         bool gone = --resolver->references == 0;
 
@@ -67,98 +324,82 @@ static void unref_and_unlock(struct resolver *resolver) {
         free(resolver);
 }
 
-/* Waits for a job; NULL when the resolver is closed. With the lock. */
-static struct job *take_job(struct resolver *resolver) {
-        struct job *job;
-
-        while (!resolver->first && !resolver->closed) {
-                resolver->n_idle++;
-                (void)pthread_cond_wait(&resolver->more, &resolver->lock);
-                resolver->n_idle--;
-        }
-        job = resolver->closed ? NULL : resolver->first;
-        if (!job)
-                return NULL;
-        resolver->first = job->next;
-        if (!resolver->first)
-                resolver->last = &resolver->first;
-        resolver->n_queued--;
-        return job;
-}
-
-static struct worker *find_worker(struct resolver *resolver) {
-        for (unsigned i = 0; i < resolver->n_workers; i++)
-                if (pthread_equal(resolver->workers[i].thread, pthread_self()))
-                        return &resolver->workers[i];
-        return NULL;
-}
-
 static void *work(void *userdata) {
         struct resolver *resolver = userdata;
         struct worker *self;
-        struct job *job;
+        struct name *name;
 
         (void)pthread_mutex_lock(&resolver->lock);
         self = find_worker(resolver);
-        while ((job = take_job(resolver))) {
-                struct resolved answer = { .id = job->id };
+        while ((name = take_name(resolver))) {
+                uint64_t began_usec = clock_monotonic_usec();
+                struct resolved answer = {};
 
                 self->busy = true;
                 (void)pthread_mutex_unlock(&resolver->lock);
-                answer.eai = addresses_resolve(job->host, &answer.addresses);
+                look_up(name->host, &answer);
                 (void)pthread_mutex_lock(&resolver->lock);
-                /* With the lock: after resolver_free() the asker is gone. */
-                if (resolver->closed || !resolver->deliver(job->asker, &answer))
-                        free(answer.addresses);
+                /* With the lock: after resolver_free() the askers are gone, and the name is nobody's but ours. */
+                if (resolver->closed)
+                        free(name);
+                else
+                        end_look_up(resolver, name, &answer, usec_sub(clock_monotonic_usec(), began_usec));
+                free(answer.addresses);
                 self->busy = false;
-                free(job);
         }
         unref_and_unlock(resolver);
         return NULL;
 }
 
-/* With the lock: the thread finds itself in the list once it gets it. */
-static int start_worker(struct resolver *resolver) {
-        struct worker *worker = &resolver->workers[resolver->n_workers];
-        char name[THREAD_NAME_MAX];
-        int r;
+/* Asking. */
 
-        (void)snprintf(name, sizeof(name), "resolver-%u", resolver->n_workers);
-        r = thread_start(name, STACK_BYTES, work, resolver, &worker->thread);
+static int ask_with_lock(struct resolver *resolver, const char *host, void *asker, uint64_t id, uint64_t attempt) {
+        struct name *name = add_name(resolver, host);
+        int r = name ? add_waiter(name, asker, id, attempt) : -ENOMEM;
+
         if (r < 0)
                 return r;
-        resolver->n_workers++;
-        resolver->references++;
-        return 0;
+        if (name->list != &resolver->remembered)
+                return name->list == &resolver->queued[name->grade]; /* somebody asks for it already */
+        r = claim_thread(resolver, name);
+        if (r == 0)
+                return 0;
+        /* Without any thread it would never be answered; with one it only waits longer. */
+        if (resolver->n_workers == 0) {
+                free(name->waiters);
+                name->waiters = NULL;
+                return r;
+        }
+        list_append(&resolver->queued[name->grade], name);
+        return 1;
 }
 
-int resolver_ask(struct resolver *resolver, const char *host, void *asker, uint64_t id) {
-        size_t size = strlen(host) + 1;
-        struct job *job = malloc(sizeof(*job) + size);
-        int r = 0;
-
-        if (!job)
-                return -ENOMEM;
-        job->next = NULL;
-        job->asker = asker;
-        job->id = id;
-        memcpy(job->host, host, size);
+int resolver_ask(struct resolver *resolver, const char *host, void *asker, uint64_t id, uint64_t attempt) {
+        int r;
 
         (void)pthread_mutex_lock(&resolver->lock);
-        if (resolver->n_idle <= resolver->n_queued && resolver->n_workers < THREADS_MAX)
-                r = start_worker(resolver);
-        /* Without any thread it would never be answered; with one it only waits longer. */
-        if (resolver->n_workers > 0) {
-                *resolver->last = job;
-                resolver->last = &job->next;
-                resolver->n_queued++;
-                job = NULL;
-                r = 0;
-                (void)pthread_cond_signal(&resolver->more);
-        }
+        r = ask_with_lock(resolver, host, asker, id, attempt);
         (void)pthread_mutex_unlock(&resolver->lock);
-        free(job);
         return r;
+}
+
+void resolver_cancel(struct resolver *resolver, const char *host, void *asker, uint64_t attempt) {
+        struct name *name;
+        uint64_t key;
+
+        (void)pthread_mutex_lock(&resolver->lock);
+        name = find_name(resolver, host, &key);
+        for (struct waiter **link = name ? &name->waiters : NULL; link && *link; link = &(*link)->next)
+                if ((*link)->asker == asker && (*link)->attempt == attempt) {
+                        struct waiter *waiter = *link;
+
+                        *link = waiter->next;
+                        free(waiter);
+                        break;
+                }
+        if (name && !name->waiters && name->list == &resolver->queued[name->grade])
+                remember_name(resolver, name);
+        (void)pthread_mutex_unlock(&resolver->lock);
 }
 
 unsigned resolver_threads(struct resolver *resolver) {
@@ -170,13 +411,46 @@ unsigned resolver_threads(struct resolver *resolver) {
         return n;
 }
 
-static void drop_jobs(struct resolver *resolver) {
-        for (struct job *job = resolver->first, *next; job; job = next) {
-                next = job->next;
-                free(job);
-        }
-        resolver->first = NULL;
-        resolver->last = &resolver->first;
+unsigned resolver_waiting(struct resolver *resolver) {
+        unsigned n = 0;
+
+        (void)pthread_mutex_lock(&resolver->lock);
+        for (size_t grade = 0; grade < _GRADE_MAX; grade++)
+                n += resolver->queued[grade].n;
+        (void)pthread_mutex_unlock(&resolver->lock);
+        return n;
+}
+
+/* Beginning and end. */
+
+int resolver_new(resolver_deliver deliver, struct resolver **ret_resolver) {
+        struct resolver *resolver = calloc(1, sizeof(*resolver));
+
+        if (!resolver)
+                return -ENOMEM;
+        (void)pthread_mutex_init(&resolver->lock, NULL);
+        (void)pthread_cond_init(&resolver->more, NULL);
+        resolver->deliver = deliver;
+        resolver->references = 1;
+        *ret_resolver = resolver;
+        return 0;
+}
+
+/* Those that are being looked up keep their name; nobody waits for it any more. */
+static void drop_names(struct resolver *resolver) {
+        struct name *name;
+        size_t position = 0;
+
+        while ((name = table_next(&resolver->names, &position)))
+                for (struct waiter *waiter; !name->list && (waiter = name->waiters);) {
+                        name->waiters = waiter->next;
+                        free(waiter);
+                }
+        for (size_t grade = 0; grade < _GRADE_MAX; grade++)
+                list_free(&resolver->queued[grade]);
+        list_free(&resolver->claimed);
+        list_free(&resolver->remembered);
+        table_deinit(&resolver->names);
 }
 
 struct resolver *resolver_free(struct resolver *resolver) {
@@ -187,7 +461,7 @@ struct resolver *resolver_free(struct resolver *resolver) {
                 return NULL;
         (void)pthread_mutex_lock(&resolver->lock);
         resolver->closed = true;
-        drop_jobs(resolver);
+        drop_names(resolver);
         for (unsigned i = 0; i < resolver->n_workers; i++)
                 if (resolver->workers[i].busy)
                         (void)pthread_detach(resolver->workers[i].thread);
@@ -195,7 +469,7 @@ struct resolver *resolver_free(struct resolver *resolver) {
                         idle[n_idle++] = resolver->workers[i].thread;
         (void)pthread_cond_broadcast(&resolver->more);
         (void)pthread_mutex_unlock(&resolver->lock);
-        /* These end at once: closed, they take no job any more. */
+        /* These end at once: closed, they take no name any more. */
         for (unsigned i = 0; i < n_idle; i++)
                 (void)pthread_join(idle[i], NULL);
         (void)pthread_mutex_lock(&resolver->lock);

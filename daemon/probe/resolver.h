@@ -1,7 +1,7 @@
 /*
- * Name resolution off every loop: a few threads with getaddrinfo(), which has the full meaning of the system's own names and no deadline.
+ * Name resolution off every loop: threads with getaddrinfo(), which has the full meaning of the system's own names and no deadline.
  *
- * The deadline is therefore on the wait, never on the thread: who no longer waits drops the answer when it comes.
+ * The deadline is therefore on the wait, never on the thread: who no longer waits takes his question back.
  */
 #pragma once
 
@@ -10,14 +10,18 @@
 
 struct resolver;
 
-/* The answer, as a value for who asked. */
+/* What is told to who asked, as a value. */
 struct resolved {
-        uint64_t id;                 /* the asker's own */
+        uint64_t id;                 /* both the asker's own */
+        uint64_t attempt;
+        bool begun;                  /* no answer yet: what waited in the queue has begun */
+        uint64_t begun_usec;         /* when it did, CLOCK_MONOTONIC */
         int eai;                     /* EAI_*, or 0 */
+        int error;                   /* errno of EAI_SYSTEM */
         struct addresses *addresses; /* the receiver's to free; NULL when it failed */
 };
 
-/* Delivers ANSWER to the asker; called on a thread of the resolver. Answers whether it was taken. */
+/* Delivers ANSWER to the asker; called on any thread. Answers whether it was taken. */
 typedef bool (*resolver_deliver)(void *asker, const struct resolved *answer);
 
 int resolver_new(resolver_deliver deliver, struct resolver **ret_resolver);
@@ -27,6 +31,14 @@ int resolver_new(resolver_deliver deliver, struct resolver **ret_resolver);
  */
 struct resolver *resolver_free(struct resolver *resolver);
 
-/* Asks for HOST (copied). Exactly one answer is delivered to ASKER with ID, some time. 0 or a negative errno. */
-int resolver_ask(struct resolver *resolver, const char *host, void *asker, uint64_t id);
+/*
+ * Asks for HOST (copied). Exactly one answer is delivered to ASKER with ID and ATTEMPT, some time, unless the question is taken back.
+ * Answers 0 when the look-up begins at once or runs already; 1 when it has to wait for a thread, and that it begins is delivered, too; a
+ * negative errno when nothing will come.
+ */
+int resolver_ask(struct resolver *resolver, const char *host, void *asker, uint64_t id, uint64_t attempt);
+/* Takes the question back. An answer may be on its way already. */
+void resolver_cancel(struct resolver *resolver, const char *host, void *asker, uint64_t attempt);
 unsigned resolver_threads(struct resolver *resolver);
+/* How many names wait for a thread. */
+unsigned resolver_waiting(struct resolver *resolver);

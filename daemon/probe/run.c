@@ -57,6 +57,7 @@ void run_accept(struct run *run, const struct run_order *order, uint64_t at_usec
         run->address_deadline_usec = USEC_INFINITY;
         run->connected = false;
         run->connection = NULL;
+        run->looks_up = false;
         set_phase(run, order->check == CHECK_PING ? PHASE_QUERY : PHASE_RESOLVE);
 }
 
@@ -65,10 +66,24 @@ void run_hold_back(struct run *run, enum phase phase) {
         set_phase(run, phase);
 }
 
+/* All that was until now has been our own affair. */
+static void begin_anew(struct run *run, uint64_t at_usec) {
+        uint64_t queued_usec = usec_sub(at_usec, run->began_usec);
+
+        run->attempt.started_boot_usec += queued_usec;
+        run->attempt.started_real_usec += queued_usec;
+        run->began_usec = run->mark_usec = at_usec;
+        run->deadline_usec = usec_add(at_usec, run->order.timeout_usec);
+        atomic_store_explicit(&run->order.flight->queued_usec, queued_usec, memory_order_relaxed);
+}
+
 static enum run_todo end(struct run *run, uint64_t at_usec) {
         struct attempt *attempt = &run->attempt;
 
-        leave_phase(run, at_usec);
+        if (run->stage != RUN_QUEUED)
+                leave_phase(run, at_usec);
+        else
+                begin_anew(run, at_usec);
         attempt->total_usec = MAX(usec_sub(at_usec, run->began_usec), UINT64_C(1));
         if (attempt->reason == REASON_TCP_UNREACHABLE && !conninfo_is_socket(run->order.conninfo))
                 attempt->own_network_suspect = true;
@@ -129,12 +144,6 @@ static void note_failure(struct run *run) {
         connection_detail(run->connection, attempt->detail, sizeof(attempt->detail));
 }
 
-static enum run_todo garbage(struct run *run, const char *detail, uint64_t at_usec) {
-        run->attempt.reason = REASON_PROTOCOL_GARBAGE;
-        (void)text_copy(run->attempt.detail, sizeof(run->attempt.detail), detail);
-        return end(run, at_usec);
-}
-
 static enum run_todo ask(struct run *run, enum run_stage stage) {
         if (stage == RUN_ASKING)
                 connection_set_query(run->connection, query_text(run->order.want_lag), NULL);
@@ -187,17 +196,27 @@ enum run_todo run_start(struct run *run, struct connection *connection, uint64_t
         }
         set_phase(run, PHASE_RESOLVE);
         run->stage = RUN_RESOLVING;
+        run->looks_up = true;
         return RUN_LOOK_UP;
 }
 
-enum run_todo run_resolved(struct run *run, struct resolved *answer, uint64_t at_usec) {
-        const struct evidence e = { .kind = EVIDENCE_RESOLVE, .phase = PHASE_RESOLVE, .eai = answer->eai };
+void run_queue(struct run *run) {
+        run->stage = RUN_QUEUED;
+}
 
+void run_begun(struct run *run, uint64_t at_usec) {
+        begin_anew(run, at_usec);
+        run->stage = RUN_RESOLVING;
+}
+
+enum run_todo run_resolved(struct run *run, struct resolved *answer, uint64_t at_usec) {
+        const struct evidence e = { .kind = EVIDENCE_RESOLVE, .phase = PHASE_RESOLVE, .eai = answer->eai, .error = answer->error };
+
+        run->looks_up = false;
         if (answer->eai != 0) {
-                run->attempt.reason = classify(&e, run->order.provider);
                 run->attempt.own_network_suspect = answer->eai == EAI_AGAIN;
-                (void)text_copy(run->attempt.detail, sizeof(run->attempt.detail), gai_strerror(answer->eai));
-                return end(run, at_usec);
+                return run_give_up(run, classify(&e, run->order.provider),
+                                   answer->error ? strerrordesc_np(answer->error) : gai_strerror(answer->eai), at_usec);
         }
         run->addresses = steal_pointer(&answer->addresses);
         run->next_address = 0;
@@ -247,11 +266,11 @@ static enum run_todo take_answer(struct run *run, uint64_t at_usec) {
         const char *values[_QUERY_COLUMN_MAX] = {};
 
         if (!connection_has_row(run->connection, query_columns(want_lag)))
-                return garbage(run, "the probe query was not answered with one row", at_usec);
+                return run_give_up(run, REASON_PROTOCOL_GARBAGE, "the probe query was not answered with one row", at_usec);
         for (unsigned i = 0; i < query_columns(want_lag); i++)
                 values[i] = connection_value(run->connection, i);
         if (query_parse(values, want_lag, &run->attempt.server) < 0)
-                return garbage(run, "the probe query was answered with something else", at_usec);
+                return run_give_up(run, REASON_PROTOCOL_GARBAGE, "the probe query was answered with something else", at_usec);
         if (run->order.expect_query)
                 return ask(run, RUN_EXPECTING);
         return end(run, at_usec);
@@ -291,6 +310,7 @@ enum run_todo run_performed(struct run *run, uint64_t at_usec) {
                 return query_performed(run, at_usec);
         case RUN_IDLE:
         case RUN_HELD_BACK:
+        case RUN_QUEUED:
         case RUN_RESOLVING:
                 break;
         }
@@ -298,6 +318,8 @@ enum run_todo run_performed(struct run *run, uint64_t at_usec) {
 }
 
 enum run_todo run_expired(struct run *run, bool away, uint64_t at_usec) {
+        if (run->stage == RUN_QUEUED)
+                return run_give_up(run, REASON_HOST_RESOURCES, "its name waited for a thread all the time", at_usec);
         note_deadline(run);
         if (run->stage == RUN_CONNECTING && !run->connected && !away && addresses_left(run) > 0 && at_usec < run->deadline_usec) {
                 /* The time at this address is over; phase connect goes on at the next. */
@@ -306,8 +328,9 @@ enum run_todo run_expired(struct run *run, bool away, uint64_t at_usec) {
         return end(run, at_usec);
 }
 
-enum run_todo run_give_up(struct run *run, enum reason reason, uint64_t at_usec) {
+enum run_todo run_give_up(struct run *run, enum reason reason, const char *detail, uint64_t at_usec) {
         run->attempt.reason = reason;
+        (void)text_copy(run->attempt.detail, sizeof(run->attempt.detail), detail);
         return end(run, at_usec);
 }
 

@@ -21,6 +21,7 @@ enum run_todo {
 enum run_stage {
         RUN_IDLE,      /* no attempt */
         RUN_HELD_BACK, /* a connection of the same database is not back yet */
+        RUN_QUEUED,    /* its name waits for a thread of the resolver: a time that is ours, and counts for nothing */
         RUN_RESOLVING,
         RUN_CONNECTING,
         RUN_ASKING,    /* the probe query */
@@ -55,6 +56,7 @@ struct run {
 
         struct connection *connection;
         enum op op;
+        bool looks_up;               /* the resolver was asked, and has not answered */
         struct addresses *addresses; /* what is left of a name, or NULL */
         unsigned next_address;
         char good_address[ADDRESS_TEXT_MAX]; /* where the last good attempt went: kept from attempt to attempt */
@@ -69,13 +71,16 @@ void run_accept(struct run *run, const struct run_order *order, uint64_t at_usec
 void run_hold_back(struct run *run, enum phase phase);
 /* Starts it: on a new CONNECTION, or, a ping, on that of the session. */
 enum run_todo run_start(struct run *run, struct connection *connection, uint64_t at_usec);
+/* The look-up waits for a thread; and it has begun, so the attempt's time begins as well. */
+void run_queue(struct run *run);
+void run_begun(struct run *run, uint64_t at_usec);
 /* The addresses of the host, or why there are none; ANSWER's addresses are taken. */
 enum run_todo run_resolved(struct run *run, struct resolved *answer, uint64_t at_usec);
 enum run_todo run_performed(struct run *run, uint64_t at_usec);
 /* run_due() has come. AWAY: the connection must not be touched. */
 enum run_todo run_expired(struct run *run, bool away, uint64_t at_usec);
-/* Ends it for a reason that is known without trying. */
-enum run_todo run_give_up(struct run *run, enum reason reason, uint64_t at_usec);
+/* Ends it for a reason that is known without trying, and what there is to say of it. */
+enum run_todo run_give_up(struct run *run, enum reason reason, const char *detail, uint64_t at_usec);
 
 uint64_t run_due(const struct run *run);
 /* A good login's connection, or a good ping's, may stand as the session. */

@@ -22,7 +22,6 @@ struct subject *subject_free(struct subject *subject) {
                 run_clear(&subject->run);
         for (size_t i = 0; i < ARRAY_LENGTH(subject->lines); i++)
                 connection_close(&subject->lines[i].connection);
-        subject->lookup = conninfo_unref(subject->lookup);
         free(subject);
         return NULL;
 }

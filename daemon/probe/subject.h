@@ -37,8 +37,6 @@ struct subject {
         bool forgotten;    /* to be freed when nothing is under way any more; reports nothing */
         bool buried;       /* nothing is: it is freed at the end of the turn */
 
-        struct conninfo *lookup; /* whose host is being looked up, or NULL */
-
         /* How the last session ended, for a ping that was asked before that was known. */
         enum reason end_reason;
         char end_sqlstate[SQLSTATE_LENGTH + 1];

@@ -169,5 +169,8 @@ size_t registry_not_ready(const struct registry *registry) {
 }
 
 bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt) {
+        /* What could not be tried says nothing of the network, neither way. */
+        if (reason_class(attempt->reason) == CLASS_OURS)
+                return false;
         return network_note(&registry->network, target->config->conninfo, attempt->own_network_suspect);
 }

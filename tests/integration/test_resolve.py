@@ -82,6 +82,55 @@ def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(mak
     assert daemon.wait_reason("dead0", "dns.failed", 20)["state"] == "down"
 
 
+@pytest.mark.parametrize("count", [40, 100])
+def test_dead_names_take_no_healthy_database_down(cluster, names, make_daemon, count):
+    """The name server is silent. `localhost` is looked up for every login, and its databases stay awake; what a dead name waits for a
+    thread is no failure of its database, and no time of an attempt."""
+    names.silent = True
+    dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="1s", retry_interval="200ms", down_interval="1s")
+            for number in range(count)]
+    healthy = [quick(f"healthy{number}", cluster.conninfo(host="localhost"), ping_interval="1h", login_interval="300ms",
+                     attempt_timeout="4s", fresh_for="4s") for number in range(3)]
+    daemon = make_daemon([*dead, *healthy], settings={"limits": {"attempts_in_flight": 256}}, prefix=names.prefix).start()
+    for each in healthy:
+        daemon.wait_state(each["name"], "awake", 30)
+
+    def failures(name: str) -> dict:
+        return daemon.status(name)["failures"]
+
+    for each in dead:
+        until(lambda name=each["name"]: failures(name)["total"] >= 6, 60, f"6 failures of {each['name']}")
+    for each in healthy:
+        assert_edges(daemon, each["name"], "awake")
+        assert failures(each["name"])["total"] == 0
+    reasons = {}
+    for each in dead:
+        for reason, times in failures(each["name"])["by_reason"].items():
+            reasons[reason] = reasons.get(reason, 0) + times
+        attempt = daemon.status(each["name"])["last_attempt"]
+        if attempt["outcome"] == "host.resources":
+            assert attempt["phases"]["resolve"] is None and attempt["total_seconds"] < 0.01
+        else:
+            assert attempt["total_seconds"] < 1 + patient(0.5)
+    print(f"{count} dead names: {reasons}")
+    # A look-up that began for an earlier attempt may give up within this one.
+    assert set(reasons) <= {"dns.timeout", "dns.failed", "host.network", "host.resources"} and "dns.timeout" in reasons
+
+
+def test_a_hundred_hosts_that_no_name_server_answers_for_are_our_own_network(tmp, names, make_daemon):
+    """Each look-up holds a thread for a second. That they wait for one another is booked on none of them."""
+    names.silent = True
+    names.write_resolv_conf(tmp / "resolv.conf", "timeout:1 attempts:1")
+    databases = [quick(f"db{number}", at(f"db{number}.example"), attempt_timeout="3s", retry_interval="1s", down_interval="2s")
+                 for number in range(100)]
+    daemon = make_daemon(databases, prefix=names.prefix).start()
+    for each in databases:
+        daemon.wait_reason(each["name"], "host.network", 60)
+    for each in databases:
+        reasons = daemon.status(each["name"])["failures"]["by_reason"]
+        assert set(reasons) <= {"dns.failed", "host.network", "host.resources"}, reasons
+
+
 def test_a_resolver_that_nobody_runs_is_our_own_network_with_two_hosts_and_a_failure_with_one(cluster, names, make_daemon):
     names.close()
     daemon = make_daemon([quick("one", at("one.example", cluster.port)), quick("two", at("two.example", cluster.port)),

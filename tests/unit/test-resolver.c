@@ -4,15 +4,22 @@
  */
 #include "unit.h"
 
+#include "base/error.h"
 #include "probe/resolver.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <sys/resource.h>
 
 #define PATIENCE_MSEC 20000
 #define MANY 40
+/* The resolver's shares: all threads, those that names may hold of which nothing good is known, and those for names that failed. */
+#define THREADS_MAX 48
+#define ANY_MAX 40
+#define SLOW_MAX 20
 
 /* The system's resolver. Ours, because a program's own function comes before the C library's. */
 
@@ -20,12 +27,15 @@ static struct {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         unsigned hanging; /* threads inside */
+        unsigned asked;   /* questions that hung */
         bool let_go;
+        bool dead; /* names that begin with "dead" hang, and do not fail at once */
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static void hang(void) {
         (void)pthread_mutex_lock(&fake.lock);
         fake.hanging++;
+        fake.asked++;
         (void)pthread_cond_broadcast(&fake.changed);
         while (!fake.let_go)
                 (void)pthread_cond_wait(&fake.changed, &fake.lock);
@@ -46,6 +56,21 @@ static void wait_for_hanging(unsigned n) {
         while (fake.hanging != n)
                 (void)pthread_cond_wait(&fake.changed, &fake.lock);
         (void)pthread_mutex_unlock(&fake.lock);
+}
+
+static void make_dead(bool yes) {
+        (void)pthread_mutex_lock(&fake.lock);
+        fake.dead = yes;
+        (void)pthread_mutex_unlock(&fake.lock);
+}
+
+static bool is_dead(void) {
+        bool dead;
+
+        (void)pthread_mutex_lock(&fake.lock);
+        dead = fake.dead;
+        (void)pthread_mutex_unlock(&fake.lock);
+        return dead;
 }
 
 static struct addrinfo *make_info(struct addrinfo *next, int family, const char *address) {
@@ -75,9 +100,9 @@ int getaddrinfo(const char *restrict host, const char *restrict service, const s
                 *ret_info = make_info(NULL, AF_INET, "127.0.0.1");
                 return 0;
         }
-        if (starts_with(host, "hangs"))
+        if (starts_with(host, "hangs") || (starts_with(host, "dead") && is_dead()))
                 hang();
-        if (streq(host, "not-now"))
+        if (streq(host, "not-now") || starts_with(host, "dead"))
                 return EAI_AGAIN;
         if (streq(host, "missing"))
                 return EAI_NONAME;
@@ -110,6 +135,8 @@ static int set_up(void **state) {
         struct fixture *f = calloc(1, sizeof(*f));
 
         let_go(false);
+        make_dead(false);
+        fake.asked = 0;
         if (!f || resolver_new(deliver, &f->resolver) < 0 || queue_new(sizeof(struct resolved), &f->answers) < 0)
                 return -1;
         *state = f;
@@ -139,8 +166,34 @@ static struct resolved next_answer(const struct fixture *f) {
         return answer;
 }
 
-static void ask(const struct fixture *f, const char *host, uint64_t id) {
-        assert_int_equal(resolver_ask(f->resolver, host, f->answers, id), 0);
+/* Answers whether it has to wait for a thread. */
+static bool ask(const struct fixture *f, const char *host, uint64_t id) {
+        int r = resolver_ask(f->resolver, host, f->answers, id, 1000 + id);
+
+        assert_in_range(r, 0, 1);
+        return r == 1;
+}
+
+/* Names PREFIX0, PREFIX1, ... with the ids from 1 on. Answers how many have to wait. */
+static unsigned ask_many(const struct fixture *f, const char *prefix, unsigned n) {
+        unsigned waiting = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                char host[64];
+
+                (void)snprintf(host, sizeof(host), "%s%u.example", prefix, i);
+                waiting += ask(f, host, 1 + i);
+        }
+        return waiting;
+}
+
+static void answer_comes_for(const struct fixture *f, uint64_t id) {
+        struct resolved answer = next_answer(f);
+
+        assert_int_equal(answer.id, id);
+        assert_int_equal(answer.attempt, 1000 + id);
+        assert_false(answer.begun);
+        free(answer.addresses);
 }
 
 static void an_answer_has_each_address_once_in_order(void **state) {
@@ -176,35 +229,112 @@ static void no_thread_is_started_before_it_is_needed(void **state) {
         assert_in_range(resolver_threads(f->resolver), 1, 2);
 }
 
-static void names_that_hang_delay_no_other(void **state) {
-        struct fixture *f = *state;
-        struct resolved answer;
-
-        for (uint64_t id = 1; id <= 10; id++)
-                ask(f, "hangs.example", id);
-        wait_for_hanging(10);
-        ask(f, "db.example", 99);
-        answer = next_answer(f);
-        assert_int_equal(answer.id, 99);
-        free(answer.addresses);
-}
-
-static void there_are_never_too_many_threads_and_all_are_answered(void **state) {
+static void equal_names_are_one_look_up_and_all_who_asked_are_answered(void **state) {
         struct fixture *f = *state;
         uint64_t sum = 0;
 
         for (uint64_t id = 1; id <= MANY; id++)
-                ask(f, "hangs.example", id);
-        wait_for_hanging(16);
-        assert_int_equal(resolver_threads(f->resolver), 16);
+                assert_false(ask(f, "hangs.example", id));
+        wait_for_hanging(1);
+        assert_int_equal(resolver_threads(f->resolver), 1);
         let_go(true);
         for (unsigned i = 0; i < MANY; i++) {
                 struct resolved answer = next_answer(f);
 
+                assert_int_equal(answer.addresses->n, 3);
                 sum += answer.id;
                 free(answer.addresses);
         }
         assert_int_equal(sum, MANY * (MANY + 1) / 2);
+        assert_int_equal(fake.asked, 1);
+}
+
+static void names_that_hang_delay_none_that_answers(void **state) {
+        struct fixture *f = *state;
+
+        assert_false(ask(f, "db.example", 900));
+        answer_comes_for(f, 900);
+        assert_int_equal(ask_many(f, "hangs", 100), 100 - ANY_MAX);
+        wait_for_hanging(ANY_MAX);
+        for (uint64_t id = 901; id < 1000; id++) {
+                assert_false(ask(f, id % 2 ? "db.example" : "localhost", id));
+                answer_comes_for(f, id);
+        }
+        assert_in_range(resolver_threads(f->resolver), ANY_MAX + 1, THREADS_MAX);
+        assert_int_equal(resolver_waiting(f->resolver), 100 - ANY_MAX);
+}
+
+static void names_that_failed_share_a_part_of_the_threads(void **state) {
+        struct fixture *f = *state;
+
+        (void)ask_many(f, "dead", MANY);
+        for (unsigned i = 0; i < MANY; i++)
+                assert_int_equal(next_answer(f).eai, EAI_AGAIN);
+        make_dead(true);
+        assert_int_equal(ask_many(f, "dead", MANY), MANY - SLOW_MAX);
+        wait_for_hanging(SLOW_MAX);
+        /* One that nothing is known of is not among them. */
+        assert_false(ask(f, "new.example", 99));
+        answer_comes_for(f, 99);
+        assert_int_equal(resolver_waiting(f->resolver), MANY - SLOW_MAX);
+}
+
+static void there_are_never_too_many_threads_and_all_are_answered_once(void **state) {
+        struct fixture *f = *state;
+        unsigned begun = 0, answered = 0;
+
+        assert_int_equal(ask_many(f, "hangs", 100), 100 - ANY_MAX);
+        wait_for_hanging(ANY_MAX);
+        assert_int_equal(resolver_threads(f->resolver), ANY_MAX);
+        let_go(true);
+        while (answered < 100) {
+                struct resolved answer = next_answer(f);
+
+                begun += answer.begun;
+                answered += !answer.begun;
+                free(answer.addresses);
+        }
+        assert_int_equal(begun, 100 - ANY_MAX);
+        assert_int_equal(resolver_waiting(f->resolver), 0);
+        assert_int_equal(queue_length(f->answers), 0);
+}
+
+static void what_nobody_waits_for_is_not_begun(void **state) {
+        struct fixture *f = *state;
+
+        (void)ask_many(f, "hangs", ANY_MAX);
+        wait_for_hanging(ANY_MAX);
+        assert_true(ask(f, "hangs-too.example", 901));
+        assert_true(ask(f, "hangs-too.example", 902));
+        resolver_cancel(f->resolver, "hangs-too.example", f->answers, 1000 + 901);
+        assert_int_equal(resolver_waiting(f->resolver), 1);
+        resolver_cancel(f->resolver, "hangs-too.example", f->answers, 1000 + 902);
+        resolver_cancel(f->resolver, "never-asked.example", f->answers, 1);
+        assert_int_equal(resolver_waiting(f->resolver), 0);
+        let_go(true);
+        for (unsigned i = 0; i < ANY_MAX; i++) {
+                struct resolved answer = next_answer(f);
+
+                assert_in_range(answer.id, 1, ANY_MAX);
+                free(answer.addresses);
+        }
+        assert_int_equal(fake.asked, ANY_MAX);
+}
+
+static void without_a_descriptor_nothing_is_asked_and_it_is_ours(void **state) {
+        struct fixture *f = *state;
+        struct rlimit limit, none;
+        struct resolved answer;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        none = limit;
+        none.rlim_cur = 3;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        (void)ask(f, "missing", 1);
+        answer = next_answer(f);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(answer.eai, EAI_SYSTEM);
+        assert_int_equal(answer.error, EMFILE);
 }
 
 /* The asker is gone with resolver_free(); sanitizers and valgrind see to it that nothing is touched or lost. */
@@ -293,8 +423,12 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(an_answer_has_each_address_once_in_order, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_failure_keeps_its_code, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(no_thread_is_started_before_it_is_needed, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(names_that_hang_delay_no_other, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(there_are_never_too_many_threads_and_all_are_answered, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(equal_names_are_one_look_up_and_all_who_asked_are_answered, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(names_that_hang_delay_none_that_answers, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(names_that_failed_share_a_part_of_the_threads, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(there_are_never_too_many_threads_and_all_are_answered_once, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_nobody_waits_for_is_not_begun, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(without_a_descriptor_nothing_is_asked_and_it_is_ours, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_late_answer_is_dropped, set_up, tear_down),
                 cmocka_unit_test(only_a_name_must_be_asked_for),
                 cmocka_unit_test(the_last_good_address_comes_first),

@@ -1,0 +1,49 @@
+#include "base/descriptor.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+/* At most so many are left free, and no more than this part of them. */
+static const struct {
+        uint64_t most;
+        uint64_t part;
+} reserves[_DESCRIPTOR_USE_MAX] = {
+        [DESCRIPTOR_ESSENTIAL] = { 0, 1 },
+        [DESCRIPTOR_LOOKUP] = { 16, 16 },
+        [DESCRIPTOR_CONNECTION] = { 96, 4 },
+};
+
+uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit) {
+        return MIN(reserves[use].most, limit / reserves[use].part);
+}
+
+int descriptor_check(enum descriptor_use use) {
+        struct rlimit limit;
+        _cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC);
+
+        if (fd < 0)
+                return error_from_errno();
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+                return 0;
+        return (uint64_t)fd < limit.rlim_cur - descriptor_reserve(use, limit.rlim_cur) ? 0 : -EMFILE;
+}
+
+void descriptor_raise_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+uint64_t descriptor_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max == RLIM_INFINITY)
+                return UINT64_MAX;
+        return limit.rlim_max;
+}

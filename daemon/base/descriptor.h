@@ -1,0 +1,25 @@
+/*
+ * File descriptors under RLIMIT_NOFILE: what may be had in any number leaves some for what must go on.
+ *
+ * The kernel always gives the lowest free number. So whoever takes only numbers below a mark leaves those above it to others, and nobody
+ * has to count: neither the sessions nor the sockets that libraries open by themselves.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum descriptor_use {
+        DESCRIPTOR_ESSENTIAL,  /* the history, a new prober, the files of a moment: all there are */
+        DESCRIPTOR_LOOKUP,     /* a resolver's sockets */
+        DESCRIPTOR_CONNECTION, /* a connection to a database */
+        _DESCRIPTOR_USE_MAX,
+};
+
+/* How many USE leaves to others when the limit is LIMIT. */
+uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit);
+/* Whether a descriptor for USE may be had now: 0, or a negative errno (-EMFILE also when only the reserve is left). */
+int descriptor_check(enum descriptor_use use);
+/* Raises the soft limit to the hard one. */
+void descriptor_raise_limit(void);
+/* What the soft limit is, or can be raised to. UINT64_MAX: there is none. */
+uint64_t descriptor_limit(void);

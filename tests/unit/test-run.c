@@ -1,0 +1,118 @@
+/* One attempt's time, while its name waits for a thread. */
+#include "unit.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "probe/run.h"
+
+#include <netdb.h>
+
+#define START_USEC (1000 * USEC_PER_SEC)
+#define BOOT_USEC (5000 * USEC_PER_SEC)
+#define TIMEOUT_USEC (30 * USEC_PER_SEC)
+
+struct fixture {
+        const char *keywords[2];
+        char *values[2];
+        struct conninfo conninfo;
+        struct connection connection;
+        struct run run;
+};
+
+static struct fixture *make_fixture(const char *host) {
+        struct fixture *f = calloc(1, sizeof(*f));
+        struct run_order order;
+
+        assert_non_null(f);
+        f->keywords[0] = "port";
+        f->values[0] = (char *)"5432";
+        f->keywords[1] = "host";
+        f->values[1] = (char *)host;
+        f->conninfo = (struct conninfo){ .references = 1, .n = 2, .keywords = f->keywords, .values = f->values };
+        order = (struct run_order){
+                .attempt = 1,
+                .check = CHECK_LOGIN,
+                .conninfo = conninfo_ref(&f->conninfo),
+                .provider = provider_by_name("aurora"),
+                .timeout_usec = TIMEOUT_USEC,
+                .flight = flight_new(),
+        };
+        assert_non_null(order.flight);
+        (void)flight_unref(order.flight); /* the other side's */
+        run_accept(&f->run, &order, START_USEC, BOOT_USEC);
+        return f;
+}
+
+static void free_fixture(struct fixture *f) {
+        run_clear(&f->run);
+        connection_close(&f->connection);
+        free(f);
+}
+
+static void time_in_our_queue_is_not_the_databases(void **state) {
+        struct fixture *f = make_fixture("db.example");
+        uint64_t begun = START_USEC + 20 * USEC_PER_SEC;
+
+        (void)state;
+        assert_int_equal(run_start(&f->run, &f->connection, START_USEC), RUN_LOOK_UP);
+        run_queue(&f->run);
+        assert_int_equal(run_due(&f->run), START_USEC + TIMEOUT_USEC);
+        run_begun(&f->run, begun);
+        assert_int_equal(run_due(&f->run), begun + TIMEOUT_USEC);
+        assert_int_equal(f->run.attempt.started_boot_usec, BOOT_USEC + 20 * USEC_PER_SEC);
+        assert_int_equal(f->run.order.flight->queued_usec, 20 * USEC_PER_SEC);
+        assert_int_equal(run_expired(&f->run, false, begun + TIMEOUT_USEC), RUN_ENDED);
+        assert_int_equal(f->run.attempt.reason, REASON_DNS_TIMEOUT);
+        assert_int_equal(f->run.attempt.phase_usec[PHASE_RESOLVE], TIMEOUT_USEC);
+        assert_int_equal(f->run.attempt.total_usec, TIMEOUT_USEC);
+        free_fixture(f);
+}
+
+static void an_attempt_that_only_waited_in_our_queue_is_ours(void **state) {
+        struct fixture *f = make_fixture("db.example");
+
+        (void)state;
+        assert_int_equal(run_start(&f->run, &f->connection, START_USEC), RUN_LOOK_UP);
+        run_queue(&f->run);
+        assert_int_equal(run_expired(&f->run, false, START_USEC + TIMEOUT_USEC), RUN_ENDED);
+        assert_int_equal(f->run.attempt.reason, REASON_HOST_RESOURCES);
+        assert_int_equal(f->run.attempt.phase_usec[PHASE_RESOLVE], 0);
+        assert_int_equal(f->run.attempt.total_usec, 1);
+        assert_false(f->run.attempt.own_network_suspect);
+        free_fixture(f);
+}
+
+static void a_resolver_without_means_is_ours_and_one_that_cannot_now_is_suspect(void **state) {
+        static const struct {
+                int eai, error;
+                enum reason reason;
+                bool suspect;
+        } rows[] = {
+                { EAI_SYSTEM, EMFILE, REASON_HOST_RESOURCES, false },
+                { EAI_MEMORY, 0, REASON_HOST_RESOURCES, false },
+                { EAI_AGAIN, 0, REASON_DNS_FAILED, true },
+                { EAI_NONAME, 0, REASON_DNS_FAILED, false },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+                struct fixture *f = make_fixture("db.example");
+                struct resolved answer = { .eai = rows[i].eai, .error = rows[i].error };
+
+                assert_int_equal(run_start(&f->run, &f->connection, START_USEC), RUN_LOOK_UP);
+                assert_int_equal(run_resolved(&f->run, &answer, START_USEC + 1), RUN_ENDED);
+                assert_int_equal(f->run.attempt.reason, rows[i].reason);
+                assert_int_equal(f->run.attempt.own_network_suspect, rows[i].suspect);
+                free_fixture(f);
+        }
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(time_in_our_queue_is_not_the_databases),
+                cmocka_unit_test(an_attempt_that_only_waited_in_our_queue_is_ours),
+                cmocka_unit_test(a_resolver_without_means_is_ours_and_one_that_cannot_now_is_suspect),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

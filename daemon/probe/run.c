@@ -3,7 +3,8 @@
  * of the loop's turn in which the event was seen), and what a thread computes or queues in between counts for no phase but the next.
  *
  * Addresses: each gets its share of the time for its TCP connect, five seconds at most, so that a black hole (or an IPv6 without a route)
- * cannot hide an address that works. Once TCP connects the server behind the name has been found, and no other is asked: two logins at
+ * cannot hide an address that works. The last has all that is left: nothing stands behind it, and where a connect hangs while the database
+ * wakes, to cut it short would be to give up the wake. Once TCP connects the server behind the name has been found, and no other is asked: two logins at
  * once could wake two.
  */
 #include "probe/run.h"
@@ -164,7 +165,7 @@ static enum run_todo connect_to(struct run *run, const char *address, unsigned l
         uint64_t share = usec_sub(run->deadline_usec, at_usec) / (left + 1);
 
         addresses_format(order->conninfo, address, run->attempt.address, sizeof(run->attempt.address));
-        run->address_deadline_usec = usec_add(at_usec, MIN(share, ADDRESS_TIMEOUT_USEC));
+        run->address_deadline_usec = left > 0 ? usec_add(at_usec, MIN(share, ADDRESS_TIMEOUT_USEC)) : run->deadline_usec;
         connection_aim(run->connection, order->conninfo, address, order->check == CHECK_DOOR,
                        order->check == CHECK_LOGIN && order->hold_session);
         run->stage = RUN_CONNECTING;

@@ -1,4 +1,4 @@
-/* One attempt's time, while its name waits for a thread. */
+/* One attempt's time: what its addresses have of it, and what counts while its name waits for a thread. */
 #include "unit.h"
 
 #include "base/clock.h"
@@ -47,6 +47,45 @@ static void free_fixture(struct fixture *f) {
         run_clear(&f->run);
         connection_close(&f->connection);
         free(f);
+}
+
+static enum run_todo resolve(struct fixture *f, unsigned n, uint64_t at_usec) {
+        static const char *const texts[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3" };
+        struct resolved answer = { .addresses = calloc(1, sizeof(struct addresses)) };
+
+        assert_non_null(answer.addresses);
+        for (unsigned i = 0; i < n; i++)
+                memcpy(answer.addresses->list[i], texts[i], strlen(texts[i]) + 1);
+        answer.addresses->n = n;
+        return run_resolved(&f->run, &answer, at_usec);
+}
+
+static void the_only_address_has_all_the_time(void **state) {
+        struct fixture *f = make_fixture("192.0.2.1");
+
+        (void)state;
+        assert_int_equal(run_start(&f->run, &f->connection, START_USEC), RUN_PERFORM);
+        assert_int_equal(run_due(&f->run), START_USEC + TIMEOUT_USEC);
+        assert_int_equal(run_expired(&f->run, false, START_USEC + TIMEOUT_USEC), RUN_ENDED);
+        assert_int_equal(f->run.attempt.reason, REASON_TCP_TIMEOUT);
+        free_fixture(f);
+}
+
+static void the_last_address_has_what_is_left_and_those_before_it_five_seconds(void **state) {
+        struct fixture *f = make_fixture("db.example");
+        uint64_t now = START_USEC + USEC_PER_SEC;
+
+        (void)state;
+        assert_int_equal(run_start(&f->run, &f->connection, START_USEC), RUN_LOOK_UP);
+        assert_int_equal(resolve(f, 3, now), RUN_PERFORM);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(run_due(&f->run), now + 5 * USEC_PER_SEC);
+                now = run_due(&f->run);
+                assert_int_equal(run_expired(&f->run, false, now), RUN_PERFORM);
+        }
+        assert_string_equal(f->run.attempt.address, "192.0.2.3:5432");
+        assert_int_equal(run_due(&f->run), START_USEC + TIMEOUT_USEC);
+        free_fixture(f);
 }
 
 static void time_in_our_queue_is_not_the_databases(void **state) {
@@ -109,6 +148,8 @@ static void a_resolver_without_means_is_ours_and_one_that_cannot_now_is_suspect(
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_only_address_has_all_the_time),
+                cmocka_unit_test(the_last_address_has_what_is_left_and_those_before_it_five_seconds),
                 cmocka_unit_test(time_in_our_queue_is_not_the_databases),
                 cmocka_unit_test(an_attempt_that_only_waited_in_our_queue_is_ours),
                 cmocka_unit_test(a_resolver_without_means_is_ours_and_one_that_cannot_now_is_suspect),

@@ -13,75 +13,15 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "probe/parameters.h"
 
 #include <libpq-fe.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #define RECEIVED_MAX (UINT64_C(1) << 20)
-#define PARAMETERS_MAX 96
-
-/* libpq takes a passfile that cannot be opened as one without a fitting line. Nothing can ever be created below /dev/null. */
-#define NO_PASSFILE "/dev/null/pgwaked"
-
-struct parameters {
-        const char *keywords[PARAMETERS_MAX + 1];
-        const char *values[PARAMETERS_MAX + 1];
-        size_t n;
-};
-
-/* Of two equal keywords libpq takes the later. */
-static void add(struct parameters *parameters, const char *keyword, const char *value) {
-        if (parameters->n == PARAMETERS_MAX)
-                return;
-        parameters->keywords[parameters->n] = keyword;
-        parameters->values[parameters->n++] = value;
-}
-
-static void add_default(struct parameters *parameters, const struct conninfo *conninfo, const char *keyword, const char *value) {
-        if (!conninfo_get(conninfo, keyword))
-                add(parameters, keyword, value);
-}
-
-/* What libpq would ignore it is not shown: it says so on stderr, at every connection. The configuration's complaint said it once. */
-static bool passfile_is_usable(const struct conninfo *conninfo) {
-        const char *path = conninfo_get(conninfo, "passfile");
-        struct stat st;
-
-        return path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & (S_IRWXG | S_IRWXO));
-}
-
-/*
- * gssencmode and sslmode may each double the attempts, and with them the wakes; the operator's sslmode stays, GSS encryption is not for
- * probing. A held session must notice a host that vanished without a word: within a minute, when nothing else is said on it.
- */
-static void parameters_fill(struct parameters *parameters, const struct connection *c) {
-        const struct conninfo *conninfo = c->conninfo;
-
-        parameters->n = 0;
-        for (size_t i = 0; i < conninfo->n; i++)
-                add(parameters, conninfo->keywords[i], conninfo->values[i]);
-        if (*c->address)
-                add(parameters, "hostaddr", c->address);
-        add(parameters, "application_name", "pgwaked");
-        add(parameters, "client_encoding", "UTF8");
-        add(parameters, "gssencmode", "disable");
-        if (c->door || !passfile_is_usable(conninfo))
-                add(parameters, "passfile", NO_PASSFILE);
-        if (!c->door && conninfo->password)
-                add(parameters, "password", conninfo->password);
-        if (c->keep) {
-                add_default(parameters, conninfo, "keepalives_idle", "30");
-                add_default(parameters, conninfo, "keepalives_interval", "10");
-                add_default(parameters, conninfo, "keepalives_count", "3");
-                add_default(parameters, conninfo, "tcp_user_timeout", "30000");
-        }
-        parameters->keywords[parameters->n] = parameters->values[parameters->n] = NULL;
-}
-
 static bool asks_for_tls_first(const struct conninfo *conninfo) {
         const char *mode = conninfo_get(conninfo, "sslmode");
 
@@ -172,9 +112,9 @@ static enum step wait_for_more(struct connection *c) {
 static enum step op_start(struct connection *c) {
         struct parameters parameters;
 
-        parameters_fill(&parameters, c);
         c->phase = PHASE_CONNECT;
         c->received_before = 0;
+        parameters_fill(&parameters, c->conninfo, c->address, c->door, c->keep);
         c->pg = PQconnectStartParams(parameters.keywords, parameters.values, 0);
         if (!c->pg)
                 return fail(c, "out of memory");
@@ -212,7 +152,10 @@ static enum step op_poll(struct connection *c) {
         return STEP_FAILED;
 }
 
+/* An error that the server answered is told by the text of the connection as well, until the next question. */
 static void clear_result(struct connection *c) {
+        if (c->result && PQresultStatus(c->result) == PGRES_FATAL_ERROR)
+                c->told = strlen(PQerrorMessage(c->pg));
         PQclear(c->result);
         c->result = NULL;
 }
@@ -227,6 +170,7 @@ static int flush(struct connection *c) {
 
 static enum step op_send(struct connection *c) {
         clear_result(c);
+        c->told = 0;
         c->phase = PHASE_QUERY;
         if (!PQsendQuery(c->pg, c->sql) || flush(c) < 0)
                 return STEP_FAILED;
@@ -260,8 +204,27 @@ static bool consume(struct connection *c) {
         return true;
 }
 
-/* The first error counts, and ends it; of the answers the first that has rows. A COPY would answer itself for ever. */
+static const char *error_field(const struct connection *c, int field) {
+        return c->result && PQresultStatus(c->result) == PGRES_FATAL_ERROR ? PQresultErrorField(c->result, field) : NULL;
+}
+
+static bool has_severity(const struct connection *c, const char *severity) {
+        const char *said = error_field(c, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+        if (!said)
+                said = error_field(c, PG_DIAG_SEVERITY);
+        return said && streq(said, severity);
+}
+
+/*
+ * The first error counts; the server is heard out when that is one after which it goes on. Of the answers the first that has rows. A COPY
+ * would answer itself for ever.
+ */
 static enum step take_result(struct connection *c, PGresult *result) {
+        if (error_field(c, PG_DIAG_SQLSTATE)) {
+                PQclear(result);
+                return PQstatus(c->pg) == CONNECTION_OK ? STEP_WAIT : STEP_FAILED;
+        }
         switch (PQresultStatus(result)) {
         case PGRES_TUPLES_OK:
                 if (!c->result) {
@@ -277,7 +240,7 @@ static enum step take_result(struct connection *c, PGresult *result) {
         case PGRES_FATAL_ERROR:
                 clear_result(c);
                 c->result = result;
-                return STEP_FAILED;
+                return has_severity(c, "ERROR") ? STEP_WAIT : STEP_FAILED;
         case PGRES_COPY_OUT:
         case PGRES_COPY_IN:
         case PGRES_COPY_BOTH:
@@ -300,7 +263,7 @@ static enum step op_receive(struct connection *c) {
                 PGresult *result = PQgetResult(c->pg);
 
                 if (!result)
-                        return PQstatus(c->pg) == CONNECTION_OK ? STEP_DONE : STEP_FAILED;
+                        return PQstatus(c->pg) == CONNECTION_OK && !error_field(c, PG_DIAG_SQLSTATE) ? STEP_DONE : STEP_FAILED;
                 if (take_result(c, result) == STEP_FAILED)
                         return STEP_FAILED;
         }
@@ -308,8 +271,11 @@ static enum step op_receive(struct connection *c) {
 }
 
 static enum step op_idle(struct connection *c) {
-        bool alive = consume(c);
+        bool alive;
 
+        /* What the last question was answered is no evidence of what comes now. */
+        clear_result(c);
+        alive = consume(c);
         /* What was read before the end is read first, so that the end is known by its cause. */
         (void)PQisBusy(c->pg);
         if (!alive || c->words || PQstatus(c->pg) != CONNECTION_OK)
@@ -369,8 +335,10 @@ const char *connection_value(const struct connection *c, unsigned column) {
         return PQgetvalue(c->result, 0, (int)column);
 }
 
-static const char *error_field(const struct connection *c, int field) {
-        return c->result && PQresultStatus(c->result) == PGRES_FATAL_ERROR ? PQresultErrorField(c->result, field) : NULL;
+static const char *new_text(const struct connection *c) {
+        const char *text = c->pg ? PQerrorMessage(c->pg) : "";
+
+        return text + MIN(c->told, strlen(text));
 }
 
 void connection_evidence(const struct connection *c, struct evidence *ret_evidence) {
@@ -387,7 +355,7 @@ void connection_evidence(const struct connection *c, struct evidence *ret_eviden
                 e.sqlstate = error_field(c, PG_DIAG_SQLSTATE);
                 e.text = error_field(c, PG_DIAG_MESSAGE_PRIMARY);
         } else
-                e.text = c->pg ? PQerrorMessage(c->pg) : NULL;
+                e.text = new_text(c);
         if (!e.text)
                 e.text = "";
         *ret_evidence = e;
@@ -461,9 +429,24 @@ bool connection_ended_mutely(const struct connection *c) {
         return !c->words && !c->complaint && !error_field(c, PG_DIAG_SQLSTATE);
 }
 
+bool connection_is_usable(const struct connection *c) {
+        return has_severity(c, "ERROR") && PQstatus(c->pg) == CONNECTION_OK && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
+}
+
+/* Notices without a SQLSTATE are libpq's own, about broken protocol; so are these words, with which it hangs up. */
+bool connection_ended_by_server(const struct connection *c) {
+        if (c->complaint)
+                return false;
+        if (c->words)
+                return *c->sqlstate;
+        if (has_severity(c, "FATAL") || has_severity(c, "PANIC"))
+                return true;
+        return PQstatus(c->pg) == CONNECTION_BAD && !text_contains(new_text(c), "lost synchronization with server");
+}
+
 /* libpq's and OpenSSL's words for it, with TLS and without. */
 bool connection_ended_by_eof(const struct connection *c) {
-        const char *text = c->pg ? PQerrorMessage(c->pg) : "";
+        const char *text = new_text(c);
 
         return connection_ended_mutely(c) && (text_contains(text, "closed the connection unexpectedly") ||
                                               text_contains(text, "connection has been closed unexpectedly") ||
@@ -480,6 +463,7 @@ void connection_close(struct connection *c) {
         free(c->words);
         c->words = NULL;
         c->complaint = NULL;
+        c->told = 0;
         c->severity[0] = c->sqlstate[0] = '\0';
         c->want_write = c->let_in = false;
         c->received_before = UINT64_MAX;

@@ -46,6 +46,7 @@ struct connection {
         char sqlstate[SQLSTATE_LENGTH + 1];
         char *words;           /* of a notice that ended the session, or NULL */
         const char *complaint; /* our own, a constant, or NULL */
+        size_t told;           /* so much of libpq's text was about what has been answered before */
 
         uint64_t received_before; /* bytes; UINT64_MAX: not looked yet */
         uint64_t received_here;   /* where the kernel does not count them */
@@ -79,6 +80,11 @@ bool connection_password_was_asked(const struct connection *connection);
 /* After STEP_FAILED: the other side closed, or the line broke, without a word; and that it was an orderly close. */
 bool connection_ended_mutely(const struct connection *connection);
 bool connection_ended_by_eof(const struct connection *connection);
+
+/* After STEP_FAILED: it was answered by an error, completely, and may be asked again. */
+bool connection_is_usable(const struct connection *connection);
+/* After STEP_FAILED: the other side ended it, by its own word or without one; false when we or libpq gave it up over what was said. */
+bool connection_ended_by_server(const struct connection *connection);
 
 /* Terminates it cleanly where it stands; does not wait. Nothing happens when it is closed. */
 void connection_close(struct connection *connection);

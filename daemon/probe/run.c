@@ -134,6 +134,8 @@ static void note_failure(struct run *run) {
 
         connection_evidence(run->connection, &e);
         e.session = is_session_end(run, &e);
+        if (run->order.check == CHECK_PING)
+                attempt->session_ended = connection_ended_by_server(run->connection);
         reason = classify(&e, run->order.provider);
         if (!is_worth_noting(run, reason))
                 return;
@@ -346,6 +348,8 @@ uint64_t run_due(const struct run *run) {
 bool run_may_hold(const struct run *run) {
         enum reason_class class = reason_class(run->attempt.reason);
 
+        if (run->order.check == CHECK_PING && connection_is_usable(run->connection))
+                return true;
         return run->order.check != CHECK_DOOR && (class == CLASS_OK || class == CLASS_DEGRADED);
 }
 

@@ -83,7 +83,7 @@ enum run_todo run_expired(struct run *run, bool away, uint64_t at_usec);
 enum run_todo run_give_up(struct run *run, enum reason reason, const char *detail, uint64_t at_usec);
 
 uint64_t run_due(const struct run *run);
-/* A good login's connection, or a good ping's, may stand as the session. */
+/* A good login's connection, or that of a ping which was answered, be it by an error, may stand as the session. */
 bool run_may_hold(const struct run *run);
 /* After RUN_ENDED: lets go of the order. The connection is the caller's. */
 void run_clear(struct run *run);

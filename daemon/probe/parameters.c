@@ -1,0 +1,53 @@
+#include "probe/parameters.h"
+
+#include <sys/stat.h>
+
+/* libpq takes a passfile that cannot be opened as one without a fitting line. Nothing can ever be created below /dev/null. */
+#define NO_PASSFILE "/dev/null/pgwaked"
+
+/* Of two equal keywords libpq takes the later. */
+static void add(struct parameters *parameters, const char *keyword, const char *value) {
+        if (parameters->n == PARAMETERS_MAX)
+                return;
+        parameters->keywords[parameters->n] = keyword;
+        parameters->values[parameters->n++] = value;
+}
+
+static void add_default(struct parameters *parameters, const struct conninfo *conninfo, const char *keyword, const char *value) {
+        if (!conninfo_get(conninfo, keyword))
+                add(parameters, keyword, value);
+}
+
+/* What libpq would ignore it is not shown: it says so on stderr, at every connection. The configuration's complaint said it once. */
+static bool passfile_is_usable(const struct conninfo *conninfo) {
+        const char *path = conninfo_get(conninfo, "passfile");
+        struct stat st;
+
+        return path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & (S_IRWXG | S_IRWXO));
+}
+
+/*
+ * gssencmode and sslmode may each double the attempts, and with them the wakes; the operator's sslmode stays, GSS encryption is not for
+ * probing. A held session must notice a host that vanished without a word: within a minute, when nothing else is said on it.
+ */
+void parameters_fill(struct parameters *parameters, const struct conninfo *conninfo, const char *address, bool door, bool keep) {
+        parameters->n = 0;
+        for (size_t i = 0; i < conninfo->n; i++)
+                add(parameters, conninfo->keywords[i], conninfo->values[i]);
+        if (*address)
+                add(parameters, "hostaddr", address);
+        add(parameters, "application_name", "pgwaked");
+        add(parameters, "client_encoding", "UTF8");
+        add(parameters, "gssencmode", "disable");
+        if (door || !passfile_is_usable(conninfo))
+                add(parameters, "passfile", NO_PASSFILE);
+        if (!door && conninfo->password)
+                add(parameters, "password", conninfo->password);
+        if (keep) {
+                add_default(parameters, conninfo, "keepalives_idle", "30");
+                add_default(parameters, conninfo, "keepalives_interval", "10");
+                add_default(parameters, conninfo, "keepalives_count", "3");
+                add_default(parameters, conninfo, "tcp_user_timeout", "30000");
+        }
+        parameters->keywords[parameters->n] = parameters->values[parameters->n] = NULL;
+}

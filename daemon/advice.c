@@ -1,9 +1,12 @@
 #include "advice.h"
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/duration.h"
 #include "base/macro.h"
 #include "target/policy.h"
+
+#include <inttypes.h>
 
 #define HOURS_A_MONTH 730u /* 365.25 days / 12 */
 #define DAYS_A_MONTH 30.4
@@ -86,6 +89,21 @@ static void advise_on_tls(const struct config *config, const struct database_con
                          database->name, provider->name, mode ? "" : "is not given: ", mode ? mode : "prefer");
 }
 
+/* Each database may hold a session, and be logged in to beside it. */
+static void advise_on_descriptors(const struct config *config, struct complaints *complaints) {
+        uint64_t limit = descriptor_limit(), clients = descriptor_clients(limit);
+        uint64_t reserve = descriptor_reserve(DESCRIPTOR_CONNECTION, limit);
+        uint64_t needed = config->n_databases + config->attempts_in_flight + clients + reserve;
+
+        if (config->n_databases == 0 || needed <= limit)
+                return;
+        complain_warning(complaints, config_source_file(config, config->databases[0].source), 0,
+                         "up to %" PRIu64 " file descriptors are needed (%zu sessions, %u attempts in flight, %" PRIu64
+                         " HTTP connections, %" PRIu64 " in reserve), and RLIMIT_NOFILE is %" PRIu64
+                         "; raise LimitNOFILE: a database without one is host.resources",
+                         needed, config->n_databases, config->attempts_in_flight, clients, reserve, limit);
+}
+
 void advice_complain(const struct config *config, struct complaints *complaints) {
         for (size_t i = 0; i < config->n_databases; i++) {
                 const struct database_config *database = &config->databases[i];
@@ -96,6 +114,7 @@ void advice_complain(const struct config *config, struct complaints *complaints)
                 advise_on_budget(config, database, provider, complaints);
                 advise_on_tls(config, database, provider, complaints);
         }
+        advise_on_descriptors(config, complaints);
 }
 
 /* What one use costs beside the time that it takes: the linger, and the provider's idle time after the last question. */

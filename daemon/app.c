@@ -1,6 +1,7 @@
 #include "app.h"
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/message-id.h"
 #include "engine/engine.h"
@@ -16,7 +17,6 @@
 #include "store/store.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
@@ -98,16 +98,6 @@ static int watch_signals(struct app *app) {
         if (r >= 0)
                 r = sd_event_add_signal(app->event, NULL, SIGHUP, on_hangup, app);
         return r;
-}
-
-/* Ten thousand databases hold ten thousand sessions: take what the service manager lets us have. */
-static void raise_file_limit(void) {
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-                limit.rlim_cur = limit.rlim_max;
-                (void)setrlimit(RLIMIT_NOFILE, &limit);
-        }
 }
 
 static int refused(const char *what, const char *where, int r) {
@@ -192,7 +182,8 @@ int app_run(const char *path, const struct config_environment *environment, stru
         struct app app = {.reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
         int r;
 
-        raise_file_limit();
+        /* Ten thousand databases hold ten thousand sessions: take what the service manager lets us have. */
+        descriptor_raise_limit();
         r = sd_event_default(&app.event);
         if (r >= 0)
                 r = watch_signals(&app);

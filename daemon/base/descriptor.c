@@ -6,6 +6,9 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
+#define CLIENTS_MIN UINT64_C(8)
+#define CLIENTS_MAX UINT64_C(2048)
+
 /* At most so many are left free, and no more than this part of them. */
 static const struct {
         uint64_t most;
@@ -14,21 +17,31 @@ static const struct {
         [DESCRIPTOR_ESSENTIAL] = { 0, 1 },
         [DESCRIPTOR_LOOKUP] = { 16, 16 },
         [DESCRIPTOR_CONNECTION] = { 96, 4 },
+        [DESCRIPTOR_SESSION] = { 224, 2 },
 };
 
 uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit) {
         return MIN(reserves[use].most, limit / reserves[use].part);
 }
 
+uint64_t descriptor_clients(uint64_t limit) {
+        return MAX(MIN(limit / 4, CLIENTS_MAX), CLIENTS_MIN);
+}
+
 int descriptor_check(enum descriptor_use use) {
-        struct rlimit limit;
         _cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC);
 
         if (fd < 0)
                 return error_from_errno();
+        return descriptor_leaves_reserve(fd, use) ? 0 : -EMFILE;
+}
+
+bool descriptor_leaves_reserve(int fd, enum descriptor_use use) {
+        struct rlimit limit;
+
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-                return 0;
-        return (uint64_t)fd < limit.rlim_cur - descriptor_reserve(use, limit.rlim_cur) ? 0 : -EMFILE;
+                return true;
+        return (uint64_t)fd < limit.rlim_cur - descriptor_reserve(use, limit.rlim_cur);
 }
 
 void descriptor_raise_limit(void) {

@@ -6,19 +6,25 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum descriptor_use {
         DESCRIPTOR_ESSENTIAL,  /* the history, a new prober, the files of a moment: all there are */
         DESCRIPTOR_LOOKUP,     /* a resolver's sockets */
-        DESCRIPTOR_CONNECTION, /* a connection to a database */
+        DESCRIPTOR_CONNECTION, /* a connection to a database, as long as an attempt */
+        DESCRIPTOR_SESSION,    /* one that is kept */
         _DESCRIPTOR_USE_MAX,
 };
 
 /* How many USE leaves to others when the limit is LIMIT. */
 uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit);
+/* How many clients may be connected to one of our own listening sockets. */
+uint64_t descriptor_clients(uint64_t limit);
 /* Whether a descriptor for USE may be had now: 0, or a negative errno (-EMFILE also when only the reserve is left). */
 int descriptor_check(enum descriptor_use use);
+/* Whether FD, which is open, may be used as USE. */
+bool descriptor_leaves_reserve(int fd, enum descriptor_use use);
 /* Raises the soft limit to the hard one. */
 void descriptor_raise_limit(void);
 /* What the soft limit is, or can be raised to. UINT64_MAX: there is none. */

@@ -11,6 +11,7 @@
 #include "probe/connection.h"
 
 #include "base/buffer.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "probe/parameters.h"
@@ -84,6 +85,21 @@ static enum step fail(struct connection *c, const char *complaint) {
         return STEP_FAILED;
 }
 
+static enum step lacks(struct connection *c, int error) {
+        c->error = error;
+        return fail(c, strerrordesc_np(error));
+}
+
+/* What libpq does not get it tells in many ways, and of a certificate only that it cannot be read. The server's own words are known. */
+static enum step fail_connecting(struct connection *c) {
+        char severity[SEVERITY_MAX], sqlstate[SQLSTATE_LENGTH + 1], primary[1];
+        int r = descriptor_check(DESCRIPTOR_ESSENTIAL);
+
+        if (r < 0 && !classify_parse_message(PQerrorMessage(c->pg), severity, sqlstate, primary, sizeof(primary)))
+                return lacks(c, -r);
+        return STEP_FAILED;
+}
+
 static uint64_t count_received(const struct connection *c) {
         struct tcp_info info;
         socklen_t size = sizeof(info);
@@ -111,17 +127,21 @@ static enum step wait_for_more(struct connection *c) {
 
 static enum step op_start(struct connection *c) {
         struct parameters parameters;
+        int r;
 
         c->phase = PHASE_CONNECT;
         c->received_before = 0;
+        r = descriptor_check(DESCRIPTOR_CONNECTION);
+        if (r < 0)
+                return lacks(c, -r);
         parameters_fill(&parameters, c->conninfo, c->address, c->door, c->keep);
         c->pg = PQconnectStartParams(parameters.keywords, parameters.values, 0);
         if (!c->pg)
-                return fail(c, "out of memory");
+                return lacks(c, ENOMEM);
         (void)PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
         (void)PQsetNoticeReceiver(c->pg, take_notice, c);
         if (PQstatus(c->pg) == CONNECTION_BAD)
-                return STEP_FAILED;
+                return fail_connecting(c);
         c->want_write = true;
         c->phase = phase_of(c);
         return STEP_WAIT;
@@ -149,7 +169,7 @@ static enum step op_poll(struct connection *c) {
         case PGRES_POLLING_FAILED:
                 break;
         }
-        return STEP_FAILED;
+        return fail_connecting(c);
 }
 
 /* An error that the server answered is told by the text of the connection as well, until the next question. */
@@ -342,7 +362,7 @@ static const char *new_text(const struct connection *c) {
 }
 
 void connection_evidence(const struct connection *c, struct evidence *ret_evidence) {
-        struct evidence e = { .kind = EVIDENCE_LIBPQ, .phase = c->phase };
+        struct evidence e = { .kind = c->error ? EVIDENCE_SYSTEM : EVIDENCE_LIBPQ, .phase = c->phase, .error = c->error };
 
         if (c->complaint)
                 e.text = c->complaint;
@@ -463,6 +483,7 @@ void connection_close(struct connection *c) {
         free(c->words);
         c->words = NULL;
         c->complaint = NULL;
+        c->error = 0;
         c->told = 0;
         c->severity[0] = c->sqlstate[0] = '\0';
         c->want_write = c->let_in = false;

@@ -46,6 +46,7 @@ struct connection {
         char sqlstate[SQLSTATE_LENGTH + 1];
         char *words;           /* of a notice that ended the session, or NULL */
         const char *complaint; /* our own, a constant, or NULL */
+        int error;             /* errno: what we lacked ourselves, or 0 */
         size_t told;           /* so much of libpq's text was about what has been answered before */
 
         uint64_t received_before; /* bytes; UINT64_MAX: not looked yet */

@@ -1,5 +1,6 @@
 #include "probe/subject.h"
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "probe/pool.h"
@@ -85,7 +86,7 @@ void subject_take_session(struct subject *subject) {
         if (good && run->order.check == CHECK_PING)
                 good = !subject->drop_session;
         else if (good)
-                good = run->order.hold_session;
+                good = run->order.hold_session && descriptor_leaves_reserve(connection_fd(&line->connection), DESCRIPTOR_SESSION);
         if (good && subject->session != line)
                 hold(subject, line);
         else if (!good && line)

@@ -1,5 +1,6 @@
 #include "serve/server.h"
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "conf/config.h"
@@ -10,10 +11,8 @@
 #include "serve/waiters.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 /* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
-#define CONNECTIONS_MAX 2048
 
 struct server {
         struct site site;
@@ -113,15 +112,6 @@ struct server *server_free(struct server *server) {
         return NULL;
 }
 
-/* No socket may use up the process's file descriptors. */
-static unsigned connections_max(void) {
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-                return CONNECTIONS_MAX;
-        return (unsigned)MAX(MIN(limit.rlim_cur / 4, (rlim_t)CONNECTIONS_MAX), (rlim_t)8);
-}
-
 /* Takes FD, also when it fails. */
 static bool is_tcp(int fd) {
         int domain = AF_UNIX;
@@ -141,7 +131,7 @@ static int add_listener(struct server *server, int fd, enum access access, struc
         listener->site = &server->site;
         listener->access = access;
         listener->tcp = is_tcp(fd);
-        r = http_new(server->site.event, fd, connections_max(), &(struct http_handler){.request = on_request, .userdata = listener},
+        r = http_new(server->site.event, fd, (unsigned)descriptor_clients(descriptor_limit()), &(struct http_handler){.request = on_request, .userdata = listener},
                      &listener->http);
         if (r < 0) {
                 listener_free(listener);

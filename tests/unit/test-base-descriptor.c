@@ -1,0 +1,73 @@
+/* File descriptors: what each use leaves to others, and that it does. */
+#include "unit.h"
+
+#include "base/descriptor.h"
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#define LIMIT 64
+
+static void what_is_left_grows_with_the_limit_and_has_a_bound(void **state) {
+        static const uint64_t limits[] = { 0, 16, 64, 256, 1024, 1 << 20, UINT64_MAX };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
+                uint64_t before = 0;
+
+                for (unsigned use = 0; use < _DESCRIPTOR_USE_MAX; use++) {
+                        uint64_t reserve = descriptor_reserve((enum descriptor_use)use, limits[i]);
+
+                        assert_true(reserve >= before && reserve <= limits[i] / 2);
+                        before = reserve;
+                }
+        }
+        assert_int_equal(descriptor_reserve(DESCRIPTOR_ESSENTIAL, 1024), 0);
+        assert_int_equal(descriptor_reserve(DESCRIPTOR_CONNECTION, 1024), 96);
+        assert_int_equal(descriptor_reserve(DESCRIPTOR_SESSION, 1024), 224);
+        assert_int_equal(descriptor_clients(1024), 256);
+        assert_int_equal(descriptor_clients(UINT64_MAX), 2048);
+        assert_int_equal(descriptor_clients(16), 8);
+}
+
+/* Takes descriptors until USE may have no more, and answers how many are left in the end. */
+static unsigned fill(enum descriptor_use use) {
+        int taken[LIMIT], n = 0, left = 0;
+
+        while (descriptor_check(use) == 0 && n < LIMIT)
+                taken[n++] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(descriptor_check(use), -EMFILE);
+        for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0; left++)
+                taken[n++] = fd;
+        while (n > 0)
+                (void)close(taken[--n]);
+        return (unsigned)left;
+}
+
+static void each_use_leaves_its_reserve(void **state) {
+        struct rlimit limit, small;
+        unsigned left[_DESCRIPTOR_USE_MAX];
+
+        (void)state;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        small = (struct rlimit){ .rlim_cur = LIMIT, .rlim_max = limit.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+        for (unsigned use = 0; use < _DESCRIPTOR_USE_MAX; use++)
+                left[use] = fill((enum descriptor_use)use);
+        descriptor_raise_limit();
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &small), 0);
+        assert_int_equal(small.rlim_cur, limit.rlim_max);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        for (unsigned use = 0; use < _DESCRIPTOR_USE_MAX; use++)
+                assert_int_equal(left[use], descriptor_reserve((enum descriptor_use)use, LIMIT));
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_is_left_grows_with_the_limit_and_has_a_bound),
+                cmocka_unit_test(each_use_leaves_its_reserve),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

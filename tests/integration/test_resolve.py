@@ -1,6 +1,7 @@
 """Names: those that do not resolve, resolvers that do not answer, addresses that lead nowhere, and a network that is our own."""
 
 import re
+import time
 from datetime import datetime
 
 import pytest
@@ -10,6 +11,9 @@ from rig.network import NameServer, Network, laid_over, needs_namespaces
 from rig.patience import patient, until
 
 pytestmark = needs_namespaces
+
+# What the probe query is answered with.
+ROW = [("uptime", "3600000000"), ("started", "1700000000000000"), ("recovery", "f"), ("version", "150000"), ("read_only", "off")]
 
 
 @pytest.fixture
@@ -84,13 +88,14 @@ def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(mak
 
 @pytest.mark.parametrize("count", [40, 100])
 def test_dead_names_take_no_healthy_database_down(cluster, names, make_daemon, count):
-    """The name server is silent. `localhost` is looked up for every login, and its databases stay awake; what a dead name waits for a
-    thread is no failure of its database, and no time of an attempt."""
+    """The name server is silent. `localhost` is looked up for every login, and its databases stay awake, as those that need no name;
+    what a dead name waits for a thread is no failure of its database, and no time of an attempt."""
     names.silent = True
     dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="1s", retry_interval="200ms", down_interval="1s")
             for number in range(count)]
-    healthy = [quick(f"healthy{number}", cluster.conninfo(host="localhost"), ping_interval="1h", login_interval="300ms",
-                     attempt_timeout="4s", fresh_for="4s") for number in range(3)]
+    healthy = [quick(f"healthy{number}", cluster.conninfo(host=host), ping_interval="1h", login_interval="300ms",
+                     attempt_timeout="4s", fresh_for="4s")
+               for number, host in enumerate(["localhost", "localhost", "localhost", "127.0.0.1", str(cluster.socket_dir)])]
     daemon = make_daemon([*dead, *healthy], settings={"limits": {"attempts_in_flight": 256}}, prefix=names.prefix).start()
     for each in healthy:
         daemon.wait_state(each["name"], "awake", 30)
@@ -210,6 +215,21 @@ def test_an_ipv6_black_hole_does_not_hide_ipv4_and_costs_its_share_once(network,
 
     later = until(next_login, 10, "the next login")
     assert later["last_attempt"]["phases"]["connect"] < patient(0.2), "the address that was good is tried first"
+    assert_edges(daemon, "main", "awake")
+
+
+@pytest.mark.parametrize("provider", ["postgres", "aurora"])
+def test_the_last_address_has_all_the_time_that_is_left(make_fake, make_daemon, provider):
+    """A connect that hangs, as while Aurora wakes: the kernel answers the SYN that it repeats after 7 s."""
+    fake = make_fake("silence-at-connect", answer=ROW)
+    daemon = make_daemon([quick("main", fake.conninfo(), provider=provider, attempt_timeout="40s", slow="30s")]).start()
+    hangs_until = time.monotonic() + 6
+    until(lambda: daemon.status("main")["failures"]["total"] > 0 or time.monotonic() > hangs_until, 10, "6 s, or a failure")
+    fake.script = "ok"
+    status = daemon.wait_state("main", "awake", 30)
+    connect = status["last_attempt"]["phases"]["connect"]
+    print(f"{provider}: connected after {connect:.1f} s")
+    assert connect > 5 and status["failures"]["total"] == 0
     assert_edges(daemon, "main", "awake")
 
 

@@ -121,6 +121,23 @@ def test_a_ping_that_is_not_answered_is_unknown_until_a_login_is(cluster, make_d
     assert backend(cluster) != hung
 
 
+def test_a_ping_that_is_answered_by_an_error_keeps_the_session(cluster, make_daemon):
+    cluster.sql("CREATE TABLE divisor AS SELECT 1 AS n; GRANT SELECT ON divisor TO app", dbname="app")
+    daemon = make_daemon([quick("main", cluster.conninfo(), ping_interval="50ms", login_interval="1h", fall=1,
+                                expect={"query": "SELECT 1 / n FROM divisor"})]).start()
+    before = daemon.wait_state("main", "awake")
+    pid = backend(cluster)
+    cluster.sql("UPDATE divisor SET n = 0", dbname="app")
+    assert daemon.wait_state("main", "down")["reason"] == "query.failed"
+    after = wait_failures(daemon, "main", "query.failed", 6)
+    assert after["session"] == before["session"] and after["generation"] == before["generation"]
+    assert set(after["failures"]["by_reason"]) == {"query.failed"} and after["last_attempt"]["sqlstate"] == "22012"
+    assert pid in cluster.backends("pgwaked")
+    cluster.sql("UPDATE divisor SET n = 1", dbname="app")
+    daemon.wait_state("main", "awake")
+    assert_edges(daemon, "main", "awake", "[unknown/query.failed]", "down/query.failed", "awake")
+
+
 def test_a_login_beside_the_session_becomes_the_session_and_there_is_never_a_third(cluster, make_daemon):
     daemon = make_daemon([quick("main", cluster.conninfo(), login_interval="50ms")]).start()
     daemon.wait_state("main", "awake")

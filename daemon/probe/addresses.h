@@ -15,7 +15,10 @@ struct addresses {
         char list[ADDRESSES_MAX][ADDRESS_TEXT_MAX];
 };
 
-/* Asks the resolver of the system, in its order, each address once. 0, or an EAI_* code, with *RET_ERROR for EAI_SYSTEM; may take for ever. */
+/*
+ * Asks the resolver of the system, in its order, each address once. 0, or an EAI_* code, and for EAI_SYSTEM its errno in *RET_ERROR; may
+ * take for ever.
+ */
 int addresses_resolve(const char *host, int *ret_error, struct addresses **ret_addresses);
 
 /*

@@ -313,6 +313,7 @@ void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stat
                 .probers = crew_size(pool->crew),
                 .replaced = crew_replaced(pool->crew),
                 .resolver_threads = resolver_threads(pool->resolver),
+                .names_waiting = resolver_waiting(pool->resolver),
         };
 
         for (const struct flight *flight = pool->first; flight; flight = flight->next)

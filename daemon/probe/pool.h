@@ -66,5 +66,6 @@ struct probe_pool_stats {
         unsigned replaced;      /* probers that were set aside so far */
         uint64_t overdue_usec;  /* how long the most overdue answer of a prober is awaited; 0 when none is */
         unsigned resolver_threads;
+        unsigned names_waiting; /* for one of them */
 };
 void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stats);

@@ -4,8 +4,8 @@
  *
  * Addresses: each gets its share of the time for its TCP connect, five seconds at most, so that a black hole (or an IPv6 without a route)
  * cannot hide an address that works. The last has all that is left: nothing stands behind it, and where a connect hangs while the database
- * wakes, to cut it short would be to give up the wake. Once TCP connects the server behind the name has been found, and no other is asked: two logins at
- * once could wake two.
+ * wakes, to cut it short would be to give up the wake. Once TCP connects the server behind the name has been found, and no other is asked:
+ * two logins at once could wake two.
  */
 #include "probe/run.h"
 

@@ -109,7 +109,12 @@ void subject_end_session(struct subject *subject, struct probe_report *ret_repor
                 .database = subject->id,
                 .boot_usec = line->at_boot_usec,
                 .bare_eof = connection_ended_by_eof(connection),
-                .attempt = { .check = CHECK_PING, .session_ended = true, .started_boot_usec = line->at_boot_usec, .started_real_usec = clock_real_usec() },
+                .attempt = {
+                        .check = CHECK_PING,
+                        .session_ended = true,
+                        .started_boot_usec = line->at_boot_usec,
+                        .started_real_usec = clock_real_usec(),
+                },
         };
         connection_evidence(connection, &e);
         e.session = true;

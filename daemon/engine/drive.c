@@ -52,12 +52,25 @@ static void tell_attempt(struct engine *engine, const struct target *target, con
                         o->attempted(o->userdata, target, attempt);
 }
 
-void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges) {
+enum reason drive_step(struct engine *engine, struct target *target, const struct input *input, struct instant now) {
+        enum state previous = target->state;
+        struct step step;
+        bool changed;
+
+        target_step(target, input, now, &step);
+        if (step.drop_session)
+                probe_pool_drop_session(engine->pool, target->id);
+        if (input->kind == INPUT_ATTEMPT)
+                tell_attempt(engine, target, input->attempt);
+        /* The counts first, so that observers read what is true now. */
         registry_note_state(engine->registry, target, previous);
-        drive_publish(engine, target, edges);
-        drive_touch(engine, target);
-        if (target->budget_spent && target->leases)
-                leases_end(engine, target, LEASE_END_BUDGET, clock_now());
+        changed = input->kind != INPUT_BEGUN || step.edges.n > 0;
+        drive_publish(engine, target, &step.edges);
+        if (changed)
+                drive_touch(engine, target);
+        if (step.leases_over)
+                leases_end(engine, target, LEASE_END_BUDGET, now);
+        return step.refusal;
 }
 
 /*
@@ -77,6 +90,10 @@ void drive_give_place_back(struct engine *engine, const struct target *target) {
                 engine->in_flight--;
 }
 
+static void not_begun(struct engine *engine, struct target *target, enum check check, struct instant now) {
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_NOT_BEGUN, .check = check}, now);
+}
+
 static bool start_check(struct engine *engine, struct target *target, enum check check, struct instant now) {
         const struct database_config *config = target->config;
         struct probe_request request = {
@@ -93,11 +110,11 @@ static bool start_check(struct engine *engine, struct target *target, enum check
         };
         int r;
 
-        target_begin(target, check, request.attempt, now);
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_BEGUN, .check = check, .attempt_id = request.attempt}, now);
         r = probe_pool_check(engine->pool, &request);
         if (r < 0) {
                 log_error("%s: cannot start a %s check: %s; trying again later", config->name, check_name(check), strerror(-r));
-                target_cancel(target, check, now);
+                not_begun(engine, target, check, now);
                 return false;
         }
         engine->in_flight += needs_place(check);
@@ -117,7 +134,7 @@ void drive_attend(struct engine *engine, struct target *target, struct instant n
                 if (!needs_place(plan.check) || has_place(engine))
                         (void)start_check(engine, target, plan.check, now);
                 else if (heap_set(&engine->waiting, &target->waiting, engine->next_ticket++) < 0)
-                        target_cancel(target, plan.check, now);
+                        not_begun(engine, target, plan.check, now);
         }
         look_again = MIN(target_due(target), next_plan(target).due_boot_usec);
         if (look_again == USEC_INFINITY)
@@ -140,24 +157,12 @@ void drive_start_waiting(struct engine *engine, struct instant now) {
         }
 }
 
-static void tell_phase(struct engine *engine, struct target *target, struct instant now, struct edges *edges) {
-        enum phase phase = PHASE_RESOLVE;
-
-        (void)probe_pool_phase(engine->pool, target->id, &phase);
-        target_slow(target, phase, now, edges);
-}
-
 static void look_at(struct engine *engine, struct target *target, struct instant now) {
-        enum state previous = target->state;
-        struct edges edges = {0};
+        struct input input = {.kind = INPUT_TIME, .phase = PHASE_RESOLVE};
 
-        target_tick(target, now, &edges);
-        drive_settle(engine, target, previous, &edges);
-        if (target_is_slow(target, now)) {
-                previous = target->state;
-                tell_phase(engine, target, now, &edges);
-                drive_settle(engine, target, previous, &edges);
-        }
+        if (target_is_slow(target, now))
+                (void)probe_pool_phase(engine->pool, target->id, &input.phase);
+        (void)drive_step(engine, target, &input, now);
         drive_attend(engine, target, now);
 }
 
@@ -166,11 +171,8 @@ static void host_was_suspended(struct engine *engine, struct instant now) {
                   "The host was suspended: every verdict is stale until it is checked again");
         for (size_t i = 0; i < registry_count(engine->registry); i++) {
                 struct target *target = registry_at(engine->registry, i);
-                enum state previous = target->state;
-                struct edges edges = {0};
 
-                target_host_suspended(target, now, &edges);
-                drive_settle(engine, target, previous, &edges);
+                (void)drive_step(engine, target, &(struct input){.kind = INPUT_HOST_SUSPENDED}, now);
                 drive_attend(engine, target, now);
         }
 }
@@ -214,37 +216,37 @@ static void note_durations(struct engine *engine, const struct attempt *attempt)
                         tally_add(&engine->durations[attempt->check][phase], attempt->phase_usec[phase]);
 }
 
+static void warn_of_open_door(const struct target *target) {
+        log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN, (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
+                  "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
+}
+
+static void take_attempt(struct engine *engine, struct target *target, const struct attempt *attempt, struct instant now) {
+        struct input input = {.kind = INPUT_ATTEMPT, .attempt = attempt};
+
+        if (!target->in_flight || attempt->id != target->in_flight_id)
+                return;
+        input.own_network = registry_note_network(engine->registry, target, attempt);
+        drive_give_place_back(engine, target);
+        note_durations(engine, attempt);
+        if (attempt->door_let_in && !target->record.door_lets_in)
+                warn_of_open_door(target);
+        (void)drive_step(engine, target, &input, now);
+}
+
 void drive_take_report(void *userdata, const struct probe_report *report) {
         struct engine *engine = userdata;
         struct target *target = registry_by_id(engine->registry, report->database);
         struct instant now;
-        enum state previous;
-        struct edges edges = {0};
 
         if (!target)
                 return;
         now = drive_observe_clock(engine);
-        previous = target->state;
-        if (report->kind == PROBE_REPORT_SESSION)
-                target_session_ended(target, &report->attempt, report->bare_eof, now, &edges);
-        else if (target->in_flight && report->attempt.id == target->in_flight_id) {
-                bool own_network = registry_note_network(engine->registry, target, &report->attempt);
-
-                drive_give_place_back(engine, target);
-                note_durations(engine, &report->attempt);
-                if (report->attempt.door_let_in && !target->door_open)
-                        log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN,
-                                  (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
-                                  "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
-                target_finish(target, &report->attempt, own_network, now, &edges);
-                tell_attempt(engine, target, &report->attempt);
-                /* A smart shutdown waits for the last session to go, and ours is one of no use to anybody. */
-                if (report->attempt.reason == REASON_SERVER_STOPPING && target->session_held) {
-                        probe_pool_drop_session(engine->pool, target->id);
-                        target_session_dropped(target);
-                }
-        }
-        drive_settle(engine, target, previous, &edges);
+        if (report->kind == PROBE_REPORT_ATTEMPT)
+                take_attempt(engine, target, &report->attempt, now);
+        else
+                (void)drive_step(engine, target,
+                                 &(struct input){.kind = INPUT_SESSION_ENDED, .attempt = &report->attempt, .bare_eof = report->bare_eof}, now);
         /* Who waits comes before who has just had a place. */
         drive_start_waiting(engine, now);
         drive_attend(engine, target, now);

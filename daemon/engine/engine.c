@@ -101,9 +101,8 @@ void engine_number_from(struct engine *engine, uint64_t sequence) {
 
 enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause) {
         struct instant now = drive_observe_clock(engine);
-        enum reason refusal = target_wake(target, cause, now);
+        enum reason refusal = drive_step(engine, target, &(struct input){.kind = INPUT_WAKE, .cause = cause}, now);
 
-        drive_touch(engine, target);
         drive_attend(engine, target, now);
         drive_arm(engine);
         return refusal;
@@ -111,13 +110,10 @@ enum reason engine_wake(struct engine *engine, struct target *target, enum wake_
 
 void engine_pause(struct engine *engine, struct target *target, uint64_t for_usec) {
         struct instant now = drive_observe_clock(engine);
-        enum state previous = target->state;
-        struct edges edges = {0};
 
         if (for_usec > 0)
                 members_let_go(engine, target);
-        target_pause(target, for_usec, now, &edges);
-        drive_settle(engine, target, previous, &edges);
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_PAUSE, .for_usec = for_usec}, now);
         drive_attend(engine, target, now);
         drive_start_waiting(engine, now);
         drive_arm(engine);

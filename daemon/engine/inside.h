@@ -4,6 +4,7 @@
 #include "engine/engine.h"
 #include "engine/lease.h"
 #include "probe/pool.h"
+#include "target/step.h"
 
 struct engine {
         sd_event *event;
@@ -36,8 +37,8 @@ struct engine {
 void drive_arm(struct engine *engine);
 /* Tells the observers, in order, and empties EDGES. */
 void drive_publish(struct engine *engine, const struct target *target, struct edges *edges);
-/* After a step: the registry's counts first, so that observers read what is true now. */
-void drive_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges);
+/* One step of TARGET, and what follows from it outside: counts, observers, sessions. Answers what refuses it. */
+enum reason drive_step(struct engine *engine, struct target *target, const struct input *input, struct instant now);
 /* What outlives the daemon changed. */
 void drive_touch(struct engine *engine, const struct target *target);
 /* Starts what is due for TARGET, or queues it, and notes when to look at it again. */
@@ -58,7 +59,7 @@ void leases_deinit(struct engine *engine);
 /* Ends all of TARGET. */
 void leases_end(struct engine *engine, struct target *target, enum lease_end why, struct instant now);
 /* A reload replaced FROM, which has none then. */
-void leases_move(struct target *from, struct target *to, struct instant now);
+void leases_move(struct engine *engine, struct target *from, struct target *to, struct instant now);
 
 /* members.c: who is watched. */
 

@@ -79,9 +79,12 @@ static void drop(struct engine *engine, struct lease *lease) {
 
 /* Demand changed: what follows for the checks. */
 static void follow(struct engine *engine, struct target *target, struct instant now) {
-        drive_touch(engine, target);
         drive_attend(engine, target, now);
         drive_arm(engine);
+}
+
+static enum reason step(struct engine *engine, struct target *target, enum input_kind kind, struct instant now) {
+        return drive_step(engine, target, &(struct input){.kind = kind}, now);
 }
 
 int lease_take(struct engine *engine, struct target *target, const struct lease_request *request, enum reason *ret_refusal,
@@ -101,7 +104,7 @@ int lease_take(struct engine *engine, struct target *target, const struct lease_
         r = add(engine, target, &model, &lease);
         if (r < 0)
                 return r;
-        *ret_refusal = target_lease(target, now);
+        *ret_refusal = step(engine, target, INPUT_LEASE, now);
         if (*ret_refusal != REASON_NONE) {
                 drop(engine, lease);
                 arm_expiry(engine);
@@ -119,7 +122,7 @@ static void end(struct engine *engine, struct lease *lease, struct instant now) 
 
         drop(engine, lease);
         arm_expiry(engine);
-        target_lease_end(target, now);
+        (void)step(engine, target, INPUT_LEASE_END, now);
         follow(engine, target, now);
 }
 
@@ -160,10 +163,8 @@ int lease_restore(struct engine *engine, const struct lease_record *record) {
         r = add(engine, target, &model, &lease);
         if (r < 0)
                 return r;
-        target_lease_again(target, now);
+        (void)step(engine, target, INPUT_LEASE_AGAIN, now);
         follow(engine, target, now);
-        if (target->budget_spent)
-                leases_end(engine, target, LEASE_END_BUDGET, now);
         return 0;
 }
 
@@ -172,13 +173,14 @@ void leases_end(struct engine *engine, struct target *target, enum lease_end why
                 end_for(engine, target->leases, why, now);
 }
 
-void leases_move(struct target *from, struct target *to, struct instant now) {
+void leases_move(struct engine *engine, struct target *from, struct target *to, struct instant now) {
         for (struct lease *lease = from->leases, *next; lease; lease = next) {
                 next = lease->next;
                 link_lease(to, lease);
-                target_lease_again(to, now);
         }
         from->leases = from->last_lease = NULL;
+        for (; from->n_leases > 0; from->n_leases--)
+                (void)step(engine, to, INPUT_LEASE_AGAIN, now);
 }
 
 static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -6,6 +6,11 @@
 /* What lies further back than this was no restart: who held a lease then has had the time to come back, or has gone. */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
+static void presume(struct engine *engine, struct target *target, uint64_t for_usec, struct instant now) {
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_PRESUME, .for_usec = for_usec}, now);
+}
+
+/* What is known from before. Those who held a lease then may come back. */
 static void recall(struct engine *engine, struct target *target, struct instant now) {
         struct memory memory;
 
@@ -13,7 +18,7 @@ static void recall(struct engine *engine, struct target *target, struct instant 
                 return;
         target_restore(target, &memory, REASON_STALE, now);
         if (memory.held && usec_sub(now.real_usec, memory.saved_real_usec) < PRESUME_WITHIN_USEC)
-                target_presume_demand(target, target->config->lease_grace_usec, now);
+                presume(engine, target, target->config->lease_grace_usec, now);
 }
 
 int members_add(struct engine *engine, const struct database_config *config, struct instant now, struct target **ret_target) {
@@ -28,6 +33,7 @@ int members_add(struct engine *engine, const struct database_config *config, str
                 (void)target_free(target);
                 return r;
         }
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_START}, now);
         recall(engine, target, now);
         *ret_target = target;
         return 0;
@@ -89,6 +95,16 @@ static void sweep(struct engine *engine, const struct config *config, struct ins
         }
 }
 
+/* Those who needed the old one need the new one: leases, a call that waits, or what lingers. */
+static void move_demand(struct engine *engine, struct target *old, struct target *target, struct instant now) {
+        if (old->demand_until_boot_usec > now.boot_usec) {
+                presume(engine, target, old->demand_until_boot_usec - now.boot_usec, now);
+                target->demand_cause = old->demand_cause;
+                target->presumed_until_boot_usec = old->presumed_until_boot_usec;
+        }
+        leases_move(engine, old, target, now);
+}
+
 /*
  * A database whose settings changed starts anew, but for what is counted and who needs it. Its generation only grows, for sessions of others
  * may be those of another server.
@@ -107,21 +123,16 @@ static int replace_target(struct engine *engine, struct target *old, const struc
                 return r;
         }
         target_restore(target, &memory, REASON_NOT_CHECKED, now);
-        /* A call that waits, or what lingers. */
-        if (old->demand_until_boot_usec > now.boot_usec) {
-                target_presume_demand(target, old->demand_until_boot_usec - now.boot_usec, now);
-                target->demand_cause = old->demand_cause;
-        }
-        leases_move(old, target, now);
-        remove_target(engine, old, now);
+        registry_remove(engine->registry, old);
         r = registry_add(engine->registry, target);
         if (r < 0) {
-                discard_target(engine, target, now);
+                (void)target_free(target);
+                discard_target(engine, old, now);
                 return r;
         }
         tell_membership(engine, target, EVENT_STATE, previous, now);
-        if (target->budget_spent)
-                leases_end(engine, target, LEASE_END_BUDGET, now);
+        move_demand(engine, old, target, now);
+        discard_target(engine, old, now);
         drive_attend(engine, target, now);
         return 0;
 }

@@ -202,6 +202,14 @@ static const struct reason_info reasons[_REASON_MAX] = {
                 .advice = "Look into the server's log and the kernel's (out of memory?) for what crashed; it restarts by itself.",
         },
 
+        [REASON_SERVER_SLOW] = {
+                .slug = "server.slow",
+                .class = CLASS_TRANSIENT,
+                .level = LOG_NOTICE,
+                .sentence = "The server took the login and has not answered it in the time given by 'slow'.",
+                .advice = "Wait for the answer. Where it stays so, look at the load of the server and at the network; raise 'slow' where "
+                          "logins usually take that long.",
+        },
         [REASON_QUERY_FAILED] = {
                 .slug = "query.failed",
                 .class = CLASS_TRANSIENT,

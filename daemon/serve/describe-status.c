@@ -12,6 +12,11 @@ static uint64_t real_from_boot(uint64_t boot_usec, struct instant now) {
                                           : usec_sub(now.real_usec, now.boot_usec - boot_usec);
 }
 
+/* Nothing is fresh of what is not known. */
+static uint64_t fresh_until(const struct target *target) {
+        return target->renewed_boot_usec == 0 ? 0 : target_fresh_until(target);
+}
+
 static void write_verdict(struct json_writer *w, const struct target *target, struct instant now) {
         _cleanup_(buffer_deinit) struct buffer endpoint = {0};
 
@@ -23,7 +28,7 @@ static void write_verdict(struct json_writer *w, const struct target *target, st
         json_text(w, "advice", state_advice(target->state, target->reason));
         json_time(w, "since", target->since_real_usec);
         json_seconds(w, "age_seconds", describe_age_usec(target, now));
-        json_time(w, "fresh_until", real_from_boot(target->fresh_until_boot_usec, now));
+        json_time(w, "fresh_until", real_from_boot(fresh_until(target), now));
         json_unsigned(w, "generation", target->generation);
         json_text(w, "policy", policy_name(target->policy));
         json_text(w, "provider", target->provider->name);
@@ -31,7 +36,7 @@ static void write_verdict(struct json_writer *w, const struct target *target, st
                 conninfo_endpoint(target->config->conninfo, &endpoint);
         json_text(w, "endpoint", endpoint.data);
         if (target->paused_until_boot_usec != 0)
-                json_time(w, "paused_until", target->paused_until_real_usec);
+                json_time(w, "paused_until", target_paused_until_real(target, now));
 }
 
 /* A phase that was not entered took no time, and is null: its length would be a claim. */
@@ -46,7 +51,7 @@ static const char *text_or_null(const char *text) {
 static void write_last_attempt(struct json_writer *w, const struct target *target, bool detail) {
         const struct attempt *attempt = &target->last_attempt;
 
-        if (!target->attempted) {
+        if (target->last_attempt.id == 0) {
                 json_absent(w, "last_attempt");
                 return;
         }
@@ -82,7 +87,7 @@ static void write_session(struct json_writer *w, const struct target *target) {
         json_bool(w, "held", target->session_held);
         json_time(w, "since", target->session_held ? target->session_since_real_usec : 0);
         json_end_object(w);
-        if (!target->server_known) {
+        if (target->server.version == 0) {
                 json_absent(w, "server");
                 return;
         }

@@ -5,7 +5,7 @@ const char *describe_reason(enum reason reason) {
 }
 
 uint64_t describe_age_usec(const struct target *target, struct instant now) {
-        return target->evidence_boot_usec == 0 ? USEC_INFINITY : usec_sub(now.boot_usec, target->evidence_boot_usec);
+        return target->renewed_boot_usec == 0 ? USEC_INFINITY : usec_sub(now.boot_usec, target->renewed_boot_usec);
 }
 
 void describe_verdict(struct json_writer *w, const struct target *target, struct instant now) {

@@ -44,6 +44,13 @@ static uint64_t ours_usec(const struct target *t, uint64_t from, uint64_t to) {
         return overlap_usec(from, to, t->asking_since_boot_usec, policy_asks(t) ? USEC_INFINITY : tail_boot_usec(t));
 }
 
+static void turn_month(struct account *account, unsigned month) {
+        if (month == account->month)
+                return;
+        account->month = month;
+        account->month_awake_usec = 0;
+}
+
 /* Adds the time from FROM to TO. A month that begins inside it begins anew. */
 static void add_span(const struct target *t, struct account *account, uint64_t from, uint64_t to, struct instant now) {
         uint64_t length = usec_sub(to, from), end_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, to));
@@ -51,10 +58,7 @@ static void add_span(const struct target *t, struct account *account, uint64_t f
 
         account->awake_usec += length;
         account->ours_usec += ours_usec(t, from, to);
-        if (month != account->month) {
-                account->month = month;
-                account->month_awake_usec = 0;
-        }
+        turn_month(account, month);
         account->month_awake_usec += MIN(length, usec_sub(end_real_usec, month_begin_usec(month)));
 }
 
@@ -96,11 +100,12 @@ struct account target_account(const struct target *t, struct instant now) {
 
         if (t->account_runs)
                 add_span(t, &account, t->counted_boot_usec, now.boot_usec, now);
+        turn_month(&account, month_of(now.real_usec));
         return account;
 }
 
 static uint64_t sentinel_look(const struct target *t) {
-        bool alone = t->account_runs && t->session_held && t->fresh_until_boot_usec == USEC_INFINITY;
+        bool alone = t->account_runs && t->session_held && !policy_asks(t);
 
         return alone ? usec_add(t->counted_boot_usec, SENTINEL_LOOK_USEC) : USEC_INFINITY;
 }
@@ -152,5 +157,5 @@ void account_check_budget(struct target *t, struct instant now, struct edges *ed
         if (spent)
                 demand_lapse(t, now); /* leases are the engine's to end */
         else
-                t->check_at_once = true;
+                t->wanted_boot_usec = now.boot_usec;
 }

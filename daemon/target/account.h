@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "target/target.h"
+#include "target/step.h"
 
 /* An answer came from a server that has been up for UPTIME_USEC: that counts too, back to where the account ends. */
 void account_begin(struct target *target, uint64_t uptime_usec, struct instant now);

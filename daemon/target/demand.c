@@ -4,6 +4,8 @@
 #include "target/account.h"
 #include "target/verdict.h"
 
+#include <assert.h>
+
 bool target_has_demand(const struct target *t) {
         return t->n_leases > 0 || t->demand_until_boot_usec != 0;
 }
@@ -20,10 +22,6 @@ enum wake_cause demand_wake_cause(const struct target *t) {
         return t->asked_boot_usec ? WAKE_INTERVAL : WAKE_START;
 }
 
-static bool is_awake(const struct target *t) {
-        return t->state == STATE_AWAKE || t->state == STATE_DEGRADED;
-}
-
 void demand_begin(struct target *t, struct instant now) {
         if (policy_asks(t))
                 return;
@@ -31,22 +29,9 @@ void demand_begin(struct target *t, struct instant now) {
         t->asking_since_boot_usec = now.boot_usec;
 }
 
-/* What the sentinel alone renewed by living, pings must renew from now on. */
-static void renew_by_asking(struct target *t, struct instant now) {
-        if (is_awake(t) && t->fresh_until_boot_usec == USEC_INFINITY)
-                t->fresh_until_boot_usec = usec_add(now.boot_usec, verdict_lifetime_usec(t));
-}
-
-/* What the state rests on changes when demand ends: a session that was pinged becomes the sentinel, which renews by living. */
-static void renew_by_living(struct target *t) {
-        if (is_awake(t) && t->session_held && !policy_asks(t))
-                t->fresh_until_boot_usec = usec_add(t->evidence_boot_usec, verdict_lifetime_usec(t));
-}
-
 void demand_lapse(struct target *t, struct instant now) {
         account_settle(t, now);
         t->demand_until_boot_usec = 0;
-        renew_by_living(t);
 }
 
 static void demand_until(struct target *t, enum wake_cause cause, uint64_t until_boot_usec, struct instant now) {
@@ -54,7 +39,6 @@ static void demand_until(struct target *t, enum wake_cause cause, uint64_t until
         if (!t->demand_until_boot_usec)
                 t->demand_cause = cause;
         t->demand_until_boot_usec = MAX(t->demand_until_boot_usec, until_boot_usec);
-        renew_by_asking(t, now);
 }
 
 /* Until it is awake; from then on `linger` (judge.c). A wake that never ends is no demand for ever. */
@@ -63,12 +47,15 @@ static uint64_t wake_end_boot_usec(const struct target *t, struct instant now) {
 }
 
 void demand_start(struct target *t, struct instant now) {
-        demand_until(t, WAKE_START, wake_end_boot_usec(t, now), now);
+        if (t->config->wake_at_start && t->policy == POLICY_IS_ON_DEMAND)
+                demand_until(t, WAKE_START, wake_end_boot_usec(t, now), now);
 }
 
-void target_presume_demand(struct target *t, uint64_t for_usec, struct instant now) {
-        if (for_usec > 0)
-                demand_until(t, WAKE_LEASE, usec_add(now.boot_usec, for_usec), now);
+void demand_presume(struct target *t, uint64_t for_usec, struct instant now) {
+        if (for_usec == 0)
+                return;
+        t->presumed_until_boot_usec = usec_add(now.boot_usec, for_usec);
+        demand_until(t, WAKE_LEASE, t->presumed_until_boot_usec, now);
 }
 
 /* A door check under way wakes nothing, and answers nobody. */
@@ -88,43 +75,43 @@ static enum reason refusal(const struct target *t, struct instant now) {
 }
 
 /* A caller does not wait for the rhythm of retries, but who was throttled keeps to it. */
-static void ask_at_once(struct target *t) {
-        if (!is_asking(t) && t->state != STATE_AWAKE && reason_class(t->reason) != CLASS_THROTTLED)
-                t->check_at_once = true;
+static void ask_at_once(struct target *t, struct instant now) {
+        bool throttled = reason_class(t->record.last[FOUND_BY_LOGIN].reason) == CLASS_THROTTLED;
+
+        if (!is_asking(t) && t->state != STATE_AWAKE && !throttled && !t->wanted_boot_usec)
+                t->wanted_boot_usec = now.boot_usec;
 }
 
-enum reason target_wake(struct target *t, enum wake_cause cause, struct instant now) {
+enum reason demand_wake(struct target *t, enum wake_cause cause, struct instant now) {
         enum reason refused = refusal(t, now);
 
         if (refused != REASON_NONE)
                 return refused;
         demand_until(t, cause, t->state == STATE_AWAKE ? usec_add(now.boot_usec, t->config->linger_usec) : wake_end_boot_usec(t, now), now);
-        ask_at_once(t);
+        ask_at_once(t, now);
         return REASON_NONE;
 }
 
-void target_lease_again(struct target *t, struct instant now) {
+void demand_lease_again(struct target *t, struct instant now) {
         demand_begin(t, now);
         t->n_leases++;
-        renew_by_asking(t, now);
-        ask_at_once(t);
+        ask_at_once(t, now);
 }
 
-enum reason target_lease(struct target *t, struct instant now) {
+enum reason demand_lease(struct target *t, struct instant now) {
         enum reason refused = refusal(t, now);
 
         if (refused == REASON_NONE)
-                target_lease_again(t, now);
+                demand_lease_again(t, now);
         return refused;
 }
 
-void target_lease_end(struct target *t, struct instant now) {
+void demand_lease_end(struct target *t, struct instant now) {
+        assert(t->n_leases > 0);
         account_settle(t, now);
         if (--t->n_leases > 0 || t->budget_spent)
                 return;
         /* Who waited for it and went leaves no demand behind but the linger. */
         if (t->config->linger_usec > 0)
                 demand_until(t, WAKE_LEASE, usec_add(now.boot_usec, t->config->linger_usec), now);
-        else
-                renew_by_living(t);
 }

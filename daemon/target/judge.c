@@ -2,6 +2,8 @@
  * What an attempt means: counting rise and fall, telling a wake from a failure, and what a login found from what a ping may clear. The
  * answer is one event for the machine.
  */
+#include "target/judge.h"
+
 #include "base/backoff.h"
 #include "base/macro.h"
 #include "target/account.h"
@@ -35,7 +37,10 @@ static bool says_starting(enum reason reason) {
 
 /* How a wake of a provider that suspends may look to one attempt: it ran out of time, or met the proxy's own trouble. */
 static bool may_be_waking(const struct target *t, enum reason reason) {
-        return says_starting(reason) || (t->provider->suspends && (reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT));
+        if (says_starting(reason))
+                return true;
+        return t->provider->suspends && (reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT ||
+                                         (reason == REASON_TCP_TIMEOUT && t->provider->connect_hangs_in_wake));
 }
 
 /* A wake was given up, and what came since looks like that wake still. */
@@ -54,7 +59,7 @@ static void count(struct target *t, const struct attempt *attempt, enum reason r
         enum reason_class class = reason_class(reason);
 
         t->attempts[attempt->check][class]++;
-        t->wake_attempts += t->waking && attempt->check == CHECK_LOGIN;
+        t->wake_attempts += t->wake_began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
         if (reason == REASON_NONE) {
                 if (attempt->check != CHECK_DOOR)
                         t->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
@@ -62,6 +67,11 @@ static void count(struct target *t, const struct attempt *attempt, enum reason r
         }
         t->failures_total++;
         t->failures_by_reason[reason]++;
+}
+
+/* Inside a wake: it was turned away at once, where others hang until the server is there. A server that starts says so itself. */
+static bool is_refusal(enum reason reason) {
+        return !says_starting(reason) && reason != REASON_AUTH_TIMEOUT && reason != REASON_TCP_TIMEOUT;
 }
 
 /* The distance to the next try: by what the last one met. */
@@ -79,6 +89,8 @@ static void plan_retry(struct target *t, enum reason reason) {
         case CLASS_TRANSIENT:
                 if (t->state != STATE_WAKING)
                         delay = backoff_usec(t->unanswered_in_row, config->retry_interval_usec, config->down_interval_usec);
+                else if (is_refusal(reason))
+                        delay = backoff_usec(t->wake_attempts, config->retry_interval_usec, config->down_interval_usec);
                 break;
         case CLASS_FULL:
         case CLASS_OURS:
@@ -93,13 +105,6 @@ static void plan_retry(struct target *t, enum reason reason) {
         t->retry_delay_usec = backoff_jitter(delay, config->jitter_permille, &t->random);
 }
 
-/* An expectation that failed, or our own network: nothing that a ping may not clear. */
-static bool needs_login_to_clear(enum check check, enum reason reason) {
-        enum reason_class class = reason_class(reason);
-
-        return check != CHECK_DOOR && class != CLASS_DEGRADED && class != CLASS_OURS;
-}
-
 /* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
 static enum machine_event judge_telling_failure(struct target *t, enum machine_event event) {
         t->failures_in_row++;
@@ -107,8 +112,7 @@ static enum machine_event judge_telling_failure(struct target *t, enum machine_e
         return event;
 }
 
-static enum machine_event judge_failure(struct target *t, const struct attempt *attempt, enum reason reason) {
-        t->login_must_clear |= needs_login_to_clear(attempt->check, reason);
+static enum machine_event judge_failure(struct target *t, enum reason reason) {
         t->successes_in_row = 0;
         switch (reason_class(reason)) {
         case CLASS_FULL:
@@ -117,9 +121,6 @@ static enum machine_event judge_failure(struct target *t, const struct attempt *
                 return judge_telling_failure(t, MACHINE_BLOCKED);
         case CLASS_DEGRADED:
                 t->failures_in_row = t->unanswered_in_row = 0;
-                /* A degraded answer is a login's good answer all the same. */
-                if (attempt->check == CHECK_LOGIN)
-                        t->login_must_clear = false;
                 return MACHINE_UNMET;
         case CLASS_OURS:
                 return judge_telling_failure(t, MACHINE_NO_NETWORK);
@@ -139,11 +140,9 @@ static enum machine_event judge_failure(struct target *t, const struct attempt *
         return t->unanswered_in_row >= t->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
 }
 
-static enum machine_event judge_answer(struct target *t, const struct attempt *attempt) {
+static enum machine_event judge_answer(struct target *t) {
         bool after_failures = t->failures_in_row > 0 || t->successes_in_row > 0;
 
-        if (attempt->check == CHECK_LOGIN)
-                t->login_must_clear = false;
         t->failures_in_row = t->unanswered_in_row = 0;
         t->successes_in_row++;
         if (t->state != STATE_AWAKE && after_failures && t->successes_in_row < t->config->rise)
@@ -155,11 +154,11 @@ static enum machine_event judge_answer(struct target *t, const struct attempt *a
 static void note_server(struct target *t, const struct attempt *attempt, struct instant now) {
         if (attempt->server.lag_usec == 0)
                 t->caught_up_boot_usec = now.boot_usec;
-        if (t->server_started_real_usec && t->server_started_real_usec != attempt->server.started_real_usec)
+        /* Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. */
+        if (t->server_started_real_usec && t->server_started_real_usec < attempt->server.started_real_usec)
                 t->generation++;
-        t->server_started_real_usec = attempt->server.started_real_usec;
+        t->server_started_real_usec = MAX(t->server_started_real_usec, attempt->server.started_real_usec);
         t->server = attempt->server;
-        t->server_known = true;
 }
 
 static bool was_answered(const struct attempt *attempt) {
@@ -185,17 +184,6 @@ static void note_session(struct target *t, const struct attempt *attempt, struct
         t->session_held = attempt->session_held;
 }
 
-/* A ping that met the end of the session is the session's end; one that was not answered in time, or not understood, is not. */
-static bool lost_session(const struct target *t, const struct attempt *attempt) {
-        enum reason_class class = reason_class(attempt->reason);
-
-        if (attempt->check != CHECK_PING || !t->session_held || attempt->session_held)
-                return false;
-        if (attempt->reason == REASON_QUERY_TIMEOUT || attempt->reason == REASON_PROTOCOL_GARBAGE)
-                return false;
-        return class == CLASS_CUT || class == CLASS_TRANSIENT;
-}
-
 /* The session's end was told already: a ping that was asked before that was known is the same event. */
 static bool repeats_end(const struct target *t, const struct attempt *attempt) {
         return attempt->check == CHECK_PING && !t->session_held && reason_class(attempt->reason) == CLASS_CUT;
@@ -203,18 +191,20 @@ static bool repeats_end(const struct target *t, const struct attempt *attempt) {
 
 /* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
 static void start_linger(struct target *t, struct instant now) {
+        uint64_t lingers = MAX(usec_add(now.boot_usec, t->config->linger_usec), t->presumed_until_boot_usec);
+
         if (t->demand_until_boot_usec && (t->state == STATE_AWAKE || t->state == STATE_DEGRADED))
-                t->demand_until_boot_usec = MIN(t->demand_until_boot_usec, usec_add(now.boot_usec, t->config->linger_usec));
+                t->demand_until_boot_usec = MIN(t->demand_until_boot_usec, lingers);
 }
 
 static void door_failed(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        enum machine_event event = judge_failure(t, attempt, attempt->reason);
+        enum machine_event event = judge_failure(t, attempt->reason);
 
         /* A wake that others began is seen through the door of a plain server; it is none of ours. */
         verdict_step(t, event == MACHINE_STARTING ? MACHINE_FAILING : event,
                      (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
         /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
-        t->cut_looked_like_suspend &= t->state == STATE_UNKNOWN;
+        t->record.cut_like_suspend &= t->state != STATE_DOWN;
 }
 
 /* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
@@ -226,19 +216,17 @@ static enum reason reason_behind_door(const struct target *t) {
 }
 
 static void finish_door(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        bool slept = t->cut_looked_like_suspend && t->state == STATE_UNKNOWN && !attempt->door_let_in;
         enum reason reason = reason_behind_door(t);
+        bool slept;
 
-        t->door_open |= attempt->door_let_in;
+        t->record.door_lets_in |= attempt->door_let_in;
         if (attempt->reason != REASON_NONE) {
                 door_failed(t, attempt, now, edges);
                 return;
         }
-        t->cut_looked_like_suspend = false;
-        /* The sleep is newer than what a login found; else only a login clears that. */
-        if (t->login_must_clear && !slept && t->reason != REASON_HOST_NETWORK)
+        if (record_needs_login(&t->record) && t->reason != REASON_HOST_NETWORK)
                 return;
-        t->login_must_clear &= !slept;
+        slept = t->state == STATE_UNKNOWN && record_slept(&t->record) && !t->record.door_lets_in;
         t->failures_in_row = t->unanswered_in_row = 0;
         if (slept && reason_class(reason) != CLASS_CUT)
                 reason = REASON_SESSION_CUT;
@@ -253,13 +241,13 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
 static void ask_after_cut(struct target *t, struct instant now) {
         bool cut_young = now.boot_usec < usec_add(t->finished_boot_usec[CHECK_LOGIN], t->retry_delay_usec);
 
-        t->check_at_once = !(policy_asks(t) && cut_young && t->cut_young);
+        t->wanted_boot_usec = policy_asks(t) && cut_young && t->cut_young ? 0 : now.boot_usec;
         t->cut_young = cut_young;
 }
 
 static void finish_lost_session(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
         ask_after_cut(t, now);
-        t->cut_looked_like_suspend = false;
+        record_session_ended(&t->record, attempt->reason, false, now.boot_usec);
         verdict_step(t, MACHINE_CUT, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
 }
 
@@ -267,19 +255,18 @@ static void finish_query(struct target *t, const struct attempt *attempt, enum r
         struct evidence_brought evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
         enum machine_event event;
 
-        t->cut_looked_like_suspend = false;
         if (was_answered(attempt)) {
                 note_server(t, attempt, now);
-                t->check_at_once = false;
+                t->wanted_boot_usec = 0;
         }
         if (reason == REASON_NONE) {
                 /* After a password change the held session goes on answering while logins fail: a ping cannot clear what a login found. */
-                if (attempt->check == CHECK_PING && t->login_must_clear)
+                if (attempt->check == CHECK_PING && record_needs_login(&t->record))
                         return;
-                event = judge_answer(t, attempt);
+                event = judge_answer(t);
         } else
-                event = judge_failure(t, attempt, reason);
-        if (event == MACHINE_RISING || (event == MACHINE_STARTING && !says_starting(reason)))
+                event = judge_failure(t, reason);
+        if (event == MACHINE_RISING)
                 evidence.reason = REASON_SERVER_STARTING;
         else if (is_late(t, reason))
                 evidence.reason = REASON_WAKE_TIMEOUT;
@@ -287,51 +274,70 @@ static void finish_query(struct target *t, const struct attempt *attempt, enum r
         start_linger(t, now);
 }
 
-void target_finish(struct target *t, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges) {
-        enum reason reason = attempt->reason;
-        bool lost;
+/* What the attempt says of the database, by its source. What is about us says nothing. */
+static void note_evidence(struct target *t, const struct attempt *attempt, enum reason reason, struct instant now) {
+        static const enum found_by sources[_CHECK_MAX] = {
+                [CHECK_DOOR] = FOUND_BY_DOOR,
+                [CHECK_LOGIN] = FOUND_BY_LOGIN,
+                [CHECK_PING] = FOUND_BY_SESSION,
+        };
 
-        if (!t->in_flight || attempt->id != t->in_flight_id)
+        if (reason_class(reason) == CLASS_OURS)
                 return;
-        if (own_network)
-                reason = REASON_HOST_NETWORK;
-        else if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
-                reason = expectation_failed(t, &attempt->server, now);
-        t->in_flight = false;
-        if (repeats_end(t, attempt)) {
-                t->finished_boot_usec[CHECK_PING] = now.boot_usec;
-                t->in_flight_boot_usec = 0;
-                return;
-        }
-        t->attempted = true;
-        t->last_attempt = *attempt;
-        t->last_duration_usec[attempt->check] = attempt->total_usec;
-        t->finished_boot_usec[attempt->check] = now.boot_usec;
-        lost = lost_session(t, attempt);
-        note_session(t, attempt, now);
-        target_plan_interval(t, attempt->check);
-        if (own_network)
-                verdict_step(t, judge_failure(t, attempt, reason), (struct evidence_brought){reason, NULL, attempt->detail, attempt}, now, edges);
+        record_note(&t->record, sources[attempt->check], reason, now.boot_usec);
+        if (attempt->session_held && attempt->check == CHECK_LOGIN && was_answered(attempt))
+                record_note(&t->record, FOUND_BY_SESSION, reason, now.boot_usec);
+}
+
+static void judge_outcome(struct target *t, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
+                          struct edges *edges) {
+        if (reason == REASON_HOST_NETWORK)
+                verdict_step(t, judge_failure(t, reason), (struct evidence_brought){reason, NULL, attempt->detail, attempt}, now, edges);
         else if (attempt->check == CHECK_DOOR)
                 finish_door(t, attempt, now, edges);
         else if (lost)
                 finish_lost_session(t, attempt, now, edges);
         else
                 finish_query(t, attempt, reason, now, edges);
+}
+
+/* What was until now was before this question; from here on its answer keeps the database awake. */
+static void account_answer(struct target *t, const struct attempt *attempt, struct instant now) {
+        account_settle(t, now);
+        if (!was_answered(attempt))
+                return;
+        t->asked_boot_usec = query_sent_boot_usec(attempt, now);
+        account_begin(t, attempt->server.uptime_usec, now);
+}
+
+static void note_attempt(struct target *t, const struct attempt *attempt, struct instant now) {
+        t->last_attempt = *attempt;
+        t->last_duration_usec[attempt->check] = attempt->total_usec;
+        t->finished_boot_usec[attempt->check] = now.boot_usec;
+        note_session(t, attempt, now);
+        target_plan_interval(t, attempt->check);
+}
+
+void judge_attempt(struct target *t, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges) {
+        enum reason reason = own_network ? REASON_HOST_NETWORK : attempt->reason;
+        bool lost = t->session_held && attempt->session_ended;
+
+        if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
+                reason = expectation_failed(t, &attempt->server, now);
+        t->in_flight = false;
+        if (repeats_end(t, attempt)) {
+                t->finished_boot_usec[CHECK_PING] = now.boot_usec;
+                return;
+        }
+        note_attempt(t, attempt, now);
+        note_evidence(t, attempt, reason, now);
+        judge_outcome(t, attempt, reason, lost, now, edges);
         /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
         count(t, attempt, reason);
-        t->judged = reason;
         /* What a login was told not to do, a door's answer does not hurry. */
-        if (attempt->check != CHECK_DOOR || !t->login_must_clear)
+        if (attempt->check != CHECK_DOOR || !record_needs_login(&t->record))
                 plan_retry(t, reason);
-        t->in_flight_boot_usec = 0;
-        account_settle(t, now); /* what was until now was before this question */
-        if (was_answered(attempt)) {
-                t->asked_boot_usec = query_sent_boot_usec(attempt, now);
-                account_begin(t, attempt->server.uptime_usec, now);
-        }
-        account_settle(t, now);
-        account_check_budget(t, now, edges);
+        account_answer(t, attempt, now);
 }
 
 static bool looks_like_suspend(const struct target *t, const struct attempt *end, bool bare_eof, struct instant now) {
@@ -344,20 +350,20 @@ static bool looks_like_suspend(const struct target *t, const struct attempt *end
         return t->provider->suspends && signature && usec_add(idle, after / 100) >= after;
 }
 
-void target_session_ended(struct target *t, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges) {
+void judge_session_end(struct target *t, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges) {
+        bool like_suspend = looks_like_suspend(t, end, bare_eof, now);
+
         if (!t->session_held)
                 return;
         t->session_held = false;
-        t->cut_looked_like_suspend = looks_like_suspend(t, end, bare_eof, now);
+        record_session_ended(&t->record, end->reason, like_suspend, now.boot_usec);
         ask_after_cut(t, now);
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
-        if (!t->cut_looked_like_suspend) {
+        if (!like_suspend) {
                 t->failures_total++;
                 t->failures_by_reason[end->reason]++;
         }
         verdict_step(t, MACHINE_CUT, (struct evidence_brought){end->reason, end->sqlstate, end->detail, NULL}, now, edges);
-        account_settle(t, now);
-        account_check_budget(t, now, edges);
 }
 
 /* What is down because logins were taken and not answered is down still when the next one is not answered either. */
@@ -366,12 +372,10 @@ static bool repeats_verdict(const struct target *t) {
                                           t->reason == REASON_WAKE_TIMEOUT || t->reason == REASON_PROVIDER_TRANSIENT);
 }
 
-void target_slow(struct target *t, enum phase phase, struct instant now, struct edges *edges) {
+void judge_slow(struct target *t, enum phase phase, struct instant now, struct edges *edges) {
         /* The wake lies behind the last message of the login (behind the connect for a provider that wakes on that). */
         enum phase first = t->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
 
-        if (!t->in_flight || t->in_flight_check != CHECK_LOGIN)
-                return;
         if (phase > PHASE_AUTH || repeats_verdict(t)) {
                 t->slow_due_boot_usec = USEC_INFINITY;
                 return;
@@ -383,5 +387,8 @@ void target_slow(struct target *t, enum phase phase, struct instant now, struct 
                 return;
         }
         t->slow_due_boot_usec = USEC_INFINITY;
-        verdict_step(t, MACHINE_SLOW, (struct evidence_brought){REASON_SERVER_STARTING, NULL, NULL, NULL}, now, edges);
+        if (t->provider->suspends)
+                verdict_step(t, MACHINE_SLOW, (struct evidence_brought){.reason = REASON_SERVER_STARTING}, now, edges);
+        else if (reason_class(t->reason) == CLASS_OURS) /* what a check found says more */
+                verdict_step(t, MACHINE_LATE, (struct evidence_brought){.reason = REASON_SERVER_SLOW}, now, edges);
 }

@@ -15,10 +15,12 @@ enum machine_event {
         MACHINE_BLOCKED,      /* a person must act */
         MACHINE_FAILING,      /* a failure, fewer than `fall` in a row */
         MACHINE_FAILED,       /* `fall` failures in a row */
-        MACHINE_SLOW,         /* a login waits for the server past `slow` */
+        MACHINE_SLOW,         /* a login waits past `slow` for a server that suspends */
+        MACHINE_LATE,         /* a login waits past `slow` for one that does not */
         MACHINE_STARTING,     /* the server says that it is starting, or a wake goes on after a failed attempt */
         MACHINE_WAKE_TIMEOUT, /* a wake lasts longer than `wake_timeout` */
         MACHINE_CUT,          /* the held session ended */
+        MACHINE_SURVIVED,     /* nobody needs it, and the held session lived on long enough to prove its server */
         MACHINE_SLEPT,        /* the session ended as the provider's suspend ends it, and the door is good */
         MACHINE_DOOR_GOOD,    /* a door check passed */
         MACHINE_EXPIRED,      /* the evidence is too old */

@@ -72,11 +72,11 @@ static struct plan plan_while_awake(const struct target *t) {
 }
 
 static struct plan plan_login(const struct target *t) {
-        if (t->check_at_once)
-                return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = 0};
+        if (t->wanted_boot_usec)
+                return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = t->wanted_boot_usec};
         switch (t->state) {
         case STATE_AWAKE:
-                return t->login_must_clear ? retry_login(t) : plan_while_awake(t);
+                return record_needs_login(&t->record) ? retry_login(t) : plan_while_awake(t);
         case STATE_DEGRADED:
                 return plan_while_awake(t);
         case STATE_UNKNOWN:
@@ -93,14 +93,18 @@ static struct plan plan_login(const struct target *t) {
 
 /* Nobody needs it: the session, if there is one, is the sentinel and costs nothing; without one the door tells asleep from unreachable. */
 static struct plan plan_door(const struct target *t) {
-        bool failed = t->attempted && t->last_attempt.reason != REASON_NONE;
+        enum reason last = t->last_attempt.reason;
         uint64_t interval = t->jittered_interval_usec[CHECK_DOOR];
 
-        if (t->session_held || t->door_open || !t->provider->door_is_free || t->config->door_interval_usec == 0)
+        if (t->session_held || t->record.door_lets_in || !t->provider->door_is_free || t->config->door_interval_usec == 0)
                 return nothing;
-        if (t->check_at_once)
-                return (struct plan){.check = CHECK_DOOR, .due_boot_usec = 0};
-        return check_after(t, CHECK_DOOR, failed ? MIN(t->retry_delay_usec, interval) : interval);
+        if (t->wanted_boot_usec)
+                return (struct plan){.check = CHECK_DOOR, .due_boot_usec = t->wanted_boot_usec};
+        if (reason_class(last) == CLASS_THROTTLED)
+                interval = MAX(t->retry_delay_usec, interval);
+        else if (last != REASON_NONE)
+                interval = MIN(t->retry_delay_usec, interval);
+        return check_after(t, CHECK_DOOR, interval);
 }
 
 struct plan policy_next(const struct target *t) {
@@ -110,7 +114,7 @@ struct plan policy_next(const struct target *t) {
 }
 
 struct plan policy_next_ping(const struct target *t) {
-        bool answers = (t->state == STATE_AWAKE && !t->login_must_clear) || t->state == STATE_DEGRADED;
+        bool answers = (t->state == STATE_AWAKE && !record_needs_login(&t->record)) || t->state == STATE_DEGRADED;
 
         if (t->in_flight || t->paused_until_boot_usec || !answers || !policy_asks(t))
                 return nothing;

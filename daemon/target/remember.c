@@ -13,7 +13,7 @@ void target_remember(const struct target *t, struct instant now, struct memory *
                 .generation = t->generation,
                 .server_started_real_usec = t->server_started_real_usec,
                 .last_success_real_usec = t->last_success_real_usec,
-                .paused_until_real_usec = t->paused_until_boot_usec ? t->paused_until_real_usec : 0,
+                .paused_until_real_usec = target_paused_until_real(t, now),
                 .last_wake = t->last_wake,
                 .account = target_account(t, now),
         };
@@ -42,8 +42,11 @@ void target_restore(struct target *t, const struct memory *memory, enum reason r
         account_restore(t, &memory->account, memory->saved_real_usec, now);
         t->reason = t->budget_spent ? REASON_BUDGET_SPENT : reason;
         if (memory->paused_until_real_usec > now.real_usec) {
-                t->paused_until_real_usec = memory->paused_until_real_usec;
-                t->paused_until_boot_usec = usec_add(now.boot_usec, memory->paused_until_real_usec - now.real_usec);
+                /* By a clock that was set back since no more is left than when it was saved. */
+                uint64_t left = MIN(memory->paused_until_real_usec - now.real_usec,
+                                    usec_sub(memory->paused_until_real_usec, memory->saved_real_usec));
+
+                t->paused_until_boot_usec = usec_add(now.boot_usec, left);
                 t->reason = REASON_PAUSED;
         }
         t->generation = memory->generation;

@@ -1,5 +1,5 @@
 /*
- * One database and everything that is known of it. Decides: values and the time come in, the state changes, edges go out. No fd, no
+ * One database and everything that is known of it, to be read; what changes it is one function, target_step() (target/step.h). No fd, no
  * clock, no thread.
  */
 #pragma once
@@ -13,15 +13,9 @@
 #include "model/state.h"
 #include "target/machine.h"
 #include "target/policy.h"
+#include "target/record.h"
 
 struct lease;
-
-/* The edges of one step, in their order. */
-#define EDGES_MAX 6
-struct edges {
-        struct event list[EDGES_MAX];
-        unsigned n;
-};
 
 struct target {
         uint64_t id;                          /* never reused */
@@ -37,8 +31,7 @@ struct target {
         char *detail; /* raw text beside the reason, or NULL */
         uint64_t since_real_usec;
         uint64_t since_boot_usec;
-        uint64_t evidence_boot_usec;    /* 0: there was none yet */
-        uint64_t fresh_until_boot_usec; /* 0: there is nothing that could be fresh */
+        uint64_t renewed_boot_usec; /* when its evidence was last confirmed; 0: there was none yet */
         uint64_t generation;
         uint64_t repeated;
 
@@ -51,10 +44,11 @@ struct target {
         uint32_t failures_by_reason[_REASON_MAX];
         uint64_t last_success_real_usec;
 
+        /* What the verdict is derived from. */
+        struct record record;
+
         /* The last attempt, and the one in flight. */
-        bool attempted;
-        struct attempt last_attempt;
-        enum reason judged; /* what it came to, also where the server did all that it was asked and not as expected */
+        struct attempt last_attempt; /* id 0: there was none */
         uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
         uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
         bool in_flight;
@@ -63,25 +57,21 @@ struct target {
         enum check in_flight_check;
         uint64_t in_flight_id;
         uint64_t in_flight_boot_usec;
+        uint64_t in_flight_wanted_boot_usec; /* since when it was wanted at once: it may have waited for a place */
 
         /* The session and the server behind it. */
         bool session_held;
         uint64_t session_since_real_usec;
         uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
-        bool server_known;
         uint64_t server_started_real_usec; /* 0: not known; also from before a restart of ours */
-        struct server_info server;
+        struct server_info server; /* version 0: not known */
         uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */
-        bool cut_looked_like_suspend; /* the last cut had the provider's signature at a fitting time, and nothing was learned since */
         bool cut_young;               /* the last session that went did so within retry_interval of its login */
-        bool check_at_once;           /* something changed: ask in the same instant */
-        bool login_must_clear;        /* what a login found, only a login clears */
-        bool door_open;               /* it lets a door check in: no more of them */
+        uint64_t wanted_boot_usec;    /* since when the next check is wanted at once; 0: it comes in its rhythm */
 
         /* Waking. */
-        bool waking;
+        uint64_t wake_began_boot_usec; /* the first attempt of the wake that runs, or was given up and not answered since; 0: none */
         bool wake_from_evidence;       /* begun where the database was not known to be awake */
-        uint64_t wake_began_boot_usec; /* the first attempt of the wake */
         unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
@@ -101,11 +91,11 @@ struct target {
 
         /* Demand and pause. */
         uint64_t demand_until_boot_usec; /* of wake calls, the start and linger; 0: none */
+        uint64_t presumed_until_boot_usec; /* what is presumed after a restart: no answer shortens it to `linger` */
         enum wake_cause demand_cause;
         struct lease *leases, *last_lease; /* the engine's list */
         size_t n_leases;
         uint64_t paused_until_boot_usec; /* 0: not paused */
-        uint64_t paused_until_real_usec;
 
         struct heap_item due;     /* the engine's: when to look at it again */
         struct heap_item waiting; /* the engine's: due, and waiting for a free place among the attempts */
@@ -115,7 +105,7 @@ struct target {
         uint64_t retry_delay_usec; /* before the next try while something is changing */
 };
 
-/* The demand of wake_at_start is part of it. CONFIG is borrowed and must outlive the target, or be replaced by target_reconfigure(). */
+/* CONFIG is borrowed and must outlive the target, or be replaced by target_reconfigure(). Nobody needs it yet. */
 int target_new(uint64_t id, const struct database_config *config, struct instant now, struct target **ret_target);
 struct target *target_free(struct target *target);
 /* After a reload that did not change this database: only the pointer. */
@@ -128,44 +118,11 @@ void target_reconfigure(struct target *target, const struct database_config *con
 void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
 void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
 
-/* A check was started. */
-void target_begin(struct target *target, enum check check, uint64_t attempt_id, struct instant now);
-/* A check that was due could not be started after all; it counts as tried. */
-void target_cancel(struct target *target, enum check check, struct instant now);
-/* The one in flight is past `slow` and in PHASE. */
-void target_slow(struct target *target, enum phase phase, struct instant now, struct edges *edges);
-/* The one in flight ended. OWN_NETWORK: it is our network that is gone, not the database. */
-void target_finish(struct target *target, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges);
-/* The held session ended by itself. */
-void target_session_ended(struct target *target, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges);
-/* We closed the held session ourselves. */
-void target_session_dropped(struct target *target);
-/* Time passed: expiry of the verdict, wake_timeout, the end of a pause. */
-void target_tick(struct target *target, struct instant now, struct edges *edges);
-/* The host was suspended: all evidence is old. */
-void target_host_suspended(struct target *target, struct instant now, struct edges *edges);
-
-/*
- * Somebody needs it awake (for `linger` from now). Answers the reason that refuses it (paused; blocked, while the next try is not due;
- * the budget is spent), or REASON_NONE.
- */
-enum reason target_wake(struct target *target, enum wake_cause cause, struct instant now);
-/* Somebody needs it awake until target_lease_end(), which `linger` follows. Answers as target_wake(). */
-enum reason target_lease(struct target *target, struct instant now);
-/* As target_lease(), of one that was there before: nothing refuses it. */
-void target_lease_again(struct target *target, struct instant now);
-void target_lease_end(struct target *target, struct instant now);
-/* Demand is presumed for FOR_USEC: those who held a lease before a restart may come back. */
-void target_presume_demand(struct target *target, uint64_t for_usec, struct instant now);
 bool target_has_demand(const struct target *target);
-/* No checks until UNTIL (0: resume). The caller drops the session. */
-void target_pause(struct target *target, uint64_t for_usec, struct instant now, struct edges *edges);
-
-/* When target_tick or target_slow is due, whichever is earlier; the next check is policy_next()'s. */
-uint64_t target_due(const struct target *target);
-/* Whether the one in flight has become slow by NOW and was not told so. */
-bool target_is_slow(const struct target *target, struct instant now);
-
+/* When the verdict expires; USEC_INFINITY: not by time alone. */
+uint64_t target_fresh_until(const struct target *target);
+/* The end of its pause by the clock of people; 0: not paused. */
+uint64_t target_paused_until_real(const struct target *target, struct instant now);
 /* What being awake has cost, up to NOW. */
 struct account target_account(const struct target *target, struct instant now);
 

@@ -1,7 +1,10 @@
 #include "target/verdict.h"
 
+#include "base/macro.h"
 #include "base/text.h"
 #include "target/wake.h"
+
+#include <assert.h>
 
 static void set_detail(struct target *t, const struct evidence_brought *evidence) {
         (void)text_copy(t->sqlstate, sizeof(t->sqlstate), evidence->sqlstate);
@@ -15,7 +18,8 @@ static uint64_t lifetime_of(uint64_t interval_usec) {
         return interval_usec > USEC_INFINITY / 5 ? USEC_INFINITY : interval_usec * 5 / 2;
 }
 
-uint64_t verdict_lifetime_usec(const struct target *t) {
+/* How long the verdict of the present state stays fresh without anything new; USEC_INFINITY: until something happens. */
+static uint64_t lifetime_usec(const struct target *t) {
         const struct database_config *config = t->config;
 
         switch (t->state) {
@@ -35,6 +39,9 @@ uint64_t verdict_lifetime_usec(const struct target *t) {
         case STATE_DOWN:
                 return usec_add(lifetime_of(MAX(config->down_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
         case STATE_BLOCKED:
+                /* While no login is planned nothing could clear it, and it is no less true for its age. */
+                if (!policy_asks(t))
+                        return USEC_INFINITY;
                 return usec_add(lifetime_of(MAX(config->blocked_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
         case STATE_UNKNOWN:
         case STATE_WAKING:
@@ -44,11 +51,24 @@ uint64_t verdict_lifetime_usec(const struct target *t) {
         return USEC_INFINITY;
 }
 
+/*
+ * What stood by itself while nobody asked (a sentinel renews by living; nothing could clear a blocked login), checks must renew from when
+ * somebody does.
+ */
+static bool stood_unasked(const struct target *t) {
+        return t->state == STATE_BLOCKED || ((t->state == STATE_AWAKE || t->state == STATE_DEGRADED) && t->session_held);
+}
+
+uint64_t target_fresh_until(const struct target *t) {
+        uint64_t since = stood_unasked(t) ? MAX(t->renewed_boot_usec, t->asking_since_boot_usec) : t->renewed_boot_usec;
+
+        return usec_add(since, lifetime_usec(t));
+}
+
 static struct event *add_edge(struct target *t, enum event_kind kind, struct instant now, struct edges *edges) {
         struct event *event;
 
-        if (edges->n == EDGES_MAX)
-                return NULL;
+        assert(edges->n < EDGES_MAX);
         event = &edges->list[edges->n++];
         *event = (struct event){
                 .kind = kind,
@@ -67,8 +87,6 @@ static struct event *add_edge(struct target *t, enum event_kind kind, struct ins
 static void tell_state(struct target *t, enum state previous, const struct attempt *attempt, struct instant now, struct edges *edges) {
         struct event *event = add_edge(t, EVENT_STATE, now, edges);
 
-        if (!event)
-                return;
         event->previous = previous;
         event->attempt = attempt;
         event->repeated = t->repeated;
@@ -78,8 +96,6 @@ static void tell_state(struct target *t, enum state previous, const struct attem
 static void tell_wake(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
         struct event *event = add_edge(t, EVENT_WAKE, now, edges);
 
-        if (!event)
-                return;
         event->attempt = attempt;
         event->latency_usec = t->last_wake.latency_usec;
         event->cause = t->last_wake.cause;
@@ -98,7 +114,6 @@ static enum reason reason_under_budget(const struct target *t, enum state state,
 
 void verdict_budget(struct target *t, bool spent, struct instant now, struct edges *edges) {
         enum reason before = t->reason;
-        struct event *event;
 
         t->budget_spent = spent;
         if (!spent && before == REASON_BUDGET_SPENT)
@@ -107,14 +122,12 @@ void verdict_budget(struct target *t, bool spent, struct instant now, struct edg
                 t->reason = reason_under_budget(t, t->state, before);
         if (t->reason != before)
                 tell_state(t, t->state, NULL, now, edges);
-        event = add_edge(t, EVENT_BUDGET, now, edges);
-        if (event)
-                event->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
+        add_edge(t, EVENT_BUDGET, now, edges)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
-static void renew(struct target *t, struct instant now) {
-        t->evidence_boot_usec = now.boot_usec;
-        t->fresh_until_boot_usec = usec_add(now.boot_usec, verdict_lifetime_usec(t));
+/* A wake counts from the first attempt of it, or from when that was wanted, if it had to wait for a place. */
+static uint64_t began_boot_usec(const struct target *t, const struct evidence_brought *evidence) {
+        return evidence->attempt ? MIN(evidence->attempt->started_boot_usec, t->in_flight_wanted_boot_usec) : t->in_flight_wanted_boot_usec;
 }
 
 void verdict_step(struct target *t, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges) {
@@ -126,11 +139,11 @@ void verdict_step(struct target *t, enum machine_event event, struct evidence_br
         if (row->actions & ACTION_GENERATION)
                 t->generation++;
         if (row->actions & ACTION_WAKE_BEGINS)
-                wake_begin(t, evidence.attempt ? evidence.attempt->started_boot_usec : t->in_flight_boot_usec,
-                           previous == STATE_ASLEEP || event == MACHINE_STARTING);
+                wake_begin(t, began_boot_usec(t, &evidence), previous == STATE_ASLEEP || event == MACHINE_STARTING);
         if (row->actions & ACTION_WAKE_ENDS && evidence.attempt)
                 woke = wake_end(t, evidence.attempt, was_awake, now);
-        if (row->actions & ACTION_WAKE_FAILS)
+        /* One that was given up is late, not over: what answers it at last ends it with its whole time. */
+        if (row->actions & ACTION_WAKE_FAILS && evidence.reason != REASON_WAKE_TIMEOUT)
                 wake_fail(t);
         evidence.reason = reason_under_budget(t, next, evidence.reason);
         if (row->actions & ACTION_REASON || next != previous) {
@@ -143,10 +156,9 @@ void verdict_step(struct target *t, enum machine_event event, struct evidence_br
                 t->state = next;
                 t->since_real_usec = now.real_usec;
                 t->since_boot_usec = now.boot_usec;
-                t->fresh_until_boot_usec = 0;
         }
         if (row->actions & ACTION_RENEW)
-                renew(t, now);
+                t->renewed_boot_usec = now.boot_usec;
         if (next != previous || t->reason != previous_reason)
                 tell_state(t, previous, evidence.attempt, now, edges);
         else if (row->to != MACHINE_STAYS)

@@ -1,7 +1,7 @@
 /* The one function that changes a target's state, and what it changes beside it. Internal to target/. */
 #pragma once
 
-#include "target/target.h"
+#include "target/step.h"
 
 /* The evidence that an event brings; everything but the reason may be empty. */
 struct evidence_brought {
@@ -22,6 +22,3 @@ void verdict_budget(struct target *target, bool spent, struct instant now, struc
 
 /* Draws the time to the next check of this kind. */
 void target_plan_interval(struct target *target, enum check check);
-
-/* How long the verdict of the present state stays fresh without anything new; USEC_INFINITY: until something happens. */
-uint64_t verdict_lifetime_usec(const struct target *target);

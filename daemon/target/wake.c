@@ -1,5 +1,6 @@
 #include "target/wake.h"
 
+#include "base/macro.h"
 #include "target/demand.h"
 
 /*
@@ -8,12 +9,15 @@
  */
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
+uint64_t wake_deadline(const struct target *t) {
+        return t->state == STATE_WAKING ? usec_add(t->wake_began_boot_usec, t->config->wake_timeout_usec) : USEC_INFINITY;
+}
+
 void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) {
-        if (t->waking) {
+        if (t->wake_began_boot_usec) {
                 t->wake_from_evidence |= from_evidence;
                 return;
         }
-        t->waking = true;
         t->wake_from_evidence = from_evidence;
         t->wake_began_boot_usec = began_boot_usec;
         t->wake_attempts = 0;
@@ -21,7 +25,7 @@ void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) 
 }
 
 void wake_fail(struct target *t) {
-        t->waking = false;
+        t->wake_began_boot_usec = 0;
 }
 
 static bool is_cold(const struct target *t, const struct server_info *server, uint64_t elapsed_usec) {
@@ -55,20 +59,21 @@ static bool take_new_server(struct target *t, const struct server_info *server) 
 }
 
 bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, struct instant now) {
-        uint64_t ended = answered->started_boot_usec + answered->total_usec, elapsed;
-        bool seen = t->waking && t->wake_from_evidence, is_new, cold;
+        uint64_t began = t->wake_began_boot_usec, elapsed;
+        bool seen = began && t->wake_from_evidence, is_new, cold;
 
-        if (answered->check != CHECK_LOGIN) {
-                t->waking = false;
+        t->wake_began_boot_usec = 0;
+        if (answered->check != CHECK_LOGIN)
                 return false;
-        }
         is_new = take_new_server(t, &answered->server);
-        if (!t->waking)
-                wake_begin(t, answered->started_boot_usec, false);
-        t->waking = false;
         if (was_awake && !is_new)
                 return false;
-        elapsed = usec_sub(ended, t->wake_began_boot_usec);
+        if (!began) {
+                began = MIN(answered->started_boot_usec, t->in_flight_wanted_boot_usec);
+                t->wake_attempts = 0;
+                t->wake_cause = demand_wake_cause(t);
+        }
+        elapsed = usec_sub(answered->started_boot_usec + answered->total_usec, began);
         cold = is_new && is_cold(t, &answered->server, elapsed);
         /* The server was up before we asked: somebody else woke it. */
         if (!cold && is_new && t->provider->suspends) {

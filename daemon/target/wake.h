@@ -3,6 +3,9 @@
 
 #include "target/target.h"
 
+/* When the wake that runs is given up; USEC_INFINITY: none runs. */
+uint64_t wake_deadline(const struct target *target);
+
 /* The database was found asleep or starting by what began at BEGAN. */
 void wake_begin(struct target *target, uint64_t began_boot_usec, bool from_evidence);
 /* The wake that runs (if one does) is over without the database being awake. */

@@ -42,16 +42,38 @@ static inline void stub_touch(struct engine *engine, const struct target *target
                         o->touched(o->userdata, target);
 }
 
-static inline void stub_settle(struct engine *engine, struct target *target, enum state previous, struct edges *edges) {
+static inline void stub_attempted(struct engine *engine, const struct target *target, const struct attempt *attempt) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->attempted)
+                        o->attempted(o->userdata, target, attempt);
+}
+
+/* One step of TARGET, told in the engine's order. Answers what refuses it. */
+static inline enum reason stub_step(struct engine *engine, struct target *target, const struct input *input, struct instant now) {
+        enum state previous = target->state;
+        struct step step;
+
+        target_step(target, input, now, &step);
+        if (input->kind == INPUT_ATTEMPT)
+                stub_attempted(engine, target, input->attempt);
         registry_note_state(engine->registry, target, previous);
-        for (unsigned i = 0; i < edges->n; i++)
-                stub_tell(engine, &edges->list[i], target);
+        for (unsigned i = 0; i < step.edges.n; i++)
+                stub_tell(engine, &step.edges.list[i], target);
         stub_touch(engine, target);
+        return step.refusal;
+}
+
+static inline enum reason stub_input(struct engine *engine, struct target *target, enum input_kind kind) {
+        return stub_step(engine, target, &(struct input){.kind = kind}, clock_now());
 }
 
 void engine_observe(struct engine *engine, struct observer *observer) {
-        observer->next = engine->observers;
-        engine->observers = observer;
+        struct observer **last = &engine->observers;
+
+        while (*last)
+                last = &(*last)->next;
+        observer->next = NULL;
+        *last = observer;
 }
 
 void engine_unobserve(struct engine *engine, struct observer *observer) {
@@ -85,15 +107,11 @@ const struct tally *engine_durations(const struct engine *engine, enum check che
 
 enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause) {
         engine->wakes++;
-        return engine->refusal != REASON_NONE ? engine->refusal : target_wake(target, cause, clock_now());
+        return engine->refusal != REASON_NONE ? engine->refusal : stub_step(engine, target, &(struct input){.kind = INPUT_WAKE, .cause = cause}, clock_now());
 }
 
 void engine_pause(struct engine *engine, struct target *target, uint64_t for_usec) {
-        enum state previous = target->state;
-        struct edges edges = {0};
-
-        target_pause(target, for_usec, clock_now(), &edges);
-        stub_settle(engine, target, previous, &edges);
+        (void)stub_step(engine, target, &(struct input){.kind = INPUT_PAUSE, .for_usec = for_usec}, clock_now());
 }
 
 /* Leases: a list for each target, and no clock. */
@@ -134,9 +152,8 @@ static inline void stub_lease_drop(struct engine *engine, struct lease *lease) {
 
         stub_lease_unlink(lease);
         engine->n_leases--;
-        target_lease_end(target, clock_now());
         free(lease);
-        stub_touch(engine, target);
+        (void)stub_input(engine, target, INPUT_LEASE_END);
 }
 
 /* It ends by something else than its holder. */
@@ -171,14 +188,13 @@ int lease_take(struct engine *engine, struct target *target, const struct lease_
         if (engine->n_leases == (engine->leases_room ? engine->leases_room : LEASES_MAX))
                 return -ENOSPC;
         if (refusal == REASON_NONE)
-                refusal = target_lease(target, clock_now());
+                refusal = stub_input(engine, target, INPUT_LEASE);
         *ret_refusal = refusal;
         if (refusal != REASON_NONE)
                 return -EPERM;
         lease = stub_lease_make(engine, target, request->owner, request->for_usec ? clock_real_usec() + request->for_usec : 0);
         lease->ended = request->ended;
         lease->userdata = request->userdata;
-        stub_touch(engine, target);
         *ret_lease = lease;
         return 0;
 }
@@ -215,7 +231,7 @@ int lease_restore(struct engine *engine, const struct lease_record *record) {
         lease = stub_lease_make(engine, target, record->owner, record->until_real_usec);
         lease->record = *record;
         engine->last_lease = MAX(engine->last_lease, record->id);
-        target_lease_again(target, clock_now());
+        (void)stub_input(engine, target, INPUT_LEASE_AGAIN);
         return 0;
 }
 
@@ -279,17 +295,16 @@ static inline struct target *stub_change(struct engine *engine, struct target *o
         event.previous = old->state;
         event.real_usec = clock_real_usec();
         assert_int_equal(target_new(STUB_TARGETS_MAX + old->id, old->config, clock_now(), &target), 0);
+        registry_remove(engine->registry, old);
+        assert_int_equal(registry_add(engine->registry, target), 0);
         while (old->leases) {
                 struct lease *lease = old->leases;
 
                 stub_lease_unlink(lease);
-                target_lease_end(old, clock_now());
                 stub_lease_link(lease, target);
-                target_lease_again(target, clock_now());
+                (void)stub_input(engine, target, INPUT_LEASE_AGAIN);
         }
-        registry_remove(engine->registry, old);
         target_free(old);
-        assert_int_equal(registry_add(engine->registry, target), 0);
         stub_tell(engine, &event, target);
         return target;
 }
@@ -297,9 +312,7 @@ static inline struct target *stub_change(struct engine *engine, struct target *o
 /* A login that took 20 ms ended with REASON. */
 static inline void stub_check(struct engine *engine, struct target *target, enum reason reason) {
         struct instant now = clock_now(), began = now;
-        struct attempt attempt = {.id = ++engine->attempt, .check = CHECK_LOGIN, .total_usec = 20 * MSEC, .last_phase = PHASE_QUERY};
-        enum state previous = target->state;
-        struct edges edges = {0};
+        struct attempt attempt = {.id = target->in_flight ? target->in_flight_id : ++engine->attempt, .check = CHECK_LOGIN, .total_usec = 20 * MSEC, .last_phase = PHASE_QUERY};
 
         began.boot_usec -= attempt.total_usec;
         attempt.started_boot_usec = began.boot_usec;
@@ -313,30 +326,21 @@ static inline void stub_check(struct engine *engine, struct target *target, enum
         (void)text_copy(attempt.address, sizeof(attempt.address), "127.0.0.1:5432");
         if (reason != REASON_NONE)
                 (void)text_copy(attempt.detail, sizeof(attempt.detail), "raw words of the server");
-        target_begin(target, CHECK_LOGIN, attempt.id, began);
-        target_finish(target, &attempt, false, now, &edges);
-        for (struct observer *o = engine->observers; o; o = o->next)
-                if (o->attempted)
-                        o->attempted(o->userdata, target, &attempt);
-        stub_settle(engine, target, previous, &edges);
+        if (!target->in_flight)
+                (void)stub_step(engine, target, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_LOGIN, .attempt_id = attempt.id}, began);
+        (void)stub_step(engine, target, &(struct input){.kind = INPUT_ATTEMPT, .attempt = &attempt}, now);
 }
 
 static inline void stub_pause(struct engine *engine, struct target *target, uint64_t for_usec) {
-        enum state previous = target->state;
-        struct edges edges = {0};
-
-        target_pause(target, for_usec, clock_now(), &edges);
-        stub_settle(engine, target, previous, &edges);
+        engine_pause(engine, target, for_usec);
 }
 
-/* A login that is under way for 600 ms, so that the database is waking; stub_check() ends it. */
+/* A login to a server that suspends is under way for 600 ms, so that it is waking; stub_check() ends it. */
 static inline void stub_slow(struct engine *engine, struct target *target) {
         struct instant now = clock_now(), began = now;
-        enum state previous = target->state;
-        struct edges edges = {0};
 
+        target->provider = provider_by_name("neon");
         began.boot_usec -= 600 * MSEC;
-        target_begin(target, CHECK_LOGIN, ++engine->attempt, began);
-        target_slow(target, PHASE_AUTH, now, &edges);
-        stub_settle(engine, target, previous, &edges);
+        (void)stub_step(engine, target, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_LOGIN, .attempt_id = ++engine->attempt}, began);
+        (void)stub_step(engine, target, &(struct input){.kind = INPUT_TIME, .phase = PHASE_AUTH}, now);
 }

@@ -8,8 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "target/target.h"
-#include "target/verdict.h"
+#include "target/step.h"
 
 #define SEC USEC_PER_SEC
 #define MIN_ USEC_PER_MINUTE
@@ -81,9 +80,9 @@ struct scene {
         struct server_info server;  /* the rest of what it reads */
 };
 
-static inline void scene_note(struct scene *s, struct edges *edges) {
+static inline void scene_note(struct scene *s, const struct edges *edges) {
         for (unsigned i = 0; i < edges->n; i++) {
-                struct event *e = &edges->list[i];
+                const struct event *e = &edges->list[i];
 
                 assert_true(s->logged < SCENE_LOG_MAX);
                 assert_ptr_equal(e->database, s->config.name);
@@ -91,7 +90,23 @@ static inline void scene_note(struct scene *s, struct edges *edges) {
                 assert_int_equal(e->ready, e->state == STATE_AWAKE);
                 s->log[s->logged++].event = *e;
         }
-        edges->n = 0;
+}
+
+/* One step, as the engine takes it. Answers what refuses it. */
+static inline enum reason scene_step(struct scene *s, const struct input *input) {
+        struct step step;
+
+        target_step(s->t, input, s->now, &step);
+        scene_note(s, &step.edges);
+        return step.refusal;
+}
+
+static inline enum reason scene_input(struct scene *s, enum input_kind kind) {
+        return scene_step(s, &(struct input){.kind = kind});
+}
+
+static inline enum reason scene_wake(struct scene *s, enum wake_cause cause) {
+        return scene_step(s, &(struct input){.kind = INPUT_WAKE, .cause = cause});
 }
 
 static inline struct scene scene(const char *host) {
@@ -112,6 +127,7 @@ static inline void scene_begin(struct scene *s) {
         s->conninfo.conninfo.keywords = s->conninfo.keywords;
         s->conninfo.conninfo.values = s->conninfo.values;
         assert_int_equal(target_new(7, &s->config, s->now, &s->t), 0);
+        (void)scene_input(s, INPUT_START);
 }
 
 static inline void scene_end(struct scene *s) {
@@ -156,23 +172,9 @@ static inline void is(struct scene *s, enum state state, enum reason reason) {
         no_edge(s);
 }
 
-/* What the engine does when something of this target is due at S->now; no check is started. */
-static inline void scene_tick_once(struct scene *s) {
-        struct edges edges = {0};
-
-        target_tick(s->t, s->now, &edges);
-        scene_note(s, &edges);
-        if (target_is_slow(s->t, s->now)) {
-                target_slow(s->t, s->phase, s->now, &edges);
-                scene_note(s, &edges);
-        }
-}
-
+/* What is due by now. */
 static inline void scene_tick(struct scene *s) {
-        scene_tick_once(s);
-        /* A wake that is late already when it is seen to be one takes a second look; nothing takes a third. */
-        if (target_due(s->t) <= s->now.boot_usec)
-                scene_tick_once(s);
+        (void)scene_step(s, &(struct input){.kind = INPUT_TIME, .phase = s->phase});
         assert_true(target_due(s->t) > s->now.boot_usec);
 }
 
@@ -214,11 +216,26 @@ static inline void nothing_planned(const struct scene *s) {
                 fail_msg("a %s is planned in %llu usec", check_name(plan.check), (unsigned long long)next_in(s));
 }
 
+static inline void scene_begun(struct scene *s, enum check check) {
+        (void)scene_step(s, &(struct input){.kind = INPUT_BEGUN, .check = check, .attempt_id = ++s->next_attempt});
+}
+
+static inline void scene_not_begun(struct scene *s, enum check check) {
+        (void)scene_step(s, &(struct input){.kind = INPUT_NOT_BEGUN, .check = check});
+}
+
 /* Starts the check that is due now. */
 static inline void start(struct scene *s, enum check check) {
         next_is(s, check, 0);
-        target_begin(s->t, check, ++s->next_attempt, s->now);
+        scene_begun(s, check);
         nothing_planned(s);
+}
+
+/* A ping that was not answered in time, or not understood, ends the session too, but it is we who close it. */
+static inline bool scene_other_side_ended(enum reason reason) {
+        enum reason_class class = reason_class(reason);
+
+        return reason != REASON_QUERY_TIMEOUT && reason != REASON_PROTOCOL_GARBAGE && (class == CLASS_CUT || class == CLASS_TRANSIENT);
 }
 
 /* How the one in flight reads when it ends now. */
@@ -243,22 +260,18 @@ static inline struct attempt scene_attempt(const struct scene *s, enum reason re
                 a.session_held = !s->never_holds && !s->t->provider->session_keeps_awake;
         else
                 a.session_held = s->t->session_held && (a.check != CHECK_PING || reason == REASON_NONE);
+        a.session_ended = a.check == CHECK_PING && s->t->session_held && !a.session_held && scene_other_side_ended(reason);
         if (reason != REASON_NONE)
                 (void)text_copy(a.detail, sizeof(a.detail), reason_slug(reason));
         return a;
 }
 
 static inline void finish_as(struct scene *s, struct attempt attempt, bool own_network) {
-        struct edges edges = {0};
         unsigned first = s->logged;
 
-        target_finish(s->t, &attempt, own_network, s->now, &edges);
-        scene_note(s, &edges);
+        (void)scene_step(s, &(struct input){.kind = INPUT_ATTEMPT, .attempt = &attempt, .own_network = own_network});
         for (unsigned i = first; i < s->logged; i++)
                 s->log[i].attempt = attempt;
-        /* The engine looks at it again at once when something is due at once (linger 0). */
-        if (target_due(s->t) <= s->now.boot_usec)
-                scene_tick(s);
 }
 
 /* The one in flight takes TOOK and ends with REASON. */
@@ -278,27 +291,19 @@ static inline void check_after_wait(struct scene *s, uint64_t wait, enum check c
 
 static inline void session_ends(struct scene *s, enum reason reason, const char *sqlstate, bool bare_eof) {
         struct attempt end = {.reason = reason};
-        struct edges edges = {0};
 
         (void)text_copy(end.sqlstate, sizeof(end.sqlstate), sqlstate);
-        target_session_ended(s->t, &end, bare_eof, s->now, &edges);
-        scene_note(s, &edges);
+        (void)scene_step(s, &(struct input){.kind = INPUT_SESSION_ENDED, .attempt = &end, .bare_eof = bare_eof});
 }
 
 static inline void pause_for(struct scene *s, uint64_t usec) {
-        struct edges edges = {0};
-
-        target_pause(s->t, usec, s->now, &edges);
-        scene_note(s, &edges);
+        (void)scene_step(s, &(struct input){.kind = INPUT_PAUSE, .for_usec = usec});
 }
 
 static inline void host_sleeps(struct scene *s, uint64_t usec) {
-        struct edges edges = {0};
-
         s->now.suspended_usec += usec;
         scene_jump(s, s->now.boot_usec + usec);
-        target_host_suspended(s->t, s->now, &edges);
-        scene_note(s, &edges);
+        (void)scene_input(s, INPUT_HOST_SUSPENDED);
         scene_tick(s);
 }
 

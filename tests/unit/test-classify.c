@@ -560,7 +560,7 @@ static void a_system_call_is_told_by_its_errno(void **state) {
 static bool comes_from_elsewhere(enum reason reason) {
         if (reason == REASON_HOST_RESOURCES)
                 return false;
-        return reason_class(reason) == CLASS_OK || reason_class(reason) == CLASS_OURS || reason == REASON_WAKE_TIMEOUT ||
+        return reason_class(reason) == CLASS_OK || reason_class(reason) == CLASS_OURS || reason == REASON_WAKE_TIMEOUT || reason == REASON_SERVER_SLOW ||
                reason == REASON_EXPECT_LAG || reason == REASON_EXPECT_VALUE;
 }
 

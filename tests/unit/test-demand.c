@@ -22,7 +22,7 @@ static void live_until(struct scene *s, uint64_t goal) {
 
                 pass(s, usec_sub(due, s->now.boot_usec));
                 if (policy_next(s->t).due_boot_usec <= s->now.boot_usec && s->now.boot_usec < goal) {
-                        target_begin(s->t, policy_next(s->t).check, ++s->next_attempt, s->now);
+                        scene_begun(s, policy_next(s->t).check);
                         finish_as(s, scene_attempt(s, REASON_NONE), false);
                 }
         }
@@ -53,20 +53,20 @@ static void a_lease_wakes_and_keeps_awake_until_its_end_and_the_linger(void **st
         (void)state;
         scene_asleep(&s);
         assert_false(target_has_demand(s.t));
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         wakes_in(&s, 800 * MSEC, WAKE_LEASE);
         live_until(&s, s.now.boot_usec + USEC_PER_DAY);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_true(s.t->attempts[CHECK_PING][CLASS_OK] > 7000);
         assert_true(target_has_demand(s.t));
 
-        target_lease_end(s.t, s.now);
+        scene_input(&s, INPUT_LEASE_END);
         ended = s.now.boot_usec;
         assert_true(target_has_demand(s.t));
         live_until(&s, ended + s.config.linger_usec);
         assert_false(target_has_demand(s.t));
         nothing_planned(&s);
-        assert_int_equal(s.t->fresh_until_boot_usec, USEC_INFINITY); /* the sentinel lives */
+        assert_int_equal(target_fresh_until(s.t), USEC_INFINITY); /* the sentinel lives */
         is(&s, STATE_AWAKE, REASON_NONE);
         scene_end(&s);
 }
@@ -78,13 +78,13 @@ static void the_last_of_many_leases_ends_the_demand(void **state) {
         s.config.linger_usec = 0;
         scene_asleep(&s);
         for (unsigned i = 0; i < 1000; i++)
-                assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+                assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         wakes_in(&s, 800 * MSEC, WAKE_LEASE);
         for (unsigned i = 0; i < 999; i++)
-                target_lease_end(s.t, s.now);
+                scene_input(&s, INPUT_LEASE_END);
         assert_true(target_has_demand(s.t));
         next_is(&s, CHECK_PING, 10 * SEC);
-        target_lease_end(s.t, s.now);
+        scene_input(&s, INPUT_LEASE_END);
         assert_false(target_has_demand(s.t));
         nothing_planned(&s);
         assert_int_equal(s.t->wakes, 2);
@@ -97,9 +97,9 @@ static void a_lease_of_one_that_is_about_to_sleep_asks_at_once(void **state) {
         (void)state;
         scene_sentinel(&s);
         pass(&s, 4 * MIN_);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         assert_int_equal(next_in(&s), 0);
-        assert_int_not_equal(s.t->fresh_until_boot_usec, USEC_INFINITY);
+        assert_int_not_equal(target_fresh_until(s.t), USEC_INFINITY);
         scene_end(&s);
 }
 
@@ -109,11 +109,11 @@ static void a_holder_that_goes_during_the_wake_leaves_the_linger(void **state) {
         (void)state;
         s.config.linger_usec = 10 * SEC;
         scene_asleep(&s);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         start(&s, CHECK_LOGIN);
         pass(&s, SEC);
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
-        target_lease_end(s.t, s.now);
+        scene_input(&s, INPUT_LEASE_END);
         pass(&s, 11 * SEC);
         assert_false(target_has_demand(s.t));
         server_starts(&s);
@@ -132,16 +132,16 @@ static void what_is_blocked_is_asked_again_in_its_own_rhythm_and_not_sooner(void
         start(&s, CHECK_LOGIN);
         ends(&s, 50 * MSEC, REASON_PROVIDER_QUOTA);
         became(&s, STATE_BLOCKED, REASON_PROVIDER_QUOTA);
-        assert_int_equal(target_lease(s.t, s.now), REASON_PROVIDER_QUOTA);
-        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_PROVIDER_QUOTA);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_PROVIDER_QUOTA);
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_PROVIDER_QUOTA);
         assert_int_equal(s.t->n_leases, 0);
         next_is(&s, CHECK_LOGIN, 5 * MIN_);
         pass(&s, 5 * MIN_ - 1);
-        assert_int_equal(target_lease(s.t, s.now), REASON_PROVIDER_QUOTA);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_PROVIDER_QUOTA);
         pass(&s, 1);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         start(&s, CHECK_LOGIN);
-        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE); /* joins what is being asked */
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE); /* joins what is being asked */
         ends(&s, 50 * MSEC, REASON_PROVIDER_QUOTA);
         is(&s, STATE_BLOCKED, REASON_PROVIDER_QUOTA);
         next_is(&s, CHECK_LOGIN, 5 * MIN_);
@@ -153,11 +153,11 @@ static void a_lease_is_refused_while_paused_and_goes_on_over_a_pause(void **stat
 
         (void)state;
         scene_asleep(&s);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         wakes_in(&s, 300 * MSEC, WAKE_LEASE);
         pause_for(&s, MIN_);
         became(&s, STATE_UNKNOWN, REASON_PAUSED);
-        assert_int_equal(target_lease(s.t, s.now), REASON_PAUSED);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_PAUSED);
         nothing_planned(&s);
         pass(&s, MIN_);
         became(&s, STATE_UNKNOWN, REASON_STALE);
@@ -175,7 +175,7 @@ static void presumed_demand_ends_by_itself(void **state) {
         s.config.wake_at_start = false;
         s.config.linger_usec = 0;
         scene_begin(&s);
-        target_presume_demand(s.t, 10 * SEC, s.now);
+        (void)scene_step(&s, &(struct input){.kind = INPUT_PRESUME, .for_usec = 10 * SEC});
         start(&s, CHECK_LOGIN);
         ends(&s, 20 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
@@ -195,7 +195,7 @@ static void what_others_woke_is_counted_when_it_is_next_seen_and_once(void **sta
         pass(&s, 20 * SEC);
         server_starts(&s); /* nobody told us */
         pass(&s, 9 * SEC);
-        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
         ends(&s, 20 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
@@ -299,7 +299,7 @@ static void what_others_kept_awake_is_theirs(void **state) {
         pass(&s, 10 * SEC);
         server_starts(&s);
         pass(&s, 15 * SEC); /* others */
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         asked = s.now.boot_usec;
         start(&s, CHECK_LOGIN);
         ends(&s, 20 * MSEC, REASON_NONE);
@@ -342,7 +342,7 @@ static void a_suspend_of_the_host_is_filled_or_not_by_the_uptime(void **state) {
         s.read = s.logged;
         /* It slept and was woken by somebody while nobody looked. */
         s.server_started_at = s.now.boot_usec - 10 * MIN_;
-        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
         ends(&s, 0, REASON_NONE);
         assert_int_equal(target_account(s.t, s.now).awake_usec, before.awake_usec + 11 * MIN_);
@@ -371,7 +371,7 @@ static void memory_goes_on_over_a_restart(void **state) {
         assert_int_equal(s.t->generation, old->generation);
         assert_int_equal(s.t->attempts[CHECK_LOGIN][CLASS_OK], old->attempts[CHECK_LOGIN][CLASS_OK]);
         assert_int_equal(histogram_quantile(s.t->wake_latency, 500), histogram_quantile(old->wake_latency, 500));
-        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
         ends(&s, 0, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
@@ -397,7 +397,7 @@ static void a_pause_goes_on_over_a_restart_and_ends_at_its_time(void **state) {
         s.read = s.logged;
         is(&s, STATE_UNKNOWN, REASON_PAUSED);
         nothing_planned(&s); /* though the start is a demand */
-        assert_int_equal(target_lease(s.t, s.now), REASON_PAUSED);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_PAUSED);
         pass(&s, 50 * MIN_ - 1);
         is(&s, STATE_UNKNOWN, REASON_PAUSED);
         pass(&s, 1);
@@ -423,7 +423,7 @@ static void a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month(vo
         (void)state;
         s.config.budget_awake_usec = USEC_PER_HOUR;
         scene_begin(&s);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         start(&s, CHECK_LOGIN);
         server_starts(&s);
         ends(&s, 300 * MSEC, REASON_NONE);
@@ -434,10 +434,10 @@ static void a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month(vo
         assert_int_equal(e->reason, REASON_BUDGET_SPENT);
         no_edge(&s);
         assert_true(s.t->budget_spent);
-        target_lease_end(s.t, s.now); /* the engine's doing */
+        scene_input(&s, INPUT_LEASE_END); /* the engine's doing */
         assert_false(target_has_demand(s.t));
-        assert_int_equal(target_lease(s.t, s.now), REASON_BUDGET_SPENT);
-        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_BUDGET_SPENT);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_BUDGET_SPENT);
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_BUDGET_SPENT);
         nothing_planned(&s);
         is(&s, STATE_AWAKE, REASON_NONE); /* it is, as long as the sentinel lives */
         pass(&s, 5 * MIN_);
@@ -455,7 +455,7 @@ static void a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month(vo
         assert_false(s.t->budget_spent);
         became(&s, STATE_ASLEEP, REASON_SESSION_CUT);
         assert_int_equal(edge(&s)->kind, EVENT_BUDGET);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         scene_end(&s);
 }
 
@@ -476,7 +476,7 @@ static void a_budget_stays_spent_over_a_restart(void **state) {
         old = target_free(old);
         s.read = s.logged;
         is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);
-        assert_int_equal(target_lease(s.t, s.now), REASON_BUDGET_SPENT);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_BUDGET_SPENT);
         start(&s, CHECK_DOOR); /* what costs nothing goes on */
         ends(&s, MSEC, REASON_NONE);
         is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);

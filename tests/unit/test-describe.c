@@ -195,15 +195,15 @@ static void demand_is_told_with_its_cause_and_its_end(void **state) {
         assert_true(json_is_null(json_object_get(json, "demand")));
         assert_true(json_is_null(json_object_get(json, "budget")));
         json_decref(json);
-        assert_int_equal(target_wake(s.t, WAKE_CALL, s.now), REASON_NONE);
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         json = status(&s, false);
         demand = json_object_get(json, "demand");
         HAS_EXACTLY(demand, "cause", "until");
         assert_string_equal(text_at(demand, "cause"), "wake");
         assert_non_null(text_at(demand, "until"));
         json_decref(json);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
-        assert_int_equal(target_lease(s.t, s.now), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
+        assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         stub_lease_link(&first, s.t);
         stub_lease_link(&second, s.t);
         json = status(&s, false);

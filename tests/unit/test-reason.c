@@ -44,6 +44,7 @@ static const struct {
         { "server.refusing", REASON_SERVER_REFUSING, CLASS_TRANSIENT },
         { "server.full", REASON_SERVER_FULL, CLASS_FULL },
         { "server.crashed", REASON_SERVER_CRASHED, CLASS_TRANSIENT },
+        { "server.slow", REASON_SERVER_SLOW, CLASS_TRANSIENT },
         { "query.failed", REASON_QUERY_FAILED, CLASS_TRANSIENT },
         { "query.timeout", REASON_QUERY_TIMEOUT, CLASS_TRANSIENT },
         { "session.cut", REASON_SESSION_CUT, CLASS_CUT },

@@ -85,11 +85,11 @@ static void start_what_is_due(struct scene *s, struct history *h) {
         h->last_check_boot_usec = s->now.boot_usec;
         assert_true(h->checks_in_one_instant < 12);
         if (below(50) == 0) {
-                target_begin(s->t, plan.check, ++s->next_attempt, s->now);
-                target_cancel(s->t, plan.check, s->now);
+                scene_begun(s, plan.check);
+                scene_not_begun(s, plan.check);
                 return;
         }
-        target_begin(s->t, plan.check, ++s->next_attempt, s->now);
+        scene_begun(s, plan.check);
         h->attempts++;
 }
 
@@ -112,8 +112,8 @@ static void cut_at_random(struct scene *s) {
 /* Those of the engine are ended when the budget is spent; here that is the dice's business. */
 static void lease_at_random(struct scene *s) {
         if (s->t->n_leases > 0 && below(2))
-                target_lease_end(s->t, s->now);
-        else if (target_lease(s->t, s->now) != REASON_NONE)
+                scene_input(s, INPUT_LEASE_END);
+        else if (scene_input(s, INPUT_LEASE) != REASON_NONE)
                 assert_true(s->t->paused_until_boot_usec || s->t->budget_spent || s->t->state == STATE_BLOCKED);
 }
 
@@ -145,7 +145,7 @@ static void random_step(struct scene *s, struct history *h) {
                         cut_at_random(s);
                 return;
         case 1:
-                (void)target_wake(s->t, (enum wake_cause)below(WAKE_OTHER), s->now);
+                (void)scene_wake(s, (enum wake_cause)below(WAKE_OTHER));
                 return;
         case 2:
                 if (below(4) == 0)
@@ -215,20 +215,21 @@ static void edges_are_edges(struct scene *s, struct history *h) {
 static void verdicts_have_their_evidence(const struct scene *s) {
         const struct target *t = s->t;
 
-        assert_int_equal(t->waking, t->state == STATE_WAKING);
+        if (t->state == STATE_WAKING)
+                assert_true(t->wake_began_boot_usec > 0);
         assert_int_equal(target_ready(t), t->state == STATE_AWAKE);
         assert_int_equal(t->reason == REASON_NONE, t->state == STATE_AWAKE);
         if (t->state == STATE_AWAKE) {
                 assert_true(t->last_success_real_usec > 0);
-                assert_true(t->fresh_until_boot_usec > s->now.boot_usec);
+                assert_true(target_fresh_until(t) > s->now.boot_usec);
                 /* For ever only while a session stands there to tell of the end. */
-                if (t->fresh_until_boot_usec == USEC_INFINITY)
+                if (target_fresh_until(t) == USEC_INFINITY)
                         assert_true(t->session_held);
         }
         if (t->state == STATE_ASLEEP)
                 assert_true(t->provider->suspends && !t->session_held);
         if (t->state == STATE_DOWN || t->state == STATE_BLOCKED || t->state == STATE_FULL || t->state == STATE_DEGRADED)
-                assert_true(t->fresh_until_boot_usec > s->now.boot_usec);
+                assert_true(target_fresh_until(t) > s->now.boot_usec);
 }
 
 static void the_plan_is_allowed(const struct scene *s) {
@@ -251,7 +252,7 @@ static void the_plan_is_allowed(const struct scene *s) {
         if (plan.check == CHECK_PING)
                 assert_true(t->session_held);
         if (plan.check == CHECK_DOOR)
-                assert_true(t->provider->door_is_free && !t->door_open && t->config->door_interval_usec > 0);
+                assert_true(t->provider->door_is_free && !t->record.door_lets_in && t->config->door_interval_usec > 0);
 }
 
 /* Nothing is counted twice, and nothing from before the scene or while nobody could have seen it. */

@@ -1,0 +1,227 @@
+#include "target/step.h"
+
+#include "base/macro.h"
+#include "target/account.h"
+#include "target/demand.h"
+#include "target/judge.h"
+#include "target/verdict.h"
+#include "target/wake.h"
+
+#include <assert.h>
+
+/* What time demands may make something else due at once (a pause ends and its demand is over, too); nothing takes more rounds. */
+#define ROUNDS_MAX 4
+
+/*
+ * A session that nobody asks anything is proof of its server only in time: its TCP keepalives (probe/connection.c) find one that is dead
+ * in 60 s. So long after the last doubt it must have lived.
+ */
+#define SURVIVAL_USEC USEC_PER_MINUTE
+
+/* Who asked for the wake is gone, and so nobody asks how it goes. */
+static bool wakes_for_nobody(const struct target *t) {
+        return t->state == STATE_WAKING && !t->in_flight && !t->paused_until_boot_usec && !policy_asks(t);
+}
+
+/* Nobody asks, nothing is under way, and nothing is known: what is left of the evidence decides. */
+static bool is_left_to_evidence(const struct target *t) {
+        return t->state == STATE_UNKNOWN && !t->in_flight && !t->paused_until_boot_usec && !policy_asks(t);
+}
+
+/* Only a login clears that, and none is planned: it is no less true for other evidence's age. */
+static bool is_blocked_still(const struct target *t) {
+        return is_left_to_evidence(t) && t->reason == REASON_STALE && record_blocked(&t->record) != REASON_NONE;
+}
+
+/* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
+static uint64_t survival_due(const struct target *t) {
+        uint64_t doubted = MAX(MAX(t->since_boot_usec, t->wanted_boot_usec), record_newest(&t->record).boot_usec);
+
+        if (!is_left_to_evidence(t) || !t->session_held || record_blocked(&t->record) != REASON_NONE)
+                return USEC_INFINITY;
+        return usec_add(doubted, SURVIVAL_USEC);
+}
+
+static uint64_t time_due(const struct target *t) {
+        uint64_t due = MIN(MIN(target_fresh_until(t), wake_deadline(t)), account_due(t));
+
+        if (t->paused_until_boot_usec)
+                return MIN(due, t->paused_until_boot_usec);
+        if (wakes_for_nobody(t) || is_blocked_still(t))
+                return 0;
+        return MIN(MIN(due, demand_due(t)), survival_due(t));
+}
+
+uint64_t target_due(const struct target *t) {
+        return t->in_flight ? MIN(time_due(t), t->slow_due_boot_usec) : time_due(t);
+}
+
+bool target_is_slow(const struct target *t, struct instant now) {
+        return t->in_flight && t->slow_due_boot_usec <= now.boot_usec;
+}
+
+/* What ended while nobody looked is no demand any more: it must not wake anybody. */
+static void lapse_if_over(struct target *t, struct instant now) {
+        if (demand_due(t) <= now.boot_usec)
+                demand_lapse(t, now);
+}
+
+/* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
+static void survive(struct target *t, struct instant now, struct edges *edges) {
+        enum reason unmet = record_unmet(&t->record);
+
+        account_begin(t, USEC_INFINITY, now);
+        t->wanted_boot_usec = 0;
+        verdict_step(t, unmet == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, (struct evidence_brought){.reason = unmet}, now, edges);
+}
+
+static void resume(struct target *t, struct instant now, struct edges *edges) {
+        if (!t->paused_until_boot_usec)
+                return;
+        t->paused_until_boot_usec = 0;
+        lapse_if_over(t, now);
+        t->wanted_boot_usec = now.boot_usec;
+        verdict_step(t, MACHINE_RESUMED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+}
+
+/* One thing that time demands now, the first in this order. */
+static void follow_time_once(struct target *t, struct instant now, struct edges *edges) {
+        if (t->paused_until_boot_usec && t->paused_until_boot_usec <= now.boot_usec)
+                resume(t, now, edges);
+        lapse_if_over(t, now);
+        if (wake_deadline(t) <= now.boot_usec)
+                verdict_step(t, MACHINE_WAKE_TIMEOUT, (struct evidence_brought){.reason = REASON_WAKE_TIMEOUT}, now, edges);
+        if (wakes_for_nobody(t) || target_fresh_until(t) <= now.boot_usec)
+                verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+        if (is_blocked_still(t)) {
+                verdict_step(t, MACHINE_BLOCKED, (struct evidence_brought){.reason = record_blocked(&t->record)}, now, edges);
+                t->renewed_boot_usec = t->record.last[FOUND_BY_LOGIN].boot_usec;
+        }
+        if (survival_due(t) <= now.boot_usec)
+                survive(t, now, edges);
+        account_settle(t, now);
+        account_check_budget(t, now, edges);
+}
+
+static void follow_time(struct target *t, struct instant now, struct edges *edges) {
+        for (unsigned round = 0; round == 0 || time_due(t) <= now.boot_usec; round++) {
+                assert(round < ROUNDS_MAX);
+                follow_time_once(t, now, edges);
+        }
+}
+
+static void begin(struct target *t, enum check check, uint64_t attempt_id, struct instant now) {
+        assert(!t->in_flight);
+        t->in_flight = true;
+        t->in_flight_check = check;
+        t->in_flight_id = attempt_id;
+        t->in_flight_boot_usec = now.boot_usec;
+        t->in_flight_wanted_boot_usec = t->wanted_boot_usec ? MAX(t->wanted_boot_usec, t->asking_since_boot_usec) : now.boot_usec;
+        t->wanted_boot_usec = 0; /* this is it; what changes from here on asks for the next */
+        t->slow_look_was_early = false;
+        t->slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, t->config->slow_usec) : USEC_INFINITY;
+}
+
+static void not_begun(struct target *t, enum check check, struct instant now) {
+        t->in_flight = false;
+        t->wanted_boot_usec = 0;
+        t->finished_boot_usec[check] = now.boot_usec;
+}
+
+static void drop_session(struct target *t) {
+        t->session_held = false;
+        t->record.cut_like_suspend = false;
+}
+
+static void pause_for(struct target *t, uint64_t usec, struct instant now, struct edges *edges) {
+        t->paused_until_boot_usec = usec_add(now.boot_usec, usec);
+        t->in_flight = false;
+        drop_session(t);
+        t->failures_in_row = t->unanswered_in_row = t->successes_in_row = 0;
+        verdict_step(t, MACHINE_PAUSED, (struct evidence_brought){.reason = REASON_PAUSED}, now, edges);
+}
+
+static void host_suspended(struct target *t, struct instant now, struct edges *edges) {
+        if (t->paused_until_boot_usec)
+                return;
+        account_interrupt(t, now);
+        lapse_if_over(t, now);
+        t->wanted_boot_usec = now.boot_usec;
+        t->record.cut_like_suspend = false;
+        if (t->in_flight) {
+                /* The time that the host slept is not the database's: it was not slow. */
+                t->in_flight_boot_usec = t->in_flight_wanted_boot_usec = now.boot_usec;
+                if (t->slow_due_boot_usec != USEC_INFINITY)
+                        t->slow_due_boot_usec = usec_add(now.boot_usec, t->config->slow_usec);
+        }
+        if (t->state != STATE_BLOCKED || policy_asks(t))
+                verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+}
+
+static void finish(struct target *t, const struct input *input, struct instant now, struct step *step) {
+        if (!t->in_flight || input->attempt->id != t->in_flight_id)
+                return;
+        judge_attempt(t, input->attempt, input->own_network, now, &step->edges);
+        /* A smart shutdown waits for the last session to go, and ours is of no use to anybody. */
+        if (input->attempt->reason == REASON_SERVER_STOPPING && t->session_held) {
+                drop_session(t);
+                step->drop_session = true;
+        }
+}
+
+static void apply(struct target *t, const struct input *input, struct instant now, struct step *step) {
+        switch (input->kind) {
+        case INPUT_TIME:
+                return;
+        case INPUT_BEGUN:
+                begin(t, input->check, input->attempt_id, now);
+                return;
+        case INPUT_NOT_BEGUN:
+                not_begun(t, input->check, now);
+                return;
+        case INPUT_ATTEMPT:
+                finish(t, input, now, step);
+                return;
+        case INPUT_SESSION_ENDED:
+                judge_session_end(t, input->attempt, input->bare_eof, now, &step->edges);
+                return;
+        case INPUT_HOST_SUSPENDED:
+                host_suspended(t, now, &step->edges);
+                return;
+        case INPUT_PAUSE:
+                if (input->for_usec > 0)
+                        pause_for(t, input->for_usec, now, &step->edges);
+                else
+                        resume(t, now, &step->edges);
+                return;
+        case INPUT_START:
+                demand_start(t, now);
+                return;
+        case INPUT_WAKE:
+                step->refusal = demand_wake(t, input->cause, now);
+                return;
+        case INPUT_LEASE:
+                step->refusal = demand_lease(t, now);
+                return;
+        case INPUT_LEASE_AGAIN:
+                demand_lease_again(t, now);
+                return;
+        case INPUT_LEASE_END:
+                demand_lease_end(t, now);
+                return;
+        case INPUT_PRESUME:
+                demand_presume(t, input->for_usec, now);
+                return;
+        }
+}
+
+void target_step(struct target *t, const struct input *input, struct instant now, struct step *ret_step) {
+        *ret_step = (struct step){.refusal = REASON_NONE};
+        apply(t, input, now, ret_step);
+        follow_time(t, now, &ret_step->edges);
+        if (input->kind == INPUT_TIME && target_is_slow(t, now)) {
+                judge_slow(t, input->phase, now, &ret_step->edges);
+                follow_time(t, now, &ret_step->edges);
+        }
+        ret_step->leases_over = t->budget_spent && t->n_leases > 0;
+}

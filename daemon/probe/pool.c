@@ -97,7 +97,7 @@ static enum phase flight_phase(const struct flight *flight) {
 }
 
 /* Its lane has not: it has no thread, or no processor, and the database cannot help that. */
-static void end_overdue(struct probe_pool *pool, const struct flight *flight, uint64_t now_usec) {
+static void end_overdue(struct probe_pool *pool, const struct flight *flight) {
         enum phase phase = flight_phase(flight);
         struct probe_report report = {
                 .kind = PROBE_REPORT_ATTEMPT,
@@ -108,7 +108,7 @@ static void end_overdue(struct probe_pool *pool, const struct flight *flight, ui
                         .check = flight->check,
                         .started_boot_usec = flight->started_boot_usec,
                         .started_real_usec = flight->started_real_usec,
-                        .total_usec = usec_sub(now_usec, usec_add(flight->started_usec, queued_of(flight))),
+                        .total_usec = 1,
                         .last_phase = phase,
                         .reason = REASON_HOST_RESOURCES,
                         .detail = "no prober came to it in time",
@@ -125,7 +125,7 @@ static void end_all_overdue(struct probe_pool *pool, uint64_t now_usec) {
 
         while (flight)
                 if (usec_add(flight_deadline(flight), OVERDUE_USEC) <= now_usec) {
-                        end_overdue(pool, flight, now_usec);
+                        end_overdue(pool, flight);
                         flight = pool->first;
                 } else
                         flight = flight->next;

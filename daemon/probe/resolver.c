@@ -328,6 +328,7 @@ static void *work(void *userdata) {
         struct resolver *resolver = userdata;
         struct worker *self;
         struct name *name;
+        bool late = false;
 
         (void)pthread_mutex_lock(&resolver->lock);
         self = find_worker(resolver);
@@ -340,7 +341,8 @@ static void *work(void *userdata) {
                 look_up(name->host, &answer);
                 (void)pthread_mutex_lock(&resolver->lock);
                 /* With the lock: after resolver_free() the askers are gone, and the name is nobody's but ours. */
-                if (resolver->closed)
+                late = resolver->closed;
+                if (late)
                         free(name);
                 else
                         end_look_up(resolver, name, &answer, usec_sub(clock_monotonic_usec(), began_usec));
@@ -348,6 +350,9 @@ static void *work(void *userdata) {
                 self->busy = false;
         }
         unref_and_unlock(resolver);
+        /* The process ends just now: a thread that ends beside it looks to leak what the C library keeps for it. */
+        while (late)
+                (void)pause();
         return NULL;
 }
 

@@ -94,7 +94,7 @@ def test_dead_names_take_no_healthy_database_down(cluster, names, make_daemon, c
     dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="1s", retry_interval="200ms", down_interval="1s")
             for number in range(count)]
     healthy = [quick(f"healthy{number}", cluster.conninfo(host=host), ping_interval="1h", login_interval="300ms",
-                     attempt_timeout="4s", fresh_for="4s")
+                     attempt_timeout="15s", fresh_for="20s")
                for number, host in enumerate(["localhost", "localhost", "localhost", "127.0.0.1", str(cluster.socket_dir)])]
     daemon = make_daemon([*dead, *healthy], settings={"limits": {"attempts_in_flight": 256}}, prefix=names.prefix).start()
     for each in healthy:

@@ -1,0 +1,165 @@
+#include "daemon.h"
+
+#include "clocks.h"
+#include "engine/lease.h"
+#include "history.h"
+#include "invariant.h"
+#include "settings.h"
+#include "witness.h"
+
+static struct {
+        struct plan_of_world *plan;
+        bool present[DATABASES_MAX];
+        struct settings *settings;
+        struct engine *engine;
+        struct observer observer;
+        const struct target *targets[DATABASES_MAX];
+        unsigned touched; /* bits */
+        uint64_t sequence;
+} life;
+
+struct engine *daemon_engine(void) {
+        return life.engine;
+}
+
+struct target *daemon_find(unsigned database) {
+        return life.engine ? registry_by_name(engine_registry(life.engine), life.plan->databases[database].name) : NULL;
+}
+
+const struct target *daemon_target(unsigned database) {
+        return life.targets[database];
+}
+
+unsigned daemon_take_touched(void) {
+        unsigned touched = life.touched;
+
+        life.touched = 0;
+        return touched;
+}
+
+void daemon_set_present(unsigned database, bool present) {
+        life.present[database] = present;
+}
+
+static void on_touched(void *userdata, const struct target *target) {
+        unsigned database = plan_database(life.plan, view_name(target));
+
+        (void)userdata;
+        life.targets[database] = target;
+        life.touched |= 1u << database;
+        history_note(database);
+}
+
+static void on_event(void *userdata, const struct event *event, const struct target *target) {
+        (void)userdata;
+        life.sequence = event->sequence;
+        if (!target)
+                return;
+        on_touched(userdata, target);
+        if (event->kind == EVENT_REMOVED) {
+                history_flush();
+                life.targets[plan_database(life.plan, view_name(target))] = NULL;
+        }
+}
+
+static bool recall(void *userdata, const char *name, struct memory *ret_memory) {
+        const struct record *record = history_of(plan_database(life.plan, name));
+
+        (void)userdata;
+        if (record->known)
+                *ret_memory = record->memory;
+        return record->known;
+}
+
+/* How long after a lease was held it is worth while to wait for its holder (engine/members.c). */
+#define PRESUME_WITHIN_USEC USEC_PER_MINUTE
+
+static void watch(unsigned database) {
+        const struct record *record = history_of(database);
+        const struct database_config *config = settings_database(life.settings, life.plan->databases[database].name);
+        bool held = record->known && record->memory.held && usec_sub(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
+
+        life.targets[database] = daemon_find(database);
+        life.touched |= 1u << database;
+        if (life.targets[database])
+                witness_watch(database, config, view_policy(life.targets[database]), held);
+}
+
+static void restore_leases(unsigned database) {
+        struct record *record = history_of(database);
+
+        for (size_t i = 0; i < record->n_leases; i++) {
+                (void)lease_restore(life.engine, &record->leases[i]);
+                witness_restore_lease(database, record->leases[i].until_real_usec);
+        }
+}
+
+void daemon_start(void) {
+        const struct engine_past past = {.recall = recall};
+
+        if (life.engine)
+                return;
+        life.settings = settings_make(life.plan, life.present);
+        if (engine_new(loop_event(), settings_config(life.settings), &past, &life.engine) < 0)
+                abort();
+        engine_number_from(life.engine, life.sequence);
+        life.observer = (struct observer){.notify = on_event, .touched = on_touched};
+        engine_observe(life.engine, &life.observer);
+        for (unsigned i = 0; i < life.plan->n_databases; i++)
+                if (life.present[i])
+                        watch(i);
+        for (unsigned i = 0; i < life.plan->n_databases; i++)
+                if (life.present[i])
+                        restore_leases(i);
+}
+
+void daemon_stop(bool crash) {
+        if (!life.engine)
+                return;
+        if (!crash)
+                history_flush();
+        history_lose();
+        for (unsigned i = 0; i < life.plan->n_databases; i++) {
+                if (life.targets[i])
+                        invariants_expect_restart(i, crash);
+                witness_unwatch(i, crash);
+                life.targets[i] = NULL;
+        }
+        life.engine = engine_free(life.engine, 0);
+        life.settings = settings_free(life.settings);
+}
+
+void daemon_reload(void) {
+        struct settings *settings, *old = life.settings;
+        struct reload_summary summary;
+
+        if (!life.engine)
+                return;
+        settings = settings_make(life.plan, life.present);
+        for (unsigned i = 0; i < life.plan->n_databases; i++)
+                if (!life.present[i])
+                        witness_unwatch(i, false);
+                else if (witnesses[i].watched)
+                        witness_reconfigure(i, settings_database(settings, life.plan->databases[i].name));
+        life.settings = settings;
+        (void)engine_reload(life.engine, settings_config(settings), &summary);
+        (void)settings_free(old);
+        for (unsigned i = 0; i < life.plan->n_databases; i++)
+                if (life.present[i])
+                        watch(i);
+}
+
+void daemon_begin(struct plan_of_world *plan) {
+        life.plan = plan;
+        life.sequence = 0;
+        life.touched = 0;
+        history_begin();
+        for (unsigned i = 0; i < plan->n_databases; i++) {
+                life.present[i] = !plan->databases[i].later;
+                life.targets[i] = NULL;
+        }
+}
+
+void daemon_end(void) {
+        daemon_stop(true);
+}

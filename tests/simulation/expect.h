@@ -1,0 +1,7 @@
+/* What a scenario expects at a moment. */
+#pragma once
+
+#include "happening.h"
+#include "view.h"
+
+void expect_check(const struct happening *happening, unsigned database, const struct view *view);

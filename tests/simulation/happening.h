@@ -1,0 +1,66 @@
+/*
+ * One thing that happens in a world at a moment: a person acts, a server falls, time is expected to have told something. Each kind is one
+ * row of one table: the words that a scenario says it with, from which it is both read and written.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "server.h"
+
+enum happening_kind {
+        /* People. */
+        PERSON_TAKES_LEASE_FOR,
+        PERSON_TAKES_LEASE,
+        PERSON_RELEASES_LEASE,
+        PERSON_WAKES,
+        PERSON_PAUSES,
+        PERSON_RESUMES,
+        /* The administrator. */
+        RELOAD_CHANGES,
+        RELOAD_ADDS,
+        RELOAD_REMOVES,
+        DAEMON_CRASHES,
+        DAEMON_RESTARTS,
+        /* The host. */
+        HOST_SUSPENDS,
+        CLOCK_FORWARD,
+        CLOCK_BACK,
+        NETWORK_AWAY,
+        RESOLVER_FAILS,
+        /* Servers. */
+        SERVER_SUSPENDS,
+        SERVER_RESTARTS,
+        SERVER_CRASHES,
+        SERVER_STOPS,
+        SERVER_STARTS,
+        SERVER_IS_USED,
+        SERVER_WAKES_SLOWLY,
+        SERVER_PROMOTED,
+        SERVER_TROUBLE, /* one row a trouble */
+        NAME_MOVES,
+        /* What is expected. */
+        EXPECT_STATE,
+        EXPECT_STATE_ALONE,
+        EXPECT_LOGINS,
+        EXPECT_DOORS,
+        EXPECT_WAKES,
+        EXPECT_GENERATION,
+        EXPECT_READY_OR_ASLEEP,
+        EXPECT_NOT_READY_OR_ASLEEP,
+        _HAPPENING_KIND_MAX,
+};
+
+struct happening {
+        uint64_t at_usec; /* since the world began */
+        enum happening_kind kind;
+        enum trouble trouble;
+        char person[WORLD_NAME_MAX], database[WORLD_NAME_MAX], server[WORLD_NAME_MAX];
+        char key[WORLD_NAME_MAX], value[WORLD_NAME_MAX]; /* of a setting; a state and its reason */
+        uint64_t usec, number;
+        unsigned line; /* of the scenario; 0: none */
+};
+
+/* Reads WORDS ("holder takes a lease on main"); answers false when no kind says it so. */
+bool happening_parse(const char *words, struct happening *ret_happening);
+void happening_print(const struct happening *happening, struct buffer *buffer);
+bool happening_is_expectation(const struct happening *happening);

@@ -1,0 +1,57 @@
+#include "history.h"
+
+#include "clocks.h"
+#include "daemon.h"
+#include "engine/lease.h"
+
+static struct {
+        struct record records[DATABASES_MAX];
+        unsigned noted; /* bits */
+        struct timer timer;
+} history;
+
+static void on_timer(void *userdata) {
+        (void)userdata;
+        history_flush();
+}
+
+void history_begin(void) {
+        for (unsigned i = 0; i < DATABASES_MAX; i++)
+                history.records[i].known = false;
+        history.noted = 0;
+        history.timer = (struct timer){.fire = on_timer};
+}
+
+void history_note(unsigned database) {
+        if (history.noted == 0)
+                timer_set_host(&history.timer, clock_monotonic_usec() + HISTORY_FLUSH_USEC);
+        history.noted |= 1u << database;
+}
+
+static void write_record(struct record *record, const struct target *target) {
+        record->known = true;
+        record->n_leases = 0;
+        target_remember(target, clock_now(), &record->memory);
+        for (const struct lease *lease = lease_first(target); lease; lease = lease->next)
+                if (lease->record.until_real_usec > 0 && record->n_leases < HISTORY_LEASES_MAX)
+                        record->leases[record->n_leases++] = lease->record;
+}
+
+void history_flush(void) {
+        for (unsigned i = 0; i < DATABASES_MAX; i++) {
+                const struct target *target = history.noted & 1u << i ? daemon_target(i) : NULL;
+
+                if (target)
+                        write_record(&history.records[i], target);
+        }
+        history_lose();
+}
+
+void history_lose(void) {
+        history.noted = 0;
+        timer_stop(&history.timer);
+}
+
+struct record *history_of(unsigned database) {
+        return &history.records[database];
+}

@@ -1,0 +1,302 @@
+/* Each invariant is one function with its sentence; what it allows for is derived from the configuration. */
+#include "invariant.h"
+
+#include "breach.h"
+#include "clocks.h"
+#include "history.h"
+#include "witness.h"
+
+#include <string.h>
+
+/* Timers fire in their own turn, and what is due within 2 ms is done together. */
+#define SLACK_USEC (5 * USEC_PER_MSEC)
+/* What two clocks and a message's way may differ by where seconds are counted. */
+#define ACCOUNT_SLACK_USEC USEC_PER_SEC
+/* An idle sentinel's time is booked every 10 s (target/account.c). */
+#define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
+#define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
+
+static struct {
+        bool restarted, crashed;
+} restarts[DATABASES_MAX];
+
+void invariants_begin(void) {
+        memset(restarts, 0, sizeof(restarts));
+}
+
+void invariants_expect_restart(unsigned database, bool crash) {
+        restarts[database].restarted = true;
+        restarts[database].crashed = crash;
+}
+
+#define NAME (w->config->name)
+#define SAYS state_name(now->state), reason_slug(now->reason)
+
+/* -- what is said of a moment ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t lifetime_usec(const struct witness *w) {
+        const struct database_config *config = w->config;
+
+        if (config->fresh_for_usec)
+                return config->fresh_for_usec;
+        return (w->session ? config->ping_interval_usec : config->login_interval_usec) * 5 / 2;
+}
+
+/* Ready rests on an answer that is fresh, or on a session that lives while nobody needs more. */
+static void assert_ready(struct witness *w, const struct view *now) {
+        uint64_t renewed = MAX(w->answered_usec, w->needed_since_usec);
+
+        if (!now->ready || (w->session && !now->asks))
+                return;
+        if (w->answered_usec == 0 || w->cut)
+                breach_note(INVARIANT_READY, "%s is ready, and nothing was answered", NAME);
+        else if (clock_boot_usec() > renewed + lifetime_usec(w) + SLACK_USEC)
+                breach_note(INVARIANT_READY, "%s is ready, and the last answer is %llu ms old", NAME,
+                            (unsigned long long)(clock_boot_usec() - w->answered_usec) / 1000);
+}
+
+static bool is_blocked_by_login(const struct witness *w) {
+        return w->login_stands && reason_class(w->login_reason) == CLASS_BLOCKED;
+}
+
+/* A sleep that is seen, a pause, and what is found at our own end are newer than what a login found. */
+static bool was_overtaken(struct witness *w, const struct view *now) {
+        if (now->state == STATE_ASLEEP || (now->state == STATE_WAKING && now->ready_or_asleep && w->cut))
+                w->login_stands = false;
+        return !w->login_stands || w->paused || now->reason == REASON_HOST_NETWORK || w->failures > w->config->fall;
+}
+
+/* What only a login clears is cleared by a login, or by a sleep that was seen. */
+static void assert_cleared(struct witness *w, const struct view *now) {
+        if (!w->login_stands || was_overtaken(w, now))
+                return;
+        if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
+                breach_note(INVARIANT_CLEARED, "%s is %s, and no login cleared %s", NAME, state_name(now->state), reason_slug(w->login_reason));
+        else if (is_blocked_by_login(w) && now->state != STATE_BLOCKED)
+                breach_note(INVARIANT_CLEARED, "%s is %s %s, and no login cleared %s", NAME, SAYS, reason_slug(w->login_reason));
+}
+
+/* accept=asleep never accepts what a person must act on. */
+static void assert_accepted(struct witness *w, const struct view *now) {
+        if (is_blocked_by_login(w) && !was_overtaken(w, now) && now->ready_or_asleep)
+                breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->login_reason));
+}
+
+/* Reasons that are not evidence: time, people and the wake itself bring them. */
+static bool is_brought_by_time(struct witness *w, const struct view *now) {
+        bool slow = w->in_flight && w->in_flight_check == CHECK_LOGIN && clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->config->slow_usec;
+
+        if (now->reason == REASON_WAKE_TIMEOUT)
+                return now->state == STATE_DOWN;
+        if (now->reason == REASON_SERVER_STARTING)
+                return now->state == STATE_WAKING && slow;
+        if (now->reason == REASON_HOST_NETWORK)
+                return w->told_own_network;
+        return now->state == STATE_UNKNOWN && (now->reason == REASON_STALE || now->reason == REASON_NOT_CHECKED ||
+                                               now->reason == REASON_PAUSED || now->reason == REASON_BUDGET_SPENT);
+}
+
+/* A verdict that is not ready has the reason of the newest evidence. */
+static void assert_reason(struct witness *w, const struct view *now) {
+        bool stands = w->login_stands && now->reason == w->login_reason;
+
+        if (now->state == STATE_AWAKE || now->state == STATE_ASLEEP || !w->told || w->told_reason == REASON_NONE || w->told_check == CHECK_DOOR)
+                return;
+        if (now->reason != w->told_reason && !stands && !is_brought_by_time(w, now))
+                breach_note(INVARIANT_REASON, "%s is %s %s, and the newest evidence is %s", NAME, SAYS, reason_slug(w->told_reason));
+}
+
+/* -- what is said of a step ---------------------------------------------------------------------------------------------------------------- */
+
+/* The generation grows exactly when a session of that server died or a newer start was seen. */
+static void assert_generation(struct witness *w, const struct view *before, const struct view *now) {
+        uint64_t grown = now->generation - before->generation;
+
+        if (now->generation < before->generation)
+                breach_note(INVARIANT_GENERATION, "the generation of %s went back from %llu to %llu", NAME,
+                            (unsigned long long)before->generation, (unsigned long long)now->generation);
+        else if (grown > w->generation_may)
+                breach_note(INVARIANT_GENERATION, "the generation of %s grew, and neither did a session die nor was a newer start seen", NAME);
+        else if (grown == 0 && w->generation_must > 0)
+                breach_note(INVARIANT_GENERATION, "the generation of %s did not grow", NAME);
+        w->generation_may = w->generation_must = 0;
+}
+
+/* Down needs `fall` failures in a row, or a wake that somebody waits for longer than wake_timeout. */
+static void assert_down(struct witness *w, const struct view *before, const struct view *now) {
+        uint64_t began = w->failing_since_usec ? w->failing_since_usec : w->in_flight ? w->in_flight_usec : clock_boot_usec();
+        bool late = clock_boot_usec() + SLACK_USEC >= began + w->config->wake_timeout_usec;
+
+        if (now->state != STATE_DOWN || before->state == STATE_DOWN || w->failures >= w->config->fall)
+                return;
+        if (now->reason == REASON_WAKE_TIMEOUT && late && (w->policy == POLICY_IS_KEEP_AWAKE || witness_needs(w)))
+                return;
+        breach_note(INVARIANT_DOWN, "%s is down (%s) after %u failures%s", NAME, reason_slug(now->reason), w->failures,
+                    late ? ", and nobody waits for it" : "");
+}
+
+/* Each wake is counted once, with its cause. */
+static void assert_wakes(struct witness *w, const struct view *before, const struct view *now) {
+        uint64_t grown = now->wakes - before->wakes, others = now->wakes_by_cause[WAKE_OTHER] - before->wakes_by_cause[WAKE_OTHER];
+        bool suspends = w->stretch.server && server_suspends(w->stretch.server);
+
+        if (suspends && (grown > w->wakes_most || grown < w->wakes_least))
+                breach_note(INVARIANT_WAKES, "%llu wakes of %s were counted, and there was %u", (unsigned long long)grown, NAME,
+                            w->wakes_most);
+        else if (suspends && grown > 0 && others != w->wakes_of_others)
+                breach_note(INVARIANT_WAKES, "a wake of %s that %s caused is counted as caused by %s", NAME,
+                            w->wakes_of_others ? "others" : "we", wake_cause_name(now->last_wake.cause));
+        else if (suspends && grown > 0 && others == 0 && (w->wake_cause == WAKE_LEASE) != (now->last_wake.cause == WAKE_LEASE) &&
+                 w->wake_cause != _WAKE_CAUSE_MAX)
+                breach_note(INVARIANT_WAKES, "a wake of %s was caused by %s and is counted as caused by %s", NAME,
+                            wake_cause_name(w->wake_cause), wake_cause_name(now->last_wake.cause));
+        w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
+}
+
+/* A wake's latency is the true one within 20 ms or 5 %. */
+static void assert_latency(struct witness *w, const struct view *before, const struct view *now) {
+        uint64_t latency = now->last_wake.latency_usec, slack;
+
+        if (now->wakes == before->wakes || latency == USEC_INFINITY || w->wake_most_usec == 0)
+                return;
+        slack = MAX(20 * USEC_PER_MSEC, w->wake_most_usec / 20);
+        if (latency + slack < w->wake_least_usec || latency > w->wake_most_usec + slack)
+                breach_note(INVARIANT_LATENCY, "the wake of %s took %llu ms and is told as %llu ms", NAME,
+                            (unsigned long long)w->wake_least_usec / 1000, (unsigned long long)latency / 1000);
+        w->wake_most_usec = 0;
+}
+
+/* Counters and accounts never run backwards by more than a crash loses: what was not written, and not booked. */
+static void assert_backwards(unsigned database, const struct witness *w, const struct view *before, const struct view *now) {
+        bool crashed = restarts[database].crashed;
+        uint64_t loss = crashed ? HISTORY_FLUSH_USEC + SENTINEL_LOOK_USEC + USEC_PER_SEC : 0;
+
+        if (now->account.awake_usec + loss < before->account.awake_usec || now->account.ours_usec + loss < before->account.ours_usec)
+                breach_note(INVARIANT_BACKWARDS, "the account of %s went back by %llu ms", NAME,
+                            (unsigned long long)usec_sub(before->account.awake_usec, now->account.awake_usec) / 1000);
+        if (!crashed && (now->wakes < before->wakes || now->failures < before->failures))
+                breach_note(INVARIANT_BACKWARDS, "the counters of %s went back", NAME);
+        if (now->account.ours_usec > now->account.awake_usec)
+                breach_note(INVARIANT_BACKWARDS, "more of the time of %s is ours than there was", NAME);
+}
+
+/* Awake seconds are the true ones within 2 %, and never more than have passed. */
+static void assert_account(const struct witness *w, const struct view *now) {
+        const struct stretch *s = &w->stretch;
+        uint64_t least = w->awake_least_usec, most = w->awake_most_usec, counted = now->account.awake_usec;
+
+        if (w->account_unsure)
+                return;
+        if (s->server) {
+                least += usec_sub(s->known_usec, s->from_usec);
+                most += usec_sub(s->ended_usec ? MAX(s->ended_usec, s->known_usec) : clock_boot_usec(), s->from_usec);
+        }
+        if (counted + ACCOUNT_SLACK_USEC < least - least / 50)
+                breach_note(INVARIANT_ACCOUNT, "%s was awake for at least %llu s, and %llu s are counted", NAME,
+                            (unsigned long long)(least / USEC_PER_SEC), (unsigned long long)(counted / USEC_PER_SEC));
+        if (counted > most + most / 50 + ACCOUNT_SLACK_USEC)
+                breach_note(INVARIANT_ACCOUNT, "%s was awake for at most %llu s, and %llu s are counted", NAME,
+                            (unsigned long long)(most / USEC_PER_SEC), (unsigned long long)(counted / USEC_PER_SEC));
+}
+
+void invariants_assert(unsigned database, const struct view *before, const struct view *now) {
+        struct witness *w = &witnesses[database];
+
+        assert_backwards(database, w, before, now);
+        if (restarts[database].restarted) {
+                memset(&restarts[database], 0, sizeof(restarts[database]));
+                w->generation_may = w->generation_must = w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
+        } else {
+                assert_generation(w, before, now);
+                assert_down(w, before, now);
+                assert_wakes(w, before, now);
+                assert_latency(w, before, now);
+        }
+        assert_ready(w, now);
+        assert_cleared(w, now);
+        assert_accepted(w, now);
+        assert_reason(w, now);
+        assert_account(w, now);
+}
+
+/* -- what must happen in time ------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t jittered(const struct witness *w, uint64_t usec) {
+        return usec + usec / 1000 * w->config->jitter_permille;
+}
+
+/* The longest that is waited between two tries, by what the last one met. */
+static uint64_t longest_wait(const struct witness *w) {
+        uint64_t wait = w->config->down_interval_usec;
+
+        if (w->login_stands && reason_class(w->login_reason) == CLASS_BLOCKED)
+                wait = MAX(wait, w->config->blocked_interval_usec);
+        if (w->told && w->told_reason == REASON_PROVIDER_THROTTLED)
+                wait = MAX(wait, THROTTLED_CEILING_USEC);
+        return jittered(w, MAX(wait, w->config->retry_interval_usec));
+}
+
+/* One attempt may hang still from before; another may hold the place that this one waits for. */
+static uint64_t awake_within(const struct witness *w, const struct server *server) {
+        uint64_t attempts = 3 * w->config->attempt_timeout_usec, wake = 2 * server->wake_usec;
+        uint64_t rises = w->config->rise * (jittered(w, w->config->retry_interval_usec) + 3 * USEC_PER_SEC);
+
+        return longest_wait(w) + attempts + wake + rises + USEC_PER_SEC;
+}
+
+static bool may_ask(const struct witness *w, const struct view *view) {
+        return w->watched && !w->paused && !view->budget_spent && !loop_host_is_suspended();
+}
+
+static bool is_well(const struct server *server) {
+        bool reached = network.away_until_usec <= clock_boot_usec() && network.resolver_fails_until_usec <= clock_boot_usec();
+
+        return reached && server_is_healthy(server) && server->phase != SERVER_STOPPED;
+}
+
+/* Keeps SINCE: since when CONDITION holds; 0 when it does not. */
+static void hold(uint64_t *since, bool condition) {
+        *since = condition ? (*since ? *since : clock_boot_usec()) : 0;
+}
+
+/* A demanded database whose server is well is awake in bounded time. */
+static void assert_bounded(struct witness *w, const struct view *view, const struct route *route) {
+        bool answers = view->state == STATE_AWAKE || view->state == STATE_DEGRADED;
+
+        hold(&w->well_since_usec, w->needed_since_usec && !answers && is_well(route->server) && (!route->other || is_well(route->other)));
+        if (w->well_since_usec && clock_boot_usec() > w->well_since_usec + awake_within(w, route->server))
+                breach_note(INVARIANT_BOUNDED, "%s is needed, its server is well, and it is %s %s after %llu s", NAME, state_name(view->state),
+                            reason_slug(view->reason), (unsigned long long)((clock_boot_usec() - w->well_since_usec) / USEC_PER_SEC));
+}
+
+/* Something is due unless nothing may be asked. */
+static void assert_due(struct witness *w, const struct view *view) {
+        uint64_t longest = MAX(longest_wait(w), jittered(w, MAX(w->config->login_interval_usec, w->config->ping_interval_usec)));
+
+        hold(&w->due_since_usec, w->needed_since_usec && !w->in_flight);
+        if (w->due_since_usec && clock_boot_usec() > w->due_since_usec + longest + 2 * w->config->attempt_timeout_usec)
+                breach_note(INVARIANT_DUE, "%s (%s %s) is needed and was not asked for %llu s", NAME, state_name(view->state),
+                            reason_slug(view->reason), (unsigned long long)((clock_boot_usec() - w->due_since_usec) / USEC_PER_SEC));
+}
+
+/* A pause ends when its time is over. */
+static void assert_pause_ends(struct witness *w, const struct view *view) {
+        if (w->paused && clock_boot_usec() > w->paused_until_usec + SLACK_USEC && view->reason == REASON_PAUSED)
+                breach_note(INVARIANT_PAUSED, "%s is paused still, and its time is over", NAME);
+        if (w->paused && clock_boot_usec() > w->paused_until_usec)
+                w->paused = view->reason == REASON_PAUSED;
+}
+
+void invariants_assert_time(const struct view *views, unsigned n_databases) {
+        for (unsigned i = 0; i < n_databases; i++) {
+                struct witness *w = &witnesses[i];
+
+                if (!w->watched)
+                        continue;
+                if (!loop_host_is_suspended())
+                        assert_pause_ends(w, &views[i]);
+                hold(&w->needed_since_usec, may_ask(w, &views[i]) && (w->policy == POLICY_IS_KEEP_AWAKE || witness_needs(w)));
+                assert_bounded(w, &views[i], &routes[i]);
+                assert_due(w, &views[i]);
+        }
+}

@@ -1,0 +1,42 @@
+/*
+ * The event loop, and time itself: it goes from one event to the next. The daemon's timers are sd_event's, of which this brings the few
+ * functions that the engine calls. The world's own are `struct timer`: those of the world go on while the host is suspended, those of the
+ * host (an attempt's, the history's) stand with its monotonic clock.
+ */
+#pragma once
+
+#include "base/heap.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+struct timer {
+        struct heap_item item;
+        struct heap *heap;
+        void (*fire)(void *userdata);
+        void *userdata;
+};
+
+void loop_begin(void);
+void loop_end(void);
+/* The engine's. */
+sd_event *loop_event(void);
+
+/* At BOOT_USEC, whatever the host does. A timer that is set already is moved. */
+void timer_set_world(struct timer *timer, uint64_t boot_usec);
+/* When the monotonic clock shows MONOTONIC_USEC: not while the host is suspended. */
+void timer_set_host(struct timer *timer, uint64_t monotonic_usec);
+void timer_stop(struct timer *timer);
+
+void loop_suspend_host(bool suspended);
+bool loop_host_is_suspended(void);
+
+/*
+ * Lets time pass until the next event and dispatches it; answers false when there is none up to UNTIL_USEC (boot clock), and then the clock
+ * shows that.
+ */
+bool loop_turn(uint64_t until_usec);
+/* Whether the daemon has a timer armed. */
+bool loop_daemon_is_armed(void);

@@ -1,0 +1,148 @@
+#include "people.h"
+
+#include "base/text.h"
+#include "clocks.h"
+#include "daemon.h"
+#include "engine/lease.h"
+#include "witness.h"
+
+#define HOLDERS_MAX 32
+/* A holder whose connection broke tries again so soon. */
+#define COMES_BACK_USEC (500 * USEC_PER_MSEC)
+
+struct holder {
+        bool used;
+        char person[WORLD_NAME_MAX];
+        unsigned database;
+        struct lease *lease; /* NULL: its connection broke, and it tries again */
+        struct timer timer;
+};
+
+static struct holder holders[HOLDERS_MAX];
+
+static void take(struct holder *holder);
+
+static void on_timer(void *userdata) {
+        take(userdata);
+}
+
+void people_begin(void) {
+        for (size_t i = 0; i < HOLDERS_MAX; i++)
+                holders[i] = (struct holder){.timer = {.fire = on_timer, .userdata = &holders[i]}};
+}
+
+/* By anything but its own will: pgwake hold ends then. */
+static void on_ended(void *userdata, enum lease_end end) {
+        struct holder *holder = userdata;
+
+        (void)end;
+        holder->used = false;
+        holder->lease = NULL;
+        witness_lease_end(holder->database);
+}
+
+/* One that lives by the clock alone. */
+static void on_timed_ended(void *userdata, enum lease_end end) {
+        (void)end;
+        witness_lease_end((unsigned)(uintptr_t)userdata);
+}
+
+/* A program that is refused gives up. */
+static void take(struct holder *holder) {
+        const struct lease_request request = {.owner = holder->person, .ended = on_ended, .userdata = holder};
+        struct target *target = daemon_find(holder->database);
+        enum reason refusal;
+
+        witness_lease(holder->database);
+        if (target && lease_take(daemon_engine(), target, &request, &refusal, &holder->lease) >= 0)
+                return;
+        holder->used = false;
+        witness_refuse_lease(holder->database);
+}
+
+static struct holder *find(const char *person, unsigned database) {
+        for (size_t i = 0; i < HOLDERS_MAX; i++)
+                if (holders[i].used && holders[i].database == database && streq(holders[i].person, person))
+                        return &holders[i];
+        return NULL;
+}
+
+static struct holder *find_free(void) {
+        for (size_t i = 0; i < HOLDERS_MAX; i++)
+                if (!holders[i].used)
+                        return &holders[i];
+        return NULL;
+}
+
+static void take_timed(const char *person, unsigned database, uint64_t for_usec) {
+        const struct lease_request request = {
+                .owner = person, .for_usec = for_usec, .ended = on_timed_ended, .userdata = (void *)(uintptr_t)database};
+        struct target *target = daemon_find(database);
+        struct lease *lease;
+        enum reason refusal;
+
+        witness_lease(database);
+        if (!target || lease_take(daemon_engine(), target, &request, &refusal, &lease) < 0)
+                witness_refuse_lease(database);
+}
+
+void people_take_lease(const char *person, unsigned database, uint64_t for_usec) {
+        struct holder *holder;
+
+        if (for_usec > 0) {
+                take_timed(person, database, for_usec);
+                return;
+        }
+        holder = find(person, database) ? NULL : find_free();
+        if (!holder)
+                return;
+        holder->used = true;
+        holder->database = database;
+        (void)text_copy(holder->person, sizeof(holder->person), person);
+        take(holder);
+}
+
+void people_release_lease(const char *person, unsigned database) {
+        struct holder *holder = find(person, database);
+
+        if (!holder)
+                return;
+        holder->used = false;
+        timer_stop(&holder->timer);
+        if (!holder->lease)
+                return;
+        lease_release(daemon_engine(), holder->lease);
+        holder->lease = NULL;
+        witness_lease_end(database);
+}
+
+void people_wake(unsigned database) {
+        struct target *target = daemon_find(database);
+        uint64_t until;
+
+        if (!target)
+                return;
+        until = witness_call(database, target_ready(target));
+        if (engine_wake(daemon_engine(), target, WAKE_CALL) != REASON_NONE)
+                witness_refuse_call(database, until);
+}
+
+void people_pause(unsigned database, uint64_t for_usec) {
+        struct target *target = daemon_find(database);
+
+        if (!target)
+                return;
+        witness_pause(database, for_usec);
+        engine_pause(daemon_engine(), target, for_usec);
+}
+
+void people_lose_daemon(void) {
+        for (size_t i = 0; i < HOLDERS_MAX; i++)
+                holders[i].lease = NULL;
+}
+
+void people_meet_daemon(void) {
+        for (size_t i = 0; i < HOLDERS_MAX; i++)
+                if (holders[i].used && !holders[i].lease)
+                        timer_set_host(&holders[i].timer, clock_monotonic_usec() + COMES_BACK_USEC);
+}

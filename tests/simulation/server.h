@@ -1,0 +1,121 @@
+/*
+ * The servers of the world and what lies before them (a proxy, a name, the network): what each asks and answers, when it sleeps and dies.
+ * They keep the truth that the daemon's word is compared with.
+ */
+#pragma once
+
+#include "loop.h"
+
+#include "model/phase.h"
+#include "model/reason.h"
+
+#define WORLD_NAME_MAX 24
+#define SERVERS_MAX 12
+
+enum server_kind {
+        SERVER_PLAIN,
+        SERVER_STANDBY,
+        SERVER_NEON,        /* a proxy in front; its suspend ends sessions with a word */
+        SERVER_NEON_POOLED, /* ... without a word */
+        SERVER_AURORA,      /* hangs from the connect on until it is awake; a session keeps it awake */
+        _SERVER_KIND_MAX,
+};
+
+enum server_phase {
+        SERVER_STOPPED,
+        SERVER_ASLEEP,
+        SERVER_STARTING,
+        SERVER_RUNNING,
+};
+
+enum trouble {
+        TROUBLE_NONE,
+        TROUBLE_HANGS,        /* takes connections and says nothing any more */
+        TROUBLE_VANISHES,     /* no packet comes back */
+        TROUBLE_UNREACHABLE,  /* there is no route to it */
+        TROUBLE_NAME_FAILS,   /* its name does not resolve, for now */
+        TROUBLE_NAME_UNKNOWN, /* its name does not exist */
+        TROUBLE_REFUSES,      /* takes no new connection */
+        TROUBLE_THROTTLES,
+        TROUBLE_QUOTA,
+        TROUBLE_PASSWORD,
+        TROUBLE_DISABLED,
+        TROUBLE_TRANSIENT, /* the proxy's own trouble: no login reaches the server */
+        TROUBLE_GARBAGE,
+        TROUBLE_FULL,
+        TROUBLE_SLOW,   /* each login is answered 2 s late */
+        TROUBLE_ERRORS, /* queries are answered with an error */
+        _TROUBLE_MAX,
+};
+
+struct server {
+        char name[WORLD_NAME_MAX];
+        enum server_kind kind;
+        uint64_t latency_usec;
+        uint64_t wake_usec;          /* from the first knock to the first answer */
+        uint64_t suspend_after_usec; /* 0: never */
+
+        enum server_phase phase;
+        uint64_t started_usec;    /* boot clock; of the postmaster that runs or starts */
+        uint64_t ready_usec;      /* SERVER_STARTING: when it will run */
+        uint64_t used_usec;       /* the last query */
+        uint64_t used_until_usec; /* others keep it busy */
+        unsigned sessions;
+        bool in_recovery;
+        enum trouble trouble;
+        uint64_t trouble_until_usec;
+        struct timer timer;
+
+        unsigned starts;
+        unsigned woken_by; /* 1 + the database whose attempt it was that started it; 0: others */
+};
+
+/* Over the whole host. */
+struct network {
+        uint64_t away_until_usec;
+        uint64_t resolver_fails_until_usec;
+};
+extern struct network network;
+
+/* What a server does with one step of an attempt. */
+enum reply_kind {
+        REPLY_GOES_ON, /* after `delay_usec` the phase is passed */
+        REPLY_FAILS,   /* after `delay_usec` it ends with `reason` */
+        REPLY_ASK_AGAIN, /* nothing for `delay_usec`; then it is to be asked again */
+        REPLY_SILENCE, /* nothing until the deadline */
+};
+
+struct reply {
+        enum reply_kind kind;
+        uint64_t delay_usec;
+        enum reason reason;
+        const char *sqlstate;
+        bool own_network_suspect;
+};
+
+/* A server that runs since AGE_USEC before now, or sleeps (0). */
+void server_begin(struct server *server, uint64_t age_usec);
+void server_end(struct server *server);
+bool server_suspends(const struct server *server);
+
+/* A login of DATABASE (its index) or a door check comes to PHASE. */
+struct reply server_meet(struct server *server, enum phase phase, bool door, unsigned database);
+/* The same for a query on a session of the server's START. */
+struct reply server_ask(struct server *server, unsigned start);
+void server_hold_session(struct server *server);
+void server_release_session(struct server *server);
+
+/* Happenings. */
+void server_suspend(struct server *server);
+void server_stop(struct server *server, bool crash);
+void server_start(struct server *server, uint64_t within_usec);
+void server_be_used(struct server *server, uint64_t until_usec);
+
+bool server_has(const struct server *server, enum trouble trouble);
+/* Nothing stands between a login and its answer, but a wake. */
+bool server_is_healthy(const struct server *server);
+
+/* Told when the running postmaster of SERVER goes: with a word (SQLSTATE) or without one (NULL). The pool's. */
+void pool_server_went(const struct server *server, const char *sqlstate);
+/* The witness's: SERVER's postmaster went (false) or started (true). */
+void witness_server_changed(const struct server *server, bool started);

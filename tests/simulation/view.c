@@ -1,0 +1,31 @@
+#include "view.h"
+
+#include <string.h>
+
+void view_read(const struct target *t, struct instant now, struct view *ret_view) {
+        *ret_view = (struct view){
+                .state = t->state,
+                .reason = t->reason,
+                .ready = target_ready(t),
+                .ready_or_asleep = target_ready_or_asleep(t),
+                .generation = t->generation,
+                .session_held = t->session_held,
+                .in_flight = t->in_flight,
+                .asks = policy_asks(t),
+                .budget_spent = t->budget_spent,
+                .leases = t->n_leases,
+                .wakes = t->wakes,
+                .last_wake = t->last_wake,
+                .account = target_account(t, now),
+                .failures = t->failures_total,
+        };
+        memcpy(ret_view->wakes_by_cause, t->wakes_by_cause, sizeof(t->wakes_by_cause));
+}
+
+const char *view_name(const struct target *t) {
+        return t->config->name;
+}
+
+enum policy view_policy(const struct target *t) {
+        return t->policy;
+}

@@ -1,0 +1,27 @@
+/*
+ * What the daemon says of a database: every read of `struct target` in the simulator stands here, so that a change of its shape is one
+ * edit.
+ */
+#pragma once
+
+#include "target/registry.h"
+
+struct view {
+        enum state state;
+        enum reason reason;
+        bool ready, ready_or_asleep;
+        uint64_t generation;
+        bool session_held;
+        bool in_flight;
+        bool asks;         /* it is we who keep it awake */
+        bool budget_spent;
+        size_t leases;
+        uint64_t wakes, wakes_by_cause[_WAKE_CAUSE_MAX];
+        struct wake_record last_wake;
+        struct account account;
+        uint64_t failures;
+};
+
+void view_read(const struct target *target, struct instant now, struct view *ret_view);
+const char *view_name(const struct target *target);
+enum policy view_policy(const struct target *target);

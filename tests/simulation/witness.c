@@ -1,0 +1,373 @@
+#include "witness.h"
+
+#include "breach.h"
+#include "clocks.h"
+
+#include <string.h>
+
+struct witness witnesses[DATABASES_MAX];
+
+/* Checks that are due within 2 ms are sent together (engine/drive.c), and a timer fires in its own turn. */
+#define TOGETHER_USEC (5 * USEC_PER_MSEC)
+#define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
+
+void witness_begin(void) {
+        memset(witnesses, 0, sizeof(witnesses));
+}
+
+/* -- who needs it ------------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t wake_end(const struct witness *w) {
+        return clock_boot_usec() + usec_add(w->config->wake_timeout_usec, w->config->linger_usec);
+}
+
+bool witness_needs(struct witness *w) {
+        uint64_t now = clock_boot_usec(), until = MAX(MAX(w->lease_until_usec, w->call_until_usec), w->grace_until_usec);
+
+        if (w->restored_until_real_usec > clock_real_usec()) {
+                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(now, w->config->linger_usec));
+                return true;
+        }
+        return w->leases > 0 || until + TOGETHER_USEC > now;
+}
+
+void witness_lease(unsigned database) {
+        witnesses[database].leases++;
+}
+
+void witness_refuse_lease(unsigned database) {
+        witnesses[database].leases--;
+}
+
+void witness_lease_end(unsigned database) {
+        struct witness *w = &witnesses[database];
+
+        if (w->leases > 0)
+                w->leases--;
+        if (w->watched)
+                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(clock_boot_usec(), w->config->linger_usec));
+}
+
+void witness_restore_lease(unsigned database, uint64_t until_real_usec) {
+        witnesses[database].restored_until_real_usec = MAX(witnesses[database].restored_until_real_usec, until_real_usec);
+}
+
+uint64_t witness_call(unsigned database, bool ready) {
+        struct witness *w = &witnesses[database];
+        uint64_t before = w->call_until_usec;
+
+        w->call_until_usec = MAX(before, ready ? usec_add(clock_boot_usec(), w->config->linger_usec) : wake_end(w));
+        return before;
+}
+
+void witness_refuse_call(unsigned database, uint64_t until_usec) {
+        witnesses[database].call_until_usec = until_usec;
+}
+
+void witness_pause(unsigned database, uint64_t for_usec) {
+        struct witness *w = &witnesses[database];
+
+        w->paused = for_usec > 0;
+        w->pause_usec = for_usec;
+        w->paused_until_usec = usec_add(clock_boot_usec(), for_usec);
+        w->paused_until_real_usec = usec_add(clock_real_usec(), for_usec);
+        if (!w->paused)
+                return;
+        w->session = w->in_flight = false;
+        w->failures = 0;
+        w->failing_since_usec = 0;
+}
+
+void witness_step_clock(void) {
+        for (unsigned i = 0; i < DATABASES_MAX; i++)
+                witnesses[i].account_unsure |= !witnesses[i].watched;
+}
+
+/* -- the daemon comes and goes -------------------------------------------------------------------------------------------------------- */
+
+/* Nothing that was told before counts. */
+static void forget_evidence(struct witness *w) {
+        w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
+        w->login_reason = REASON_NONE;
+        w->answered_usec = w->failing_since_usec = w->asked_usec = 0;
+        w->failures = w->throttled = 0;
+        w->generation_may = w->generation_must = 0;
+        w->needed_since_usec = w->well_since_usec = w->due_since_usec = 0;
+        w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
+        w->wake_began_usec = 0;
+}
+
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held) {
+        struct witness *w = &witnesses[database];
+        uint64_t now = clock_boot_usec();
+
+        w->config = config;
+        w->policy = policy;
+        if (w->watched)
+                return;
+        w->watched = true;
+        forget_evidence(w);
+        if (w->watched_since_usec == 0)
+                w->watched_since_usec = now;
+        if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
+                w->call_until_usec = wake_end(w);
+        if (held)
+                w->grace_until_usec = usec_add(now, config->lease_grace_usec);
+        /* After a restart the clock of people is all that is known of a pause, and it may have been set. */
+        if (w->paused && w->paused_until_real_usec > clock_real_usec())
+                w->paused_until_usec = usec_add(now, MIN(w->pause_usec, w->paused_until_real_usec - clock_real_usec()));
+        else
+                w->paused = false;
+}
+
+void witness_reconfigure(unsigned database, const struct database_config *config) {
+        struct witness *w = &witnesses[database];
+
+        if (database_config_equal(w->config, config))
+                return;
+        forget_evidence(w);
+        w->config = config;
+}
+
+void witness_unwatch(unsigned database, bool crash) {
+        struct witness *w = &witnesses[database];
+
+        if (!w->watched)
+                return;
+        w->watched = w->session = w->in_flight = false;
+        w->leases = 0;
+        w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->grace_until_usec = 0;
+        w->newest_start_unsure |= crash;
+        w->met_unsure |= crash;
+}
+
+/* -- servers -------------------------------------------------------------------------------------------------------------------------- */
+
+/* Whose demand a wake that begins now is for. */
+static enum wake_cause cause_now(struct witness *w) {
+        uint64_t now = clock_boot_usec();
+
+        if (w->leases > 0)
+                return WAKE_LEASE;
+        if (!witness_needs(w))
+                return WAKE_INTERVAL;
+        return w->lease_until_usec > now || w->grace_until_usec > now || w->restored_until_real_usec ? _WAKE_CAUSE_MAX : WAKE_CALL;
+}
+
+static void note_wake(struct witness *w) {
+        w->wake_began_usec = w->in_flight_usec;
+        w->wake_cause = cause_now(w);
+}
+
+void witness_server_changed(const struct server *server, bool started) {
+        for (unsigned i = 0; i < DATABASES_MAX; i++) {
+                struct witness *w = &witnesses[i];
+
+                if (started && server->woken_by == i + 1)
+                        note_wake(w);
+                if (!started && w->stretch.server == server && w->stretch.ended_usec == 0)
+                        w->stretch.ended_usec = clock_boot_usec();
+        }
+}
+
+/* -- checks ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void count_check(struct witness *w, enum check check) {
+        w->logins += check == CHECK_LOGIN;
+        w->doors += check == CHECK_DOOR;
+        w->pings += check == CHECK_PING;
+}
+
+/* As often as it said no, so much longer it is left alone. */
+static void assert_throttled(const struct witness *w, enum check check, const char *name) {
+        uint64_t delay = w->config->retry_interval_usec;
+
+        if (w->throttled == 0 || check == CHECK_PING)
+                return;
+        for (unsigned i = 1; i < w->throttled && delay < THROTTLED_CEILING_USEC; i++)
+                delay *= 2;
+        delay = MIN(delay, MAX(THROTTLED_CEILING_USEC, w->config->retry_interval_usec));
+        delay -= delay / 1000 * w->config->jitter_permille;
+        if (clock_boot_usec() + TOGETHER_USEC < w->told_usec + delay)
+                breach_note(INVARIANT_THROTTLED, "%s was throttled %u times in a row and is asked (%s) after %llu ms", name, w->throttled,
+                            check_name(check), (unsigned long long)(clock_boot_usec() - w->told_usec) / 1000);
+}
+
+void witness_asked(unsigned database, const struct probe_request *request) {
+        struct witness *w = &witnesses[database];
+        const char *name = w->config ? w->config->name : "?";
+        uint64_t now = clock_boot_usec();
+
+        if (w->in_flight)
+                breach_note(INVARIANT_ONE_ATTEMPT, "a %s to %s while a %s runs", check_name(request->check), name,
+                            check_name(w->in_flight_check));
+        w->in_flight = true;
+        w->in_flight_check = request->check;
+        w->in_flight_usec = w->asked_usec = now;
+        count_check(w, request->check);
+        if (!w->watched)
+                return; /* the engine starts, and its demand is not booked yet */
+        if (w->paused && now < w->paused_until_usec && clock_real_usec() < w->paused_until_real_usec)
+                breach_note(INVARIANT_PAUSED, "a %s to %s, which is paused", check_name(request->check), name);
+        if (request->check != CHECK_DOOR && w->policy != POLICY_IS_KEEP_AWAKE && !witness_needs(w))
+                breach_note(INVARIANT_DEMAND, "a %s to %s, which nobody needs", check_name(request->check), name);
+        assert_throttled(w, request->check, name);
+}
+
+static enum reason expectation_failed(const struct expect *expect, const struct server_info *server) {
+        if (expect->has_primary && expect->primary == server->in_recovery)
+                return REASON_EXPECT_PRIMARY;
+        if (expect->has_read_only && expect->read_only != server->read_only)
+                return REASON_EXPECT_READ_ONLY;
+        return REASON_NONE;
+}
+
+/* -- stretches of being awake ---------------------------------------------------------------------------------------------------------- */
+
+static uint64_t stretch_end(const struct stretch *s) {
+        return s->ended_usec ? s->ended_usec : clock_boot_usec();
+}
+
+static void close_stretch(struct witness *w) {
+        const struct stretch *s = &w->stretch;
+
+        if (!s->server)
+                return;
+        w->awake_least_usec += usec_sub(s->known_usec, s->from_usec);
+        w->awake_most_usec += usec_sub(stretch_end(s), s->from_usec);
+}
+
+static void see_awake(struct witness *w, const struct server *server, uint64_t since_usec) {
+        struct stretch *s = &w->stretch;
+        uint64_t now = clock_boot_usec();
+
+        if (s->server != server || s->started_usec != server->started_usec) {
+                uint64_t floor = s->server ? s->known_usec : w->watched_since_usec;
+
+                close_stretch(w);
+                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor)};
+        }
+        s->known_usec = now;
+}
+
+/* -- what the daemon is told ----------------------------------------------------------------------------------------------------------- */
+
+static void note_start(struct witness *w, const struct server_info *server) {
+        uint64_t started = server->started_real_usec;
+        bool newer = w->newest_start_usec && started > w->newest_start_usec;
+
+        if (newer || (w->newest_start_usec && started != w->newest_start_usec && w->cut) || w->newest_start_unsure)
+                w->generation_may++;
+        /* What a cut counted already need not be counted again. */
+        if (newer && !w->cut && !w->newest_start_unsure)
+                w->generation_must++;
+        w->newest_start_usec = MAX(w->newest_start_usec, started);
+        w->newest_start_unsure = false;
+}
+
+/* The first login that meets a start of a server that suspends ends a wake: ours, or somebody else's. */
+static void note_wake_end(struct witness *w, unsigned database, const struct server *server) {
+        uint64_t now = clock_boot_usec();
+        bool known = w->met == server && w->met_start == server->starts, ours = server->woken_by == database + 1 && w->wake_began_usec;
+
+        if (!server_suspends(server))
+                return;
+        if (!known) {
+                w->wakes_least += !w->met_unsure;
+                w->wakes_most++;
+                w->wakes_of_others += !ours;
+        } else
+                w->wakes_most += w->met_unsure;
+        if (!known && ours) {
+                w->wake_least_usec = now - w->wake_began_usec;
+                w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_began_usec) : w->wake_began_usec);
+        }
+        w->met = server;
+        w->met_start = server->starts;
+        w->met_unsure = false;
+        w->wake_began_usec = 0;
+}
+
+static void note_answer(struct witness *w, unsigned database, const struct attempt *attempt, const struct server *server) {
+        uint64_t now = clock_boot_usec();
+
+        note_start(w, &attempt->server);
+        if (attempt->check == CHECK_LOGIN) {
+                note_wake_end(w, database, server);
+                w->login_stands = false;
+                w->login_reason = REASON_NONE;
+        }
+        see_awake(w, server, server->started_usec);
+        w->answered_usec = now;
+        w->cut = false;
+        w->failures = 0;
+        w->failing_since_usec = 0;
+        w->call_until_usec = MIN(w->call_until_usec, usec_add(now, w->config->linger_usec));
+}
+
+static void note_failure(struct witness *w, const struct attempt *attempt, const struct server *server) {
+        enum reason_class class = reason_class(attempt->reason);
+
+        if (w->failures++ == 0)
+                w->failing_since_usec = attempt->started_boot_usec;
+        if (attempt->check == CHECK_LOGIN && !attempt->own_network_suspect) {
+                w->login_reason = attempt->reason;
+                w->login_stands = true;
+        }
+        if (class == CLASS_FULL)
+                see_awake(w, server, clock_boot_usec());
+}
+
+static void note_death(struct witness *w, bool seen) {
+        w->generation_may++;
+        w->generation_must += seen;
+        w->cut = true;
+        if (w->stretch.server)
+                w->stretch.known_usec = stretch_end(&w->stretch);
+}
+
+static void told_attempt(struct witness *w, unsigned database, const struct attempt *attempt, const struct server *server, bool died) {
+        enum reason reason = attempt->reason;
+
+        w->in_flight = false;
+        if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
+                reason = expectation_failed(&w->config->expect, &attempt->server);
+        w->told = true;
+        w->told_check = attempt->check;
+        w->told_reason = reason;
+        w->told_own_network = attempt->own_network_suspect;
+        w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;
+        if (died && w->session)
+                note_death(w, reason_class(reason) == CLASS_CUT);
+        if (attempt->reason != REASON_NONE)
+                note_failure(w, attempt, server);
+        else if (attempt->check != CHECK_DOOR)
+                note_answer(w, database, attempt, server);
+        w->session = attempt->session_held;
+}
+
+void witness_told(unsigned database, const struct probe_report *report, const struct server *server, bool died) {
+        struct witness *w = &witnesses[database];
+
+        w->told_usec = clock_boot_usec();
+        if (report->kind == PROBE_REPORT_ATTEMPT) {
+                told_attempt(w, database, &report->attempt, server, died);
+                return;
+        }
+        if (!w->session)
+                return;
+        w->session = false;
+        w->told = true;
+        w->told_check = CHECK_PING;
+        w->told_reason = report->attempt.reason;
+        w->told_own_network = false;
+        note_death(w, true);
+}
+
+void witness_dropped_session(unsigned database) {
+        witnesses[database].session = false;
+}
+
+void witness_forgot(unsigned database) {
+        witnesses[database].session = witnesses[database].in_flight = false;
+}

@@ -1,0 +1,112 @@
+/*
+ * What truly happened, seen from outside the daemon: what it asked, what it was told, who needed which database when. The invariants
+ * (invariant.h) hold the daemon's word against it.
+ */
+#pragma once
+
+#include "route.h"
+
+#include "conf/config.h"
+#include "model/event.h"
+#include "probe/pool.h"
+#include "target/policy.h"
+
+/* A stretch of one server's life in which the database was truly awake, as far as the daemon could know of it. */
+struct stretch {
+        const struct server *server;
+        uint64_t started_usec; /* the postmaster's */
+        uint64_t from_usec;    /* since when it can be counted */
+        uint64_t known_usec;   /* until when it was surely known */
+        uint64_t ended_usec;   /* when the postmaster went; 0: it runs */
+};
+
+struct witness {
+        bool watched; /* it is configured, and the daemon runs */
+        const struct database_config *config;
+        enum policy policy;
+        uint64_t watched_since_usec;
+
+        /* The last that the daemon was told. */
+        bool told;
+        enum check told_check;
+        enum reason told_reason; /* REASON_NONE: good */
+        bool told_own_network;   /* it may have been our own network */
+        uint64_t told_usec;
+        uint64_t answered_usec; /* the last login or ping that was answered; 0: none */
+        enum reason login_reason; /* what the last login failed by; REASON_NONE: it did not */
+        bool login_stands;        /* ... and nothing cleared it */
+        bool session;             /* the daemon holds one and was not told of its end */
+        bool cut;                 /* a session ended, and nothing was answered since */
+        unsigned failures;        /* in a row */
+        uint64_t failing_since_usec; /* the start of the first of them */
+        unsigned throttled;       /* in a row */
+
+        /* What the generation may and must have grown by since the last look. */
+        unsigned generation_may, generation_must;
+        uint64_t newest_start_usec; /* real clock; 0: none was seen */
+        bool newest_start_unsure;   /* a crash may have lost it */
+
+        /* Who needs it. */
+        unsigned leases;
+        uint64_t restored_until_real_usec; /* of leases by the clock from before a restart */
+        uint64_t lease_until_usec, call_until_usec, grace_until_usec;
+        bool paused;
+        uint64_t pause_usec, paused_until_usec, paused_until_real_usec;
+        uint64_t needed_since_usec; /* 0: not needed now */
+        uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
+        uint64_t due_since_usec;    /* since when something must be due; 0: nothing need be */
+
+        /* Checks. */
+        bool in_flight;
+        enum check in_flight_check;
+        uint64_t in_flight_usec;
+        uint64_t asked_usec; /* when the last check was started; 0: none yet */
+        unsigned logins, doors, pings;
+
+        /* Wakes. */
+        const struct server *met;      /* whose start was seen last */
+        unsigned met_start;
+        bool met_unsure;               /* the daemon may not remember that it saw it */
+        unsigned wakes_least, wakes_most, wakes_of_others; /* due since the last look */
+        uint64_t wake_began_usec;      /* our attempt that truly began the wake */
+        uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */
+        enum wake_cause wake_cause;    /* _WAKE_CAUSE_MAX: more than one fits */
+
+        /* What being awake has cost. */
+        struct stretch stretch;
+        uint64_t awake_least_usec, awake_most_usec;
+        bool account_unsure; /* the clock was set while the daemon did not run */
+};
+
+extern struct witness witnesses[DATABASES_MAX];
+
+void witness_begin(void);
+
+/*
+ * The daemon watches it from now on: since its own start, or by a reload; nothing happens to one that it watched before. HELD: the history
+ * says that somebody held a lease, and may come back.
+ */
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held);
+/* A reload: one whose settings are others begins anew, but for who needs it. Before the engine reloads. */
+void witness_reconfigure(unsigned database, const struct database_config *config);
+void witness_unwatch(unsigned database, bool crash);
+
+/* People. Demand is noted before the daemon is asked, for it acts at once, and taken back when it refuses. */
+void witness_lease(unsigned database);
+void witness_refuse_lease(unsigned database);
+void witness_lease_end(unsigned database);
+/* Answers until when earlier calls reached, for witness_refuse_call(). */
+uint64_t witness_call(unsigned database, bool ready);
+void witness_refuse_call(unsigned database, uint64_t until_usec);
+void witness_pause(unsigned database, uint64_t for_usec);
+/* A lease by the clock that outlived a restart. */
+void witness_restore_lease(unsigned database, uint64_t until_real_usec);
+void witness_step_clock(void);
+/* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
+bool witness_needs(struct witness *w);
+
+/* The probers. */
+void witness_asked(unsigned database, const struct probe_request *request);
+void witness_told(unsigned database, const struct probe_report *report, const struct server *server, bool died);
+void witness_dropped_session(unsigned database);
+void witness_forgot(unsigned database);

@@ -16,8 +16,10 @@ static void on_timer(void *userdata) {
 }
 
 void history_begin(void) {
-        for (unsigned i = 0; i < DATABASES_MAX; i++)
+        for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 history.records[i].known = false;
+                history.records[i].n_leases = 0;
+        }
         history.noted = 0;
         history.timer = (struct timer){.fire = on_timer};
 }

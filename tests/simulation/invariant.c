@@ -143,10 +143,10 @@ static void assert_wakes(struct witness *w, const struct view *before, const str
         if (suspends && (grown > w->wakes_most || grown < w->wakes_least))
                 breach_note(INVARIANT_WAKES, "%llu wakes of %s were counted, and there was %u", (unsigned long long)grown, NAME,
                             w->wakes_most);
-        else if (suspends && grown > 0 && others != w->wakes_of_others)
+        else if (suspends && grown > 0 && others != w->wakes_of_others && !w->wake_shared)
                 breach_note(INVARIANT_WAKES, "a wake of %s that %s caused is counted as caused by %s", NAME,
                             w->wakes_of_others ? "others" : "we", wake_cause_name(now->last_wake.cause));
-        else if (suspends && grown > 0 && others == 0 && (w->wake_cause == WAKE_LEASE) != (now->last_wake.cause == WAKE_LEASE) &&
+        else if (suspends && grown > 0 && others == 0 && !w->wake_shared && (w->wake_cause == WAKE_LEASE) != (now->last_wake.cause == WAKE_LEASE) &&
                  w->wake_cause != _WAKE_CAUSE_MAX)
                 breach_note(INVARIANT_WAKES, "a wake of %s was caused by %s and is counted as caused by %s", NAME,
                             wake_cause_name(w->wake_cause), wake_cause_name(now->last_wake.cause));

@@ -117,6 +117,30 @@ static void shrink_servers(struct plan_of_world *plan, enum invariant invariant)
         }
 }
 
+/* Times that a reader can follow: to the whole minute, or second, where that breaks the same. */
+static void round_times(struct plan_of_world *plan, uint64_t unit_usec, enum invariant invariant) {
+        for (size_t i = 0; i < plan->n_happenings; i++) {
+                struct plan_of_world candidate;
+                struct happening *happening;
+
+                plan_copy(plan, &candidate);
+                happening = &candidate.happenings[i];
+                happening->at_usec -= happening->at_usec % unit_usec;
+                if (happening->usec > unit_usec)
+                        happening->usec -= happening->usec % unit_usec;
+                plan_sort(&candidate);
+                (void)take_if_broken(plan, &candidate, invariant);
+        }
+}
+
+static void round_length(struct plan_of_world *plan, enum invariant invariant) {
+        struct outcome outcome;
+
+        world_run(plan, false, &outcome);
+        if (outcome.breach.broken && outcome.breach.invariant == invariant)
+                plan->length_usec = (outcome.breach.at_usec / USEC_PER_SEC + 1) * USEC_PER_SEC;
+}
+
 void shrink_world(struct plan_of_world *plan, const struct breach *found) {
         struct plan_of_world candidate;
 
@@ -129,4 +153,7 @@ void shrink_world(struct plan_of_world *plan, const struct breach *found) {
                 shrink_servers(plan, found->invariant);
                 shrink_settings(plan, found->invariant);
         }
+        round_times(plan, USEC_PER_SEC, found->invariant);
+        round_times(plan, USEC_PER_MINUTE, found->invariant);
+        round_length(plan, found->invariant);
 }

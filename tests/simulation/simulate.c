@@ -19,6 +19,7 @@ struct options {
         uint64_t seed;
         uint64_t days, worlds;
         uint64_t seconds; /* 0: as long as it takes */
+        unsigned each; /* so many breaches of an invariant are explained */
         bool goes_on, trace, shrinks;
 };
 
@@ -73,7 +74,7 @@ static void run_seed(const struct options *options, uint64_t seed, struct totals
 
         generate_world(seed, options->days * USEC_PER_DAY, &plan);
         world_run(&plan, options->trace && !options->shrinks, &outcome);
-        first = outcome.breach.broken && totals->broken_by[outcome.breach.invariant] == 0;
+        first = outcome.breach.broken && totals->broken_by[outcome.breach.invariant] < options->each;
         count(totals, &plan, &outcome);
         if (first) {
                 (void)printf("\n# seed %llu\n", (unsigned long long)seed);
@@ -170,7 +171,7 @@ static int read_options(int argc, char **argv, struct options *options) {
         static const struct option rows[] = {
                 {"seed", required_argument, NULL, 's'},    {"days", required_argument, NULL, 'd'},
                 {"worlds", required_argument, NULL, 'w'},  {"seconds", required_argument, NULL, 't'},
-                {"go-on", no_argument, NULL, 'g'},         {"trace", no_argument, NULL, 'v'},
+                {"go-on", no_argument, NULL, 'g'}, {"each", required_argument, NULL, 'e'},{"trace", no_argument, NULL, 'v'},
                 {"whole", no_argument, NULL, 'f'},         {"without", required_argument, NULL, 'x'},
                 {"only", required_argument, NULL, 'o'},    {"help", no_argument, NULL, 'h'},
                 {0},
@@ -185,6 +186,8 @@ static int read_options(int argc, char **argv, struct options *options) {
                         options->worlds = strtoull(optarg, NULL, 10);
                 else if (c == 't')
                         options->seconds = strtoull(optarg, NULL, 10);
+                else if (c == 'e')
+                        options->each = (unsigned)strtoul(optarg, NULL, 10);
                 else if (c == 'g')
                         options->goes_on = true;
                 else if (c == 'v')
@@ -202,7 +205,7 @@ static int read_options(int argc, char **argv, struct options *options) {
 }
 
 int main(int argc, char **argv) {
-        struct options options = {.seed = random_seed() % 1000000, .days = 30, .worlds = 100, .shrinks = true};
+        struct options options = {.seed = random_seed() % 1000000, .days = 30, .worlds = 100, .each = 1, .shrinks = true};
         int r = read_options(argc, argv, &options);
 
         if (r > 0)

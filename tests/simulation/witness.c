@@ -2,6 +2,7 @@
 
 #include "breach.h"
 #include "clocks.h"
+#include "history.h"
 
 #include <string.h>
 
@@ -68,6 +69,7 @@ void witness_pause(unsigned database, uint64_t for_usec) {
         struct witness *w = &witnesses[database];
 
         w->paused = for_usec > 0;
+        w->paused_usec = clock_boot_usec();
         w->pause_usec = for_usec;
         w->paused_until_usec = usec_add(clock_boot_usec(), for_usec);
         w->paused_until_real_usec = usec_add(clock_real_usec(), for_usec);
@@ -137,6 +139,9 @@ void witness_unwatch(unsigned database, bool crash) {
         w->watched = w->session = w->in_flight = false;
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->grace_until_usec = 0;
+        /* What was asked for in the last moment is not kept: neither a pause nor its end. */
+        if (crash && clock_boot_usec() < w->paused_usec + HISTORY_FLUSH_USEC)
+                w->paused = false;
         w->newest_start_unsure |= crash;
         w->met_unsure |= crash;
 }
@@ -156,6 +161,7 @@ static enum wake_cause cause_now(struct witness *w) {
 
 static void note_wake(struct witness *w) {
         w->wake_began_usec = w->in_flight_usec;
+        w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
         w->wake_cause = cause_now(w);
 }
 
@@ -163,8 +169,12 @@ void witness_server_changed(const struct server *server, bool started) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 struct witness *w = &witnesses[i];
 
-                if (started && server->woken_by == i + 1)
+                bool waits = w->in_flight && w->in_flight_check == CHECK_LOGIN && routes[i].server == server;
+
+                if (started && (server->woken_by == i + 1 || waits)) {
                         note_wake(w);
+                        w->wake_shared = server->woken_by != i + 1;
+                }
                 if (!started && w->stretch.server == server && w->stretch.ended_usec == 0)
                         w->stretch.ended_usec = clock_boot_usec();
         }
@@ -268,7 +278,7 @@ static void note_start(struct witness *w, const struct server_info *server) {
 /* The first login that meets a start of a server that suspends ends a wake: ours, or somebody else's. */
 static void note_wake_end(struct witness *w, unsigned database, const struct server *server) {
         uint64_t now = clock_boot_usec();
-        bool known = w->met == server && w->met_start == server->starts, ours = server->woken_by == database + 1 && w->wake_began_usec;
+        bool known = w->met == server && w->met_start == server->starts, ours = w->wake_began_usec;
 
         if (!server_suspends(server))
                 return;
@@ -279,7 +289,7 @@ static void note_wake_end(struct witness *w, unsigned database, const struct ser
         } else
                 w->wakes_most += w->met_unsure;
         if (!known && ours) {
-                w->wake_least_usec = now - w->wake_began_usec;
+                w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_began_usec) : w->wake_began_usec);
         }
         w->met = server;

@@ -52,6 +52,7 @@ struct witness {
         uint64_t lease_until_usec, call_until_usec, grace_until_usec;
         bool paused;
         uint64_t pause_usec, paused_until_usec, paused_until_real_usec;
+        uint64_t paused_usec; /* when somebody last paused or resumed it */
         uint64_t needed_since_usec; /* 0: not needed now */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
         uint64_t due_since_usec;    /* since when something must be due; 0: nothing need be */
@@ -69,6 +70,8 @@ struct witness {
         bool met_unsure;               /* the daemon may not remember that it saw it */
         unsigned wakes_least, wakes_most, wakes_of_others; /* due since the last look */
         uint64_t wake_began_usec;      /* our attempt that truly began the wake */
+        uint64_t wake_began_monotonic_usec;
+        bool wake_shared; /* another database's attempt came first, and ours was under way */
         uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */
         enum wake_cause wake_cause;    /* _WAKE_CAUSE_MAX: more than one fits */
 

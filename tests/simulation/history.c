@@ -7,6 +7,7 @@
 static struct {
         struct record records[DATABASES_MAX];
         unsigned noted; /* bits */
+        uint64_t noted_usec[DATABASES_MAX];
         struct timer timer;
 } history;
 
@@ -28,6 +29,11 @@ void history_note(unsigned database) {
         if (history.noted == 0)
                 timer_set_host(&history.timer, clock_monotonic_usec() + HISTORY_FLUSH_USEC);
         history.noted |= 1u << database;
+        history.noted_usec[database] = clock_boot_usec();
+}
+
+uint64_t history_noted_usec(unsigned database) {
+        return history.noted_usec[database];
 }
 
 static void write_record(struct record *record, const struct target *target) {

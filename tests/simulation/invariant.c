@@ -12,12 +12,11 @@
 #define SLACK_USEC (5 * USEC_PER_MSEC)
 /* What two clocks and a message's way may differ by where seconds are counted. */
 #define ACCOUNT_SLACK_USEC USEC_PER_SEC
-/* An idle sentinel's time is booked every 10 s (target/account.c). */
-#define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
 static struct {
         bool restarted, crashed;
+        uint64_t unnoted_usec; /* how long nothing had happened to it before */
 } restarts[DATABASES_MAX];
 
 void invariants_begin(void) {
@@ -27,6 +26,7 @@ void invariants_begin(void) {
 void invariants_expect_restart(unsigned database, bool crash) {
         restarts[database].restarted = true;
         restarts[database].crashed = crash;
+        restarts[database].unnoted_usec = clock_boot_usec() - history_noted_usec(database);
 }
 
 #define NAME (w->config->name)
@@ -88,8 +88,9 @@ static bool is_brought_by_time(struct witness *w, const struct view *now) {
 
         if (now->reason == REASON_WAKE_TIMEOUT)
                 return now->state == STATE_DOWN;
+        /* A login that is not answered in time says no more than one that still waits. */
         if (now->reason == REASON_SERVER_STARTING)
-                return now->state == STATE_WAKING && slow;
+                return now->state == STATE_WAKING && (slow || w->told_reason == REASON_AUTH_TIMEOUT || w->told_reason == REASON_TCP_TIMEOUT);
         if (now->reason == REASON_HOST_NETWORK)
                 return w->told_own_network;
         return now->state == STATE_UNKNOWN && (now->reason == REASON_STALE || now->reason == REASON_NOT_CHECKED ||
@@ -139,8 +140,9 @@ static void assert_down(struct witness *w, const struct view *before, const stru
 static void assert_wakes(struct witness *w, const struct view *before, const struct view *now) {
         uint64_t grown = now->wakes - before->wakes, others = now->wakes_by_cause[WAKE_OTHER] - before->wakes_by_cause[WAKE_OTHER];
         bool suspends = w->stretch.server && server_suspends(w->stretch.server);
+        bool risen = now->state == STATE_AWAKE || now->state == STATE_DEGRADED;
 
-        if (suspends && (grown > w->wakes_most || grown < w->wakes_least))
+        if (suspends && (grown > w->wakes_most || (risen && grown < w->wakes_least)))
                 breach_note(INVARIANT_WAKES, "%llu wakes of %s were counted, and there was %u", (unsigned long long)grown, NAME,
                             w->wakes_most);
         else if (suspends && grown > 0 && others != w->wakes_of_others && !w->wake_shared)
@@ -150,26 +152,32 @@ static void assert_wakes(struct witness *w, const struct view *before, const str
                  w->wake_cause != _WAKE_CAUSE_MAX)
                 breach_note(INVARIANT_WAKES, "a wake of %s was caused by %s and is counted as caused by %s", NAME,
                             wake_cause_name(w->wake_cause), wake_cause_name(now->last_wake.cause));
-        w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
+        /* After failures `rise` answers in a row must come first. */
+        if (grown > 0 || risen)
+                w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
 }
 
 /* A wake's latency is the true one within 20 ms or 5 %. */
 static void assert_latency(struct witness *w, const struct view *before, const struct view *now) {
-        uint64_t latency = now->last_wake.latency_usec, slack;
+        uint64_t latency = now->last_wake.latency_usec, slack, most;
 
         if (now->wakes == before->wakes || latency == USEC_INFINITY || w->wake_most_usec == 0)
                 return;
-        slack = MAX(20 * USEC_PER_MSEC, w->wake_most_usec / 20);
-        if (latency + slack < w->wake_least_usec || latency > w->wake_most_usec + slack)
+        most = w->wake_most_usec + clock_boot_usec() - w->wake_answered_usec;
+        slack = MAX(20 * USEC_PER_MSEC, most / 20);
+        if (latency + slack < w->wake_least_usec || latency > most + slack)
                 breach_note(INVARIANT_LATENCY, "the wake of %s took %llu ms and is told as %llu ms", NAME,
                             (unsigned long long)w->wake_least_usec / 1000, (unsigned long long)latency / 1000);
         w->wake_most_usec = 0;
 }
 
-/* Counters and accounts never run backwards by more than a crash loses: what was not written, and not booked. */
+/*
+ * Counters and accounts never run backwards by more than a crash loses: what was not written. What passed since anything happened to it is
+ * counted anew by the first answer, from the server's uptime.
+ */
 static void assert_backwards(unsigned database, const struct witness *w, const struct view *before, const struct view *now) {
         bool crashed = restarts[database].crashed;
-        uint64_t loss = crashed ? HISTORY_FLUSH_USEC + SENTINEL_LOOK_USEC + USEC_PER_SEC : 0;
+        uint64_t loss = restarts[database].unnoted_usec + (crashed ? HISTORY_FLUSH_USEC + SLACK_USEC : 0);
 
         if (now->account.awake_usec + loss < before->account.awake_usec || now->account.ours_usec + loss < before->account.ours_usec)
                 breach_note(INVARIANT_BACKWARDS, "the account of %s went back by %llu ms", NAME,

@@ -85,6 +85,13 @@ void witness_step_clock(void) {
                 witnesses[i].account_unsure |= !witnesses[i].watched;
 }
 
+/* What the session told until now is known. */
+void witness_host_suspends(void) {
+        for (unsigned i = 0; i < DATABASES_MAX; i++)
+                if (witnesses[i].session && witnesses[i].stretch.server && witnesses[i].stretch.ended_usec == 0)
+                        witnesses[i].stretch.known_usec = clock_boot_usec();
+}
+
 /* -- the daemon comes and goes -------------------------------------------------------------------------------------------------------- */
 
 /* Nothing that was told before counts. */
@@ -108,7 +115,6 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (w->watched)
                 return;
         w->watched = true;
-        forget_evidence(w);
         if (w->watched_since_usec == 0)
                 w->watched_since_usec = now;
         if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
@@ -136,7 +142,8 @@ void witness_unwatch(unsigned database, bool crash) {
 
         if (!w->watched)
                 return;
-        w->watched = w->session = w->in_flight = false;
+        w->watched = false;
+        forget_evidence(w);
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->grace_until_usec = 0;
         /* What was asked for in the last moment is not kept: neither a pause nor its end. */
@@ -159,8 +166,12 @@ static enum wake_cause cause_now(struct witness *w) {
         return w->lease_until_usec > now || w->grace_until_usec > now || w->restored_until_real_usec ? _WAKE_CAUSE_MAX : WAKE_CALL;
 }
 
-static void note_wake(struct witness *w) {
-        w->wake_began_usec = w->in_flight_usec;
+/* OURS: our attempt came first. One that is under way, or failed a moment ago, waits for the same start: that is ours too, or is not. */
+static void note_wake(struct witness *w, bool ours) {
+        bool tries = (w->in_flight && w->in_flight_check == CHECK_LOGIN) || w->failing_since_usec;
+
+        w->wake_shared = !ours && tries;
+        w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
         w->wake_cause = cause_now(w);
 }
@@ -169,12 +180,8 @@ void witness_server_changed(const struct server *server, bool started) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 struct witness *w = &witnesses[i];
 
-                bool waits = w->in_flight && w->in_flight_check == CHECK_LOGIN && routes[i].server == server;
-
-                if (started && (server->woken_by == i + 1 || waits)) {
-                        note_wake(w);
-                        w->wake_shared = server->woken_by != i + 1;
-                }
+                if (started && routes[i].server == server)
+                        note_wake(w, server->woken_by == i + 1);
                 if (!started && w->stretch.server == server && w->stretch.ended_usec == 0)
                         w->stretch.ended_usec = clock_boot_usec();
         }
@@ -275,13 +282,21 @@ static void note_start(struct witness *w, const struct server_info *server) {
         w->newest_start_unsure = false;
 }
 
+/*
+ * A provider may hand out a compute that was started a moment before it was asked for: a start that little older than our attempt passes for
+ * ours (target/wake.c).
+ */
+#define COLD_SLACK_USEC (2 * USEC_PER_SEC)
+
 /* The first login that meets a start of a server that suspends ends a wake: ours, or somebody else's. */
-static void note_wake_end(struct witness *w, unsigned database, const struct server *server) {
+static void note_wake_end(struct witness *w, const struct server *server) {
         uint64_t now = clock_boot_usec();
         bool known = w->met == server && w->met_start == server->starts, ours = w->wake_began_usec;
 
         if (!server_suspends(server))
                 return;
+        if (!ours)
+                w->wake_shared = server->started_usec + COLD_SLACK_USEC > w->in_flight_usec;
         if (!known) {
                 w->wakes_least += !w->met_unsure;
                 w->wakes_most++;
@@ -289,6 +304,7 @@ static void note_wake_end(struct witness *w, unsigned database, const struct ser
         } else
                 w->wakes_most += w->met_unsure;
         if (!known && ours) {
+                w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_began_usec) : w->wake_began_usec);
         }
@@ -298,12 +314,12 @@ static void note_wake_end(struct witness *w, unsigned database, const struct ser
         w->wake_began_usec = 0;
 }
 
-static void note_answer(struct witness *w, unsigned database, const struct attempt *attempt, const struct server *server) {
+static void note_answer(struct witness *w, const struct attempt *attempt, const struct server *server) {
         uint64_t now = clock_boot_usec();
 
         note_start(w, &attempt->server);
         if (attempt->check == CHECK_LOGIN) {
-                note_wake_end(w, database, server);
+                note_wake_end(w, server);
                 w->login_stands = false;
                 w->login_reason = REASON_NONE;
         }
@@ -328,15 +344,18 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
                 see_awake(w, server, clock_boot_usec());
 }
 
+#define TOLD_LATE_USEC USEC_PER_SEC
+
 static void note_death(struct witness *w, bool seen) {
         w->generation_may++;
         w->generation_must += seen;
         w->cut = true;
-        if (w->stretch.server)
+        /* An end that is told late came at a time that nobody can know. */
+        if (w->stretch.server && stretch_end(&w->stretch) + TOLD_LATE_USEC > clock_boot_usec())
                 w->stretch.known_usec = stretch_end(&w->stretch);
 }
 
-static void told_attempt(struct witness *w, unsigned database, const struct attempt *attempt, const struct server *server, bool died) {
+static void told_attempt(struct witness *w, const struct attempt *attempt, const struct server *server, bool died) {
         enum reason reason = attempt->reason;
 
         w->in_flight = false;
@@ -352,7 +371,7 @@ static void told_attempt(struct witness *w, unsigned database, const struct atte
         if (attempt->reason != REASON_NONE)
                 note_failure(w, attempt, server);
         else if (attempt->check != CHECK_DOOR)
-                note_answer(w, database, attempt, server);
+                note_answer(w, attempt, server);
         w->session = attempt->session_held;
 }
 
@@ -361,7 +380,7 @@ void witness_told(unsigned database, const struct probe_report *report, const st
 
         w->told_usec = clock_boot_usec();
         if (report->kind == PROBE_REPORT_ATTEMPT) {
-                told_attempt(w, database, &report->attempt, server, died);
+                told_attempt(w, &report->attempt, server, died);
                 return;
         }
         if (!w->session)

@@ -73,6 +73,7 @@ struct witness {
         uint64_t wake_began_monotonic_usec;
         bool wake_shared; /* another database's attempt came first, and ours was under way */
         uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */
+        uint64_t wake_answered_usec;   /* its first answer; `rise` of them may be needed */
         enum wake_cause wake_cause;    /* _WAKE_CAUSE_MAX: more than one fits */
 
         /* What being awake has cost. */
@@ -105,6 +106,7 @@ void witness_pause(unsigned database, uint64_t for_usec);
 /* A lease by the clock that outlived a restart. */
 void witness_restore_lease(unsigned database, uint64_t until_real_usec);
 void witness_step_clock(void);
+void witness_host_suspends(void);
 /* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
 bool witness_needs(struct witness *w);
 

@@ -51,6 +51,7 @@ static void on_host_resumes(void *userdata) {
 }
 
 static void suspend_host(uint64_t usec) {
+        witness_host_suspends();
         loop_suspend_host(true);
         timer_set_world(&world.host, clock_boot_usec() + usec);
 }

@@ -123,6 +123,9 @@ check() {
         begin "unit tests, floors, documents"
         unit_tests build
         end
+        begin "a minute of simulated worlds, with new seeds"
+        step "./dev simulate" build/tests/simulation/simulate --worlds 1000000 --seconds 60
+        end
         begin "make install"
         step "make install" installs
         step "systemd-analyze verify pgwaked.service" unit_is_sound

@@ -7,7 +7,7 @@
 static struct {
         struct record records[DATABASES_MAX];
         unsigned noted; /* bits */
-        uint64_t noted_usec[DATABASES_MAX];
+        uint64_t written_usec[DATABASES_MAX];
         struct timer timer;
 } history;
 
@@ -29,11 +29,10 @@ void history_note(unsigned database) {
         if (history.noted == 0)
                 timer_set_host(&history.timer, clock_monotonic_usec() + HISTORY_FLUSH_USEC);
         history.noted |= 1u << database;
-        history.noted_usec[database] = clock_boot_usec();
 }
 
-uint64_t history_noted_usec(unsigned database) {
-        return history.noted_usec[database];
+uint64_t history_written_usec(unsigned database) {
+        return history.written_usec[database];
 }
 
 static void write_record(struct record *record, const struct target *target) {
@@ -49,8 +48,10 @@ void history_flush(void) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 const struct target *target = history.noted & 1u << i ? daemon_target(i) : NULL;
 
-                if (target)
-                        write_record(&history.records[i], target);
+                if (!target)
+                        continue;
+                write_record(&history.records[i], target);
+                history.written_usec[i] = clock_boot_usec();
         }
         history_lose();
 }

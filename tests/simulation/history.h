@@ -19,8 +19,8 @@ struct record {
 void history_begin(void);
 /* TARGET of DATABASE may have changed. */
 void history_note(unsigned database);
-/* When it was noted last (boot clock): what changed by the mere passing of time since then is in no record. */
-uint64_t history_noted_usec(unsigned database);
+/* When its record was written last (boot clock). */
+uint64_t history_written_usec(unsigned database);
 /* Writes what was noted; at the end of a daemon that ends well too. */
 void history_flush(void);
 /* What was noted and not written is lost. */

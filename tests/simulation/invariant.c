@@ -14,9 +14,17 @@
 #define ACCOUNT_SLACK_USEC USEC_PER_SEC
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
+/* A counter that only grows: what of it must be known after a crash. */
+struct counted {
+        uint64_t value, before;
+        uint64_t grew_usec;
+};
+
 static struct {
-        bool restarted, crashed;
-        uint64_t unnoted_usec; /* how long nothing had happened to it before */
+        bool restarted;
+        uint64_t crashed_usec;   /* 0: it was no crash */
+        uint64_t unwritten_usec; /* how old the last record was */
+        struct counted wakes, failures;
 } restarts[DATABASES_MAX];
 
 void invariants_begin(void) {
@@ -25,8 +33,23 @@ void invariants_begin(void) {
 
 void invariants_expect_restart(unsigned database, bool crash) {
         restarts[database].restarted = true;
-        restarts[database].crashed = crash;
-        restarts[database].unnoted_usec = clock_boot_usec() - history_noted_usec(database);
+        restarts[database].crashed_usec = crash ? clock_boot_usec() : 0;
+        restarts[database].unwritten_usec = clock_boot_usec() - history_written_usec(database);
+}
+
+static void count(struct counted *counted, uint64_t value) {
+        if (value == counted->value)
+                return;
+        counted->before = counted->value;
+        counted->value = value;
+        counted->grew_usec = clock_boot_usec();
+}
+
+/* What grew within the last moment before a crash is lost with it. */
+static bool is_lost(const struct counted *counted, uint64_t value, uint64_t crashed_usec) {
+        bool young = crashed_usec && crashed_usec <= counted->grew_usec + HISTORY_FLUSH_USEC + SLACK_USEC;
+
+        return value < (young ? counted->before : counted->value);
 }
 
 #define NAME (w->config->name)
@@ -93,6 +116,9 @@ static bool is_brought_by_time(struct witness *w, const struct view *now) {
                 return now->state == STATE_WAKING && (slow || w->told_reason == REASON_AUTH_TIMEOUT || w->told_reason == REASON_TCP_TIMEOUT);
         if (now->reason == REASON_HOST_NETWORK)
                 return w->told_own_network;
+        /* One failure does not disprove what a person must act on. */
+        if (now->state == STATE_BLOCKED)
+                return w->failures < w->config->fall + 1;
         return now->state == STATE_UNKNOWN && (now->reason == REASON_STALE || now->reason == REASON_NOT_CHECKED ||
                                                now->reason == REASON_PAUSED || now->reason == REASON_BUDGET_SPENT);
 }
@@ -165,7 +191,7 @@ static void assert_latency(struct witness *w, const struct view *before, const s
                 return;
         most = w->wake_most_usec + clock_boot_usec() - w->wake_answered_usec;
         slack = MAX(20 * USEC_PER_MSEC, most / 20);
-        if (latency + slack < w->wake_least_usec || latency > most + slack)
+        if ((latency + slack < w->wake_least_usec && !w->wake_shared) || latency > most + slack)
                 breach_note(INVARIANT_LATENCY, "the wake of %s took %llu ms and is told as %llu ms", NAME,
                             (unsigned long long)w->wake_least_usec / 1000, (unsigned long long)latency / 1000);
         w->wake_most_usec = 0;
@@ -176,14 +202,16 @@ static void assert_latency(struct witness *w, const struct view *before, const s
  * counted anew by the first answer, from the server's uptime.
  */
 static void assert_backwards(unsigned database, const struct witness *w, const struct view *before, const struct view *now) {
-        bool crashed = restarts[database].crashed;
-        uint64_t loss = restarts[database].unnoted_usec + (crashed ? HISTORY_FLUSH_USEC + SLACK_USEC : 0);
+        uint64_t crashed = restarts[database].crashed_usec;
+        uint64_t loss = restarts[database].restarted ? restarts[database].unwritten_usec + SLACK_USEC : 0;
 
         if (now->account.awake_usec + loss < before->account.awake_usec || now->account.ours_usec + loss < before->account.ours_usec)
                 breach_note(INVARIANT_BACKWARDS, "the account of %s went back by %llu ms", NAME,
                             (unsigned long long)usec_sub(before->account.awake_usec, now->account.awake_usec) / 1000);
-        if (!crashed && (now->wakes < before->wakes || now->failures < before->failures))
+        if (is_lost(&restarts[database].wakes, now->wakes, crashed) || is_lost(&restarts[database].failures, now->failures, crashed))
                 breach_note(INVARIANT_BACKWARDS, "the counters of %s went back", NAME);
+        count(&restarts[database].wakes, now->wakes);
+        count(&restarts[database].failures, now->failures);
         if (now->account.ours_usec > now->account.awake_usec)
                 breach_note(INVARIANT_BACKWARDS, "more of the time of %s is ours than there was", NAME);
 }
@@ -212,7 +240,8 @@ void invariants_assert(unsigned database, const struct view *before, const struc
 
         assert_backwards(database, w, before, now);
         if (restarts[database].restarted) {
-                memset(&restarts[database], 0, sizeof(restarts[database]));
+                restarts[database].restarted = false;
+                restarts[database].crashed_usec = 0;
                 w->generation_may = w->generation_must = w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
         } else {
                 assert_generation(w, before, now);

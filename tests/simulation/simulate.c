@@ -120,17 +120,18 @@ static int run_scenarios(const struct options *options, char *const *paths, int 
         for (int i = 0; i < n; i++) {
                 struct plan_of_world plan;
                 struct outcome outcome = {0};
+                const char *slash = strrchr(paths[i], '/'), *name = slash ? slash + 1 : paths[i];
                 int r = scenario_read(paths[i], &plan);
 
                 if (r == 0)
                         world_run(&plan, options->trace, &outcome);
                 plan_deinit(&plan);
                 if (r == 0 && !outcome.breach.broken) {
-                        (void)printf("ok %d - %s\n", i + 1, paths[i]);
+                        (void)printf("ok %d - %s\n", i + 1, name);
                         continue;
                 }
                 failed++;
-                (void)printf("not ok %d - %s\n", i + 1, paths[i]);
+                (void)printf("not ok %d - %s\n", i + 1, name);
                 if (r == 0)
                         (void)printf("# line %u, %s: %s\n", outcome.breach.line, invariant_name(outcome.breach.invariant),
                                      outcome.breach.text);

@@ -340,7 +340,8 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
                 w->login_reason = attempt->reason;
                 w->login_stands = true;
         }
-        if (class == CLASS_FULL)
+        /* It says that it is awake, and not since when. */
+        if (class == CLASS_FULL && (w->stretch.server != server || w->stretch.started_usec != server->started_usec))
                 see_awake(w, server, clock_boot_usec());
 }
 

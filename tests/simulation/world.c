@@ -154,11 +154,7 @@ static bool waits_for_host(const struct happening *h) {
 }
 
 static void set_script(void) {
-        if (world.next == world.plan.n_happenings)
-                return;
-        if (waits_for_host(&world.plan.happenings[world.next]))
-                timer_set_host(&world.script, clock_monotonic_usec());
-        else
+        if (world.next < world.plan.n_happenings)
                 timer_set_world(&world.script, MAX(WORLD_BEGINS_USEC + world.plan.happenings[world.next].at_usec, clock_boot_usec()));
 }
 
@@ -167,7 +163,7 @@ static void on_script(void *userdata) {
 
         (void)userdata;
         if (waits_for_host(h)) {
-                set_script();
+                timer_set_host(&world.script, clock_monotonic_usec());
                 return;
         }
         world.next++;

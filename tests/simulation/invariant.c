@@ -225,7 +225,7 @@ static void assert_account(const struct witness *w, const struct view *now) {
                 return;
         if (s->server) {
                 least += usec_sub(s->known_usec, s->from_usec);
-                most += usec_sub(s->ended_usec ? MAX(s->ended_usec, s->known_usec) : clock_boot_usec(), s->from_usec);
+                most += usec_sub(witness_stretch_end(w), s->from_usec);
         }
         if (counted + ACCOUNT_SLACK_USEC < least - least / 50)
                 breach_note(INVARIANT_ACCOUNT, "%s was awake for at least %llu s, and %llu s are counted", NAME,
@@ -296,24 +296,40 @@ static void hold(uint64_t *since, bool condition) {
         *since = condition ? (*since ? *since : clock_boot_usec()) : 0;
 }
 
+/* How long it holds by now; below what everybody may wait nothing further need be looked at. */
+static uint64_t held_for(const struct witness *w, uint64_t since_usec) {
+        uint64_t usec = since_usec ? clock_boot_usec() - since_usec : 0;
+
+        return usec > 2 * w->config->attempt_timeout_usec ? usec : 0;
+}
+
 /* A demanded database whose server is well is awake in bounded time. */
 static void assert_bounded(struct witness *w, const struct view *view, const struct route *route) {
         bool answers = view->state == STATE_AWAKE || view->state == STATE_DEGRADED;
+        uint64_t held;
 
         hold(&w->well_since_usec, w->needed_since_usec && !answers && is_well(route->server) && (!route->other || is_well(route->other)));
-        if (w->well_since_usec && clock_boot_usec() > w->well_since_usec + awake_within(w, route->server))
+        held = held_for(w, w->well_since_usec);
+        if (held && held > awake_within(w, route->server))
                 breach_note(INVARIANT_BOUNDED, "%s is needed, its server is well, and it is %s %s after %llu s", NAME, state_name(view->state),
-                            reason_slug(view->reason), (unsigned long long)((clock_boot_usec() - w->well_since_usec) / USEC_PER_SEC));
+                            reason_slug(view->reason), (unsigned long long)(held / USEC_PER_SEC));
+}
+
+static uint64_t asked_within(const struct witness *w) {
+        uint64_t interval = jittered(w, MAX(w->config->login_interval_usec, w->config->ping_interval_usec));
+
+        return MAX(longest_wait(w), interval) + 2 * w->config->attempt_timeout_usec;
 }
 
 /* Something is due unless nothing may be asked. */
 static void assert_due(struct witness *w, const struct view *view) {
-        uint64_t longest = MAX(longest_wait(w), jittered(w, MAX(w->config->login_interval_usec, w->config->ping_interval_usec)));
+        uint64_t held;
 
         hold(&w->due_since_usec, w->needed_since_usec && !w->in_flight);
-        if (w->due_since_usec && clock_boot_usec() > w->due_since_usec + longest + 2 * w->config->attempt_timeout_usec)
+        held = held_for(w, w->due_since_usec);
+        if (held && held > asked_within(w))
                 breach_note(INVARIANT_DUE, "%s (%s %s) is needed and was not asked for %llu s", NAME, state_name(view->state),
-                            reason_slug(view->reason), (unsigned long long)((clock_boot_usec() - w->due_since_usec) / USEC_PER_SEC));
+                            reason_slug(view->reason), (unsigned long long)(held / USEC_PER_SEC));
 }
 
 /* A pause ends when its time is over. */

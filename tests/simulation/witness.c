@@ -241,8 +241,22 @@ static enum reason expectation_failed(const struct expect *expect, const struct 
 
 /* -- stretches of being awake ---------------------------------------------------------------------------------------------------------- */
 
+/* Without a session nothing tells of the end: an answer is believed for a while, and never longer than the provider's idle time. */
+static uint64_t believed_after_answer(const struct witness *w) {
+        uint64_t lifetime = w->config->fresh_for_usec ? w->config->fresh_for_usec : w->config->login_interval_usec * 5 / 2;
+        uint64_t suspend_after = w->stretch.server->suspend_after_usec;
+
+        return w->answered_usec + (suspend_after ? MIN(lifetime, suspend_after) : lifetime);
+}
+
 static uint64_t stretch_end(const struct stretch *s) {
         return s->ended_usec ? s->ended_usec : clock_boot_usec();
+}
+
+uint64_t witness_stretch_end(const struct witness *w) {
+        uint64_t now = clock_boot_usec(), end = MAX(stretch_end(&w->stretch), w->stretch.believed_usec);
+
+        return MIN(now, w->session ? now : MAX(end, believed_after_answer(w)));
 }
 
 static void close_stretch(struct witness *w) {
@@ -251,7 +265,7 @@ static void close_stretch(struct witness *w) {
         if (!s->server)
                 return;
         w->awake_least_usec += usec_sub(s->known_usec, s->from_usec);
-        w->awake_most_usec += usec_sub(stretch_end(s), s->from_usec);
+        w->awake_most_usec += usec_sub(witness_stretch_end(w), s->from_usec);
 }
 
 static void see_awake(struct witness *w, const struct server *server, uint64_t since_usec) {
@@ -351,6 +365,7 @@ static void note_death(struct witness *w, bool seen) {
         w->generation_may++;
         w->generation_must += seen;
         w->cut = true;
+        w->stretch.believed_usec = clock_boot_usec();
         /* An end that is told late came at a time that nobody can know. */
         if (w->stretch.server && stretch_end(&w->stretch) + TOLD_LATE_USEC > clock_boot_usec())
                 w->stretch.known_usec = stretch_end(&w->stretch);

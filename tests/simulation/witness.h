@@ -18,6 +18,7 @@ struct stretch {
         uint64_t from_usec;    /* since when it can be counted */
         uint64_t known_usec;   /* until when it was surely known */
         uint64_t ended_usec;   /* when the postmaster went; 0: it runs */
+        uint64_t believed_usec; /* until when the daemon had reason to believe that it runs */
 };
 
 struct witness {
@@ -107,6 +108,8 @@ void witness_pause(unsigned database, uint64_t for_usec);
 void witness_restore_lease(unsigned database, uint64_t until_real_usec);
 void witness_step_clock(void);
 void witness_host_suspends(void);
+/* Until when the stretch that runs may be counted. */
+uint64_t witness_stretch_end(const struct witness *w);
 /* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
 bool witness_needs(struct witness *w);
 

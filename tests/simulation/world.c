@@ -19,7 +19,6 @@ static struct {
         struct timer host;   /* it wakes up */
         struct server servers[SERVERS_MAX];
         struct timer starts[SERVERS_MAX];
-        uint64_t start_within_usec[SERVERS_MAX];
         struct view views[DATABASES_MAX];
         bool trace;
         struct outcome *outcome;
@@ -69,7 +68,6 @@ static void on_server_starts(void *userdata) {
 
 static void restart_server(unsigned i, bool crash, uint64_t usec) {
         server_stop(&world.servers[i], crash);
-        world.starts[i] = (struct timer){.fire = on_server_starts, .userdata = &world.servers[i]};
         timer_set_world(&world.starts[i], clock_boot_usec() + usec);
 }
 
@@ -233,6 +231,7 @@ static void begin_servers(void) {
                         .suspend_after_usec = planned->suspend_after_usec,
                 };
                 memcpy(server->name, planned->name, sizeof(server->name));
+                world.starts[i] = (struct timer){.fire = on_server_starts, .userdata = server};
                 server_begin(server, planned->age_usec);
         }
 }
@@ -255,7 +254,6 @@ static void begin(const struct plan_of_world *plan) {
         network = (struct network){0};
         breach_begin();
         memset(world.views, 0, sizeof(world.views));
-        memset(world.starts, 0, sizeof(world.starts));
         world.next = 0;
         world.script = (struct timer){.fire = on_script};
         world.daemon = (struct timer){.fire = on_daemon_starts};

@@ -309,7 +309,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
 
         if (!server_suspends(server))
                 return;
-        if (!ours)
+        if (!known && !ours)
                 w->wake_shared = server->started_usec + COLD_SLACK_USEC > w->in_flight_usec;
         if (!known) {
                 w->wakes_least += !w->met_unsure;

@@ -278,7 +278,7 @@ static uint64_t awake_within(const struct witness *w, const struct server *serve
         uint64_t attempts = 3 * w->config->attempt_timeout_usec, wake = 2 * server->wake_usec;
         uint64_t rises = w->config->rise * (jittered(w, w->config->retry_interval_usec) + 3 * USEC_PER_SEC);
 
-        return longest_wait(w) + attempts + wake + rises + USEC_PER_SEC;
+        return w->wait_usec + attempts + wake + rises + USEC_PER_SEC;
 }
 
 static bool may_ask(const struct witness *w, const struct view *view) {
@@ -310,6 +310,8 @@ static void assert_bounded(struct witness *w, const struct view *view, const str
 
         hold(&w->well_since_usec, w->needed_since_usec && !answers && is_well(route->server) && (!route->other || is_well(route->other)));
         held = held_for(w, w->well_since_usec);
+        /* A wait that was planned before goes on, though what it was planned for is over. */
+        w->wait_usec = w->well_since_usec ? MAX(w->wait_usec, longest_wait(w)) : 0;
         if (held && held > awake_within(w, route->server))
                 breach_note(INVARIANT_BOUNDED, "%s is needed, its server is well, and it is %s %s after %llu s", NAME, state_name(view->state),
                             reason_slug(view->reason), (unsigned long long)(held / USEC_PER_SEC));
@@ -334,7 +336,9 @@ static void assert_due(struct witness *w, const struct view *view) {
 
 /* A pause ends when its time is over. */
 static void assert_pause_ends(struct witness *w, const struct view *view) {
-        if (w->paused && clock_boot_usec() > w->paused_until_usec + SLACK_USEC && view->reason == REASON_PAUSED)
+        uint64_t until = MAX(w->paused_until_usec, loop_host_resumed_usec()) + SLACK_USEC;
+
+        if (w->paused && clock_boot_usec() > until && view->reason == REASON_PAUSED)
                 breach_note(INVARIANT_PAUSED, "%s is paused still, and its time is over", NAME);
         if (w->paused && clock_boot_usec() > w->paused_until_usec)
                 w->paused = view->reason == REASON_PAUSED;

@@ -25,6 +25,7 @@ static struct {
         struct heap world, host;                   /* timers: boot clock, monotonic clock */
         struct heap sources, monotonic, real;      /* the daemon's, by its three clocks */
         bool suspended;
+        uint64_t resumed_usec;
 } loop;
 
 /* Without memory there is no simulation; nothing here is tested for its lack. */
@@ -35,6 +36,7 @@ static void place(struct heap *heap, struct heap_item *item, uint64_t key) {
 
 void loop_begin(void) {
         loop.suspended = false;
+        loop.resumed_usec = 0;
         loop.event.iteration = 0;
 }
 
@@ -72,7 +74,13 @@ void timer_set_host(struct timer *timer, uint64_t monotonic_usec) {
 }
 
 void loop_suspend_host(bool suspended) {
+        if (loop.suspended && !suspended)
+                loop.resumed_usec = clock_boot_usec();
         loop.suspended = suspended;
+}
+
+uint64_t loop_host_resumed_usec(void) {
+        return loop.resumed_usec;
 }
 
 bool loop_host_is_suspended(void) {

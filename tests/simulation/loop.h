@@ -32,6 +32,8 @@ void timer_stop(struct timer *timer);
 
 void loop_suspend_host(bool suspended);
 bool loop_host_is_suspended(void);
+/* When it last came back (boot clock); 0: it was never suspended. */
+uint64_t loop_host_resumed_usec(void);
 
 /*
  * Lets time pass until the next event and dispatches it; answers false when there is none up to UNTIL_USEC (boot clock), and then the clock

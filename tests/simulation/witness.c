@@ -212,7 +212,7 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
 
 void witness_asked(unsigned database, const struct probe_request *request) {
         struct witness *w = &witnesses[database];
-        const char *name = w->config ? w->config->name : "?";
+        const char *name = w->watched ? w->config->name : "a database";
         uint64_t now = clock_boot_usec();
 
         if (w->in_flight)

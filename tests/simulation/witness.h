@@ -56,6 +56,7 @@ struct witness {
         uint64_t paused_usec; /* when somebody last paused or resumed it */
         uint64_t needed_since_usec; /* 0: not needed now */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
+        uint64_t wait_usec;         /* the longest wait between two tries that was due since then */
         uint64_t due_since_usec;    /* since when something must be due; 0: nothing need be */
 
         /* Checks. */

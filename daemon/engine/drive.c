@@ -229,7 +229,7 @@ static void take_attempt(struct engine *engine, struct target *target, const str
         input.own_network = registry_note_network(engine->registry, target, attempt);
         drive_give_place_back(engine, target);
         note_durations(engine, attempt);
-        if (attempt->door_let_in && !target->record.door_lets_in)
+        if (attempt->door_let_in && !target->findings.door_lets_in)
                 warn_of_open_door(target);
         (void)drive_step(engine, target, &input, now);
 }

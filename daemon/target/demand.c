@@ -76,7 +76,7 @@ static enum reason refusal(const struct target *t, struct instant now) {
 
 /* A caller does not wait for the rhythm of retries, but who was throttled keeps to it. */
 static void ask_at_once(struct target *t, struct instant now) {
-        bool throttled = reason_class(t->record.last[FOUND_BY_LOGIN].reason) == CLASS_THROTTLED;
+        bool throttled = reason_class(t->findings.last[FOUND_BY_LOGIN].reason) == CLASS_THROTTLED;
 
         if (!is_asking(t) && t->state != STATE_AWAKE && !throttled && !t->wanted_boot_usec)
                 t->wanted_boot_usec = now.boot_usec;

@@ -204,7 +204,7 @@ static void door_failed(struct target *t, const struct attempt *attempt, struct 
         verdict_step(t, event == MACHINE_STARTING ? MACHINE_FAILING : event,
                      (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
         /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
-        t->record.cut_like_suspend &= t->state != STATE_DOWN;
+        t->findings.cut_like_suspend &= t->state != STATE_DOWN;
 }
 
 /* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
@@ -219,14 +219,14 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
         enum reason reason = reason_behind_door(t);
         bool slept;
 
-        t->record.door_lets_in |= attempt->door_let_in;
+        t->findings.door_lets_in |= attempt->door_let_in;
         if (attempt->reason != REASON_NONE) {
                 door_failed(t, attempt, now, edges);
                 return;
         }
-        if (record_needs_login(&t->record) && t->reason != REASON_HOST_NETWORK)
+        if (findings_needs_login(&t->findings) && t->reason != REASON_HOST_NETWORK)
                 return;
-        slept = t->state == STATE_UNKNOWN && record_slept(&t->record) && !t->record.door_lets_in;
+        slept = t->state == STATE_UNKNOWN && findings_slept(&t->findings) && !t->findings.door_lets_in;
         t->failures_in_row = t->unanswered_in_row = 0;
         if (slept && reason_class(reason) != CLASS_CUT)
                 reason = REASON_SESSION_CUT;
@@ -247,7 +247,7 @@ static void ask_after_cut(struct target *t, struct instant now) {
 
 static void finish_lost_session(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
         ask_after_cut(t, now);
-        record_session_ended(&t->record, attempt->reason, false, now.boot_usec);
+        findings_session_ended(&t->findings, attempt->reason, false, now.boot_usec);
         verdict_step(t, MACHINE_CUT, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
 }
 
@@ -261,7 +261,7 @@ static void finish_query(struct target *t, const struct attempt *attempt, enum r
         }
         if (reason == REASON_NONE) {
                 /* After a password change the held session goes on answering while logins fail: a ping cannot clear what a login found. */
-                if (attempt->check == CHECK_PING && record_needs_login(&t->record))
+                if (attempt->check == CHECK_PING && findings_needs_login(&t->findings))
                         return;
                 event = judge_answer(t);
         } else
@@ -284,9 +284,9 @@ static void note_evidence(struct target *t, const struct attempt *attempt, enum 
 
         if (reason_class(reason) == CLASS_OURS)
                 return;
-        record_note(&t->record, sources[attempt->check], reason, now.boot_usec);
+        findings_note(&t->findings, sources[attempt->check], reason, now.boot_usec);
         if (attempt->session_held && attempt->check == CHECK_LOGIN && was_answered(attempt))
-                record_note(&t->record, FOUND_BY_SESSION, reason, now.boot_usec);
+                findings_note(&t->findings, FOUND_BY_SESSION, reason, now.boot_usec);
 }
 
 static void judge_outcome(struct target *t, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
@@ -335,7 +335,7 @@ void judge_attempt(struct target *t, const struct attempt *attempt, bool own_net
         /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
         count(t, attempt, reason);
         /* What a login was told not to do, a door's answer does not hurry. */
-        if (attempt->check != CHECK_DOOR || !record_needs_login(&t->record))
+        if (attempt->check != CHECK_DOOR || !findings_needs_login(&t->findings))
                 plan_retry(t, reason);
         account_answer(t, attempt, now);
 }
@@ -356,7 +356,7 @@ void judge_session_end(struct target *t, const struct attempt *end, bool bare_eo
         if (!t->session_held)
                 return;
         t->session_held = false;
-        record_session_ended(&t->record, end->reason, like_suspend, now.boot_usec);
+        findings_session_ended(&t->findings, end->reason, like_suspend, now.boot_usec);
         ask_after_cut(t, now);
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
         if (!like_suspend) {

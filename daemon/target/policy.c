@@ -76,7 +76,7 @@ static struct plan plan_login(const struct target *t) {
                 return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = t->wanted_boot_usec};
         switch (t->state) {
         case STATE_AWAKE:
-                return record_needs_login(&t->record) ? retry_login(t) : plan_while_awake(t);
+                return findings_needs_login(&t->findings) ? retry_login(t) : plan_while_awake(t);
         case STATE_DEGRADED:
                 return plan_while_awake(t);
         case STATE_UNKNOWN:
@@ -96,7 +96,7 @@ static struct plan plan_door(const struct target *t) {
         enum reason last = t->last_attempt.reason;
         uint64_t interval = t->jittered_interval_usec[CHECK_DOOR];
 
-        if (t->session_held || t->record.door_lets_in || !t->provider->door_is_free || t->config->door_interval_usec == 0)
+        if (t->session_held || t->findings.door_lets_in || !t->provider->door_is_free || t->config->door_interval_usec == 0)
                 return nothing;
         if (t->wanted_boot_usec)
                 return (struct plan){.check = CHECK_DOOR, .due_boot_usec = t->wanted_boot_usec};
@@ -114,7 +114,7 @@ struct plan policy_next(const struct target *t) {
 }
 
 struct plan policy_next_ping(const struct target *t) {
-        bool answers = (t->state == STATE_AWAKE && !record_needs_login(&t->record)) || t->state == STATE_DEGRADED;
+        bool answers = (t->state == STATE_AWAKE && !findings_needs_login(&t->findings)) || t->state == STATE_DEGRADED;
 
         if (t->in_flight || t->paused_until_boot_usec || !answers || !policy_asks(t))
                 return nothing;

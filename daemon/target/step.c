@@ -30,14 +30,14 @@ static bool is_left_to_evidence(const struct target *t) {
 
 /* Only a login clears that, and none is planned: it is no less true for other evidence's age. */
 static bool is_blocked_still(const struct target *t) {
-        return is_left_to_evidence(t) && t->reason == REASON_STALE && record_blocked(&t->record) != REASON_NONE;
+        return is_left_to_evidence(t) && t->reason == REASON_STALE && findings_blocked(&t->findings) != REASON_NONE;
 }
 
 /* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct target *t) {
-        uint64_t doubted = MAX(MAX(t->since_boot_usec, t->wanted_boot_usec), record_newest(&t->record).boot_usec);
+        uint64_t doubted = MAX(MAX(t->since_boot_usec, t->wanted_boot_usec), findings_newest(&t->findings).boot_usec);
 
-        if (!is_left_to_evidence(t) || !t->session_held || record_blocked(&t->record) != REASON_NONE)
+        if (!is_left_to_evidence(t) || !t->session_held || findings_blocked(&t->findings) != REASON_NONE)
                 return USEC_INFINITY;
         return usec_add(doubted, SURVIVAL_USEC);
 }
@@ -68,7 +68,7 @@ static void lapse_if_over(struct target *t, struct instant now) {
 
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
 static void survive(struct target *t, struct instant now, struct edges *edges) {
-        enum reason unmet = record_unmet(&t->record);
+        enum reason unmet = findings_unmet(&t->findings);
 
         account_begin(t, USEC_INFINITY, now);
         t->wanted_boot_usec = 0;
@@ -94,8 +94,8 @@ static void follow_time_once(struct target *t, struct instant now, struct edges 
         if (wakes_for_nobody(t) || target_fresh_until(t) <= now.boot_usec)
                 verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
         if (is_blocked_still(t)) {
-                verdict_step(t, MACHINE_BLOCKED, (struct evidence_brought){.reason = record_blocked(&t->record)}, now, edges);
-                t->renewed_boot_usec = t->record.last[FOUND_BY_LOGIN].boot_usec;
+                verdict_step(t, MACHINE_BLOCKED, (struct evidence_brought){.reason = findings_blocked(&t->findings)}, now, edges);
+                t->renewed_boot_usec = t->findings.last[FOUND_BY_LOGIN].boot_usec;
         }
         if (survival_due(t) <= now.boot_usec)
                 survive(t, now, edges);
@@ -130,7 +130,7 @@ static void not_begun(struct target *t, enum check check, struct instant now) {
 
 static void drop_session(struct target *t) {
         t->session_held = false;
-        t->record.cut_like_suspend = false;
+        t->findings.cut_like_suspend = false;
 }
 
 static void pause_for(struct target *t, uint64_t usec, struct instant now, struct edges *edges) {
@@ -147,7 +147,7 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
         account_interrupt(t, now);
         lapse_if_over(t, now);
         t->wanted_boot_usec = now.boot_usec;
-        t->record.cut_like_suspend = false;
+        t->findings.cut_like_suspend = false;
         if (t->in_flight) {
                 /* The time that the host slept is not the database's: it was not slow. */
                 t->in_flight_boot_usec = t->in_flight_wanted_boot_usec = now.boot_usec;

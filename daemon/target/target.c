@@ -72,15 +72,15 @@ bool target_ready(const struct target *t) {
  */
 static bool rests_unseen(const struct target *t) {
         return (t->reason == REASON_STALE || t->reason == REASON_NOT_CHECKED) && t->policy == POLICY_IS_ON_DEMAND && !t->budget_spent &&
-               record_newest(&t->record).reason == REASON_NONE && !record_needs_login(&t->record) && !t->in_flight &&
+               findings_newest(&t->findings).reason == REASON_NONE && !findings_needs_login(&t->findings) && !t->in_flight &&
                policy_next(t).due_boot_usec == USEC_INFINITY;
 }
 
 bool target_ready_or_asleep(const struct target *t) {
-        if (t->paused_until_boot_usec || record_blocked(&t->record) != REASON_NONE)
+        if (t->paused_until_boot_usec || findings_blocked(&t->findings) != REASON_NONE)
                 return false;
         return t->state == STATE_AWAKE || t->state == STATE_ASLEEP || t->state == STATE_WAKING ||
-               (t->state == STATE_UNKNOWN && (record_good_door(&t->record) || rests_unseen(t)));
+               (t->state == STATE_UNKNOWN && (findings_good_door(&t->findings) || rests_unseen(t)));
 }
 
 /* When it is probably answered, of one that is under way since ELAPSED: by its own wakes, or by what is usual for its provider. */

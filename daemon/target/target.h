@@ -13,7 +13,7 @@
 #include "model/state.h"
 #include "target/machine.h"
 #include "target/policy.h"
-#include "target/record.h"
+#include "target/findings.h"
 
 struct lease;
 
@@ -45,7 +45,7 @@ struct target {
         uint64_t last_success_real_usec;
 
         /* What the verdict is derived from. */
-        struct record record;
+        struct findings findings;
 
         /* The last attempt, and the one in flight. */
         struct attempt last_attempt; /* id 0: there was none */

@@ -23,28 +23,28 @@ struct finding {
         enum reason reason; /* REASON_NONE: good */
 };
 
-struct record {
+struct findings {
         struct finding last[_FOUND_BY_MAX];
         bool cut_like_suspend; /* the session ended with the provider's signature at a fitting time, and was not seen unreachable since */
         bool door_lets_in;     /* a door check was let in without a password: it is no door */
 };
 
-void record_note(struct record *record, enum found_by source, enum reason reason, uint64_t boot_usec);
+void findings_note(struct findings *findings, enum found_by source, enum reason reason, uint64_t boot_usec);
 /* The session ended; LIKE_SUSPEND: as this provider's suspend ends it, no sooner than it may. */
-void record_session_ended(struct record *record, enum reason reason, bool like_suspend, uint64_t boot_usec);
+void findings_session_ended(struct findings *findings, enum reason reason, bool like_suspend, uint64_t boot_usec);
 
 /* The newest finding of all; boot_usec 0 when there is none. */
-struct finding record_newest(const struct record *record);
+struct finding findings_newest(const struct findings *findings);
 /* Whether the newest finding is a good answer at the door. */
-bool record_good_door(const struct record *record);
+bool findings_good_door(const struct findings *findings);
 /* The last login found what only a person can change, and no login has cleared it: its reason; else REASON_NONE. */
-enum reason record_blocked(const struct record *record);
+enum reason findings_blocked(const struct findings *findings);
 /* The last answer on the session did not meet an expectation: its reason; else REASON_NONE. */
-enum reason record_unmet(const struct record *record);
+enum reason findings_unmet(const struct findings *findings);
 /*
  * What a login found, only a login clears: whether the last login or ping failed by the database's own fault, and nothing newer disproves
  * that. A sleep that was seen later does, but not what blocks.
  */
-bool record_needs_login(const struct record *record);
+bool findings_needs_login(const struct findings *findings);
 /* The session was cut like a suspend cuts it, the door was good after that, and no query was answered or refused since. */
-bool record_slept(const struct record *record);
+bool findings_slept(const struct findings *findings);

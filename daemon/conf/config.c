@@ -240,6 +240,10 @@ static bool is_connection(const struct option *option) {
         return false;
 }
 
+bool database_config_same_server(const struct database_config *a, const struct database_config *b) {
+        return streq(a->provider, b->provider) && conninfo_equal(a->conninfo, b->conninfo);
+}
+
 bool database_config_equal(const struct database_config *a, const struct database_config *b) {
         for (size_t i = 0; i < option_count(OPTION_DATABASE); i++) {
                 const struct option *option = option_at(OPTION_DATABASE, i);

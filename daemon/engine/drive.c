@@ -13,6 +13,9 @@
 #define SUSPEND_MIN_USEC USEC_PER_SEC
 /* Checks that fall due so close to one another are sent together: one wake-up of the loop and of each prober instead of many. */
 #define SENT_TOGETHER_USEC (2 * USEC_PER_MSEC)
+/* One place in so many, at least one, is for those that somebody waits for. */
+#define KEPT_FOR_DEMAND 4
+#define BEHIND_DEMAND (UINT64_C(1) << 63)
 
 void drive_arm(struct engine *engine) {
         const struct heap_item *first = heap_first(&engine->due);
@@ -60,6 +63,10 @@ enum reason drive_step(struct engine *engine, struct target *target, const struc
         target_step(target, input, now, &step);
         if (step.drop_session)
                 probe_pool_drop_session(engine->pool, target->id);
+        if (step.forget_attempt) {
+                probe_pool_forget(engine->pool, target->id);
+                engine->in_flight--;
+        }
         if (input->kind == INPUT_ATTEMPT)
                 tell_attempt(engine, target, input->attempt);
         /* The counts first, so that observers read what is true now. */
@@ -81,8 +88,18 @@ static bool needs_place(enum check check) {
         return check != CHECK_PING;
 }
 
-static bool has_place(const struct engine *engine) {
-        return engine->in_flight < engine->config->attempts_in_flight;
+/* Some places are kept for those that somebody waits for: servers that hang must not hold them all. */
+static bool has_place(const struct engine *engine, const struct target *target) {
+        size_t limit = engine->config->attempts_in_flight, kept = limit > 1 ? MAX(limit / KEPT_FOR_DEMAND, 1) : 0;
+
+        return engine->in_flight < (target_has_demand(target) ? limit : limit - kept);
+}
+
+/* First come, first served; but those that somebody waits for come before all others. */
+static int queue(struct engine *engine, struct target *target) {
+        uint64_t ticket = target->waiting.place ? target->waiting.key & ~BEHIND_DEMAND : engine->next_ticket++;
+
+        return heap_set(&engine->waiting, &target->waiting, target_has_demand(target) ? ticket : ticket | BEHIND_DEMAND);
 }
 
 void drive_give_place_back(struct engine *engine, const struct target *target) {
@@ -127,13 +144,21 @@ static struct plan next_plan(const struct target *target) {
 }
 
 void drive_attend(struct engine *engine, struct target *target, struct instant now) {
-        struct plan plan = next_plan(target);
+        struct plan plan;
         uint64_t look_again;
 
+        /* It may have got demand while it waited, and a place with that. */
+        if (target->waiting.place) {
+                if (has_place(engine, target))
+                        heap_remove(&engine->waiting, &target->waiting);
+                else
+                        (void)queue(engine, target);
+        }
+        plan = next_plan(target);
         if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
-                if (!needs_place(plan.check) || has_place(engine))
+                if (!needs_place(plan.check) || has_place(engine, target))
                         (void)start_check(engine, target, plan.check, now);
-                else if (heap_set(&engine->waiting, &target->waiting, engine->next_ticket++) < 0)
+                else if (queue(engine, target) < 0)
                         not_begun(engine, target, plan.check, now);
         }
         look_again = MIN(target_due(target), next_plan(target).due_boot_usec);
@@ -145,13 +170,13 @@ void drive_attend(struct engine *engine, struct target *target, struct instant n
 }
 
 void drive_start_waiting(struct engine *engine, struct instant now) {
-        while (has_place(engine)) {
-                struct heap_item *first = heap_first(&engine->waiting);
-                struct target *target;
+        struct heap_item *first;
 
-                if (!first)
+        while ((first = heap_first(&engine->waiting))) {
+                struct target *target = container_of(first, struct target, waiting);
+
+                if (!has_place(engine, target))
                         return;
-                target = container_of(first, struct target, waiting);
                 heap_remove(&engine->waiting, first);
                 drive_attend(engine, target, now);
         }
@@ -226,7 +251,7 @@ static void take_attempt(struct engine *engine, struct target *target, const str
 
         if (!target->in_flight || attempt->id != target->in_flight_id)
                 return;
-        input.own_network = registry_note_network(engine->registry, target, attempt);
+        input.own_network = registry_note_network(engine->registry, target, attempt, now);
         drive_give_place_back(engine, target);
         note_durations(engine, attempt);
         if (attempt->door_let_in && !target->findings.door_lets_in)

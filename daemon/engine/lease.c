@@ -116,7 +116,7 @@ int lease_take(struct engine *engine, struct target *target, const struct lease_
         return 0;
 }
 
-/* Its end, whatever the cause; the demand that it was goes with it. */
+/* Its end; the demand that it was goes with it. */
 static void end(struct engine *engine, struct lease *lease, struct instant now) {
         struct target *target = lease->target;
 
@@ -130,7 +130,12 @@ static void end_for(struct engine *engine, struct lease *lease, enum lease_end w
         void (*ended)(void *userdata, enum lease_end end) = lease->ended;
         void *userdata = lease->userdata;
 
-        end(engine, lease, now);
+        /* Of a database that is gone nothing follows any more. */
+        if (why == LEASE_END_REMOVED) {
+                drop(engine, lease);
+                arm_expiry(engine);
+        } else
+                end(engine, lease, now);
         if (ended)
                 ended(userdata, why);
 }

@@ -83,7 +83,7 @@ static void sweep(struct engine *engine, const struct config *config, struct ins
                 const struct database_config *database = config_database(config, target->config->name);
 
                 if (database && database_config_equal(target->config, database)) {
-                        target_reconfigure(target, database);
+                        target_replace_config(target, database);
                         summary->unchanged++;
                         continue;
                 }
@@ -106,8 +106,8 @@ static void move_demand(struct engine *engine, struct target *old, struct target
 }
 
 /*
- * A database whose settings changed starts anew, but for what is counted and who needs it. Its generation only grows, for sessions of others
- * may be those of another server.
+ * A database whose connection changed starts anew, but for what is counted and who needs it. Its generation only grows, for sessions of
+ * others may be those of another server.
  */
 static int replace_target(struct engine *engine, struct target *old, const struct database_config *config, struct instant now) {
         enum state previous = old->state;
@@ -137,6 +137,13 @@ static int replace_target(struct engine *engine, struct target *old, const struc
         return 0;
 }
 
+/* Other settings for the same server: state, session and counters stay. */
+static void reconfigure(struct engine *engine, struct target *target, const struct database_config *config, struct instant now) {
+        registry_note_required(engine->registry, target, config->required);
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_RECONFIGURED, .config = config}, now);
+        drive_attend(engine, target, now);
+}
+
 static int take_in(struct engine *engine, const struct database_config *config, struct instant now, struct reload_summary *summary) {
         struct target *target = registry_by_name(engine->registry, config->name);
         int r;
@@ -145,7 +152,10 @@ static int take_in(struct engine *engine, const struct database_config *config, 
                 return 0;
         if (target) {
                 summary->changed++;
-                return replace_target(engine, target, config, now);
+                if (!database_config_same_server(target->config, config))
+                        return replace_target(engine, target, config, now);
+                reconfigure(engine, target, config, now);
+                return 0;
         }
         r = members_add(engine, config, now, &target);
         if (r < 0)

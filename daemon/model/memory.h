@@ -23,6 +23,8 @@ struct account {
         /* The calendar month (UTC, months since January 1970) that the budget is for, and the time awake in it. */
         unsigned month;
         uint64_t month_awake_usec;
+        /* Until when it is counted, by the clock of people: an answer after that may add what the server's uptime tells. 0: not known. */
+        uint64_t counted_real_usec;
 };
 
 struct memory {

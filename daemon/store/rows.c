@@ -18,10 +18,10 @@ enum statement {
 #define COLUMNS                                                                                                                      \
         "name, saved_at, held, state, reason, since, generation, server_started_at, last_success_at, last_wake_at, last_wake_usec, " \
         "last_wake_cause, last_wake_cold, wakes_timed, wakes_sum_usec, wakes_max_usec, awake_usec, awake_ours_usec, month, "        \
-        "month_awake_usec, paused_until"
+        "month_awake_usec, paused_until, awake_counted_until"
 
 static const char *const statements[_STATEMENT_MAX] = {
-        [PUT_DATABASE] = "INSERT INTO database (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        [PUT_DATABASE] = "INSERT INTO database (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                          " ON CONFLICT (name) DO UPDATE SET saved_at = excluded.saved_at, held = excluded.held, state = excluded.state,"
                          " reason = excluded.reason, since = excluded.since, generation = excluded.generation,"
                          " server_started_at = excluded.server_started_at, last_success_at = excluded.last_success_at,"
@@ -30,7 +30,8 @@ static const char *const statements[_STATEMENT_MAX] = {
                          " wakes_timed = excluded.wakes_timed, wakes_sum_usec = excluded.wakes_sum_usec,"
                          " wakes_max_usec = excluded.wakes_max_usec, awake_usec = excluded.awake_usec,"
                          " awake_ours_usec = excluded.awake_ours_usec, month = excluded.month,"
-                         " month_awake_usec = excluded.month_awake_usec, paused_until = excluded.paused_until"
+                         " month_awake_usec = excluded.month_awake_usec, paused_until = excluded.paused_until,"
+                         " awake_counted_until = excluded.awake_counted_until"
                          " RETURNING id",
         [PUT_COUNTER] = "INSERT INTO counter (database, name, value) VALUES (?, ?, ?)"
                         " ON CONFLICT (database, name) DO UPDATE SET value = excluded.value",
@@ -96,6 +97,7 @@ static int write_database(struct rows_writer *writer, const struct snapshot *sna
         sqlite_bind_number(statement, 19, snapshot->account.month);
         sqlite_bind_number(statement, 20, snapshot->account.month_awake_usec);
         sqlite_bind_or_null(statement, 21, snapshot->paused_until_real_usec, 0);
+        sqlite_bind_or_null(statement, 22, snapshot->account.counted_real_usec, 0);
         r = sqlite_step(statement);
         if (r <= 0)
                 return r < 0 ? r : -EIO;
@@ -192,6 +194,7 @@ static void read_database(struct sqlite_statement *row, struct memory *memory) {
         memory->account.month = (unsigned)MIN(sqlite_number(row, 19), (uint64_t)UINT32_MAX);
         memory->account.month_awake_usec = sqlite_number(row, 20);
         memory->paused_until_real_usec = sqlite_number(row, 21);
+        memory->account.counted_real_usec = sqlite_number(row, 22);
 }
 
 struct reading {

@@ -107,10 +107,15 @@ static int to_version_2(struct sqlite *sqlite) {
                           "ALTER TABLE database ADD COLUMN paused_until INTEGER;"); /* NULL: not paused */
 }
 
+static int to_version_3(struct sqlite *sqlite) {
+        return sqlite_run(sqlite, "ALTER TABLE database ADD COLUMN awake_counted_until INTEGER;"); /* NULL: not known */
+}
+
 /* steps[N] makes version N + 1 of version N. */
 static int (*const steps[SCHEMA_VERSION])(struct sqlite *sqlite) = {
         to_version_1,
         to_version_2,
+        to_version_3,
 };
 
 int schema_look(struct sqlite *sqlite) {

@@ -19,7 +19,7 @@
 
 #include "store/sqlite.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 enum schema_answer {
         SCHEMA_GOOD,

@@ -34,9 +34,7 @@ static uint64_t overlap_usec(uint64_t from, uint64_t to, uint64_t begin, uint64_
 
 /* Until when what we asked last keeps it awake, though nobody needs it any longer. */
 static uint64_t tail_boot_usec(const struct target *t) {
-        uint64_t after = t->config->suspend_after_usec ? t->config->suspend_after_usec : t->provider->suspend_after_usec;
-
-        return t->asked_boot_usec ? usec_add(t->asked_boot_usec, after) : 0;
+        return t->asked_boot_usec ? usec_add(t->asked_boot_usec, target_suspend_after_usec(t)) : 0;
 }
 
 /* Of the time between FROM and TO, what is ours: since we began to ask, to the end of what the last question did. */
@@ -101,6 +99,7 @@ struct account target_account(const struct target *t, struct instant now) {
         if (t->account_runs)
                 add_span(t, &account, t->counted_boot_usec, now.boot_usec, now);
         turn_month(&account, month_of(now.real_usec));
+        account.counted_real_usec = t->account_runs ? now.real_usec : usec_sub(now.real_usec, usec_sub(now.boot_usec, t->counted_boot_usec));
         return account;
 }
 
@@ -137,9 +136,11 @@ static void plan_month_look(struct target *t, struct instant now) {
 }
 
 void account_restore(struct target *t, const struct account *account, uint64_t saved_real_usec, struct instant now) {
+        uint64_t counted = account->counted_real_usec ? account->counted_real_usec : saved_real_usec;
+
         t->account = *account;
         /* A clock that was set back: the time since is not known, so nothing of it is counted. */
-        t->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, saved_real_usec));
+        t->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
         t->budget_spent = is_spent(t, now);
         plan_month_look(t, now);
 }

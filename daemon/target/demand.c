@@ -76,7 +76,7 @@ static enum reason refusal(const struct target *t, struct instant now) {
 
 /* A caller does not wait for the rhythm of retries, but who was throttled keeps to it. */
 static void ask_at_once(struct target *t, struct instant now) {
-        bool throttled = reason_class(t->findings.last[FOUND_BY_LOGIN].reason) == CLASS_THROTTLED;
+        bool throttled = reason_class(t->last_attempt.reason) == CLASS_THROTTLED;
 
         if (!is_asking(t) && t->state != STATE_AWAKE && !throttled && !t->wanted_boot_usec)
                 t->wanted_boot_usec = now.boot_usec;
@@ -109,9 +109,8 @@ enum reason demand_lease(struct target *t, struct instant now) {
 void demand_lease_end(struct target *t, struct instant now) {
         assert(t->n_leases > 0);
         account_settle(t, now);
-        if (--t->n_leases > 0 || t->budget_spent)
-                return;
-        /* Who waited for it and went leaves no demand behind but the linger. */
-        if (t->config->linger_usec > 0)
+        /* Who waited for it and went leaves no demand behind but the linger, which goes on from the lease. */
+        if (t->n_leases == 1 && !t->budget_spent && t->config->linger_usec > 0)
                 demand_until(t, WAKE_LEASE, usec_add(now.boot_usec, t->config->linger_usec), now);
+        t->n_leases--;
 }

@@ -8,6 +8,7 @@
 #include "base/macro.h"
 #include "target/account.h"
 #include "target/verdict.h"
+#include "target/wake.h"
 
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
@@ -74,35 +75,40 @@ static bool is_refusal(enum reason reason) {
         return !says_starting(reason) && reason != REASON_AUTH_TIMEOUT && reason != REASON_TCP_TIMEOUT;
 }
 
-/* The distance to the next try: by what the last one met. */
-static void plan_retry(struct target *t, enum reason reason) {
+/* The distance to the next try by what the last one met, before jitter. */
+static uint64_t retry_delay(const struct target *t, enum reason reason) {
         const struct database_config *config = t->config;
-        uint64_t delay = config->retry_interval_usec;
+        uint64_t floor = config->retry_interval_usec, ceiling = config->down_interval_usec;
 
         switch (reason_class(reason)) {
         case CLASS_BLOCKED:
-                delay = config->blocked_interval_usec;
-                break;
+                return config->blocked_interval_usec;
         case CLASS_THROTTLED:
-                delay = backoff_usec(t->unanswered_in_row, config->retry_interval_usec, THROTTLED_CEILING_USEC);
-                break;
+                return backoff_usec(t->unanswered_in_row, floor, THROTTLED_CEILING_USEC);
         case CLASS_TRANSIENT:
                 if (t->state != STATE_WAKING)
-                        delay = backoff_usec(t->unanswered_in_row, config->retry_interval_usec, config->down_interval_usec);
-                else if (is_refusal(reason))
-                        delay = backoff_usec(t->wake_attempts, config->retry_interval_usec, config->down_interval_usec);
-                break;
+                        return backoff_usec(t->unanswered_in_row, floor, ceiling);
+                return is_refusal(reason) ? backoff_usec(t->wake_attempts, floor, ceiling) : floor;
         case CLASS_FULL:
         case CLASS_OURS:
-                delay = backoff_usec(t->failures_in_row, config->retry_interval_usec, config->down_interval_usec);
-                break;
+                return backoff_usec(t->failures_in_row, floor, ceiling);
         case CLASS_OK:
         case CLASS_CUT:
         case CLASS_DEGRADED:
         case _REASON_CLASS_MAX:
                 break;
         }
-        t->retry_delay_usec = backoff_jitter(delay, config->jitter_permille, &t->random);
+        return floor;
+}
+
+/* What a login was told not to do, a door's answer does not hurry; being throttled slows both. */
+static void plan_retry(struct target *t, enum check check, enum reason reason) {
+        uint64_t delay = backoff_jitter(retry_delay(t, reason), t->config->jitter_permille, &t->random);
+
+        if (check != CHECK_DOOR || !findings_needs_login(&t->findings))
+                t->retry_delay_usec = delay;
+        else if (reason_class(reason) == CLASS_THROTTLED)
+                t->retry_delay_usec = MAX(t->retry_delay_usec, delay);
 }
 
 /* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
@@ -123,7 +129,7 @@ static enum machine_event judge_failure(struct target *t, enum reason reason) {
                 t->failures_in_row = t->unanswered_in_row = 0;
                 return MACHINE_UNMET;
         case CLASS_OURS:
-                return judge_telling_failure(t, MACHINE_NO_NETWORK);
+                return judge_telling_failure(t, reason == REASON_HOST_NETWORK ? MACHINE_NO_NETWORK : MACHINE_NO_MEANS);
         case CLASS_OK:
         case CLASS_TRANSIENT:
         case CLASS_THROTTLED:
@@ -207,10 +213,15 @@ static void door_failed(struct target *t, const struct attempt *attempt, struct 
         t->findings.cut_like_suspend &= t->state != STATE_DOWN;
 }
 
+/* The door itself disproves that. */
+static bool is_host_trouble(enum reason reason) {
+        return reason == REASON_HOST_NETWORK || reason == REASON_HOST_RESOURCES;
+}
+
 /* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
 static enum reason reason_behind_door(const struct target *t) {
         enum reason_class class = reason_class(t->reason);
-        bool stands = class == CLASS_CUT || (class == CLASS_OURS && t->reason != REASON_HOST_NETWORK);
+        bool stands = class == CLASS_CUT || (class == CLASS_OURS && !is_host_trouble(t->reason));
 
         return t->state == STATE_UNKNOWN && stands ? t->reason : REASON_STALE;
 }
@@ -224,7 +235,7 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
                 door_failed(t, attempt, now, edges);
                 return;
         }
-        if (findings_needs_login(&t->findings) && t->reason != REASON_HOST_NETWORK)
+        if (findings_needs_login(&t->findings) && !is_host_trouble(t->reason))
                 return;
         slept = t->state == STATE_UNKNOWN && findings_slept(&t->findings) && !t->findings.door_lets_in;
         t->failures_in_row = t->unanswered_in_row = 0;
@@ -251,6 +262,19 @@ static void finish_lost_session(struct target *t, const struct attempt *attempt,
         verdict_step(t, MACHINE_CUT, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
 }
 
+/*
+ * A login that failed as a wake may look is the begin of one, should it turn out to be a wake; one that failed in another way shows that
+ * none was under way.
+ */
+static void note_wake(struct target *t, const struct attempt *attempt, enum reason reason) {
+        if (attempt->check != CHECK_LOGIN)
+                return;
+        if (may_be_waking(t, reason))
+                wake_begin(t, attempt->started_boot_usec, false);
+        else if (t->state != STATE_WAKING)
+                wake_fail(t);
+}
+
 static void finish_query(struct target *t, const struct attempt *attempt, enum reason reason, struct instant now, struct edges *edges) {
         struct evidence_brought evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
         enum machine_event event;
@@ -264,8 +288,11 @@ static void finish_query(struct target *t, const struct attempt *attempt, enum r
                 if (attempt->check == CHECK_PING && findings_needs_login(&t->findings))
                         return;
                 event = judge_answer(t);
-        } else
+        } else {
+                if (!was_answered(attempt))
+                        note_wake(t, attempt, reason);
                 event = judge_failure(t, reason);
+        }
         if (event == MACHINE_RISING)
                 evidence.reason = REASON_SERVER_STARTING;
         else if (is_late(t, reason))
@@ -291,7 +318,7 @@ static void note_evidence(struct target *t, const struct attempt *attempt, enum 
 
 static void judge_outcome(struct target *t, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
                           struct edges *edges) {
-        if (reason == REASON_HOST_NETWORK)
+        if (reason_class(reason) == CLASS_OURS)
                 verdict_step(t, judge_failure(t, reason), (struct evidence_brought){reason, NULL, attempt->detail, attempt}, now, edges);
         else if (attempt->check == CHECK_DOOR)
                 finish_door(t, attempt, now, edges);
@@ -334,14 +361,12 @@ void judge_attempt(struct target *t, const struct attempt *attempt, bool own_net
         judge_outcome(t, attempt, reason, lost, now, edges);
         /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
         count(t, attempt, reason);
-        /* What a login was told not to do, a door's answer does not hurry. */
-        if (attempt->check != CHECK_DOOR || !findings_needs_login(&t->findings))
-                plan_retry(t, reason);
+        plan_retry(t, attempt->check, reason);
         account_answer(t, attempt, now);
 }
 
 static bool looks_like_suspend(const struct target *t, const struct attempt *end, bool bare_eof, struct instant now) {
-        uint64_t after = t->config->suspend_after_usec ? t->config->suspend_after_usec : t->provider->suspend_after_usec;
+        uint64_t after = target_suspend_after_usec(t);
         uint64_t idle = usec_sub(now.boot_usec, t->session_query_boot_usec);
         bool signature = bare_eof ? t->cut_signature & CUT_BARE_EOF
                                   : t->cut_signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");

@@ -25,6 +25,7 @@ enum machine_event {
         MACHINE_DOOR_GOOD,    /* a door check passed */
         MACHINE_EXPIRED,      /* the evidence is too old */
         MACHINE_NO_NETWORK,   /* our own network is gone */
+        MACHINE_NO_MEANS,     /* we had no descriptors, memory or threads to ask */
         MACHINE_PAUSED,       /* an administrator stopped the checks */
         MACHINE_RESUMED,      /* the pause is over */
         _MACHINE_EVENT_MAX,

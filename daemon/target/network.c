@@ -7,7 +7,7 @@
 struct network_host {
         char *name;
         unsigned references;
-        bool suspect;
+        uint64_t suspect_until_boot_usec; /* 0: it is none */
 };
 
 static const char *remote_host(const struct conninfo *conninfo) {
@@ -40,6 +40,21 @@ static size_t position(const struct network *network, const char *name, bool *re
         return low;
 }
 
+static struct network_host *find(struct network *network, const struct conninfo *conninfo) {
+        const char *name = remote_host(conninfo);
+        bool found;
+        size_t at;
+
+        if (!name)
+                return NULL;
+        at = position(network, name, &found);
+        return found ? &network->hosts[at] : NULL;
+}
+
+static bool is_suspect(const struct network_host *host) {
+        return host->suspect_until_boot_usec > 0;
+}
+
 int network_add(struct network *network, const struct conninfo *conninfo) {
         const char *name = remote_host(conninfo);
         struct network_host *hosts;
@@ -63,46 +78,52 @@ int network_add(struct network *network, const struct conninfo *conninfo) {
         memmove(hosts + at + 1, hosts + at, (network->n_hosts - at) * sizeof(*hosts));
         hosts[at] = (struct network_host){.name = (char *)name, .references = 1};
         network->n_hosts++;
+        network->gone_until_boot_usec = 0;
         return 0;
 }
 
 void network_remove(struct network *network, const struct conninfo *conninfo) {
-        const char *name = remote_host(conninfo);
-        struct network_host *host;
-        bool found;
-        size_t at;
+        struct network_host *host = find(network, conninfo);
 
-        if (!name)
+        if (!host || --host->references > 0)
                 return;
-        at = position(network, name, &found);
-        if (!found)
-                return;
-        host = &network->hosts[at];
-        if (--host->references > 0)
-                return;
-        network->n_suspect -= host->suspect;
+        network->n_suspect -= is_suspect(host);
+        network->gone_until_boot_usec = 0;
         free(host->name);
-        memmove(host, host + 1, (network->n_hosts - at - 1) * sizeof(*host));
+        memmove(host, host + 1, (size_t)(network->hosts + network->n_hosts - host - 1) * sizeof(*host));
         network->n_hosts--;
 }
 
-bool network_note(struct network *network, const struct conninfo *conninfo, bool suspect) {
-        const char *name;
-        bool found;
-        size_t at;
+/* Every host is a suspect; whether each is so still. Looked at once for as long as that holds. */
+static bool all_are_gone(struct network *network, uint64_t now_boot_usec) {
+        uint64_t until = UINT64_MAX;
+
+        if (network->gone_until_boot_usec > now_boot_usec)
+                return true;
+        for (size_t i = 0; i < network->n_hosts; i++) {
+                if (network->hosts[i].suspect_until_boot_usec <= now_boot_usec)
+                        return false;
+                until = MIN(until, network->hosts[i].suspect_until_boot_usec);
+        }
+        network->gone_until_boot_usec = until;
+        return true;
+}
+
+bool network_note(struct network *network, const struct conninfo *conninfo, uint64_t suspect_until_boot_usec, uint64_t now_boot_usec) {
+        struct network_host *host;
 
         /* The usual case: all is well, and was. */
-        if (!suspect && network->n_suspect == 0)
+        if (!suspect_until_boot_usec && network->n_suspect == 0)
                 return false;
-        name = remote_host(conninfo);
-        if (!name)
+        host = find(network, conninfo);
+        if (!host)
                 return false;
-        at = position(network, name, &found);
-        if (!found)
-                return false;
-        network->n_suspect += (size_t)suspect - (size_t)network->hosts[at].suspect;
-        network->hosts[at].suspect = suspect;
-        return suspect && network->n_hosts >= 2 && network->n_suspect == network->n_hosts;
+        network->n_suspect += (size_t)(suspect_until_boot_usec > 0) - (size_t)is_suspect(host);
+        host->suspect_until_boot_usec = suspect_until_boot_usec;
+        if (!suspect_until_boot_usec)
+                network->gone_until_boot_usec = 0;
+        return suspect_until_boot_usec && network->n_hosts >= 2 && network->n_suspect == network->n_hosts &&
+               all_are_gone(network, now_boot_usec);
 }
 
 void network_deinit(struct network *network) {

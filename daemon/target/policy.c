@@ -43,10 +43,15 @@ static struct plan check_after(const struct target *t, enum check check, uint64_
         return (struct plan){.check = check, .due_boot_usec = last ? usec_add(last, delay_usec) : 0};
 }
 
-/* A retry counts from the last attempt of any kind: a failed ping is followed by a login after the same delay. */
+/*
+ * A retry counts from the last login or ping: a failed ping is followed by a login after the same delay. A door counts where it was
+ * throttled, for that is about all that we ask.
+ */
 uint64_t policy_retry_boot_usec(const struct target *t) {
         uint64_t last = MAX(t->finished_boot_usec[CHECK_LOGIN], t->finished_boot_usec[CHECK_PING]);
 
+        if (reason_class(t->last_attempt.reason) == CLASS_THROTTLED)
+                last = MAX(last, t->finished_boot_usec[CHECK_DOOR]);
         return last ? usec_add(last, t->retry_delay_usec) : 0;
 }
 
@@ -95,16 +100,16 @@ static struct plan plan_login(const struct target *t) {
 static struct plan plan_door(const struct target *t) {
         enum reason last = t->last_attempt.reason;
         uint64_t interval = t->jittered_interval_usec[CHECK_DOOR];
+        struct plan plan;
 
         if (t->session_held || t->findings.door_lets_in || !t->provider->door_is_free || t->config->door_interval_usec == 0)
                 return nothing;
         if (t->wanted_boot_usec)
                 return (struct plan){.check = CHECK_DOOR, .due_boot_usec = t->wanted_boot_usec};
+        plan = check_after(t, CHECK_DOOR, last == REASON_NONE ? interval : MIN(t->retry_delay_usec, interval));
         if (reason_class(last) == CLASS_THROTTLED)
-                interval = MAX(t->retry_delay_usec, interval);
-        else if (last != REASON_NONE)
-                interval = MIN(t->retry_delay_usec, interval);
-        return check_after(t, CHECK_DOOR, interval);
+                plan.due_boot_usec = MAX(policy_retry_boot_usec(t), check_after(t, CHECK_DOOR, interval).due_boot_usec);
+        return plan;
 }
 
 struct plan policy_next(const struct target *t) {

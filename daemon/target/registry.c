@@ -168,9 +168,26 @@ size_t registry_not_ready(const struct registry *registry) {
         return registry->required - registry->required_ready;
 }
 
-bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt) {
+void registry_note_required(struct registry *registry, const struct target *target, bool required) {
+        if (required == target->config->required)
+                return;
+        registry->required += (size_t)required - (size_t)!required;
+        if (target_ready(target))
+                registry->required_ready += (size_t)required - (size_t)!required;
+}
+
+/* A suspicion holds until its host must have been asked again; of one that nobody asks any more it says nothing in the end. */
+static uint64_t suspicion_usec(const struct database_config *config) {
+        uint64_t interval = MAX(MAX(config->door_interval_usec, config->down_interval_usec), USEC_PER_MINUTE);
+
+        return usec_add(usec_add(interval, interval), config->attempt_timeout_usec);
+}
+
+bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt, struct instant now) {
+        uint64_t until = attempt->own_network_suspect ? usec_add(now.boot_usec, suspicion_usec(target->config)) : 0;
+
         /* What could not be tried says nothing of the network, neither way. */
         if (reason_class(attempt->reason) == CLASS_OURS)
                 return false;
-        return network_note(&registry->network, target->config->conninfo, attempt->own_network_suspect);
+        return network_note(&registry->network, target->config->conninfo, until, now.boot_usec);
 }

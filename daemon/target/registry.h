@@ -25,12 +25,15 @@ size_t registry_place_after(const struct registry *registry, const char *name);
 
 /* Call after every step of a target that may have changed its state. */
 void registry_note_state(struct registry *registry, const struct target *target, enum state previous);
+/* A reload is about to change whether TARGET is required. */
+void registry_note_required(struct registry *registry, const struct target *target, bool required);
 size_t registry_count_in_state(const struct registry *registry, enum state state);
 /* Required targets that are not ready. */
 size_t registry_not_ready(const struct registry *registry);
 
 /*
  * Notes whether ATTEMPT reached its remote host, and answers whether our own network is gone: at least two distinct remote hosts are
- * configured and the last attempt at each of them failed by EAI_AGAIN or for want of a route.
+ * configured, the last attempt at each of them failed by EAI_AGAIN or for want of a route, and none of that is old. An answered ping is such an attempt: a host
+ * with a living session is no suspect.
  */
-bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt);
+bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt, struct instant now);

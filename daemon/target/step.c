@@ -68,11 +68,15 @@ static void lapse_if_over(struct target *t, struct instant now) {
 
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
 static void survive(struct target *t, struct instant now, struct edges *edges) {
-        enum reason unmet = findings_unmet(&t->findings);
+        struct evidence_brought evidence = {.reason = findings_unmet(&t->findings)};
 
         account_begin(t, USEC_INFINITY, now);
         t->wanted_boot_usec = 0;
-        verdict_step(t, unmet == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, (struct evidence_brought){.reason = unmet}, now, edges);
+        /* One answer of the `rise` that were wanted, and then nobody needed it: that is what ended the wake. */
+        if (t->wake_began_boot_usec)
+                evidence.attempt = &t->last_attempt;
+        t->successes_in_row = 0;
+        verdict_step(t, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, edges);
 }
 
 static void resume(struct target *t, struct instant now, struct edges *edges) {
@@ -99,6 +103,8 @@ static void follow_time_once(struct target *t, struct instant now, struct edges 
         }
         if (survival_due(t) <= now.boot_usec)
                 survive(t, now, edges);
+        if (is_left_to_evidence(t))
+                wake_fail(t);
         account_settle(t, now);
         account_check_budget(t, now, edges);
 }
@@ -118,6 +124,8 @@ static void begin(struct target *t, enum check check, uint64_t attempt_id, struc
         t->in_flight_boot_usec = now.boot_usec;
         t->in_flight_wanted_boot_usec = t->wanted_boot_usec ? MAX(t->wanted_boot_usec, t->asking_since_boot_usec) : now.boot_usec;
         t->wanted_boot_usec = 0; /* this is it; what changes from here on asks for the next */
+        if (check == CHECK_LOGIN && !t->wake_began_boot_usec)
+                t->wake_cause = demand_wake_cause(t); /* of the wake that this may turn out to be */
         t->slow_look_was_early = false;
         t->slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, t->config->slow_usec) : USEC_INFINITY;
 }
@@ -158,6 +166,19 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
                 verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
 }
 
+/* A changed configuration is no demand, and no doubt of what is known: only the rhythm is another. */
+static void reconfigure(struct target *t, const struct database_config *config, struct instant now) {
+        bool asked = policy_asks(t);
+
+        account_settle(t, now);
+        t->config = config;
+        t->policy = policy_choose(config->policy, t->provider);
+        if (!asked && policy_asks(t))
+                t->asking_since_boot_usec = now.boot_usec;
+        for (enum check check = 0; check < _CHECK_MAX; check++)
+                target_plan_interval(t, check);
+}
+
 static void finish(struct target *t, const struct input *input, struct instant now, struct step *step) {
         if (!t->in_flight || input->attempt->id != t->in_flight_id)
                 return;
@@ -194,6 +215,9 @@ static void apply(struct target *t, const struct input *input, struct instant no
                 else
                         resume(t, now, &step->edges);
                 return;
+        case INPUT_RECONFIGURED:
+                reconfigure(t, input->config, now);
+                return;
         case INPUT_START:
                 demand_start(t, now);
                 return;
@@ -215,6 +239,14 @@ static void apply(struct target *t, const struct input *input, struct instant no
         }
 }
 
+/* A login that somebody waits for overtakes a door check, which may hang as long as it may take. */
+static bool overtake_door(struct target *t) {
+        if (!t->in_flight || t->in_flight_check != CHECK_DOOR || !policy_asks(t))
+                return false;
+        t->in_flight = false;
+        return true;
+}
+
 void target_step(struct target *t, const struct input *input, struct instant now, struct step *ret_step) {
         *ret_step = (struct step){.refusal = REASON_NONE};
         apply(t, input, now, ret_step);
@@ -223,5 +255,6 @@ void target_step(struct target *t, const struct input *input, struct instant now
                 judge_slow(t, input->phase, now, &ret_step->edges);
                 follow_time(t, now, &ret_step->edges);
         }
+        ret_step->forget_attempt = overtake_door(t);
         ret_step->leases_over = t->budget_spent && t->n_leases > 0;
 }

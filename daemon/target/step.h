@@ -25,6 +25,7 @@ enum input_kind {
         INPUT_SESSION_ENDED, /* the held session ended by itself */
         INPUT_HOST_SUSPENDED, /* the host was suspended until now: all evidence is old */
         INPUT_PAUSE,         /* no checks for a time; the caller drops attempt and session */
+        INPUT_RECONFIGURED,  /* a reload brought other settings */
         INPUT_START,         /* the daemon starts, or a reload brought it: `wake_at_start` */
         INPUT_WAKE,          /* somebody needs it awake, for `linger` from now */
         INPUT_LEASE,         /* somebody needs it awake until INPUT_LEASE_END, which `linger` follows */
@@ -43,12 +44,14 @@ struct input {
         bool bare_eof;                 /* INPUT_SESSION_ENDED: without a word */
         uint64_t for_usec;             /* INPUT_PAUSE (0: resume), INPUT_PRESUME */
         enum wake_cause cause;         /* INPUT_WAKE */
+        const struct database_config *config; /* INPUT_RECONFIGURED: of the same server (database_config_same_server()) */
 };
 
 struct step {
         struct edges edges;
         enum reason refusal; /* INPUT_WAKE, INPUT_LEASE: what refuses it (paused; blocked, while the next try is not due; budget), or NONE */
         bool drop_session;   /* the held session is of no use to anybody: close it */
+        bool forget_attempt; /* a door check was under way, and somebody needs it awake: forget that check */
         bool leases_over;    /* the budget is spent: end all leases */
 };
 

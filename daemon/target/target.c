@@ -54,8 +54,12 @@ struct target *target_free(struct target *t) {
         return NULL;
 }
 
-void target_reconfigure(struct target *t, const struct database_config *config) {
+void target_replace_config(struct target *t, const struct database_config *config) {
         t->config = config;
+}
+
+uint64_t target_suspend_after_usec(const struct target *t) {
+        return t->config->suspend_after_usec ? t->config->suspend_after_usec : t->provider->suspend_after_usec;
 }
 
 uint64_t target_paused_until_real(const struct target *t, struct instant now) {

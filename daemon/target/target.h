@@ -71,6 +71,7 @@ struct target {
 
         /* Waking. */
         uint64_t wake_began_boot_usec; /* the first attempt of the wake that runs, or was given up and not answered since; 0: none */
+        uint64_t wake_wanted_boot_usec; /* since when that attempt was wanted: the latency counts from here */
         bool wake_from_evidence;       /* begun where the database was not known to be awake */
         unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
@@ -105,11 +106,12 @@ struct target {
         uint64_t retry_delay_usec; /* before the next try while something is changing */
 };
 
-/* CONFIG is borrowed and must outlive the target, or be replaced by target_reconfigure(). Nobody needs it yet. */
+/* CONFIG is borrowed and must outlive the target, or be replaced. Nobody needs it yet. */
 int target_new(uint64_t id, const struct database_config *config, struct instant now, struct target **ret_target);
 struct target *target_free(struct target *target);
+
 /* After a reload that did not change this database: only the pointer. */
-void target_reconfigure(struct target *target, const struct database_config *config);
+void target_replace_config(struct target *target, const struct database_config *config);
 
 /*
  * Counters, accounts and a pause go on from MEMORY; the verdict is unknown all the same, for REASON where nothing else says why. Of a
@@ -118,6 +120,8 @@ void target_reconfigure(struct target *target, const struct database_config *con
 void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
 void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
 
+/* How long after the last query its server may be suspended. */
+uint64_t target_suspend_after_usec(const struct target *target);
 bool target_has_demand(const struct target *target);
 /* When the verdict expires; USEC_INFINITY: not by time alone. */
 uint64_t target_fresh_until(const struct target *target);

@@ -18,6 +18,13 @@ static uint64_t lifetime_of(uint64_t interval_usec) {
         return interval_usec > USEC_INFINITY / 5 ? USEC_INFINITY : interval_usec * 5 / 2;
 }
 
+/* No session tells of the end: a server that suspends may do so as soon as our last question allows. */
+static uint64_t unwatched_lifetime_usec(const struct target *t) {
+        uint64_t lifetime = lifetime_of(t->config->login_interval_usec);
+
+        return t->provider->suspends ? MIN(lifetime, target_suspend_after_usec(t)) : lifetime;
+}
+
 /* How long the verdict of the present state stays fresh without anything new; USEC_INFINITY: until something happens. */
 static uint64_t lifetime_usec(const struct target *t) {
         const struct database_config *config = t->config;
@@ -30,7 +37,7 @@ static uint64_t lifetime_usec(const struct target *t) {
                         return USEC_INFINITY;
                 if (config->fresh_for_usec)
                         return config->fresh_for_usec;
-                return lifetime_of(t->session_held ? config->ping_interval_usec : config->login_interval_usec);
+                return t->session_held ? lifetime_of(config->ping_interval_usec) : unwatched_lifetime_usec(t);
         case STATE_ASLEEP:
                 if (!config->door_interval_usec || !t->provider->door_is_free)
                         return USEC_INFINITY;
@@ -125,11 +132,6 @@ void verdict_budget(struct target *t, bool spent, struct instant now, struct edg
         add_edge(t, EVENT_BUDGET, now, edges)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
-/* A wake counts from the first attempt of it, or from when that was wanted, if it had to wait for a place. */
-static uint64_t began_boot_usec(const struct target *t, const struct evidence_brought *evidence) {
-        return evidence->attempt ? MIN(evidence->attempt->started_boot_usec, t->in_flight_wanted_boot_usec) : t->in_flight_wanted_boot_usec;
-}
-
 void verdict_step(struct target *t, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges) {
         const struct machine_row *row = machine_step(t->state, event);
         enum state previous = t->state, next = row->to == MACHINE_STAYS ? t->state : (enum state)row->to;
@@ -139,7 +141,8 @@ void verdict_step(struct target *t, enum machine_event event, struct evidence_br
         if (row->actions & ACTION_GENERATION)
                 t->generation++;
         if (row->actions & ACTION_WAKE_BEGINS)
-                wake_begin(t, began_boot_usec(t, &evidence), previous == STATE_ASLEEP || event == MACHINE_STARTING);
+                wake_begin(t, evidence.attempt ? evidence.attempt->started_boot_usec : t->in_flight_boot_usec,
+                           previous == STATE_ASLEEP || event == MACHINE_STARTING);
         if (row->actions & ACTION_WAKE_ENDS && evidence.attempt)
                 woke = wake_end(t, evidence.attempt, was_awake, now);
         /* One that was given up is late, not over: what answers it at last ends it with its whole time. */

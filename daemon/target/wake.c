@@ -10,7 +10,8 @@
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
 uint64_t wake_deadline(const struct target *t) {
-        return t->state == STATE_WAKING ? usec_add(t->wake_began_boot_usec, t->config->wake_timeout_usec) : USEC_INFINITY;
+        /* What nobody needs any longer is late for nobody. */
+        return t->state == STATE_WAKING && policy_asks(t) ? usec_add(t->wake_began_boot_usec, t->config->wake_timeout_usec) : USEC_INFINITY;
 }
 
 void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) {
@@ -20,11 +21,14 @@ void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) 
         }
         t->wake_from_evidence = from_evidence;
         t->wake_began_boot_usec = began_boot_usec;
+        t->wake_wanted_boot_usec = MIN(began_boot_usec, t->in_flight_wanted_boot_usec);
         t->wake_attempts = 0;
-        t->wake_cause = demand_wake_cause(t);
 }
 
 void wake_fail(struct target *t) {
+        /* It was answered, if not yet `rise` times. */
+        if (t->successes_in_row > 0)
+                return;
         t->wake_began_boot_usec = 0;
 }
 
@@ -59,22 +63,19 @@ static bool take_new_server(struct target *t, const struct server_info *server) 
 }
 
 bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, struct instant now) {
-        uint64_t began = t->wake_began_boot_usec, elapsed;
-        bool seen = began && t->wake_from_evidence, is_new, cold;
+        uint64_t ended = answered->started_boot_usec + answered->total_usec, began;
+        bool seen = t->wake_began_boot_usec && t->wake_from_evidence, is_new, cold;
 
+        if (answered->check == CHECK_LOGIN)
+                wake_begin(t, answered->started_boot_usec, false);
+        began = t->wake_began_boot_usec;
         t->wake_began_boot_usec = 0;
         if (answered->check != CHECK_LOGIN)
                 return false;
         is_new = take_new_server(t, &answered->server);
         if (was_awake && !is_new)
                 return false;
-        if (!began) {
-                began = MIN(answered->started_boot_usec, t->in_flight_wanted_boot_usec);
-                t->wake_attempts = 0;
-                t->wake_cause = demand_wake_cause(t);
-        }
-        elapsed = usec_sub(answered->started_boot_usec + answered->total_usec, began);
-        cold = is_new && is_cold(t, &answered->server, elapsed);
+        cold = is_new && is_cold(t, &answered->server, usec_sub(ended, began));
         /* The server was up before we asked: somebody else woke it. */
         if (!cold && is_new && t->provider->suspends) {
                 record(t, WAKE_OTHER, USEC_INFINITY, false, now);
@@ -83,6 +84,6 @@ bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, 
         /* A login that was only slow proves no wake: somebody must have seen it asleep or starting, or its uptime must say so. */
         if (!cold && (!seen || was_awake))
                 return false;
-        record(t, t->wake_cause, elapsed, cold, now);
+        record(t, t->wake_cause, usec_sub(ended, t->wake_wanted_boot_usec), cold, now);
         return true;
 }

@@ -4,6 +4,8 @@
  */
 #include "stage.h"
 
+#include "engine/lease.h"
+
 /* -- what is started -------------------------------------------------------------------------------------------------------------- */
 
 static void none_is_none(void **state) {
@@ -46,7 +48,7 @@ static void no_more_run_than_are_allowed_and_who_waits_longest_comes_first(void 
         unsigned done = 0;
 
         (void)state;
-        s->config.attempts_in_flight = 3;
+        s->config.attempts_in_flight = 4; /* one of them is kept for those that somebody waits for */
         stage_begin(s);
         assert_int_equal(stats(s).in_flight, 3);
         assert_int_equal(stats(s).waiting, 37);
@@ -309,8 +311,10 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         kept_id = kept->id;
         changed_id = target_named(s, "db01")->id;
 
-        /* db00 stays, db01 is changed, db02 goes, db03 comes. */
+        /* db00 stays, db01 is another server, db02 goes, db03 comes. */
         stage_config(next, 4);
+        next->databases[1].provider = "neon";
+        next->databases[1].policy = POLICY_KEEP_AWAKE;
         next->databases[1].ping_interval_usec = 5 * SEC;
         next->databases[2] = next->databases[3];
         next->by_name[2] = &next->databases[2];
@@ -353,6 +357,84 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         free(next);
 }
 
+/* A changed setting is no doubt of what is known of the same server, and no demand. */
+static void a_reload_of_settings_keeps_state_session_and_sleep(void **state) {
+        struct stage *s = stage_new(2), *next = calloc(1, sizeof(*next));
+        struct reload_summary summary;
+        struct target *awake, *idle;
+
+        (void)state;
+        for (size_t i = 0; i < 2; i++)
+                s->databases[i].provider = "neon";
+        s->databases[1].wake_at_start = false;
+        stage_begin(s);
+        awake = target_named(s, "db00");
+        idle = target_named(s, "db01");
+        report(s, awake, REASON_NONE);
+        report(s, idle, REASON_NONE); /* the door */
+        stage_config(next, 2);
+        for (size_t i = 0; i < 2; i++) {
+                next->databases[i].provider = "neon";
+                next->databases[i].linger_usec = 7 * SEC;
+        }
+        assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
+        assert_int_equal(summary.changed, 2);
+        assert_ptr_equal(target_named(s, "db00"), awake);
+        assert_int_equal(awake->state, STATE_AWAKE);
+        assert_true(awake->session_held);
+        assert_int_equal(awake->generation, 0);
+        assert_ptr_equal(awake->config, &next->databases[0]);
+        assert_ptr_equal(target_named(s, "db01"), idle);
+        assert_false(target_has_demand(idle)); /* wake_at_start is for the daemon's start, and for what is new */
+        assert_null(running(idle->id));
+        assert_int_equal(pool->forgotten, 0);
+        stage_end(s);
+        free(next);
+}
+
+/* A lease is answered at once while servers that hang hold every place that is theirs, and before those that came earlier. */
+static void demand_comes_before_what_only_falls_due(void **state) {
+        struct stage *s = stage_new(12);
+        enum reason refusal;
+        struct lease *lease;
+
+        (void)state;
+        s->config.attempts_in_flight = 4;
+        for (size_t i = 9; i < 12; i++) {
+                s->databases[i].provider = "neon";
+                s->databases[i].wake_at_start = false;
+                s->databases[i].door_interval_usec = i == 11 ? 30 * SEC : 0;
+        }
+        stage_begin(s);
+        assert_int_equal(stats(s).in_flight, 3);
+        for (size_t i = 9; i < 12; i++)
+                assert_int_equal(lease_take(s->engine, target_named(s, s->names[i]), &(struct lease_request){.owner = "test"}, &refusal, &lease), 0);
+        assert_non_null(running(target_named(s, "db09")->id));
+        assert_int_equal(stats(s).in_flight, 4);
+        report(s, target_named(s, "db00"), REASON_NONE);
+        assert_non_null(running(target_named(s, "db11")->id)); /* its door check waited, and became a login */
+        assert_int_equal(running(target_named(s, "db11")->id)->check, CHECK_LOGIN);
+        report(s, target_named(s, "db01"), REASON_NONE);
+        assert_non_null(running(target_named(s, "db10")->id)); /* before db03 to db08, which wait for longer */
+        stage_end(s);
+}
+
+/* A door check may hang as long as an attempt may: who needs the database does not wait for that. */
+static void a_login_overtakes_the_door_check_of_its_database(void **state) {
+        struct stage *s = stage_new(1);
+
+        (void)state;
+        s->databases[0].provider = "neon";
+        s->databases[0].wake_at_start = false;
+        stage_begin(s);
+        assert_int_equal(running(1)->check, CHECK_DOOR);
+        assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_NONE);
+        assert_int_equal(running(1)->check, CHECK_LOGIN);
+        assert_int_equal(pool->forgotten, 1);
+        assert_int_equal(stats(s).in_flight, 1);
+        stage_end(s);
+}
+
 static void a_reload_to_more_places_starts_who_waits(void **state) {
         struct stage *s = stage_new(5);
         struct reload_summary summary;
@@ -363,7 +445,7 @@ static void a_reload_to_more_places_starts_who_waits(void **state) {
         stage_begin(s);
         assert_int_equal(stats(s).waiting, 4);
         wider = s->config;
-        wider.attempts_in_flight = 3;
+        wider.attempts_in_flight = 4;
         assert_int_equal(engine_reload(s->engine, &wider, &summary), 0);
         assert_int_equal(summary.unchanged, 5);
         assert_int_equal(stats(s).in_flight, 3);
@@ -466,6 +548,9 @@ int main(void) {
                 UNIT_TEST(observers_are_told_in_their_order_with_sequence_numbers),
                 UNIT_TEST(reports_of_what_is_gone_are_dropped),
                 UNIT_TEST(a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew),
+                UNIT_TEST(a_reload_of_settings_keeps_state_session_and_sleep),
+                UNIT_TEST(demand_comes_before_what_only_falls_due),
+                UNIT_TEST(a_login_overtakes_the_door_check_of_its_database),
                 UNIT_TEST(a_reload_to_more_places_starts_who_waits),
                 UNIT_TEST(a_hundred_wakes_are_one),
                 UNIT_TEST(a_pause_cancels_what_runs_and_what_waits),

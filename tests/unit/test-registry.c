@@ -153,10 +153,60 @@ static void counts_follow_the_states(void **state) {
         registry_free(registry);
 }
 
-static bool note(struct registry *registry, const struct target *t, bool suspect) {
+static bool note_at(struct registry *registry, const struct target *t, bool suspect, struct instant when) {
         const struct attempt attempt = {.reason = suspect ? REASON_DNS_FAILED : REASON_NONE, .own_network_suspect = suspect};
 
-        return registry_note_network(registry, t, &attempt);
+        return registry_note_network(registry, t, &attempt, when);
+}
+
+static bool note(struct registry *registry, const struct target *t, bool suspect) {
+        return note_at(registry, t, suspect, now);
+}
+
+static void a_suspicion_ages_and_a_living_session_is_none(void **state) {
+        struct member members[2] = {0};
+        struct instant later = now;
+        struct registry *registry;
+
+        (void)state;
+        assert_int_equal(registry_new(&registry), 0);
+        member_new(&members[0], 1, "a", "a.example");
+        member_new(&members[1], 2, "b", "b.example");
+        for (size_t i = 0; i < 2; i++)
+                assert_int_equal(registry_add(registry, members[i].t), 0);
+        assert_false(note(registry, members[0].t, true));
+        assert_true(note(registry, members[1].t, true));
+        /* Nobody has asked the one for an hour: that is no suspicion against the network of now. */
+        later.boot_usec += USEC_PER_HOUR;
+        assert_false(note_at(registry, members[1].t, true, later));
+        assert_true(note_at(registry, members[0].t, true, later));
+        /* A ping on its session is answered. */
+        assert_false(note_at(registry, members[0].t, false, later));
+        assert_false(note_at(registry, members[1].t, true, later));
+        registry_free(registry);
+}
+
+/* A reload changes whether it is required, while it is ready and while it is not. */
+static void required_follows_a_reload(void **state) {
+        struct member m = {0};
+        struct registry *registry;
+
+        (void)state;
+        assert_int_equal(registry_new(&registry), 0);
+        member_new(&m, 1, "a", "a.example");
+        assert_int_equal(registry_add(registry, m.t), 0);
+        assert_int_equal(registry_not_ready(registry), 1);
+        for (unsigned round = 0; round < 2; round++) {
+                registry_note_required(registry, m.t, false);
+                m.config.required = false;
+                assert_int_equal(registry_not_ready(registry), 0);
+                registry_note_required(registry, m.t, true);
+                m.config.required = true;
+                assert_int_equal(registry_not_ready(registry), round == 0);
+                move(registry, m.t, STATE_AWAKE);
+                assert_int_equal(registry_not_ready(registry), 0);
+        }
+        registry_free(registry);
 }
 
 static void our_network_is_gone_only_when_no_remote_host_at_all_is_reached(void **state) {
@@ -205,14 +255,14 @@ static void a_host_that_is_named_twice_goes_with_its_last_name(void **state) {
         assert_int_equal(network_add(&network, unit_conninfo(&again, "a.example")), 0);
         assert_int_equal(network_add(&network, unit_conninfo(&b, "b.example")), 0);
         assert_int_equal(network.n_hosts, 2);
-        assert_false(network_note(&network, &a.conninfo, true));
+        assert_false(network_note(&network, &a.conninfo, 2, 1));
         network_remove(&network, &again.conninfo);
         assert_int_equal(network.n_hosts, 2);
         assert_int_equal(network.n_suspect, 1);
         network_remove(&network, &a.conninfo);
         assert_int_equal(network.n_hosts, 1);
         assert_int_equal(network.n_suspect, 0);
-        assert_false(network_note(&network, &a.conninfo, true)); /* not there any more */
+        assert_false(network_note(&network, &a.conninfo, 2, 1)); /* not there any more */
         network_remove(&network, &a.conninfo);
         network_deinit(&network);
 }
@@ -223,6 +273,8 @@ int main(void) {
                 UNIT_TEST(all_are_found_by_name_and_id_whatever_comes_and_goes),
                 UNIT_TEST(a_walk_goes_on_by_name),
                 UNIT_TEST(counts_follow_the_states),
+                UNIT_TEST(a_suspicion_ages_and_a_living_session_is_none),
+                UNIT_TEST(required_follows_a_reload),
                 UNIT_TEST(our_network_is_gone_only_when_no_remote_host_at_all_is_reached),
                 UNIT_TEST(a_host_that_is_named_twice_goes_with_its_last_name),
         };

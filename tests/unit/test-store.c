@@ -561,7 +561,7 @@ static void words_of_another_version_are_passed_over(void **state) {
                 " wakes_sum_usec, wakes_max_usec, awake_usec, awake_ours_usec, month, month_awake_usec)"
                 " VALUES ('b', 1, 0, 'dreaming', 'moon.phase', 1, 6, 1, 'alarm', 0, 0, 0, 0, 0, 0, 0);"
                 "INSERT INTO database SELECT id + 7, 'No/Name', saved_at, held, state, reason, since, generation, NULL, NULL, NULL, NULL, NULL,"
-                " NULL, 0, 0, 0, 0, 0, 0, 0, NULL FROM database WHERE name = 'a';");
+                " NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL FROM database WHERE name = 'a';");
         open_store();
         assert_int_equal(health(), STORE_GOOD);
         assert_recalled("a", &memory);

@@ -103,14 +103,14 @@ static void append_json(struct buffer *line, const char *name, const char *value
         json_append_string(line, value);
 }
 
-static void write_line(int level, const char *message, const char *message_id, const struct log_field *fields, size_t n) {
-        void (*append)(struct buffer *, const char *, const char *) = log_format == LOG_FORMAT_JSON ? append_json : append_logfmt;
+static void write_line(bool json, int level, const char *message, const char *message_id, const struct log_field *fields, size_t n) {
+        void (*append)(struct buffer *, const char *, const char *) = json ? append_json : append_logfmt;
         _cleanup_(buffer_deinit) struct buffer line = {0};
         char now[CLOCK_RFC3339_MAX];
 
         append(&line, "time", clock_format_rfc3339(now, clock_real_usec()));
         append(&line, "level", log_level_name(level));
-        if (append == append_json && level >= 0 && (size_t)level < ARRAY_LENGTH(severities))
+        if (json && level >= 0 && (size_t)level < ARRAY_LENGTH(severities))
                 append(&line, "severity", severities[level]);
         append(&line, "message", message);
         if (message_id)
@@ -118,7 +118,7 @@ static void write_line(int level, const char *message, const char *message_id, c
         for (size_t i = 0; i < n; i++)
                 if (fields[i].value)
                         append(&line, fields[i].name, fields[i].value);
-        buffer_append_string(&line, log_format == LOG_FORMAT_JSON ? "}\n" : "\n");
+        buffer_append_string(&line, json ? "}\n" : "\n");
         /* One write a line, so that lines of several threads do not mix. */
         if (buffer_finish(&line) == 0 && write(STDERR_FILENO, line.data, line.size) < 0)
                 return; /* nowhere left to complain to */
@@ -126,6 +126,7 @@ static void write_line(int level, const char *message, const char *message_id, c
 
 void log_entry(int level, const char *message_id, const struct log_field *fields, size_t n, const char *format, ...) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
+        enum log_format form = log_format; /* read once: a reload may change it in the middle of an entry */
         va_list arguments;
 
         if (level > log_level_max)
@@ -135,7 +136,7 @@ void log_entry(int level, const char *message_id, const struct log_field *fields
         va_end(arguments);
         if (buffer_finish(&message) < 0)
                 return;
-        if (log_format == LOG_FORMAT_JOURNAL && send_to_journal(level, message.data, message_id, fields, n) >= 0)
+        if (form == LOG_FORMAT_JOURNAL && send_to_journal(level, message.data, message_id, fields, n) >= 0)
                 return;
-        write_line(level, message.data, message_id, fields, n);
+        write_line(form == LOG_FORMAT_JSON, level, message.data, message_id, fields, n);
 }

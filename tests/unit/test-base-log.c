@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -154,6 +156,36 @@ static void auto_is_logfmt_where_stderr_is_no_journal(void **state) {
         assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
 }
 
+#define ENTRIES 2000
+
+static atomic_bool all_said;
+
+static void *change_the_format(void *userdata) {
+        for (unsigned i = 0; !atomic_load(&all_said); i++)
+                log_open(i % 2 ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT, LOG_INFO);
+        return userdata;
+}
+
+/* Whole in one format: begun and ended alike. */
+static bool is_whole(const char *line, size_t length) {
+        return (line[0] == '{') == (line[length - 1] == '}');
+}
+
+static void an_entry_has_one_format_whatever_a_reload_does_meanwhile(void **state) {
+        pthread_t thread;
+
+        (void)state;
+        assert_int_equal(pthread_create(&thread, NULL, change_the_format, NULL), 0);
+        for (unsigned i = 0; i < ENTRIES; i++) {
+                catch_begin();
+                log_info("hello");
+                catch_end();
+                assert_true(is_whole(said, strlen(said) - 1));
+        }
+        atomic_store(&all_said, true);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void levels_have_names(void **state) {
         (void)state;
         for (int level = LOG_EMERG; level <= LOG_DEBUG; level++)
@@ -171,6 +203,7 @@ int main(void) {
                 UNIT_TEST(a_json_line_reads_back),
                 UNIT_TEST(less_important_entries_are_not_said),
                 UNIT_TEST(auto_is_logfmt_where_stderr_is_no_journal),
+                UNIT_TEST(an_entry_has_one_format_whatever_a_reload_does_meanwhile),
                 UNIT_TEST(levels_have_names),
         };
 

@@ -231,11 +231,12 @@ void crew_stop(struct crew *crew, uint64_t timeout_usec) {
 
 /*
  * A thread is still inside libpq, and so inside the TLS library, which frees its own memory in an exit handler. Handlers run in reverse
- * order: this one, registered last, ends the process before that, with the status it was to end with.
+ * order: this one, registered last, ends the process before that, with the status it was to end with. Not all streams are flushed: the thread may
+ * wait in one of its own, a file of certificates on a disk that hangs, and holds its lock.
  */
 static void exit_at_once(int status, void *userdata) {
         (void)userdata;
-        (void)fflush(NULL);
+        (void)fflush(stdout);
         _exit(status);
 }
 

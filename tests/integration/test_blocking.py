@@ -1,7 +1,10 @@
 """Nothing blocks the loop: whatever one server does, /readyz is answered and all other databases are checked on time."""
 
 import contextlib
+import os
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from rig.witness import ROW, Asker, Metronome, largest_gap
 READYZ_WORST = 0.5 if sanitized() else 0.25
 GAP_WORST = 1.5
 STOPPED = 6.0 if sanitized() else 2.0  # a sanitizer looks for leaks at the end
+REPLACED = "2d5290df034547baa3bfd97e49c0b87e"
 GOOD = 4  # databases that answer, each pinged every 100 ms
 WATCHED = 3.0  # seconds
 
@@ -32,6 +36,14 @@ def bad(name: str, fake, **keys: object) -> dict:
     return {"name": name, "conninfo": fake.conninfo(password="secret", sslmode="require" if tls else "disable"), "policy": "keep-awake",
             "ping_interval": "100ms", "login_interval": "30s", "retry_interval": "100ms", "down_interval": "100ms", "required": False,
             "blocked_interval": "100ms", "jitter": "0%", "attempt_timeout": "30s", **keys}
+
+
+def probers(daemon) -> int:
+    return sum(name.startswith("prober") for name in threads(daemon.pid))
+
+
+def wait_for_those_that_were_set_aside(daemon) -> None:
+    until(lambda: probers(daemon) <= 2, 20, "the threads that came back have ended")
 
 
 @contextlib.contextmanager
@@ -82,9 +94,9 @@ def test_a_server_that_demands_ten_million_iterations_holds_one_prober_and_nobod
         for i in range(len(fakes)):
             status = daemon.wait_reason(f"scram{i}", "auth.timeout", 15)
             assert status["last_attempt"]["total_seconds"] < 1 + patient(1.5), status
-        daemon.wait_log(15, count=len(fakes), message_id="2d5290df034547baa3bfd97e49c0b87e")
+        daemon.wait_log(15, count=len(fakes), message_id=REPLACED)
         time.sleep(WATCHED)
-    assert sum(name.startswith("prober") for name in threads(daemon.pid)) >= 2
+    assert probers(daemon) >= 2
     # Those that compute still are left to themselves.
     code, seconds = daemon.stop()
     print(f"stopped in {seconds:.3f} s")
@@ -103,7 +115,7 @@ def test_who_computed_too_long_comes_back_and_its_database_goes_on(make_fake, ma
         until(lambda: first.ended_monotonic_usec, 40, "the connection is closed")
         fake.script = "ok"
         daemon.wait_state("scram", "awake", 20)
-    until(lambda: sum(name.startswith("prober") for name in threads(daemon.pid)) <= 2, 20, "the threads that came back have ended")
+    wait_for_those_that_were_set_aside(daemon)
     assert daemon.stop()[0] == 0
 
 
@@ -140,3 +152,171 @@ def test_more_databases_that_hang_than_may_be_asked_at_once_delay_nobody_that_an
         assert all(daemon.status(f"good{i}")["state"] == "awake" for i in range(GOOD))
     assert len(fake.seen) == 64
     assert daemon.stop()[0] == 0
+
+
+# ---------------------------------------------------------------------------------------------- set aside, for as long as a test wants
+
+
+class Gate:
+    """A file of certificate authorities. Shut, it is a pipe that says nothing: libpq reads it in the middle of PQconnectPoll(), and its
+    thread waits there, computing nothing, until the test lets it go on."""
+
+    def __init__(self, path: Path, authorities: bytes):
+        self.path, self._authorities = path, authorities
+        self._pipe = -1
+        self.open()
+
+    def _replace(self, make) -> None:
+        fresh = self.path.with_suffix(".new")
+        make(fresh)
+        fresh.replace(self.path)
+
+    def open(self) -> None:
+        """For those who come from now on."""
+        self._replace(lambda path: path.write_bytes(self._authorities))
+
+    def shut(self) -> None:
+        self._replace(os.mkfifo)
+        self._pipe = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+
+    def let_go(self) -> None:
+        """Who waits reads the authorities, and the end of the file."""
+        pipe, self._pipe = self._pipe, -1
+        if pipe >= 0:
+            os.write(pipe, self._authorities)
+            os.close(pipe)
+
+
+class Held:
+    """Three databases beside the good ones, all awake, whose logins wait inside libpq while their gates are shut."""
+
+    def __init__(self, fake, make_daemon, metronome: Metronome, gates: list[Gate], attempt_timeout: str):
+        self.fake, self.gates = fake, gates
+        self.names = [f"held{i}" for i in range(len(gates))]
+        self.others = good(metronome)
+        self.own = [bad(name, fake, conninfo=fake.conninfo(password="secret", sslmode="verify-full", sslrootcert=gate.path),
+                        attempt_timeout=attempt_timeout) for name, gate in zip(self.names, gates)]
+        self.daemon = make_daemon(self.others + self.own).start()
+        self.wait_awake()
+
+    def wait_awake(self) -> None:
+        for each in [*self.others, *self.own]:
+            self.daemon.wait_state(each["name"], "awake", 20)
+
+    def cut(self) -> None:
+        """The next thing each of them needs is a login."""
+        for gate in self.gates:
+            gate.shut()
+        self.fake.cut()
+
+    def set_aside(self) -> None:
+        self.cut()
+        self.daemon.wait_log(20, count=len(self.gates), message_id=REPLACED)
+        assert probers(self.daemon) >= 1 + len(self.gates)
+
+    def let_go(self) -> None:
+        for gate in self.gates:
+            gate.open()
+            gate.let_go()
+
+    def reload(self, databases: list[dict]) -> dict:
+        self.daemon.configure(databases)
+        return self.daemon.reload().json
+
+    def wait_closed(self, first: int) -> None:
+        """The first so many connections are over."""
+        self.fake.wait(lambda fake: all(each.ended_monotonic_usec for each in fake.seen[:first]), 20, f"{first} connections are closed")
+
+
+@pytest.fixture
+def make_held(make_fake, make_daemon, metronome, ca, tmp):
+    gates = [Gate(tmp / f"authorities-{i}.pem", ca.cert.read_bytes()) for i in range(3)]
+    yield lambda attempt_timeout="60s": Held(make_fake("ok", answer=ROW, certificate=ca.issue()), make_daemon, metronome, gates, attempt_timeout)
+    for gate in gates:
+        gate.let_go()
+
+
+def test_who_was_set_aside_and_is_back_in_time_goes_on_with_the_login_that_it_was_at(make_held):
+    held = make_held()
+    held.set_aside()
+    held.let_go()
+    held.wait_awake()
+    assert len(held.fake.seen) == 6  # no login was begun anew
+    wait_for_those_that_were_set_aside(held.daemon)
+    assert held.daemon.stop()[0] == 0
+
+
+def test_while_one_that_was_set_aside_is_past_its_deadline_no_other_login_begins_and_then_one_does(make_held):
+    held = make_held("1s")
+    held.set_aside()
+    for name in held.names:
+        held.daemon.wait_reason(name, "tls.timeout", 20)
+    assert len(held.fake.seen) == 6
+    held.let_go()  # a check of each of them waits for that
+    held.wait_closed(6)
+    held.wait_awake()
+    wait_for_those_that_were_set_aside(held.daemon)
+    assert held.daemon.stop()[0] == 0
+
+
+def test_who_comes_back_when_its_database_was_reloaded_away_is_closed(make_held):
+    held = make_held()
+    held.set_aside()
+    assert held.reload(held.others)["removed"] == 3
+    held.let_go()
+    held.wait_closed(6)
+    wait_for_those_that_were_set_aside(held.daemon)
+    assert held.reload(held.others + held.own)["added"] == 3
+    held.wait_awake()
+    assert held.daemon.stop()[0] == 0
+
+
+def test_who_comes_back_when_another_database_has_its_name_does_not_touch_it(make_held):
+    held = make_held()
+    held.set_aside()
+    assert held.reload(held.others)["removed"] == 3
+    for gate in held.gates:
+        gate.open()
+    assert held.reload(held.others + held.own)["added"] == 3
+    held.wait_awake()
+    held.let_go()
+    held.wait_closed(6)
+    wait_for_those_that_were_set_aside(held.daemon)
+    held.wait_awake()
+    assert held.daemon.stop()[0] == 0
+
+
+def test_who_comes_back_when_its_database_is_paused_is_closed(make_held):
+    held = make_held()
+    held.set_aside()
+    for name in held.names:
+        assert held.daemon.get(f"/pause/{name}?for=1h", method="POST").status == 200
+    held.let_go()
+    wait_for_those_that_were_set_aside(held.daemon)
+    held.wait_closed(6)
+    for name in held.names:
+        assert held.daemon.get(f"/pause/{name}?for=0s", method="POST").status == 200
+    held.wait_awake()
+    assert held.daemon.stop()[0] == 0
+
+
+@pytest.mark.parametrize("after", (None, 0.0, 0.2, 0.4), ids=("never", "at once", "200ms", "400ms"))
+def test_a_stop_waits_for_nobody_who_was_set_aside_and_bears_his_return_at_any_moment(make_held, after):
+    held = make_held()
+    held.set_aside()
+    if after is not None:
+        threading.Timer(after, held.let_go).start()
+    code, seconds = held.daemon.stop()
+    print(f"stopped in {seconds:.3f} s")
+    assert code == 0 and seconds < patient(STOPPED)
+
+
+def test_who_returns_at_the_very_moment_at_which_he_is_set_aside_is_either_and_never_both(make_held):
+    held = make_held()
+    for tenths in (1, 3, 5, 5, 6, 6, 7, 8):
+        held.cut()
+        time.sleep(tenths / 10)
+        held.let_go()
+        held.wait_awake()
+    wait_for_those_that_were_set_aside(held.daemon)
+    assert held.daemon.stop()[0] == 0

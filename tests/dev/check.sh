@@ -5,6 +5,8 @@
 # pytest's JUnit files.
 
 results=build/results
+# What unit and integration tests are run under.
+under=()
 
 # begin WHAT ... end: says how long it took.
 begin() {
@@ -34,12 +36,13 @@ has_failures() {
     grep -rlE '^:test-result: (FAIL|XPASS|ERROR)' "$@" --include='*.trs' 2>/dev/null
 }
 
-# unit_tests DIR: `make check` there, and the output of each test that failed.
+# unit_tests DIR [VARIABLE=VALUE...]: `make check` there, and the output of each test that failed.
 unit_tests() {
     local dir=$1 failed trs
 
-    find "$dir" \( -path "$dir/asan" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
-    if ! make -C "$dir" -k -j"$(nproc)" check >"$dir/check.log" 2>&1; then
+    shift
+    find "$dir" \( -path "$dir/asan" -o -path "$dir/tsan" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
+    if ! "${under[@]}" make -C "$dir" -k -j"$(nproc)" check "$@" >"$dir/check.log" 2>&1; then
         failed=$(has_failures "$dir"/*.trs "$dir/tests" || true)
         for trs in $failed; do
             printf -- '-- %s\n' "${trs%.trs}"
@@ -58,7 +61,7 @@ integration_tests() {
 
     shift 2
     BUILDDIR=$PWD/$build PGWAKED=$PWD/$build/pgwaked PGWAKE=$PWD/$build/pgwake \
-        "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider --junitxml="$results/$name.xml" \
+        "${under[@]}" "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider --junitxml="$results/$name.xml" \
         -o junit_logging=system-out "$@" || status=$?
     case $status in
     0) ;;
@@ -96,6 +99,40 @@ unit_is_sound() {
         say "$complaints"
         return 1
     fi
+}
+
+# threads KIND: the tests of that kind that tests/dev/threads names.
+threads() {
+    awk -v kind="$1" '$1 == kind { print $2 }' tests/dev/threads
+}
+
+# races BUILD: its tests with several threads, under ThreadSanitizer. Its reports go to stderr, where the rig finds them; a program with a
+# report ends with 66, which fails a unit test.
+races() {
+    local build=$1 units pytests patience
+
+    # It is three to ten times as slow as the plain build.
+    patience=$("$python" -c "print(2 * $RIG_PATIENCE)")
+    local -x RIG_PATIENCE=$patience
+    local -x TSAN_OPTIONS=${TSAN_OPTIONS-exitcode=66:second_deadlock_stack=1}
+    # It keeps its shadow at fixed places, and gcc 12's gives up where the kernel scatters memory over more than 28 bits (vm.mmap_rnd_bits,
+    # which only root can read). So nothing is scattered, where that can be had: a container may forbid it.
+    local under=()
+    if setarch -R true 2>/dev/null; then under=(setarch -R); fi
+    if ! "${under[@]}" "$build/pgwaked" --version >/dev/null; then
+        say "ThreadSanitizer does not run here; sysctl -w vm.mmap_rnd_bits=28 may help"
+        result FAIL "ThreadSanitizer runs"
+        return
+    fi
+
+    begin "unit tests with threads"
+    units=$(threads unit | sed 's,^,tests/unit/,' | tr '\n' ' ')
+    unit_tests "$build" check_PROGRAMS="$units" TESTS="$units"
+    end
+    begin "integration tests with threads"
+    mapfile -t pytests < <(threads pytest | sed 's,^,tests/,'; threads not | sed 's,^,--deselect=,')
+    integration_tests threads "$build" -n 4 "${pytests[@]}"
+    end
 }
 
 check() {
@@ -141,10 +178,18 @@ check() {
         unit_tests build/asan
         end
         begin "integration tests with sanitizers"
-        integration_tests sanitized build/asan -n 4 -m 'not plain' tests/rig tests/integration
+        integration_tests sanitized build/asan -n 4 -m 'not plain and not race' tests/rig tests/integration
         end
     else
         result FAIL "build with sanitizers"
+    fi
+
+    begin "build with ThreadSanitizer"
+    if built build/tsan --enable-werror --enable-sanitizers=thread; then
+        end
+        races build/tsan
+    else
+        result FAIL "build with ThreadSanitizer"
     fi
 
     if [[ -x build/pgwaked ]]; then

@@ -15,7 +15,8 @@ from rig.patience import Late, patient, until
 from rig.unixhttp import Answer, Event, EventStream
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_SANITIZED = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak)Sanitizer|runtime error:|LeakSanitizer", re.ASCII)
+_SANITIZED = re.compile(r"(ERROR|WARNING|FATAL): (Address|Thread|Leak)Sanitizer|Sanitizer: ?(CHECK failed|DEADLYSIGNAL)|runtime error:"
+                        r"|LeakSanitizer", re.ASCII)
 
 
 class SanitizerError(AssertionError):

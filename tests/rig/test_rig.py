@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 
@@ -100,6 +101,32 @@ def test_a_sanitizers_complaint_fails_the_stop(daemon):
     with pytest.raises(SanitizerError, match="heap-use-after-free"):
         daemon.stop()
     daemon.stderr_path.write_text("")
+
+
+RACE = """
+#include <pthread.h>
+static int both;
+static void *add(void *unused) { both++; return unused; }
+int main(void) {
+        pthread_t thread;
+
+        if (pthread_create(&thread, NULL, add, NULL) != 0)
+                return 1;
+        both++;
+        return pthread_join(thread, NULL);
+}
+"""
+
+
+@pytest.mark.race
+def test_a_race_fails_the_test_that_ran_it(make_daemon, tmp, monkeypatch):
+    source, program = tmp / "race.c", tmp / "race"
+    source.write_text(RACE)
+    subprocess.run(["gcc", "-g", "-fsanitize=thread", "-o", program, source], check=True)
+    assert subprocess.run([program], capture_output=True, check=False).returncode == 66  # what fails a unit test
+    monkeypatch.setenv("PGWAKED", str(program))
+    with pytest.raises(SanitizerError, match="data race"):
+        make_daemon().run("--check-config")
 
 
 def test_a_daemon_that_ends_at_once_is_reported_with_its_words(make_daemon, tmp, monkeypatch):

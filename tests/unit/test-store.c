@@ -1246,6 +1246,7 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
         flush();
 }
 
+#ifndef __SANITIZE_THREAD__ /* there the main thread is too slow to get ahead of a writer that merely waits for a lock */
 static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
         struct memory memory = little_memory(1);
         struct sqlite *other = NULL;
@@ -1271,6 +1272,7 @@ static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
         assert_false(store_is_behind(store));
         assert_int_equal(health(), STORE_GOOD);
 }
+#endif
 
 /* How often the writer's thread was woken up. */
 static unsigned long turns(void) {
@@ -1394,7 +1396,9 @@ int main(void) {
                 STORE_TEST(what_is_dropped_does_not_make_a_gap_known),
                 STORE_TEST(what_could_not_be_committed_is_there_once),
                 STORE_TEST(who_reads_for_long_does_not_let_it_grow),
+#ifndef __SANITIZE_THREAD__
                 STORE_TEST(a_writer_that_hangs_is_known_to_be_behind),
+#endif
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
                 STORE_TEST(pruning_that_shall_not_go_on_is_not_waited_for),
         };

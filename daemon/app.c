@@ -19,8 +19,12 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* SIGTERM ends it within a second: this much of it is for the probers to say goodbye to their servers. */
-#define STOP_TIMEOUT_USEC (850 * USEC_PER_MSEC)
+/*
+ * SIGTERM ends it within a second, whatever servers hang. It takes longer only where servers go on answering, but slowly, so that no session
+ * is cut and no login reset: so long, or on a machine that is slow itself twice that, which is less than the service manager waits
+ * (TimeoutStopSec=).
+ */
+#define STOP_TIMEOUT_USEC (4 * USEC_PER_SEC)
 /* A disk that hangs for longer loses the last second; the service manager waits for no more than ten. */
 #define STORE_TIMEOUT_USEC (5 * USEC_PER_SEC)
 

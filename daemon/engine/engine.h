@@ -22,7 +22,7 @@ struct engine_past {
 
 /* CONFIG is borrowed until the next engine_reload(); PAST (NULL: nothing is known) is copied. Starts the checks. */
 int engine_new(sd_event *event, const struct config *config, const struct engine_past *past, struct engine **ret_engine);
-/* Ends every attempt and session cleanly; waits for the probers at most TIMEOUT_USEC. Takes NULL. */
+/* Ends every attempt and session cleanly; waits at most TIMEOUT_USEC for servers that go on answering. Takes NULL. */
 struct engine *engine_free(struct engine *engine, uint64_t timeout_usec);
 
 /* An observer is told every edge, in order, at once. TARGET is NULL for none of them; it may be read, not kept. */

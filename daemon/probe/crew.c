@@ -22,7 +22,12 @@
 #define LOOK_AGAIN_USEC (10 * USEC_PER_MSEC)
 /* More are not set aside at a time: somebody would be spending all our memory on stacks. */
 #define ASIDE_MAX 128
-#define STOP_GRACE_USEC (400 * USEC_PER_MSEC)
+/* Stopping: who has not answered for so long when nobody else did either is not waited for. */
+#define STOP_QUIET_USEC (500 * USEC_PER_MSEC)
+/* We ask to be woken after a millisecond: what comes later than this is our own slowness, and no server's silence. */
+#define STOP_LATE_USEC (5 * USEC_PER_MSEC)
+/* But the service manager's clock goes on, and so this many times the time that we have is all. */
+#define STOP_SLOWNESS_MAX 2
 #define STOP_SLICE_USEC (20 * USEC_PER_MSEC)
 
 struct post {
@@ -88,7 +93,7 @@ int crew_new(unsigned n, struct queue *reports, struct resolver *resolver, struc
                 return -ENOMEM;
         r = start_posts(crew, n, reports, resolver);
         if (r < 0) {
-                crew_stop(crew, STOP_GRACE_USEC);
+                crew_stop(crew, STOP_QUIET_USEC);
                 (void)crew_free(crew);
                 return r;
         }
@@ -203,29 +208,77 @@ uint64_t crew_look(struct crew *crew) {
 }
 
 /* Answers whether it has ended. One that is stuck is replaced: the lane's other connections can still be terminated cleanly. */
-static bool wait_for_post(struct crew *crew, struct post *post, uint64_t timeout_usec) {
-        if (post->ended)
-                return true;
-        if (post->prober && prober_join(post->prober, timeout_usec)) {
+static bool post_has_ended(struct crew *crew, struct post *post) {
+        if (!post->ended && post->prober && prober_join(post->prober, 0)) {
                 post->prober = NULL;
                 post->ended = true;
-                return true;
         }
-        (void)look_at_post(crew, post, clock_monotonic_usec());
-        return false;
+        if (!post->ended)
+                (void)look_at_post(crew, post, clock_monotonic_usec());
+        return post->ended;
 }
 
-void crew_stop(struct crew *crew, uint64_t timeout_usec) {
-        const struct lane_message message = { .kind = LANE_STOP, .grace_usec = MIN(STOP_GRACE_USEC, timeout_usec / 2) };
-        uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec), now_usec;
-        bool ended = false;
+static bool all_have_ended(struct crew *crew) {
+        bool all = true;
+
+        for (unsigned i = 0; i < crew->n_posts; i++)
+                all = post_has_ended(crew, &crew->posts[i]) && all;
+        return all;
+}
+
+static void push_to_all(struct crew *crew, enum lane_message_kind kind) {
+        const struct lane_message message = { .kind = kind };
 
         for (unsigned i = 0; i < crew->n_posts; i++)
                 (void)lane_push(crew->posts[i].lane, &message);
-        while (!ended && (now_usec = clock_monotonic_usec()) < until) {
-                ended = true;
-                for (unsigned i = 0; i < crew->n_posts; i++)
-                        ended = wait_for_post(crew, &crew->posts[i], MIN(STOP_SLICE_USEC, until - now_usec)) && ended;
+}
+
+/* How an end goes on. Times without their excess over STOP_LATE_USEC between two looks, but for LAST_USEC. */
+struct ending {
+        unsigned goodbyes, answers; /* of all lanes so far */
+        uint64_t quiet_usec;        /* since there was either */
+        uint64_t told_usec;         /* since there was a goodbye */
+        uint64_t seen_usec;         /* when it was looked at last */
+        uint64_t last_usec;         /* when it is over in any case */
+};
+
+static void look_at_ending(struct crew *crew, struct ending *ending, uint64_t timeout_usec) {
+        uint64_t now_usec = clock_monotonic_usec(), passed_usec = MIN(usec_sub(now_usec, ending->seen_usec), STOP_LATE_USEC);
+        unsigned goodbyes = 0, answers = 0;
+
+        for (unsigned i = 0; i < crew->n_posts; i++) {
+                goodbyes += atomic_load_explicit(&crew->posts[i].lane->goodbyes, memory_order_relaxed);
+                answers += atomic_load_explicit(&crew->posts[i].lane->answers, memory_order_relaxed);
+        }
+        ending->quiet_usec += passed_usec;
+        ending->told_usec += passed_usec;
+        if (goodbyes != ending->goodbyes || answers != ending->answers)
+                ending->quiet_usec = 0;
+        if (goodbyes != ending->goodbyes) {
+                ending->told_usec = 0;
+                ending->last_usec = usec_add(now_usec, STOP_SLOWNESS_MAX * timeout_usec);
+        }
+        ending->goodbyes = goodbyes;
+        ending->answers = answers;
+        ending->seen_usec = now_usec;
+}
+
+void crew_stop(struct crew *crew, uint64_t timeout_usec) {
+        struct ending ending = { .seen_usec = clock_monotonic_usec() };
+        bool given_up = false;
+
+        ending.last_usec = usec_add(ending.seen_usec, STOP_SLOWNESS_MAX * timeout_usec);
+        push_to_all(crew, LANE_STOP);
+        while (!all_have_ended(crew)) {
+                look_at_ending(crew, &ending, timeout_usec);
+                if (ending.seen_usec >= usec_add(ending.last_usec, STOP_QUIET_USEC))
+                        return; /* those who do not even give up are stuck */
+                if (!given_up && (ending.quiet_usec >= STOP_QUIET_USEC || ending.told_usec >= timeout_usec ||
+                                  ending.seen_usec >= ending.last_usec)) {
+                        push_to_all(crew, LANE_GIVE_UP);
+                        given_up = true;
+                }
+                (void)usleep(USEC_PER_MSEC);
         }
 }
 

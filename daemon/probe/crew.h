@@ -10,7 +10,10 @@ struct crew;
 
 /* N lanes, each with its prober. REPORTS and RESOLVER are borrowed. */
 int crew_new(unsigned n, struct queue *reports, struct resolver *resolver, struct crew **ret_crew);
-/* Has every lane end what runs in it, and waits for that, at most for TIMEOUT_USEC. */
+/*
+ * Has every lane terminate its sessions and end what runs in it, and waits for that. What runs goes on for as long as servers answer, and
+ * half a second more; at most for TIMEOUT_USEC after the last session was terminated, on a machine that is too busy for us for twice that.
+ */
 void crew_stop(struct crew *crew, uint64_t timeout_usec);
 /*
  * Answers whether nobody uses REPORTS any more. Threads that are stuck keep what they may still touch; if there are any, the process ends

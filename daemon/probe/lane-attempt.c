@@ -13,6 +13,9 @@
 
 #include <sys/epoll.h>
 
+/* As many as a login has, over TLS and with SCRAM. */
+#define ANSWERS_MAX 10
+
 void lane_arm(struct lane *lane, const struct subject *subject) {
         lane->next_due_usec = MIN(lane->next_due_usec, run_due(&subject->run));
 }
@@ -45,6 +48,13 @@ void lane_bury_if_over(struct lane *lane, struct subject *subject) {
         subject->buried = true;
         subject->next_buried = lane->buried;
         lane->buried = subject;
+}
+
+void lane_note_answer(struct lane *lane, struct subject *subject) {
+        if (subject->answers == ANSWERS_MAX)
+                return;
+        subject->answers++;
+        atomic_fetch_add_explicit(&lane->answers, 1, memory_order_relaxed);
 }
 
 void lane_finish(struct lane *lane, struct subject *subject) {

@@ -26,6 +26,9 @@ void lane_report_done(struct lane *lane);
 /* Frees SUBJECT at the end of the turn, when nothing of it is under way any more. */
 void lane_bury_if_over(struct lane *lane, struct subject *subject);
 
+/* The lane is stopping, and the server of SUBJECT does something about the attempt: each can say so only so often. */
+void lane_note_answer(struct lane *lane, struct subject *subject);
+
 /* lane-message.c */
 
 /* Some messages; the rest stays for the next turn. */

@@ -103,15 +103,28 @@ static void on_forget(struct lane *lane, uint64_t database, uint64_t grace_usec)
         forget(lane, subject, grace_usec);
 }
 
-static void on_stop(struct lane *lane, uint64_t grace_usec) {
+/* What is under way has until LANE_GIVE_UP: only who sees all lanes knows whether servers still answer. */
+static void on_stop(struct lane *lane) {
         struct subject *subject;
         size_t position = 0;
 
         lane_report_done(lane);
-        while ((subject = table_next(&lane->subjects, &position)))
-                forget(lane, subject, grace_usec);
-        table_deinit(&lane->subjects);
         lane->stopping = true;
+        while ((subject = table_next(&lane->subjects, &position))) {
+                forget(lane, subject, USEC_INFINITY);
+                atomic_fetch_add_explicit(&lane->goodbyes, 1, memory_order_relaxed);
+        }
+        table_deinit(&lane->subjects);
+}
+
+static void on_give_up(struct lane *lane) {
+        struct subject *next;
+
+        for (struct subject *subject = lane->active; subject; subject = next) {
+                next = subject->next_active;
+                (void)run_expired(&subject->run, true, lane->now_usec);
+                lane_finish(lane, subject);
+        }
 }
 
 /* The connection is back, and with it the result of the operation that took so long: it goes on as if nothing had happened. */
@@ -150,7 +163,10 @@ static bool on_message(struct lane *lane, struct lane_message *message) {
                 on_forget(lane, message->database, FORGET_GRACE_USEC);
                 break;
         case LANE_STOP:
-                on_stop(lane, message->grace_usec);
+                on_stop(lane);
+                break;
+        case LANE_GIVE_UP:
+                on_give_up(lane);
                 break;
         }
         return true;
@@ -179,6 +195,7 @@ void lane_drop_message(struct lane_message *message) {
         case LANE_DROP_SESSION:
         case LANE_FORGET:
         case LANE_STOP:
+        case LANE_GIVE_UP:
                 break;
         }
 }

@@ -26,6 +26,8 @@ static bool on_socket(struct lane *lane, struct line *line) {
 
         if (!subject_op(line->subject, line, &op))
                 return true; /* closed in this turn, before its event was looked at */
+        if (lane->stopping)
+                lane_note_answer(lane, line->subject);
         if (line->due)
                 return true;
         lane_stamp(lane, line);

@@ -18,6 +18,7 @@ enum lane_message_kind {
         LANE_DROP_SESSION,
         LANE_FORGET,
         LANE_STOP,
+        LANE_GIVE_UP, /* what is still under way after LANE_STOP */
         LANE_RESOLVED, /* from the resolver */
         LANE_RETURNED, /* from a thread that was set aside: the connection is back */
 };
@@ -29,7 +30,6 @@ struct lane_message {
                 struct run_order order;    /* LANE_CHECK; the lane's from now on */
                 struct resolved resolved;  /* LANE_RESOLVED */
                 struct line *line;         /* LANE_RETURNED */
-                uint64_t grace_usec;       /* LANE_STOP: what is about to be answered may still be */
         };
 };
 
@@ -53,6 +53,8 @@ struct lane {
         struct line *listed, **last_listed; /* connections whose next step may be dear, in the order of their events */
         uint64_t next_due_usec;             /* no attempt is due before */
         bool stopping;
+        /* Since LANE_STOP, for crew_stop(): sessions that were terminated, and what servers did about the attempts under way. */
+        _Atomic unsigned goodbyes, answers;
 };
 
 int lane_new(struct queue *reports, struct resolver *resolver, struct lane **ret_lane);

@@ -34,6 +34,7 @@ struct subject {
         enum phase away_phase; /* where the line that is away hangs */
 
         bool drop_session; /* as soon as the ping on it has ended */
+        uint8_t answers;   /* that were counted since the lane is stopping */
         bool forgotten;    /* to be freed when nothing is under way any more; reports nothing */
         bool buried;       /* nothing is: it is freed at the end of the turn */
 

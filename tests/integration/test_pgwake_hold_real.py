@@ -223,7 +223,7 @@ def test_many_holds_of_a_sleeping_database_are_one_wake(sleeping):
 def test_waiters_with_a_spread_are_released_apart(sleeping):
     daemon, nap = sleeping
     processes = [daemon.start_pgwake("wait", "main", "--spread", "2s", "--timeout", "30s") for _ in range(5)]
-    time.sleep(0.5)
+    until(lambda: "pgwake_http_waiting 5\n" in daemon.get("/metrics").text, 10, "they wait")
     holder, _ = hold(daemon, nap)
     at = time.monotonic()
     released = []

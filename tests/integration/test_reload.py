@@ -278,16 +278,16 @@ def test_whoever_waits_for_a_database_that_changes_goes_on_waiting_and_for_one_t
     threads = [threading.Thread(target=wait, args=[name]) for name in world.databases]
     for thread in threads:
         thread.start()
-    until(lambda: held(daemon) == 3, 10, "three callers wait")
+    until(lambda: "pgwake_http_waiting 3\n" in daemon.get("/metrics").text, 10, "three callers wait")
     del world.databases["three"]
     world.databases["two"]["fall"] = 2
     world.write()
     assert daemon.reload().status == 200
-    threads[2].join(10)
+    threads[2].join()  # its request has a deadline
     assert answers.keys() == {"three"} and answers["three"].status == 404 and answers["three"].json["known"] == ["one", "two"]
     world.cluster.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert answers["one"].status == 200 and answers["two"].status == 200
 
 

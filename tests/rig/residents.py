@@ -9,7 +9,7 @@ from rig.ca import CA
 from rig.cluster import Cluster
 from rig.machine import Machine
 from rig.neon import issue
-from rig.patience import until
+from rig.patience import patient, until
 from rig.postgres import Template, find_bin
 
 DOMAIN = "eu-central-1.aws.neon.test"
@@ -119,7 +119,7 @@ class NeonInside:
 
     def command(self, line: str) -> str:
         with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(30)
+            control.settimeout(patient(30))
             control.connect(str(self._machine.path("/run/neon.ctl")))
             control.sendall(line.encode() + b"\n")
             answer = control.makefile(encoding="utf-8").readline().strip()

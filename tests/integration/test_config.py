@@ -252,11 +252,14 @@ def test_files_of_conf_d_add_databases_and_others_are_left_alone(make_daemon, ma
 
 def test_ten_thousand_databases_are_read_in_no_time(make_daemon):
     entries = ",\n".join(f'  {{ name = "db{i}"; conninfo = "host=192.0.2.1 port={1 + i} user=app dbname=app"; }}' for i in range(10_000))
-    daemon = make_daemon(entries)
+    daemon = make_daemon(entries.split(",\n  { name = \"db1000\"", 1)[0])
+    thousand = daemon.run("--check-config", timeout=60)
+    assert thousand.returncode == 0 and "1000 databases" in thousand.stdout, thousand.stderr[:400]
+    daemon.configure(entries)
     done = daemon.run("--check-config", timeout=60)
     assert done.returncode == 0 and "10000 databases" in done.stdout, done.stderr[:400]
-    print(f"10,000 databases checked in {done.seconds:.2f} s")
-    assert done.seconds < 20
+    print(f"10,000 databases checked in {done.seconds:.2f} s, 1000 in {thousand.seconds:.2f} s")
+    assert done.seconds < 40 * thousand.seconds  # were each compared with each it would be a hundred times
     daemon.configure(entries + ',\n  { name = "one-more"; conninfo = "host=192.0.2.1 user=app"; }')
     done = daemon.run("--check-config", timeout=60)
     assert done.returncode == 78 and "at most 10000" in done.stderr
@@ -472,4 +475,7 @@ def test_a_good_start_is_quick(make_daemon, make_fake):
     took = time.monotonic_ns() // 1000 - begun
     print(f"start-up to first connection: {took / 1000:.0f} ms")
     until(daemon.control_socket.exists, 5, "the control socket")
-    assert took < 5_000_000
+    # Beside a run that reads the same configuration and ends.
+    check = max(daemon.run("--check-config").seconds for _ in range(3))
+    print(f"a check of the configuration: {check * 1000:.0f} ms")
+    assert took / 1e6 < 50 * check

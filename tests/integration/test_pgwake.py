@@ -286,8 +286,9 @@ def test_a_daemon_that_never_answers_exits_2_after_5_seconds(daemon):
     daemon.routes["GET", "/status"] = lambda handler: time.sleep(DEADLINE)
     begin = time.monotonic()
     result = run(daemon.path, "status")
-    assert result.returncode == 2 and "within 5" in result.stderr
-    assert 4.5 < time.monotonic() - begin < 15
+    took = time.monotonic() - begin
+    print(f"gave up after {took:.2f} s")
+    assert result.returncode == 2 and "within 5" in result.stderr and 4.5 < took < DEADLINE
 
 
 def test_no_question_hangs_on_a_daemon_that_never_answers(folder):
@@ -632,7 +633,9 @@ def test_wait_for_a_daemon_that_stops_answering_exits_2_soon_after_its_timeout(d
     daemon.routes["GET", "/readyz/main"] = lambda handler: time.sleep(DEADLINE)
     begin = time.monotonic()
     result = run(daemon.path, "wait", "main", "--timeout", "1s")
-    assert result.returncode == 2 and 2.5 < time.monotonic() - begin < 10
+    took = time.monotonic() - begin
+    print(f"gave up after {took:.2f} s")
+    assert result.returncode == 2 and 2.5 < took < DEADLINE
 
 
 def test_wait_says_that_it_is_no_demand(daemon):

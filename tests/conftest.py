@@ -17,6 +17,7 @@ from rig.folder import make_folder, remove_folder
 from rig.machine import Machine
 from rig.nap import Nap
 from rig.neon import DOMAIN, Neon, issue
+from rig.patience import Stall
 from rig.postgres import Template
 from rig.residents import NeonInside, move_in
 
@@ -90,6 +91,13 @@ def _close_all(opened: list) -> None:
             failures.append(failure)
     if failures:
         raise failures[0]
+
+
+@pytest.fixture
+def stall():
+    """How long the machine itself keeps a sleeper waiting during the test: stall.worst, stall.late(seconds)."""
+    with Stall() as running:
+        yield running
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_nobody_who_asks_is_kept_and_nobody_is_demand(make_daemon, agent):
         assert code == 0
 
 
-def test_after_a_wake_the_weight_grows_from_10_to_100(make_nap, make_daemon, agent):
+def test_after_a_wake_the_weight_grows_from_10_to_100(make_nap, make_daemon, agent, stall):
     nap = make_nap(suspend_after=60, wake_delay=0.5)
     daemon = make_daemon([quick("main", nap.conninfo(), slow="200ms")], settings=with_agent(agent, agent_ramp="2s")).start()
     daemon.wait_state("main", "awake", 20)
@@ -112,7 +112,7 @@ def test_after_a_wake_the_weight_grows_from_10_to_100(make_nap, make_daemon, age
     assert len(set(weights)) > 5
     # On its line: 45% more each second.
     for at, weight in seen[:-1]:
-        assert abs(weight - (10 + 45 * at)) < 10 + 45 * patient(0.1), seen
+        assert abs(weight - (10 + 45 * at)) < 10 + 45 * stall.late(0.1), seen
     # A restart of the daemon is no wake.
     daemon.stop()
     daemon.start()

@@ -3,7 +3,6 @@
 from rig import day
 from rig.edges import quick
 from rig.neon import true_latencies
-from rig.patience import patient
 
 SUSPEND = 5.0
 
@@ -14,7 +13,7 @@ def sleepy(conninfo: str, **more) -> dict:
     return quick("main", conninfo, **{**settings, **more})
 
 
-def test_a_day_under_leases_costs_what_it_must_and_is_counted_truly(make_neon, make_daemon):
+def test_a_day_under_leases_costs_what_it_must_and_is_counted_truly(make_neon, make_daemon, stall):
     neon = make_neon(suspend_after=SUSPEND, wake_delay="lognormal 0.5 1.2", seed=7)
     daemon = make_daemon([sleepy(neon.conninfo())]).start()
     bursts = day.plan(100, SUSPEND, seed=3)
@@ -29,7 +28,7 @@ def test_a_day_under_leases_costs_what_it_must_and_is_counted_truly(make_neon, m
     latencies = true_latencies(neon)
     assert len(told.latencies) == len(latencies)
     print(f"wake latencies told {[round(each, 3) for each in told.latencies]}, in truth {[round(each, 3) for each in latencies]}")
-    assert all(abs(ours - true) < max(0.05 * true, patient(0.02)) for ours, true in zip(told.latencies, latencies))
+    assert all(abs(ours - true) < max(0.05 * true, stall.late(0.02)) for ours, true in zip(told.latencies, latencies))
 
     awake = day.true_awake(neon)
     print(f"awake for {told.awake:.2f} s, in truth {awake:.2f} s; because of us {told.ours:.2f} s")

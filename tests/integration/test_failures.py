@@ -7,7 +7,6 @@ import pytest
 
 from rig import children
 from rig.edges import assert_edges, assert_phases, edges, entries, quick, wait_failures
-from rig.patience import patient
 from rig.ports import Port
 
 
@@ -19,7 +18,7 @@ def watch(make_daemon, conninfo: str, **settings):
 # No server, and its end
 
 
-def test_a_daemon_before_its_database_sees_refused_connections_and_then_the_server(make_cluster, make_daemon):
+def test_a_daemon_before_its_database_sees_refused_connections_and_then_the_server(make_cluster, make_daemon, stall):
     cluster = make_cluster()
     cluster.start()
     cluster.create_app()
@@ -35,7 +34,7 @@ def test_a_daemon_before_its_database_sees_refused_connections_and_then_the_serv
     status = daemon.wait_state("main", "awake")
     late = (status["seen_monotonic_usec"] - cluster.accepting_at_usec[1]) / 1e6
     print(f"seen {1000 * late:.0f} ms after the server accepted connections (down_interval 150 ms)")
-    assert late < patient(1)
+    assert late < stall.late(1)
     assert_edges(daemon, "main", "unknown/tcp.refused", "down/tcp.refused", "[waking/server.starting|down/tcp.reset|down/tcp.refused]", "awake")
     after = entries(daemon, "main")[2]  # what came next tells how often nothing new was found
     assert int(after["repeated"]) >= 5
@@ -114,7 +113,7 @@ def test_a_crashed_backend_takes_the_session_and_the_recovery_is_a_wake(cluster,
 
 @pytest.mark.parametrize("sslmode, phases, reason", [
     ("disable", ("connect", "auth"), "auth.timeout"), ("prefer", ("connect", "tls"), "tls.timeout")])
-def test_a_hung_server_runs_out_of_time_in_the_phase_where_it_hangs(cluster, make_daemon, sslmode, phases, reason):
+def test_a_hung_server_runs_out_of_time_in_the_phase_where_it_hangs(cluster, make_daemon, sslmode, phases, reason, stall):
     daemon = watch(make_daemon, cluster.conninfo(sslmode=sslmode), attempt_timeout="600ms")
     daemon.wait_state("main", "awake")
     cluster.sigstop()
@@ -124,7 +123,7 @@ def test_a_hung_server_runs_out_of_time_in_the_phase_where_it_hangs(cluster, mak
         status = daemon.wait_state("main", "down")
     assert status["reason"] == reason
     assert_phases(status, *phases, last=0.5)
-    assert 0.6 <= status["last_attempt"]["total_seconds"] < 0.6 + patient(0.5)
+    assert 0.6 <= status["last_attempt"]["total_seconds"] < 0.6 + stall.late(0.5)
     wait_failures(daemon, "main", reason, 3)
     assert_edges(daemon, "main", "awake", f"[unknown/query.timeout|unknown/{reason}]", f"down/{reason}")
     cluster.sigcont()
@@ -174,7 +173,7 @@ def change_password(cluster, password: str) -> None:
     cluster.sql(f"ALTER ROLE app PASSWORD '{password}'")
 
 
-def test_a_wrong_password_blocks_at_the_first_login_until_it_is_right(cluster, make_daemon):
+def test_a_wrong_password_blocks_at_the_first_login_until_it_is_right(cluster, make_daemon, stall):
     change_password(cluster, "another")
     daemon = watch(make_daemon, cluster.conninfo())
     status = daemon.wait_state("main", "blocked")
@@ -187,7 +186,7 @@ def test_a_wrong_password_blocks_at_the_first_login_until_it_is_right(cluster, m
     at = time.monotonic()
     daemon.wait_state("main", "awake")
     print(f"awake {1000 * (time.monotonic() - at):.0f} ms after the correction (blocked_interval 150 ms)")
-    assert time.monotonic() - at < patient(1)
+    assert time.monotonic() - at < stall.late(1)
     assert_edges(daemon, "main", "blocked/auth.password", "awake")
 
 

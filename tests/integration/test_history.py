@@ -324,7 +324,7 @@ def test_a_report_over_a_year_of_a_million_takes_less_than_two_seconds_and_stall
     seconds = [answer.seconds for answer in answers]
     print(f"report: {seconds} s; /readyz meanwhile: median {statistics.median(waits):.4f} s, worst {max(waits):.4f} s of {len(waits)}")
     assert min(seconds) < patient(2)
-    assert statistics.median(waits) < patient(0.05) and len(waits) > 10
+    assert statistics.median(waits) < stall.late(0.05) and len(waits) > 10
     summed = answers[0].json["report"]
     assert summed["wakes"]["count"] == MANY and summed["wakes"]["by_cause"] == {"lease": MANY // 2, "interval": MANY // 2}
     assert summed["wakes"]["p50_seconds"] == pytest.approx(0.75, rel=0.04) and summed["wakes"]["max_seconds"] == 1.199999

@@ -6,7 +6,7 @@ import pytest
 
 from rig import scripts
 from rig.build import plain
-from rig.patience import patient, until
+from rig.patience import until
 from rig.process import rss_anon_kb
 from rig.witness import ROW, Asker
 
@@ -101,7 +101,7 @@ def test_every_script_of_the_fake_has_its_reason():
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_each_script_ends_in_its_reason_by_the_deadline(kind, make_fake, make_daemon):
+def test_each_script_ends_in_its_reason_by_the_deadline(kind, make_fake, make_daemon, stall):
     table = TABLES[kind]
     fakes = {script: make_fake(script, answer=ROW) for script in table}
     daemon = make_daemon([database(script, fake) for script, fake in fakes.items()])
@@ -122,8 +122,8 @@ def test_each_script_ends_in_its_reason_by_the_deadline(kind, make_fake, make_da
         if not script.endswith(("-after-query", "scram-iterations")) and kind != "drip":
             worst_life = max([worst_life, *lives(fakes[script])])
     print(f"{kind}: longest attempt {worst_total:.3f} s, longest connection {worst_life:.3f} s of {ATTEMPT_TIMEOUT} s; /readyz {answers}")
-    assert worst_total < ATTEMPT_TIMEOUT + patient(LATE)
-    assert worst_life < ATTEMPT_TIMEOUT + patient(LATE)
+    assert worst_total < ATTEMPT_TIMEOUT + stall.late(LATE)
+    assert worst_life < ATTEMPT_TIMEOUT + stall.late(LATE)
     stop_cleanly(daemon)
 
 

@@ -203,7 +203,7 @@ def test_nothing_can_be_changed_where_only_reading_is_allowed(daemon):
     assert status["reason"] == "not_checked" and status["leases"] == []
 
 
-def test_a_thousand_event_streams_all_hear_it_at_once(daemon):
+def test_a_thousand_event_streams_all_hear_it_at_once(daemon, stall):
     with Crowd(daemon.status_socket, 1000, get("/events")) as crowd:
         crowd.wait(b": pgwaked", 20)
         crowd.forget()
@@ -214,7 +214,7 @@ def test_a_thousand_event_streams_all_hear_it_at_once(daemon):
             crowd.wait(b'"reason":"paused"', 20)
             heard = time.monotonic() - begun
             check_asker(asker, f"1000 streams: the pause is answered in {answered * 1e3:.0f} ms, the last has heard it after {heard * 1e3:.0f} ms")
-    assert heard < patient(2.0)
+    assert heard < stall.late(2.0)
 
 
 def test_who_does_not_read_its_events_is_dropped_and_the_others_miss_nothing(daemon, port):
@@ -248,13 +248,13 @@ def test_who_does_not_read_its_events_is_dropped_and_the_others_miss_nothing(dae
     daemon.configure([quiet("main", port)])
 
 
-def test_who_vanishes_while_waiting_leaves_nothing(daemon):
+def test_who_vanishes_while_waiting_leaves_nothing(daemon, stall):
     for _ in range(3):
         with Crowd(daemon.status_socket, 300, get("/readyz/main?wait=1h")), \
                 Crowd(daemon.control_socket, 300, get("/wake/main?wait=1h", "POST", "Content-Length: 0")), \
                 Crowd(daemon.status_socket, 100, get("/events")):
             until(lambda: connected(daemon.status_socket) >= 400 and connected(daemon.control_socket) >= 300, 10, "all are there")
-            assert daemon.get("/readyz", "status").seconds < patient(1.0)
+            assert daemon.get("/readyz", "status").seconds < stall.late(1.0)
         until(lambda: nobody(daemon), 10, "all are gone")
 
 

@@ -181,7 +181,7 @@ def test_wait_answers_in_the_moment_it_is_ready_and_until_then_is_held(make_daem
     assert last - awake.monotonic_usec < 2_000_000
 
 
-def test_at_the_end_of_a_wait_the_reasons_are_told(make_daemon, make_fake):
+def test_at_the_end_of_a_wait_the_reasons_are_told(make_daemon, make_fake, stall):
     fake = make_fake()
     fake.refuse()
     daemon = make_daemon([{"name": "main", "conninfo": fake.conninfo(), **FAST}]).start()
@@ -189,7 +189,7 @@ def test_at_the_end_of_a_wait_the_reasons_are_told(make_daemon, make_fake):
     for path in ("/readyz?wait=300ms", "/readyz/main?wait=300ms", "/readyz/main?wait=300ms&accept=asleep"):
         answer = daemon.get(path, "status")
         assert answer.status == 503 and answer.json["databases"][0]["reason"] == "tcp.refused" and "retry-after" in answer.headers
-        assert 0.29 < answer.seconds < 0.3 + patient(2)
+        assert 0.29 < answer.seconds < 0.3 + stall.late(2)
 
 
 def test_a_caller_who_leaves_while_waiting_harms_nobody(make_daemon, make_fake):
@@ -404,13 +404,13 @@ def test_a_hundred_callers_of_wake_are_one_wake(make_daemon, make_nap):
     print(f"a wake of {status['wakes']['last']['latency_seconds']:.3f} s for 100 callers")
 
 
-def test_wake_answers_at_once_or_waits_and_refuses_what_would_be_in_vain(make_daemon, make_fake):
+def test_wake_answers_at_once_or_waits_and_refuses_what_would_be_in_vain(make_daemon, make_fake, stall):
     fake = make_fake("silence-in-query")
     daemon = make_daemon([{"name": "main", "conninfo": fake.conninfo(), **QUIET}]).start()
     answer = daemon.get("/wake/main", method="POST")
     assert answer.status == 202 and answer.json["name"] == "main" and answer.seconds < patient(2)
     answer = daemon.get("/wake/main?wait=200ms", method="POST")
-    assert answer.status == 503 and "retry-after" in answer.headers and 0.19 < answer.seconds < 0.2 + patient(2)
+    assert answer.status == 503 and "retry-after" in answer.headers and 0.19 < answer.seconds < 0.2 + stall.late(2)
     assert daemon.get("/pause/main?for=1h", method="POST").status == 200
     answer = daemon.get("/wake/main?wait=1h", method="POST")
     assert (answer.status, answer.json["error"]) == (409, "paused")

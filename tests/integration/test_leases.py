@@ -130,7 +130,7 @@ def test_a_lease_during_a_wake_hears_its_end(make_neon, make_daemon):
 
 
 @pytest.mark.parametrize("kind", ["listening", "deaf"])
-def test_kill_9_of_a_holder_releases_its_lease(kind, make_neon, make_daemon):
+def test_kill_9_of_a_holder_releases_its_lease(kind, make_neon, make_daemon, stall):
     neon = make_neon(look_every=0.1, suspend_after=60)
     daemon = make_daemon([sleepy(neon.conninfo())]).start()
     took = []
@@ -148,7 +148,7 @@ def test_kill_9_of_a_holder_releases_its_lease(kind, make_neon, make_daemon):
             holder.wait()
             holder.stdout.close()
     print(f"released after kill -9 of a {kind} holder: median {1000 * statistics.median(took):.1f} ms, worst {1000 * max(took):.1f} ms")
-    assert statistics.median(took) < patient(0.1)
+    assert statistics.median(took) < stall.late(0.1)
 
 
 def test_delete_ends_the_stream_of_its_lease_and_no_other(make_neon, make_daemon):
@@ -187,7 +187,7 @@ def test_a_lease_survives_reloads_and_ends_with_its_database(make_neon, make_dae
         assert not other.ended and len(leases(daemon, "other")) == 1
 
 
-def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make_neon, make_daemon):
+def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make_neon, make_daemon, stall):
     neon = make_neon(look_every=0.1, suspend_after=SUSPEND)
     daemon = make_daemon([sleepy(neon.conninfo())]).start()
     span = 2.5
@@ -202,7 +202,7 @@ def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make
     until(lambda: not leases(daemon), 20, "the lease expires", every=0.002)
     lasted = time.monotonic() - began
     print(f"a lease for {span} s lasted {lasted:.3f} s")
-    assert span - 0.05 < lasted < span + patient(0.5)
+    assert span - 0.05 < lasted < span + stall.late(0.5)
     daemon.wait_state("main", "asleep")
     assert neon.status()["wakes"] == 1
     # Until DELETE, when that comes first.
@@ -318,7 +318,7 @@ def in_threads(work: list) -> list:
     return answers
 
 
-def test_who_waited_with_spread_is_released_over_its_time(make_neon, make_daemon):
+def test_who_waited_with_spread_is_released_over_its_time(make_neon, make_daemon, stall):
     neon = make_neon(look_every=0.1, suspend_after=60, wake_delay=DELAY)
     daemon = make_daemon([sleepy(neon.conninfo(), linger="1min")]).start()
     spread, count = 1.0, 40
@@ -340,9 +340,9 @@ def test_who_waited_with_spread_is_released_over_its_time(make_neon, make_daemon
     quartiles = statistics.quantiles(after, n=4)
     print(f"{count} waiters, spread {spread} s: the first after {1000 * after[0]:.0f} ms, quartiles "
           f"{', '.join(f'{1000 * each:.0f}' for each in quartiles)} ms, the last after {1000 * after[-1]:.0f} ms")
-    assert after[-1] < spread + patient(0.3)
+    assert after[-1] < spread + stall.late(0.3)
     for quartile, wanted in zip(quartiles, (0.25, 0.5, 0.75)):
-        assert abs(quartile - wanted * spread) < patient(0.15), quartiles
+        assert abs(quartile - wanted * spread) < stall.late(0.15), quartiles
     # Who finds it awake does not wait.
-    assert daemon.get("/readyz/main?wait=20s&spread=5min").seconds < patient(0.5)
-    assert daemon.get("/wake/main?wait=20s&spread=5min", method="POST").seconds < patient(0.5)
+    assert daemon.get("/readyz/main?wait=20s&spread=5min").seconds < stall.late(0.5)
+    assert daemon.get("/wake/main?wait=20s&spread=5min", method="POST").seconds < stall.late(0.5)

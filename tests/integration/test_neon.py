@@ -4,7 +4,7 @@ import pytest
 
 from rig.edges import assert_edges, quick
 from rig.neon import wakes
-from rig.patience import patient, until
+from rig.patience import until
 
 SUSPEND = 1.0
 
@@ -17,7 +17,7 @@ def on_demand(conninfo: str, **more) -> dict:
 
 
 @pytest.mark.parametrize("pooled, cut", [(False, "session.cut"), (True, "session.lost")])
-def test_on_demand_it_wakes_by_a_call_sleeps_by_itself_and_doors_cost_nothing(make_neon, make_daemon, pooled, cut):
+def test_on_demand_it_wakes_by_a_call_sleeps_by_itself_and_doors_cost_nothing(make_neon, make_daemon, pooled, cut, stall):
     neon = make_neon(suspend_after=SUSPEND, wake_delay="fixed 0.5", look_every=0.1)
     daemon = make_daemon([on_demand(neon.conninfo(pooled))]).start()
     until(lambda: neon.status()["doors"] >= 2, 10, "two doors")
@@ -30,7 +30,7 @@ def test_on_demand_it_wakes_by_a_call_sleeps_by_itself_and_doors_cost_nothing(ma
     last = daemon.status("main")["wakes"]["last"]
     print(f"woken in {1000 * last['latency_seconds']:.1f} ms, in truth {1000 * truth:.1f} ms")
     assert last["cause"] == "wake" and last["cold"] is True
-    assert abs(last["latency_seconds"] - truth) < max(0.05 * truth, patient(0.05))
+    assert abs(last["latency_seconds"] - truth) < max(0.05 * truth, stall.late(0.05))
 
     daemon.wait_state("main", "asleep")
     before = neon.status()

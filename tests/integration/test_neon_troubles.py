@@ -6,7 +6,7 @@ import time
 import pytest
 
 from rig.edges import quick
-from rig.patience import patient, until
+from rig.patience import until
 from rig.troubles import TROUBLES
 
 RETRY, DOWN, BLOCKED = 0.1, 0.3, 0.5
@@ -63,7 +63,7 @@ def test_each_text_has_its_reason_its_state_and_its_rhythm(make_neon, make_daemo
         neon.trouble("off")
 
 
-def test_a_disabled_endpoint_that_is_enabled_is_noticed_within_blocked_interval(make_neon, make_daemon):
+def test_a_disabled_endpoint_that_is_enabled_is_noticed_within_blocked_interval(make_neon, make_daemon, stall):
     neon = make_neon(suspend_after=60)
     blocked = 1.0
     daemon = make_daemon([asked("main", neon.conninfo(), blocked_interval=f"{blocked}s")]).start()
@@ -77,7 +77,7 @@ def test_a_disabled_endpoint_that_is_enabled_is_noticed_within_blocked_interval(
         enabled = time.monotonic()
         awake = stream.wait(lambda event: event.data.get("state") == "awake", 20).monotonic_usec / 1e6
     print(f"enabled, and awake {awake - enabled:.2f} s later; blocked_interval {blocked} s")
-    assert awake - enabled < patient(blocked + 0.5)
+    assert awake - enabled < stall.late(blocked + 0.5)
 
 
 @pytest.mark.parametrize("trouble", ["quota", "throttled"])

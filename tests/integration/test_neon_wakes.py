@@ -8,7 +8,7 @@ import pytest
 
 from rig.edges import assert_edges, quick
 from rig.neon import true_latencies
-from rig.patience import patient, until
+from rig.patience import until
 from rig.rawhttp import Crowd, get
 from rig.unixhttp import EventStream
 
@@ -98,7 +98,7 @@ def test_two_hundred_callers_of_a_sleeping_database_are_one_login(make_neon, mak
 
 
 @pooled_and_direct
-def test_a_wake_slower_than_an_attempt_is_one_wake_with_one_true_latency(make_neon, make_daemon, pooled):
+def test_a_wake_slower_than_an_attempt_is_one_wake_with_one_true_latency(make_neon, make_daemon, pooled, stall):
     neon = make_neon(suspend_after=SUSPEND, wake_delay="fixed 2.5", look_every=0.1)
     daemon = make_daemon([on_demand(neon.conninfo(pooled=pooled), attempt_timeout="700ms", linger="1s")]).start()
     for count in (1, 2):
@@ -109,12 +109,12 @@ def test_a_wake_slower_than_an_attempt_is_one_wake_with_one_true_latency(make_ne
               f"in truth {truth:.3f} s")
         assert status["wakes"]["count"] == count and neon.status()["wakes"] == count
         assert status["failures"]["by_reason"]["auth.timeout"] >= 2 * count
-        assert last["cold"] is True and abs(last["latency_seconds"] - truth) < max(0.05 * truth, patient(0.02))
+        assert last["cold"] is True and abs(last["latency_seconds"] - truth) < max(0.05 * truth, stall.late(0.02))
         daemon.wait_state("main", "asleep", 20)
 
 
 @pooled_and_direct
-def test_a_restart_of_the_proxy_during_a_wake_is_part_of_it(make_neon, make_daemon, pooled):
+def test_a_restart_of_the_proxy_during_a_wake_is_part_of_it(make_neon, make_daemon, pooled, stall):
     neon = make_neon(suspend_after=30, wake_delay="fixed 1.5", look_every=0.1)
     daemon = make_daemon([on_demand(neon.conninfo(pooled=pooled), suspend_after="30s", linger="10s")]).start()
     with daemon.stream("main") as stream:
@@ -125,11 +125,11 @@ def test_a_restart_of_the_proxy_during_a_wake_is_part_of_it(make_neon, make_daem
     truth, last = true_latencies(neon)[0], daemon.status("main")["wakes"]["last"]
     print(f"with a restart of the proxy in between: {last['latency_seconds']:.3f} s, in truth {truth:.3f} s")
     assert daemon.status("main")["wakes"]["count"] == 1 and neon.status()["wakes"] == 1
-    assert abs(last["latency_seconds"] - truth) < max(0.05 * truth, patient(0.02))
+    assert abs(last["latency_seconds"] - truth) < max(0.05 * truth, stall.late(0.02))
     assert_edges(daemon, "main", "waking/server.starting", "awake")
 
 
-def test_the_expected_time_to_ready_is_in_every_waking_answer_and_comes_true(make_neon, make_daemon):
+def test_the_expected_time_to_ready_is_in_every_waking_answer_and_comes_true(make_neon, make_daemon, stall):
     neon = make_neon(suspend_after=SUSPEND, wake_delay="fixed 1.0", look_every=0.1)
     daemon = make_daemon([on_demand(neon.conninfo())]).start()
     errors = []
@@ -151,10 +151,10 @@ def test_the_expected_time_to_ready_is_in_every_waking_answer_and_comes_true(mak
         print(f"wake {number}: expected {answers[0]['expected_ready_in_seconds']:.2f} s, took {took:.2f} s more of "
               f"{time.monotonic() - begun:.2f} s")
     # The first is what is usual for the provider; the ones after it know its own wakes.
-    assert statistics.median(abs(error) for error in errors[3:]) < patient(0.2), errors
+    assert statistics.median(abs(error) for error in errors[3:]) < stall.late(0.2), errors
 
 
-def test_nobody_told_us_and_it_is_counted_as_a_wake_by_others_when_it_is_seen(make_neon, make_daemon):
+def test_nobody_told_us_and_it_is_counted_as_a_wake_by_others_when_it_is_seen(make_neon, make_daemon, stall):
     neon = make_neon(suspend_after=30, wake_delay="fixed 0.2", look_every=0.1)
     daemon = make_daemon([on_demand(neon.conninfo(), suspend_after="30s")]).start()
     visitor = neon.connect(application_name="visitor")
@@ -170,10 +170,10 @@ def test_nobody_told_us_and_it_is_counted_as_a_wake_by_others_when_it_is_seen(ma
     assert status["wakes"]["p50_seconds"] is None
     awake = time.monotonic() - started
     print(f"awake for {awake:.2f} s, told {status['awake_seconds']:.2f} s, because of us {status['awake_on_our_demand_seconds']:.2f} s")
-    assert abs(status["awake_seconds"] - awake) < patient(0.15) and status["awake_on_our_demand_seconds"] < patient(0.5)
+    assert abs(status["awake_seconds"] - awake) < stall.late(0.15) and status["awake_on_our_demand_seconds"] < stall.late(0.5)
 
 
-def test_what_others_keep_awake_sleeps_when_they_leave_and_a_lease_goes_on(make_neon, make_daemon):
+def test_what_others_keep_awake_sleeps_when_they_leave_and_a_lease_goes_on(make_neon, make_daemon, stall):
     """The sentinel costs nothing; a lease is what keeps it awake, and nothing else of ours."""
     neon = make_neon(suspend_after=SUSPEND, wake_delay="fixed 0.3", look_every=0.1)
     daemon = make_daemon([on_demand(neon.conninfo())]).start()
@@ -186,5 +186,5 @@ def test_what_others_keep_awake_sleeps_when_they_leave_and_a_lease_goes_on(make_
     closed = time.monotonic_ns() // 1000
     suspended = neon.truth.wait("suspend_begin", 20, held)
     print(f"let go, and suspended {(suspended['monotonic_usec'] - closed) / 1e6:.2f} s later; suspend_after {SUSPEND} s")
-    assert suspended["monotonic_usec"] - closed < patient(2 * SUSPEND) * 1e6
+    assert suspended["monotonic_usec"] - closed < stall.late(2 * SUSPEND) * 1e6
     daemon.wait_state("main", "asleep")

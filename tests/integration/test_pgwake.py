@@ -20,7 +20,6 @@ import urllib.parse
 import pytest
 
 import rig.terminal
-from rig.patience import patient
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PGWAKE = os.environ.get("PGWAKE", os.path.join(os.environ.get("BUILDDIR", str(ROOT)), "pgwake"))
@@ -589,7 +588,7 @@ def held(state, until=None, after=None):
     return route
 
 
-def test_wait_returns_when_the_daemon_answers_and_asks_only_once(daemon):
+def test_wait_returns_when_the_daemon_answers_and_asks_only_once(daemon, stall):
     ready = threading.Event()
     daemon.routes["GET", "/readyz/main"] = held("awake", until=ready)
     daemon.routes["GET", "/status/main"] = (200, database(state="waking"))
@@ -602,7 +601,7 @@ def test_wait_returns_when_the_daemon_answers_and_asks_only_once(daemon):
     assert process.returncode == 0 and out.startswith("main is awake after ")
     assert [path for _, path, _ in daemon.requests].count("/readyz/main?wait=10min") == 1 and len(daemon.requests) == 2
     print(f"returned {latency * 1000:.1f} ms after the answer")
-    assert latency < patient(0.3)
+    assert latency < stall.late(0.3)
 
 
 def test_wait_gives_up_at_its_timeout_with_the_reason(daemon):

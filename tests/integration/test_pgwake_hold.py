@@ -484,11 +484,11 @@ def test_a_stream_that_is_not_understood_ends_it_before_the_program_and_not_afte
     assert finish(process) == (0, "over\n", "")
 
 
-def test_without_a_daemon_it_ends_at_once_with_125(folder):
+def test_without_a_daemon_it_ends_at_once_with_125(folder, stall):
     for extra in ([], ["--", "true"], ["--for", "1h"]):
         begin = time.monotonic()
         code, out, err = finish(start(folder + "/none", *extra))
-        assert (code, out) == (125, "") and "does pgwaked run?" in err and time.monotonic() - begin < patient(1)
+        assert (code, out) == (125, "") and "does pgwaked run?" in err and time.monotonic() - begin < stall.late(1)
 
 
 def test_a_daemon_that_never_answers_ends_it_after_5_seconds(daemon):
@@ -577,7 +577,7 @@ def test_a_blocked_database_is_told_once_and_waited_for(daemon):
 # ----------------------------------------------------------------------------------------------------------- the lease and its coming back
 
 
-def test_the_program_notices_nothing_of_a_restart_and_the_lease_is_back(daemon):
+def test_the_program_notices_nothing_of_a_restart_and_the_lease_is_back(daemon, stall):
     leases = Leases(daemon, "awake")
     process = start(daemon, "--owner", "me", "--", *ECHO)
     assert process.stdout.readline() == "started\n"
@@ -590,7 +590,7 @@ def test_the_program_notices_nothing_of_a_restart_and_the_lease_is_back(daemon):
         server, leases = again()
         took = leases.wait().at - up
         print(f"{pause} s away: the lease was back {took * 1000:.1f} ms after the daemon")
-        assert took < patient(1.5) and leases.given[0].query == {"owner": "me"} and process.poll() is None
+        assert took < stall.late(1.5) and leases.given[0].query == {"owner": "me"} and process.poll() is None
     assert finish(process, "still\n") == (0, "still\nover\n", "")
     server.stop()
 
@@ -612,13 +612,13 @@ def test_a_daemon_that_is_gone_for_long_is_told_once_and_so_is_its_return(daemon
     second.stop()
 
 
-def test_stopping_is_followed_by_a_new_lease_at_once(daemon):
+def test_stopping_is_followed_by_a_new_lease_at_once(daemon, stall):
     leases = Leases(daemon, "awake")
     process = start(daemon, "--", *ECHO)
     assert process.stdout.readline() == "started\n"
     time.sleep(1.1)
     leases.wait().end("stopping")
-    assert leases.wait(2).at - leases.given[0].ended_at < patient(0.3)
+    assert leases.wait(2).at - leases.given[0].ended_at < stall.late(0.3)
     assert finish(process) == (0, "over\n", "")
 
 

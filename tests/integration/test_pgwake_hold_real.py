@@ -76,7 +76,7 @@ def test_the_program_starts_when_it_is_awake_and_it_is_awake_as_long_as_it_runs(
     assert nap.status()["wakes"] == 1
 
 
-def test_kill_9_ends_the_lease_at_once(sleeping):
+def test_kill_9_ends_the_lease_at_once(sleeping, stall):
     daemon, nap = sleeping
     process, _ = hold(daemon, nap)
     assert len(leases(daemon)) == 1
@@ -90,7 +90,7 @@ def test_kill_9_ends_the_lease_at_once(sleeping):
         children.send(program, signal.SIGKILL)
         finish(process)
     print(f"listed no more {took * 1000:.1f} ms after kill -9")
-    assert took < patient(0.1)
+    assert took < stall.late(0.1)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill9"])
@@ -220,7 +220,7 @@ def test_many_holds_of_a_sleeping_database_are_one_wake(sleeping):
     until(lambda: not leases(daemon), 5, "all leases are gone")
 
 
-def test_waiters_with_a_spread_are_released_apart(sleeping):
+def test_waiters_with_a_spread_are_released_apart(sleeping, stall):
     daemon, nap = sleeping
     processes = [daemon.start_pgwake("wait", "main", "--spread", "2s", "--timeout", "30s") for _ in range(5)]
     until(lambda: "pgwake_http_waiting 5\n" in daemon.get("/metrics").text, 10, "they wait")
@@ -234,7 +234,7 @@ def test_waiters_with_a_spread_are_released_apart(sleeping):
     took = time.monotonic() - at
     assert all(finish(process, None)[0] == 0 for process in processes) and finish(holder) == (0, "over\n", "")
     print(f"the last of 5 was released {took:.2f} s after the program under the lease")
-    assert 0.5 < took < patient(3) and nap.status()["wakes"] == 1
+    assert 0.5 < took < stall.late(3) and nap.status()["wakes"] == 1
 
 
 def test_wait_alone_says_so_only_when_nothing_else_wakes_it(sleeping):

@@ -135,11 +135,11 @@ def test_wait_returns_at_once_for_what_is_ready_and_tells_how_long(two):
     assert told["reached"] is True and told["elapsed_seconds"] < patient(5) and told["databases"][0].keys() == DATABASE_KEYS
 
 
-def test_wait_gives_up_after_its_time_with_the_reason(two):
+def test_wait_gives_up_after_its_time_with_the_reason(two, stall):
     daemon, _, _ = two
     for names in (["bad"], ["good", "bad"]):
         done = daemon.pgwake("wait", *names, "--timeout", "300ms")
-        assert done.returncode == 1 and 0.3 <= done.seconds < 0.3 + patient(4)
+        assert done.returncode == 1 and 0.3 <= done.seconds < 0.3 + stall.late(4)
         assert re.search(r"^pgwake: bad is down after [3-9]\d\d ms \(tcp\.refused\): .*nothing listens", done.stderr, re.M), done.stderr
         assert ("good is awake" in done.stdout) is ("good" in names)
     told = json.loads(daemon.pgwake("wait", "bad", "--timeout", "100ms", "--json").stdout)

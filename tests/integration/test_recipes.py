@@ -596,7 +596,7 @@ def data_of(stream, kind):
     raise AssertionError(f"the stream ended without {kind}")
 
 
-def test_a_lease_by_curl_wakes_holds_and_ends_with_the_connection(site_in):
+def test_a_lease_by_curl_wakes_holds_and_ends_with_the_connection(site_in, stall):
     site = site_in("asleep")
     process = site.start(recipe("web-lease", {CONTROL: site.daemon.control_socket}))
     try:
@@ -605,7 +605,7 @@ def test_a_lease_by_curl_wakes_holds_and_ends_with_the_connection(site_in):
         done = site.shell(recipe("web-wait", {STATUS: site.daemon.status_socket}))
         assert done.returncode == 0 and json.loads(done.stdout)["ready"] is True, done.stderr
         at = time.monotonic()
-        assert site.shell(recipe("web-wait", {STATUS: site.daemon.status_socket})).returncode == 0 and time.monotonic() - at < patient(0.5)
+        assert site.shell(recipe("web-wait", {STATUS: site.daemon.status_socket})).returncode == 0 and time.monotonic() - at < stall.late(0.5)
         assert [each["owner"] for each in site.daemon.status("main")["leases"]] == ["web"]
     finally:
         process.kill()

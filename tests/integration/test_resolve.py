@@ -8,7 +8,7 @@ import pytest
 
 from rig.edges import assert_edges, assert_phases, quick, wait_failures
 from rig.network import NameServer, Network, laid_over, needs_namespaces
-from rig.patience import patient, until
+from rig.patience import until
 
 pytestmark = needs_namespaces
 
@@ -194,7 +194,7 @@ def write_hosts(tmp, **hosts: list[str]):
     return path
 
 
-def test_an_ipv6_black_hole_does_not_hide_ipv4_and_costs_its_share_once(network, inner, make_daemon, tmp):
+def test_an_ipv6_black_hole_does_not_hide_ipv4_and_costs_its_share_once(network, inner, make_daemon, tmp, stall):
     network.add_black_hole("hole", "fd00:53::2/64")
     hosts = write_hosts(tmp, db_example=["fd00:53::1", "127.0.0.1"])
     prefix = laid_over(hosts=hosts)
@@ -207,14 +207,14 @@ def test_an_ipv6_black_hole_does_not_hide_ipv4_and_costs_its_share_once(network,
     assert first["last_attempt"]["address"] == f"127.0.0.1:{inner.port}"
     phases = assert_phases(first, "resolve", "connect", "tls", "auth", "query")
     print(f"connect took {phases['connect']:.2f} s of an attempt_timeout of 2 s for two addresses")
-    assert 0.9 < phases["connect"] < 1 + patient(0.2)
+    assert 0.9 < phases["connect"] < 1 + stall.late(0.2)
 
     def next_login() -> dict | None:
         status = daemon.status("main")
         return status if status["session"]["since"] > first["session"]["since"] else None
 
     later = until(next_login, 10, "the next login")
-    assert later["last_attempt"]["phases"]["connect"] < patient(0.2), "the address that was good is tried first"
+    assert later["last_attempt"]["phases"]["connect"] < stall.late(0.2), "the address that was good is tried first"
     assert_edges(daemon, "main", "awake")
 
 
@@ -233,7 +233,7 @@ def test_the_last_address_has_all_the_time_that_is_left(make_fake, make_daemon, 
     assert_edges(daemon, "main", "awake")
 
 
-def test_ipv6_without_a_route_or_without_a_listener_does_not_hide_ipv4(network, inner, make_daemon, tmp):
+def test_ipv6_without_a_route_or_without_a_listener_does_not_hide_ipv4(network, inner, make_daemon, tmp, stall):
     hosts = write_hosts(tmp, route_example=["2001:db8::1", "127.0.0.1"], listener_example=["::1", "127.0.0.1"])
     inner_only = {"attempt_timeout": "5s", "ping_interval": "1h"}
     daemon = start_inside(network, make_daemon([quick("route", at("route.example", inner.port), **inner_only),
@@ -243,7 +243,7 @@ def test_ipv6_without_a_route_or_without_a_listener_does_not_hide_ipv4(network, 
     for name in ("route", "listener"):
         status = daemon.wait_state(name, "awake")
         assert status["last_attempt"]["address"] == f"127.0.0.1:{inner.port}"
-        assert status["last_attempt"]["phases"]["connect"] < patient(1)
+        assert status["last_attempt"]["phases"]["connect"] < stall.late(1)
         assert_edges(daemon, name, "awake")
     status = daemon.wait_reason("literal", "tcp.unreachable")
     assert status["last_attempt"]["address"] == f"[2001:db8::1]:{inner.port}"

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rig.edges import assert_edges, edges, quick, wait_failures
-from rig.patience import patient, until
+from rig.patience import until
 
 # A login past this is taken for a wake; all of the naps below take longer.
 SLOW = "200ms"
@@ -45,7 +45,7 @@ def wait_wakes(daemon, count: int, timeout: float = 20.0) -> dict:
 # Kept awake
 
 
-def test_a_cold_database_is_waking_then_awake_and_its_wakes_are_measured_truly(make_nap, make_daemon):
+def test_a_cold_database_is_waking_then_awake_and_its_wakes_are_measured_truly(make_nap, make_daemon, stall):
     nap = make_nap(suspend_after=60, wake_delay=DELAY)
     daemon = make_daemon([quick("main", nap.conninfo(), slow=SLOW)]).start()
     differences = []
@@ -63,7 +63,7 @@ def test_a_cold_database_is_waking_then_awake_and_its_wakes_are_measured_truly(m
         if number < 3:
             nap.command("suspend now")
     # A few milliseconds on an idle machine; on a busy one both sides wait for the processor.
-    assert statistics.median(differences) < patient(0.15), differences
+    assert statistics.median(differences) < stall.late(0.15), differences
     assert_edges(daemon, "main", *["waking/server.starting", "awake", "unknown/session.cut"] * 2, "waking/server.starting", "awake")
     assert 0.9 * DELAY < status["wakes"]["p50_seconds"] < 4 * DELAY
     assert nap.status()["wakes"] == 3
@@ -170,7 +170,7 @@ def timed(work):
     return join
 
 
-def test_wake_calls_and_pgwake_wait_answer_when_the_first_query_was_answered(make_nap, make_daemon):
+def test_wake_calls_and_pgwake_wait_answer_when_the_first_query_was_answered(make_nap, make_daemon, stall):
     nap = make_nap(suspend_after=SUSPEND, wake_delay=DELAY)
     daemon = make_daemon([asleep_by_rule(nap.conninfo())]).start()
     rounds = 3
@@ -196,7 +196,7 @@ def test_wake_calls_and_pgwake_wait_answer_when_the_first_query_was_answered(mak
     for who, times in late.items():
         print(f"{who} answered {1000 * statistics.median(times):.1f} ms after the first answered query (median of 3; worst "
               f"{1000 * max(times):.1f} ms)")
-        assert 0 <= statistics.median(times) < patient(0.2)
+        assert 0 <= statistics.median(times) < stall.late(0.2)
     status = daemon.status("main")
     assert status["wakes"]["count"] == 1 + rounds and status["wakes"]["last"]["cause"] == "wake" and status["wakes"]["last"]["cold"] is True
     assert nap.status()["wakes"] == 1 + rounds

@@ -32,8 +32,12 @@ static const uint64_t patience_usec[_PATIENCE_MAX] = {
 #define BODY_SWALLOWED_MAX ((size_t)8 * 1024 * 1024)
 /* libmicrohttpd's runs in one callback, before other sources of the loop get their turn. */
 #define RUNS_MAX 4
-/* At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. */
-#define LAST_REQUEST_USEC (20 * USEC_PER_MSEC)
+/*
+ * At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. Looked for every
+ * LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
+ */
+#define LAST_REQUEST_USEC (100 * USEC_PER_MSEC)
+#define LAST_LOOK_USEC (2 * USEC_PER_MSEC)
 /* At the end: enough for every answer that its client reads at once. */
 #define LAST_RUNS_MAX 256
 
@@ -386,12 +390,13 @@ static void run_out(struct http *http) {
 /* Those that are taken and have not asked yet. */
 static void await_requests(struct http *http) {
         struct pollfd fd = {.fd = sd_event_source_get_io_fd(http->epoll_source), .events = POLLIN};
-        uint64_t now = clock_boot_usec(), end = now + LAST_REQUEST_USEC;
+        uint64_t before = clock_boot_usec(), waited = 0, now;
 
-        while (http->deadlines.first[PATIENCE_REQUEST] && now < end) {
-                (void)poll(&fd, 1, (int)((end - now) / USEC_PER_MSEC) + 1);
+        for (; http->deadlines.first[PATIENCE_REQUEST] && waited < LAST_REQUEST_USEC; before = now) {
+                (void)poll(&fd, 1, LAST_LOOK_USEC / USEC_PER_MSEC);
                 run_out(http);
                 now = clock_boot_usec();
+                waited += MIN(now - before, LAST_LOOK_USEC);
         }
 }
 

@@ -13,7 +13,7 @@ import pytest
 from rig import webapp
 from rig.edges import quick
 from rig.neon import awake_usec, wakes
-from rig.patience import until
+from rig.patience import patient, until
 from rig.webapp import Request, WebApp
 
 pytestmark = pytest.mark.skipif(bool(webapp.missing()), reason=f"no {', '.join(webapp.missing())} for this Python")
@@ -175,8 +175,15 @@ def test_a_provider_that_stumbles_in_the_wake(scene, tmp, module, harmed):
     neon, daemon = scene
     with WebApp(tmp, module, neon, daemon) as web:
         warm(neon, web)
+        mark = neon.truth.mark()
         neon.trouble("compute-unreachable")
-        over = threading.Timer(1.0, neon.command, ["trouble off"])
+
+        def recover() -> None:
+            neon.truth.wait("refused", 30, since=mark)
+            time.sleep(1)  # it lasts for so long
+            neon.command("trouble off")
+
+        over = threading.Thread(target=recover)
         over.start()
         requests = webapp.burst(web, 1, USERS, REQUESTS, PAUSE)
         over.join()
@@ -271,9 +278,11 @@ def test_a_hundred_requests_are_one_lease(scene, client):
 def test_patience_ends_with_the_reason(scene, client):
     neon, daemon = scene
     neon.trouble("control-plane")
+    daemon.get("/wake/main", method="POST")
+    daemon.wait_reason("main", "provider.transient", 20)
 
     async def one() -> None:
-        async with asynccontextmanager(client.Awake("main", lambda: None, str(daemon.control_socket), patience=0.5).__call__)():
+        async with asynccontextmanager(client.Awake("main", lambda: None, str(daemon.control_socket), patience=patient(0.5)).__call__)():
             raise AssertionError("it is awake")
 
     with pytest.raises(client.NotAwake) as caught:

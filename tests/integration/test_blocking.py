@@ -106,10 +106,11 @@ def test_a_server_that_demands_ten_million_iterations_holds_one_prober_and_nobod
 def test_who_computed_too_long_comes_back_and_its_database_goes_on(make_fake, make_daemon, metronome):
     """The connection that was away when its prober was set aside is taken back, or closed when nobody waits for it any more."""
     fake = make_fake("scram-iterations", answer=ROW)
-    fake.iterations = 400_000
-    daemon = make_daemon(good(metronome) + [bad("scram", fake, attempt_timeout="120ms")])
+    # It must take longer than the attempt, and the attempt longer than a login to one that demands nothing.
+    fake.iterations = int(patient(400_000))
+    daemon = make_daemon(good(metronome) + [bad("scram", fake, attempt_timeout=f"{int(patient(120))}ms")])
     daemon.start()
-    with watched(daemon, metronome, "4 x 10^5 iterations"):
+    with watched(daemon, metronome, f"{fake.iterations} iterations"):
         daemon.wait_reason("scram", "auth.timeout", 15)
         first = fake.wait_connections(1)[0]
         until(lambda: first.ended_monotonic_usec, 40, "the connection is closed")
@@ -123,7 +124,7 @@ def test_many_logins_that_load_every_certificate_authority_at_once_delay_nobody(
     """Debian's bundle costs 18 ms of CPU a connection; no authority of it has signed this server's certificate."""
     fake = make_fake("ok", answer=ROW, certificate=ca.issue(dns=("localhost",)))
     conninfo = fake.conninfo(sslmode="verify-full", sslrootcert="/etc/ssl/certs/ca-certificates.crt")
-    hungry = [bad(f"ca{i}", fake, conninfo=conninfo, blocked_interval="5min") for i in range(64)]
+    hungry = [bad(f"ca{i}", fake, conninfo=conninfo, blocked_interval="5min", attempt_timeout="5min") for i in range(64)]
     daemon = make_daemon(good(metronome))
     daemon.start()
 

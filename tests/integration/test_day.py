@@ -32,5 +32,6 @@ def test_a_day_under_leases_costs_what_it_must_and_is_counted_truly(make_neon, m
 
     awake = day.true_awake(neon)
     print(f"awake for {told.awake:.2f} s, in truth {awake:.2f} s; because of us {told.ours:.2f} s")
-    assert abs(told.awake - awake) < 0.02 * awake
+    # Each beginning and each end may be seen as late as the machine lets us look.
+    assert abs(told.awake - awake) < 0.02 * awake + 2 * sum(truth.values()) * stall.HOPS * stall.worst
     assert told.ours <= told.awake

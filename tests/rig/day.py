@@ -119,10 +119,14 @@ def live(daemon: Daemon, neon: Neon, bursts: list[Burst], name: str = "main") ->
         for number, burst in enumerate(bursts):
             if burst.visitor:
                 _wait_for(begun + burst.at - VISITOR_AHEAD)
+                # By the plan it sleeps then, and was started for VISITOR_AHEAD before the burst; a slow machine is late with both.
+                until(lambda: neon.status()["state"] == "asleep", 60, "it sleeps when the visitor comes")
+                mark = neon.truth.mark()
                 visitor = neon.connect(application_name="visitor")
                 with visitor.cursor() as cursor:
                     cursor.execute("SELECT 1")
                 visitor.close()
+                _wait_for(neon.truth.wait("started", 30, mark)["monotonic_usec"] / 1e6 + VISITOR_AHEAD)
             _wait_for(begun + burst.at)
             application.work(number, burst.length)
         daemon.wait_state(name, "asleep", 60)

@@ -16,7 +16,7 @@ static const struct {
         [INVARIANT_PAUSED] = {"paused", "A paused database is not asked, and a pause ends when its time is over."},
         [INVARIANT_READY] = {"ready", "Ready rests on an answer that is fresh, or on a session that lives."},
         [INVARIANT_ACCEPTED] = {"accepted", "accept=asleep never accepts what a person must act on."},
-        [INVARIANT_CLEARED] = {"cleared", "What only a login clears is cleared by a login, or by a sleep that was seen."},
+        [INVARIANT_CLEARED] = {"cleared", "What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on."},
         [INVARIANT_GENERATION] = {"generation", "The generation grows exactly when a session of that server died or a newer start was seen."},
         [INVARIANT_DOWN] = {"down", "Down needs `fall` failures in a row, or a wake that somebody waits for longer than wake_timeout."},
         [INVARIANT_ACCOUNT] = {"account", "Awake seconds are the true ones within 2 %, and never more than have passed."},
@@ -26,6 +26,7 @@ static const struct {
         [INVARIANT_DUE] = {"due", "Something is due unless nothing may be asked."},
         [INVARIANT_THROTTLED] = {"throttled", "A database that throttles us is asked ever more slowly, whoever calls."},
         [INVARIANT_REASON] = {"reason", "A verdict that is not ready has the reason of the newest evidence."},
+        [INVARIANT_SENTINEL] = {"sentinel", "A session that outlives the last doubt by a minute makes its database awake, if nobody asks."},
         [INVARIANT_BACKWARDS] = {"backwards", "Counters and accounts never run backwards by more than a crash loses."},
         [INVARIANT_EXPECTED] = {"expected", "What the scenario expects."},
 };

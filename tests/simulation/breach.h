@@ -21,6 +21,7 @@ enum invariant {
         INVARIANT_DUE,
         INVARIANT_THROTTLED,
         INVARIANT_REASON,
+        INVARIANT_SENTINEL,
         INVARIANT_BACKWARDS,
         INVARIANT_EXPECTED, /* what a scenario expects */
         _INVARIANT_MAX,

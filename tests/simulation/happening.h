@@ -45,6 +45,7 @@ enum happening_kind {
         EXPECT_DOORS,
         EXPECT_WAKES,
         EXPECT_GENERATION,
+        EXPECT_LATENCY,
         EXPECT_READY_OR_ASLEEP,
         EXPECT_NOT_READY_OR_ASLEEP,
         _HAPPENING_KIND_MAX,

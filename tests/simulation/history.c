@@ -4,10 +4,12 @@
 #include "daemon.h"
 #include "engine/lease.h"
 
+#include <string.h>
+
 static struct {
         struct record records[DATABASES_MAX];
         unsigned noted; /* bits */
-        uint64_t written_usec[DATABASES_MAX];
+        uint64_t written_usec[DATABASES_MAX], written_real_usec[DATABASES_MAX];
         struct timer timer;
 } history;
 
@@ -21,6 +23,7 @@ void history_begin(void) {
                 history.records[i].known = false;
                 history.records[i].n_leases = 0;
         }
+        memset(history.written_usec, 0, sizeof(history.written_usec));
         history.noted = 0;
         history.timer = (struct timer){.fire = on_timer};
 }
@@ -33,6 +36,10 @@ void history_note(unsigned database) {
 
 uint64_t history_written_usec(unsigned database) {
         return history.written_usec[database];
+}
+
+uint64_t history_written_real_usec(unsigned database) {
+        return history.written_real_usec[database];
 }
 
 static void write_record(struct record *record, const struct target *target) {
@@ -52,6 +59,7 @@ void history_flush(void) {
                         continue;
                 write_record(&history.records[i], target);
                 history.written_usec[i] = clock_boot_usec();
+                history.written_real_usec[i] = clock_real_usec();
         }
         history_lose();
 }

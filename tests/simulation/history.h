@@ -19,8 +19,9 @@ struct record {
 void history_begin(void);
 /* TARGET of DATABASE may have changed. */
 void history_note(unsigned database);
-/* When its record was written last (boot clock). */
+/* When its record was written last (boot clock), and what the clock of people showed then. */
 uint64_t history_written_usec(unsigned database);
+uint64_t history_written_real_usec(unsigned database);
 /* Writes what was noted; at the end of a daemon that ends well too. */
 void history_flush(void);
 /* What was noted and not written is lost. */

@@ -10,6 +10,8 @@
 
 /* Timers fire in their own turn, and what is due within 2 ms is done together. */
 #define SLACK_USEC (5 * USEC_PER_MSEC)
+/* The TCP keepalives of a session find a dead peer in that time (probe/connection.c). */
+#define SURVIVAL_USEC USEC_PER_MINUTE
 /* What two clocks and a message's way may differ by where seconds are counted. */
 #define ACCOUNT_SLACK_USEC USEC_PER_SEC
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
@@ -79,43 +81,68 @@ static void assert_ready(struct witness *w, const struct view *now) {
 }
 
 static bool is_blocked_by_login(const struct witness *w) {
-        return w->login_stands && reason_class(w->login_reason) == CLASS_BLOCKED;
+        return reason_class(w->login_reason) == CLASS_BLOCKED;
 }
 
-/* A sleep that is seen, a pause, and what is found at our own end are newer than what a login found. */
-static bool was_overtaken(struct witness *w, const struct view *now) {
-        if (now->state == STATE_ASLEEP || (now->state == STATE_WAKING && now->ready_or_asleep && w->cut))
+/* Nobody asks it anything, and it was left alone for long enough with a session that lives. */
+static bool has_survived(const struct witness *w) {
+        return w->lived_usec + SLACK_USEC >= SURVIVAL_USEC;
+}
+
+/* A sleep that is seen is newer than what a login found, and so is a session that lives on; not than what blocks. */
+static void note_clearance(struct witness *w, const struct view *before, const struct view *now) {
+        bool answers = now->state == STATE_AWAKE || now->state == STATE_DEGRADED;
+
+        if (now->state == STATE_ASLEEP || (answers && before->state == STATE_UNKNOWN && !is_blocked_by_login(w) && has_survived(w)))
                 w->login_stands = false;
-        return !w->login_stands || w->paused || now->reason == REASON_HOST_NETWORK || w->failures > w->config->fall;
 }
 
-/* What only a login clears is cleared by a login, or by a sleep that was seen. */
-static void assert_cleared(struct witness *w, const struct view *now) {
-        if (!w->login_stands || was_overtaken(w, now))
-                return;
-        if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
+/* While no login is planned nothing could clear what blocks: only a pause, or newer evidence of the door, is told instead. */
+static bool may_hide_block(const struct witness *w, const struct view *now) {
+        if (now->state == STATE_ASLEEP || w->paused || w->failures >= w->config->fall)
+                return true;
+        if (now->state != STATE_UNKNOWN)
+                return false;
+        if (now->reason == REASON_HOST_NETWORK || (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason))
+                return true;
+        return now->reason == REASON_STALE && now->asks;
+}
+
+/* What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on. */
+static void assert_cleared(struct witness *w, const struct view *before, const struct view *now) {
+        note_clearance(w, before, now);
+        if (w->login_stands && (now->state == STATE_AWAKE || now->state == STATE_DEGRADED))
                 breach_note(INVARIANT_CLEARED, "%s is %s, and no login cleared %s", NAME, state_name(now->state), reason_slug(w->login_reason));
-        else if (is_blocked_by_login(w) && now->state != STATE_BLOCKED)
+        else if (is_blocked_by_login(w) && now->state != STATE_BLOCKED && !may_hide_block(w, now))
                 breach_note(INVARIANT_CLEARED, "%s is %s %s, and no login cleared %s", NAME, SAYS, reason_slug(w->login_reason));
 }
 
 /* accept=asleep never accepts what a person must act on. */
 static void assert_accepted(struct witness *w, const struct view *now) {
-        if (is_blocked_by_login(w) && !was_overtaken(w, now) && now->ready_or_asleep)
+        if (is_blocked_by_login(w) && now->ready_or_asleep)
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->login_reason));
 }
 
-/* Reasons that are not evidence: time, people and the wake itself bring them. */
-static bool is_brought_by_time(struct witness *w, const struct view *now) {
-        bool slow = w->in_flight && w->in_flight_check == CHECK_LOGIN && clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->config->slow_usec;
+/* A login waits for its answer for longer than `slow`, of a provider that suspends (or not). */
+static bool is_slow(const struct witness *w, bool suspends) {
+        bool late = clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->config->slow_usec;
 
+        return w->in_flight && w->in_flight_check == CHECK_LOGIN && late && server_suspends(routes[w - witnesses].server) == suspends;
+}
+
+/* Reasons that are not evidence: time, people and the wake itself bring them. */
+static bool is_brought_by_time(const struct witness *w, const struct view *now) {
         if (now->reason == REASON_WAKE_TIMEOUT)
                 return now->state == STATE_DOWN;
-        /* A login that is not answered in time says no more than one that still waits. */
         if (now->reason == REASON_SERVER_STARTING)
-                return now->state == STATE_WAKING && (slow || w->told_reason == REASON_AUTH_TIMEOUT || w->told_reason == REASON_TCP_TIMEOUT);
+                return now->state == STATE_WAKING && is_slow(w, true);
+        if (now->reason == REASON_SERVER_SLOW)
+                return now->state == STATE_UNKNOWN && is_slow(w, false);
         if (now->reason == REASON_HOST_NETWORK)
                 return w->told_own_network;
+        /* A session that lives on says what it said last. */
+        if (now->state == STATE_DEGRADED)
+                return w->session && now->reason == w->unmet_reason;
         /* One failure does not disprove what a person must act on. */
         if (now->state == STATE_BLOCKED)
                 return w->failures < w->config->fall + 1;
@@ -125,7 +152,7 @@ static bool is_brought_by_time(struct witness *w, const struct view *now) {
 
 /* A verdict that is not ready has the reason of the newest evidence. */
 static void assert_reason(struct witness *w, const struct view *now) {
-        bool stands = w->login_stands && now->reason == w->login_reason;
+        bool stands = w->login_failure != REASON_NONE && now->reason == w->login_failure;
 
         if (now->state == STATE_AWAKE || now->state == STATE_ASLEEP || !w->told || w->told_reason == REASON_NONE || w->told_check == CHECK_DOOR)
                 return;
@@ -221,12 +248,12 @@ static void assert_account(const struct witness *w, const struct view *now) {
         const struct stretch *s = &w->stretch;
         uint64_t least = w->awake_least_usec, most = w->awake_most_usec, counted = now->account.awake_usec;
 
-        if (w->account_unsure)
-                return;
         if (s->server) {
                 least += usec_sub(s->known_usec, s->from_usec);
                 most += usec_sub(witness_stretch_end(w), s->from_usec);
         }
+        least = usec_sub(least, w->unsure_least_usec);
+        most += w->unsure_most_usec;
         if (counted + ACCOUNT_SLACK_USEC < least - least / 50)
                 breach_note(INVARIANT_ACCOUNT, "%s was awake for at least %llu s, and %llu s are counted", NAME,
                             (unsigned long long)(least / USEC_PER_SEC), (unsigned long long)(counted / USEC_PER_SEC));
@@ -250,7 +277,7 @@ void invariants_assert(unsigned database, const struct view *before, const struc
                 assert_latency(w, before, now);
         }
         assert_ready(w, now);
-        assert_cleared(w, now);
+        assert_cleared(w, before, now);
         assert_accepted(w, now);
         assert_reason(w, now);
         assert_account(w, now);
@@ -336,12 +363,22 @@ static void assert_due(struct witness *w, const struct view *view) {
 
 /* A pause ends when its time is over. */
 static void assert_pause_ends(struct witness *w, const struct view *view) {
-        uint64_t until = MAX(w->paused_until_usec, loop_host_resumed_usec()) + SLACK_USEC;
+        uint64_t until = MAX(w->paused_latest_usec, loop_host_resumed_usec()) + SLACK_USEC;
 
         if (w->paused && clock_boot_usec() > until && view->reason == REASON_PAUSED)
                 breach_note(INVARIANT_PAUSED, "%s is paused still, and its time is over", NAME);
         if (w->paused && clock_boot_usec() > w->paused_until_usec)
                 w->paused = view->reason == REASON_PAUSED;
+}
+
+/* A session that lives on for so long after the last doubt has proven its server (target/step.c). */
+static void assert_sentinel(struct witness *w, const struct view *view) {
+        bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !is_blocked_by_login(w);
+
+        w->lived_usec = w->lives_since_usec ? clock_boot_usec() - w->lives_since_usec : 0;
+        hold(&w->lives_since_usec, lives && may_ask(w, view));
+        if (w->lives_since_usec && w->lived_usec > SURVIVAL_USEC + SLACK_USEC)
+                breach_note(INVARIANT_SENTINEL, "%s is unknown %s, and its session lives on", NAME, reason_slug(view->reason));
 }
 
 void invariants_assert_time(const struct view *views, unsigned n_databases) {
@@ -355,5 +392,6 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                 hold(&w->needed_since_usec, may_ask(w, &views[i]) && (w->policy == POLICY_IS_KEEP_AWAKE || witness_needs(w)));
                 assert_bounded(w, &views[i], &routes[i]);
                 assert_due(w, &views[i]);
+                assert_sentinel(w, &views[i]);
         }
 }

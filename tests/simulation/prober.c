@@ -1,7 +1,7 @@
 /*
  * The probers' part, played against the servers of the world: one attempt passes its phases, each timed by the server, and is reported as
- * probe/ reports it (probe/run.h, probe/subject.h): a good login replaces the session, a failed one leaves it, a failed ping ends it; the
- * end of an idle session is reported by itself, before a ping can meet it.
+ * probe/ reports it (probe/run.h, probe/subject.h): a good login replaces the session, a failed one leaves it, a ping that is not answered ends
+ * it; the end of an idle session is reported by itself, before a ping can meet it.
  */
 #include "probe/pool.h"
 
@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* One address is tried for so long (probe/run.c). */
-#define ADDRESS_TIMEOUT_USEC (5 * USEC_PER_SEC)
 /* The end of a session that went while the network was away is seen so long after it came back: the server repeats it. */
 #define REPEATED_USEC (2 * USEC_PER_SEC)
 
@@ -88,6 +86,7 @@ static enum reason end_reason(const struct session *session) {
 /* A ping that waits for its answer meets the end: that is what it is reported as, and nothing else is. */
 static void end_ping(struct slot *slot) {
         (void)text_copy(slot->attempt.sqlstate, sizeof(slot->attempt.sqlstate), slot->session.sqlstate);
+        slot->attempt.session_ended = true;
         end_attempt(slot, end_reason(&slot->session));
 }
 
@@ -102,6 +101,7 @@ static void report_end(void *userdata) {
                 .bare_eof = session->sqlstate[0] == '\0',
                 .attempt = {
                         .check = CHECK_PING,
+                        .session_ended = true,
                         .started_boot_usec = clock_boot_usec(),
                         .started_real_usec = clock_real_usec(),
                         .last_phase = PHASE_QUERY,
@@ -143,14 +143,13 @@ static void leave_phase(struct slot *slot) {
         slot->mark_usec = now;
 }
 
-/* As subject_take_session(). */
+/* As subject_take_session(): a ping that was answered by an error keeps its session. */
 static bool settle_session(struct slot *slot) {
-        enum reason_class class = reason_class(slot->attempt.reason);
-        bool good = class == CLASS_OK || class == CLASS_DEGRADED, died = false;
+        bool good = slot->attempt.reason == REASON_NONE, kept = good || slot->attempt.reason == REASON_QUERY_FAILED, died = false;
 
         if (slot->request.check == CHECK_LOGIN && good && slot->request.hold_session && !slot->drop_session)
                 hold_session(slot);
-        if (slot->request.check == CHECK_PING && !good) {
+        if (slot->request.check == CHECK_PING && !kept) {
                 died = slot->session.gone;
                 close_session(slot);
         }
@@ -194,14 +193,8 @@ static void end_attempt(struct slot *slot, enum reason reason) {
         deliver(slot, &report, slot->server, died);
 }
 
-static uint64_t phase_deadline(const struct slot *slot) {
-        if (slot->phase == PHASE_CONNECT)
-                return MIN(slot->deadline_usec, slot->mark_usec + ADDRESS_TIMEOUT_USEC);
-        return slot->deadline_usec;
-}
-
 static void meet(struct slot *slot) {
-        uint64_t deadline = phase_deadline(slot), now = clock_monotonic_usec();
+        uint64_t deadline = slot->deadline_usec, now = clock_monotonic_usec();
 
         if (slot->request.check == CHECK_PING)
                 slot->reply = server_ask(slot->server, slot->start);

@@ -70,19 +70,12 @@ void witness_pause(unsigned database, uint64_t for_usec) {
 
         w->paused = for_usec > 0;
         w->paused_usec = clock_boot_usec();
-        w->pause_usec = for_usec;
-        w->paused_until_usec = usec_add(clock_boot_usec(), for_usec);
-        w->paused_until_real_usec = usec_add(clock_real_usec(), for_usec);
+        w->paused_until_usec = w->paused_latest_usec = usec_add(clock_boot_usec(), for_usec);
         if (!w->paused)
                 return;
         w->session = w->in_flight = false;
         w->failures = 0;
         w->failing_since_usec = 0;
-}
-
-void witness_step_clock(void) {
-        for (unsigned i = 0; i < DATABASES_MAX; i++)
-                witnesses[i].account_unsure |= !witnesses[i].watched;
 }
 
 /* What the session told until now is known. */
@@ -97,13 +90,36 @@ void witness_host_suspends(void) {
 /* Nothing that was told before counts. */
 static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
-        w->login_reason = REASON_NONE;
+        w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
         w->answered_usec = w->failing_since_usec = w->asked_usec = 0;
         w->failures = w->throttled = 0;
         w->generation_may = w->generation_must = 0;
-        w->needed_since_usec = w->well_since_usec = w->due_since_usec = 0;
+        w->needed_since_usec = w->well_since_usec = w->due_since_usec = w->lives_since_usec = 0;
         w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
         w->wake_began_usec = 0;
+}
+
+/*
+ * After a restart the clock of people tells what is left of a pause, and it may have been set: no more than was left when that was saved,
+ * and no less than truly is, or than that clock says.
+ */
+static void restore_pause(struct witness *w, unsigned database) {
+        uint64_t now = clock_boot_usec(), written = history_written_usec(database);
+        uint64_t passed = usec_sub(clock_real_usec(), history_written_real_usec(database));
+        uint64_t least = usec_sub(w->paused_until_usec, written), most = usec_sub(w->paused_latest_usec, written);
+
+        w->paused_until_usec = MIN(w->paused_until_usec, usec_add(now, usec_sub(least, passed)));
+        w->paused_latest_usec = MAX(w->paused_latest_usec, usec_add(now, usec_sub(most, passed)));
+}
+
+/* The clock of people was set since the account was saved: what passed since cannot be known, and may be taken for more than it was. */
+static void restore_account(struct witness *w, unsigned database) {
+        uint64_t passed = clock_boot_usec() - history_written_usec(database), told = usec_sub(clock_real_usec(), history_written_real_usec(database));
+
+        if (told >= passed && told < passed + USEC_PER_MSEC)
+                return;
+        w->unsure_least_usec += passed;
+        w->unsure_most_usec += usec_sub(told, passed);
 }
 
 void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held) {
@@ -121,11 +137,10 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 w->call_until_usec = wake_end(w);
         if (held)
                 w->grace_until_usec = usec_add(now, config->lease_grace_usec);
-        /* After a restart the clock of people is all that is known of a pause, and it may have been set. */
-        if (w->paused && w->paused_until_real_usec > clock_real_usec())
-                w->paused_until_usec = usec_add(now, MIN(w->pause_usec, w->paused_until_real_usec - clock_real_usec()));
-        else
-                w->paused = false;
+        if (w->paused)
+                restore_pause(w, database);
+        if (history_written_usec(database))
+                restore_account(w, database);
 }
 
 void witness_reconfigure(unsigned database, const struct database_config *config) {
@@ -172,6 +187,7 @@ static void note_wake(struct witness *w, bool ours) {
 
         w->wake_shared = !ours && tries;
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
+        w->wake_wanted_usec = w->in_flight_wanted_usec;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
         w->wake_cause = cause_now(w);
 }
@@ -220,11 +236,15 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                             check_name(w->in_flight_check));
         w->in_flight = true;
         w->in_flight_check = request->check;
-        w->in_flight_usec = w->asked_usec = now;
+        w->in_flight_usec = w->in_flight_wanted_usec = w->asked_usec = now;
+        if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
+                w->in_flight_wanted_usec = MAX(w->needed_since_usec, w->session_ended_usec);
+        if (request->check == CHECK_LOGIN)
+                w->login_asked_usec = now;
         count_check(w, request->check);
         if (!w->watched)
                 return; /* the engine starts, and its demand is not booked yet */
-        if (w->paused && now < w->paused_until_usec && clock_real_usec() < w->paused_until_real_usec)
+        if (w->paused && now < w->paused_until_usec)
                 breach_note(INVARIANT_PAUSED, "a %s to %s, which is paused", check_name(request->check), name);
         if (request->check != CHECK_DOOR && w->policy != POLICY_IS_KEEP_AWAKE && !witness_needs(w))
                 breach_note(INVARIANT_DEMAND, "a %s to %s, which nobody needs", check_name(request->check), name);
@@ -283,17 +303,15 @@ static void see_awake(struct witness *w, const struct server *server, uint64_t s
 
 /* -- what the daemon is told ----------------------------------------------------------------------------------------------------------- */
 
+/* The newest start that was seen is what counts: an older one, of another server behind the same name, never grows anything. */
 static void note_start(struct witness *w, const struct server_info *server) {
         uint64_t started = server->started_real_usec;
         bool newer = w->newest_start_usec && started > w->newest_start_usec;
 
-        if (newer || (w->newest_start_usec && started != w->newest_start_usec && w->cut) || w->newest_start_unsure)
-                w->generation_may++;
-        /* What a cut counted already need not be counted again. */
-        if (newer && !w->cut && !w->newest_start_unsure)
-                w->generation_must++;
+        w->generation_may += newer || w->newest_start_unsure;
+        w->generation_must += newer && !w->newest_start_unsure;
+        w->newest_start_unsure &= started < w->newest_start_usec;
         w->newest_start_usec = MAX(w->newest_start_usec, started);
-        w->newest_start_unsure = false;
 }
 
 /*
@@ -320,7 +338,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         if (!known && ours) {
                 w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
-                w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_began_usec) : w->wake_began_usec);
+                w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         w->met = server;
         w->met_start = server->starts;
@@ -335,7 +353,7 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         if (attempt->check == CHECK_LOGIN) {
                 note_wake_end(w, server);
                 w->login_stands = false;
-                w->login_reason = REASON_NONE;
+                w->login_reason = w->login_failure = REASON_NONE;
         }
         see_awake(w, server, server->started_usec);
         w->answered_usec = now;
@@ -345,11 +363,20 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         w->call_until_usec = MIN(w->call_until_usec, usec_add(now, w->config->linger_usec));
 }
 
+static bool looks_like_wake(enum reason reason) {
+        return reason == REASON_SERVER_STARTING || reason == REASON_AUTH_TIMEOUT || reason == REASON_TCP_TIMEOUT ||
+               reason == REASON_PROVIDER_TRANSIENT;
+}
+
 static void note_failure(struct witness *w, const struct attempt *attempt, const struct server *server) {
         enum reason_class class = reason_class(attempt->reason);
 
         if (w->failures++ == 0)
                 w->failing_since_usec = attempt->started_boot_usec;
+        if (attempt->check == CHECK_LOGIN)
+                w->login_failure = attempt->reason;
+        /* A wake that met something else is given up; what answers later may be taken for anybody's. */
+        w->wake_shared |= w->wake_began_usec && !looks_like_wake(attempt->reason);
         if (attempt->check == CHECK_LOGIN && !attempt->own_network_suspect) {
                 w->login_reason = attempt->reason;
                 w->login_stands = true;
@@ -365,6 +392,7 @@ static void note_death(struct witness *w, bool seen) {
         w->generation_may++;
         w->generation_must += seen;
         w->cut = true;
+        w->session_ended_usec = clock_boot_usec();
         w->stretch.believed_usec = clock_boot_usec();
         /* An end that is told late came at a time that nobody can know. */
         if (w->stretch.server && stretch_end(&w->stretch) + TOLD_LATE_USEC > clock_boot_usec())
@@ -381,13 +409,16 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         w->told_check = attempt->check;
         w->told_reason = reason;
         w->told_own_network = attempt->own_network_suspect;
+        w->lives_since_usec = 0;
         w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;
         if (died && w->session)
-                note_death(w, reason_class(reason) == CLASS_CUT);
+                note_death(w, attempt->session_ended);
         if (attempt->reason != REASON_NONE)
                 note_failure(w, attempt, server);
-        else if (attempt->check != CHECK_DOOR)
+        else if (attempt->check != CHECK_DOOR) {
                 note_answer(w, attempt, server);
+                w->unmet_reason = reason;
+        }
         w->session = attempt->session_held;
 }
 

@@ -36,6 +36,8 @@ struct witness {
         uint64_t answered_usec; /* the last login or ping that was answered; 0: none */
         enum reason login_reason; /* what the last login failed by; REASON_NONE: it did not */
         bool login_stands;        /* ... and nothing cleared it */
+        enum reason login_failure; /* the same, though it may have been our own network */
+        enum reason unmet_reason; /* what the last answer did not meet; REASON_NONE: it met all */
         bool session;             /* the daemon holds one and was not told of its end */
         bool cut;                 /* a session ended, and nothing was answered since */
         unsigned failures;        /* in a row */
@@ -52,17 +54,22 @@ struct witness {
         uint64_t restored_until_real_usec; /* of leases by the clock from before a restart */
         uint64_t lease_until_usec, call_until_usec, grace_until_usec;
         bool paused;
-        uint64_t pause_usec, paused_until_usec, paused_until_real_usec;
-        uint64_t paused_usec; /* when somebody last paused or resumed it */
+        uint64_t paused_until_usec, paused_latest_usec; /* after a restart the pause's end lies between them */
+        uint64_t paused_usec;       /* when somebody last paused or resumed it */
         uint64_t needed_since_usec; /* 0: not needed now */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
         uint64_t wait_usec;         /* the longest wait between two tries that was due since then */
         uint64_t due_since_usec;    /* since when something must be due; 0: nothing need be */
+        uint64_t lives_since_usec;  /* since when a session that nobody asks anything lives on in doubt; 0: there is none */
+        uint64_t lived_usec;        /* for how long by now */
 
         /* Checks. */
         bool in_flight;
         enum check in_flight_check;
         uint64_t in_flight_usec;
+        uint64_t in_flight_wanted_usec; /* since when it may have waited for a place */
+        uint64_t login_asked_usec;      /* when the last login was started; 0: none yet */
+        uint64_t session_ended_usec;    /* when the last end of a session was told; 0: none yet */
         uint64_t asked_usec; /* when the last check was started; 0: none yet */
         unsigned logins, doors, pings;
 
@@ -72,6 +79,7 @@ struct witness {
         bool met_unsure;               /* the daemon may not remember that it saw it */
         unsigned wakes_least, wakes_most, wakes_of_others; /* due since the last look */
         uint64_t wake_began_usec;      /* our attempt that truly began the wake */
+        uint64_t wake_wanted_usec;     /* since when that may have waited for a place */
         uint64_t wake_began_monotonic_usec;
         bool wake_shared; /* another database's attempt came first, and ours was under way */
         uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */
@@ -81,7 +89,7 @@ struct witness {
         /* What being awake has cost. */
         struct stretch stretch;
         uint64_t awake_least_usec, awake_most_usec;
-        bool account_unsure; /* the clock was set while the daemon did not run */
+        uint64_t unsure_least_usec, unsure_most_usec; /* what may be missing or too much, for the clock was set over a restart */
 };
 
 extern struct witness witnesses[DATABASES_MAX];
@@ -107,7 +115,6 @@ void witness_refuse_call(unsigned database, uint64_t until_usec);
 void witness_pause(unsigned database, uint64_t for_usec);
 /* A lease by the clock that outlived a restart. */
 void witness_restore_lease(unsigned database, uint64_t until_real_usec);
-void witness_step_clock(void);
 void witness_host_suspends(void);
 /* Until when the stretch that runs may be counted. */
 uint64_t witness_stretch_end(const struct witness *w);

@@ -55,11 +55,6 @@ static void suspend_host(uint64_t usec) {
         timer_set_world(&world.host, clock_boot_usec() + usec);
 }
 
-static void step_clock(int64_t usec) {
-        clocks_step(usec);
-        witness_step_clock();
-}
-
 static void on_server_starts(void *userdata) {
         struct server *server = userdata;
 
@@ -130,7 +125,7 @@ static void happen_to_host(const struct happening *h) {
         else if (h->kind == HOST_SUSPENDS)
                 suspend_host(h->usec);
         else if (h->kind == CLOCK_FORWARD || h->kind == CLOCK_BACK)
-                step_clock(h->kind == CLOCK_FORWARD ? (int64_t)h->usec : -(int64_t)h->usec);
+                clocks_step(h->kind == CLOCK_FORWARD ? (int64_t)h->usec : -(int64_t)h->usec);
         else if (h->kind == NETWORK_AWAY)
                 network.away_until_usec = until;
         else if (h->kind == RESOLVER_FAILS)

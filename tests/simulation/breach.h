@@ -16,6 +16,7 @@ enum invariant {
         INVARIANT_DOWN,
         INVARIANT_ACCOUNT,
         INVARIANT_WAKES,
+        INVARIANT_CAUSE,
         INVARIANT_LATENCY,
         INVARIANT_BOUNDED,
         INVARIANT_DUE,

@@ -97,10 +97,19 @@ static void note_clearance(struct witness *w, const struct view *before, const s
                 w->login_stands = false;
 }
 
+/* A login waits for its answer for longer than `slow`, of a provider that suspends (or not). */
+static bool is_slow(const struct witness *w, bool suspends) {
+        bool late = clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->config->slow_usec;
+
+        return w->in_flight && w->in_flight_check == CHECK_LOGIN && late && server_suspends(routes[w - witnesses].server) == suspends;
+}
+
 /* While no login is planned nothing could clear what blocks: only a pause, or newer evidence of the door, is told instead. */
 static bool may_hide_block(const struct witness *w, const struct view *now) {
-        if (now->state == STATE_ASLEEP || w->paused || w->failures >= w->config->fall)
+        if (now->state == STATE_ASLEEP || w->paused || w->unanswered >= w->config->fall)
                 return true;
+        if (now->state == STATE_WAKING)
+                return is_slow(w, true);
         if (now->state != STATE_UNKNOWN)
                 return false;
         if (now->reason == REASON_HOST_NETWORK || (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason))
@@ -123,13 +132,6 @@ static void assert_accepted(struct witness *w, const struct view *now) {
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->login_reason));
 }
 
-/* A login waits for its answer for longer than `slow`, of a provider that suspends (or not). */
-static bool is_slow(const struct witness *w, bool suspends) {
-        bool late = clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->config->slow_usec;
-
-        return w->in_flight && w->in_flight_check == CHECK_LOGIN && late && server_suspends(routes[w - witnesses].server) == suspends;
-}
-
 /* Reasons that are not evidence: time, people and the wake itself bring them. */
 static bool is_brought_by_time(const struct witness *w, const struct view *now) {
         if (now->reason == REASON_WAKE_TIMEOUT)
@@ -145,7 +147,7 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
                 return w->session && now->reason == w->unmet_reason;
         /* One failure does not disprove what a person must act on. */
         if (now->state == STATE_BLOCKED)
-                return w->failures < w->config->fall + 1;
+                return w->unanswered <= w->config->fall;
         return now->state == STATE_UNKNOWN && (now->reason == REASON_STALE || now->reason == REASON_NOT_CHECKED ||
                                                now->reason == REASON_PAUSED || now->reason == REASON_BUDGET_SPENT);
 }
@@ -181,7 +183,7 @@ static void assert_down(struct witness *w, const struct view *before, const stru
         uint64_t began = w->failing_since_usec ? w->failing_since_usec : w->in_flight ? w->in_flight_usec : clock_boot_usec();
         bool late = clock_boot_usec() + SLACK_USEC >= began + w->config->wake_timeout_usec;
 
-        if (now->state != STATE_DOWN || before->state == STATE_DOWN || w->failures >= w->config->fall)
+        if (now->state != STATE_DOWN || before->state == STATE_DOWN || w->unanswered >= w->config->fall)
                 return;
         if (now->reason == REASON_WAKE_TIMEOUT && late && (w->policy == POLICY_IS_KEEP_AWAKE || witness_needs(w)))
                 return;
@@ -189,22 +191,38 @@ static void assert_down(struct witness *w, const struct view *before, const stru
                     late ? ", and nobody waits for it" : "");
 }
 
-/* Each wake is counted once, with its cause. */
+/* The causes that a wake may truly have had, as bits: one, if it is clear whose it was. */
+static unsigned true_causes(const struct witness *w) {
+        unsigned others = 1u << WAKE_OTHER;
+
+        if (w->wake_shared)
+                return w->wake_causes | others;
+        return w->wakes_of_others ? others : w->wake_causes;
+}
+
+static void assert_cause(const struct witness *w, const struct view *before, const struct view *now) {
+        enum wake_cause cause = now->last_wake.cause;
+        unsigned causes = true_causes(w);
+
+        if (now->wakes_by_cause[cause] == before->wakes_by_cause[cause])
+                breach_note(INVARIANT_CAUSE, "the last wake of %s is told to be caused by %s, and another is counted", NAME,
+                            wake_cause_name(cause));
+        else if (!(causes & 1u << cause))
+                breach_note(INVARIANT_CAUSE, "a wake of %s that %s caused is counted as caused by %s", NAME,
+                            wake_cause_name((enum wake_cause)__builtin_ctz(causes)), wake_cause_name(cause));
+}
+
+/* Each wake is counted once. */
 static void assert_wakes(struct witness *w, const struct view *before, const struct view *now) {
-        uint64_t grown = now->wakes - before->wakes, others = now->wakes_by_cause[WAKE_OTHER] - before->wakes_by_cause[WAKE_OTHER];
+        uint64_t grown = now->wakes - before->wakes;
         bool suspends = w->stretch.server && server_suspends(w->stretch.server);
         bool risen = now->state == STATE_AWAKE || now->state == STATE_DEGRADED;
 
         if (suspends && (grown > w->wakes_most || (risen && grown < w->wakes_least)))
                 breach_note(INVARIANT_WAKES, "%llu wakes of %s were counted, and there was %u", (unsigned long long)grown, NAME,
                             w->wakes_most);
-        else if (suspends && grown > 0 && others != w->wakes_of_others && !w->wake_shared)
-                breach_note(INVARIANT_WAKES, "a wake of %s that %s caused is counted as caused by %s", NAME,
-                            w->wakes_of_others ? "others" : "we", wake_cause_name(now->last_wake.cause));
-        else if (suspends && grown > 0 && others == 0 && !w->wake_shared && (w->wake_cause == WAKE_LEASE) != (now->last_wake.cause == WAKE_LEASE) &&
-                 w->wake_cause != _WAKE_CAUSE_MAX)
-                breach_note(INVARIANT_WAKES, "a wake of %s was caused by %s and is counted as caused by %s", NAME,
-                            wake_cause_name(w->wake_cause), wake_cause_name(now->last_wake.cause));
+        else if (suspends && grown > 0)
+                assert_cause(w, before, now);
         /* After failures `rise` answers in a row must come first. */
         if (grown > 0 || risen)
                 w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
@@ -265,6 +283,8 @@ static void assert_account(const struct witness *w, const struct view *now) {
 void invariants_assert(unsigned database, const struct view *before, const struct view *now) {
         struct witness *w = &witnesses[database];
 
+        if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
+                witness_risen(database);
         assert_backwards(database, w, before, now);
         if (restarts[database].restarted) {
                 restarts[database].restarted = false;
@@ -300,12 +320,19 @@ static uint64_t longest_wait(const struct witness *w) {
         return jittered(w, MAX(wait, w->config->retry_interval_usec));
 }
 
+/* What it may take to be woken from now on, and may have been set otherwise meanwhile. */
+static uint64_t longest_wake(const struct server *server) {
+        uint64_t rest = server->phase == SERVER_STARTING ? usec_sub(server->ready_usec, clock_boot_usec()) : 0;
+
+        return MAX(rest, server->wake_usec);
+}
+
 /* One attempt may hang still from before; another may hold the place that this one waits for. */
-static uint64_t awake_within(const struct witness *w, const struct server *server) {
-        uint64_t attempts = 3 * w->config->attempt_timeout_usec, wake = 2 * server->wake_usec;
+static uint64_t awake_within(const struct witness *w) {
+        uint64_t attempts = 3 * w->config->attempt_timeout_usec;
         uint64_t rises = w->config->rise * (jittered(w, w->config->retry_interval_usec) + 3 * USEC_PER_SEC);
 
-        return w->wait_usec + attempts + wake + rises + USEC_PER_SEC;
+        return w->wait_usec + attempts + rises + USEC_PER_SEC;
 }
 
 static bool may_ask(const struct witness *w, const struct view *view) {
@@ -338,8 +365,8 @@ static void assert_bounded(struct witness *w, const struct view *view, const str
         hold(&w->well_since_usec, w->needed_since_usec && !answers && is_well(route->server) && (!route->other || is_well(route->other)));
         held = held_for(w, w->well_since_usec);
         /* A wait that was planned before goes on, though what it was planned for is over. */
-        w->wait_usec = w->well_since_usec ? MAX(w->wait_usec, longest_wait(w)) : 0;
-        if (held && held > awake_within(w, route->server))
+        w->wait_usec = w->well_since_usec ? MAX(w->wait_usec, longest_wait(w) + 2 * longest_wake(route->server)) : 0;
+        if (held && held > awake_within(w))
                 breach_note(INVARIANT_BOUNDED, "%s is needed, its server is well, and it is %s %s after %llu s", NAME, state_name(view->state),
                             reason_slug(view->reason), (unsigned long long)(held / USEC_PER_SEC));
 }

@@ -23,13 +23,16 @@ static uint64_t wake_end(const struct witness *w) {
 }
 
 bool witness_needs(struct witness *w) {
-        uint64_t now = clock_boot_usec(), until = MAX(MAX(w->lease_until_usec, w->call_until_usec), w->grace_until_usec);
+        uint64_t now = clock_boot_usec();
 
-        if (w->restored_until_real_usec > clock_real_usec()) {
-                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(now, w->config->linger_usec));
+        if (w->restored_until_real_usec > clock_real_usec())
                 return true;
+        /* The daemon's timer brings this here in the moment in which it ends. */
+        if (w->restored_until_real_usec) {
+                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(now, w->config->linger_usec));
+                w->restored_until_real_usec = 0;
         }
-        return w->leases > 0 || until + TOGETHER_USEC > now;
+        return w->leases > 0 || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
 }
 
 void witness_lease(unsigned database) {
@@ -74,15 +77,17 @@ void witness_pause(unsigned database, uint64_t for_usec) {
         if (!w->paused)
                 return;
         w->session = w->in_flight = false;
-        w->failures = 0;
+        w->failures = w->unanswered = w->throttled = 0;
         w->failing_since_usec = 0;
 }
 
-/* What the session told until now is known. */
+/* What the session told until now is known; what else was found is old when the host is back. */
 void witness_host_suspends(void) {
-        for (unsigned i = 0; i < DATABASES_MAX; i++)
+        for (unsigned i = 0; i < DATABASES_MAX; i++) {
+                witnesses[i].throttled = 0;
                 if (witnesses[i].session && witnesses[i].stretch.server && witnesses[i].stretch.ended_usec == 0)
                         witnesses[i].stretch.known_usec = clock_boot_usec();
+        }
 }
 
 /* -- the daemon comes and goes -------------------------------------------------------------------------------------------------------- */
@@ -92,7 +97,7 @@ static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
         w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
         w->answered_usec = w->failing_since_usec = w->asked_usec = 0;
-        w->failures = w->throttled = 0;
+        w->failures = w->unanswered = w->throttled = 0;
         w->generation_may = w->generation_must = 0;
         w->needed_since_usec = w->well_since_usec = w->due_since_usec = w->lives_since_usec = 0;
         w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
@@ -134,7 +139,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (w->watched_since_usec == 0)
                 w->watched_since_usec = now;
         if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
-                w->call_until_usec = wake_end(w);
+                w->start_until_usec = wake_end(w);
         if (held)
                 w->grace_until_usec = usec_add(now, config->lease_grace_usec);
         if (w->paused)
@@ -160,9 +165,9 @@ void witness_unwatch(unsigned database, bool crash) {
         w->watched = false;
         forget_evidence(w);
         w->leases = 0;
-        w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->grace_until_usec = 0;
+        w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
         /* What was asked for in the last moment is not kept: neither a pause nor its end. */
-        if (crash && clock_boot_usec() < w->paused_usec + HISTORY_FLUSH_USEC)
+        if (crash && history_written_usec(database) < w->paused_usec)
                 w->paused = false;
         w->newest_start_unsure |= crash;
         w->met_unsure |= crash;
@@ -170,16 +175,6 @@ void witness_unwatch(unsigned database, bool crash) {
 
 /* -- servers -------------------------------------------------------------------------------------------------------------------------- */
 
-/* Whose demand a wake that begins now is for. */
-static enum wake_cause cause_now(struct witness *w) {
-        uint64_t now = clock_boot_usec();
-
-        if (w->leases > 0)
-                return WAKE_LEASE;
-        if (!witness_needs(w))
-                return WAKE_INTERVAL;
-        return w->lease_until_usec > now || w->grace_until_usec > now || w->restored_until_real_usec ? _WAKE_CAUSE_MAX : WAKE_CALL;
-}
 
 /* OURS: our attempt came first. One that is under way, or failed a moment ago, waits for the same start: that is ours too, or is not. */
 static void note_wake(struct witness *w, bool ours) {
@@ -189,7 +184,7 @@ static void note_wake(struct witness *w, bool ours) {
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_wanted_usec = w->in_flight_wanted_usec;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
-        w->wake_cause = cause_now(w);
+        w->wake_causes = tries ? w->in_flight_causes | (w->failing_since_usec ? w->failing_causes : 0) : 0;
 }
 
 void witness_server_changed(const struct server *server, bool started) {
@@ -226,6 +221,23 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
                             check_name(check), (unsigned long long)(clock_boot_usec() - w->told_usec) / 1000);
 }
 
+/* Whose demand a login that begins now is for, as bits: all whom it may be for. */
+static unsigned causes_now(const struct witness *w) {
+        uint64_t now = usec_sub(clock_boot_usec(), TOGETHER_USEC);
+        unsigned causes = 0;
+
+        if (!w->watched)
+                return (1u << _WAKE_CAUSE_MAX) - 1;
+        if (w->leases > 0 || w->restored_until_real_usec)
+                return 1u << WAKE_LEASE;
+        causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
+        causes |= w->call_until_usec > now ? 1u << WAKE_CALL : 0;
+        causes |= w->start_until_usec > now ? 1u << WAKE_START : 0;
+        if (causes)
+                return causes;
+        return 1u << (w->answered_usec ? WAKE_INTERVAL : WAKE_START);
+}
+
 void witness_asked(unsigned database, const struct probe_request *request) {
         struct witness *w = &witnesses[database];
         const char *name = w->watched ? w->config->name : "a database";
@@ -239,8 +251,10 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         w->in_flight_usec = w->in_flight_wanted_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
                 w->in_flight_wanted_usec = MAX(w->needed_since_usec, w->session_ended_usec);
-        if (request->check == CHECK_LOGIN)
+        if (request->check == CHECK_LOGIN) {
                 w->login_asked_usec = now;
+                w->in_flight_causes = causes_now(w);
+        }
         count_check(w, request->check);
         if (!w->watched)
                 return; /* the engine starts, and its demand is not booked yet */
@@ -327,15 +341,20 @@ static void note_wake_end(struct witness *w, const struct server *server) {
 
         if (!server_suspends(server))
                 return;
-        if (!known && !ours)
+        if (!known && !ours) {
                 w->wake_shared = server->started_usec + COLD_SLACK_USEC > w->in_flight_usec;
+                w->wake_causes = w->in_flight_causes;
+        }
         if (!known) {
                 w->wakes_least += !w->met_unsure;
                 w->wakes_most++;
                 w->wakes_of_others += !ours;
         } else
                 w->wakes_most += w->met_unsure;
-        if (!known && ours) {
+        /* What the host slept through is not known to have been one wake. */
+        if (!known && ours && loop_host_resumed_usec() >= w->wake_wanted_usec)
+                w->wake_shared = true;
+        else if (!known && ours) {
                 w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
@@ -358,9 +377,19 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         see_awake(w, server, server->started_usec);
         w->answered_usec = now;
         w->cut = false;
-        w->failures = 0;
+        w->failures = w->unanswered = 0;
         w->failing_since_usec = 0;
-        w->call_until_usec = MIN(w->call_until_usec, usec_add(now, w->config->linger_usec));
+}
+
+/* It counts as awake: those who waited for that need it for `linger` from now. */
+void witness_risen(unsigned database) {
+        struct witness *w = &witnesses[database];
+        uint64_t lingers = usec_add(clock_boot_usec(), w->config->linger_usec);
+
+        if (w->answered_usec != clock_boot_usec())
+                return;
+        w->call_until_usec = MIN(w->call_until_usec, lingers);
+        w->start_until_usec = MIN(w->start_until_usec, lingers);
 }
 
 static bool looks_like_wake(enum reason reason) {
@@ -371,15 +400,19 @@ static bool looks_like_wake(enum reason reason) {
 static void note_failure(struct witness *w, const struct attempt *attempt, const struct server *server) {
         enum reason_class class = reason_class(attempt->reason);
 
-        if (w->failures++ == 0)
+        if (w->failures++ == 0) {
                 w->failing_since_usec = attempt->started_boot_usec;
+                w->failing_causes = w->in_flight_causes;
+        }
+        w->unanswered = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT ? w->unanswered + 1 : 0;
         if (attempt->check == CHECK_LOGIN)
                 w->login_failure = attempt->reason;
         /* A wake that met something else is given up; what answers later may be taken for anybody's. */
         w->wake_shared |= w->wake_began_usec && !looks_like_wake(attempt->reason);
-        if (attempt->check == CHECK_LOGIN && !attempt->own_network_suspect) {
-                w->login_reason = attempt->reason;
-                w->login_stands = true;
+        /* Of a login that our own network may have failed nothing is claimed. */
+        if (attempt->check == CHECK_LOGIN) {
+                w->login_reason = attempt->own_network_suspect ? REASON_NONE : attempt->reason;
+                w->login_stands = !attempt->own_network_suspect;
         }
         /* It says that it is awake, and not since when. */
         if (class == CLASS_FULL && (w->stretch.server != server || w->stretch.started_usec != server->started_usec))
@@ -392,6 +425,7 @@ static void note_death(struct witness *w, bool seen) {
         w->generation_may++;
         w->generation_must += seen;
         w->cut = true;
+        w->throttled = 0; /* an end is followed by a question at once */
         w->session_ended_usec = clock_boot_usec();
         w->stretch.believed_usec = clock_boot_usec();
         /* An end that is told late came at a time that nobody can know. */

@@ -41,6 +41,7 @@ struct witness {
         bool session;             /* the daemon holds one and was not told of its end */
         bool cut;                 /* a session ended, and nothing was answered since */
         unsigned failures;        /* in a row */
+        unsigned unanswered;      /* the last of them that told nothing of the database */
         uint64_t failing_since_usec; /* the start of the first of them */
         unsigned throttled;       /* in a row */
 
@@ -52,7 +53,7 @@ struct witness {
         /* Who needs it. */
         unsigned leases;
         uint64_t restored_until_real_usec; /* of leases by the clock from before a restart */
-        uint64_t lease_until_usec, call_until_usec, grace_until_usec;
+        uint64_t lease_until_usec, call_until_usec, start_until_usec, grace_until_usec;
         bool paused;
         uint64_t paused_until_usec, paused_latest_usec; /* after a restart the pause's end lies between them */
         uint64_t paused_usec;       /* when somebody last paused or resumed it */
@@ -68,6 +69,7 @@ struct witness {
         enum check in_flight_check;
         uint64_t in_flight_usec;
         uint64_t in_flight_wanted_usec; /* since when it may have waited for a place */
+        unsigned in_flight_causes, failing_causes; /* bits: whose demand the last login was for, and the first that failed since */
         uint64_t login_asked_usec;      /* when the last login was started; 0: none yet */
         uint64_t session_ended_usec;    /* when the last end of a session was told; 0: none yet */
         uint64_t asked_usec; /* when the last check was started; 0: none yet */
@@ -84,7 +86,7 @@ struct witness {
         bool wake_shared; /* another database's attempt came first, and ours was under way */
         uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */
         uint64_t wake_answered_usec;   /* its first answer; `rise` of them may be needed */
-        enum wake_cause wake_cause;    /* _WAKE_CAUSE_MAX: more than one fits */
+        unsigned wake_causes;          /* bits: whose demand it may have been for */
 
         /* What being awake has cost. */
         struct stretch stretch;
@@ -118,6 +120,8 @@ void witness_restore_lease(unsigned database, uint64_t until_real_usec);
 void witness_host_suspends(void);
 /* Until when the stretch that runs may be counted. */
 uint64_t witness_stretch_end(const struct witness *w);
+/* The daemon says that it is awake. */
+void witness_risen(unsigned database);
 /* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
 bool witness_needs(struct witness *w);
 

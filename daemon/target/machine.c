@@ -15,8 +15,8 @@
 
 /* The first row that fits decides. Every (state, event) has one: tests/unit/test-machine.c walks them all. */
 static const struct machine_row rows[] = {
-        {AWAKE, MACHINE_ANSWERED, STATE_AWAKE, ACTION_RENEW,
-         "It answered again: the verdict is fresh."},
+        {AWAKE, MACHINE_ANSWERED, STATE_AWAKE, ACTION_RENEW | ACTION_WAKE_ENDS,
+         "It answered again: the verdict is fresh. A login may have woken it, where nothing told that it fell asleep."},
         {ANY, MACHINE_ANSWERED, STATE_AWAKE, ACTION_RENEW | ACTION_REASON | ACTION_WAKE_ENDS,
          "A query was answered: it is awake, whatever was thought before."},
         {ASLEEP, MACHINE_RISING, STATE_WAKING, ACTION_REASON | ACTION_WAKE_BEGINS,

@@ -10,8 +10,10 @@
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
 uint64_t wake_deadline(const struct target *t) {
-        /* What nobody needs any longer is late for nobody. */
-        return t->state == STATE_WAKING && policy_asks(t) ? usec_add(t->wake_began_boot_usec, t->config->wake_timeout_usec) : USEC_INFINITY;
+        /* What nobody needs any longer is late for nobody, and what was answered once is not late. */
+        bool counts = t->state == STATE_WAKING && policy_asks(t) && t->successes_in_row == 0;
+
+        return counts ? usec_add(t->wake_began_boot_usec, t->config->wake_timeout_usec) : USEC_INFINITY;
 }
 
 void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) {
@@ -56,9 +58,11 @@ static void record(struct target *t, enum wake_cause cause, uint64_t latency_use
 
 /* Whether the start of the server that answered was not judged before. */
 static bool take_new_server(struct target *t, const struct server_info *server) {
-        bool is_new = server->started_real_usec != t->woken_server_real_usec;
+        bool is_new = server->started_real_usec > t->woken_server_real_usec;
 
-        t->woken_server_real_usec = server->started_real_usec;
+        /* Behind one name there may be several: only the newest start can have been a wake. */
+        if (is_new)
+                t->woken_server_real_usec = server->started_real_usec;
         return is_new;
 }
 

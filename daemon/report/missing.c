@@ -16,6 +16,16 @@ static bool is_to_be_awake(const struct target *target) {
         return false;
 }
 
+/*
+ * Without a verdict, and there is something that may bring one: a login, or the first check, whichever that is. Where nobody asks, and the
+ * door says no more than that it is good, "unknown" is the verdict.
+ */
+static bool may_get_verdict(const struct target *target) {
+        if (target->state != STATE_UNKNOWN)
+                return false;
+        return policy_asks(target) || (target->last_attempt.id == 0 && (target->in_flight || policy_next(target).due_boot_usec != USEC_INFINITY));
+}
+
 static bool is_missing(const struct missing *missing, const struct target *target) {
         if (!target->config->required || target->paused_until_boot_usec)
                 return false;
@@ -23,7 +33,7 @@ static bool is_missing(const struct missing *missing, const struct target *targe
         case READY_ON_AWAKE:
                 return is_to_be_awake(target) && target->state != STATE_AWAKE;
         case READY_ON_VERDICT:
-                return target->state == STATE_UNKNOWN;
+                return may_get_verdict(target);
         case READY_ON_START:
                 return false;
         }
@@ -111,6 +121,11 @@ int missing_note(struct missing *missing, const struct event *event, const struc
                 return 0;
         }
         return 0;
+}
+
+void missing_look(struct missing *missing, const struct target *target) {
+        if (missing->on == READY_ON_VERDICT && missing->n > 0 && !is_missing(missing, target))
+                drop(missing, target->id);
 }
 
 void missing_sweep(struct missing *missing, const struct registry *registry) {

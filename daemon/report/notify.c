@@ -158,6 +158,16 @@ static void on_event(void *userdata, const struct event *event, const struct tar
         tell(notify);
 }
 
+static void on_touched(void *userdata, const struct target *target) {
+        struct notify *notify = userdata;
+
+        if (notify->ready || notify->missing.n == 0)
+                return;
+        missing_look(&notify->missing, target);
+        if (notify->missing.n == 0)
+                tell(notify);
+}
+
 /* From outside. */
 
 bool notify_is_ready(const struct notify *notify) {
@@ -245,7 +255,7 @@ int notify_new(sd_event *event, struct engine *engine, const struct config *conf
                 notify_free(notify);
                 return r;
         }
-        notify->observer = (struct observer){.notify = on_event, .userdata = notify};
+        notify->observer = (struct observer){.notify = on_event, .touched = on_touched, .userdata = notify};
         engine_observe(engine, &notify->observer);
         *ret_notify = notify;
         return 0;

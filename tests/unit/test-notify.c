@@ -116,6 +116,25 @@ static void with_verdict_any_first_one_will_do(void **state) {
         hears("READY=1\nSTATUS=1 database: 1 blocked (a: auth.password)");
 }
 
+/* Nobody asks it, and its door only says that it is good: what nothing will tell is not waited for. */
+static void with_verdict_what_nothing_will_tell_is_not_waited_for(void **state) {
+        struct target *a = stub_add(engine, "a"), *quiet = stub_add(engine, "quiet"), *door = stub_add(engine, "door");
+        struct attempt good = {.id = 77, .check = CHECK_DOOR};
+
+        (void)state;
+        quiet->provider = door->provider = provider_by_name("neon");
+        quiet->policy = door->policy = POLICY_IS_OBSERVE;
+        engine->config[1].door_interval_usec = 0;
+        config.ready_on = READY_ON_VERDICT;
+        open_notify();
+        hears("EXTEND_TIMEOUT_USEC=15000000\nSTATUS=waiting for 2 of 3 databases: a (unknown, not_checked), door (unknown, not_checked)");
+        stub_check(engine, a, REASON_NONE);
+        hears("STATUS=waiting for 1 of 3 databases: door (unknown, not_checked)");
+        (void)stub_step(engine, door, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_DOOR, .attempt_id = good.id}, clock_now());
+        (void)stub_step(engine, door, &(struct input){.kind = INPUT_ATTEMPT, .attempt = &good}, clock_now());
+        hears("READY=1\nSTATUS=3 databases: 1 awake, 2 unknown (door: not_checked, quiet: not_checked)");
+}
+
 static void with_start_nothing_is_waited_for(void **state) {
         (void)state;
         (void)stub_add(engine, "a");
@@ -279,6 +298,7 @@ int main(void) {
                 NOTIFY_TEST(without_databases_it_is_ready_at_once),
                 NOTIFY_TEST(ready_waits_for_each_that_is_to_be_awake),
                 NOTIFY_TEST(with_verdict_any_first_one_will_do),
+                NOTIFY_TEST(with_verdict_what_nothing_will_tell_is_not_waited_for),
                 NOTIFY_TEST(with_start_nothing_is_waited_for),
                 NOTIFY_TEST(when_the_time_is_over_the_missing_are_named),
                 NOTIFY_TEST(what_to_do_about_a_blocked_one_is_told),

@@ -4,28 +4,34 @@
 #include "target/demand.h"
 #include "target/verdict.h"
 
-#include <time.h>
-
 #define MONTHS_A_YEAR 12u
 /* The clock of people may be set while a month's end is waited for. */
 #define MONTH_LOOK_USEC USEC_PER_HOUR
 /* While the sentinel alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
 #define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
 
-static unsigned month_of(uint64_t real_usec) {
-        time_t seconds = (time_t)(real_usec / USEC_PER_SEC);
-        struct tm tm;
+/*
+ * The proleptic Gregorian calendar by arithmetic: every step of every database asks for its month, and gmtime_r() costs more than all the
+ * rest of it. Years begin in March, so that the day that is added in some stands at the end; eras are of 400 years, which repeat.
+ */
+#define DAYS_FROM_MARCH_0_TO_1970 719468u
+#define DAYS_AN_ERA 146097u
 
-        if (!gmtime_r(&seconds, &tm) || tm.tm_year < 70)
-                return 0;
-        return (unsigned)(tm.tm_year - 70) * MONTHS_A_YEAR + (unsigned)tm.tm_mon;
+/* Months since January 1970. */
+static unsigned month_of(uint64_t real_usec) {
+        uint64_t days = real_usec / USEC_PER_DAY + DAYS_FROM_MARCH_0_TO_1970, era = days / DAYS_AN_ERA, day = days % DAYS_AN_ERA;
+        uint64_t year = (day - day / 1460 + day / 36524 - day / (DAYS_AN_ERA - 1)) / 365;
+        uint64_t day_of_year = day - (365 * year + year / 4 - year / 100), month = (5 * day_of_year + 2) / 153;
+
+        return (unsigned)((era * 400 + year - 1970) * MONTHS_A_YEAR + month + 2);
 }
 
 static uint64_t month_begin_usec(unsigned month) {
-        struct tm tm = {.tm_year = (int)(month / MONTHS_A_YEAR) + 70, .tm_mon = (int)(month % MONTHS_A_YEAR), .tm_mday = 1};
-        time_t seconds = timegm(&tm);
+        uint64_t from_march = month + 1970u * MONTHS_A_YEAR - 2, year = from_march / MONTHS_A_YEAR, era = year / 400;
+        uint64_t day_of_year = (153 * (from_march % MONTHS_A_YEAR) + 2) / 5, year_of_era = year % 400;
+        uint64_t day = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 
-        return seconds > 0 ? (uint64_t)seconds * USEC_PER_SEC : 0;
+        return (era * DAYS_AN_ERA + day - DAYS_FROM_MARCH_0_TO_1970) * USEC_PER_DAY;
 }
 
 static uint64_t overlap_usec(uint64_t from, uint64_t to, uint64_t begin, uint64_t end) {
@@ -64,6 +70,16 @@ static bool is_alive(const struct target *t) {
         return t->session_held || t->state == STATE_AWAKE || t->state == STATE_DEGRADED || t->state == STATE_FULL;
 }
 
+/*
+ * Until when it is known to be awake. Where no session tells of the end, a server that suspends is so from the moment on that our last
+ * question allows; if it was awake all the same, its uptime will tell.
+ */
+static uint64_t known_until(const struct target *t, struct instant now) {
+        if (t->session_held || !t->provider->suspends || !t->asked_boot_usec)
+                return now.boot_usec;
+        return MIN(now.boot_usec, MAX(t->counted_boot_usec, tail_boot_usec(t)));
+}
+
 void account_begin(struct target *t, uint64_t uptime_usec, struct instant now) {
         if (t->account_runs)
                 return;
@@ -73,14 +89,17 @@ void account_begin(struct target *t, uint64_t uptime_usec, struct instant now) {
 }
 
 void account_settle(struct target *t, struct instant now) {
+        uint64_t until;
+
         if (!t->account_runs && t->state == STATE_FULL)
                 account_begin(t, 0, now);
         if (!t->account_runs)
                 return;
-        add_span(t, &t->account, t->counted_boot_usec, now.boot_usec, now);
-        t->counted_boot_usec = now.boot_usec;
+        until = known_until(t, now);
+        add_span(t, &t->account, t->counted_boot_usec, until, now);
+        t->counted_boot_usec = until;
         t->counted_suspended_usec = now.suspended_usec;
-        t->account_runs = is_alive(t);
+        t->account_runs = is_alive(t) && until == now.boot_usec;
 }
 
 void account_interrupt(struct target *t, struct instant now) {
@@ -94,12 +113,12 @@ void account_interrupt(struct target *t, struct instant now) {
 }
 
 struct account target_account(const struct target *t, struct instant now) {
+        uint64_t until = t->account_runs ? known_until(t, now) : t->counted_boot_usec;
         struct account account = t->account;
 
-        if (t->account_runs)
-                add_span(t, &account, t->counted_boot_usec, now.boot_usec, now);
+        add_span(t, &account, t->counted_boot_usec, until, now);
         turn_month(&account, month_of(now.real_usec));
-        account.counted_real_usec = t->account_runs ? now.real_usec : usec_sub(now.real_usec, usec_sub(now.boot_usec, t->counted_boot_usec));
+        account.counted_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, until));
         return account;
 }
 

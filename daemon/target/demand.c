@@ -25,12 +25,10 @@ enum wake_cause demand_wake_cause(const struct target *t) {
 void demand_begin(struct target *t, struct instant now) {
         if (policy_asks(t))
                 return;
-        account_settle(t, now);
         t->asking_since_boot_usec = now.boot_usec;
 }
 
 void demand_lapse(struct target *t, struct instant now) {
-        account_settle(t, now);
         t->demand_until_boot_usec = 0;
 }
 
@@ -108,7 +106,6 @@ enum reason demand_lease(struct target *t, struct instant now) {
 
 void demand_lease_end(struct target *t, struct instant now) {
         assert(t->n_leases > 0);
-        account_settle(t, now);
         /* Who waited for it and went leaves no demand behind but the linger, which goes on from the lease. */
         if (t->n_leases == 1 && !t->budget_spent && t->config->linger_usec > 0)
                 demand_until(t, WAKE_LEASE, usec_add(now.boot_usec, t->config->linger_usec), now);

@@ -293,8 +293,10 @@ static void finish_query(struct target *t, const struct attempt *attempt, enum r
                         note_wake(t, attempt, reason);
                 event = judge_failure(t, reason);
         }
-        if (event == MACHINE_RISING)
+        if (event == MACHINE_RISING) {
+                wake_note_answer(t, attempt);
                 evidence.reason = REASON_SERVER_STARTING;
+        }
         else if (is_late(t, reason))
                 evidence.reason = REASON_WAKE_TIMEOUT;
         verdict_step(t, event, evidence, now, edges);
@@ -328,9 +330,8 @@ static void judge_outcome(struct target *t, const struct attempt *attempt, enum 
                 finish_query(t, attempt, reason, now, edges);
 }
 
-/* What was until now was before this question; from here on its answer keeps the database awake. */
+/* From here on the answer keeps the database awake. */
 static void account_answer(struct target *t, const struct attempt *attempt, struct instant now) {
-        account_settle(t, now);
         if (!was_answered(attempt))
                 return;
         t->asked_boot_usec = query_sent_boot_usec(attempt, now);

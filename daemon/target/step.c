@@ -152,7 +152,6 @@ static void pause_for(struct target *t, uint64_t usec, struct instant now, struc
 static void host_suspended(struct target *t, struct instant now, struct edges *edges) {
         if (t->paused_until_boot_usec)
                 return;
-        account_interrupt(t, now);
         lapse_if_over(t, now);
         t->wanted_boot_usec = now.boot_usec;
         t->findings.cut_like_suspend = false;
@@ -170,7 +169,6 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
 static void reconfigure(struct target *t, const struct database_config *config, struct instant now) {
         bool asked = policy_asks(t);
 
-        account_settle(t, now);
         t->config = config;
         t->policy = policy_choose(config->policy, t->provider);
         if (!asked && policy_asks(t))
@@ -249,6 +247,11 @@ static bool overtake_door(struct target *t) {
 
 void target_step(struct target *t, const struct input *input, struct instant now, struct step *ret_step) {
         *ret_step = (struct step){.refusal = REASON_NONE};
+        /* What was until now was as it was known until now. */
+        if (input->kind == INPUT_HOST_SUSPENDED)
+                account_interrupt(t, now);
+        else
+                account_settle(t, now);
         apply(t, input, now, ret_step);
         follow_time(t, now, &ret_step->edges);
         if (input->kind == INPUT_TIME && target_is_slow(t, now)) {

@@ -31,7 +31,15 @@ void wake_fail(struct target *t) {
         /* It was answered, if not yet `rise` times. */
         if (t->successes_in_row > 0)
                 return;
-        t->wake_began_boot_usec = 0;
+        t->wake_began_boot_usec = t->answered_boot_usec = 0;
+}
+
+void wake_note_answer(struct target *t, const struct attempt *answered) {
+        if (t->answered_boot_usec || answered->check != CHECK_LOGIN)
+                return;
+        wake_begin(t, answered->started_boot_usec, false);
+        t->answered_boot_usec = answered->started_boot_usec + answered->total_usec;
+        t->answered_server = answered->server;
 }
 
 static bool is_cold(const struct target *t, const struct server_info *server, uint64_t elapsed_usec) {
@@ -67,19 +75,19 @@ static bool take_new_server(struct target *t, const struct server_info *server) 
 }
 
 bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, struct instant now) {
-        uint64_t ended = answered->started_boot_usec + answered->total_usec, began;
         bool seen = t->wake_began_boot_usec && t->wake_from_evidence, is_new, cold;
+        uint64_t began, ended;
 
-        if (answered->check == CHECK_LOGIN)
-                wake_begin(t, answered->started_boot_usec, false);
+        wake_note_answer(t, answered);
         began = t->wake_began_boot_usec;
-        t->wake_began_boot_usec = 0;
-        if (answered->check != CHECK_LOGIN)
+        ended = t->answered_boot_usec;
+        t->wake_began_boot_usec = t->answered_boot_usec = 0;
+        if (!ended)
                 return false;
-        is_new = take_new_server(t, &answered->server);
+        is_new = take_new_server(t, &t->answered_server);
         if (was_awake && !is_new)
                 return false;
-        cold = is_new && is_cold(t, &answered->server, usec_sub(ended, began));
+        cold = is_new && is_cold(t, &t->answered_server, usec_sub(ended, began));
         /* The server was up before we asked: somebody else woke it. */
         if (!cold && is_new && t->provider->suspends) {
                 record(t, WAKE_OTHER, USEC_INFINITY, false, now);

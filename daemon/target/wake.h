@@ -8,6 +8,8 @@ uint64_t wake_deadline(const struct target *target);
 
 /* The database was found asleep or starting by what began at BEGAN. */
 void wake_begin(struct target *target, uint64_t began_boot_usec, bool from_evidence);
+/* A login was answered, if not yet `rise` times in a row: by the first of those the wake will be judged. */
+void wake_note_answer(struct target *target, const struct attempt *answered);
 /* The wake that runs (if one does) is over without the database being awake. */
 void wake_fail(struct target *target);
 /*

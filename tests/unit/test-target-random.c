@@ -265,10 +265,9 @@ static void the_account_is_true(const struct scene *s, struct history *h) {
         assert_true(account.month_awake_usec <= account.awake_usec);
         assert_int_equal(s->t->budget_spent, h->spent);
         if (s->t->state == STATE_AWAKE && s->t->session_held)
-                assert_true(s->t->account_runs);
+                assert_int_equal(account.counted_real_usec, s->now.real_usec);
         /* Back to where it was last known to be awake, an answer may add what the server's uptime tells. */
-        if (s->t->account_runs)
-                h->counted_boot_usec = s->now.boot_usec;
+        h->counted_boot_usec = s->now.boot_usec - (s->now.real_usec - account.counted_real_usec);
         h->awake_usec = account.awake_usec;
         h->ours_usec = account.ours_usec;
 }

@@ -18,6 +18,10 @@ static struct {
         uint64_t sequence;
 } life;
 
+unsigned daemon_places(void) {
+        return life.plan->attempts_in_flight;
+}
+
 struct engine *daemon_engine(void) {
         return life.engine;
 }

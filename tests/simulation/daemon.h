@@ -19,6 +19,8 @@ void daemon_stop(bool crash);
 void daemon_reload(void);
 void daemon_set_present(unsigned database, bool present);
 
+/* How many attempts it makes at a time. */
+unsigned daemon_places(void);
 /* NULL while it does not run. */
 struct engine *daemon_engine(void);
 /* For asking the engine something: it looks at the clock first, as it does for everybody. NULL: not configured, or not running. */

@@ -3,6 +3,7 @@
 
 #include "breach.h"
 #include "clocks.h"
+#include "daemon.h"
 #include "history.h"
 #include "witness.h"
 
@@ -327,9 +328,21 @@ static uint64_t longest_wake(const struct server *server) {
         return MAX(rest, server->wake_usec);
 }
 
-/* One attempt may hang still from before; another may hold the place that this one waits for. */
+/* An attempt of its own may hang still from before; those of others may hold the place that this one waits for. */
+static uint64_t longest_attempts(const struct witness *w) {
+        uint64_t longest = w->config->attempt_timeout_usec;
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < DATABASES_MAX; i++)
+                if (witnesses[i].watched) {
+                        longest = MAX(longest, witnesses[i].config->attempt_timeout_usec);
+                        n++;
+                }
+        return (3 + n / daemon_places()) * longest;
+}
+
 static uint64_t awake_within(const struct witness *w) {
-        uint64_t attempts = 3 * w->config->attempt_timeout_usec;
+        uint64_t attempts = longest_attempts(w);
         uint64_t rises = w->config->rise * (jittered(w, w->config->retry_interval_usec) + 3 * USEC_PER_SEC);
 
         return w->wait_usec + attempts + rises + USEC_PER_SEC;
@@ -416,7 +429,7 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                         continue;
                 if (!loop_host_is_suspended())
                         assert_pause_ends(w, &views[i]);
-                hold(&w->needed_since_usec, may_ask(w, &views[i]) && (w->policy == POLICY_IS_KEEP_AWAKE || witness_needs(w)));
+                hold(&w->needed_since_usec, may_ask(w, &views[i]) && (w->policy == POLICY_IS_KEEP_AWAKE || witness_surely_needs(w)));
                 assert_bounded(w, &views[i], &routes[i]);
                 assert_due(w, &views[i]);
                 assert_sentinel(w, &views[i]);

@@ -10,6 +10,7 @@ struct witness witnesses[DATABASES_MAX];
 
 /* Checks that are due within 2 ms are sent together (engine/drive.c), and a timer fires in its own turn. */
 #define TOGETHER_USEC (5 * USEC_PER_MSEC)
+#define ALL_CAUSES ((1u << _WAKE_CAUSE_MAX) - 1)
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
 void witness_begin(void) {
@@ -22,17 +23,23 @@ static uint64_t wake_end(const struct witness *w) {
         return clock_boot_usec() + usec_add(w->config->wake_timeout_usec, w->config->linger_usec);
 }
 
+static bool holds_lease(const struct witness *w) {
+        return w->leases > 0 || w->restored_until_real_usec > clock_real_usec();
+}
+
+bool witness_surely_needs(struct witness *w) {
+        return witness_needs(w) && (holds_lease(w) || w->lingers_unsure_until_usec < clock_boot_usec());
+}
+
 bool witness_needs(struct witness *w) {
         uint64_t now = clock_boot_usec();
 
-        if (w->restored_until_real_usec > clock_real_usec())
-                return true;
         /* The daemon's timer brings this here in the moment in which it ends. */
-        if (w->restored_until_real_usec) {
+        if (w->restored_until_real_usec && !holds_lease(w)) {
                 w->lease_until_usec = MAX(w->lease_until_usec, usec_add(now, w->config->linger_usec));
                 w->restored_until_real_usec = 0;
         }
-        return w->leases > 0 || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
+        return holds_lease(w) || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
 }
 
 void witness_lease(unsigned database) {
@@ -76,6 +83,7 @@ void witness_pause(unsigned database, uint64_t for_usec) {
         w->paused_until_usec = w->paused_latest_usec = usec_add(clock_boot_usec(), for_usec);
         if (!w->paused)
                 return;
+        w->wake_shared = true; /* if it is under way it is given up */
         w->session = w->in_flight = false;
         w->failures = w->unanswered = w->throttled = 0;
         w->failing_since_usec = 0;
@@ -153,6 +161,8 @@ void witness_reconfigure(unsigned database, const struct database_config *config
 
         if (database_config_equal(w->config, config))
                 return;
+        if (config->linger_usec < w->config->linger_usec)
+                w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
         forget_evidence(w);
         w->config = config;
 }
@@ -227,7 +237,7 @@ static unsigned causes_now(const struct witness *w) {
         unsigned causes = 0;
 
         if (!w->watched)
-                return (1u << _WAKE_CAUSE_MAX) - 1;
+                return ALL_CAUSES;
         if (w->leases > 0 || w->restored_until_real_usec)
                 return 1u << WAKE_LEASE;
         causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
@@ -334,6 +344,15 @@ static void note_start(struct witness *w, const struct server_info *server) {
  */
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
+/* Others caused it, or we did so and the daemon does not remember: it was restarted meanwhile. */
+static void note_unknown_wake(struct witness *w, const struct server *server) {
+        bool forgotten = server->woken_by == (unsigned)(w - witnesses) + 1;
+        uint64_t tries_since = w->failing_since_usec ? w->failing_since_usec : w->in_flight_usec;
+
+        w->wake_shared = forgotten || server->started_usec + COLD_SLACK_USEC > tries_since;
+        w->wake_causes = forgotten ? ALL_CAUSES : w->in_flight_causes | (w->failing_since_usec ? w->failing_causes : 0);
+}
+
 /* The first login that meets a start of a server that suspends ends a wake: ours, or somebody else's. */
 static void note_wake_end(struct witness *w, const struct server *server) {
         uint64_t now = clock_boot_usec();
@@ -341,10 +360,8 @@ static void note_wake_end(struct witness *w, const struct server *server) {
 
         if (!server_suspends(server))
                 return;
-        if (!known && !ours) {
-                w->wake_shared = server->started_usec + COLD_SLACK_USEC > w->in_flight_usec;
-                w->wake_causes = w->in_flight_causes;
-        }
+        if (!known && !ours)
+                note_unknown_wake(w, server);
         if (!known) {
                 w->wakes_least += !w->met_unsure;
                 w->wakes_most++;

@@ -54,6 +54,7 @@ struct witness {
         unsigned leases;
         uint64_t restored_until_real_usec; /* of leases by the clock from before a restart */
         uint64_t lease_until_usec, call_until_usec, start_until_usec, grace_until_usec;
+        uint64_t lingers_unsure_until_usec; /* a reload has shortened it */
         bool paused;
         uint64_t paused_until_usec, paused_latest_usec; /* after a restart the pause's end lies between them */
         uint64_t paused_usec;       /* when somebody last paused or resumed it */
@@ -124,6 +125,8 @@ uint64_t witness_stretch_end(const struct witness *w);
 void witness_risen(unsigned database);
 /* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
 bool witness_needs(struct witness *w);
+/* The same, where no reload has changed for how long demand lingers. */
+bool witness_surely_needs(struct witness *w);
 
 /* The probers. */
 void witness_asked(unsigned database, const struct probe_request *request);

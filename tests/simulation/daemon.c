@@ -93,8 +93,8 @@ static void restore_leases(unsigned database) {
         struct record *record = history_of(database);
 
         for (size_t i = 0; i < record->n_leases; i++) {
-                (void)lease_restore(life.engine, &record->leases[i]);
                 witness_restore_lease(database, record->leases[i].until_real_usec);
+                (void)lease_restore(life.engine, &record->leases[i]);
         }
 }
 

@@ -17,17 +17,17 @@
 #define ACCOUNT_SLACK_USEC USEC_PER_SEC
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
-/* A counter that only grows: what of it must be known after a crash. */
+/* A counter that only grows: what of it must be known after a crash is what was written. */
 struct counted {
-        uint64_t value, before;
+        uint64_t value, written;
         uint64_t grew_usec;
 };
 
 static struct {
         bool restarted;
         uint64_t crashed_usec;   /* 0: it was no crash */
-        uint64_t unwritten_usec; /* how old the last record was */
-        struct counted wakes, failures;
+        uint64_t written_usec;   /* when the last record was */
+        struct counted wakes, failures, awake, ours;
 } restarts[DATABASES_MAX];
 
 void invariants_begin(void) {
@@ -37,22 +37,25 @@ void invariants_begin(void) {
 void invariants_expect_restart(unsigned database, bool crash) {
         restarts[database].restarted = true;
         restarts[database].crashed_usec = crash ? clock_boot_usec() : 0;
-        restarts[database].unwritten_usec = clock_boot_usec() - history_written_usec(database);
+        restarts[database].written_usec = history_written_usec(database);
 }
 
-static void count(struct counted *counted, uint64_t value) {
+static void count(struct counted *counted, uint64_t value, uint64_t written_usec) {
         if (value == counted->value)
                 return;
-        counted->before = counted->value;
+        if (written_usec > counted->grew_usec)
+                counted->written = counted->value;
         counted->value = value;
         counted->grew_usec = clock_boot_usec();
 }
 
-/* What grew within the last moment before a crash is lost with it. */
-static bool is_lost(const struct counted *counted, uint64_t value, uint64_t crashed_usec) {
-        bool young = crashed_usec && crashed_usec <= counted->grew_usec + HISTORY_FLUSH_USEC + SLACK_USEC;
+/* Keeps VALUE; answers how much less it is than it must be. What grew since the last record is lost in a crash. */
+static uint64_t keep(unsigned database, struct counted *counted, uint64_t value) {
+        uint64_t written = restarts[database].written_usec;
+        uint64_t least = restarts[database].crashed_usec && written <= counted->grew_usec ? counted->written : counted->value;
 
-        return value < (young ? counted->before : counted->value);
+        count(counted, value, history_written_usec(database));
+        return usec_sub(least, value);
 }
 
 #define NAME (w->config->name)
@@ -70,7 +73,7 @@ static uint64_t lifetime_usec(const struct witness *w) {
 
 /* Ready rests on an answer that is fresh, or on a session that lives while nobody needs more. */
 static void assert_ready(struct witness *w, const struct view *now) {
-        uint64_t renewed = MAX(w->answered_usec, w->needed_since_usec);
+        uint64_t renewed = MAX(w->answered_usec, w->asked_for_since_usec);
 
         if (!now->ready || (w->session && !now->asks))
                 return;
@@ -243,21 +246,15 @@ static void assert_latency(struct witness *w, const struct view *before, const s
         w->wake_most_usec = 0;
 }
 
-/*
- * Counters and accounts never run backwards by more than a crash loses: what was not written. What passed since anything happened to it is
- * counted anew by the first answer, from the server's uptime.
- */
-static void assert_backwards(unsigned database, const struct witness *w, const struct view *before, const struct view *now) {
-        uint64_t crashed = restarts[database].crashed_usec;
-        uint64_t loss = restarts[database].restarted ? restarts[database].unwritten_usec + SLACK_USEC : 0;
+/* Counters and accounts never run backwards by more than a crash loses: what was not written. */
+static void assert_backwards(unsigned database, const struct witness *w, const struct view *now) {
+        uint64_t awake = keep(database, &restarts[database].awake, now->account.awake_usec);
+        uint64_t ours = keep(database, &restarts[database].ours, now->account.ours_usec);
 
-        if (now->account.awake_usec + loss < before->account.awake_usec || now->account.ours_usec + loss < before->account.ours_usec)
-                breach_note(INVARIANT_BACKWARDS, "the account of %s went back by %llu ms", NAME,
-                            (unsigned long long)usec_sub(before->account.awake_usec, now->account.awake_usec) / 1000);
-        if (is_lost(&restarts[database].wakes, now->wakes, crashed) || is_lost(&restarts[database].failures, now->failures, crashed))
+        if (MAX(awake, ours) > SLACK_USEC)
+                breach_note(INVARIANT_BACKWARDS, "the account of %s went back by %llu ms", NAME, (unsigned long long)MAX(awake, ours) / 1000);
+        if (keep(database, &restarts[database].wakes, now->wakes) || keep(database, &restarts[database].failures, now->failures))
                 breach_note(INVARIANT_BACKWARDS, "the counters of %s went back", NAME);
-        count(&restarts[database].wakes, now->wakes);
-        count(&restarts[database].failures, now->failures);
         if (now->account.ours_usec > now->account.awake_usec)
                 breach_note(INVARIANT_BACKWARDS, "more of the time of %s is ours than there was", NAME);
 }
@@ -286,7 +283,7 @@ void invariants_assert(unsigned database, const struct view *before, const struc
 
         if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
                 witness_risen(database);
-        assert_backwards(database, w, before, now);
+        assert_backwards(database, w, now);
         if (restarts[database].restarted) {
                 restarts[database].restarted = false;
                 restarts[database].crashed_usec = 0;
@@ -387,7 +384,7 @@ static void assert_bounded(struct witness *w, const struct view *view, const str
 static uint64_t asked_within(const struct witness *w) {
         uint64_t interval = jittered(w, MAX(w->config->login_interval_usec, w->config->ping_interval_usec));
 
-        return MAX(longest_wait(w), interval) + 2 * w->config->attempt_timeout_usec;
+        return MAX(longest_wait(w), interval) + longest_attempts(w);
 }
 
 /* Something is due unless nothing may be asked. */
@@ -416,7 +413,7 @@ static void assert_sentinel(struct witness *w, const struct view *view) {
         bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !is_blocked_by_login(w);
 
         w->lived_usec = w->lives_since_usec ? clock_boot_usec() - w->lives_since_usec : 0;
-        hold(&w->lives_since_usec, lives && may_ask(w, view));
+        hold(&w->lives_since_usec, lives && !w->paused && !loop_host_is_suspended());
         if (w->lives_since_usec && w->lived_usec > SURVIVAL_USEC + SLACK_USEC)
                 breach_note(INVARIANT_SENTINEL, "%s is unknown %s, and its session lives on", NAME, reason_slug(view->reason));
 }
@@ -430,6 +427,7 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                 if (!loop_host_is_suspended())
                         assert_pause_ends(w, &views[i]);
                 hold(&w->needed_since_usec, may_ask(w, &views[i]) && (w->policy == POLICY_IS_KEEP_AWAKE || witness_surely_needs(w)));
+                hold(&w->asked_for_since_usec, views[i].asks);
                 assert_bounded(w, &views[i], &routes[i]);
                 assert_due(w, &views[i]);
                 assert_sentinel(w, &views[i]);

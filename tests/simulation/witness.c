@@ -144,7 +144,8 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (w->watched)
                 return;
         w->watched = true;
-        if (w->watched_since_usec == 0)
+        /* Of what was never written nothing is known after a restart. */
+        if (history_written_usec(database) == 0)
                 w->watched_since_usec = now;
         if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
                 w->start_until_usec = wake_end(w);
@@ -163,7 +164,6 @@ void witness_reconfigure(unsigned database, const struct database_config *config
                 return;
         if (config->linger_usec < w->config->linger_usec)
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
-        forget_evidence(w);
         w->config = config;
 }
 
@@ -173,6 +173,8 @@ void witness_unwatch(unsigned database, bool crash) {
         if (!w->watched)
                 return;
         w->watched = false;
+        if (w->stretch.server)
+                w->stretch.believed_usec = witness_stretch_end(w);
         forget_evidence(w);
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
@@ -366,10 +368,13 @@ static void note_wake_end(struct witness *w, const struct server *server) {
                 w->wakes_least += !w->met_unsure;
                 w->wakes_most++;
                 w->wakes_of_others += !ours;
-        } else
-                w->wakes_most += w->met_unsure;
-        /* What the host slept through is not known to have been one wake. */
-        if (!known && ours && loop_host_resumed_usec() >= w->wake_wanted_usec)
+        } else if (w->met_unsure) {
+                w->wakes_most++;
+                w->wake_shared = true;
+                w->wake_causes = ALL_CAUSES;
+        }
+        /* What the host slept through, or nobody needed for a while, is not known to have been one wake. */
+        if (!known && ours && MAX(loop_host_resumed_usec(), w->needed_since_usec) > w->wake_wanted_usec)
                 w->wake_shared = true;
         else if (!known && ours) {
                 w->wake_answered_usec = now;
@@ -445,8 +450,8 @@ static void note_death(struct witness *w, bool seen) {
         w->throttled = 0; /* an end is followed by a question at once */
         w->session_ended_usec = clock_boot_usec();
         w->stretch.believed_usec = clock_boot_usec();
-        /* An end that is told late came at a time that nobody can know. */
-        if (w->stretch.server && stretch_end(&w->stretch) + TOLD_LATE_USEC > clock_boot_usec())
+        /* An end that is told late came at a time that nobody can know; so did one of a session that the host's sleep put in doubt. */
+        if (w->stretch.server && loop_host_resumed_usec() <= w->stretch.known_usec && stretch_end(&w->stretch) + TOLD_LATE_USEC > clock_boot_usec())
                 w->stretch.known_usec = stretch_end(&w->stretch);
 }
 

@@ -59,6 +59,7 @@ struct witness {
         uint64_t paused_until_usec, paused_latest_usec; /* after a restart the pause's end lies between them */
         uint64_t paused_usec;       /* when somebody last paused or resumed it */
         uint64_t needed_since_usec; /* 0: not needed now */
+        uint64_t asked_for_since_usec; /* since when the daemon says that it is we who keep it awake; 0: it is not */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
         uint64_t wait_usec;         /* the longest wait between two tries that was due since then */
         uint64_t due_since_usec;    /* since when something must be due; 0: nothing need be */
@@ -104,7 +105,7 @@ void witness_begin(void);
  * says that somebody held a lease, and may come back.
  */
 void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held);
-/* A reload: one whose settings are others begins anew, but for who needs it. Before the engine reloads. */
+/* A reload: one whose settings are others keeps what is known of it, for it is the same server. Before the engine reloads. */
 void witness_reconfigure(unsigned database, const struct database_config *config);
 void witness_unwatch(unsigned database, bool crash);
 

@@ -15,7 +15,7 @@
 #define SENT_TOGETHER_USEC (2 * USEC_PER_MSEC)
 /* One place in so many, at least one, is for those that somebody waits for. */
 #define KEPT_FOR_DEMAND 4
-#define BEHIND_DEMAND (UINT64_C(1) << 63)
+#define QUEUE_LEAD_USEC USEC_PER_MINUTE
 
 void drive_arm(struct engine *engine) {
         const struct heap_item *first = heap_first(&engine->due);
@@ -88,18 +88,32 @@ static bool needs_place(enum check check) {
         return check != CHECK_PING;
 }
 
-/* Some places are kept for those that somebody waits for: servers that hang must not hold them all. */
-static bool has_place(const struct engine *engine, const struct target *target) {
-        size_t limit = engine->config->attempts_in_flight, kept = limit > 1 ? MAX(limit / KEPT_FOR_DEMAND, 1) : 0;
-
-        return engine->in_flight < (target_has_demand(target) ? limit : limit - kept);
+/*
+ * The queue for places. Those that somebody waits for come before all others that have not waited for QUEUE_LEAD_USEC longer: hanging
+ * servers that are needed starve nobody, either. The key is twice the time by which that is ordered, plus 1 for one that nobody waits for.
+ */
+static bool is_routine(uint64_t key) {
+        return key & 1;
 }
 
-/* First come, first served; but those that somebody waits for come before all others. */
-static int queue(struct engine *engine, struct target *target) {
-        uint64_t ticket = target->waiting.place ? target->waiting.key & ~BEHIND_DEMAND : engine->next_ticket++;
+/* Some places are kept for those that somebody waits for, and for those that have waited for too long. */
+static bool has_place(const struct engine *engine, const struct target *target, struct instant now) {
+        size_t limit = engine->config->attempts_in_flight, kept = limit > 1 ? MAX(limit / KEPT_FOR_DEMAND, 1) : 0;
+        bool waited = target->waiting.place && target->waiting.key / 2 <= now.boot_usec;
 
-        return heap_set(&engine->waiting, &target->waiting, target_has_demand(target) ? ticket : ticket | BEHIND_DEMAND);
+        return engine->in_flight < (target_has_demand(target) || waited ? limit : limit - kept);
+}
+
+static int queue(struct engine *engine, struct target *target, struct instant now) {
+        uint64_t key = target->waiting.key;
+
+        if (!target->waiting.place) {
+                engine->next_ticket = MAX(engine->next_ticket + 1, now.boot_usec);
+                key = 2 * (engine->next_ticket + QUEUE_LEAD_USEC) + 1;
+        }
+        if (is_routine(key) && target_has_demand(target))
+                key -= 2 * QUEUE_LEAD_USEC + 1;
+        return heap_set(&engine->waiting, &target->waiting, key);
 }
 
 void drive_give_place_back(struct engine *engine, const struct target *target) {
@@ -146,19 +160,18 @@ static struct plan next_plan(const struct target *target) {
 void drive_attend(struct engine *engine, struct target *target, struct instant now) {
         struct plan plan;
         uint64_t look_again;
+        bool may;
 
-        /* It may have got demand while it waited, and a place with that. */
-        if (target->waiting.place) {
-                if (has_place(engine, target))
-                        heap_remove(&engine->waiting, &target->waiting);
-                else
-                        (void)queue(engine, target);
-        }
+        may = has_place(engine, target, now);
+        if (target->waiting.place && may)
+                heap_remove(&engine->waiting, &target->waiting);
+        else if (target->waiting.place)
+                (void)queue(engine, target, now); /* it may have got demand while it waited */
         plan = next_plan(target);
         if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
-                if (!needs_place(plan.check) || has_place(engine, target))
+                if (!needs_place(plan.check) || may)
                         (void)start_check(engine, target, plan.check, now);
-                else if (queue(engine, target) < 0)
+                else if (queue(engine, target, now) < 0)
                         not_begun(engine, target, plan.check, now);
         }
         look_again = MIN(target_due(target), next_plan(target).due_boot_usec);
@@ -175,10 +188,9 @@ void drive_start_waiting(struct engine *engine, struct instant now) {
         while ((first = heap_first(&engine->waiting))) {
                 struct target *target = container_of(first, struct target, waiting);
 
-                if (!has_place(engine, target))
+                if (!has_place(engine, target, now))
                         return;
-                heap_remove(&engine->waiting, first);
-                drive_attend(engine, target, now);
+                drive_attend(engine, target, now); /* takes it out */
         }
 }
 

@@ -15,7 +15,7 @@ struct engine {
         struct probe_pool *pool;
         struct observer *observers;
         struct heap due;
-        struct heap waiting; /* first come, first served */
+        struct heap waiting; /* for a place: see drive.c */
         uint64_t next_ticket;
         size_t in_flight;
         struct tally durations[_CHECK_MAX][_PHASE_MAX];

@@ -34,7 +34,7 @@ void demand_lapse(struct target *t, struct instant now) {
 
 static void demand_until(struct target *t, enum wake_cause cause, uint64_t until_boot_usec, struct instant now) {
         demand_begin(t, now);
-        if (!t->demand_until_boot_usec)
+        if (until_boot_usec > t->demand_until_boot_usec)
                 t->demand_cause = cause;
         t->demand_until_boot_usec = MAX(t->demand_until_boot_usec, until_boot_usec);
 }

@@ -37,9 +37,12 @@ static bool is_blocked_still(const struct target *t) {
 static uint64_t survival_due(const struct target *t) {
         uint64_t doubted = MAX(MAX(t->since_boot_usec, t->wanted_boot_usec), findings_newest(&t->findings).boot_usec);
 
-        if (!is_left_to_evidence(t) || !t->session_held || findings_blocked(&t->findings) != REASON_NONE)
+        if (!is_left_to_evidence(t) || findings_blocked(&t->findings) != REASON_NONE)
                 return USEC_INFINITY;
-        return usec_add(doubted, SURVIVAL_USEC);
+        if (t->session_held)
+                return usec_add(doubted, SURVIVAL_USEC);
+        /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
+        return t->answered_boot_usec ? t->answered_boot_usec : USEC_INFINITY;
 }
 
 static uint64_t time_due(const struct target *t) {
@@ -69,14 +72,17 @@ static void lapse_if_over(struct target *t, struct instant now) {
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
 static void survive(struct target *t, struct instant now, struct edges *edges) {
         struct evidence_brought evidence = {.reason = findings_unmet(&t->findings)};
+        uint64_t proven = t->session_held ? now.boot_usec : t->answered_boot_usec;
 
-        account_begin(t, USEC_INFINITY, now);
+        if (t->session_held)
+                account_begin(t, USEC_INFINITY, now);
         t->wanted_boot_usec = 0;
         /* One answer of the `rise` that were wanted, and then nobody needed it: that is what ended the wake. */
         if (t->wake_began_boot_usec)
                 evidence.attempt = &t->last_attempt;
         t->successes_in_row = 0;
         verdict_step(t, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, edges);
+        t->renewed_boot_usec = proven;
 }
 
 static void resume(struct target *t, struct instant now, struct edges *edges) {

@@ -176,6 +176,8 @@ check() {
     done
     # Several tests at a time beside a build make a busy machine: every deadline of the rig is stretched. What a test measures it prints.
     export RIG_PATIENCE=${RIG_PATIENCE-3}
+    # And so is what ends a test that waits for ever (tests/pytest.ini).
+    export PYTEST_TIMEOUT=${PYTEST_TIMEOUT-1200}
     # Pictures of the page for people.
     export RIG_ARTEFACTS=$PWD/$results
     export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:detect_stack_use_after_return=1}

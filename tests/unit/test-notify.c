@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define PATIENCE_USEC (10 * USEC_PER_SEC)
+#define PATIENCE_USEC USEC_PER_MINUTE
 
 static char folder[64], path[96];
 static int manager = -1;

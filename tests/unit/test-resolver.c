@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define PATIENCE_MSEC 20000
+#define PATIENCE_MSEC 60000
 #define MANY 40
 /* The resolver's shares: all threads, those that names may hold of which nothing good is known, and those for names that failed. */
 #define THREADS_MAX 48

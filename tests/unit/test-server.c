@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#define PATIENCE_USEC (10 * USEC_PER_SEC)
+#define PATIENCE_USEC USEC_PER_MINUTE
 
 static char folder[64], status_path[96], control_path[96];
 static sd_event *event;

@@ -125,7 +125,7 @@ void daemon_stop(bool crash) {
         history_lose();
         for (unsigned i = 0; i < life.plan->n_databases; i++) {
                 if (life.targets[i])
-                        invariants_expect_restart(i, crash);
+                        invariants_expect_restart(i);
                 witness_unwatch(i, crash);
                 life.targets[i] = NULL;
         }

@@ -25,7 +25,6 @@ struct counted {
 
 static struct {
         bool restarted;
-        uint64_t crashed_usec;   /* 0: it was no crash */
         uint64_t written_usec;   /* when the last record was */
         struct counted wakes, failures, awake, ours;
 } restarts[DATABASES_MAX];
@@ -34,9 +33,8 @@ void invariants_begin(void) {
         memset(restarts, 0, sizeof(restarts));
 }
 
-void invariants_expect_restart(unsigned database, bool crash) {
+void invariants_expect_restart(unsigned database) {
         restarts[database].restarted = true;
-        restarts[database].crashed_usec = crash ? clock_boot_usec() : 0;
         restarts[database].written_usec = history_written_usec(database);
 }
 
@@ -49,10 +47,10 @@ static void count(struct counted *counted, uint64_t value, uint64_t written_usec
         counted->grew_usec = clock_boot_usec();
 }
 
-/* Keeps VALUE; answers how much less it is than it must be. What grew since the last record is lost in a crash. */
+/* Keeps VALUE; answers how much less it is than it must be. What grew since the last record is lost in a crash, or told later. */
 static uint64_t keep(unsigned database, struct counted *counted, uint64_t value) {
         uint64_t written = restarts[database].written_usec;
-        uint64_t least = restarts[database].crashed_usec && written <= counted->grew_usec ? counted->written : counted->value;
+        uint64_t least = restarts[database].restarted && written <= counted->grew_usec ? counted->written : counted->value;
 
         count(counted, value, history_written_usec(database));
         return usec_sub(least, value);
@@ -286,7 +284,6 @@ void invariants_assert(unsigned database, const struct view *before, const struc
         assert_backwards(database, w, now);
         if (restarts[database].restarted) {
                 restarts[database].restarted = false;
-                restarts[database].crashed_usec = 0;
                 w->generation_may = w->generation_must = w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
         } else {
                 assert_generation(w, before, now);

@@ -9,4 +9,4 @@ void invariants_assert(unsigned database, const struct view *before, const struc
 /* What must happen in time, or must not last. */
 void invariants_assert_time(const struct view *views, unsigned n_databases);
 /* The engine was replaced by another: what it says first may be older than what the last one said. */
-void invariants_expect_restart(unsigned database, bool crash);
+void invariants_expect_restart(unsigned database);

@@ -60,7 +60,8 @@ void witness_lease_end(unsigned database) {
 }
 
 void witness_restore_lease(unsigned database, uint64_t until_real_usec) {
-        witnesses[database].restored_until_real_usec = MAX(witnesses[database].restored_until_real_usec, until_real_usec);
+        if (until_real_usec > clock_real_usec())
+                witnesses[database].restored_until_real_usec = MAX(witnesses[database].restored_until_real_usec, until_real_usec);
 }
 
 uint64_t witness_call(unsigned database, bool ready) {
@@ -86,14 +87,19 @@ void witness_pause(unsigned database, uint64_t for_usec) {
         w->wake_shared = true; /* if it is under way it is given up */
         w->session = w->in_flight = false;
         w->failures = w->unanswered = w->throttled = 0;
-        w->failing_since_usec = 0;
+        w->failing_since_usec = w->logins_fail_since_usec = 0;
+}
+
+/* It ended, or since the host's sleep nothing was answered. */
+static bool is_in_doubt(const struct stretch *s) {
+        return !s->server || s->ended_usec || loop_host_resumed_usec() > s->known_usec;
 }
 
 /* What the session told until now is known; what else was found is old when the host is back. */
 void witness_host_suspends(void) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 witnesses[i].throttled = 0;
-                if (witnesses[i].session && witnesses[i].stretch.server && witnesses[i].stretch.ended_usec == 0)
+                if (witnesses[i].session && !is_in_doubt(&witnesses[i].stretch))
                         witnesses[i].stretch.known_usec = clock_boot_usec();
         }
 }
@@ -104,7 +110,7 @@ void witness_host_suspends(void) {
 static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
         w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
-        w->answered_usec = w->failing_since_usec = w->asked_usec = 0;
+        w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
         w->failures = w->unanswered = w->throttled = 0;
         w->generation_may = w->generation_must = 0;
         w->needed_since_usec = w->well_since_usec = w->due_since_usec = w->lives_since_usec = 0;
@@ -151,7 +157,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 w->start_until_usec = wake_end(w);
         if (held)
                 w->grace_until_usec = usec_add(now, config->lease_grace_usec);
-        if (w->paused)
+        if (w->paused && w->paused_until_usec)
                 restore_pause(w, database);
         if (history_written_usec(database))
                 restore_account(w, database);
@@ -179,8 +185,11 @@ void witness_unwatch(unsigned database, bool crash) {
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
         /* What was asked for in the last moment is not kept: neither a pause nor its end. */
-        if (crash && history_written_usec(database) < w->paused_usec)
-                w->paused = false;
+        if (crash && history_written_usec(database) < w->paused_usec) {
+                w->paused = true;
+                w->paused_until_usec = 0;
+                w->paused_latest_usec = USEC_INFINITY;
+        }
         w->newest_start_unsure |= crash;
         w->met_unsure |= crash;
 }
@@ -190,13 +199,13 @@ void witness_unwatch(unsigned database, bool crash) {
 
 /* OURS: our attempt came first. One that is under way, or failed a moment ago, waits for the same start: that is ours too, or is not. */
 static void note_wake(struct witness *w, bool ours) {
-        bool tries = (w->in_flight && w->in_flight_check == CHECK_LOGIN) || w->failing_since_usec;
+        bool tries = (w->in_flight && w->in_flight_check == CHECK_LOGIN) || w->logins_fail_since_usec;
 
         w->wake_shared = !ours && tries;
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_wanted_usec = w->in_flight_wanted_usec;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
-        w->wake_causes = tries ? w->in_flight_causes | (w->failing_since_usec ? w->failing_causes : 0) : 0;
+        w->wake_causes = tries ? w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0) : 0;
 }
 
 void witness_server_changed(const struct server *server, bool started) {
@@ -349,10 +358,10 @@ static void note_start(struct witness *w, const struct server_info *server) {
 /* Others caused it, or we did so and the daemon does not remember: it was restarted meanwhile. */
 static void note_unknown_wake(struct witness *w, const struct server *server) {
         bool forgotten = server->woken_by == (unsigned)(w - witnesses) + 1;
-        uint64_t tries_since = w->failing_since_usec ? w->failing_since_usec : w->in_flight_usec;
+        uint64_t tries_since = w->logins_fail_since_usec ? w->logins_fail_since_usec : w->in_flight_usec;
 
         w->wake_shared = forgotten || server->started_usec + COLD_SLACK_USEC > tries_since;
-        w->wake_causes = forgotten ? ALL_CAUSES : w->in_flight_causes | (w->failing_since_usec ? w->failing_causes : 0);
+        w->wake_causes = forgotten ? ALL_CAUSES : w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0);
 }
 
 /* The first login that meets a start of a server that suspends ends a wake: ours, or somebody else's. */
@@ -375,11 +384,11 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         }
         /* What the host slept through, or nobody needed for a while, is not known to have been one wake. */
         if (!known && ours && MAX(loop_host_resumed_usec(), w->needed_since_usec) > w->wake_wanted_usec)
-                w->wake_shared = true;
+                w->wake_shared = true, w->wake_causes |= w->in_flight_causes;
         else if (!known && ours) {
                 w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
-                w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
+                w->wake_most_usec = now - (w->logins_fail_since_usec ? MIN(w->logins_fail_since_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         w->met = server;
         w->met_start = server->starts;
@@ -400,7 +409,7 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         w->answered_usec = now;
         w->cut = false;
         w->failures = w->unanswered = 0;
-        w->failing_since_usec = 0;
+        w->failing_since_usec = w->logins_fail_since_usec = 0;
 }
 
 /* It counts as awake: those who waited for that need it for `linger` from now. */
@@ -422,8 +431,10 @@ static bool looks_like_wake(enum reason reason) {
 static void note_failure(struct witness *w, const struct attempt *attempt, const struct server *server) {
         enum reason_class class = reason_class(attempt->reason);
 
-        if (w->failures++ == 0) {
+        if (w->failures++ == 0)
                 w->failing_since_usec = attempt->started_boot_usec;
+        if (attempt->check == CHECK_LOGIN && w->logins_fail_since_usec <= w->needed_since_usec) {
+                w->logins_fail_since_usec = attempt->started_boot_usec;
                 w->failing_causes = w->in_flight_causes;
         }
         w->unanswered = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT ? w->unanswered + 1 : 0;
@@ -471,7 +482,9 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
                 note_death(w, attempt->session_ended);
         if (attempt->reason != REASON_NONE)
                 note_failure(w, attempt, server);
-        else if (attempt->check != CHECK_DOOR) {
+        else if (attempt->check == CHECK_DOOR)
+                w->unanswered = 0;
+        else {
                 note_answer(w, attempt, server);
                 w->unmet_reason = reason;
         }

@@ -116,7 +116,7 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
                 return false;
         if (now->reason == REASON_HOST_NETWORK || (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason))
                 return true;
-        return now->reason == REASON_STALE && now->asks;
+        return now->asks && (now->reason == REASON_STALE || now->reason == w->told_reason);
 }
 
 /* What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on. */
@@ -268,7 +268,8 @@ static void assert_account(const struct witness *w, const struct view *now) {
         }
         least = usec_sub(least, w->unsure_least_usec);
         most += w->unsure_most_usec;
-        if (counted + ACCOUNT_SLACK_USEC < least - least / 50)
+        /* After a restart the first answer counts back what was not written. */
+        if (w->answered_usec && counted + ACCOUNT_SLACK_USEC < least - least / 50)
                 breach_note(INVARIANT_ACCOUNT, "%s was awake for at least %llu s, and %llu s are counted", NAME,
                             (unsigned long long)(least / USEC_PER_SEC), (unsigned long long)(counted / USEC_PER_SEC));
         if (counted > most + most / 50 + ACCOUNT_SLACK_USEC)
@@ -397,7 +398,7 @@ static void assert_due(struct witness *w, const struct view *view) {
 
 /* A pause ends when its time is over. */
 static void assert_pause_ends(struct witness *w, const struct view *view) {
-        uint64_t until = MAX(w->paused_latest_usec, loop_host_resumed_usec()) + SLACK_USEC;
+        uint64_t until = usec_add(MAX(w->paused_latest_usec, loop_host_resumed_usec()), SLACK_USEC);
 
         if (w->paused && clock_boot_usec() > until && view->reason == REASON_PAUSED)
                 breach_note(INVARIANT_PAUSED, "%s is paused still, and its time is over", NAME);
@@ -418,12 +419,14 @@ static void assert_sentinel(struct witness *w, const struct view *view) {
 void invariants_assert_time(const struct view *views, unsigned n_databases) {
         for (unsigned i = 0; i < n_databases; i++) {
                 struct witness *w = &witnesses[i];
+                bool needs;
 
                 if (!w->watched)
                         continue;
                 if (!loop_host_is_suspended())
                         assert_pause_ends(w, &views[i]);
-                hold(&w->needed_since_usec, may_ask(w, &views[i]) && (w->policy == POLICY_IS_KEEP_AWAKE || witness_surely_needs(w)));
+                needs = witness_surely_needs(w) || w->policy == POLICY_IS_KEEP_AWAKE;
+                hold(&w->needed_since_usec, needs && may_ask(w, &views[i]));
                 hold(&w->asked_for_since_usec, views[i].asks);
                 assert_bounded(w, &views[i], &routes[i]);
                 assert_due(w, &views[i]);

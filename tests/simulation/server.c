@@ -208,7 +208,7 @@ static struct reply meet_password(struct server *s, unsigned database) {
                 return fails(s, REASON_PROVIDER_QUOTA, NULL);
         if (server_has(s, TROUBLE_DISABLED))
                 return fails(s, REASON_PROVIDER_DISABLED, NULL);
-        if (server_has(s, TROUBLE_TRANSIENT))
+        if (has_proxy(s) && server_has(s, TROUBLE_TRANSIENT))
                 return fails(s, REASON_PROVIDER_TRANSIENT, NULL);
         if (s->phase == SERVER_STOPPED)
                 return fails(s, REASON_PROVIDER_TRANSIENT, NULL);

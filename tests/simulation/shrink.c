@@ -4,17 +4,21 @@
 #include "base/text.h"
 #include "clocks.h"
 
+#include <time.h>
+
 /* What happens after the breach does not matter. */
 #define AFTERMATH_USEC USEC_PER_SEC
 
-/* So many runs are spent on one world: minutes would not make it much smaller. */
+/* So many runs are spent on one world, and so long: minutes would not make it much smaller. */
 #define RUNS_MAX 500
+#define SECONDS_MAX 20
 static unsigned runs_left;
+static time_t ends;
 
 static bool breaks_still(const struct plan_of_world *plan, enum invariant invariant) {
         struct outcome outcome;
 
-        if (runs_left == 0)
+        if (runs_left == 0 || time(NULL) > ends)
                 return false;
         runs_left--;
         world_run(plan, false, &outcome);
@@ -152,6 +156,7 @@ void shrink_world(struct plan_of_world *plan, const struct breach *found) {
         struct plan_of_world candidate;
 
         runs_left = RUNS_MAX;
+        ends = time(NULL) + SECONDS_MAX;
         plan_copy(plan, &candidate);
         cut_end(&candidate, found->at_usec);
         (void)take_if_broken(plan, &candidate, found->invariant);

@@ -249,7 +249,7 @@ static unsigned causes_now(const struct witness *w) {
 
         if (!w->watched)
                 return ALL_CAUSES;
-        if (w->leases > 0 || w->restored_until_real_usec)
+        if (holds_lease(w))
                 return 1u << WAKE_LEASE;
         causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
         causes |= w->call_until_usec > now ? 1u << WAKE_CALL : 0;
@@ -403,7 +403,7 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         if (attempt->check == CHECK_LOGIN) {
                 note_wake_end(w, server);
                 w->login_stands = false;
-                w->login_reason = w->login_failure = REASON_NONE;
+                w->login_reason = REASON_NONE;
         }
         see_awake(w, server, server->started_usec);
         w->answered_usec = now;
@@ -419,6 +419,7 @@ void witness_risen(unsigned database) {
 
         if (w->answered_usec != clock_boot_usec())
                 return;
+        w->login_failure = REASON_NONE;
         w->call_until_usec = MIN(w->call_until_usec, lingers);
         w->start_until_usec = MIN(w->start_until_usec, lingers);
 }
@@ -433,7 +434,7 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
 
         if (w->failures++ == 0)
                 w->failing_since_usec = attempt->started_boot_usec;
-        if (attempt->check == CHECK_LOGIN && w->logins_fail_since_usec <= w->needed_since_usec) {
+        if (attempt->check == CHECK_LOGIN && (w->logins_fail_since_usec == 0 || w->logins_fail_since_usec < w->needed_since_usec)) {
                 w->logins_fail_since_usec = attempt->started_boot_usec;
                 w->failing_causes = w->in_flight_causes;
         }
@@ -483,7 +484,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         if (attempt->reason != REASON_NONE)
                 note_failure(w, attempt, server);
         else if (attempt->check == CHECK_DOOR)
-                w->unanswered = 0;
+                w->unanswered = w->login_failure == REASON_NONE ? 0 : w->unanswered; /* what a login found, no door clears */
         else {
                 note_answer(w, attempt, server);
                 w->unmet_reason = reason;

@@ -1,0 +1,17 @@
+/* Worlds from seeds, on all processors: until one breaks an invariant, or all the same. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct seeds_options {
+        uint64_t seed;
+        uint64_t days, worlds;
+        uint64_t seconds; /* 0: as long as it takes */
+        unsigned each;    /* so many breaches of an invariant are explained */
+        unsigned jobs;    /* processes */
+        bool goes_on, trace, shrinks;
+};
+
+/* Answers an exit code: EXIT_FAILURE if a world broke an invariant. */
+int seeds_run(const struct seeds_options *options);

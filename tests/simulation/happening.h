@@ -27,6 +27,7 @@ enum happening_kind {
         CLOCK_BACK,
         NETWORK_AWAY,
         RESOLVER_FAILS,
+        HOST_LACKS_DESCRIPTORS,
         /* Servers. */
         SERVER_SUSPENDS,
         SERVER_RESTARTS,
@@ -36,6 +37,7 @@ enum happening_kind {
         SERVER_IS_USED,
         SERVER_WAKES_SLOWLY,
         SERVER_PROMOTED,
+        SERVER_LAGS,
         SERVER_TROUBLE, /* one row a trouble */
         NAME_MOVES,
         /* What is expected. */

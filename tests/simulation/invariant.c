@@ -144,6 +144,8 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
                 return now->state == STATE_UNKNOWN && is_slow(w, false);
         if (now->reason == REASON_HOST_NETWORK)
                 return w->told_own_network;
+        if (now->reason == REASON_HOST_RESOURCES)
+                return now->state == STATE_UNKNOWN && w->lacked_means;
         /* A session that lives on says what it said last. */
         if (now->state == STATE_DEGRADED)
                 return w->session && now->reason == w->unmet_reason;
@@ -348,7 +350,8 @@ static bool may_ask(const struct witness *w, const struct view *view) {
 }
 
 static bool is_well(const struct server *server) {
-        bool reached = network.away_until_usec <= clock_boot_usec() && network.resolver_fails_until_usec <= clock_boot_usec();
+        uint64_t lacks_until = MAX(MAX(network.away_until_usec, network.resolver_fails_until_usec), network.lacks_descriptors_until_usec);
+        bool reached = lacks_until <= clock_boot_usec();
 
         return reached && server_is_healthy(server) && server->phase != SERVER_STOPPED;
 }

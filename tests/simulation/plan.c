@@ -12,6 +12,7 @@ static const struct {
         [SERVER_STANDBY] = {"standby", 0, 0, 500},
         [SERVER_NEON] = {"neon", 600 * USEC_PER_MSEC, 5 * USEC_PER_MINUTE, 3 * USEC_PER_MSEC},
         [SERVER_NEON_POOLED] = {"neon-pooled", 600 * USEC_PER_MSEC, 5 * USEC_PER_MINUTE, 3 * USEC_PER_MSEC},
+        [SERVER_SUPABASE] = {"supabase", 0, 0, 5 * USEC_PER_MSEC},
         [SERVER_AURORA] = {"aurora", 15 * USEC_PER_SEC, 5 * USEC_PER_MINUTE, 2 * USEC_PER_MSEC},
 };
 

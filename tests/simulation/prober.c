@@ -167,7 +167,7 @@ static void answer_server(struct slot *slot) {
         slot->attempt.server = (struct server_info){
                 .uptime_usec = usec_sub(clock_boot_usec(), server->started_usec),
                 .started_real_usec = clocks_true_real_usec(server->started_usec),
-                .lag_usec = slot->request.want_lag ? 0 : USEC_INFINITY,
+                .lag_usec = slot->request.want_lag ? (server->in_recovery ? server->lag_usec : 0) : USEC_INFINITY,
                 .version = 150018,
                 .in_recovery = server->in_recovery,
                 .read_only = server->in_recovery,

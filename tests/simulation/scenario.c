@@ -91,7 +91,7 @@ static int read_server(struct reader *reader, char *const *words, unsigned n) {
         struct planned_server *server;
 
         if (kind == _SERVER_KIND_MAX || reader->plan->n_servers == SERVERS_MAX)
-                return complain(reader, "expected: server NAME plain|standby|neon|neon-pooled|aurora");
+                return complain(reader, "expected: server NAME plain|standby|neon|neon-pooled|aurora|supabase");
         server = plan_add_server(reader->plan, words[1], kind);
         for (unsigned i = 3, taken; i < n; i += taken)
                 if (!read_property(server, words + i, n - i, &taken))

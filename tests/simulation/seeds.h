@@ -11,6 +11,7 @@ struct seeds_options {
         unsigned each;    /* so many breaches of an invariant are explained */
         unsigned jobs;    /* processes */
         bool goes_on, trace, shrinks;
+        bool rows; /* of scenarios */
 };
 
 /* Answers an exit code: EXIT_FAILURE if a world broke an invariant. */

@@ -18,7 +18,7 @@ bool server_suspends(const struct server *s) {
 }
 
 static bool has_proxy(const struct server *s) {
-        return s->kind == SERVER_NEON || s->kind == SERVER_NEON_POOLED;
+        return s->kind == SERVER_NEON || s->kind == SERVER_NEON_POOLED || s->kind == SERVER_SUPABASE;
 }
 
 bool server_has(const struct server *s, enum trouble trouble) {
@@ -152,6 +152,8 @@ static bool network_is_away(void) {
 }
 
 static struct reply meet_resolver(const struct server *s) {
+        if (network.lacks_descriptors_until_usec > clock_boot_usec())
+                return fails(s, REASON_HOST_RESOURCES, NULL);
         if (network_is_away() || network.resolver_fails_until_usec > clock_boot_usec() || server_has(s, TROUBLE_NAME_FAILS))
                 return not_ours(fails(s, REASON_DNS_FAILED, NULL));
         if (server_has(s, TROUBLE_NAME_UNKNOWN))
@@ -211,9 +213,11 @@ static struct reply meet_password(struct server *s, unsigned database) {
         if (has_proxy(s) && server_has(s, TROUBLE_TRANSIENT))
                 return fails(s, REASON_PROVIDER_TRANSIENT, NULL);
         if (s->phase == SERVER_STOPPED)
-                return fails(s, REASON_PROVIDER_TRANSIENT, NULL);
-        if (s->phase != SERVER_RUNNING)
+                return fails(s, s->kind == SERVER_SUPABASE ? REASON_PROVIDER_CONFIG : REASON_PROVIDER_TRANSIENT, NULL);
+        if (s->phase != SERVER_RUNNING && server_suspends(s))
                 return wake(s, database);
+        if (s->phase != SERVER_RUNNING)
+                return fails(s, REASON_SERVER_STARTING, "57P03");
         if (server_has(s, TROUBLE_FULL))
                 return fails(s, REASON_SERVER_FULL, "53300");
         return goes_on(s->latency_usec + (server_has(s, TROUBLE_SLOW) ? SLOW_LOGIN_USEC : 0));

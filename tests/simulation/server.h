@@ -18,6 +18,7 @@ enum server_kind {
         SERVER_NEON,        /* a proxy in front; its suspend ends sessions with a word */
         SERVER_NEON_POOLED, /* ... without a word */
         SERVER_AURORA,      /* hangs from the connect on until it is awake; a session keeps it awake */
+        SERVER_SUPABASE,    /* a free project; paused after days, and no login wakes it: its proxy does not know it then */
         _SERVER_KIND_MAX,
 };
 
@@ -62,6 +63,7 @@ struct server {
         uint64_t used_until_usec; /* others keep it busy */
         unsigned sessions;
         bool in_recovery;
+        uint64_t lag_usec; /* of a standby that replays */
         enum trouble trouble;
         uint64_t trouble_until_usec;
         struct timer timer;
@@ -74,6 +76,7 @@ struct server {
 struct network {
         uint64_t away_until_usec;
         uint64_t resolver_fails_until_usec;
+        uint64_t lacks_descriptors_until_usec; /* no new connection can be made */
 };
 extern struct network network;
 

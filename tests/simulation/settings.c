@@ -23,6 +23,7 @@ void settings_host(const char *name, enum server_kind kind, char ret_host[ROUTE_
                 [SERVER_STANDBY] = "%s.example.net",
                 [SERVER_NEON] = "ep-%s.eu-central-1.aws.neon.tech",
                 [SERVER_NEON_POOLED] = "ep-%s-pooler.eu-central-1.aws.neon.tech",
+                [SERVER_SUPABASE] = "%s.pooler.supabase.com",
                 [SERVER_AURORA] = "%s.cluster-abc.eu-central-1.rds.amazonaws.com",
         };
 

@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/random.h"
+#include "rows.h"
 #include "scenario.h"
 #include "seeds.h"
 #include "world.h"
@@ -13,31 +14,46 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* TAP, one test a file. */
-static int run_scenarios(bool trace, char *const *paths, int n) {
-        int failed = 0;
+static const char *base_name(const char *path) {
+        const char *slash = strrchr(path, '/');
 
-        (void)printf("1..%d\n", n);
-        for (int i = 0; i < n; i++) {
-                struct plan_of_world plan;
-                struct outcome outcome = {0};
-                const char *slash = strrchr(paths[i], '/'), *name = slash ? slash + 1 : paths[i];
-                int r = scenario_read(paths[i], &plan);
+        return slash ? slash + 1 : path;
+}
 
-                if (r == 0)
-                        world_run(&plan, trace, &outcome);
-                plan_deinit(&plan);
-                if (r == 0 && !outcome.breach.broken) {
-                        (void)printf("ok %d - %s\n", i + 1, name);
-                        continue;
-                }
-                failed++;
-                (void)printf("not ok %d - %s\n", i + 1, name);
-                if (r == 0)
-                        (void)printf("# line %u, %s: %s\n", outcome.breach.line, invariant_name(outcome.breach.invariant),
-                                     outcome.breach.text);
-        }
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+/* One test, in TAP; answers whether it holds. */
+static bool run_scenario(unsigned number, const char *path, bool trace) {
+        struct plan_of_world plan;
+        struct outcome outcome = {0};
+        int r = scenario_read(path, &plan);
+
+        if (r == 0)
+                world_run(&plan, trace, &outcome);
+        plan_deinit(&plan);
+        (void)printf("%s %u - %s\n", r == 0 && !outcome.breach.broken ? "ok" : "not ok", number, base_name(path));
+        if (outcome.breach.broken)
+                (void)printf("# line %u, %s: %s\n", outcome.breach.line, invariant_name(outcome.breach.invariant), outcome.breach.text);
+        return r == 0 && !outcome.breach.broken;
+}
+
+/* That the scenarios together walk every row of the state table. */
+static bool run_rows(unsigned number) {
+        struct buffer missing = {0};
+        unsigned n = rows_print_missing(&missing);
+
+        (void)printf("%s %u - every row of the state table is walked\n%s", n == 0 ? "ok" : "not ok", number, missing.data ? missing.data : "");
+        buffer_deinit(&missing);
+        return n == 0;
+}
+
+static int run_scenarios(bool trace, bool rows, char *const *paths, unsigned n) {
+        bool good = true;
+
+        (void)printf("1..%u\n", n + rows);
+        for (unsigned i = 0; i < n; i++)
+                good &= run_scenario(i + 1, paths[i], trace);
+        if (rows)
+                good &= run_rows(n + 1);
+        return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static void help(FILE *stream) {
@@ -45,7 +61,7 @@ static void help(FILE *stream) {
                               "         [--each N] [--trace] [--whole] [--without INVARIANT] [--only INVARIANT] [SCENARIO...]\n\n"
                               "Runs W worlds of D days from seed N on (a new seed each time by default), for S seconds at most, on N processors\n"
                               "(all by default), until one breaks an invariant (--go-on: all, the first of each kind explained, or --each so\n"
-                              "many). Scenarios are run instead if some are named. --trace tells every change; --whole explains a breach with all\n"
+                              "many). Scenarios are run instead if some are named, and with --rows must walk every row of the state table. --trace tells every change; --whole explains a breach with all\n"
                               "of its world. Invariants:\n");
         for (unsigned i = 0; i < _INVARIANT_MAX; i++)
                 (void)fprintf(stream, "  %-12s %s\n", invariant_name(i), invariant_sentence(i));
@@ -77,6 +93,7 @@ static int read_options(int argc, char **argv, struct seeds_options *options) {
                 {"jobs", required_argument, NULL, 'j'},    {"each", required_argument, NULL, 'e'},
                 {"go-on", no_argument, NULL, 'g'},         {"trace", no_argument, NULL, 'v'},
                 {"whole", no_argument, NULL, 'f'},         {"without", required_argument, NULL, 'x'},
+                {"rows", no_argument, NULL, 'r'},
                 {"only", required_argument, NULL, 'o'},    {"help", no_argument, NULL, 'h'},
                 {0},
         };
@@ -98,6 +115,8 @@ static int read_options(int argc, char **argv, struct seeds_options *options) {
                         options->goes_on = true;
                 else if (c == 'v')
                         options->trace = true;
+                else if (c == 'r')
+                        options->rows = true;
                 else if (c == 'f')
                         options->shrinks = false;
                 else if ((c == 'x' || c == 'o') && choose_invariant(optarg, c == 'o'))
@@ -125,6 +144,6 @@ int main(int argc, char **argv) {
         /* The daemon's own log says nothing here: what matters is asserted. */
         log_open(LOG_FORMAT_LOGFMT, LOG_EMERG);
         if (optind < argc)
-                return run_scenarios(options.trace, argv + optind, argc - optind);
+                return run_scenarios(options.trace, options.rows, argv + optind, (unsigned)(argc - optind));
         return seeds_run(&options);
 }

@@ -467,10 +467,20 @@ static void note_death(struct witness *w, bool seen) {
                 w->stretch.known_usec = stretch_end(&w->stretch);
 }
 
+/* What we have no means for says nothing of the database. */
+static bool note_means(struct witness *w, const struct attempt *attempt) {
+        w->lacked_means = attempt->reason == REASON_HOST_RESOURCES;
+        if (w->lacked_means)
+                w->lives_since_usec = 0;
+        return !w->lacked_means;
+}
+
 static void told_attempt(struct witness *w, const struct attempt *attempt, const struct server *server, bool died) {
         enum reason reason = attempt->reason;
 
         w->in_flight = false;
+        if (!note_means(w, attempt))
+                return;
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
                 reason = expectation_failed(&w->config->expect, &attempt->server);
         w->told = true;

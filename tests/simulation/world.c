@@ -86,6 +86,8 @@ static void happen_to_server(const struct happening *h) {
                 server->wake_usec = h->usec;
         else if (h->kind == SERVER_PROMOTED)
                 server->in_recovery = false;
+        else if (h->kind == SERVER_LAGS)
+                server->lag_usec = h->usec;
         else if (h->kind == SERVER_TROUBLE) {
                 server->trouble = h->trouble;
                 server->trouble_until_usec = clock_boot_usec() + h->usec;
@@ -130,6 +132,8 @@ static void happen_to_host(const struct happening *h) {
                 network.away_until_usec = until;
         else if (h->kind == RESOLVER_FAILS)
                 network.resolver_fails_until_usec = until;
+        else if (h->kind == HOST_LACKS_DESCRIPTORS)
+                network.lacks_descriptors_until_usec = until;
 }
 
 static void happen(const struct happening *h) {

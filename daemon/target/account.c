@@ -175,7 +175,7 @@ void account_check_budget(struct target *t, struct instant now, struct edges *ed
                 demand_begin(t, now);
         verdict_budget(t, spent, now, edges);
         if (spent)
-                demand_lapse(t, now); /* leases are the engine's to end */
+                demand_lapse(t); /* leases are the engine's to end */
         else
                 t->wanted_boot_usec = now.boot_usec;
 }

@@ -28,7 +28,7 @@ void demand_begin(struct target *t, struct instant now) {
         t->asking_since_boot_usec = now.boot_usec;
 }
 
-void demand_lapse(struct target *t, struct instant now) {
+void demand_lapse(struct target *t) {
         t->demand_until_boot_usec = 0;
 }
 

@@ -6,7 +6,7 @@
 /* From now on it is our demand that keeps the database awake. Nothing happens where that is so already. */
 void demand_begin(struct target *target, struct instant now);
 /* The time of calls and linger is over. Leases go on. */
-void demand_lapse(struct target *target, struct instant now);
+void demand_lapse(struct target *target);
 /* The demand of the daemon's start. */
 void demand_start(struct target *target, struct instant now);
 /* See enum input_kind (target/step.h). Those that ask answer the reason that refuses it, or REASON_NONE. */

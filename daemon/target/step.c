@@ -66,7 +66,7 @@ bool target_is_slow(const struct target *t, struct instant now) {
 /* What ended while nobody looked is no demand any more: it must not wake anybody. */
 static void lapse_if_over(struct target *t, struct instant now) {
         if (demand_due(t) <= now.boot_usec)
-                demand_lapse(t, now);
+                demand_lapse(t);
 }
 
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */

@@ -147,7 +147,11 @@ static void drop_session(struct target *t) {
         t->findings.cut_like_suspend = false;
 }
 
-static void pause_for(struct target *t, uint64_t usec, struct instant now, struct edges *edges) {
+static void pause_or_resume(struct target *t, uint64_t usec, struct instant now, struct edges *edges) {
+        if (usec == 0) {
+                resume(t, now, edges);
+                return;
+        }
         t->paused_until_boot_usec = usec_add(now.boot_usec, usec);
         t->in_flight = false;
         drop_session(t);
@@ -194,6 +198,38 @@ static void finish(struct target *t, const struct input *input, struct instant n
         }
 }
 
+/* Who needs it awake. Answers what refuses that. */
+static enum reason apply_demand(struct target *t, const struct input *input, struct instant now) {
+        switch (input->kind) {
+        case INPUT_START:
+                demand_start(t, now);
+                return REASON_NONE;
+        case INPUT_WAKE:
+                return demand_wake(t, input->cause, now);
+        case INPUT_LEASE:
+                return demand_lease(t, now);
+        case INPUT_LEASE_AGAIN:
+                demand_lease_again(t, now);
+                return REASON_NONE;
+        case INPUT_LEASE_END:
+                demand_lease_end(t, now);
+                return REASON_NONE;
+        case INPUT_PRESUME:
+                demand_presume(t, input->for_usec, now);
+                return REASON_NONE;
+        case INPUT_TIME:
+        case INPUT_BEGUN:
+        case INPUT_NOT_BEGUN:
+        case INPUT_ATTEMPT:
+        case INPUT_SESSION_ENDED:
+        case INPUT_HOST_SUSPENDED:
+        case INPUT_PAUSE:
+        case INPUT_RECONFIGURED:
+                break;
+        }
+        return REASON_NONE;
+}
+
 static void apply(struct target *t, const struct input *input, struct instant now, struct step *step) {
         switch (input->kind) {
         case INPUT_TIME:
@@ -214,31 +250,18 @@ static void apply(struct target *t, const struct input *input, struct instant no
                 host_suspended(t, now, &step->edges);
                 return;
         case INPUT_PAUSE:
-                if (input->for_usec > 0)
-                        pause_for(t, input->for_usec, now, &step->edges);
-                else
-                        resume(t, now, &step->edges);
+                pause_or_resume(t, input->for_usec, now, &step->edges);
                 return;
         case INPUT_RECONFIGURED:
                 reconfigure(t, input->config, now);
                 return;
         case INPUT_START:
-                demand_start(t, now);
-                return;
         case INPUT_WAKE:
-                step->refusal = demand_wake(t, input->cause, now);
-                return;
         case INPUT_LEASE:
-                step->refusal = demand_lease(t, now);
-                return;
         case INPUT_LEASE_AGAIN:
-                demand_lease_again(t, now);
-                return;
         case INPUT_LEASE_END:
-                demand_lease_end(t, now);
-                return;
         case INPUT_PRESUME:
-                demand_presume(t, input->for_usec, now);
+                step->refusal = apply_demand(t, input, now);
                 return;
         }
 }

@@ -206,9 +206,10 @@ static void start_linger(struct target *t, struct instant now) {
 static void door_failed(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
         enum machine_event event = judge_failure(t, attempt->reason);
 
-        /* A wake that others began is seen through the door of a plain server; it is none of ours. */
-        verdict_step(t, event == MACHINE_STARTING ? MACHINE_FAILING : event,
-                     (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
+        /* A wake that others began is seen through the door of a plain server; it is none of ours. A full server is blocked still. */
+        if (event == MACHINE_STARTING || (event == MACHINE_FULL && t->state == STATE_BLOCKED))
+                event = MACHINE_FAILING;
+        verdict_step(t, event, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
         /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
         t->findings.cut_like_suspend &= t->state != STATE_DOWN;
 }

@@ -20,12 +20,18 @@ static void expect_number(const struct happening *h, const char *what, uint64_t 
 }
 
 /* Within 5 %. */
-static void expect_latency(const struct happening *h, uint64_t latency_usec) {
+static void expect_time(const struct happening *h, const char *what, uint64_t usec) {
         uint64_t slack = h->usec / 20;
 
-        if (latency_usec + slack < h->usec || latency_usec > h->usec + slack)
-                breach_note(INVARIANT_EXPECTED, "expected that the last wake of %s took %llu ms, it took %llu ms", h->database,
-                            (unsigned long long)h->usec / 1000, (unsigned long long)latency_usec / 1000);
+        if (usec + slack < h->usec || usec > h->usec + slack)
+                breach_note(INVARIANT_EXPECTED, "expected %llu ms as %s of %s, it is %llu ms", (unsigned long long)h->usec / 1000, what,
+                            h->database, (unsigned long long)usec / 1000);
+}
+
+static void expect_cause(const struct happening *h, enum wake_cause cause) {
+        if (!streq(wake_cause_name(cause), h->key))
+                breach_note(INVARIANT_EXPECTED, "expected %s as cause of the last wake of %s, it is %s", h->key, h->database,
+                            wake_cause_name(cause));
 }
 
 void expect_check(const struct happening *h, unsigned database, const struct view *seen) {
@@ -45,7 +51,11 @@ void expect_check(const struct happening *h, unsigned database, const struct vie
         else if (h->kind == EXPECT_GENERATION)
                 expect_number(h, "generation", view.generation);
         else if (h->kind == EXPECT_LATENCY)
-                expect_latency(h, view.last_wake.latency_usec);
+                expect_time(h, "latency of the last wake", view.last_wake.latency_usec);
+        else if (h->kind == EXPECT_CAUSE)
+                expect_cause(h, view.last_wake.cause);
+        else if (h->kind == EXPECT_MONTH)
+                expect_time(h, "time awake this month", view.account.month_awake_usec);
         else if (view.ready_or_asleep != (h->kind == EXPECT_READY_OR_ASLEEP))
                 breach_note(INVARIANT_EXPECTED, "%s is %saccepted as asleep", h->database, view.ready_or_asleep ? "" : "not ");
         if (breach.broken && breach.line == 0 && breach.invariant == INVARIANT_EXPECTED)

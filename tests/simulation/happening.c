@@ -62,6 +62,8 @@ static const struct {
         {EXPECT_WAKES, 0, "expect <number> wakes of <database>"},
         {EXPECT_GENERATION, 0, "expect generation <number> of <database>"},
         {EXPECT_LATENCY, 0, "expect the last wake of <database> took <time>"},
+        {EXPECT_CAUSE, 0, "expect the last wake of <database> caused by <key>"},
+        {EXPECT_MONTH, 0, "expect <database> awake for <time> this month"},
         {EXPECT_READY_OR_ASLEEP, 0, "expect <database> accepted as asleep"},
         {EXPECT_NOT_READY_OR_ASLEEP, 0, "expect <database> not accepted as asleep"},
 };

@@ -48,6 +48,8 @@ enum happening_kind {
         EXPECT_WAKES,
         EXPECT_GENERATION,
         EXPECT_LATENCY,
+        EXPECT_CAUSE,
+        EXPECT_MONTH,
         EXPECT_READY_OR_ASLEEP,
         EXPECT_NOT_READY_OR_ASLEEP,
         _HAPPENING_KIND_MAX,

@@ -139,7 +139,7 @@ void pool_server_went(const struct server *server, const char *sqlstate) {
 static void leave_phase(struct slot *slot) {
         uint64_t now = clock_monotonic_usec();
 
-        slot->attempt.phase_usec[slot->phase] += MAX(now - slot->mark_usec, UINT64_C(1));
+        slot->attempt.phase_usec[slot->phase] += MAX(usec_sub(now, slot->mark_usec), UINT64_C(1));
         slot->mark_usec = now;
 }
 
@@ -193,13 +193,34 @@ static void end_attempt(struct slot *slot, enum reason reason) {
         deliver(slot, &report, slot->server, died);
 }
 
-static void meet(struct slot *slot) {
-        uint64_t deadline = slot->deadline_usec, now = clock_monotonic_usec();
-
+static void ask_server(struct slot *slot) {
         if (slot->request.check == CHECK_PING)
                 slot->reply = server_ask(slot->server, slot->start);
         else
                 slot->reply = server_meet(slot->server, slot->phase, slot->request.check == CHECK_DOOR, slot->index);
+}
+
+/* What comes before the password takes only time, as a rule: so long as it does, its phases are one event. */
+static void meet_on_the_way(struct slot *slot) {
+        uint64_t passed = 0;
+
+        while (slot->reply.kind == REPLY_GOES_ON && slot->phase < PHASE_TLS) {
+                slot->attempt.phase_usec[slot->phase] = slot->reply.delay_usec;
+                passed += slot->reply.delay_usec;
+                slot->phase++;
+                ask_server(slot);
+        }
+        slot->attempt.last_phase = MAX(slot->attempt.last_phase, slot->phase);
+        slot->mark_usec += passed;
+        slot->reply.delay_usec += passed;
+}
+
+static void meet(struct slot *slot) {
+        uint64_t deadline = slot->deadline_usec, now = clock_monotonic_usec();
+
+        ask_server(slot);
+        if (slot->phase < PHASE_TLS)
+                meet_on_the_way(slot);
         if (slot->reply.kind == REPLY_SILENCE || now + slot->reply.delay_usec > deadline) {
                 slot->reply.kind = REPLY_SILENCE;
                 slot->reply.delay_usec = usec_sub(deadline, now);

@@ -87,6 +87,35 @@ def test_ready_on_verdict_is_content_with_a_bad_one_and_not_with_none(make_daemo
     assert "1 down (down: tcp.refused)" in ready.fields["STATUS"]
 
 
+@pytest.mark.parametrize("script, settings", [
+    ("silence-at-accept", QUIET),
+    ("asks-password", {"provider": "neon", "policy": "on-demand", "wake_at_start": False}),
+    ("silence-at-accept", {"provider": "neon", "policy": "on-demand", "wake_at_start": False, "door_interval": "0s"}),
+    ("silence-at-accept", {"provider": "aurora", "policy": "on-demand", "wake_at_start": False}),
+    ("silence-at-accept", {"provider": "aurora", "policy": "observe"}),
+], ids=["observed without doors", "a good door", "on demand without doors", "aurora on demand", "aurora observed"])
+def test_ready_on_verdict_does_not_wait_for_one_that_nothing_will_bring(make_daemon, make_fake, script, settings):
+    fake, down = make_fake(script), refusing(make_fake)
+    daemon = make_daemon([entry("main", fake, **settings), entry("down", down)], settings={"ready": {"on": "verdict", "timeout": "infinity"}}).start()
+    ready = daemon.notify.wait("READY", "1")
+    assert ready.fields["STATUS"].startswith("2 databases: 1 down, 1 unknown (down: tcp.refused, main: ")
+    said, = daemon.wait_log(message_id=READY_ID)
+    assert said["level"] == "info"
+
+
+def test_ready_on_verdict_does_not_wait_for_one_whose_budget_is_spent(make_daemon, make_fake):
+    fake = make_fake(answer=lambda _: [("a", "5000000"), *ROW[1:]])
+    main = entry("main", fake, budget={"awake_hours": 0.001}, door_interval="0s")
+    daemon = make_daemon([main], settings={"ready": {"on": "verdict", "timeout": "infinity"}}).start()
+    until(lambda: daemon.status("main")["budget"]["spent"], 20, "the budget is spent")
+    assert daemon.stop()[0] == 0
+    mark, asked = len(daemon.notify.notes), len(fake.seen)
+    daemon.start()
+    daemon.notify.wait("READY", "1", after=mark)
+    status = daemon.status("main")
+    assert (status["state"], status["reason"]) == ("unknown", "budget.spent") and len(fake.seen) == asked
+
+
 def test_ready_on_start_waits_for_nothing(make_daemon, make_fake):
     hanging = make_fake("silence-at-accept")
     daemon = make_daemon([entry("main", hanging)], settings={"ready": {"on": "start"}}).start(wait=False)

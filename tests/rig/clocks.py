@@ -5,6 +5,7 @@ is armed already falls due by a moved clock when its program looks at the clock 
 """
 
 import mmap
+import os
 import struct
 import subprocess
 import time
@@ -90,7 +91,8 @@ class Clocks:
         with open(shifts, "r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
         # AddressSanitizer wants to be the first; what is loaded before it here allocates nothing.
-        self.env = {"LD_PRELOAD": str(library), "RIG_CLOCKS": str(shifts), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        options = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]))
+        self.env = {"LD_PRELOAD": str(library), "RIG_CLOCKS": str(shifts), "ASAN_OPTIONS": options}
         self.real = self.monotonic = self.boot = 0
 
     def _write(self) -> None:

@@ -154,7 +154,7 @@ def test_what_did_not_change_keeps_state_session_and_counters(world, way):
     assert failures["total"] > 0 and failures["by_reason"]
     with daemon.stream() as stream:
         del world.databases["three"]
-        world.databases["two"]["fall"] = 7
+        world.databases["two"]["conninfo"] += " keepalives_idle=20"  # another connection: it begins anew
         world.databases["four"] = world.database("four")
         world.databases["one"] = world.databases.pop("one")
         world.write(head="// some\n// lines\n")
@@ -311,7 +311,7 @@ def test_an_attempt_under_way_survives_where_nothing_changed_and_is_dropped_wher
     daemon = make_daemon(databases).start()
     same.wait_phase("in-auth")
     other.wait_phase("in-auth")
-    databases[1]["fall"] = 5
+    databases[1]["conninfo"] += " keepalives_idle=20"
     daemon.configure(databases)
     assert daemon.reload().json["changed"] == 1
     assert other.wait_ended(1)[0].number == 1
@@ -338,7 +338,7 @@ def test_twenty_reloads_in_a_row_under_load_lose_nothing(world):
     with daemon.stream() as stream:
         begun = time.monotonic()
         for number in range(20):
-            world.databases["three"]["fall"] = 2 + number % 2
+            world.databases["three"]["conninfo"] = f"{world.cluster.conninfo('three')} keepalives_idle={20 + number % 2}"
             world.databases.pop("four", None)
             if number % 2:
                 world.databases["four"] = world.database("four")

@@ -173,7 +173,8 @@ def test_a_reload_keeps_the_session_and_the_counts_of_what_did_not_change(cluste
     held = until(lambda: len(found := sessions()) == 2 and found, 5, "two sessions")
     third = quick("third", cluster.conninfo(dbname="template1"), **QUIET)
 
-    daemon.configure([main, {**other, "ping_interval": "3h"}, third])  # unchanged, changed, added
+    elsewhere = quick("other", f"{cluster.conninfo(dbname='postgres')} keepalives_idle=20", **QUIET)
+    daemon.configure([main, elsewhere, third])  # unchanged, changed, added
     answer = daemon.reload()
     assert answer.status == 200, answer.text
     daemon.wait_state("third", "awake")

@@ -43,7 +43,8 @@ static void name_it(char name[WORLD_NAME_MAX], const char *what, unsigned i) {
 
 static void make_server(struct plan_of_world *plan) {
         static const enum server_kind kinds[] = {SERVER_NEON,    SERVER_NEON,  SERVER_NEON_POOLED, SERVER_AURORA,
-                                                 SERVER_STANDBY, SERVER_PLAIN, SERVER_PLAIN,       SERVER_NEON};
+                                                 SERVER_STANDBY, SERVER_PLAIN, SERVER_PLAIN,       SERVER_STANDBY,
+                                                 SERVER_NEON,    SERVER_PLAIN, SERVER_SUPABASE};
         enum server_kind kind = kinds[draw(ARRAY_LENGTH(kinds))];
         struct planned_server *server;
         char name[WORLD_NAME_MAX];
@@ -103,6 +104,8 @@ static void set_need(struct planned_database *database) {
                 plan_set(database, "fresh_for", PICK("1min", "20min"));
         if (chance(8))
                 plan_set(database, "expect.primary", PICK("true", "false"));
+        if (chance(8))
+                plan_set(database, "expect.max_lag", PICK("10s", "5min"));
 }
 
 static void make_database(struct plan_of_world *plan) {
@@ -187,6 +190,20 @@ static void add_trouble(struct plan_of_world *plan, uint64_t at_usec) {
         on_server(plan, happening);
 }
 
+/* Servers that take one another's place are of one kind: none of them suspends. */
+static void add_failover(struct plan_of_world *plan, uint64_t at_usec) {
+        unsigned database = (unsigned)draw(plan->n_databases), server = (unsigned)draw(plan->n_servers);
+        struct happening *happening;
+
+        if (plan->servers[plan->databases[database].server].suspend_after_usec || plan->servers[server].suspend_after_usec)
+                return;
+        happening = add(plan, at_usec, NAME_MOVES, 0);
+        memcpy(happening->database, plan->databases[database].name, WORLD_NAME_MAX);
+        memcpy(happening->server, plan->servers[server].name, WORLD_NAME_MAX);
+        happening = add(plan, at_usec, chance(2) ? SERVER_PROMOTED : SERVER_LAGS, chance(2) ? 0 : draw_usec(USEC_PER_SEC, USEC_PER_HOUR));
+        memcpy(happening->server, plan->servers[server].name, WORLD_NAME_MAX);
+}
+
 static void add_human(struct plan_of_world *plan, uint64_t at_usec) {
         switch (draw(8)) {
         case 0:
@@ -209,7 +226,10 @@ static void add_human(struct plan_of_world *plan, uint64_t at_usec) {
 }
 
 static void add_host(struct plan_of_world *plan, uint64_t at_usec) {
-        switch (draw(8)) {
+        switch (draw(9)) {
+        case 8:
+                (void)add(plan, at_usec, HOST_LACKS_DESCRIPTORS, draw_usec(USEC_PER_SEC, 20 * USEC_PER_MINUTE));
+                break;
         case 0:
                 (void)add(plan, at_usec, DAEMON_CRASHES, draw_usec(100 * USEC_PER_MSEC, 10 * USEC_PER_MINUTE));
                 break;
@@ -235,7 +255,10 @@ static void add_host(struct plan_of_world *plan, uint64_t at_usec) {
 static void add_server_life(struct plan_of_world *plan, uint64_t at_usec) {
         uint64_t away = draw_usec(500 * USEC_PER_MSEC, 10 * USEC_PER_MINUTE);
 
-        switch (draw(8)) {
+        switch (draw(9)) {
+        case 8:
+                add_failover(plan, at_usec);
+                break;
         case 0:
                 on_server(plan, add(plan, at_usec, SERVER_RESTARTS, away));
                 break;

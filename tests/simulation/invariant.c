@@ -121,8 +121,12 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
 
 /* What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on. */
 static void assert_cleared(struct witness *w, const struct view *before, const struct view *now) {
+        bool by_door = w->told && w->told_check == CHECK_DOOR && w->told_reason == REASON_NONE && w->told_usec == clock_boot_usec();
+
         note_clearance(w, before, now);
-        if (w->login_stands && (now->state == STATE_AWAKE || now->state == STATE_DEGRADED))
+        if (w->login_stands && by_door && (before->state == STATE_DOWN || before->state == STATE_FULL) && now->state == STATE_UNKNOWN)
+                breach_note(INVARIANT_CLEARED, "%s is %s %s, and a door cleared %s", NAME, SAYS, reason_slug(w->login_reason));
+        else if (w->login_stands && (now->state == STATE_AWAKE || now->state == STATE_DEGRADED))
                 breach_note(INVARIANT_CLEARED, "%s is %s, and no login cleared %s", NAME, state_name(now->state), reason_slug(w->login_reason));
         else if (is_blocked_by_login(w) && now->state != STATE_BLOCKED && !may_hide_block(w, now))
                 breach_note(INVARIANT_CLEARED, "%s is %s %s, and no login cleared %s", NAME, SAYS, reason_slug(w->login_reason));

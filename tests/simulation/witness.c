@@ -110,6 +110,7 @@ void witness_host_suspends(void) {
 static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
         w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
+        w->caught_up_usec = 0;
         w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
         w->failures = w->unanswered = w->throttled = 0;
         w->generation_may = w->generation_must = 0;
@@ -133,12 +134,13 @@ static void restore_pause(struct witness *w, unsigned database) {
 
 /* The clock of people was set since the account was saved: what passed since cannot be known, and may be taken for more than it was. */
 static void restore_account(struct witness *w, unsigned database) {
-        uint64_t passed = clock_boot_usec() - history_written_usec(database), told = usec_sub(clock_real_usec(), history_written_real_usec(database));
+        uint64_t passed = clock_boot_usec() - history_written_usec(database), expected = history_written_real_usec(database) + passed;
+        uint64_t back = usec_sub(expected, clock_real_usec()), forward = usec_sub(clock_real_usec(), expected);
 
-        if (told >= passed && told < passed + USEC_PER_MSEC)
+        if (back + forward < USEC_PER_MSEC)
                 return;
-        w->unsure_least_usec += passed;
-        w->unsure_most_usec += usec_sub(told, passed);
+        w->unsure_least_usec += passed + back;
+        w->unsure_most_usec += forward;
 }
 
 void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held) {
@@ -286,11 +288,20 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         assert_throttled(w, request->check, name);
 }
 
-static enum reason expectation_failed(const struct expect *expect, const struct server_info *server) {
+/* It cannot be further behind than the time since it had replayed everything. */
+static uint64_t true_lag(const struct witness *w, const struct server_info *server) {
+        return w->caught_up_usec ? MIN(server->lag_usec, clock_boot_usec() - w->caught_up_usec) : server->lag_usec;
+}
+
+static enum reason expectation_failed(const struct witness *w, const struct server_info *server) {
+        const struct expect *expect = &w->config->expect;
+
         if (expect->has_primary && expect->primary == server->in_recovery)
                 return REASON_EXPECT_PRIMARY;
         if (expect->has_read_only && expect->read_only != server->read_only)
                 return REASON_EXPECT_READ_ONLY;
+        if (expect->max_lag_usec && server->in_recovery && true_lag(w, server) > expect->max_lag_usec)
+                return REASON_EXPECT_LAG;
         return REASON_NONE;
 }
 
@@ -388,7 +399,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         else if (!known && ours) {
                 w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
-                w->wake_most_usec = now - (w->logins_fail_since_usec ? MIN(w->logins_fail_since_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
+                w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         w->met = server;
         w->met_start = server->starts;
@@ -400,6 +411,8 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         uint64_t now = clock_boot_usec();
 
         note_start(w, &attempt->server);
+        if (attempt->server.lag_usec == 0)
+                w->caught_up_usec = now;
         if (attempt->check == CHECK_LOGIN) {
                 note_wake_end(w, server);
                 w->login_stands = false;
@@ -482,7 +495,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         if (!note_means(w, attempt))
                 return;
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
-                reason = expectation_failed(&w->config->expect, &attempt->server);
+                reason = expectation_failed(w, &attempt->server);
         w->told = true;
         w->told_check = attempt->check;
         w->told_reason = reason;

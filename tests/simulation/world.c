@@ -285,6 +285,7 @@ void world_run(const struct plan_of_world *plan, bool with_trace, struct outcome
                 ret_outcome->steps++;
                 look();
         }
+        look(); /* what must have happened by the end */
         ret_outcome->breach = breach;
         end();
 }

@@ -88,7 +88,7 @@ static bool is_blocked_by_login(const struct witness *w) {
 
 /* Nobody asks it anything, and it was left alone for long enough with a session that lives. */
 static bool has_survived(const struct witness *w) {
-        return w->lived_usec + SLACK_USEC >= SURVIVAL_USEC;
+        return w->undoubted_usec + SLACK_USEC >= SURVIVAL_USEC;
 }
 
 /* A sleep that is seen is newer than what a login found, and so is a session that lives on; not than what blocks. */
@@ -270,7 +270,7 @@ static void assert_account(const struct witness *w, const struct view *now) {
 
         if (s->server) {
                 least += usec_sub(s->known_usec, s->from_usec);
-                most += usec_sub(witness_stretch_end(w), s->from_usec);
+                most += usec_sub(stretch_counts_until(w), s->from_usec);
         }
         least = usec_sub(least, w->unsure_least_usec);
         most += w->unsure_most_usec;
@@ -416,10 +416,12 @@ static void assert_pause_ends(struct witness *w, const struct view *view) {
 /* A session that lives on for so long after the last doubt has proven its server (target/step.c). */
 static void assert_sentinel(struct witness *w, const struct view *view) {
         bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !is_blocked_by_login(w);
+        uint64_t doubted = MAX(MAX(w->unknown_since_usec, w->told_usec), loop_host_resumed_usec());
 
-        w->lived_usec = w->lives_since_usec ? clock_boot_usec() - w->lives_since_usec : 0;
+        w->undoubted_usec = w->session && w->unknown_since_usec ? clock_boot_usec() - doubted : 0;
+        hold(&w->unknown_since_usec, view->state == STATE_UNKNOWN);
         hold(&w->lives_since_usec, lives && !w->paused && !loop_host_is_suspended());
-        if (w->lives_since_usec && w->lived_usec > SURVIVAL_USEC + SLACK_USEC)
+        if (w->lives_since_usec && clock_boot_usec() > w->lives_since_usec + SURVIVAL_USEC + SLACK_USEC)
                 breach_note(INVARIANT_SENTINEL, "%s is unknown %s, and its session lives on", NAME, reason_slug(view->reason));
 }
 

@@ -8,72 +8,10 @@
 
 struct witness witnesses[DATABASES_MAX];
 
-/* Checks that are due within 2 ms are sent together (engine/drive.c), and a timer fires in its own turn. */
-#define TOGETHER_USEC (5 * USEC_PER_MSEC)
-#define ALL_CAUSES ((1u << _WAKE_CAUSE_MAX) - 1)
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
 void witness_begin(void) {
         memset(witnesses, 0, sizeof(witnesses));
-}
-
-/* -- who needs it ------------------------------------------------------------------------------------------------------------------ */
-
-static uint64_t wake_end(const struct witness *w) {
-        return clock_boot_usec() + usec_add(w->config->wake_timeout_usec, w->config->linger_usec);
-}
-
-static bool holds_lease(const struct witness *w) {
-        return w->leases > 0 || w->restored_until_real_usec > clock_real_usec();
-}
-
-bool witness_surely_needs(struct witness *w) {
-        return witness_needs(w) && (holds_lease(w) || w->lingers_unsure_until_usec < clock_boot_usec());
-}
-
-bool witness_needs(struct witness *w) {
-        uint64_t now = clock_boot_usec();
-
-        /* The daemon's timer brings this here in the moment in which it ends. */
-        if (w->restored_until_real_usec && !holds_lease(w)) {
-                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(now, w->config->linger_usec));
-                w->restored_until_real_usec = 0;
-        }
-        return holds_lease(w) || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
-}
-
-void witness_lease(unsigned database) {
-        witnesses[database].leases++;
-}
-
-void witness_refuse_lease(unsigned database) {
-        witnesses[database].leases--;
-}
-
-void witness_lease_end(unsigned database) {
-        struct witness *w = &witnesses[database];
-
-        if (w->leases > 0)
-                w->leases--;
-        if (w->watched)
-                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(clock_boot_usec(), w->config->linger_usec));
-}
-
-void witness_restore_lease(unsigned database, uint64_t until_real_usec) {
-        if (until_real_usec > clock_real_usec())
-                witnesses[database].restored_until_real_usec = MAX(witnesses[database].restored_until_real_usec, until_real_usec);
-}
-
-uint64_t witness_call(unsigned database, bool ready) {
-        struct witness *w = &witnesses[database];
-        uint64_t before = w->call_until_usec;
-
-        w->call_until_usec = MAX(before, ready ? usec_add(clock_boot_usec(), w->config->linger_usec) : wake_end(w));
-        return before;
-}
-
-void witness_refuse_call(unsigned database, uint64_t until_usec) {
-        witnesses[database].call_until_usec = until_usec;
 }
 
 void witness_pause(unsigned database, uint64_t for_usec) {
@@ -90,16 +28,11 @@ void witness_pause(unsigned database, uint64_t for_usec) {
         w->failing_since_usec = w->logins_fail_since_usec = 0;
 }
 
-/* It ended, or since the host's sleep nothing was answered. */
-static bool is_in_doubt(const struct stretch *s) {
-        return !s->server || s->ended_usec || loop_host_resumed_usec() > s->known_usec;
-}
-
 /* What the session told until now is known; what else was found is old when the host is back. */
 void witness_host_suspends(void) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 witnesses[i].throttled = 0;
-                if (witnesses[i].session && !is_in_doubt(&witnesses[i].stretch))
+                if (witnesses[i].session && !stretch_is_in_doubt(&witnesses[i].stretch))
                         witnesses[i].stretch.known_usec = clock_boot_usec();
         }
 }
@@ -156,7 +89,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (history_written_usec(database) == 0)
                 w->watched_since_usec = now;
         if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
-                w->start_until_usec = wake_end(w);
+                w->start_until_usec = witness_wake_end(w);
         if (held)
                 w->grace_until_usec = usec_add(now, config->lease_grace_usec);
         if (w->paused && w->paused_until_usec)
@@ -182,7 +115,7 @@ void witness_unwatch(unsigned database, bool crash) {
                 return;
         w->watched = false;
         if (w->stretch.server)
-                w->stretch.believed_usec = witness_stretch_end(w);
+                w->stretch.believed_usec = stretch_counts_until(w);
         forget_evidence(w);
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
@@ -244,23 +177,6 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
                             check_name(check), (unsigned long long)(clock_boot_usec() - w->told_usec) / 1000);
 }
 
-/* Whose demand a login that begins now is for, as bits: all whom it may be for. */
-static unsigned causes_now(const struct witness *w) {
-        uint64_t now = usec_sub(clock_boot_usec(), TOGETHER_USEC);
-        unsigned causes = 0;
-
-        if (!w->watched)
-                return ALL_CAUSES;
-        if (holds_lease(w))
-                return 1u << WAKE_LEASE;
-        causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
-        causes |= w->call_until_usec > now ? 1u << WAKE_CALL : 0;
-        causes |= w->start_until_usec > now ? 1u << WAKE_START : 0;
-        if (causes)
-                return causes;
-        return 1u << (w->answered_usec ? WAKE_INTERVAL : WAKE_START);
-}
-
 void witness_asked(unsigned database, const struct probe_request *request) {
         struct witness *w = &witnesses[database];
         const char *name = w->watched ? w->config->name : "a database";
@@ -276,7 +192,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 w->in_flight_wanted_usec = MAX(w->needed_since_usec, w->session_ended_usec);
         if (request->check == CHECK_LOGIN) {
                 w->login_asked_usec = now;
-                w->in_flight_causes = causes_now(w);
+                w->in_flight_causes = witness_causes_now(w);
         }
         count_check(w, request->check);
         if (!w->watched)
@@ -303,48 +219,6 @@ static enum reason expectation_failed(const struct witness *w, const struct serv
         if (expect->max_lag_usec && server->in_recovery && true_lag(w, server) > expect->max_lag_usec)
                 return REASON_EXPECT_LAG;
         return REASON_NONE;
-}
-
-/* -- stretches of being awake ---------------------------------------------------------------------------------------------------------- */
-
-/* Without a session nothing tells of the end: an answer is believed for a while, and never longer than the provider's idle time. */
-static uint64_t believed_after_answer(const struct witness *w) {
-        uint64_t lifetime = w->config->fresh_for_usec ? w->config->fresh_for_usec : w->config->login_interval_usec * 5 / 2;
-        uint64_t suspend_after = w->stretch.server->suspend_after_usec;
-
-        return w->answered_usec + (suspend_after ? MIN(lifetime, suspend_after) : lifetime);
-}
-
-static uint64_t stretch_end(const struct stretch *s) {
-        return s->ended_usec ? s->ended_usec : clock_boot_usec();
-}
-
-uint64_t witness_stretch_end(const struct witness *w) {
-        uint64_t now = clock_boot_usec(), end = MAX(stretch_end(&w->stretch), w->stretch.believed_usec);
-
-        return MIN(now, w->session ? now : MAX(end, believed_after_answer(w)));
-}
-
-static void close_stretch(struct witness *w) {
-        const struct stretch *s = &w->stretch;
-
-        if (!s->server)
-                return;
-        w->awake_least_usec += usec_sub(s->known_usec, s->from_usec);
-        w->awake_most_usec += usec_sub(witness_stretch_end(w), s->from_usec);
-}
-
-static void see_awake(struct witness *w, const struct server *server, uint64_t since_usec) {
-        struct stretch *s = &w->stretch;
-        uint64_t now = clock_boot_usec();
-
-        if (s->server != server || s->started_usec != server->started_usec) {
-                uint64_t floor = s->server ? s->known_usec : w->watched_since_usec;
-
-                close_stretch(w);
-                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor)};
-        }
-        s->known_usec = now;
 }
 
 /* -- what the daemon is told ----------------------------------------------------------------------------------------------------------- */
@@ -418,7 +292,7 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
                 w->login_stands = false;
                 w->login_reason = REASON_NONE;
         }
-        see_awake(w, server, server->started_usec);
+        stretch_see(w, server, server->started_usec);
         w->answered_usec = now;
         w->cut = false;
         w->failures = w->unanswered = 0;
@@ -463,10 +337,8 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         }
         /* It says that it is awake, and not since when. */
         if (class == CLASS_FULL && (w->stretch.server != server || w->stretch.started_usec != server->started_usec))
-                see_awake(w, server, clock_boot_usec());
+                stretch_see(w, server, clock_boot_usec());
 }
-
-#define TOLD_LATE_USEC USEC_PER_SEC
 
 static void note_death(struct witness *w, bool seen) {
         w->generation_may++;
@@ -474,17 +346,14 @@ static void note_death(struct witness *w, bool seen) {
         w->cut = true;
         w->throttled = 0; /* an end is followed by a question at once */
         w->session_ended_usec = clock_boot_usec();
-        w->stretch.believed_usec = clock_boot_usec();
-        /* An end that is told late came at a time that nobody can know; so did one of a session that the host's sleep put in doubt. */
-        if (w->stretch.server && loop_host_resumed_usec() <= w->stretch.known_usec && stretch_end(&w->stretch) + TOLD_LATE_USEC > clock_boot_usec())
-                w->stretch.known_usec = stretch_end(&w->stretch);
+        stretch_note_death(&w->stretch);
 }
 
 /* What we have no means for says nothing of the database. */
 static bool note_means(struct witness *w, const struct attempt *attempt) {
         w->lacked_means = attempt->reason == REASON_HOST_RESOURCES;
         if (w->lacked_means)
-                w->lives_since_usec = 0;
+                w->lives_since_usec = w->throttled = 0;
         return !w->lacked_means;
 }
 

@@ -5,21 +5,16 @@
 #pragma once
 
 #include "route.h"
+#include "stretch.h"
 
 #include "conf/config.h"
 #include "model/event.h"
 #include "probe/pool.h"
 #include "target/policy.h"
 
-/* A stretch of one server's life in which the database was truly awake, as far as the daemon could know of it. */
-struct stretch {
-        const struct server *server;
-        uint64_t started_usec; /* the postmaster's */
-        uint64_t from_usec;    /* since when it can be counted */
-        uint64_t known_usec;   /* until when it was surely known */
-        uint64_t ended_usec;   /* when the postmaster went; 0: it runs */
-        uint64_t believed_usec; /* until when the daemon had reason to believe that it runs */
-};
+/* Checks that are due within 2 ms are sent together (engine/drive.c), and a timer fires in its own turn. */
+#define TOGETHER_USEC (5 * USEC_PER_MSEC)
+#define ALL_CAUSES ((1u << _WAKE_CAUSE_MAX) - 1)
 
 struct witness {
         bool watched; /* it is configured, and the daemon runs */
@@ -67,7 +62,8 @@ struct witness {
         uint64_t wait_usec;         /* the longest wait between two tries that was due since then */
         uint64_t due_since_usec;    /* since when something must be due; 0: nothing need be */
         uint64_t lives_since_usec;  /* since when a session that nobody asks anything lives on in doubt; 0: there is none */
-        uint64_t lived_usec;        /* for how long by now */
+        uint64_t unknown_since_usec; /* the verdict; 0: it is another */
+        uint64_t undoubted_usec;     /* for how long nothing new spoke against a session that lives */
 
         /* Checks. */
         bool in_flight;
@@ -123,10 +119,12 @@ void witness_pause(unsigned database, uint64_t for_usec);
 /* A lease by the clock that outlived a restart. */
 void witness_restore_lease(unsigned database, uint64_t until_real_usec);
 void witness_host_suspends(void);
-/* Until when the stretch that runs may be counted. */
-uint64_t witness_stretch_end(const struct witness *w);
 /* The daemon says that it is awake. */
 void witness_risen(unsigned database);
+/* Whose demand a login that begins now is for, as bits: all whom it may be for. */
+unsigned witness_causes_now(const struct witness *w);
+/* Until when a call that finds it asleep is demand, if it is not answered. */
+uint64_t witness_wake_end(const struct witness *w);
 /* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
 bool witness_needs(struct witness *w);
 /* The same, where no reload has changed for how long demand lingers. */

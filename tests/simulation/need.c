@@ -1,0 +1,79 @@
+/* Who needs a database, and so whose a wake is. */
+#include "witness.h"
+
+#include "base/macro.h"
+#include "clocks.h"
+
+uint64_t witness_wake_end(const struct witness *w) {
+        return clock_boot_usec() + usec_add(w->config->wake_timeout_usec, w->config->linger_usec);
+}
+
+static bool holds_lease(const struct witness *w) {
+        return w->leases > 0 || w->restored_until_real_usec > clock_real_usec();
+}
+
+bool witness_surely_needs(struct witness *w) {
+        return witness_needs(w) && (holds_lease(w) || w->lingers_unsure_until_usec < clock_boot_usec());
+}
+
+bool witness_needs(struct witness *w) {
+        uint64_t now = clock_boot_usec();
+
+        /* The daemon's timer brings this here in the moment in which it ends. */
+        if (w->restored_until_real_usec && !holds_lease(w)) {
+                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(now, w->config->linger_usec));
+                w->restored_until_real_usec = 0;
+        }
+        return holds_lease(w) || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
+}
+
+void witness_lease(unsigned database) {
+        witnesses[database].leases++;
+}
+
+void witness_refuse_lease(unsigned database) {
+        witnesses[database].leases--;
+}
+
+void witness_lease_end(unsigned database) {
+        struct witness *w = &witnesses[database];
+
+        if (w->leases > 0)
+                w->leases--;
+        if (w->watched)
+                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(clock_boot_usec(), w->config->linger_usec));
+}
+
+void witness_restore_lease(unsigned database, uint64_t until_real_usec) {
+        if (until_real_usec > clock_real_usec())
+                witnesses[database].restored_until_real_usec = MAX(witnesses[database].restored_until_real_usec, until_real_usec);
+}
+
+uint64_t witness_call(unsigned database, bool ready) {
+        struct witness *w = &witnesses[database];
+        uint64_t before = w->call_until_usec;
+
+        w->call_until_usec = MAX(before, ready ? usec_add(clock_boot_usec(), w->config->linger_usec) : witness_wake_end(w));
+        return before;
+}
+
+void witness_refuse_call(unsigned database, uint64_t until_usec) {
+        witnesses[database].call_until_usec = until_usec;
+}
+
+/* Whose demand a login that begins now is for, as bits: all whom it may be for. */
+unsigned witness_causes_now(const struct witness *w) {
+        uint64_t now = usec_sub(clock_boot_usec(), TOGETHER_USEC);
+        unsigned causes = 0;
+
+        if (!w->watched)
+                return ALL_CAUSES;
+        if (holds_lease(w))
+                return 1u << WAKE_LEASE;
+        causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
+        causes |= w->call_until_usec > now ? 1u << WAKE_CALL : 0;
+        causes |= w->start_until_usec > now ? 1u << WAKE_START : 0;
+        if (causes)
+                return causes;
+        return 1u << (w->answered_usec ? WAKE_INTERVAL : WAKE_START);
+}

@@ -1,0 +1,59 @@
+#include "stretch.h"
+
+#include "base/macro.h"
+#include "clocks.h"
+#include "witness.h"
+
+#define TOLD_LATE_USEC USEC_PER_SEC
+
+/* It ended, or since the host's sleep nothing was answered. */
+bool stretch_is_in_doubt(const struct stretch *s) {
+        return !s->server || s->ended_usec || loop_host_resumed_usec() > s->known_usec;
+}
+
+/* Without a session nothing tells of the end: an answer is believed for a while, and never longer than the provider's idle time. */
+static uint64_t believed_after_answer(const struct witness *w) {
+        uint64_t lifetime = w->config->fresh_for_usec ? w->config->fresh_for_usec : w->config->login_interval_usec * 5 / 2;
+        uint64_t suspend_after = w->stretch.server->suspend_after_usec;
+
+        return w->answered_usec + (suspend_after ? MIN(lifetime, suspend_after) : lifetime);
+}
+
+uint64_t stretch_end(const struct stretch *s) {
+        return s->ended_usec ? s->ended_usec : clock_boot_usec();
+}
+
+uint64_t stretch_counts_until(const struct witness *w) {
+        uint64_t now = clock_boot_usec(), end = MAX(stretch_end(&w->stretch), w->stretch.believed_usec);
+
+        return MIN(now, w->session ? now : MAX(end, believed_after_answer(w)));
+}
+
+static void close_stretch(struct witness *w) {
+        const struct stretch *s = &w->stretch;
+
+        if (!s->server)
+                return;
+        w->awake_least_usec += usec_sub(s->known_usec, s->from_usec);
+        w->awake_most_usec += usec_sub(stretch_counts_until(w), s->from_usec);
+}
+
+void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec) {
+        struct stretch *s = &w->stretch;
+        uint64_t now = clock_boot_usec();
+
+        if (s->server != server || s->started_usec != server->started_usec) {
+                uint64_t floor = s->server ? s->known_usec : w->watched_since_usec;
+
+                close_stretch(w);
+                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor)};
+        }
+        s->known_usec = now;
+}
+
+void stretch_note_death(struct stretch *s) {
+        s->believed_usec = clock_boot_usec();
+        /* An end that is told late came at a time that nobody can know; so did one of a session that the host's sleep put in doubt. */
+        if (s->server && loop_host_resumed_usec() <= s->known_usec && stretch_end(s) + TOLD_LATE_USEC > clock_boot_usec())
+                s->known_usec = stretch_end(s);
+}

@@ -1,0 +1,27 @@
+/* Stretches of being awake: what the account is compared with. */
+#pragma once
+
+#include "server.h"
+
+struct witness;
+
+/* A stretch of one server's life in which the database was truly awake, as far as the daemon could know of it. */
+struct stretch {
+        const struct server *server;
+        uint64_t started_usec; /* the postmaster's */
+        uint64_t from_usec;    /* since when it can be counted */
+        uint64_t known_usec;   /* until when it was surely known */
+        uint64_t ended_usec;   /* when the postmaster went; 0: it runs */
+        uint64_t believed_usec; /* until when the daemon had reason to believe that it runs */
+};
+
+/* SERVER is seen to be awake, since SINCE_USEC. */
+void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec);
+/* The daemon is told that its session ended. */
+void stretch_note_death(struct stretch *s);
+/* When its server went; now, if it runs. */
+uint64_t stretch_end(const struct stretch *s);
+/* Until when the stretch that runs may be counted. */
+uint64_t stretch_counts_until(const struct witness *w);
+/* It ended, or since the host's sleep nothing was answered. */
+bool stretch_is_in_doubt(const struct stretch *s);

@@ -116,7 +116,8 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
                 return false;
         if (now->reason == REASON_HOST_NETWORK || (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason))
                 return true;
-        return now->asks && (now->reason == REASON_STALE || now->reason == w->told_reason);
+        return now->asks && (now->reason == REASON_STALE || now->reason == REASON_HOST_RESOURCES || now->reason == w->told_reason ||
+                             (now->reason == REASON_SERVER_SLOW && is_slow(w, false)));
 }
 
 /* What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on. */

@@ -437,6 +437,8 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                         assert_pause_ends(w, &views[i]);
                 needs = witness_surely_needs(w) || w->policy == POLICY_IS_KEEP_AWAKE;
                 hold(&w->needed_since_usec, needs && may_ask(w, &views[i]));
+                if (w->needed_since_usec)
+                        w->need_began_usec = w->needed_since_usec;
                 hold(&w->asked_for_since_usec, views[i].asks);
                 assert_bounded(w, &views[i], &routes[i]);
                 assert_due(w, &views[i]);

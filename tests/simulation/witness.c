@@ -268,7 +268,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
                 w->wake_causes = ALL_CAUSES;
         }
         /* What the host slept through, or nobody needed for a while, is not known to have been one wake. */
-        if (!known && ours && MAX(MAX(loop_host_resumed_usec(), w->needed_since_usec), w->lingers_unsure_until_usec) > w->wake_wanted_usec)
+        if (!known && ours && MAX(MAX(loop_host_resumed_usec(), w->need_began_usec), w->lingers_unsure_until_usec) > w->wake_wanted_usec)
                 w->wake_shared = true, w->wake_causes |= w->in_flight_causes;
         else if (!known && ours) {
                 w->wake_answered_usec = now;

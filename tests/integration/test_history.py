@@ -259,7 +259,7 @@ def test_a_file_of_version_1_is_brought_up_and_nothing_is_lost(make_daemon, nap)
     assert status["wakes"]["count"] == 2 and status["wakes"]["last"]["latency_seconds"] == 0.829467
     assert rows(daemon, "gone", "states", since="infinity") == []
     with closing(sqlite3.connect(daemon.history_path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
         assert connection.execute("SELECT value FROM counter JOIN database ON id = database WHERE database.name = 'gone'").fetchall() == [(11,), (11,)]
     # What was counted before is of no hour.
     assert all(not hour["wakes"] for hour in rows(daemon, "main", "hours"))

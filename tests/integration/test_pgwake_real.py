@@ -224,7 +224,7 @@ def test_wait_on_a_terminal_shows_state_elapsed_and_expected_time(make_daemon, m
     daemon = make_daemon([{"name": "main", "conninfo": nap.conninfo(), "slow": "200ms", **QUIET, "linger": "1h"}]).start()
     first = Terminal(daemon, "wait", "main", "--wake")
     first.expect(r"\rmain: unknown")
-    first.expect(r"\rmain: waking .*\d\.\d s")
+    first.expect(r"\rmain: unknown \(server\.slow\) .*\d\.\d s")
     assert first.finish() == 0
     assert re.search(r"main is awake after [\d.]+ s\r\n$", first.text)
     nap.command("suspend now")

@@ -91,8 +91,6 @@ void account_begin(struct target *t, uint64_t uptime_usec, struct instant now) {
 void account_settle(struct target *t, struct instant now) {
         uint64_t until;
 
-        if (!t->account_runs && t->state == STATE_FULL)
-                account_begin(t, 0, now);
         if (!t->account_runs)
                 return;
         until = known_until(t, now);

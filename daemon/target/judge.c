@@ -36,24 +36,16 @@ static bool says_starting(enum reason reason) {
         return reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING;
 }
 
-/* How a wake of a provider that suspends may look to one attempt: it ran out of time, or met the proxy's own trouble. */
-static bool may_be_waking(const struct target *t, enum reason reason) {
-        if (says_starting(reason))
-                return true;
-        return t->provider->suspends && (reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT ||
-                                         (reason == REASON_TCP_TIMEOUT && t->provider->connect_hangs_in_wake));
-}
-
 /* A wake was given up, and what came since looks like that wake still. */
 static bool is_late(const struct target *t, enum reason reason) {
-        return t->state == STATE_DOWN && t->reason == REASON_WAKE_TIMEOUT && may_be_waking(t, reason);
+        return t->state == STATE_DOWN && t->reason == REASON_WAKE_TIMEOUT && wake_may_look_like(t, reason);
 }
 
 /* Whether a login failure is part of a wake, and so not yet a failure. After wake_timeout it is one: down until it answers. */
 static bool is_part_of_wake(const struct target *t, enum reason reason) {
         if (is_late(t, reason))
                 return false;
-        return says_starting(reason) || ((t->state == STATE_WAKING || t->state == STATE_ASLEEP) && may_be_waking(t, reason));
+        return says_starting(reason) || ((t->state == STATE_WAKING || t->state == STATE_ASLEEP) && wake_may_look_like(t, reason));
 }
 
 static void count(struct target *t, const struct attempt *attempt, enum reason reason) {
@@ -101,14 +93,17 @@ static uint64_t retry_delay(const struct target *t, enum reason reason) {
         return floor;
 }
 
-/* What a login was told not to do, a door's answer does not hurry; being throttled slows both. */
+/* What a login was told not to do, a door's answer does not hurry; being throttled slows both, whatever was wanted meanwhile. */
 static void plan_retry(struct target *t, enum check check, enum reason reason) {
         uint64_t delay = backoff_jitter(retry_delay(t, reason), t->config->jitter_permille, &t->random);
+        bool throttled = reason_class(reason) == CLASS_THROTTLED;
 
         if (check != CHECK_DOOR || !findings_needs_login(&t->findings))
                 t->retry_delay_usec = delay;
-        else if (reason_class(reason) == CLASS_THROTTLED)
+        else if (throttled)
                 t->retry_delay_usec = MAX(t->retry_delay_usec, delay);
+        if (throttled)
+                t->wanted_boot_usec = 0;
 }
 
 /* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
@@ -265,14 +260,14 @@ static void finish_lost_session(struct target *t, const struct attempt *attempt,
 
 /*
  * A login that failed as a wake may look is the begin of one, should it turn out to be a wake; one that failed in another way shows that
- * none was under way.
+ * none was under way. One that was answered, but not `rise` times, and now fails, wakes anew.
  */
 static void note_wake(struct target *t, const struct attempt *attempt, enum reason reason) {
         if (attempt->check != CHECK_LOGIN)
                 return;
-        if (may_be_waking(t, reason))
+        if (wake_may_look_like(t, reason) || t->state == STATE_WAKING)
                 wake_begin(t, attempt->started_boot_usec, false);
-        else if (t->state != STATE_WAKING)
+        else
                 wake_fail(t);
 }
 
@@ -289,18 +284,15 @@ static void finish_query(struct target *t, const struct attempt *attempt, enum r
                 if (attempt->check == CHECK_PING && findings_needs_login(&t->findings))
                         return;
                 event = judge_answer(t);
-        } else {
-                if (!was_answered(attempt))
-                        note_wake(t, attempt, reason);
+        } else
                 event = judge_failure(t, reason);
-        }
-        if (event == MACHINE_RISING) {
-                wake_note_answer(t, attempt);
+        if (event == MACHINE_RISING)
                 evidence.reason = REASON_SERVER_STARTING;
-        }
         else if (is_late(t, reason))
                 evidence.reason = REASON_WAKE_TIMEOUT;
         verdict_step(t, event, evidence, now, edges);
+        if (!was_answered(attempt))
+                note_wake(t, attempt, reason);
         start_linger(t, now);
 }
 

@@ -33,6 +33,13 @@ static bool is_blocked_still(const struct target *t) {
         return is_left_to_evidence(t) && t->reason == REASON_STALE && findings_blocked(&t->findings) != REASON_NONE;
 }
 
+/* When a login or a ping was last answered; 0: the last was not. */
+static uint64_t answered_boot_usec(const struct target *t) {
+        const struct finding *login = &t->findings.last[FOUND_BY_LOGIN], *session = &t->findings.last[FOUND_BY_SESSION];
+
+        return login->boot_usec > session->boot_usec ? login->boot_usec : session->boot_usec;
+}
+
 /* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct target *t) {
         uint64_t doubted = MAX(MAX(t->since_boot_usec, t->wanted_boot_usec), findings_newest(&t->findings).boot_usec);
@@ -42,7 +49,7 @@ static uint64_t survival_due(const struct target *t) {
         if (t->session_held)
                 return usec_add(doubted, SURVIVAL_USEC);
         /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
-        return t->answered_boot_usec ? t->answered_boot_usec : USEC_INFINITY;
+        return t->successes_in_row > 0 ? answered_boot_usec(t) : USEC_INFINITY;
 }
 
 static uint64_t time_due(const struct target *t) {
@@ -72,14 +79,11 @@ static void lapse_if_over(struct target *t, struct instant now) {
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
 static void survive(struct target *t, struct instant now, struct edges *edges) {
         struct evidence_brought evidence = {.reason = findings_unmet(&t->findings)};
-        uint64_t proven = t->session_held ? now.boot_usec : t->answered_boot_usec;
+        uint64_t proven = t->session_held ? now.boot_usec : answered_boot_usec(t);
 
         if (t->session_held)
                 account_begin(t, USEC_INFINITY, now);
         t->wanted_boot_usec = 0;
-        /* One answer of the `rise` that were wanted, and then nobody needed it: that is what ended the wake. */
-        if (t->wake_began_boot_usec)
-                evidence.attempt = &t->last_attempt;
         t->successes_in_row = 0;
         verdict_step(t, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, edges);
         t->renewed_boot_usec = proven;
@@ -171,7 +175,8 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
                 if (t->slow_due_boot_usec != USEC_INFINITY)
                         t->slow_due_boot_usec = usec_add(now.boot_usec, t->config->slow_usec);
         }
-        if (t->state != STATE_BLOCKED || policy_asks(t))
+        /* What only a login clears is no less true for its age. */
+        if (t->state != STATE_BLOCKED)
                 verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
 }
 

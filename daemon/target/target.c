@@ -105,7 +105,8 @@ static uint64_t expected_usec(const struct target *t, uint64_t elapsed_usec) {
 
 uint64_t target_expected_ready_usec(const struct target *t, struct instant now) {
         bool waking = t->state == STATE_WAKING, under_way = waking || (t->in_flight && t->in_flight_check == CHECK_LOGIN);
-        uint64_t elapsed = usec_sub(now.boot_usec, waking ? t->wake_began_boot_usec : t->in_flight_boot_usec), expected;
+        uint64_t began = waking ? t->wake_began_boot_usec : 0;
+        uint64_t elapsed = usec_sub(now.boot_usec, began ? began : t->in_flight_boot_usec), expected;
 
         if (t->state == STATE_AWAKE)
                 return 0;

@@ -72,8 +72,6 @@ struct target {
         /* Waking. */
         uint64_t wake_began_boot_usec; /* the first attempt of the wake that runs, or was given up and not answered since; 0: none */
         uint64_t wake_wanted_boot_usec; /* since when that attempt was wanted: the latency counts from here */
-        uint64_t answered_boot_usec;    /* the first of the answers in a row that are not `rise` yet; 0: none */
-        struct server_info answered_server;
         bool wake_from_evidence;       /* begun where the database was not known to be awake */
         unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;

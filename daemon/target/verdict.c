@@ -45,11 +45,7 @@ static uint64_t lifetime_usec(const struct target *t) {
         case STATE_FULL:
         case STATE_DOWN:
                 return usec_add(lifetime_of(MAX(config->down_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
-        case STATE_BLOCKED:
-                /* While no login is planned nothing could clear it, and it is no less true for its age. */
-                if (!policy_asks(t))
-                        return USEC_INFINITY;
-                return usec_add(lifetime_of(MAX(config->blocked_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
+        case STATE_BLOCKED: /* only a login clears it, and it is no less true for its age */
         case STATE_UNKNOWN:
         case STATE_WAKING:
         case _STATE_MAX:
@@ -58,16 +54,10 @@ static uint64_t lifetime_usec(const struct target *t) {
         return USEC_INFINITY;
 }
 
-/*
- * What stood by itself while nobody asked (a sentinel renews by living; nothing could clear a blocked login), checks must renew from when
- * somebody does.
- */
-static bool stood_unasked(const struct target *t) {
-        return t->state == STATE_BLOCKED || ((t->state == STATE_AWAKE || t->state == STATE_DEGRADED) && t->session_held);
-}
-
 uint64_t target_fresh_until(const struct target *t) {
-        uint64_t since = stood_unasked(t) ? MAX(t->renewed_boot_usec, t->asking_since_boot_usec) : t->renewed_boot_usec;
+        /* A sentinel renewed by living while nobody asked; from when somebody does, checks must. */
+        bool stood_unasked = (t->state == STATE_AWAKE || t->state == STATE_DEGRADED) && t->session_held;
+        uint64_t since = stood_unasked ? MAX(t->renewed_boot_usec, t->asking_since_boot_usec) : t->renewed_boot_usec;
 
         return usec_add(since, lifetime_usec(t));
 }
@@ -145,8 +135,8 @@ void verdict_step(struct target *t, enum machine_event event, struct evidence_br
                            previous == STATE_ASLEEP || event == MACHINE_STARTING);
         if (row->actions & ACTION_WAKE_ENDS && evidence.attempt)
                 woke = wake_end(t, evidence.attempt, was_awake, now);
-        /* One that was given up is late, not over: what answers it at last ends it with its whole time. */
-        if (row->actions & ACTION_WAKE_FAILS && evidence.reason != REASON_WAKE_TIMEOUT)
+        /* One that was given up, and still looks like one, is late, not over: what answers it at last ends it with its whole time. */
+        if (row->actions & ACTION_WAKE_FAILS && evidence.reason != REASON_WAKE_TIMEOUT && !wake_may_look_like(t, evidence.reason))
                 wake_fail(t);
         evidence.reason = reason_under_budget(t, next, evidence.reason);
         if (row->actions & ACTION_REASON || next != previous) {

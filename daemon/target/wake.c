@@ -9,9 +9,16 @@
  */
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
+bool wake_may_look_like(const struct target *t, enum reason reason) {
+        if (reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING)
+                return true;
+        return t->provider->suspends && (reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT ||
+                                         (reason == REASON_TCP_TIMEOUT && t->provider->connect_hangs_in_wake));
+}
+
 uint64_t wake_deadline(const struct target *t) {
-        /* What nobody needs any longer is late for nobody, and what was answered once is not late. */
-        bool counts = t->state == STATE_WAKING && policy_asks(t) && t->successes_in_row == 0;
+        /* What nobody needs any longer is late for nobody, and what was answered once is not late: its wake has ended. */
+        bool counts = t->state == STATE_WAKING && t->wake_began_boot_usec && policy_asks(t);
 
         return counts ? usec_add(t->wake_began_boot_usec, t->config->wake_timeout_usec) : USEC_INFINITY;
 }
@@ -28,18 +35,7 @@ void wake_begin(struct target *t, uint64_t began_boot_usec, bool from_evidence) 
 }
 
 void wake_fail(struct target *t) {
-        /* It was answered, if not yet `rise` times. */
-        if (t->successes_in_row > 0)
-                return;
-        t->wake_began_boot_usec = t->answered_boot_usec = 0;
-}
-
-void wake_note_answer(struct target *t, const struct attempt *answered) {
-        if (t->answered_boot_usec || answered->check != CHECK_LOGIN)
-                return;
-        wake_begin(t, answered->started_boot_usec, false);
-        t->answered_boot_usec = answered->started_boot_usec + answered->total_usec;
-        t->answered_server = answered->server;
+        t->wake_began_boot_usec = 0;
 }
 
 static bool is_cold(const struct target *t, const struct server_info *server, uint64_t elapsed_usec) {
@@ -76,18 +72,17 @@ static bool take_new_server(struct target *t, const struct server_info *server) 
 
 bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, struct instant now) {
         bool seen = t->wake_began_boot_usec && t->wake_from_evidence, is_new, cold;
-        uint64_t began, ended;
+        uint64_t ended = usec_add(answered->started_boot_usec, answered->total_usec), began;
 
-        wake_note_answer(t, answered);
+        wake_begin(t, answered->started_boot_usec, false);
         began = t->wake_began_boot_usec;
-        ended = t->answered_boot_usec;
-        t->wake_began_boot_usec = t->answered_boot_usec = 0;
-        if (!ended)
+        t->wake_began_boot_usec = 0;
+        if (answered->check != CHECK_LOGIN)
                 return false;
-        is_new = take_new_server(t, &t->answered_server);
+        is_new = take_new_server(t, &answered->server);
         if (was_awake && !is_new)
                 return false;
-        cold = is_new && is_cold(t, &t->answered_server, usec_sub(ended, began));
+        cold = is_new && is_cold(t, &answered->server, usec_sub(ended, began));
         /* The server was up before we asked: somebody else woke it. */
         if (!cold && is_new && t->provider->suspends) {
                 record(t, WAKE_OTHER, USEC_INFINITY, false, now);

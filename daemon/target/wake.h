@@ -6,14 +6,19 @@
 /* When the wake that runs is given up; USEC_INFINITY: none runs. */
 uint64_t wake_deadline(const struct target *target);
 
+/*
+ * Whether an attempt inside a wake may fail for REASON: the server says that it starts or, of a provider that suspends, time ran out or the
+ * proxy had trouble of its own.
+ */
+bool wake_may_look_like(const struct target *target, enum reason reason);
+
 /* The database was found asleep or starting by what began at BEGAN. */
 void wake_begin(struct target *target, uint64_t began_boot_usec, bool from_evidence);
-/* A login was answered, if not yet `rise` times in a row: by the first of those the wake will be judged. */
-void wake_note_answer(struct target *target, const struct attempt *answered);
 /* The wake that runs (if one does) is over without the database being awake. */
 void wake_fail(struct target *target);
 /*
  * A login was answered where the database was not known to be awake: ends the wake that runs, or finds one that was too quick to be seen.
+ * After failures the first answer does, however many (`rise`) make a verdict.
  * Answers whether a wake was recorded.
  */
 bool wake_end(struct target *target, const struct attempt *answered, bool was_awake, struct instant now);

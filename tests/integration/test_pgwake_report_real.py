@@ -25,7 +25,7 @@ def daemon_with_a_past(make_daemon, make_nap):
     """main was woken twice; gone was never there; between two daemons nobody watched."""
     nap = make_nap(suspend_after=60, wake_delay=0.5)
     with Port() as port:
-        databases = [quick("main", nap.conninfo(), slow="200ms"), quick("gone", f"host=127.0.0.1 port={port.number} user=app dbname=app")]
+        databases = [quick("main", nap.conninfo(), slow="200ms", provider="neon", policy="keep-awake"), quick("gone", f"host=127.0.0.1 port={port.number} user=app dbname=app")]
         daemon = make_daemon(databases).start()
         for count in (1, 2):
             until(lambda: (status := daemon.status("main"))["state"] == "awake" and status["wakes"]["count"] == count, 20, "main woke")

@@ -8,7 +8,7 @@ import pytest
 
 from rig.edges import assert_edges, assert_phases, quick, wait_failures
 from rig.network import NameServer, Network, laid_over, needs_namespaces
-from rig.patience import until
+from rig.patience import patient, until
 
 pytestmark = needs_namespaces
 

@@ -119,8 +119,8 @@ def test_no_more_attempts_run_than_are_allowed(make_fake, make_daemon):
     daemon.start()
     fake.wait(count, 60, "200 attempts")
     print(f"limit 7: at most {max(running)} connections at a time")
-    # One that ended is seen as such by the server a moment later than its successor begins.
-    assert 7 <= max(running) <= 14
+    # A place is kept for those that somebody waits for. One that ended is seen as such by the server a moment later than its successor begins.
+    assert 6 <= max(running) <= 14
     tried = [daemon.status(f"d{i}")["failures"]["total"] for i in range(100)]
     assert max(tried) - min(tried) <= 1  # who waits longest comes first
 

@@ -77,9 +77,10 @@ def test_a_cut_inside_tls_is_told_with_its_words_too(make_cluster, make_daemon, 
 
 def test_a_server_that_lets_in_and_cuts_is_asked_in_the_rhythm_of_retries(make_cluster, make_daemon):
     """The first login after a cut comes at once; those after a cut that came as soon as the last one do not."""
-    cluster = make_cluster(idle_session_timeout="20ms")
+    cluster = make_cluster()
     cluster.start()
     cluster.create_app()
+    cluster.sql("ALTER ROLE app SET idle_session_timeout = '20ms'")
     daemon = make_daemon([quick("main", cluster.conninfo(), **{**QUIET, "retry_interval": "200ms"})]).start()
     wait_failures(daemon, "main", "session.cut", 6)
     daemon.stop()

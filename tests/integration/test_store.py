@@ -132,8 +132,8 @@ def test_how_long_a_wake_will_take_is_known_from_before_the_restart(make_daemon,
     wait_for(daemon, "main", lambda status: status["state"] == "awake" and status["wakes"]["count"] == 1)
     assert daemon.stop()[0] == 0
     nap.command("suspend now")
-    # By itself it would be its first wake, of which nothing could be known.
-    daemon.configure([quick("main", nap.conninfo(), slow=SLOW, policy="observe")])
+    # By itself it would be its first wake, of which nothing could be known. Only of a provider that suspends is a slow login a wake.
+    daemon.configure([quick("main", nap.conninfo(), slow=SLOW, policy="observe", provider="neon")])
     daemon.start()
     assert daemon.get("/wake/main", method="POST").status == 202
     waking = wait_for(daemon, "main", lambda status: status["state"] == "waking")

@@ -198,7 +198,8 @@ def test_it_works_under_its_filter_with_tls_names_history_and_every_endpoint(mac
             assert answer.status in (200, 201, 202), (method, path, answer.status, answer.text)
     machine.run("pgwake", "wait", "main", "local", "--wake", "--timeout", "20s")
     machine.systemctl("reload", "pgwaked")
-    machine.run("pgwake", "wake", "main", "--wait", "20s")  # it may have fallen asleep again: a reload wakes nobody
+    machine.request("/lease/main?for=1h", "POST")  # so that it is not just falling asleep when its sessions are ended
+    machine.run("pgwake", "wake", "main", "--wait", "20s")
     generation = machine.status()["generation"]
     neon_inside.command("terminate")
     machine.wait_database(lambda status: status["generation"] > generation)

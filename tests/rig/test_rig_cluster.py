@@ -138,7 +138,8 @@ def test_a_smart_stop_with_an_open_session_answers_shutting_down(cluster):
 
 
 def test_a_crash_cuts_sessions_with_57p02_and_can_be_held_in_recovery(cluster):
-    held = cluster.connect(password="secret", dbname="app")
+    held = cluster.connect(password="secret", dbname="app", application_name="held")
+    cluster.wait_idle("held")
     cluster.crash(hold=True)
     assert refusal(cluster, "in recovery mode")["C"] == "57P03"
     assert "crash of another server process" in last_words(held)

@@ -14,11 +14,15 @@
 
 /* The end of a session that went while the network was away is seen so long after it came back: the server repeats it. */
 #define REPEATED_USEC (2 * USEC_PER_SEC)
+/* Keepalives find a peer that is silent in that time (probe/parameters.c). */
+#define KEEPALIVES_USEC USEC_PER_MINUTE
 
 struct session {
         struct server *server; /* NULL: none is held */
         unsigned start;        /* of the server */
-        bool gone;             /* the server ended it; the daemon was not told yet */
+        bool gone;             /* it ended; the daemon was not told yet */
+        bool silent;           /* without a packet: keepalives told */
+        uint64_t lost_usec;    /* on the host's clock: when its keepalives give up, if no packet comes back until then */
         char sqlstate[SQLSTATE_LENGTH + 1];
         struct timer timer;
 };
@@ -62,7 +66,7 @@ static void close_session(struct slot *slot) {
         if (session->server && !session->gone)
                 server_release_session(session->server);
         session->server = NULL;
-        session->gone = false;
+        session->gone = session->silent = false;
 }
 
 static void hold_session(struct slot *slot) {
@@ -90,6 +94,23 @@ static void end_ping(struct slot *slot) {
         end_attempt(slot, end_reason(&slot->session));
 }
 
+/* Whether the end of a session is known by now: out of reach, a peer that is gone is found by its silence. Else looks again later. */
+static bool end_is_known(struct session *session) {
+        uint64_t now = clock_monotonic_usec(), back = server_reached_usec(session->server);
+
+        if (back <= clock_boot_usec())
+                return session->gone;
+        if (session->lost_usec <= now) {
+                if (!session->gone)
+                        server_release_session(session->server);
+                session->gone = session->silent = true;
+                session->sqlstate[0] = '\0';
+                return true;
+        }
+        timer_set_host(&session->timer, MIN(session->lost_usec, now + back - clock_boot_usec() + REPEATED_USEC));
+        return false;
+}
+
 static void report_end(void *userdata) {
         struct slot *slot = userdata;
         struct session *session = &slot->session;
@@ -98,28 +119,38 @@ static void report_end(void *userdata) {
                 .kind = PROBE_REPORT_SESSION,
                 .database = slot->database,
                 .boot_usec = clock_boot_usec(),
-                .bare_eof = session->sqlstate[0] == '\0',
                 .attempt = {
                         .check = CHECK_PING,
                         .session_ended = true,
                         .started_boot_usec = clock_boot_usec(),
                         .started_real_usec = clock_real_usec(),
                         .last_phase = PHASE_QUERY,
-                        .reason = end_reason(session),
                 },
         };
 
-        if (network.away_until_usec > clock_boot_usec()) {
-                timer_set_host(&session->timer, clock_monotonic_usec() + network.away_until_usec - clock_boot_usec() + REPEATED_USEC);
+        if (!end_is_known(session))
                 return;
-        }
         if (slot->running && slot->request.check == CHECK_PING) {
                 end_ping(slot);
                 return;
         }
+        report.bare_eof = !session->silent && session->sqlstate[0] == '\0';
+        report.attempt.reason = end_reason(session);
         (void)text_copy(report.attempt.sqlstate, sizeof(report.attempt.sqlstate), session->sqlstate);
         close_session(slot);
         deliver(slot, &report, server, true);
+}
+
+void pool_out_of_reach(const struct server *server) {
+        for (size_t i = 0; pool && i < ARRAY_LENGTH(pool->slots); i++) {
+                struct session *session = &pool->slots[i].session;
+
+                if (!session->server || (server && session->server != server))
+                        continue;
+                session->lost_usec = clock_monotonic_usec() + KEEPALIVES_USEC;
+                if (!session->gone)
+                        timer_set_host(&session->timer, session->lost_usec);
+        }
 }
 
 void pool_server_went(const struct server *server, const char *sqlstate) {

@@ -25,6 +25,10 @@ bool server_has(const struct server *s, enum trouble trouble) {
         return s->trouble == trouble && s->trouble_until_usec > clock_boot_usec();
 }
 
+uint64_t server_reached_usec(const struct server *s) {
+        return MAX(network.away_until_usec, s->trouble == TROUBLE_VANISHES ? s->trouble_until_usec : 0);
+}
+
 bool server_is_healthy(const struct server *s) {
         return s->trouble == TROUBLE_NONE || s->trouble_until_usec <= clock_boot_usec();
 }

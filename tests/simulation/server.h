@@ -118,6 +118,11 @@ bool server_has(const struct server *server, enum trouble trouble);
 /* Nothing stands between a login and its answer, but a wake. */
 bool server_is_healthy(const struct server *server);
 
+/* Since when packets of SERVER come back again; 0, or past: they do. */
+uint64_t server_reached_usec(const struct server *server);
+
+/* Told when no packet of SERVER (NULL: of any) comes back for a while. The pool's. */
+void pool_out_of_reach(const struct server *server);
 /* Told when the running postmaster of SERVER goes: with a word (SQLSTATE) or without one (NULL). The pool's. */
 void pool_server_went(const struct server *server, const char *sqlstate);
 /* The witness's: SERVER's postmaster went (false) or started (true). */

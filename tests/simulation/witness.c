@@ -140,7 +140,7 @@ static void note_wake(struct witness *w, bool ours) {
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_wanted_usec = w->in_flight_wanted_usec;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
-        w->wake_causes = tries ? w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0) : 0;
+        w->wake_causes = ours || tries ? w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0) : 0;
 }
 
 void witness_server_changed(const struct server *server, bool started) {
@@ -273,7 +273,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         else if (!known && ours) {
                 w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
-                w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_since_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
+                w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_wanted_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         w->met = server;
         w->met_start = server->starts;
@@ -311,25 +311,27 @@ void witness_risen(unsigned database) {
         w->start_until_usec = MIN(w->start_until_usec, lingers);
 }
 
-static bool looks_like_wake(enum reason reason) {
-        return reason == REASON_SERVER_STARTING || reason == REASON_AUTH_TIMEOUT || reason == REASON_TCP_TIMEOUT ||
-               reason == REASON_PROVIDER_TRANSIENT;
+static bool looks_like_wake(const struct server *server, enum reason reason) {
+        return reason == REASON_SERVER_STARTING || reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT ||
+               (reason == REASON_TCP_TIMEOUT && server->kind == SERVER_AURORA);
 }
 
 static void note_failure(struct witness *w, const struct attempt *attempt, const struct server *server) {
         enum reason_class class = reason_class(attempt->reason);
 
-        if (w->failures++ == 0)
+        if (w->failures++ == 0) {
                 w->failing_since_usec = attempt->started_boot_usec;
+                w->failing_wanted_usec = MIN(w->failing_since_usec, w->in_flight_wanted_usec);
+        }
         if (attempt->check == CHECK_LOGIN && (w->logins_fail_since_usec == 0 || w->logins_fail_since_usec < w->needed_since_usec)) {
-                w->logins_fail_since_usec = attempt->started_boot_usec;
+                w->logins_fail_since_usec = MAX(attempt->started_boot_usec, w->needed_since_usec);
                 w->failing_causes = w->in_flight_causes;
         }
         w->unanswered = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT ? w->unanswered + 1 : 0;
-        if (attempt->check == CHECK_LOGIN)
+        if (attempt->check == CHECK_LOGIN || (attempt->check == CHECK_PING && class == CLASS_TRANSIENT))
                 w->login_failure = attempt->reason;
         /* A wake that met something else is given up; what answers later may be taken for anybody's. */
-        w->wake_shared |= w->wake_began_usec && !looks_like_wake(attempt->reason);
+        w->wake_shared |= w->wake_began_usec && !looks_like_wake(server, attempt->reason);
         /* Of a login that our own network may have failed nothing is claimed. */
         if (attempt->check == CHECK_LOGIN) {
                 w->login_reason = attempt->own_network_suspect ? REASON_NONE : attempt->reason;

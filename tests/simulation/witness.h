@@ -40,6 +40,7 @@ struct witness {
         unsigned failures;        /* in a row */
         unsigned unanswered;      /* the last of them that told nothing of the database */
         uint64_t failing_since_usec; /* the start of the first of them */
+        uint64_t failing_wanted_usec; /* since when that was wanted */
         uint64_t logins_fail_since_usec; /* the start of the first login that failed since one was answered; 0: none did */
         unsigned throttled;       /* in a row */
 

@@ -91,6 +91,8 @@ static void happen_to_server(const struct happening *h) {
         else if (h->kind == SERVER_TROUBLE) {
                 server->trouble = h->trouble;
                 server->trouble_until_usec = clock_boot_usec() + h->usec;
+                if (h->trouble == TROUBLE_VANISHES)
+                        pool_out_of_reach(server);
         }
 }
 
@@ -128,8 +130,10 @@ static void happen_to_host(const struct happening *h) {
                 suspend_host(h->usec);
         else if (h->kind == CLOCK_FORWARD || h->kind == CLOCK_BACK)
                 clocks_step(h->kind == CLOCK_FORWARD ? (int64_t)h->usec : -(int64_t)h->usec);
-        else if (h->kind == NETWORK_AWAY)
+        else if (h->kind == NETWORK_AWAY) {
                 network.away_until_usec = until;
+                pool_out_of_reach(NULL);
+        }
         else if (h->kind == RESOLVER_FAILS)
                 network.resolver_fails_until_usec = until;
         else if (h->kind == HOST_LACKS_DESCRIPTORS)

@@ -453,7 +453,7 @@ static void a_wake_call_ends_when_newer_evidence_says_that_it_is_in_vain(void **
         (void)state;
         stub_check(engine, a, REASON_AUTH_PASSWORD);
         /* The next try is due, so that the call is taken. */
-        a->finished_boot_usec[CHECK_LOGIN] -= 10 * MIN_;
+        a->retry_delay_usec = 0;
         client_ask(&called, "POST", "/wake/a?wait=1h", "Connection: close\r\n");
         client_ask(&reads, "GET", "/readyz/a?wait=1h", "");
         client_hears_nothing(&called, 20 * MSEC);

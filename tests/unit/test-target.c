@@ -283,7 +283,7 @@ static void fresh_for_replaces_the_two_and_a_half_intervals(void **state) {
         scene_end(&s);
 }
 
-static void down_and_blocked_expire_when_nobody_asks_any_more(void **state) {
+static void down_and_full_expire_when_nobody_asks_any_more_and_blocked_does_not(void **state) {
         static const enum reason reasons[] = {REASON_TCP_REFUSED, REASON_AUTH_PASSWORD, REASON_SERVER_FULL};
 
         (void)state;
@@ -296,7 +296,10 @@ static void down_and_blocked_expire_when_nobody_asks_any_more(void **state) {
                 ends(&s, MSEC, reasons[i]);
                 became(&s, s.t->state, reasons[i]);
                 pass(&s, USEC_PER_HOUR);
-                became(&s, STATE_UNKNOWN, REASON_STALE);
+                if (reasons[i] == REASON_AUTH_PASSWORD)
+                        is(&s, STATE_BLOCKED, REASON_AUTH_PASSWORD);
+                else
+                        became(&s, STATE_UNKNOWN, REASON_STALE);
                 scene_end(&s);
         }
 }
@@ -1493,7 +1496,7 @@ int main(void) {
                 UNIT_TEST(a_verdict_expires_after_two_and_a_half_intervals),
                 UNIT_TEST(without_a_session_the_login_interval_renews),
                 UNIT_TEST(fresh_for_replaces_the_two_and_a_half_intervals),
-                UNIT_TEST(down_and_blocked_expire_when_nobody_asks_any_more),
+                UNIT_TEST(down_and_full_expire_when_nobody_asks_any_more_and_blocked_does_not),
                 UNIT_TEST(after_a_suspend_of_the_host_all_evidence_is_old),
                 UNIT_TEST(the_time_that_the_host_slept_is_no_slow_login_and_no_late_wake),
                 UNIT_TEST(a_cut_session_is_unknown_at_once_and_asked_in_the_same_instant),

@@ -106,7 +106,7 @@ def test_a_restart_that_nobody_saw_grows_the_generation(cluster, make_daemon):
 
 
 def test_a_ping_that_is_not_answered_is_unknown_until_a_login_is(cluster, make_daemon):
-    daemon = make_daemon([quick("main", cluster.conninfo(sslmode="disable"), attempt_timeout="500ms", login_interval="1h")]).start()
+    daemon = make_daemon([quick("main", cluster.conninfo(sslmode="disable"), attempt_timeout="2s", login_interval="1h")]).start()
     daemon.wait_state("main", "awake")
     hung = backend(cluster)
     children.stop(hung)

@@ -234,9 +234,20 @@ int recorder_new(sd_event *event, struct engine *engine, struct store *store, st
         return 0;
 }
 
+/* What is awake is so up to now, though nothing happened since it was last told so. */
+static void note_awake(struct recorder *recorder) {
+        const struct registry *registry = engine_registry(recorder->engine);
+        const struct target *target;
+
+        for (size_t i = 0; (target = registry_at(registry, i)); i++)
+                if (target->account_runs)
+                        on_touched(recorder, target);
+}
+
 struct recorder *recorder_free(struct recorder *recorder) {
         if (!recorder)
                 return NULL;
+        note_awake(recorder);
         engine_unobserve(recorder->engine, &recorder->observer);
         flush(recorder, SIZE_MAX);
         sd_event_source_disable_unref(recorder->timer);

@@ -101,10 +101,11 @@ void account_settle(struct target *t, struct instant now) {
 }
 
 void account_interrupt(struct target *t, struct instant now) {
-        uint64_t slept = usec_sub(now.suspended_usec, t->counted_suspended_usec), until = MAX(usec_sub(now.boot_usec, slept), t->counted_boot_usec);
+        uint64_t slept = usec_sub(now.suspended_usec, t->counted_suspended_usec), until;
 
         if (!t->account_runs)
                 return;
+        until = MIN(known_until(t, now), MAX(usec_sub(now.boot_usec, slept), t->counted_boot_usec));
         add_span(t, &t->account, t->counted_boot_usec, until, now);
         t->counted_boot_usec = until;
         t->account_runs = false;

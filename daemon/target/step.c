@@ -113,7 +113,8 @@ static void follow_time_once(struct target *t, struct instant now, struct edges 
         }
         if (survival_due(t) <= now.boot_usec)
                 survive(t, now, edges);
-        if (is_left_to_evidence(t))
+        /* What answers when somebody needs it again is another wake. */
+        if (!policy_asks(t) && !t->in_flight)
                 wake_fail(t);
         account_settle(t, now);
         account_check_budget(t, now, edges);

@@ -140,6 +140,20 @@ def test_how_long_a_wake_will_take_is_known_from_before_the_restart(make_daemon,
     assert waking["wakes"]["count"] == 1 and waking["expected_ready_in_seconds"] > 0, waking
 
 
+def test_an_orderly_stop_keeps_what_was_counted_since_the_last_answer(make_daemon, nap):
+    daemon = make_daemon([quick("main", nap.conninfo(), ping_interval="1h", login_interval="1h", fresh_for="2h")]).start()
+
+    def counted() -> float:
+        return daemon.status("main")["awake_seconds"]
+
+    daemon.wait_state("main", "awake")
+    begun = counted()
+    until(lambda: counted() > begun + 2, 20, "it was awake for 2 s and nothing was asked")
+    known = counted()
+    assert daemon.stop()[0] == 0
+    assert rows(daemon, "SELECT awake_usec FROM database WHERE name = 'main'")[0][0] >= 1e6 * known
+
+
 def test_a_kill_at_any_moment_loses_at_most_the_last_second(make_daemon):
     with Port() as port:
         daemon = make_daemon([refused(port.number) | {"down_interval": "50ms", "retry_interval": "50ms"}])

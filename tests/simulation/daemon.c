@@ -120,6 +120,9 @@ void daemon_start(void) {
 void daemon_stop(bool crash) {
         if (!life.engine)
                 return;
+        for (unsigned i = 0; !crash && i < life.plan->n_databases; i++)
+                if (life.targets[i] && life.targets[i]->account_runs)
+                        history_note(i); /* as report/recorder.c */
         if (!crash)
                 history_flush();
         history_lose();

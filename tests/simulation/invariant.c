@@ -417,7 +417,7 @@ static void assert_pause_ends(struct witness *w, const struct view *view) {
 /* A session that lives on for so long after the last doubt has proven its server (target/step.c). */
 static void assert_sentinel(struct witness *w, const struct view *view) {
         bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !is_blocked_by_login(w);
-        uint64_t doubted = MAX(MAX(w->unknown_since_usec, w->told_usec), loop_host_resumed_usec());
+        uint64_t doubted = MAX(MAX(w->unknown_since_usec, w->doubted_usec), loop_host_resumed_usec());
 
         w->undoubted_usec = w->session && w->unknown_since_usec ? clock_boot_usec() - doubted : 0;
         hold(&w->unknown_since_usec, view->state == STATE_UNKNOWN);

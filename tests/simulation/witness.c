@@ -134,13 +134,14 @@ void witness_unwatch(unsigned database, bool crash) {
 
 /* OURS: our attempt came first. One that is under way, or failed a moment ago, waits for the same start: that is ours too, or is not. */
 static void note_wake(struct witness *w, bool ours) {
-        bool tries = (w->in_flight && w->in_flight_check == CHECK_LOGIN) || w->logins_fail_since_usec;
+        bool fails = w->needed_since_usec && w->logins_fail_since_usec >= w->needed_since_usec;
+        bool tries = (w->in_flight && w->in_flight_check == CHECK_LOGIN) || fails;
 
         w->wake_shared = !ours && tries;
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_wanted_usec = w->in_flight_wanted_usec;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
-        w->wake_causes = ours || tries ? w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0) : 0;
+        w->wake_causes = ours || tries ? w->in_flight_causes | (fails ? w->failing_causes : 0) : 0;
 }
 
 void witness_server_changed(const struct server *server, bool started) {
@@ -269,12 +270,14 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         }
         /* What the host slept through, or nobody needed for a while, is not known to have been one wake. */
         if (!known && ours && MAX(MAX(loop_host_resumed_usec(), w->need_began_usec), w->lingers_unsure_until_usec) > w->wake_wanted_usec)
-                w->wake_shared = true, w->wake_causes |= w->in_flight_causes;
+                w->wake_shared = true;
         else if (!known && ours) {
                 w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_wanted_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
+        if (w->wake_shared)
+                w->wake_causes |= w->in_flight_causes;
         w->met = server;
         w->met_start = server->starts;
         w->met_unsure = false;
@@ -331,15 +334,13 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         if (attempt->check == CHECK_LOGIN || (attempt->check == CHECK_PING && class == CLASS_TRANSIENT))
                 w->login_failure = attempt->reason;
         /* A wake that met something else is given up; what answers later may be taken for anybody's. */
-        w->wake_shared |= w->wake_began_usec && !looks_like_wake(server, attempt->reason);
+        if (w->wake_began_usec && !looks_like_wake(server, attempt->reason))
+                w->wake_shared = true, w->wake_causes = ALL_CAUSES;
         /* Of a login that our own network may have failed nothing is claimed. */
         if (attempt->check == CHECK_LOGIN) {
                 w->login_reason = attempt->own_network_suspect ? REASON_NONE : attempt->reason;
                 w->login_stands = !attempt->own_network_suspect;
         }
-        /* It says that it is awake, and not since when. */
-        if (class == CLASS_FULL && (w->stretch.server != server || w->stretch.started_usec != server->started_usec))
-                stretch_see(w, server, clock_boot_usec());
 }
 
 static void note_death(struct witness *w, bool seen) {
@@ -390,6 +391,8 @@ void witness_told(unsigned database, const struct probe_report *report, const st
         struct witness *w = &witnesses[database];
 
         w->told_usec = clock_boot_usec();
+        if (report->attempt.reason != REASON_HOST_RESOURCES)
+                w->doubted_usec = w->told_usec;
         if (report->kind == PROBE_REPORT_ATTEMPT) {
                 told_attempt(w, &report->attempt, server, died);
                 return;

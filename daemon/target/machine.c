@@ -75,7 +75,7 @@ static const struct machine_row rows[] = {
          "A good door alone never makes it awake."},
         {UNKNOWN, MACHINE_EXPIRED, MACHINE_STAYS, 0,
          "There is no verdict that could become too old."},
-        {ANY, MACHINE_EXPIRED, STATE_UNKNOWN, ACTION_REASON | ACTION_WAKE_FAILS,
+        {ANY, MACHINE_EXPIRED, STATE_UNKNOWN, ACTION_REASON,
          "The evidence is too old to say anything; so is a wake that the host slept through, or that nobody needs any longer."},
         {ANY, MACHINE_NO_NETWORK, STATE_UNKNOWN, ACTION_REASON | ACTION_WAKE_FAILS,
          "No remote host at all can be reached: the fault is ours, not the database's."},

@@ -170,6 +170,7 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
         lapse_if_over(t, now);
         t->wanted_boot_usec = now.boot_usec;
         t->findings.cut_like_suspend = false;
+        wake_fail(t);
         if (t->in_flight) {
                 /* The time that the host slept is not the database's: it was not slow. */
                 t->in_flight_boot_usec = t->in_flight_wanted_boot_usec = now.boot_usec;

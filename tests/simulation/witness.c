@@ -244,7 +244,7 @@ static void note_start(struct witness *w, const struct server_info *server) {
 /* Others caused it, or we did so and the daemon does not remember: it was restarted meanwhile. */
 static void note_unknown_wake(struct witness *w, const struct server *server) {
         bool forgotten = server->woken_by == (unsigned)(w - witnesses) + 1;
-        uint64_t tries_since = w->logins_fail_since_usec ? w->logins_fail_since_usec : w->in_flight_usec;
+        uint64_t tries_since = w->logins_fail_since_usec ? w->failing_login_usec : w->in_flight_usec;
 
         w->wake_shared = forgotten || server->started_usec + COLD_SLACK_USEC > tries_since;
         w->wake_causes = forgotten ? ALL_CAUSES : w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0);
@@ -328,6 +328,7 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         }
         if (attempt->check == CHECK_LOGIN && (w->logins_fail_since_usec == 0 || w->logins_fail_since_usec < w->needed_since_usec)) {
                 w->logins_fail_since_usec = MAX(attempt->started_boot_usec, w->needed_since_usec);
+                w->failing_login_usec = attempt->started_boot_usec;
                 w->failing_causes = w->in_flight_causes;
         }
         w->unanswered = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT ? w->unanswered + 1 : 0;

@@ -42,7 +42,8 @@ struct witness {
         unsigned unanswered;      /* the last of them that told nothing of the database */
         uint64_t failing_since_usec; /* the start of the first of them */
         uint64_t failing_wanted_usec; /* since when that was wanted */
-        uint64_t logins_fail_since_usec; /* the start of the first login that failed since one was answered; 0: none did */
+        uint64_t failing_login_usec;     /* the start of the first login that failed since one was answered */
+        uint64_t logins_fail_since_usec; /* the same, from when somebody needed it; 0: none did */
         unsigned throttled;       /* in a row */
 
         /* What the generation may and must have grown by since the last look. */

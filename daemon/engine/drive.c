@@ -206,6 +206,8 @@ static void look_at(struct engine *engine, struct target *target, struct instant
 static void host_was_suspended(struct engine *engine, struct instant now) {
         log_entry(LOG_NOTICE, MESSAGE_ID_HOST_SUSPENDED, NULL, 0,
                   "The host was suspended: every verdict is stale until it is checked again");
+        /* What nobody needs any longer is not to be woken. */
+        leases_expire(engine, now);
         for (size_t i = 0; i < registry_count(engine->registry); i++) {
                 struct target *target = registry_at(engine->registry, i);
 

@@ -56,6 +56,8 @@ void drive_take_report(void *userdata, const struct probe_report *report);
 
 int leases_init(struct engine *engine, uint64_t now_real_usec);
 void leases_deinit(struct engine *engine);
+/* Ends those whose time is over. */
+void leases_expire(struct engine *engine, struct instant now);
 /* Ends all of TARGET. */
 void leases_end(struct engine *engine, struct target *target, enum lease_end why, struct instant now);
 /* A reload replaced FROM, which has none then. */

@@ -116,13 +116,15 @@ int lease_take(struct engine *engine, struct target *target, const struct lease_
         return 0;
 }
 
-/* Its end; the demand that it was goes with it. */
+/* Its end; the demand that it was goes with it. One whose time was over long ago (the host slept) ended then. */
 static void end(struct engine *engine, struct lease *lease, struct instant now) {
+        uint64_t until = lease->record.until_real_usec;
+        struct input input = {.kind = INPUT_LEASE_END, .for_usec = until ? usec_sub(now.real_usec, until) : 0};
         struct target *target = lease->target;
 
         drop(engine, lease);
         arm_expiry(engine);
-        (void)step(engine, target, INPUT_LEASE_END, now);
+        (void)drive_step(engine, target, &input, now);
         follow(engine, target, now);
 }
 
@@ -142,16 +144,17 @@ static void end_for(struct engine *engine, struct lease *lease, enum lease_end w
 
 void lease_release(struct engine *engine, struct lease *lease) {
         if (lease)
-                end(engine, lease, drive_observe_clock(engine));
+                end(engine, lease, clock_now()); /* to look whether the host slept may end this very lease */
 }
 
 bool lease_delete(struct engine *engine, uint64_t id) {
+        struct instant now = drive_observe_clock(engine);
         struct target *target;
 
         for (size_t i = 0; (target = registry_at(engine->registry, i)); i++)
                 for (struct lease *lease = target->leases; lease; lease = lease->next)
                         if (lease->record.id == id) {
-                                end_for(engine, lease, LEASE_END_DELETED, drive_observe_clock(engine));
+                                end_for(engine, lease, LEASE_END_DELETED, now);
                                 return true;
                         }
         return false;
@@ -188,16 +191,20 @@ void leases_move(struct engine *engine, struct target *from, struct target *to, 
                 (void)step(engine, to, INPUT_LEASE_AGAIN, now);
 }
 
-static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct engine *engine = userdata;
-        struct instant now = drive_observe_clock(engine);
+void leases_expire(struct engine *engine, struct instant now) {
         struct heap_item *first;
 
-        (void)source;
-        (void)usec;
         while ((first = heap_first(&engine->expiring)) && first->key <= now.real_usec)
                 end_for(engine, container_of(first, struct lease, expiry), LEASE_END_EXPIRED, now);
         arm_expiry(engine);
+}
+
+static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct engine *engine = userdata;
+
+        (void)source;
+        (void)usec;
+        leases_expire(engine, drive_observe_clock(engine));
         return 0;
 }
 

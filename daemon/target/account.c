@@ -7,7 +7,7 @@
 #define MONTHS_A_YEAR 12u
 /* The clock of people may be set while a month's end is waited for. */
 #define MONTH_LOOK_USEC USEC_PER_HOUR
-/* While the sentinel alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
+/* While a session that is not asked alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
 #define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
 
 /*
@@ -122,9 +122,9 @@ struct account target_account(const struct target *t, struct instant now) {
 }
 
 static uint64_t sentinel_look(const struct target *t) {
-        bool alone = t->account_runs && t->session_held && !policy_asks(t);
+        bool pinged = policy_asks(t) && (t->state == STATE_AWAKE || t->state == STATE_DEGRADED);
 
-        return alone ? usec_add(t->counted_boot_usec, SENTINEL_LOOK_USEC) : USEC_INFINITY;
+        return t->account_runs && t->session_held && !pinged ? usec_add(t->counted_boot_usec, SENTINEL_LOOK_USEC) : USEC_INFINITY;
 }
 
 static uint64_t budget_due(const struct target *t) {

@@ -13,7 +13,8 @@ void demand_start(struct target *target, struct instant now);
 enum reason demand_wake(struct target *target, enum wake_cause cause, struct instant now);
 enum reason demand_lease(struct target *target, struct instant now);
 void demand_lease_again(struct target *target, struct instant now);
-void demand_lease_end(struct target *target, struct instant now);
+/* It has been over for AGO_USEC. */
+void demand_lease_end(struct target *target, uint64_t ago_usec, struct instant now);
 void demand_presume(struct target *target, uint64_t for_usec, struct instant now);
 /* When the time of calls and linger is over; USEC_INFINITY: not at all. */
 uint64_t demand_due(const struct target *target);

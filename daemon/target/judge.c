@@ -248,6 +248,7 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
 static void ask_after_cut(struct target *t, struct instant now) {
         bool cut_young = now.boot_usec < usec_add(t->finished_boot_usec[CHECK_LOGIN], t->retry_delay_usec);
 
+        t->successes_in_row = 0;
         t->wanted_boot_usec = policy_asks(t) && cut_young && t->cut_young ? 0 : now.boot_usec;
         t->cut_young = cut_young;
 }

@@ -219,7 +219,7 @@ static enum reason apply_demand(struct target *t, const struct input *input, str
                 demand_lease_again(t, now);
                 return REASON_NONE;
         case INPUT_LEASE_END:
-                demand_lease_end(t, now);
+                demand_lease_end(t, input->for_usec, now);
                 return REASON_NONE;
         case INPUT_PRESUME:
                 demand_presume(t, input->for_usec, now);

@@ -42,7 +42,7 @@ struct input {
         const struct attempt *attempt; /* INPUT_ATTEMPT, and of INPUT_SESSION_ENDED the reason */
         bool own_network;              /* INPUT_ATTEMPT: it is our network that is gone, not the database */
         bool bare_eof;                 /* INPUT_SESSION_ENDED: without a word */
-        uint64_t for_usec;             /* INPUT_PAUSE (0: resume), INPUT_PRESUME */
+        uint64_t for_usec;             /* INPUT_PAUSE (0: resume), INPUT_PRESUME; INPUT_LEASE_END: for so long it has been over */
         enum wake_cause cause;         /* INPUT_WAKE */
         const struct database_config *config; /* INPUT_RECONFIGURED: of the same server (database_config_same_server()) */
 };

@@ -422,7 +422,10 @@ static void assert_sentinel(struct witness *w, const struct view *view) {
         w->undoubted_usec = w->session && w->unknown_since_usec ? clock_boot_usec() - doubted : 0;
         hold(&w->unknown_since_usec, view->state == STATE_UNKNOWN);
         hold(&w->lives_since_usec, lives && !w->paused && !loop_host_is_suspended());
-        if (w->lives_since_usec && clock_boot_usec() > w->lives_since_usec + SURVIVAL_USEC + SLACK_USEC)
+        /* That the host slept meanwhile it finds when it would have been proven. */
+        uint64_t longest = loop_host_resumed_usec() > w->unknown_since_usec ? 2 * SURVIVAL_USEC : SURVIVAL_USEC;
+
+        if (w->lives_since_usec && clock_boot_usec() > w->lives_since_usec + longest + SLACK_USEC)
                 breach_note(INVARIANT_SENTINEL, "%s is unknown %s, and its session lives on", NAME, reason_slug(view->reason));
 }
 

@@ -16,12 +16,19 @@ bool witness_surely_needs(struct witness *w) {
         return witness_needs(w) && (holds_lease(w) || w->lingers_unsure_until_usec < clock_boot_usec());
 }
 
+/* From the end of a lease, which is told late where the host slept. */
+static void linger(struct witness *w, uint64_t until_real_usec) {
+        uint64_t ago = until_real_usec ? usec_sub(clock_real_usec(), until_real_usec) : 0;
+
+        w->lease_until_usec = MAX(w->lease_until_usec, usec_sub(usec_add(clock_boot_usec(), w->config->linger_usec), ago));
+}
+
 bool witness_needs(struct witness *w) {
         uint64_t now = clock_boot_usec();
 
         /* The daemon's timer brings this here in the moment in which it ends. */
         if (w->restored_until_real_usec && !holds_lease(w)) {
-                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(now, w->config->linger_usec));
+                linger(w, w->restored_until_real_usec);
                 w->restored_until_real_usec = 0;
         }
         return holds_lease(w) || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
@@ -35,13 +42,28 @@ void witness_refuse_lease(unsigned database) {
         witnesses[database].leases--;
 }
 
-void witness_lease_end(unsigned database) {
+void witness_timed_lease(unsigned database, uint64_t for_usec) {
+        struct witness *w = &witnesses[database];
+
+        witness_lease(database);
+        w->timed_until_real_usec = MAX(w->timed_until_real_usec, clock_real_usec() + for_usec);
+}
+
+static void lease_ended(unsigned database, uint64_t until_real_usec) {
         struct witness *w = &witnesses[database];
 
         if (w->leases > 0)
                 w->leases--;
         if (w->watched)
-                w->lease_until_usec = MAX(w->lease_until_usec, usec_add(clock_boot_usec(), w->config->linger_usec));
+                linger(w, until_real_usec);
+}
+
+void witness_lease_end(unsigned database) {
+        lease_ended(database, 0);
+}
+
+void witness_timed_lease_end(unsigned database) {
+        lease_ended(database, witnesses[database].timed_until_real_usec);
 }
 
 void witness_restore_lease(unsigned database, uint64_t until_real_usec) {

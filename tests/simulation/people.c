@@ -43,8 +43,10 @@ static void on_ended(void *userdata, enum lease_end end) {
 
 /* One that lives by the clock alone. */
 static void on_timed_ended(void *userdata, enum lease_end end) {
-        (void)end;
-        witness_lease_end((unsigned)(uintptr_t)userdata);
+        if (end == LEASE_END_EXPIRED)
+                witness_timed_lease_end((unsigned)(uintptr_t)userdata);
+        else
+                witness_lease_end((unsigned)(uintptr_t)userdata);
 }
 
 /* A program that is refused gives up. */
@@ -81,7 +83,7 @@ static void take_timed(const char *person, unsigned database, uint64_t for_usec)
         struct lease *lease;
         enum reason refusal;
 
-        witness_lease(database);
+        witness_timed_lease(database, for_usec);
         if (!target || lease_take(daemon_engine(), target, &request, &refusal, &lease) < 0)
                 witness_refuse_lease(database);
 }

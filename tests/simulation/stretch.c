@@ -46,7 +46,7 @@ void stretch_see(struct witness *w, const struct server *server, uint64_t since_
                 uint64_t floor = s->server ? s->known_usec : w->watched_since_usec;
 
                 close_stretch(w);
-                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor)};
+                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor), .seen_usec = now};
         }
         s->known_usec = now;
 }

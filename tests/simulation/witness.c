@@ -87,7 +87,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         w->watched = true;
         /* Of what was never written nothing is known after a restart. */
         if (history_written_usec(database) == 0)
-                w->watched_since_usec = now;
+                w->watched_since_usec = w->stretch.from_usec = now;
         if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
                 w->start_until_usec = witness_wake_end(w);
         if (held)
@@ -108,6 +108,11 @@ void witness_reconfigure(unsigned database, const struct database_config *config
         w->config = config;
 }
 
+/* Since when a crash may have lost a stretch: what was seen first after the last writing, all of it. */
+static uint64_t lost_since(const struct stretch *s, uint64_t written_usec) {
+        return s->seen_usec > written_usec ? s->from_usec : MAX(s->from_usec, written_usec);
+}
+
 void witness_unwatch(unsigned database, bool crash) {
         struct witness *w = &witnesses[database];
 
@@ -116,11 +121,13 @@ void witness_unwatch(unsigned database, bool crash) {
         w->watched = false;
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);
+        if (crash && w->stretch.server)
+                w->unsure_least_usec += usec_sub(w->stretch.known_usec, lost_since(&w->stretch, history_written_usec(database)));
         forget_evidence(w);
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
         /* What was asked for in the last moment is not kept: neither a pause nor its end. */
-        if (crash && history_written_usec(database) < w->paused_usec) {
+        if (crash && history_written_usec(database) <= w->paused_usec) {
                 w->paused = true;
                 w->paused_until_usec = 0;
                 w->paused_latest_usec = USEC_INFINITY;
@@ -277,7 +284,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_wanted_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         if (w->wake_shared)
-                w->wake_causes |= w->in_flight_causes;
+                w->wake_causes |= w->in_flight_causes | w->failing_causes;
         w->met = server;
         w->met_start = server->starts;
         w->met_unsure = false;
@@ -329,8 +336,10 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         if (attempt->check == CHECK_LOGIN && (w->logins_fail_since_usec == 0 || w->logins_fail_since_usec < w->needed_since_usec)) {
                 w->logins_fail_since_usec = MAX(attempt->started_boot_usec, w->needed_since_usec);
                 w->failing_login_usec = attempt->started_boot_usec;
-                w->failing_causes = w->in_flight_causes;
+                w->failing_causes = 0;
         }
+        if (attempt->check == CHECK_LOGIN)
+                w->failing_causes |= w->in_flight_causes;
         w->unanswered = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT ? w->unanswered + 1 : 0;
         if (attempt->check == CHECK_LOGIN || (attempt->check == CHECK_PING && class == CLASS_TRANSIENT))
                 w->login_failure = attempt->reason;

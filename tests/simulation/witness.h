@@ -54,6 +54,7 @@ struct witness {
         /* Who needs it. */
         unsigned leases;
         uint64_t restored_until_real_usec; /* of leases by the clock from before a restart */
+        uint64_t timed_until_real_usec;    /* the latest end of one by the clock */
         uint64_t lease_until_usec, call_until_usec, start_until_usec, grace_until_usec;
         uint64_t lingers_unsure_until_usec; /* a reload has shortened it */
         bool paused;
@@ -116,6 +117,9 @@ void witness_unwatch(unsigned database, bool crash);
 void witness_lease(unsigned database);
 void witness_refuse_lease(unsigned database);
 void witness_lease_end(unsigned database);
+/* The same of one that ends by the clock. */
+void witness_timed_lease(unsigned database, uint64_t for_usec);
+void witness_timed_lease_end(unsigned database);
 /* Answers until when earlier calls reached, for witness_refuse_call(). */
 uint64_t witness_call(unsigned database, bool ready);
 void witness_refuse_call(unsigned database, uint64_t until_usec);

@@ -206,14 +206,12 @@ static void look_at(struct engine *engine, struct target *target, struct instant
 static void host_was_suspended(struct engine *engine, struct instant now) {
         log_entry(LOG_NOTICE, MESSAGE_ID_HOST_SUSPENDED, NULL, 0,
                   "The host was suspended: every verdict is stale until it is checked again");
+        for (size_t i = 0; i < registry_count(engine->registry); i++)
+                (void)drive_step(engine, registry_at(engine->registry, i), &(struct input){.kind = INPUT_HOST_SUSPENDED}, now);
         /* What nobody needs any longer is not to be woken. */
         leases_expire(engine, now);
-        for (size_t i = 0; i < registry_count(engine->registry); i++) {
-                struct target *target = registry_at(engine->registry, i);
-
-                (void)drive_step(engine, target, &(struct input){.kind = INPUT_HOST_SUSPENDED}, now);
-                drive_attend(engine, target, now);
-        }
+        for (size_t i = 0; i < registry_count(engine->registry); i++)
+                drive_attend(engine, registry_at(engine->registry, i), now);
 }
 
 struct instant drive_observe_clock(struct engine *engine) {

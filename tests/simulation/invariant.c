@@ -287,6 +287,9 @@ static void assert_account(const struct witness *w, const struct view *now) {
 void invariants_assert(unsigned database, const struct view *before, const struct view *now) {
         struct witness *w = &witnesses[database];
 
+        /* That our own network was gone says that what failed before told nothing. */
+        if (now->reason == REASON_HOST_NETWORK)
+                w->unanswered = 0;
         if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
                 witness_risen(database);
         assert_backwards(database, w, now);

@@ -2,6 +2,7 @@
 
 #include "base/macro.h"
 #include "clocks.h"
+#include "history.h"
 #include "witness.h"
 
 #define TOLD_LATE_USEC USEC_PER_SEC
@@ -48,6 +49,8 @@ void stretch_see(struct witness *w, const struct server *server, uint64_t since_
                 close_stretch(w);
                 *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor), .seen_usec = now};
         }
+        if (s->known_usec <= history_written_usec((unsigned)(w - witnesses)))
+                s->kept_usec = s->known_usec;
         s->known_usec = now;
 }
 

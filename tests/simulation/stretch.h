@@ -11,6 +11,7 @@ struct stretch {
         uint64_t started_usec; /* the postmaster's */
         uint64_t from_usec;    /* since when it can be counted */
         uint64_t seen_usec;    /* when it was first seen */
+        uint64_t kept_usec;    /* what was known of it when the history was last written */
         uint64_t known_usec;   /* until when it was surely known */
         uint64_t ended_usec;   /* when the postmaster went; 0: it runs */
         uint64_t believed_usec; /* until when the daemon had reason to believe that it runs */

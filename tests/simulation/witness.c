@@ -110,7 +110,7 @@ void witness_reconfigure(unsigned database, const struct database_config *config
 
 /* Since when a crash may have lost a stretch: what was seen first after the last writing, all of it. */
 static uint64_t lost_since(const struct stretch *s, uint64_t written_usec) {
-        return s->seen_usec > written_usec ? s->from_usec : MAX(s->from_usec, written_usec);
+        return s->seen_usec > written_usec ? s->from_usec : MAX(s->from_usec, MIN(s->kept_usec, written_usec));
 }
 
 void witness_unwatch(unsigned database, bool crash) {

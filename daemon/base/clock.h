@@ -26,6 +26,8 @@ struct instant {
         uint64_t real_usec;
         uint64_t suspended_usec;
 };
+/* A growth of suspended_usec above this is a suspend of the host and not the time between two readings. */
+#define CLOCK_SUSPEND_MIN_USEC USEC_PER_SEC
 
 struct instant clock_now(void);
 uint64_t clock_boot_usec(void);

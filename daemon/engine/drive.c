@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "base/message-id.h"
 
-/* A difference of the clocks above this is a suspend of the host and not the time between two readings. */
-#define SUSPEND_MIN_USEC USEC_PER_SEC
 /* Checks that fall due so close to one another are sent together: one wake-up of the loop and of each prober instead of many. */
 #define SENT_TOGETHER_USEC (2 * USEC_PER_MSEC)
 /* One place in so many, at least one, is for those that somebody waits for. */
@@ -217,9 +215,9 @@ static void host_was_suspended(struct engine *engine, struct instant now) {
 struct instant drive_observe_clock(struct engine *engine) {
         struct instant now = clock_now();
 
-        if (now.suspended_usec > engine->suspended_usec + SUSPEND_MIN_USEC)
+        if (now.suspended_usec > engine->suspended_usec + CLOCK_SUSPEND_MIN_USEC)
                 now = clock_now(); /* a thread that lost the processor between two readings sees the same once */
-        if (now.suspended_usec > engine->suspended_usec + SUSPEND_MIN_USEC) {
+        if (now.suspended_usec > engine->suspended_usec + CLOCK_SUSPEND_MIN_USEC) {
                 engine->suspended_usec = now.suspended_usec;
                 host_was_suspended(engine, now);
                 drive_arm(engine);

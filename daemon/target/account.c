@@ -58,8 +58,11 @@ static void turn_month(struct account *account, unsigned month) {
 /* Adds the time from FROM to TO. A month that begins inside it begins anew. */
 static void add_span(const struct target *t, struct account *account, uint64_t from, uint64_t to, struct instant now) {
         uint64_t length = usec_sub(to, from), end_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, to));
-        unsigned month = month_of(end_real_usec);
+        unsigned month;
 
+        if (length == 0)
+                return;
+        month = month_of(end_real_usec);
         account->awake_usec += length;
         account->ours_usec += ours_usec(t, from, to);
         turn_month(account, month);
@@ -89,26 +92,18 @@ void account_begin(struct target *t, uint64_t uptime_usec, struct instant now) {
 }
 
 void account_settle(struct target *t, struct instant now) {
-        uint64_t until;
-
-        if (!t->account_runs)
-                return;
-        until = known_until(t, now);
-        add_span(t, &t->account, t->counted_boot_usec, until, now);
-        t->counted_boot_usec = until;
-        t->counted_suspended_usec = now.suspended_usec;
-        t->account_runs = is_alive(t) && until == now.boot_usec;
-}
-
-void account_interrupt(struct target *t, struct instant now) {
         uint64_t slept = usec_sub(now.suspended_usec, t->counted_suspended_usec), until;
 
         if (!t->account_runs)
                 return;
-        until = MIN(known_until(t, now), MAX(usec_sub(now.boot_usec, slept), t->counted_boot_usec));
+        until = known_until(t, now);
+        /* What happened while the host slept nobody saw. */
+        if (slept > CLOCK_SUSPEND_MIN_USEC)
+                until = MIN(until, MAX(usec_sub(now.boot_usec, slept), t->counted_boot_usec));
         add_span(t, &t->account, t->counted_boot_usec, until, now);
         t->counted_boot_usec = until;
-        t->account_runs = false;
+        t->counted_suspended_usec = now.suspended_usec;
+        t->account_runs = is_alive(t) && until == now.boot_usec;
 }
 
 struct account target_account(const struct target *t, struct instant now) {

@@ -12,8 +12,6 @@
 void account_begin(struct target *target, uint64_t uptime_usec, struct instant now);
 /* Counts what was until now, and stops where the database is not known to be awake any longer. After each step, and before demand changes. */
 void account_settle(struct target *target, struct instant now);
-/* The host was suspended until now: nobody saw what the database did meanwhile; its uptime will tell. */
-void account_interrupt(struct target *target, struct instant now);
 /* The account goes on from what was saved; whether the budget is spent follows from it, and is told to nobody. */
 void account_restore(struct target *target, const struct account *account, uint64_t saved_real_usec, struct instant now);
 /* When the budget will be spent, the next month is to be looked for, or a sentinel's time is to be counted; USEC_INFINITY: never. */

@@ -284,10 +284,7 @@ static bool overtake_door(struct target *t) {
 void target_step(struct target *t, const struct input *input, struct instant now, struct step *ret_step) {
         *ret_step = (struct step){.refusal = REASON_NONE};
         /* What was until now was as it was known until now. */
-        if (input->kind == INPUT_HOST_SUSPENDED)
-                account_interrupt(t, now);
-        else
-                account_settle(t, now);
+        account_settle(t, now);
         apply(t, input, now, ret_step);
         follow_time(t, now, &ret_step->edges);
         if (input->kind == INPUT_TIME && target_is_slow(t, now)) {

@@ -36,6 +36,12 @@ built() {
     configured "$@" && quietly "$1/make.log" make -C "$1" -j"$(nproc)" all
 }
 
+# The simulator, optimised over all files: it is twice as fast.
+built_simulator() {
+    configured build/simulation CFLAGS='-O2 -g -flto' AR=gcc-ar RANLIB=gcc-ranlib &&
+        quietly build/simulation/make.log make -C build/simulation -j"$(nproc)" tests/simulation/simulate
+}
+
 # The normal build, with the options that it has already, for those who only want to run it.
 built_anyhow() {
     local options=()

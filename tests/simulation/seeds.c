@@ -24,7 +24,7 @@ struct totals {
         _Atomic bool stops;     /* one broke, and that is enough */
         _Atomic uint64_t worlds, broken, steps, simulated_usec, digest;
         _Atomic uint64_t broken_by[_INVARIANT_MAX];
-        double began;
+        double began, busy_before;
 };
 
 /* The one place that looks at the machine's own clocks: for how long a run took, and how much of the processors. */
@@ -35,6 +35,7 @@ static double seconds_now(void) {
         return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+/* Of the processes that ended, also those of whoever this was executed by. */
 static double seconds_busy(void) {
         struct rusage usage;
 
@@ -126,7 +127,7 @@ static unsigned run_jobs(const struct seeds_options *options, struct totals *tot
 }
 
 static void tell_totals(const struct seeds_options *options, const struct totals *totals) {
-        double days = (double)totals->simulated_usec / (double)USEC_PER_DAY, busy = seconds_busy();
+        double days = (double)totals->simulated_usec / (double)USEC_PER_DAY, busy = seconds_busy() - totals->busy_before;
 
         for (unsigned i = 0; i < _INVARIANT_MAX; i++)
                 if (totals->broken_by[i] > 0)
@@ -146,6 +147,7 @@ int seeds_run(const struct seeds_options *options) {
         if (totals == MAP_FAILED)
                 abort();
         totals->began = seconds_now();
+        totals->busy_before = seconds_busy();
         (void)printf("seeds from %llu, %llu days each, %u at a time\n", (unsigned long long)options->seed, (unsigned long long)options->days,
                      options->jobs);
         failed = run_jobs(options, totals);

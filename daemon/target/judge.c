@@ -233,7 +233,7 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
         }
         if (findings_needs_login(&t->findings) && !is_host_trouble(t->reason))
                 return;
-        slept = t->state == STATE_UNKNOWN && findings_slept(&t->findings) && !t->findings.door_lets_in;
+        slept = t->state != STATE_ASLEEP && findings_slept(&t->findings) && !t->findings.door_lets_in;
         t->failures_in_row = t->unanswered_in_row = 0;
         if (slept && reason_class(reason) != CLASS_CUT)
                 reason = REASON_SESSION_CUT;

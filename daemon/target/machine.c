@@ -63,7 +63,7 @@ static const struct machine_row rows[] = {
          "The held session outlived the time in which its keepalives find a dead one: its server is awake."},
         {ANY, MACHINE_SURVIVED, MACHINE_STAYS, 0,
          "A session that lives says nothing against what a check found."},
-        {UNKNOWN, MACHINE_SLEPT, STATE_ASLEEP, ACTION_RENEW,
+        {UNKNOWN | FULL | DOWN, MACHINE_SLEPT, STATE_ASLEEP, ACTION_RENEW,
          "The session ended as this provider's suspend ends it, no sooner than it may, and the door is good: asleep."},
         {ANY, MACHINE_SLEPT, MACHINE_STAYS, 0,
          "Newer evidence than the cut is there."},

@@ -58,7 +58,7 @@ static void lease_ended(unsigned database, uint64_t until_real_usec) {
                 linger(w, until_real_usec);
         /* The login that follows from the end was asked before this is told. */
         if (w->in_flight_usec == clock_boot_usec())
-                w->in_flight_causes |= witness_causes_now(w);
+                w->wake_causes |= w->in_flight_causes |= witness_causes_now(w);
 }
 
 void witness_lease_end(unsigned database) {

@@ -30,7 +30,9 @@ static bool is_left_to_evidence(const struct target *t) {
 
 /* Only a login clears that, and none is planned: it is no less true for other evidence's age. */
 static bool is_blocked_still(const struct target *t) {
-        return is_left_to_evidence(t) && t->reason == REASON_STALE && findings_blocked(&t->findings) != REASON_NONE;
+        bool unasked = t->reason == REASON_STALE || t->reason == REASON_BUDGET_SPENT;
+
+        return is_left_to_evidence(t) && unasked && findings_blocked(&t->findings) != REASON_NONE;
 }
 
 /* When a login or a ping was last answered; 0: the last was not. */

@@ -122,7 +122,8 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
 
 /* What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on. */
 static void assert_cleared(struct witness *w, const struct view *before, const struct view *now) {
-        bool by_door = w->told && w->told_check == CHECK_DOOR && w->told_reason == REASON_NONE && w->told_usec == clock_boot_usec();
+        bool expired = before->fresh_until_usec <= clock_boot_usec();
+        bool by_door = w->told && w->told_check == CHECK_DOOR && w->told_reason == REASON_NONE && w->told_usec == clock_boot_usec() && !expired;
 
         note_clearance(w, before, now);
         if (w->login_stands && by_door && (before->state == STATE_DOWN || before->state == STATE_FULL) && now->state == STATE_UNKNOWN)
@@ -442,7 +443,11 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                 if (!loop_host_is_suspended())
                         assert_pause_ends(w, &views[i]);
                 needs = witness_surely_needs(w) || w->policy == POLICY_IS_KEEP_AWAKE;
-                hold(&w->needed_since_usec, needs && may_ask(w, &views[i]));
+                needs &= may_ask(w, &views[i]);
+                /* A pause that is over ended in its time, and not when the next thing happened. */
+                if (needs && !w->needed_since_usec && w->paused_until_usec + USEC_PER_SEC > clock_boot_usec())
+                        w->needed_since_usec = MIN(w->paused_until_usec, clock_boot_usec());
+                hold(&w->needed_since_usec, needs);
                 if (w->needed_since_usec)
                         w->need_began_usec = w->needed_since_usec;
                 hold(&w->asked_for_since_usec, views[i].asks);

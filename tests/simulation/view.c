@@ -8,6 +8,7 @@ void view_read(const struct target *t, struct instant now, struct view *ret_view
                 .reason = t->reason,
                 .ready = target_ready(t),
                 .ready_or_asleep = target_ready_or_asleep(t),
+                .fresh_until_usec = target_fresh_until(t),
                 .generation = t->generation,
                 .session_held = t->session_held,
                 .in_flight = t->in_flight,

@@ -10,6 +10,7 @@ struct view {
         enum state state;
         enum reason reason;
         bool ready, ready_or_asleep;
+        uint64_t fresh_until_usec;
         uint64_t generation;
         bool session_held;
         bool in_flight;

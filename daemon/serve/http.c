@@ -50,6 +50,7 @@ struct exchange {
 
         enum fault fault;
         enum method method;
+        bool is_head;
         const char *path;
         const char *url_end; /* where the URL ended as it came */
         size_t swallowed;
@@ -269,6 +270,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
         if (*upload_size > 0)
                 return swallow_body(exchange, upload_size);
         exchange->method = method_from_text(method);
+        exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
         exchange->path = url;
         if (url_was_cut(exchange, version))
                 exchange->fault = FAULT_URL;
@@ -578,7 +580,16 @@ static void on_stream_free(void *cls) {
         stream.free(stream.userdata);
 }
 
+/*
+ * libmicrohttpd 0.9.75 answers HEAD with the end of a chunked body too, which the client takes for the beginning of its next answer. An
+ * answer that may have no chunks and has no length ends with the connection.
+ */
+static bool leave_chunks_out(struct MHD_Response *response) {
+        return MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) == MHD_YES;
+}
+
 void exchange_stream(struct exchange *exchange, const struct reply *head, bool endless, const struct stream *stream) {
+        bool is_head = exchange->is_head, whole;
         struct MHD_Response *response;
 
         exchange->stream = *stream;
@@ -589,7 +600,8 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
                 on_stream_free(exchange);
                 return;
         }
-        send_response(exchange, head->status, add_headers(response, head) ? response : NULL, endless ? PATIENCE_ENDLESS : PATIENCE_ANSWER);
+        whole = add_headers(response, head) && (!is_head || leave_chunks_out(response));
+        send_response(exchange, head->status, whole ? response : NULL, endless && !is_head ? PATIENCE_ENDLESS : PATIENCE_ANSWER);
         MHD_destroy_response(response);
 }
 

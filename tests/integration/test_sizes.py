@@ -25,6 +25,9 @@ def check_every_answer(wire: Wire, names: list[str]) -> None:
     assert ready.status == 503 and ready.json["count"] == len(names)
     assert [each["name"] for each in ready.json["databases"]] == names
     assert wire.ask("/livez").status == 200
+    for path, status in (("/metrics", 200), ("/status", 200), ("/readyz", 503), ("/events?follow=0", 200), ("/events", 200), ("/livez", 200)):
+        assert wire.ask(path, "HEAD").status == status
+        assert wire.ask("/livez").body == b'{"alive":true}'  # nothing of a body stands before it
 
 
 @pytest.mark.parametrize("width", [4, 63])

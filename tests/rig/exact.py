@@ -25,16 +25,29 @@ class Exact:
 
 
 class Wire:
-    """A connection on which each byte has to be accounted for."""
+    """A connection on which each byte has to be accounted for. After an answer that says so it ends, and the next request has a new one."""
 
     def __init__(self, where: Address, timeout: float = 10.0):
+        self._where, self._timeout = where, timeout
         self.socket: socket.socket = connect(where, timeout)
         self._got = b""
 
     def ask(self, path: str, method: str = "GET", *headers: str) -> Exact:
         """One request, and its answer."""
         self.send(get(path, method, *headers))
-        return self.answer(method)
+        answer = self.answer(method)
+        if answer.headers.get("connection") == "close":
+            self._end()
+            self.socket = connect(self._where, self._timeout)
+        return answer
+
+    def _end(self) -> None:
+        """The daemon closes it, and says nothing more."""
+        while piece := self.socket.recv(65536):
+            self._got += piece
+        self.socket.close()
+        if self._got:
+            raise Garbage(f"{self._got[:200]!r} after the last answer")
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)

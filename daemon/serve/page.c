@@ -35,7 +35,8 @@ void page_get(struct request *request) {
         };
 
         (void)snprintf(policy, sizeof(policy), POLICY_FORMAT, page_script_hash, page_style_hash);
-        buffer_append(&body, page_html, known ? 0 : page_html_size);
+        /* Of a 304 only the length is sent: that of the page (RFC 9110, 8.6). */
+        buffer_append(&body, page_html, page_html_size);
         exchange_reply(request->exchange, &(struct reply){
                                                   .status = known ? 304 : 200,
                                                   .content_type = "text/html; charset=utf-8",

@@ -11,6 +11,7 @@ import pytest
 from rig.browser import DESK, PHONE, Browser, Keys, needs_browser
 from rig.daemon import Daemon
 from rig.edges import quick
+from rig.exact import Wire
 from rig.front import Front
 from rig.patience import patient, until
 from rig.ports import Port
@@ -109,7 +110,11 @@ def test_a_browser_that_has_it_is_not_sent_it_again(make_daemon, port):
         answer = tcp(port, If_None_Match=header)
         assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", tag), header
         assert answer.headers["content-security-policy"] == first.headers["content-security-policy"]
+        assert answer.headers["content-length"] == str(len(first.body))
     assert tcp(port, If_None_Match='"other"').body == first.body
+    with Wire(("127.0.0.1", port)) as wire:
+        assert wire.ask("/", "GET", f"If-None-Match: {tag}").status == 304
+        assert wire.ask("/livez").body == b'{"alive":true}'
 
 
 def test_it_names_no_other_place(make_daemon, port):

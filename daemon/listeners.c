@@ -152,6 +152,8 @@ int listeners_open(struct server *server, const struct config *config) {
         struct listeners listeners = {.server = server, .config = config};
         int r;
 
-        r = add_all_passed(&listeners);
+        r = server_allow_hosts(server, config->allowed_hosts, config->n_allowed_hosts);
+        if (r >= 0)
+                r = add_all_passed(&listeners);
         return r < 0 ? r : add_own(&listeners);
 }

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 
 #define ADDRESS_MAX 128
+#define HOST_NAME_LENGTH_MAX 253
 
 /* Takes "[ADDRESS]:PORT" or "ADDRESS:PORT" apart, in place. */
 static int split(char *text, char **ret_host, char **ret_port) {
@@ -51,6 +52,13 @@ int address_parse(const char *text, struct sockaddr_storage *ret_address, sockle
         *ret_length = found->ai_addrlen;
         freeaddrinfo(found);
         return 0;
+}
+
+bool address_is_host_name(const char *text) {
+        size_t length = strlen(text);
+
+        return length >= 1 && length <= HOST_NAME_LENGTH_MAX && *text != '.' && *text != '-' && text[length - 1] != '.' && !strstr(text, "..") &&
+                strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length;
 }
 
 /* What of an address is listened on, the port apart: the bytes beside it may hold anything. */

@@ -7,6 +7,9 @@
 /* Numeric address and a port from 1 to 65535. Answers 0 or -EINVAL. */
 int address_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length);
 
+/* Whether TEXT is a name as the DNS or /etc/hosts may have it: letters, digits, "-", "_" and "."; no port. */
+bool address_is_host_name(const char *text);
+
 /* Whether two texts that address_parse() takes are one address, however each is written. */
 bool address_same(const char *a, const char *b);
 /* Whether only one of the two can be listened on: they are the same, or one is all addresses of its family on the port of the other. */

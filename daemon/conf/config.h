@@ -37,7 +37,7 @@ struct config_source {
 
 /* The number of rows of the option table that a database has, and that the daemon has; conf/option.c holds itself against them. */
 #define CONFIG_DATABASE_OPTIONS 38
-#define CONFIG_GLOBAL_OPTIONS 14
+#define CONFIG_GLOBAL_OPTIONS 15
 
 struct expect {
         bool has_primary, primary;
@@ -104,6 +104,8 @@ struct config {
         char *awake_dir; /* "": none */
         char **listen;   /* each as address_parse() (conf/address.h) takes it */
         size_t n_listen;
+        char **allowed_hosts; /* names by which what listens on loopback is asked */
+        size_t n_allowed_hosts;
         char **agent_listen; /* for HAProxy's agent-check */
         size_t n_agent_listen;
         uint64_t agent_ramp_usec; /* 0: full weight at once */

@@ -88,6 +88,7 @@ static void format_value(const struct option *option, const void *base, struct b
                 option_quote(*(char *const *)field, buffer);
                 return;
         case OPTION_ADDRESSES:
+        case OPTION_HOSTS:
                 format_list(*(char **const *)field, *(const size_t *)((char **const *)field + 1), buffer);
                 return;
         case OPTION_BOOL:
@@ -160,6 +161,9 @@ void option_describe(const struct option *option, struct buffer *buffer) {
                 if (option->maximum)
                         buffer_printf(buffer, "at most %" PRIu64 " ", option->maximum);
                 buffer_printf(buffer, "numeric addresses with port, as in %s", option->example);
+                return;
+        case OPTION_HOSTS:
+                buffer_printf(buffer, "a list of host names without a port, as in %s", option->example);
                 return;
         case OPTION_BOOL:
                 buffer_append_string(buffer, "true or false");

@@ -16,6 +16,10 @@ static const void *const_field(const struct option *option, const void *base) {
         return (const char *)base + option->offset;
 }
 
+static bool option_is_list(const struct option *option) {
+        return option->type == OPTION_ADDRESSES || option->type == OPTION_HOSTS;
+}
+
 static const char *value_type_name(enum option_value_type type) {
         switch (type) {
         case OPTION_VALUE_INTEGER:
@@ -82,10 +86,20 @@ static int refuse_collision(char *const *texts, size_t n, const char *text, cons
         return 0;
 }
 
-static int store_addresses(const struct option *option, const struct option_value *value, void *base, const struct complaint_place *place) {
-        _cleanup_free_ char **texts = calloc(value->n + 1, sizeof(*texts));
+/* TEXT as one more of the N TEXTS of a list. */
+static int check_item(const struct option *option, char *const *texts, size_t n, const char *text, const struct complaint_place *place) {
         struct sockaddr_storage address;
         socklen_t length;
+
+        if (option->type == OPTION_HOSTS)
+                return address_is_host_name(text) ? 0 : refuse(option, place, "this is no host name");
+        if (address_parse(text, &address, &length) < 0)
+                return refuse(option, place, "this is no numeric address with a port from 1 to 65535");
+        return refuse_collision(texts, n, text, place);
+}
+
+static int store_list(const struct option *option, const struct option_value *value, void *base, const struct complaint_place *place) {
+        _cleanup_free_ char **texts = calloc(value->n + 1, sizeof(*texts));
         int r = texts ? 0 : -ENOMEM;
 
         if (r == 0 && option->maximum && value->n > option->maximum)
@@ -93,11 +107,7 @@ static int store_addresses(const struct option *option, const struct option_valu
         for (size_t i = 0; r == 0 && i < value->n; i++) {
                 if (value->items[i].type != OPTION_VALUE_TEXT)
                         r = refuse_type(option, &value->items[i], place);
-                else if (address_parse(value->items[i].text, &address, &length) < 0)
-                        r = refuse(option, place, "this is no numeric address with a port from 1 to 65535");
-                else if ((r = refuse_collision(texts, i, value->items[i].text, place)) < 0)
-                        break;
-                else if (!(texts[i] = strdup(value->items[i].text)))
+                else if ((r = check_item(option, texts, i, value->items[i].text, place)) == 0 && !(texts[i] = strdup(value->items[i].text)))
                         r = -ENOMEM;
         }
         if (r < 0) {
@@ -201,6 +211,7 @@ static int store_text(const struct option *option, const char *text, void *base,
         case OPTION_WORD:
                 return store_choice(option, text, base, place);
         case OPTION_ADDRESSES:
+        case OPTION_HOSTS:
         case OPTION_BOOL:
         case OPTION_UNSIGNED:
         case OPTION_HOURS:
@@ -237,8 +248,8 @@ int option_store(const struct option *option, const struct option_value *value, 
                 r = store_integer(option, value->integer, base, place);
         else if (value->type == OPTION_VALUE_FLOAT && option->type == OPTION_HOURS)
                 r = store_float(option, value->real, base, place);
-        else if (value->type == OPTION_VALUE_LIST && option->type == OPTION_ADDRESSES)
-                r = store_addresses(option, value, base, place);
+        else if (value->type == OPTION_VALUE_LIST && option_is_list(option))
+                r = store_list(option, value, base, place);
         else if (value->type == OPTION_VALUE_BOOL && option->type == OPTION_BOOL) {
                 *(bool *)field(option, base) = value->truth;
                 r = 0;
@@ -281,6 +292,7 @@ static size_t field_size(const struct option *option) {
         case OPTION_WORD:
         case OPTION_STRING:
         case OPTION_ADDRESSES:
+        case OPTION_HOSTS:
                 return sizeof(char *);
         }
         return 0;
@@ -323,7 +335,7 @@ void option_clear(const struct option *option, void *base) {
                         explicit_bzero(*text, strlen(*text));
                 free(*text);
                 *text = NULL;
-        } else if (option->type == OPTION_ADDRESSES) {
+        } else if (option_is_list(option)) {
                 char ***texts = field(option, base);
                 size_t *n = (size_t *)(texts + 1);
 
@@ -343,7 +355,7 @@ bool option_is_set(const struct option *option, const void *base) {
                 return *(const bool *)((const char *)base + option->present_offset);
         if (option->type == OPTION_STRING || option->type == OPTION_WORD)
                 return *(char *const *)const_field(option, base) != NULL;
-        if (option->default_text || option->type == OPTION_ADDRESSES)
+        if (option->default_text || option_is_list(option))
                 return true;
         /* Only durations have neither a default nor a mark: 0 is "not asked". */
         return *(const uint64_t *)const_field(option, base) != 0;

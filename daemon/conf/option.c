@@ -44,6 +44,8 @@ static const struct option global_options[] = {
          .default_text = "/run/pgwaked/awake", .help = "Folder with a file for each database while it is awake; \"\" for none."},
         {"status.listen", OPTION_ADDRESSES, GLOBAL(listen), .example = "[ \"127.0.0.1:9817\" ]",
          .help = "TCP addresses that answer questions and take no orders, encrypted by nobody; none by default."},
+        {"status.allowed_hosts", OPTION_HOSTS, GLOBAL(allowed_hosts), .example = "[ \"db-status.example.com\" ]",
+         .help = "Names, beside localhost, by which what listens on loopback may be asked; none by default."},
         {"status.agent_listen", OPTION_ADDRESSES, GLOBAL(agent_listen), BETWEEN(0, CONFIG_AGENTS_MAX), .example = "[ \"127.0.0.1:9818\" ]",
          .help = "TCP addresses that answer HAProxy's agent-check, one line a connection; none by default."},
         {"status.agent_ramp", OPTION_DURATION, GLOBAL(agent_ramp_usec), .flags = OPTION_ZERO, TIMING, .default_text = "30s",

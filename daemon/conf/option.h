@@ -16,6 +16,7 @@ enum option_scope {
 enum option_type {
         OPTION_STRING,    /* char * */
         OPTION_ADDRESSES, /* char ** and a size_t behind it */
+        OPTION_HOSTS,     /* the same, of names */
         OPTION_BOOL,      /* bool */
         OPTION_UNSIGNED,  /* unsigned */
         OPTION_DURATION,  /* uint64_t, microseconds */
@@ -49,7 +50,7 @@ struct option {
         unsigned flags;
         const char *default_text; /* as in the file, without quotes; NULL: not set */
         const char *example;      /* what the sample shows when there is no default */
-        uint64_t minimum, maximum; /* of addresses: how many; 0: any number */
+        uint64_t minimum, maximum; /* of a list: how many; 0: any number */
         const struct option_choice *choices; /* ends with a NULL word */
         const char *help;
         size_t offset;

@@ -241,7 +241,7 @@ static bool make_ask(struct request *request, struct ask *ask) {
                 .now_real_usec = now,
                 .limit = query->given & ARGUMENT_LIMIT ? query->limit : LIMIT,
                 .csv = query->csv,
-                .detail = request->access == ACCESS_CONTROL,
+                .detail = request->listener->access == ACCESS_CONTROL,
                 .watched = request->target != NULL,
         };
         (void)text_copy(ask->name, sizeof(ask->name), request->name);

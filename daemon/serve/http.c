@@ -8,6 +8,7 @@
 #include <microhttpd.h>
 #include <poll.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -52,6 +53,9 @@ struct exchange {
         enum method method;
         bool is_head;
         const char *path;
+        size_t path_offset; /* in the URL */
+        const char *host;
+        size_t host_length;
         const char *url_end; /* where the URL ended as it came */
         size_t swallowed;
         bool first_call_done;
@@ -226,6 +230,7 @@ static void *on_url(void *cls, const char *url, struct MHD_Connection *connectio
         if (exchange->deadline.class != PATIENCE_REQUEST)
                 set_patience(exchange, PATIENCE_REQUEST);
         exchange->fault = url && url_is_plain(url) ? FAULT_NONE : FAULT_URL;
+        exchange->path_offset = url ? url_path_offset(url) : 0;
         exchange->url_end = url ? url + strlen(url) : NULL;
         exchange->swallowed = 0;
         exchange->first_call_done = false;
@@ -253,6 +258,44 @@ static enum MHD_Result swallow_body(struct exchange *exchange, size_t *size) {
         return exchange->swallowed > BODY_SWALLOWED_MAX ? MHD_NO : MHD_YES;
 }
 
+struct host_walk {
+        const char *host;
+        unsigned n;
+};
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+        struct host_walk *walk = cls;
+
+        (void)kind;
+        if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
+                return MHD_YES;
+        walk->host = value ? value : "";
+        walk->n++;
+        return MHD_YES;
+}
+
+/* RFC 9112, 3.2.2 and 3.3: a host in the URL is the one that counts, and is copied from the header by a client that means no harm. */
+static void read_host(struct exchange *exchange, const char *url, const char *version) {
+        struct host_walk walk = {0};
+
+        (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, on_header, &walk);
+        exchange->host = walk.host;
+        exchange->host_length = walk.host ? strlen(walk.host) : 0;
+        if (walk.n > 1 || (walk.n == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
+                exchange->fault = FAULT_HOST;
+        if (exchange->path_offset == 0)
+                return;
+        exchange->host = url + strlen(URL_SCHEME);
+        exchange->host_length = exchange->path_offset - strlen(URL_SCHEME);
+}
+
+/* The offset counts in the URL as it came; what stands before it is the same when the percent-encoding is undone. */
+static const char *path_of(const struct exchange *exchange, const char *url) {
+        const char *path = url + exchange->path_offset;
+
+        return exchange->path_offset > 0 && !*path ? "/" : path;
+}
+
 static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
                                  const char *upload, size_t *upload_size, void **request_context) {
         struct http *http = cls;
@@ -271,7 +314,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
                 return swallow_body(exchange, upload_size);
         exchange->method = method_from_text(method);
         exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
-        exchange->path = url;
+        exchange->path = path_of(exchange, url);
+        read_host(exchange, url, version);
         if (url_was_cut(exchange, version))
                 exchange->fault = FAULT_URL;
         set_patience(exchange, PATIENCE_ANSWER);
@@ -299,6 +343,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 
 /* Life of a listener. */
 
+/* Not MHD_OPTION_STRICT_FOR_CLIENT: libmicrohttpd 0.9.75 answers a request without a Host twice. read_host() finds it. */
 static int start_daemon(struct http *http, int listen_fd, unsigned connections_max) {
         const union MHD_DaemonInfo *info;
         int r;
@@ -307,7 +352,6 @@ static int start_daemon(struct http *http, int listen_fd, unsigned connections_m
                                         MHD_OPTION_LISTEN_SOCKET, listen_fd,
                                         MHD_OPTION_CONNECTION_LIMIT, connections_max,
                                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-                                        MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                         MHD_OPTION_URI_LOG_CALLBACK, on_url, http,
                                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
                                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
@@ -440,6 +484,11 @@ enum method exchange_method(const struct exchange *exchange) {
 
 const char *exchange_path(const struct exchange *exchange) {
         return exchange->path;
+}
+
+const char *exchange_host(const struct exchange *exchange, size_t *ret_length) {
+        *ret_length = exchange->host_length;
+        return exchange->host;
 }
 
 const char *exchange_header(const struct exchange *exchange, const char *name) {

@@ -28,6 +28,7 @@ enum fault {
         FAULT_NONE,
         FAULT_URL,  /* url_is_plain() (serve/url.h) says no */
         FAULT_BODY, /* it has a body */
+        FAULT_HOST, /* HTTP/1.1 without a header Host, or any with two */
 };
 
 struct http_handler {
@@ -51,6 +52,8 @@ unsigned http_connections(const struct http *http);
 enum fault exchange_fault(const struct exchange *exchange);
 enum method exchange_method(const struct exchange *exchange);
 const char *exchange_path(const struct exchange *exchange);
+/* Whom it is for (RET_LENGTH bytes, with the port): the host of its URL, else of its header; NULL for HTTP/1.0 without either. */
+const char *exchange_host(const struct exchange *exchange, size_t *ret_length);
 /* NULL when there is none. */
 const char *exchange_header(const struct exchange *exchange, const char *name);
 /* Calls TAKE for each argument of the query until it answers false; VALUE is NULL for one without "=". */

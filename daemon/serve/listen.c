@@ -117,6 +117,25 @@ void listen_unix_remove(const char *path, const struct socket_identity *identity
                 (void)unlink(path);
 }
 
+bool listen_is_tcp(int fd, bool *ret_loopback) {
+        union {
+                struct sockaddr any;
+                struct sockaddr_in in;
+                struct sockaddr_in6 in6;
+                struct sockaddr_storage storage;
+        } address = {0};
+        socklen_t length = sizeof(address);
+
+        *ret_loopback = false;
+        if (getsockname(fd, &address.any, &length) < 0)
+                return false;
+        if (address.any.sa_family == AF_INET)
+                *ret_loopback = ntohl(address.in.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+        else if (address.any.sa_family == AF_INET6)
+                *ret_loopback = IN6_IS_ADDR_LOOPBACK(&address.in6.sin6_addr);
+        return address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6;
+}
+
 int listen_tcp(const char *text, int *ret_fd) {
         _cleanup_close_ int fd = -1;
         struct sockaddr_storage address;

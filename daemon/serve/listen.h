@@ -1,6 +1,7 @@
 /* Listening sockets: non-blocking, and UNIX ones put into place whole. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -18,6 +19,9 @@ struct socket_identity {
 int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct socket_identity *ret_identity);
 /* Removes PATH if it is still what was made. */
 void listen_unix_remove(const char *path, const struct socket_identity *identity);
+
+/* Whether FD listens on TCP; RET_LOOPBACK tells whether only this machine reaches it. */
+bool listen_is_tcp(int fd, bool *ret_loopback);
 
 /* ADDRESS as conf/address.h takes it. Answers 0, -EINVAL for text that is no address, or another errno. */
 int listen_tcp(const char *address, int *ret_fd);

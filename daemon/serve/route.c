@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "serve/answer.h"
 #include "serve/handlers.h"
+#include "serve/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -173,16 +174,34 @@ static bool read_request(struct request *request, const struct route *route, con
         return read_parameter(request, route, parameter);
 }
 
+/* A browser always says whom it asks; what says nothing is none. */
+static bool is_for_us(const struct site *site, const struct exchange *exchange) {
+        size_t length;
+        const char *host = exchange_host(exchange, &length);
+
+        return !host || host_is_served(host, length, site->allowed_hosts, site->n_allowed_hosts);
+}
+
 /* What is refused whatever it asks for. */
-static bool refuse_faulty(struct site *site, struct exchange *exchange) {
+static bool refuse_faulty(const struct listener *listener, struct exchange *exchange) {
+        struct site *site = listener->site;
+
         switch (exchange_fault(exchange)) {
         case FAULT_NONE:
                 break;
         case FAULT_URL:
                 answer_error(site, exchange, 400, "bad_request", "a URL here is printable ASCII");
                 return true;
+        case FAULT_HOST:
+                answer_error(site, exchange, 400, "bad_request", "a request carries exactly one Host header");
+                return true;
         case FAULT_BODY:
                 answer_error(site, exchange, 413, "body_not_allowed", "a request here has no body; arguments stand in the URL");
+                return true;
+        }
+        if (listener->loopback && !is_for_us(site, exchange)) {
+                answer_error(site, exchange, 421, "misdirected",
+                             "an address on loopback answers only for localhost, 127.0.0.1, [::1], and the names of status.allowed_hosts");
                 return true;
         }
         if (site->stopping)
@@ -190,14 +209,15 @@ static bool refuse_faulty(struct site *site, struct exchange *exchange) {
         return site->stopping;
 }
 
-void route_request(struct site *site, struct exchange *exchange, enum access access) {
-        struct request request = {.site = site, .exchange = exchange, .access = access};
+void route_request(const struct listener *listener, struct exchange *exchange) {
+        struct site *site = listener->site;
+        struct request request = {.site = site, .exchange = exchange, .listener = listener};
         const struct route *route = NULL;
         const char *parameter;
 
-        if (refuse_faulty(site, exchange))
+        if (refuse_faulty(listener, exchange))
                 return;
-        switch (route_find(exchange_path(exchange), exchange_method(exchange), access, &route, &parameter)) {
+        switch (route_find(exchange_path(exchange), exchange_method(exchange), listener->access, &route, &parameter)) {
         case ROUTE_FOUND:
                 if (read_request(&request, route, parameter))
                         route->handle(&request);

@@ -37,5 +37,5 @@ enum route_result route_find(const char *path, enum method method, enum access a
 /* Row I, NULL past the end. */
 const struct route *route_at(size_t i);
 
-/* Answers, holds or streams what came on a socket of ACCESS. */
-void route_request(struct site *site, struct exchange *exchange, enum access access);
+/* Answers, holds or streams what came on LISTENER. */
+void route_request(const struct listener *listener, struct exchange *exchange);

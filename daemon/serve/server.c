@@ -22,9 +22,7 @@ struct server {
 };
 
 static void on_request(void *userdata, struct exchange *exchange) {
-        struct listener *listener = userdata;
-
-        route_request(listener->site, exchange, listener->access);
+        route_request(userdata, exchange);
 }
 
 static void on_event(void *userdata, const struct event *event, const struct target *target) {
@@ -69,6 +67,20 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
         return 0;
 }
 
+int server_allow_hosts(struct server *server, char *const *names, size_t n) {
+        struct site *site = &server->site;
+
+        site->allowed_hosts = calloc(n + 1, sizeof(*site->allowed_hosts));
+        if (!site->allowed_hosts)
+                return -ENOMEM;
+        for (; site->n_allowed_hosts < n; site->n_allowed_hosts++) {
+                site->allowed_hosts[site->n_allowed_hosts] = strdup(names[site->n_allowed_hosts]);
+                if (!site->allowed_hosts[site->n_allowed_hosts])
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static struct listener *listener_free(struct listener *listener) {
         if (listener->path)
                 listen_unix_remove(listener->path, &listener->identity);
@@ -106,6 +118,9 @@ struct server *server_free(struct server *server) {
         events_free(server->site.events);
         history_site_free(server->site.history);
         canned_free(server->site.all_ready);
+        for (size_t i = 0; i < server->site.n_allowed_hosts; i++)
+                free(server->site.allowed_hosts[i]);
+        free(server->site.allowed_hosts);
         buffer_deinit(&server->site.body);
         sd_event_unref(server->site.event);
         free(server);
@@ -113,13 +128,6 @@ struct server *server_free(struct server *server) {
 }
 
 /* Takes FD, also when it fails. */
-static bool is_tcp(int fd) {
-        int domain = AF_UNIX;
-        socklen_t size = sizeof(domain);
-
-        return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
-}
-
 static int add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
         struct listener *listener = calloc(1, sizeof(*listener));
         int r;
@@ -130,7 +138,7 @@ static int add_listener(struct server *server, int fd, enum access access, struc
         }
         listener->site = &server->site;
         listener->access = access;
-        listener->tcp = is_tcp(fd);
+        listener->tcp = listen_is_tcp(fd, &listener->loopback);
         r = http_new(server->site.event, fd, (unsigned)descriptor_clients(descriptor_limit()), &(struct http_handler){.request = on_request, .userdata = listener},
                      &listener->http);
         if (r < 0) {

@@ -43,6 +43,9 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
 /* Requests in flight and those that wait are answered 503, streams end, our sockets are removed. Takes NULL. */
 struct server *server_free(struct server *server);
 
+/* Names by which listeners on loopback may be asked, beside those of loopback (serve/host.h). Once, before the first of them. */
+int server_allow_hosts(struct server *server, char *const *names, size_t n);
+
 /* Answers as listen_unix() (serve/listen.h); GROUP (gid_t)-1 leaves the group as it comes. */
 int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access);
 /* "127.0.0.1:9817", "[::1]:9817": reading only. */

@@ -21,6 +21,7 @@ struct listener {
         struct socket_identity identity;
         bool passed; /* somebody else listens on it too, and goes on */
         bool tcp;
+        bool loopback; /* TCP that only this machine reaches */
         struct listener *next;
 };
 
@@ -39,6 +40,8 @@ struct site {
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
         struct listener *listeners;
+        char **allowed_hosts; /* beside those of loopback, for listeners there */
+        size_t n_allowed_hosts;
         uint64_t started_real_usec; /* the process */
         bool stopping;
 };
@@ -46,7 +49,7 @@ struct site {
 struct request {
         struct site *site;
         struct exchange *exchange;
-        enum access access;
+        const struct listener *listener;
         const char *name;      /* NAME of the path, or NULL */
         struct target *target; /* of that name; NULL where a name may be of the past */
         uint64_t id;           /* ID of the path */

@@ -41,7 +41,7 @@ void status_get(struct request *request) {
                 .site = request->site,
                 .tail = "]}",
                 .describe = describe_one,
-                .detail = request->access == ACCESS_CONTROL,
+                .detail = request->listener->access == ACCESS_CONTROL,
         };
         struct json_writer w;
 

@@ -1,5 +1,7 @@
 #include "serve/url.h"
 
+#include <strings.h>
+
 static int hex_value(char c) {
         return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
@@ -27,4 +29,13 @@ bool url_is_plain(const char *url) {
                         return false;
         }
         return true;
+}
+
+size_t url_path_offset(const char *url) {
+        size_t scheme = strlen(URL_SCHEME), authority;
+
+        if (strncasecmp(url, URL_SCHEME, scheme) != 0)
+                return 0;
+        authority = strcspn(url + scheme, "/?#%@");
+        return authority == 0 || (url[scheme + authority] && strchr("#%@", url[scheme + authority])) ? 0 : scheme + authority;
 }

@@ -8,3 +8,6 @@
  * that are no ASCII. The HTTP library hands the decoded URL on as a C string, in which "/readyz%00x" would equal "/readyz".
  */
 bool url_is_plain(const char *url);
+/* Where the path begins in URL: behind "http://HOST" in one of absolute form, as a proxy writes it, which HOST may have no "%" or "@"; else at 0. */
+size_t url_path_offset(const char *url);
+#define URL_SCHEME "http://"

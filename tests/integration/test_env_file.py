@@ -204,7 +204,7 @@ def container_runner(tmp):
 def ask(port, path, method="GET"):
     """(status, body) of one request, as a probe sends it."""
     with socket.create_connection(("127.0.0.1", port), patient(5)) as connection:
-        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.31\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kube-probe/1.31\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
     return int(answer.split()[1]), answer.partition("\r\n\r\n")[2]
 

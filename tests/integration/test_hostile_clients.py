@@ -159,7 +159,7 @@ ODD_REQUESTS = {
     b"\r\n\r\n\r\n": 0, b"\0\0\0\0\r\n\r\n": 400, b"GET\r\n\r\n": 400, b"GET /readyz\r\n\r\n": 400, b"GET /readyz HTTP/9.9\r\n\r\n": 505,
     b"GET /readyz HTTP/1.1\r\n\r\n": 400, b"GET /readyz HTTP/1.0\r\n\r\n": 503, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03": 0,
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": 505, get("/readyz") + b"\xff" * 100: 503, b"GET /readyz HTTP/1.1\nHost: x\n\n": 503,
-    get("/readyz", "GET", "Host: y"): 503, get("/readyz", "GET", "No colon here"): 400, get("/readyz", "GET", " folded: 1"): 400,
+    get("/readyz", "GET", "Host: y"): 400, get("/readyz", "GET", "No colon here"): 400, get("/readyz", "GET", " folded: 1"): 400,
     get("/readyz", "GET", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n": 503,
     get("/readyz", "GET", "Expect: 100-continue", "Content-Length: 3") + b"abc": 100, get("/events", "GET", "Last-Event-ID: -1"): 400,
 }

@@ -44,7 +44,7 @@ def read_all(client: socket.socket) -> bytes:
 
 def tcp_post(port: int, path: str) -> int:
     with socket.create_connection(("127.0.0.1", port), patient(10)) as client:
-        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         return int(read_all(client).split()[1])
 
 

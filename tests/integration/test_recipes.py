@@ -106,10 +106,10 @@ class Site:
 def site_factory(make_daemon):
     ports = []
 
-    def make(database, server=None):
+    def make(database, server=None, where="127.0.0.1"):
         ports.extend((Port(), Port()))
         port, agent = (each.number for each in ports[-2:])
-        daemon = make_daemon([database], settings={"status": {"listen": [f"127.0.0.1:{port}"], "agent_listen": [f"127.0.0.1:{agent}"],
+        daemon = make_daemon([database], settings={"status": {"listen": [f"{where}:{port}"], "agent_listen": [f"127.0.0.1:{agent}"],
                                                               "agent_ramp": "0s"}, "ready": {"on": "start"}}).start()
         return Site(daemon, port, agent, server)
 
@@ -120,19 +120,19 @@ def site_factory(make_daemon):
 
 @pytest.fixture(name="site_in")
 def site_in_state(make_site, make_fake, make_nap):
-    """site_in(state): main is in it."""
+    """site_in(state): main is in it, and its daemon listens there."""
 
-    def make(state):
+    def make(state, where="127.0.0.1"):
         if state == "asleep":
             nap = make_nap(suspend_after=SUSPEND, wake_delay=0.3)
-            site = make_site(quick("main", nap.conninfo(), **NAPPING), nap)
+            site = make_site(quick("main", nap.conninfo(), **NAPPING), nap, where)
         else:
             fake = make_fake(answer=ROW)
             if state == "blocked":
                 fake.script, fake.error = "error-after-startup", ("FATAL", "28P01", 'password authentication failed for user "app"')
             elif state == "down":
                 fake.refuse()
-            site = make_site(quick("main", fake.conninfo(), fall=1), fake)
+            site = make_site(quick("main", fake.conninfo(), fall=1), fake, where)
         site.daemon.wait_state("main", state, 20)
         return site
 
@@ -185,7 +185,7 @@ CLOUD_RUN = [("1.1", "Connection: close\r\n"), ("1.1", "User-Agent: GoogleHC/1.0
 
 @pytest.mark.parametrize("state", STATES)
 def test_http_probes_judge_each_state(site_in, state):
-    site = site_in(state)
+    site = site_in(state, "0.0.0.0")
     for name, ways in (("kubernetes-http", [()]), ("cloud-run", CLOUD_RUN)):
         kinds = set()
         for kind, each in probes_of(yaml.safe_load(recipe(name))):
@@ -251,7 +251,7 @@ def test_the_sidecar_that_all_of_them_run_becomes_ready(cluster, tmp):
             return False
 
     with Port() as port, open(tmp / "sidecar.log", "ab") as log:
-        argv = [*wrapper(), str(built("pgwaked")), *command[1:-1], f"127.0.0.1:{port.number}"]
+        argv = [*wrapper(), str(built("pgwaked")), *command[1:-1], f"0.0.0.0:{port.number}"]
         settings = {"DATABASE_URL": f"postgresql://app:secret@{cluster.host}:{cluster.port}/app"}
         process = children.start(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=tmp, env={**clean_environment(tmp), **settings})
         try:

@@ -41,7 +41,7 @@ def quoted(value):
 
 def over_tcp(port, path):
     with socket.create_connection(("127.0.0.1", port), patient(10)) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 

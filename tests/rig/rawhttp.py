@@ -12,7 +12,7 @@ Address = Path | tuple[str, int]
 
 def get(path: str, method: str = "GET", *headers: str) -> bytes:
     """A request as bytes."""
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode("latin-1")
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode("latin-1")
 
 
 def connect(where: Address, timeout: float = 10.0) -> socket.socket:

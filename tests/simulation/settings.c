@@ -44,6 +44,7 @@ static struct option_value value_of(const struct option *option, const char *tex
                 return (struct option_value){.type = OPTION_VALUE_FLOAT, .real = atof(text)};
         case OPTION_STRING:
         case OPTION_ADDRESSES:
+        case OPTION_HOSTS:
         case OPTION_DURATION:
         case OPTION_SIZE:
         case OPTION_PERCENT:

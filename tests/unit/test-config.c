@@ -189,6 +189,13 @@ static void test_complaints(void **state) {
                 {"status = { listen = [ \"127.0.0.1:1\", \"0.0.0.0:1\" ]; };",
                  ERROR(1, "status.listen: \"127.0.0.1:1\" and \"0.0.0.0:1\" cannot both be listened on; expected one of them")},
                 {"status = { listen = [ \"[::]:1\", \"0.0.0.0:1\", \"127.0.0.1:2\" ]; };", ""},
+                {"status = { allowed_hosts = [ \"db.example.com\", \"a_b\", \"x\" ]; };", ""},
+                {"status = { allowed_hosts = [ \"db.example.com:80\" ]; };",
+                 ERROR(1, "status.allowed_hosts: this is no host name; expected a list of host names without a port, as in "
+                          "[ \"db-status.example.com\" ]")},
+                {"status = { allowed_hosts = [ \"*\" ]; };",
+                 ERROR(1, "status.allowed_hosts: this is no host name; expected a list of host names without a port, as in "
+                          "[ \"db-status.example.com\" ]")},
                 {"status = { agent_listen = [ \"127.0.0.1:1\",\n \"127.0.0.1:1\" ]; };",
                  ERROR(1, "status.agent_listen: \"127.0.0.1:1\" stands here twice; expected each address once")},
                 {"status = { listen = [ \"127.0.0.1:1\" ];\n agent_listen = [ \"127.0.0.1:2\", \"127.0.0.1:1\" ]; };",

@@ -26,10 +26,27 @@ static void anything_else_is_not(void **state) {
                         fail_msg("row %zu counts as plain", i);
 }
 
+static void a_path_begins_behind_the_host_of_an_absolute_url(void **state) {
+        static const struct {
+                const char *url;
+                size_t offset;
+        } rows[] = {
+                {"/readyz", 0}, {"", 0}, {"*", 0}, {"readyz", 0}, {"http://h/readyz", 8}, {"HTTP://h/readyz", 8}, {"http://h", 8}, {"http://h?x=1", 8},
+                {"http://[::1]:80/", 15}, {"http://h/a/http://x/", 8}, {"/http://h/", 0}, {"http:///x", 0}, {"http://", 0}, {"http://?", 0},
+                {"http:/h/x", 0}, {"https://h/x", 0}, {"http://a%2fb/x", 0}, {"http://me@h/x", 0}, {"http://h#x", 0}, {"http://h/%40@", 8},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+                if (url_path_offset(rows[i].url) != rows[i].offset)
+                        fail_msg("%s: %zu", rows[i].url, url_path_offset(rows[i].url));
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 UNIT_TEST(printable_ascii_is_plain),
                 UNIT_TEST(anything_else_is_not),
+                UNIT_TEST(a_path_begins_behind_the_host_of_an_absolute_url),
         };
 
         return UNIT_RUN(tests);

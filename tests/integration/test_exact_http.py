@@ -1,0 +1,80 @@
+"""HTTP to the letter: what a request is for, by which name it asks, and what is said to one that is none."""
+
+import pytest
+
+from rig.exact import Wire
+from rig.ports import Port
+from rig.rawhttp import ask, status_of
+
+QUIET = 'conninfo = "host=127.0.0.1 port=1 user=a dbname=a"; policy = "observe"; door_interval = "0s";'
+ALIVE = b'{"alive":true}'
+
+
+@pytest.fixture(name="port")
+def reserved_port():
+    with Port() as port:
+        yield port.number
+
+
+@pytest.fixture(name="daemon")
+def listening_daemon(make_daemon, port):
+    daemon = make_daemon(f'{{ name = "main"; {QUIET} }}',
+                         settings={"status": {"listen": [f"127.0.0.1:{port}"], "allowed_hosts": ["Status.example.com"]}}).start()
+    daemon.tcp = ("127.0.0.1", port)
+    return daemon
+
+
+def plain(target, *headers, version="1.1"):
+    return "\r\n".join([f"GET {target} HTTP/{version}", *headers, "Connection: close", "", ""]).encode("latin-1")
+
+
+def test_an_absolute_target_is_its_path(daemon):
+    for where in (daemon.status_socket, daemon.control_socket, daemon.tcp):
+        with Wire(where) as wire:
+            for target, status in (("http://localhost/livez", 200), ("HTTP://localhost:9817/livez", 200), ("http://[::1]/readyz/main", 503),
+                                   ("http://localhost/readyz?accept=asleep", 503), ("http://localhost/status/%6dain", 200),
+                                   ("http://localhost", 200), ("http://localhost/", 200), ("http://localhost?x=1", 400),
+                                   ("http://localhost/none", 404), ("http:///livez", 404), ("http://localhost%2flivez", 404),
+                                   ("http://me@localhost/livez", 404), ("ftp://localhost/livez", 404), ("http:/livez", 404)):
+                assert wire.ask(target).status == status, (where, target)
+            assert wire.ask("http://localhost/livez").body == ALIVE
+
+
+OURS = ("localhost", "LOCALHOST:80", "localhost.", "127.0.0.1", "127.0.0.1:9817", "127.1.2.3", "[::1]", "[::1]:9817", "[::ffff:127.0.0.1]",
+        "status.example.com", "STATUS.EXAMPLE.COM:9817", "status.example.com.")
+FOREIGN = ("evil.example", "localhost.evil.example", "example.com", "a.status.example.com", "127.0.0.1.evil.example", "128.0.0.1", "0.0.0.0",
+           "[::]", "[::2]", "[::1", "::1", "localhost:x", "localhost:80:90", "[localhost]", "", ":80", "127.1", "me@localhost", "x" * 1000)
+
+
+def test_on_loopback_only_the_names_of_loopback_and_those_that_are_allowed_are_answered(daemon):
+    """Else a page whose name is made to lead here by its owner's DNS reads names, owners and history in somebody's browser."""
+    for host in OURS:
+        assert status_of(ask(daemon.tcp, plain("/livez", f"Host: {host}"))) == 200, host
+        assert status_of(ask(daemon.tcp, plain(f"http://{host}/livez", "Host: evil.example"))) == 200, host
+    for host in FOREIGN:
+        for path in ("/livez", "/status", "/events?follow=0", "/history/main?kind=states", "/none"):
+            answer = ask(daemon.tcp, plain(path, f"Host: {host}"))
+            assert status_of(answer) == 421 and b'"error":"misdirected"' in answer and b"allowed_hosts" in answer, (host, path)
+        assert status_of(ask(daemon.status_socket, plain("/livez", f"Host: {host}"))) == 200
+        assert status_of(ask(daemon.control_socket, plain("/livez", f"Host: {host}"))) == 200
+    for host in ("evil.example", "128.0.0.1"):
+        assert status_of(ask(daemon.tcp, plain(f"http://{host}/livez", "Host: localhost"))) == 421, "the target's own host is what counts"
+    assert status_of(ask(daemon.tcp, plain("/livez", version="1.0"))) == 200, "no browser: it would say whom it asks"
+    assert status_of(ask(daemon.tcp, plain("/livez", "Host: evil.example", version="1.0"))) == 421
+
+
+def test_beyond_loopback_every_name_is_answered(make_daemon, port):
+    make_daemon(settings={"status": {"listen": [f"0.0.0.0:{port}"]}}).start()
+    assert status_of(ask(("127.0.0.1", port), plain("/livez", "Host: any.example"))) == 200
+
+
+def test_a_request_of_version_1_1_has_one_host(daemon):
+    for where in (daemon.status_socket, daemon.tcp):
+        for headers in ((), ("Host: localhost", "Host: localhost"), ("Host: localhost", "host: evil.example")):
+            answer = ask(where, plain("/livez", *headers))
+            assert status_of(answer) == 400 and answer.count(b"HTTP/1.1 400") == 1 and b'"error":"bad_request"' in answer, (where, headers)
+        assert status_of(ask(where, plain("http://localhost/livez"))) == 400
+        with Wire(where) as wire:
+            wire.send(b"GET /livez HTTP/1.1\r\n\r\n")
+            assert wire.answer().status == 400
+            assert wire.ask("/livez").body == ALIVE

@@ -91,7 +91,7 @@ static void advise_on_tls(const struct config *config, const struct database_con
 
 /* Each database may hold a session, and be logged in to beside it. */
 static void advise_on_descriptors(const struct config *config, struct complaints *complaints) {
-        uint64_t limit = descriptor_limit(), clients = descriptor_clients(limit);
+        uint64_t limit = descriptor_limit(), clients = descriptor_clients(limit, 1);
         uint64_t reserve = descriptor_reserve(DESCRIPTOR_CONNECTION, limit);
         uint64_t needed = config->n_databases + config->attempts_in_flight + clients + reserve;
 

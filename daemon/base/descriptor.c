@@ -15,8 +15,10 @@ static const struct {
         uint64_t part;
 } reserves[_DESCRIPTOR_USE_MAX] = {
         [DESCRIPTOR_ESSENTIAL] = { 0, 1 },
+        [DESCRIPTOR_CONTROL] = { 8, 32 },
         [DESCRIPTOR_LOOKUP] = { 16, 16 },
         [DESCRIPTOR_CONNECTION] = { 96, 4 },
+        [DESCRIPTOR_CLIENT] = { 160, 3 },
         [DESCRIPTOR_SESSION] = { 224, 2 },
 };
 
@@ -24,8 +26,8 @@ uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit) {
         return MIN(reserves[use].most, limit / reserves[use].part);
 }
 
-uint64_t descriptor_clients(uint64_t limit) {
-        return MAX(MIN(limit / 4, CLIENTS_MAX), CLIENTS_MIN);
+uint64_t descriptor_clients(uint64_t limit, unsigned n_sockets) {
+        return MAX(MIN(limit / 4 / n_sockets, CLIENTS_MAX), CLIENTS_MIN);
 }
 
 int descriptor_check(enum descriptor_use use) {

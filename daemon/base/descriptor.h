@@ -11,16 +11,18 @@
 
 enum descriptor_use {
         DESCRIPTOR_ESSENTIAL,  /* the history, a new prober, the files of a moment: all there are */
+        DESCRIPTOR_CONTROL,    /* a client of the control socket */
         DESCRIPTOR_LOOKUP,     /* a resolver's sockets */
         DESCRIPTOR_CONNECTION, /* a connection to a database, as long as an attempt */
+        DESCRIPTOR_CLIENT,     /* any other client */
         DESCRIPTOR_SESSION,    /* one that is kept */
         _DESCRIPTOR_USE_MAX,
 };
 
 /* How many USE leaves to others when the limit is LIMIT. */
 uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit);
-/* How many clients may be connected to one of our own listening sockets. */
-uint64_t descriptor_clients(uint64_t limit);
+/* How many clients may be connected to one of N_SOCKETS listening sockets that share what there is for clients. */
+uint64_t descriptor_clients(uint64_t limit, unsigned n_sockets);
 /* Whether a descriptor for USE may be had now: 0, or a negative errno (-EMFILE also when only the reserve is left). */
 int descriptor_check(enum descriptor_use use);
 /* Whether FD, which is open, may be used as USE. */

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/engine.h"
+#include "serve/acceptor.h"
 #include "serve/listen.h"
 
 #include <stdio.h>
@@ -18,8 +19,6 @@
 /* The line comes with the connection. Who says nothing for so long has no agent-send; HAProxy itself waits for agent-inter. */
 #define GRACE_USEC (200 * USEC_PER_MSEC)
 #define GRACE_ACCURACY_USEC (10 * USEC_PER_MSEC)
-/* Without file descriptors the next try to accept comes after so long. */
-#define PAUSE_USEC (100 * USEC_PER_MSEC)
 #define WEIGHT_MIN 10
 #define WEIGHT_MAX 100
 
@@ -35,10 +34,8 @@ struct connection {
 struct agent {
         struct site *site;
         uint64_t ramp_usec;
-        int fd;
-        sd_event_source *io, *pause;
+        struct acceptor *acceptor;
         struct connection *connections;
-        size_t n_connections;
 };
 
 /* What a line asks for. */
@@ -47,12 +44,6 @@ struct question {
         bool accept_asleep;
         bool is_understood;
 };
-
-/* A listening socket that is not accepted from stays readable: the loop must not look at it meanwhile. */
-static void accept_or_not(struct agent *agent) {
-        if (agent->io)
-                (void)sd_event_source_set_enabled(agent->io, agent->pause || agent->n_connections >= CONNECTIONS_MAX ? SD_EVENT_OFF : SD_EVENT_ON);
-}
 
 static struct connection *connection_free(struct connection *connection) {
         struct agent *agent = connection->agent;
@@ -66,8 +57,7 @@ static struct connection *connection_free(struct connection *connection) {
                 agent->connections = connection->next;
         if (connection->next)
                 connection->next->previous = connection->previous;
-        agent->n_connections--;
-        accept_or_not(agent);
+        acceptor_left(agent->acceptor);
         free(connection);
         return NULL;
 }
@@ -193,14 +183,16 @@ static int on_grace(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Takes FD. */
-static int add_connection(struct agent *agent, int fd) {
+static void on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
         struct connection *connection = calloc(1, sizeof(*connection));
+        struct agent *agent = userdata;
         int r;
 
+        (void)address;
+        (void)length;
         if (!connection) {
                 close_fd(&fd);
-                return -ENOMEM;
+                return;
         }
         connection->agent = agent;
         connection->fd = fd;
@@ -208,58 +200,27 @@ static int add_connection(struct agent *agent, int fd) {
         if (agent->connections)
                 agent->connections->previous = connection;
         agent->connections = connection;
-        agent->n_connections++;
-        accept_or_not(agent);
+        acceptor_joined(agent->acceptor);
         r = sd_event_add_io(agent->site->event, &connection->io, fd, EPOLLIN, on_line, connection);
         if (r >= 0)
                 r = sd_event_add_time_relative(agent->site->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
                                                on_grace, connection);
         if (r < 0)
                 connection_free(connection);
-        return r;
-}
-
-static int on_resume(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct agent *agent = userdata;
-
-        (void)source;
-        (void)usec;
-        agent->pause = sd_event_source_disable_unref(agent->pause);
-        accept_or_not(agent);
-        return 0;
-}
-
-static void pause_accepting(struct agent *agent) {
-        (void)sd_event_add_time_relative(agent->site->event, &agent->pause, CLOCK_MONOTONIC, PAUSE_USEC, 0, on_resume, agent);
-        accept_or_not(agent);
-}
-
-static int on_connection(sd_event_source *source, int listening, uint32_t events, void *userdata) {
-        struct agent *agent = userdata;
-        int fd;
-
-        (void)source;
-        (void)events;
-        fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-                pause_accepting(agent);
-        if (fd >= 0)
-                (void)add_connection(agent, fd);
-        return 0;
 }
 
 int agent_new(struct site *site, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {
         struct agent *agent = calloc(1, sizeof(*agent));
-        int r;
+        int fd, r;
 
         if (!agent)
                 return -ENOMEM;
         agent->site = site;
         agent->ramp_usec = ramp_usec;
-        agent->fd = -1;
-        r = listen_tcp(address, &agent->fd);
+        r = listen_tcp(address, &fd);
         if (r >= 0)
-                r = sd_event_add_io(site->event, &agent->io, agent->fd, EPOLLIN, on_connection, agent);
+                r = acceptor_new(site->acceptors, fd, DESCRIPTOR_CLIENT, CONNECTIONS_MAX,
+                                 &(struct acceptor_handler){.take = on_client, .userdata = agent}, &agent->acceptor);
         if (r < 0) {
                 agent_free(agent);
                 return r;
@@ -273,9 +234,7 @@ struct agent *agent_free(struct agent *agent) {
                 return NULL;
         while (agent->connections)
                 connection_free(agent->connections);
-        agent->io = sd_event_source_disable_unref(agent->io);
-        agent->pause = sd_event_source_disable_unref(agent->pause);
-        close_fd(&agent->fd);
+        acceptor_free(agent->acceptor);
         free(agent);
         return NULL;
 }

@@ -1,43 +1,22 @@
 /*
- * The door to libmicrohttpd: HTTP/1.1 on one listening socket inside the loop, no thread. Nothing outside http.c names that library.
- *
- * An exchange is one connection and the request on it that is being answered. The handler answers it at once (exchange_reply), holds it
- * to answer later (exchange_hold), or streams (exchange_stream). It is valid until the answer is out or the client left.
+ * HTTP/1.1 on one listening socket inside the loop, no thread. Nothing outside http.c and exchange.c knows libmicrohttpd: this room runs it
+ * and holds its connections, and what is asked and answered on them is serve/exchange.h.
  */
 #pragma once
 
-#include "base/buffer.h"
-
-#include <stdint.h>
-#include <sys/types.h>
-#include <systemd/sd-event.h>
+#include "serve/acceptor.h"
+#include "serve/exchange.h"
 
 struct http;
-struct exchange;
-struct canned;
-
-enum method {
-        METHOD_GET, /* and HEAD: the body is left out by itself */
-        METHOD_POST,
-        METHOD_DELETE,
-        METHOD_OTHER,
-};
-
-/* What is wrong with a request before anybody looked at what it wants. */
-enum fault {
-        FAULT_NONE,
-        FAULT_URL,  /* url_is_plain() (serve/url.h) says no */
-        FAULT_BODY, /* it has a body */
-        FAULT_HOST, /* HTTP/1.1 without a header Host, or any with two */
-};
 
 struct http_handler {
         void (*request)(void *userdata, struct exchange *exchange);
         void *userdata;
 };
 
-/* Takes LISTEN_FD (non-blocking), also when it fails. At most CONNECTIONS_MAX clients at a time; more wait in the kernel's queue. */
-int http_new(sd_event *event, int listen_fd, unsigned connections_max, const struct http_handler *handler, struct http **ret_http);
+/* Takes LISTEN_FD, also when it fails; LISTEN_FD and USE as acceptor_new() takes them. */
+int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum descriptor_use use, const struct http_handler *handler,
+             struct http **ret_http);
 /*
  * Takes no further client. LISTEN_FD stays as it is for whoever else has it: those who wait in its queue are theirs. For a socket that outlives us.
  */
@@ -47,65 +26,3 @@ void http_quiesce(struct http *http);
  */
 struct http *http_free(struct http *http);
 unsigned http_connections(const struct http *http);
-
-/* The request. Texts live as long as the exchange. */
-enum fault exchange_fault(const struct exchange *exchange);
-enum method exchange_method(const struct exchange *exchange);
-const char *exchange_path(const struct exchange *exchange);
-/* Whom it is for (RET_LENGTH bytes, with the port): the host of its URL, else of its header; NULL for HTTP/1.0 without either. */
-const char *exchange_host(const struct exchange *exchange, size_t *ret_length);
-/* NULL when there is none. */
-const char *exchange_header(const struct exchange *exchange, const char *name);
-/* Calls TAKE for each argument of the query until it answers false; VALUE is NULL for one without "=". */
-void exchange_each_argument(const struct exchange *exchange, bool (*take)(void *userdata, const char *name, const char *value),
-                            void *userdata);
-
-struct header {
-        const char *name;
-        const char *value;
-};
-
-struct reply {
-        unsigned status;
-        const char *content_type;     /* NULL: JSON */
-        const char *cache_control;    /* NULL: no-store */
-        const struct header *headers; /* others, up to one without a name; or NULL */
-        const struct buffer *body;    /* copied */
-        unsigned retry_after_sec;     /* 0: no such header */
-        const char *allow;            /* the header of a 405, or NULL */
-};
-
-/* Never fails for the caller: where memory is missing the connection is closed. */
-void exchange_reply(struct exchange *exchange, const struct reply *reply);
-
-/* A reply made once and sent many times. */
-int canned_new(const struct reply *reply, struct canned **ret_canned);
-struct canned *canned_free(struct canned *canned);
-void exchange_reply_canned(struct exchange *exchange, const struct canned *canned);
-
-/* The reply comes later. LEFT is called when the client leaves before that; the exchange is gone then. */
-void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata);
-
-/* Special answers of a stream's reader. */
-enum {
-        STREAM_WAITS = 0,   /* nothing now: exchange_continue() tells when there is */
-        STREAM_ENDS = -1,
-        STREAM_BREAKS = -2, /* the connection is closed, so that the client sees that something is missing */
-};
-
-struct stream {
-        ssize_t (*read)(void *userdata, char *buffer, size_t size);
-        void (*free)(void *userdata); /* called exactly once, also when the stream could not begin */
-        void *userdata;
-};
-
-/*
- * A body of unknown length; HEAD's body and ALLOW do not matter. ENDLESS: no time limit. The method HEAD is answered without the body, and the
- * connection ends.
- */
-void exchange_stream(struct exchange *exchange, const struct reply *head, bool endless, const struct stream *stream);
-/* A stream that waits has something to say again. No effect on one that does not wait. */
-void exchange_continue(struct exchange *exchange);
-bool exchange_waits(const struct exchange *exchange);
-/* Cuts off a client that does not read. */
-void exchange_drop(struct exchange *exchange);

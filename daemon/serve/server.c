@@ -1,6 +1,5 @@
 #include "serve/server.h"
 
-#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "conf/config.h"
@@ -11,8 +10,6 @@
 #include "serve/waiters.h"
 
 #include <fcntl.h>
-
-/* Clients of one socket at a time: a thousand event streams are meant to be fine. Counted apart, so that readers never lock out control. */
 
 struct server {
         struct site site;
@@ -52,7 +49,9 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
         server->site.engine = engine;
         server->site.hooks = *hooks;
         server->site.started_real_usec = process_started_real_usec();
-        r = waiters_new(&server->site, &server->site.waiters);
+        r = acceptors_new(event, &server->site.acceptors);
+        if (r >= 0)
+                r = waiters_new(&server->site, &server->site.waiters);
         if (r >= 0)
                 r = events_new(&server->site, &server->site.events);
         if (r >= 0)
@@ -114,6 +113,7 @@ struct server *server_free(struct server *server) {
         }
         for (size_t i = 0; i < server->n_agents; i++)
                 agent_free(server->agents[i]);
+        acceptors_free(server->site.acceptors);
         waiters_free(server->site.waiters);
         events_free(server->site.events);
         history_site_free(server->site.history);
@@ -139,8 +139,8 @@ static int add_listener(struct server *server, int fd, enum access access, struc
         listener->site = &server->site;
         listener->access = access;
         listener->tcp = listen_is_tcp(fd, &listener->loopback);
-        r = http_new(server->site.event, fd, (unsigned)descriptor_clients(descriptor_limit()), &(struct http_handler){.request = on_request, .userdata = listener},
-                     &listener->http);
+        r = http_new(server->site.event, server->site.acceptors, fd, access == ACCESS_CONTROL ? DESCRIPTOR_CONTROL : DESCRIPTOR_CLIENT,
+                     &(struct http_handler){.request = on_request, .userdata = listener}, &listener->http);
         if (r < 0) {
                 listener_free(listener);
                 return r;

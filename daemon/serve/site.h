@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "serve/acceptor.h"
 #include "serve/http.h"
 #include "serve/query.h"
 #include "serve/server.h"
@@ -27,6 +28,7 @@ struct listener {
 
 struct site {
         sd_event *event;
+        struct acceptors *acceptors;
         struct engine *engine;
         struct server_hooks hooks;
         struct waiters *waiters;

@@ -54,6 +54,11 @@ class Wire:
 
     def answer(self, method: str = "GET") -> Exact:
         """The next answer, to a request of this method."""
+        head = self.answer_head()
+        return Exact(head.status, head.headers, self._body(method, head.status, head.headers))
+
+    def answer_head(self) -> Exact:
+        """The next answer without its body, which is left unread."""
         head = self._until(b"\r\n\r\n").decode("ascii").split("\r\n")
         version, status, _ = head[0].split(" ", 2)
         if version != "HTTP/1.1":
@@ -64,7 +69,7 @@ class Wire:
             if name.lower() in headers:
                 raise Garbage(f"{name} comes twice")
             headers[name.lower()] = value
-        return Exact(int(status), headers, self._body(method, int(status), headers))
+        return Exact(int(status), headers, b"")
 
     def _body(self, method: str, status: int, headers: dict[str, str]) -> bytes:
         length, coding = headers.get("content-length"), headers.get("transfer-encoding")

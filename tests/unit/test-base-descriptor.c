@@ -26,9 +26,11 @@ static void what_is_left_grows_with_the_limit_and_has_a_bound(void **state) {
         assert_int_equal(descriptor_reserve(DESCRIPTOR_ESSENTIAL, 1024), 0);
         assert_int_equal(descriptor_reserve(DESCRIPTOR_CONNECTION, 1024), 96);
         assert_int_equal(descriptor_reserve(DESCRIPTOR_SESSION, 1024), 224);
-        assert_int_equal(descriptor_clients(1024), 256);
-        assert_int_equal(descriptor_clients(UINT64_MAX), 2048);
-        assert_int_equal(descriptor_clients(16), 8);
+        assert_int_equal(descriptor_clients(1024, 1), 256);
+        assert_int_equal(descriptor_clients(1024, 4), 64);
+        assert_int_equal(descriptor_clients(UINT64_MAX, 1), 2048);
+        assert_int_equal(descriptor_clients(UINT64_MAX, 19), 2048);
+        assert_int_equal(descriptor_clients(16, 1), 8);
 }
 
 /* Takes descriptors until USE may have no more, and answers how many are left in the end. */

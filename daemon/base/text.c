@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "base/nearest.h"
+
 #include <ctype.h>
 
 char *text_copy(char *destination, size_t size, const char *text) {
@@ -25,44 +27,13 @@ bool text_is_name(const char *text) {
         return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 
-#define NEAREST_MAX 64
-
-/* Optimal string alignment distance over three rows. */
-static size_t distance(const char *a, const char *b) {
-        size_t rows[3][NEAREST_MAX + 1], n = strlen(a), m = strlen(b);
-
-        if (n > NEAREST_MAX || m > NEAREST_MAX)
-                return MAX(n, m);
-        for (size_t j = 0; j <= m; j++)
-                rows[0][j] = j;
-        for (size_t i = 1; i <= n; i++) {
-                size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *above_that = rows[(i + 1) % 3];
-
-                row[0] = i;
-                for (size_t j = 1; j <= m; j++) {
-                        size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
-
-                        row[j] = MIN(MIN(above[j] + 1, row[j - 1] + 1), above[j - 1] + cost);
-                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                                row[j] = MIN(row[j], above_that[j - 2] + 1);
-                }
-        }
-        return rows[n % 3][m];
-}
-
 const char *text_nearest(const char *word, const char *const *candidates, size_t n) {
-        size_t best = MAX(strlen(word) / 3, (size_t)1) + 1;
-        const char *nearest = NULL;
+        struct nearest nearest;
 
-        for (size_t i = 0; i < n; i++) {
-                size_t d = distance(word, candidates[i]);
-
-                if (d < best) {
-                        best = d;
-                        nearest = candidates[i];
-                }
-        }
-        return nearest;
+        nearest_init(&nearest, word);
+        for (size_t i = 0; i < n; i++)
+                nearest_try(&nearest, candidates[i]);
+        return nearest.found;
 }
 
 bool text_contains(const char *text, const char *part) {

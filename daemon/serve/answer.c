@@ -1,6 +1,7 @@
 #include "serve/answer.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/text.h"
 
 #define KNOWN_MAX 100
@@ -58,14 +59,13 @@ void answer_stopping(struct site *site, struct exchange *exchange) {
 
 /* The nearest of all names, not only of those that are listed. */
 static const char *nearest_name(const struct registry *registry, const char *name) {
-        size_t n = registry_count(registry);
-        _cleanup_free_ const char **names = calloc(n + 1, sizeof(*names));
+        const struct target *target;
+        struct nearest nearest;
 
-        if (!names)
-                return NULL;
-        for (size_t i = 0; i < n; i++)
-                names[i] = registry_at(registry, i)->config->name;
-        return text_nearest(name, names, n);
+        nearest_init(&nearest, name);
+        for (size_t i = 0; (target = registry_at(registry, i)); i++)
+                nearest_try(&nearest, target->config->name);
+        return nearest.found;
 }
 
 void answer_unknown_database(struct site *site, struct exchange *exchange, const char *name) {

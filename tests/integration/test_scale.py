@@ -13,6 +13,7 @@ import pytest
 
 from rig import children, scripts
 from rig.build import no_thread_sanitizer, plain, sanitized
+from rig.exact import Wire
 from rig.patience import patient, until
 from rig.ports import Port
 from rig.process import descriptors, rss_anon_kb, switches
@@ -427,3 +428,35 @@ def test_killed_again_and_again_it_always_comes_back(make_daemon):
         daemon.start()
         daemon.wait_state("main", "awake")
         assert daemon.stop()[0] == 0
+
+
+# A wrong name is compared with all known ones on the main loop.
+
+LONG = [f"{'n' * 58}{i:05}" for i in range(MANY)]
+WRONG = {"none is near": "q" * 63, "one edit": LONG[1234][:-1] + "x", "its first letter": "x" + LONG[1234][1:], "short": "nope",
+         "all are nearly near": LONG[0][:-5] + "xxxx0", "swapped": f"{'n' * 57}0n4321"}
+WRONG_TO_RIGHT = 25  # how much longer it may take than one that is known; it was 1400
+
+
+def fastest(wire: Wire, path: str, status: int) -> float:
+    """Seconds; the least of several, which the machine's other work has least to do with."""
+
+    def once() -> float:
+        begun = time.perf_counter()
+        assert wire.ask(path).status == status
+        return time.perf_counter() - begun
+
+    return min(once() for _ in range(15))
+
+
+def test_a_wrong_name_among_ten_thousand_costs_little_more_than_a_right_one(make_daemon, refused):
+    daemon = make_daemon(",\n".join(f'{{ name = "{name}"; policy = "observe"; door_interval = "0s"; '
+                                    f'conninfo = "host=127.0.0.1 port={refused} user=a dbname=a"; }}' for name in LONG),
+                         settings={"ready": {"on": "start"}}).start(timeout=START)
+    with Wire(daemon.status_socket, 60) as wire:
+        right = fastest(wire, f"/status/{LONG[5000]}", 200)
+        for what, name in WRONG.items():
+            wrong = fastest(wire, f"/status/{name}", 404)
+            print(f"{what}: {wrong * 1e3:.2f} ms, {wrong / right:.1f} times a right name's {right * 1e3:.2f} ms")
+            assert wrong < WRONG_TO_RIGHT * right
+        assert f'did you mean \\"{LONG[1234]}\\"' in wire.ask(f"/status/{WRONG['its first letter']}").body.decode()

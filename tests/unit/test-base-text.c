@@ -1,6 +1,7 @@
 /* Words: copies at the edges of UTF-8, names, the nearest known word. */
 #include "unit.h"
 
+#include "base/nearest.h"
 #include "base/text.h"
 
 static void a_copy_never_ends_in_half_a_character(void **state) {
@@ -76,6 +77,84 @@ static void the_nearest_word_is_suggested(void **state) {
         assert_null(text_nearest(long_word, words, ARRAY_LENGTH(words)));
 }
 
+/* Optimal string alignment, as the book has it. */
+static size_t edits_between(const char *a, const char *b) {
+        size_t rows[16][16], n = strlen(a), m = strlen(b);
+
+        for (size_t i = 0; i <= n; i++)
+                for (size_t j = 0; j <= m; j++) {
+                        if (i == 0 || j == 0) {
+                                rows[i][j] = i + j;
+                                continue;
+                        }
+                        rows[i][j] = MIN(MIN(rows[i - 1][j], rows[i][j - 1]) + 1, rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                                rows[i][j] = MIN(rows[i][j], rows[i - 2][j - 2] + 1);
+                }
+        return rows[n][m];
+}
+
+static void random_word(char *word, size_t most) {
+        size_t length = (size_t)rand() % (most + 1);
+
+        for (size_t i = 0; i < length; i++)
+                word[i] = "abc"[rand() % 3];
+        word[length] = '\0';
+}
+
+static int compare_words(const void *a, const void *b) {
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In any order, beginnings in common or not: the first of the nearest, as if each had been compared whole. */
+static void no_nearer_word_is_missed(void **state) {
+        char texts[24][16], word[16];
+        const char *words[24];
+        unsigned found = 0;
+
+        (void)state;
+        for (unsigned round = 0; round < 20000; round++) {
+                size_t n = 1 + (size_t)rand() % ARRAY_LENGTH(words), least;
+                const char *nearest = NULL;
+
+                random_word(word, 11);
+                for (size_t i = 0; i < n; i++) {
+                        random_word(texts[i], 13);
+                        words[i] = texts[i];
+                }
+                if (round % 2)
+                        qsort(words, n, sizeof(*words), compare_words);
+                least = MIN(MAX(strlen(word) / 3, (size_t)1), (size_t)NEAREST_EDITS_MAX) + 1;
+                for (size_t i = 0; i < n; i++)
+                        if (edits_between(word, words[i]) < least) {
+                                least = edits_between(word, words[i]);
+                                nearest = words[i];
+                        }
+                assert_ptr_equal(text_nearest(word, words, n), nearest);
+                found += nearest != NULL;
+        }
+        assert_in_range(found, 1000, 19000);
+}
+
+/* Of every length, at every distance from a word of every length: nothing is written or read beside the rows. */
+static void words_of_every_length_are_compared(void **state) {
+        char word[NEAREST_WORD_MAX + 4], candidate[2 * NEAREST_WORD_MAX];
+        const char *candidates[] = {candidate};
+
+        (void)state;
+        for (size_t n = 0; n < sizeof(word); n++)
+                for (size_t m = 0; m < sizeof(candidate); m++) {
+                        size_t most = MIN(MAX(n / 3, (size_t)1), (size_t)NEAREST_EDITS_MAX);
+                        bool near = n <= NEAREST_WORD_MAX && MAX(n, m) - MIN(n, m) <= most;
+
+                        memset(word, 'x', n);
+                        word[n] = '\0';
+                        memset(candidate, 'x', m);
+                        candidate[m] = '\0';
+                        assert_ptr_equal(text_nearest(word, candidates, 1), near ? candidate : NULL);
+                }
+}
+
 static void flattening_leaves_one_line(void **state) {
         static const struct {
                 const char *from, *to;
@@ -136,6 +215,8 @@ int main(void) {
                 UNIT_TEST(a_copy_takes_nothing_and_garbage),
                 UNIT_TEST(names),
                 UNIT_TEST(the_nearest_word_is_suggested),
+                UNIT_TEST(no_nearer_word_is_missed),
+                UNIT_TEST(words_of_every_length_are_compared),
                 UNIT_TEST(flattening_leaves_one_line),
                 UNIT_TEST(contains_ignores_case),
                 UNIT_TEST(only_well_formed_characters_are_decoded),

@@ -49,6 +49,14 @@ void answer_unavailable(struct site *site, struct exchange *exchange, unsigned r
         answer_later(site, exchange, retry_after_sec);
 }
 
+void answer_busy(struct site *site, struct exchange *exchange, const char *message) {
+        struct json_writer w = site_compose(site);
+
+        write_error(&w, "busy", message);
+        json_end_object(&w);
+        exchange_reply(exchange, &(struct reply){.status = 429, .body = &site->body, .retry_after_sec = RETRY_UNKNOWN_SEC});
+}
+
 void answer_refused(struct site *site, struct exchange *exchange, enum reason reason) {
         answer_error(site, exchange, 409, reason_slug(reason), "%s", reason_info(reason)->sentence);
 }

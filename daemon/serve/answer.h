@@ -13,6 +13,8 @@ _printf_(5, 6) void answer_error(struct site *site, struct exchange *exchange, u
 void answer_unknown_database(struct site *site, struct exchange *exchange, const char *name);
 /* The same as 503 with Retry-After. */
 void answer_unavailable(struct site *site, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message);
+/* 429 with Retry-After: too much of this goes on. */
+void answer_busy(struct site *site, struct exchange *exchange, const char *message);
 /* 409: REASON stands in the way. */
 void answer_refused(struct site *site, struct exchange *exchange, enum reason reason);
 /* 503: the daemon ends. */

@@ -18,8 +18,13 @@
 #define LIMIT 1000
 /* 0 is no time in an answer. */
 #define BEGINNING_USEC USEC_PER_SEC
-/* Answers that are on their way, with those that are waited for: each may have some megabytes, and a slow reader. */
+/* Of one listener: answers that are on their way, with those that are waited for. */
 #define WAITING_MAX 32
+/*
+ * Long answers that are on their way, together: each may have some megabytes, and a slow reader. The control socket's are counted apart, so
+ * that no reader of another takes its memory. One alone may be longer.
+ */
+#define BYTES_MAX ((size_t)16 * 1024 * 1024)
 /* What is shorter goes out in one piece. */
 #define WHOLE_BYTES 65536
 /* The store gives an answer up before that, unless its thread hangs in the disk. */
@@ -31,12 +36,13 @@ struct history_site {
         sd_event_source *source; /* answers have come */
         sd_event_source *late;
         struct held *first;
-        size_t n;
+        size_t bytes[_ACCESS_MAX]; /* of long answers */
 };
 
 /* An exchange that is held, or to which a long answer is on its way. */
 struct held {
         struct history_site *site;
+        struct listener *listener;
         struct exchange *exchange;
         struct question *question; /* NULL: it was answered */
         uint64_t late_monotonic_usec;
@@ -53,6 +59,7 @@ static struct held *held_new(struct history_site *site, struct request *request)
         if (!held)
                 return NULL;
         held->site = site;
+        held->listener = request->listener;
         held->exchange = request->exchange;
         held->csv = request->query.csv;
         held->late_monotonic_usec = usec_add(clock_monotonic_usec(), LATE_USEC);
@@ -61,7 +68,7 @@ static struct held *held_new(struct history_site *site, struct request *request)
         if (held->next)
                 held->next->previous = held;
         site->first = held;
-        site->n++;
+        held->listener->n_questions++;
         return held;
 }
 
@@ -72,7 +79,8 @@ static void held_free(struct held *held) {
                 held->site->first = held->next;
         if (held->next)
                 held->next->previous = held->previous;
-        held->site->n--;
+        held->listener->n_questions--;
+        held->site->bytes[held->listener->access] -= held->content.size;
         buffer_deinit(&held->content);
         free(held);
 }
@@ -100,6 +108,7 @@ static void free_content(void *userdata) {
 }
 
 static void send_content(struct held *held, struct ask_answer *answer) {
+        size_t *bytes = &held->site->bytes[held->listener->access];
         struct reply reply = {.status = 200, .content_type = held->csv ? "text/csv; charset=utf-8; header=present" : NULL};
 
         if (answer->content.size <= WHOLE_BYTES) {
@@ -108,6 +117,12 @@ static void send_content(struct held *held, struct ask_answer *answer) {
                 held_free(held);
                 return;
         }
+        if (*bytes > 0 && *bytes + answer->content.size > BYTES_MAX) {
+                answer_busy(held->site->site, held->exchange, "answers about the past that are not read yet take too much memory; ask again soon");
+                held_free(held);
+                return;
+        }
+        *bytes += answer->content.size;
         held->content = answer->content;
         answer->content = (struct buffer){0};
         exchange_stream(held->exchange, &reply, false, &(struct stream){.read = read_content, .free = free_content, .userdata = held});
@@ -243,6 +258,7 @@ static bool make_ask(struct request *request, struct ask *ask) {
                 .csv = query->csv,
                 .detail = request->listener->access == ACCESS_CONTROL,
                 .watched = request->target != NULL,
+                .urgent = request->listener->access == ACCESS_CONTROL,
         };
         (void)text_copy(ask->name, sizeof(ask->name), request->name);
         if (ask->since_real_usec < ask->until_real_usec)
@@ -270,8 +286,8 @@ static bool refuse(struct request *request) {
         return true;
 }
 
-static void answer_busy(struct request *request) {
-        answer_error(request->site, request->exchange, 429, "busy", "too many questions about the past wait for their answers; ask again soon");
+static void refuse_one_more(struct request *request) {
+        answer_busy(request->site, request->exchange, "too many questions about the past wait for their answers; ask again soon");
 }
 
 void history_get(struct request *request) {
@@ -282,8 +298,8 @@ void history_get(struct request *request) {
 
         if (!make_ask(request, &ask) || refuse(request))
                 return;
-        if (history->n >= WAITING_MAX) {
-                answer_busy(request);
+        if (request->listener->n_questions >= WAITING_MAX) {
+                refuse_one_more(request);
                 return;
         }
         held = held_new(history, request);
@@ -296,7 +312,7 @@ void history_get(struct request *request) {
         if (held)
                 held_free(held);
         if (r == -EBUSY)
-                answer_busy(request);
+                refuse_one_more(request);
         else
                 answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off", strerror(-r));
 }

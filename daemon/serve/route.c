@@ -209,7 +209,7 @@ static bool refuse_faulty(const struct listener *listener, struct exchange *exch
         return site->stopping;
 }
 
-void route_request(const struct listener *listener, struct exchange *exchange) {
+void route_request(struct listener *listener, struct exchange *exchange) {
         struct site *site = listener->site;
         struct request request = {.site = site, .exchange = exchange, .listener = listener};
         const struct route *route = NULL;

@@ -38,4 +38,4 @@ enum route_result route_find(const char *path, enum method method, enum access a
 const struct route *route_at(size_t i);
 
 /* Answers, holds or streams what came on LISTENER. */
-void route_request(const struct listener *listener, struct exchange *exchange);
+void route_request(struct listener *listener, struct exchange *exchange);

@@ -17,6 +17,7 @@ struct store;
 enum access {
         ACCESS_STATUS,  /* reading */
         ACCESS_CONTROL, /* everything */
+        _ACCESS_MAX,
 };
 
 /* What the server cannot see of the daemon, for /metrics. */

@@ -23,6 +23,7 @@ struct listener {
         bool passed; /* somebody else listens on it too, and goes on */
         bool tcp;
         bool loopback; /* TCP that only this machine reaches */
+        unsigned n_questions; /* about the past, that are not answered to the end */
         struct listener *next;
 };
 
@@ -51,7 +52,7 @@ struct site {
 struct request {
         struct site *site;
         struct exchange *exchange;
-        const struct listener *listener;
+        struct listener *listener;
         const char *name;      /* NAME of the path, or NULL */
         struct target *target; /* of that name; NULL where a name may be of the past */
         uint64_t id;           /* ID of the path */

@@ -32,6 +32,7 @@ struct ask {
         bool csv;                 /* not of ASK_REPORT */
         bool detail;              /* with the raw texts of failures */
         bool watched;             /* it is configured: what goes on goes on */
+        bool urgent;              /* answered before those that are not, of which there are fewer at a time */
 };
 
 enum ask_result {

@@ -12,6 +12,8 @@
 #define STACK_BYTES (512 * 1024)
 /* Those that wait, and the one that is being answered. */
 #define QUESTIONS_MAX 16
+/* Of them those that are not urgent. */
+#define ORDINARY_MAX 12
 /* From when it was asked. A year of a million rows takes less than a fifth of it. */
 #define DEADLINE_USEC (10 * USEC_PER_SEC)
 
@@ -32,23 +34,31 @@ struct reader {
         char *path;
         struct reader_hooks hooks;
         struct queue *answers; /* of questions */
-        size_t n;              /* questions that nobody was told about yet: the main thread's count */
+        size_t n, n_ordinary;  /* questions that nobody was told about yet: the main thread's count */
         bool started;
         pthread_t thread;
 
         /* Both threads'. */
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        struct question *first, *last;
+        struct question *first;
+        atomic_uint n_urgent; /* of those that wait */
         bool ended;
         atomic_bool ending;
 };
 
-static bool is_in_vain(void *userdata) {
-        struct question *question = userdata;
-
+static bool is_in_vain(struct question *question) {
         return atomic_load(&question->cancelled) || atomic_load(&question->reader->ending) ||
                clock_boot_usec() >= question->deadline_boot_usec;
+}
+
+/* One that is not urgent is left for one that is, and read again afterwards. */
+static bool gives_way(const struct question *question) {
+        return !question->ask.urgent && atomic_load(&question->reader->n_urgent) > 0;
+}
+
+static bool is_to_end(void *userdata) {
+        return is_in_vain(userdata) || gives_way(userdata);
 }
 
 static int read_in_mode(struct question *question, enum sqlite_mode mode) {
@@ -58,7 +68,7 @@ static int read_in_mode(struct question *question, enum sqlite_mode mode) {
         r = sqlite_open(question->reader->path, mode, &sqlite);
         if (r < 0)
                 return r;
-        sqlite_interrupt_when(sqlite, is_in_vain, question);
+        sqlite_interrupt_when(sqlite, is_to_end, question);
         r = schema_look(sqlite);
         if (r >= 0)
                 r = r == SCHEMA_GOOD ? compose_answer(sqlite, &question->ask, &question->answer.content) : -EINVAL;
@@ -89,7 +99,8 @@ static enum ask_result result_of(int r) {
         }
 }
 
-static void answer(struct question *question) {
+/* Answers whether it is answered; else it gave way. */
+static bool answer(struct question *question) {
         const struct reader_hooks *hooks = &question->reader->hooks;
         int r = -EINTR;
 
@@ -98,12 +109,17 @@ static void answer(struct question *question) {
                 r = read_answer(question);
                 hooks->reading(hooks->userdata, false);
         }
+        if (r == -EINTR && !is_in_vain(question)) {
+                buffer_deinit(&question->answer.content);
+                return false;
+        }
         question->answer.result = result_of(r);
         question->answer.error = r;
         if (question->answer.result != ASK_ANSWERED)
                 buffer_deinit(&question->answer.content);
         if (r == -EUCLEAN)
                 hooks->damaged(hooks->userdata);
+        return true;
 }
 
 static void question_free(struct question *question) {
@@ -121,9 +137,28 @@ static struct question *wait_for_question(struct reader *reader) {
         if (!atomic_load(&reader->ending)) {
                 question = reader->first;
                 reader->first = question->next;
+                atomic_fetch_sub(&reader->n_urgent, question->ask.urgent ? 1 : 0);
         }
         (void)pthread_mutex_unlock(&reader->lock);
         return question;
+}
+
+/* The urgent ones come first; of a kind those that were asked first. */
+static bool comes_before(const struct question *a, const struct question *b) {
+        return a->ask.urgent != b->ask.urgent ? a->ask.urgent : a->deadline_boot_usec <= b->deadline_boot_usec;
+}
+
+static void let_wait(struct reader *reader, struct question *question) {
+        struct question **place = &reader->first;
+
+        (void)pthread_mutex_lock(&reader->lock);
+        while (*place && comes_before(*place, question))
+                place = &(*place)->next;
+        question->next = *place;
+        *place = question;
+        atomic_fetch_add(&reader->n_urgent, question->ask.urgent ? 1 : 0);
+        (void)pthread_cond_signal(&reader->changed);
+        (void)pthread_mutex_unlock(&reader->lock);
 }
 
 static void *work(void *userdata) {
@@ -131,9 +166,11 @@ static void *work(void *userdata) {
         struct question *question;
 
         while ((question = wait_for_question(reader))) {
-                answer(question);
-                /* There is room for as many as there may be. */
-                (void)queue_push(reader->answers, &question);
+                if (!answer(question))
+                        let_wait(reader, question);
+                else
+                        /* There is room for as many as there may be. */
+                        (void)queue_push(reader->answers, &question);
         }
         (void)pthread_mutex_lock(&reader->lock);
         reader->ended = true;
@@ -224,23 +261,12 @@ static int start(struct reader *reader) {
         return r;
 }
 
-static void let_wait(struct reader *reader, struct question *question) {
-        (void)pthread_mutex_lock(&reader->lock);
-        if (reader->first)
-                reader->last->next = question;
-        else
-                reader->first = question;
-        reader->last = question;
-        (void)pthread_cond_signal(&reader->changed);
-        (void)pthread_mutex_unlock(&reader->lock);
-}
-
 int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
                struct question **ret_question) {
         struct question *question;
         int r;
 
-        if (reader->n >= QUESTIONS_MAX)
+        if (reader->n >= QUESTIONS_MAX || (!ask->urgent && reader->n_ordinary >= ORDINARY_MAX))
                 return -EBUSY;
         r = start(reader);
         if (r < 0)
@@ -254,6 +280,7 @@ int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(vo
         question->answered = answered;
         question->userdata = userdata;
         reader->n++;
+        reader->n_ordinary += !ask->urgent;
         let_wait(reader, question);
         *ret_question = question;
         return 0;
@@ -272,6 +299,7 @@ void reader_take_answers(struct reader *reader) {
 
         while (queue_pop(reader->answers, &question) > 0) {
                 reader->n--;
+                reader->n_ordinary -= !question->ask.urgent;
                 if (!atomic_load(&question->cancelled))
                         question->answered(question->userdata, &question->answer);
                 question_free(question);

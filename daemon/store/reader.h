@@ -1,6 +1,6 @@
 /*
- * The thread that answers questions about the past, one after the other, each with a connection of its own that only reads and a
- * deadline. It begins with the first question; who asks nothing has no such thread. Main thread only.
+ * The thread that answers questions about the past, one after the other and the urgent ones first, each with a connection of its own that
+ * only reads and a deadline. It begins with the first question; who asks nothing has no such thread. Main thread only.
  */
 #pragma once
 

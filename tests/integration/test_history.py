@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from rig.build import sanitized
 from rig.edges import quick
 from rig.patience import patient, until
 from rig.ports import Port
+from rig.process import rss_anon_kb
+from rig.rawhttp import connect, get, read_to_end
 
 SLOW = "200ms"
 VERSION_1 = Path(__file__).with_name("history-version-1.sql")
@@ -363,6 +366,61 @@ def test_too_many_questions_are_refused_and_who_leaves_is_forgotten(year):
     answer = until(lambda: (found := ask(year, "gone", "states")).status == 200 and found, 5, "there is room again")
     assert answer.status == 200
     assert year.stop()[0] == 0
+
+
+SILENT_MB = 64  # what all unprivileged clients together may take
+
+
+def first_line(client):
+    """What an answer begins with, left unread: its sender goes on waiting for its reader."""
+    return client.recv(32, socket.MSG_PEEK).split(b"\r\n")[0].decode()
+
+
+def test_readers_that_do_not_read_take_neither_control_s_answers_nor_the_memory(year):
+    """Long answers, asked for on the socket of everybody, by clients that never read them."""
+    path = "/history/year?kind=states&since=366d&limit=100000"
+    long = get(path, "GET", "Connection: close")
+    answer = year.get(path, "status", timeout=60)
+    assert answer.status == 200
+    print(f"an answer of {len(answer.body) / 2**20:.0f} MB")
+    before, most = rss_anon_kb(year.pid), 0
+    silent = []
+    for _ in range(3):
+        asking = [connect(year.status_socket, 60) for _ in range(16)]
+        for client in asking:
+            client.sendall(long)
+        for kind in ("states", "report", "hours"):
+            answer = ask(year, "year", kind, since="7d")
+            assert answer.status == 200, f"control is told {answer.status} {answer.text[:200]}"
+        said = [first_line(client) for client in asking]
+        most = max(most, rss_anon_kb(year.pid) - before)
+        silent += [client for client, line in zip(asking, said) if " 200 " in line]
+        for client, line in zip(asking, said):
+            if " 200 " not in line:
+                assert " 429 " in line and b"\r\nRetry-After: " in read_to_end(client)
+                client.close()
+    print(f"{len(silent)} that do not read hold {most / 1024:.0f} MB")
+    assert silent and most < SILENT_MB * 1024 or sanitized()
+    for client in silent:
+        client.close()
+    until(lambda: year.get(path, "status", timeout=60).status == 200, 20, "their memory is others' when they have left")
+    assert year.stop()[0] == 0
+
+
+def test_control_is_answered_before_those_who_asked_elsewhere(year):
+    """Also before one that is being answered already."""
+    one = min(ask(year, "year", "report", "status", since="366d").seconds for _ in range(2))
+    waiting = [connect(year.status_socket, 60) for _ in range(12)]
+    for client in waiting:
+        client.sendall(get("/history/year?kind=report&since=366d", "GET", "Connection: close"))
+    control = [ask(year, "year", "states", since="1d") for _ in range(5)]
+    worst = max(answer.seconds for answer in control)
+    print(f"a report takes {one:.3f} s, control beside twelve of them at worst {worst:.3f} s")
+    assert all(answer.status == 200 for answer in control) and worst < one
+    for client in waiting[1:]:
+        client.close()
+    assert read_to_end(waiting[0]).startswith(b"HTTP/1.1 200 "), "who gave way is answered afterwards"
+    waiting[0].close()
 
 
 def test_a_disk_that_hangs_leaves_nobody_without_an_answer(make_daemon):

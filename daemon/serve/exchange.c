@@ -218,7 +218,7 @@ static struct MHD_Response *make_response(const struct reply *reply) {
 
 static void send_response(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum patience patience) {
         exchange->left = NULL;
-        if (!response || MHD_queue_response(exchange->connection, status, response) != MHD_YES)
+        if (!response || !refusal_queue_response(exchange->connection, status, response))
                 exchange->broken = true;
         if (exchange->suspended)
                 deadlines_update_now(&exchange->http->deadlines);

@@ -1,4 +1,4 @@
-/* An exchange and the connections of a listener, for the two rooms that know libmicrohttpd: http.c and exchange.c. Internal to them. */
+/* An exchange and the connections of a listener, for the rooms that know libmicrohttpd: http.c, exchange.c and refusal.c. Internal to them. */
 #pragma once
 
 #include "serve/acceptor.h"
@@ -61,6 +61,10 @@ void exchange_allow(struct exchange *exchange, enum patience patience);
 void exchange_suspend(struct exchange *exchange);
 void exchange_resume(struct exchange *exchange);
 struct exchange *exchange_of(struct MHD_Connection *connection);
+
+/* refusal.c: MHD_queue_response() is ours there; this is the library's. */
+int refusal_init(void);
+bool refusal_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response);
 
 /* exchange.c: what libmicrohttpd calls, from the URL of a request to the end of its answer. CLS is the struct http. */
 void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connection);

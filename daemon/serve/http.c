@@ -222,7 +222,9 @@ int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum d
         }
         http->event = sd_event_ref(event);
         http->handler = *handler;
-        r = add_sources(http);
+        r = refusal_init();
+        if (r >= 0)
+                r = add_sources(http);
         if (r >= 0)
                 r = start_daemon(http);
         if (r < 0)

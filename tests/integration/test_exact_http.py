@@ -4,7 +4,7 @@ import pytest
 
 from rig.exact import Wire
 from rig.ports import Port
-from rig.rawhttp import ask, status_of
+from rig.rawhttp import ask, get, status_of
 
 QUIET = 'conninfo = "host=127.0.0.1 port=1 user=a dbname=a"; policy = "observe"; door_interval = "0s";'
 ALIVE = b'{"alive":true}'
@@ -44,6 +44,30 @@ OURS = ("localhost", "LOCALHOST:80", "localhost.", "127.0.0.1", "127.0.0.1:9817"
         "status.example.com", "STATUS.EXAMPLE.COM:9817", "status.example.com.")
 FOREIGN = ("evil.example", "localhost.evil.example", "example.com", "a.status.example.com", "127.0.0.1.evil.example", "128.0.0.1", "0.0.0.0",
            "[::]", "[::2]", "[::1", "::1", "localhost:x", "localhost:80:90", "[localhost]", "", ":80", "127.1", "me@localhost", "x" * 1000)
+
+
+REFUSED = {
+    b"GET /livez\r\n\r\n": 400, b"GET /livez HTTP/1.1x\r\n\r\n": 400, b"GET /livez HTTQ/1.1\r\n\r\n": 400,
+    b"GET /livez HTTP/2.0\r\nHost: localhost\r\n\r\n": 505, b"GET /livez HTTP/0.9\r\n\r\n": 505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": 505,
+    get("/livez", "GET", "No colon here"): 400, get("/livez", "GET", "Content-Length: x"): 400, get("/livez", "GET", "Content-Length: -1"): 400,
+    get("/livez", "GET", "Content-Length: 99999999999999999999999"): 413, get("/livez", "POST", "Transfer-Encoding: chunked") + b"x\r\n\r\n": 400,
+    get("/" + "x" * 40_000): 414, get("/livez", "GET", "X: " + "x" * 40_000): 431, get("/livez", "GET", *["X: y"] * 5_000): 431,
+}
+
+
+def test_what_the_library_refuses_is_refused_once_and_in_our_words(daemon):
+    for where in (daemon.status_socket, daemon.control_socket, daemon.tcp):
+        for request, status in REFUSED.items():
+            for before in (0, 1, 3):
+                with Wire(where) as wire:
+                    wire.send(get("/livez") * before + request)
+                    for _ in range(before):
+                        assert wire.answer().body == ALIVE
+                    answer = wire.answer()
+                    assert (answer.status, answer.headers["connection"]) == (status, "close"), (where, request[:80])
+                    assert answer.headers["content-type"] == "application/json"
+                    assert answer.json.keys() == {"error", "message"}, answer.body
+                    wire.end()
 
 
 def test_on_loopback_only_the_names_of_loopback_and_those_that_are_allowed_are_answered(daemon):

@@ -4,7 +4,7 @@ import json
 import socket
 from dataclasses import dataclass
 
-from rig.rawhttp import Address, connect, get
+from rig.rawhttp import Address, connect, get, read_to_end
 
 
 class Garbage(AssertionError):
@@ -37,14 +37,13 @@ class Wire:
         self.send(get(path, method, *headers))
         answer = self.answer(method)
         if answer.headers.get("connection") == "close":
-            self._end()
+            self.end()
             self.socket = connect(self._where, self._timeout)
         return answer
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """The daemon closes it, and says nothing more."""
-        while piece := self.socket.recv(65536):
-            self._got += piece
+        self._got += read_to_end(self.socket)
         self.socket.close()
         if self._got:
             raise Garbage(f"{self._got[:200]!r} after the last answer")
@@ -109,6 +108,8 @@ class Wire:
 
     def close(self) -> None:
         """Closes it; whatever is still there belongs to no answer."""
+        if self.socket.fileno() < 0:
+            return
         self.socket.setblocking(False)
         try:
             self._got += self.socket.recv(65536)

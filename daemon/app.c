@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/message-id.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
@@ -12,6 +13,7 @@
 #include "report/journal.h"
 #include "report/notify.h"
 #include "report/recorder.h"
+#include "report/service-manager.h"
 #include "report/watchdog.h"
 #include "serve/server.h"
 #include "store/store.h"
@@ -27,6 +29,8 @@
 #define STOP_TIMEOUT_USEC (4 * USEC_PER_SEC)
 /* A disk that hangs for longer loses the last second; the service manager waits for no more than ten. */
 #define STORE_TIMEOUT_USEC (5 * USEC_PER_SEC)
+/* A reader of the log, or a service manager, that stands still misses the last words. */
+#define TELL_TIMEOUT_USEC (300 * USEC_PER_MSEC)
 
 struct app {
         sd_event *event;
@@ -191,6 +195,8 @@ int app_run(const char *path, const struct config_environment *environment, stru
         r = sd_event_default(&app.event);
         if (r >= 0)
                 r = watch_signals(&app);
+        if (r >= 0)
+                r = log_start();
         if (r < 0)
                 (void)refused("start", "the event loop", r);
         if (r >= 0)
@@ -206,5 +212,7 @@ int app_run(const char *path, const struct config_environment *environment, stru
         stop(&app);
         reload_deinit(&app.reload);
         sd_event_unref(app.event);
+        service_manager_flush(TELL_TIMEOUT_USEC);
+        log_flush(TELL_TIMEOUT_USEC);
         return r;
 }

@@ -3,8 +3,12 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/message-id.h"
+#include "base/outbox.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -18,9 +22,34 @@
 
 #define FIELDS_MAX 32
 
+/* What may wait for a reader that stalls: an entry for each of ten thousand databases. */
+#define WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
+
+/* One that is to be said. What it points at is the caller's. */
+struct entry {
+        enum log_format form;
+        int level;
+        uint64_t real_usec;
+        const char *message;
+        const char *message_id;
+        const struct log_field *fields;
+        size_t n_fields;
+};
+
+/* One that waits, with all that it points at in the same piece of memory. */
+struct waiting_entry {
+        struct outbox_item item;
+        struct entry entry;
+        struct log_field fields[];
+};
+
 /* Probers log too, and a reload opens the log anew under them. */
 static _Atomic enum log_format log_format = LOG_FORMAT_LOGFMT;
 static atomic_int log_level_max = LOG_INFO;
+
+/* NULL: everything is said at once. Set before other threads are started. */
+static struct outbox *outbox;
+static bool stderr_is_file;
 
 static const char *const level_names[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
 
@@ -63,19 +92,19 @@ void log_open(enum log_format format, int level) {
         log_level_max = level;
 }
 
-static int send_to_journal(int level, const char *message, const char *message_id, const struct log_field *fields, size_t n) {
+static int send_to_journal(const struct entry *entry) {
         struct iovec vector[FIELDS_MAX + 3];
         struct buffer lines[FIELDS_MAX + 3] = {0};
         size_t count = 0;
         int r;
 
-        buffer_printf(&lines[count++], "MESSAGE=%s", message);
-        buffer_printf(&lines[count++], "PRIORITY=%d", level);
-        if (message_id)
-                buffer_printf(&lines[count++], "MESSAGE_ID=%s", message_id);
-        for (size_t i = 0; i < n && count < ARRAY_LENGTH(lines); i++)
-                if (fields[i].value)
-                        buffer_printf(&lines[count++], "%s=%s", fields[i].name, fields[i].value);
+        buffer_printf(&lines[count++], "MESSAGE=%s", entry->message);
+        buffer_printf(&lines[count++], "PRIORITY=%d", entry->level);
+        if (entry->message_id)
+                buffer_printf(&lines[count++], "MESSAGE_ID=%s", entry->message_id);
+        for (size_t i = 0; i < entry->n_fields && count < ARRAY_LENGTH(lines); i++)
+                if (entry->fields[i].value)
+                        buffer_printf(&lines[count++], "%s=%s", entry->fields[i].name, entry->fields[i].value);
         for (size_t i = 0; i < count; i++)
                 vector[i] = (struct iovec){.iov_base = lines[i].data, .iov_len = lines[i].size};
         r = sd_journal_sendv(vector, (int)count);
@@ -103,25 +132,119 @@ static void append_json(struct buffer *line, const char *name, const char *value
         json_append_string(line, value);
 }
 
-static void write_line(bool json, int level, const char *message, const char *message_id, const struct log_field *fields, size_t n) {
+/* Stderr may be shared with others, one of whom has made it non-blocking. */
+static void write_all(const char *data, size_t size) {
+        struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+        while (size > 0) {
+                ssize_t n = write(STDERR_FILENO, data, size);
+
+                if (n < 0 && errno != EAGAIN && errno != EINTR)
+                        return; /* nowhere left to complain to */
+                if (n < 0 && errno == EAGAIN)
+                        (void)poll(&room, 1, -1);
+                data += MAX(n, 0);
+                size -= (size_t)MAX(n, 0);
+        }
+}
+
+static void write_line(const struct entry *entry) {
+        bool json = entry->form == LOG_FORMAT_JSON;
         void (*append)(struct buffer *, const char *, const char *) = json ? append_json : append_logfmt;
         _cleanup_(buffer_deinit) struct buffer line = {0};
-        char now[CLOCK_RFC3339_MAX];
+        char time[CLOCK_RFC3339_MAX];
 
-        append(&line, "time", clock_format_rfc3339(now, clock_real_usec()));
-        append(&line, "level", log_level_name(level));
-        if (json && level >= 0 && (size_t)level < ARRAY_LENGTH(severities))
-                append(&line, "severity", severities[level]);
-        append(&line, "message", message);
-        if (message_id)
-                append(&line, "MESSAGE_ID", message_id);
-        for (size_t i = 0; i < n; i++)
-                if (fields[i].value)
-                        append(&line, fields[i].name, fields[i].value);
+        append(&line, "time", clock_format_rfc3339(time, entry->real_usec));
+        append(&line, "level", log_level_name(entry->level));
+        if (json && entry->level >= 0 && (size_t)entry->level < ARRAY_LENGTH(severities))
+                append(&line, "severity", severities[entry->level]);
+        append(&line, "message", entry->message);
+        if (entry->message_id)
+                append(&line, "MESSAGE_ID", entry->message_id);
+        for (size_t i = 0; i < entry->n_fields; i++)
+                if (entry->fields[i].value)
+                        append(&line, entry->fields[i].name, entry->fields[i].value);
         buffer_append_string(&line, json ? "}\n" : "\n");
         /* One write a line, so that lines of several threads do not mix. */
-        if (buffer_finish(&line) == 0 && write(STDERR_FILENO, line.data, line.size) < 0)
-                return; /* nowhere left to complain to */
+        if (buffer_finish(&line) == 0)
+                write_all(line.data, line.size);
+}
+
+/* May block. */
+static void say(const struct entry *entry) {
+        if (entry->form != LOG_FORMAT_JOURNAL || send_to_journal(entry) < 0)
+                write_line(entry);
+}
+
+/* Those that wait. */
+
+static char *put_text(char **at, const char *text) {
+        size_t size = strlen(text) + 1;
+        char *copy = memcpy(*at, text, size);
+
+        *at += size;
+        return copy;
+}
+
+/* NULL without memory. Names of fields and MESSAGE_IDs are literals. */
+static struct waiting_entry *waiting_entry_new(const struct entry *entry) {
+        size_t bytes = sizeof(struct waiting_entry) + entry->n_fields * sizeof(struct log_field) + strlen(entry->message) + 1;
+        struct waiting_entry *waiting;
+        char *texts;
+
+        for (size_t i = 0; i < entry->n_fields; i++)
+                bytes += entry->fields[i].value ? strlen(entry->fields[i].value) + 1 : 0;
+        waiting = malloc(bytes);
+        if (!waiting)
+                return NULL;
+        waiting->item.bytes = bytes;
+        waiting->entry = *entry;
+        waiting->entry.fields = waiting->fields;
+        texts = (char *)&waiting->fields[entry->n_fields];
+        waiting->entry.message = put_text(&texts, entry->message);
+        for (size_t i = 0; i < entry->n_fields; i++) {
+                const char *value = entry->fields[i].value;
+
+                waiting->fields[i] = (struct log_field){.name = entry->fields[i].name, .value = value ? put_text(&texts, value) : NULL};
+        }
+        return waiting;
+}
+
+static void on_deliver(const struct outbox_item *item) {
+        say(&container_of(item, struct waiting_entry, item)->entry);
+}
+
+/* Whatever the level: what was dropped was important enough. */
+static void on_dropped(uint64_t n) {
+        char message[160];
+
+        (void)snprintf(message, sizeof(message), "%" PRIu64 " log %s dropped here: what reads the log did not keep up", n,
+                       n == 1 ? "entry was" : "entries were");
+        say(&(struct entry){log_format, LOG_WARNING, clock_real_usec(), message, MESSAGE_ID_LOG_DROPPED, NULL, 0});
+}
+
+int log_start(void) {
+        static const struct outbox_hooks hooks = {.deliver = on_deliver, .dropped = on_dropped};
+        struct stat st;
+
+        stderr_is_file = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+        return outbox_new("log", WAITING_BYTES_MAX, &hooks, &outbox);
+}
+
+void log_flush(uint64_t timeout_usec) {
+        if (outbox)
+                outbox_flush(outbox, timeout_usec);
+}
+
+static void say_or_wait(const struct entry *entry) {
+        struct waiting_entry *waiting;
+
+        if (!outbox || (stderr_is_file && entry->form != LOG_FORMAT_JOURNAL)) {
+                say(entry);
+                return;
+        }
+        waiting = waiting_entry_new(entry);
+        outbox_put(outbox, waiting ? &waiting->item : NULL);
 }
 
 void log_entry(int level, const char *message_id, const struct log_field *fields, size_t n, const char *format, ...) {
@@ -134,9 +257,6 @@ void log_entry(int level, const char *message_id, const struct log_field *fields
         va_start(arguments, format);
         buffer_vprintf(&message, format, arguments);
         va_end(arguments);
-        if (buffer_finish(&message) < 0)
-                return;
-        if (form == LOG_FORMAT_JOURNAL && send_to_journal(level, message.data, message_id, fields, n) >= 0)
-                return;
-        write_line(form == LOG_FORMAT_JSON, level, message.data, message_id, fields, n);
+        if (buffer_finish(&message) == 0)
+                say_or_wait(&(struct entry){form, level, clock_real_usec(), message.data, message_id, fields, n});
 }

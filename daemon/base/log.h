@@ -2,11 +2,15 @@
  * Log entries with fields: to the journal, or as logfmt or JSON lines on stderr with the same fields.
  *
  * One entry an edge, none a check. Levels are syslog's. Nothing here knows what is said. Safe from any thread.
+ *
+ * From log_start() on nobody waits for whatever reads the entries: a thread hands them over, and what does not fit into its queue is
+ * dropped and counted. Lines to a regular file are written at once, for they have no reader.
  */
 #pragma once
 
 #include "base/macro.h"
 
+#include <stdint.h>
 #include <syslog.h>
 
 enum log_format {
@@ -17,7 +21,7 @@ enum log_format {
 };
 
 struct log_field {
-        const char *name;  /* a journal field: [A-Z][A-Z0-9_]* */
+        const char *name;  /* a journal field: [A-Z][A-Z0-9_]*; a literal */
         const char *value; /* NULL: the field is left out */
 };
 
@@ -26,6 +30,11 @@ bool log_stderr_is_journal(void);
 
 /* Chooses where entries go and the least important LEVEL that is said. May be called again after a reload. */
 void log_open(enum log_format format, int level);
+
+/* Before other threads are started. May be called once. */
+int log_start(void);
+/* Waits until all entries have been handed over, but no longer than TIMEOUT_USEC. */
+void log_flush(uint64_t timeout_usec);
 
 /*
  * One entry. MESSAGE_ID is one of base/message-id.h or NULL. FIELDS may be NULL when N is 0. Never fails: a log that cannot be written

@@ -50,3 +50,5 @@
 #define MESSAGE_ID_HISTORY_ON "6075dd9bda054a97921733dbb7d1be2c"
 /* a damaged history file has another name now, and a new one begins */
 #define MESSAGE_ID_HISTORY_SET_ASIDE "cff99d031c0542a28fb6370892d1e52a"
+/* entries before this one are lost: what reads the log did not keep up */
+#define MESSAGE_ID_LOG_DROPPED "0f41de6d405242ff9df0d3ccfcef3eea"

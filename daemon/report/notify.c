@@ -3,11 +3,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/message-id.h"
+#include "report/service-manager.h"
 #include "report/summary.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
 /* The manager is asked for more time this often, for this long each time. */
 #define EXTEND_INTERVAL_USEC (5 * USEC_PER_SEC)
@@ -33,7 +33,7 @@ struct notify {
 
 static void say(const struct notify *notify, const char *text) {
         if (notify->listened_to)
-                (void)sd_notify(false, text);
+                service_manager_tell(text);
 }
 
 static void compose_status(const struct notify *notify, struct buffer *status) {
@@ -106,12 +106,18 @@ static void extend(struct notify *notify) {
 
 static int on_extend(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)usec;
-        extend(userdata);
+        if (!service_manager_is_behind())
+                extend(userdata);
         (void)sd_event_source_set_time_relative(source, EXTEND_INTERVAL_USEC);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 /* Whenever something changed. */
+
+static int put_off_status(struct notify *notify, uint64_t boot_usec) {
+        (void)sd_event_source_set_time(notify->status_source, boot_usec);
+        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_ONESHOT);
+}
 
 static int on_tell(sd_event_source *source, void *userdata) {
         struct notify *notify = userdata;
@@ -126,12 +132,10 @@ static int on_tell(sd_event_source *source, void *userdata) {
         }
         if (!notify->listened_to)
                 return 0;
-        if (clock_boot_usec() >= next) {
-                send_status(notify, "");
-                return 0;
-        }
-        (void)sd_event_source_set_time(notify->status_source, next);
-        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_ONESHOT);
+        if (clock_boot_usec() < next || service_manager_is_behind())
+                return put_off_status(notify, next);
+        send_status(notify, "");
+        return 0;
 }
 
 static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -139,8 +143,11 @@ static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void)source;
         (void)usec;
-        if (!notify->stopping && !notify->reloading)
-                send_status(notify, "");
+        if (notify->stopping || notify->reloading)
+                return 0;
+        if (service_manager_is_behind())
+                return put_off_status(notify, clock_boot_usec() + STATUS_INTERVAL_USEC);
+        send_status(notify, "");
         return 0;
 }
 
@@ -249,8 +256,10 @@ int notify_new(sd_event *event, struct engine *engine, const struct config *conf
         if (!notify)
                 return -ENOMEM;
         notify->engine = engine;
-        notify->listened_to = getenv("NOTIFY_SOCKET") != NULL;
-        r = start(notify, event, config);
+        notify->listened_to = service_manager_listens();
+        r = service_manager_start();
+        if (r >= 0)
+                r = start(notify, event, config);
         if (r < 0) {
                 notify_free(notify);
                 return r;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "report/service-manager.h"
 
 #include <systemd/sd-daemon.h>
 
@@ -21,8 +22,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct watchdog *watchdog = userdata;
 
         (void)usec;
-        if (watchdog_engine_moves(watchdog->engine))
-                (void)sd_notify(false, "WATCHDOG=1");
+        if (watchdog_engine_moves(watchdog->engine) && !service_manager_is_behind())
+                service_manager_tell("WATCHDOG=1");
         (void)sd_event_source_set_time_relative(source, watchdog->interval_usec);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -37,6 +38,9 @@ int watchdog_new(sd_event *event, struct engine *engine, struct watchdog **ret_w
                 *ret_watchdog = NULL;
                 return r;
         }
+        r = service_manager_start();
+        if (r < 0)
+                return r;
         watchdog = calloc(1, sizeof(*watchdog));
         if (!watchdog)
                 return -ENOMEM;

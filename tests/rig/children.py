@@ -1,5 +1,6 @@
 """Child processes that never outlive the rig, and the family of a process."""
 
+import contextlib
 import ctypes
 import os
 import select
@@ -8,10 +9,13 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Iterator
 
 from rig.patience import until
 
 _PR_SET_PDEATHSIG = 1
+_PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH = 0x4206, 0x4207, 17
+_WALL = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # The parent-death signal is sent when the *thread* that forked ends. One thread that lives as long as the process does
@@ -64,6 +68,23 @@ def stop(pid: int) -> None:
 
     if send(pid, signal.SIGSTOP):
         until(stopped, 5, f"process {pid} stops", every=0.001)
+
+
+def _ptrace(request: int, pid: int) -> None:
+    if _libc.ptrace(ctypes.c_long(request), ctypes.c_long(pid), None, None) < 0:
+        raise OSError(ctypes.get_errno(), f"ptrace({request:#x}): {os.strerror(ctypes.get_errno())}")
+
+
+@contextlib.contextmanager
+def main_thread_held(pid: int) -> Iterator[None]:
+    """The main thread of a child stands still, as a debugger holds it; its other threads go on."""
+    _ptrace(_PTRACE_SEIZE, pid)
+    try:
+        _ptrace(_PTRACE_INTERRUPT, pid)
+        os.waitpid(pid, _WALL)
+        yield
+    finally:
+        _ptrace(_PTRACE_DETACH, pid)
 
 
 class Watch:

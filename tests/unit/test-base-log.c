@@ -1,6 +1,7 @@
 /* Log lines: what is written to stderr reads back as what was said, whatever bytes a server sent. */
 #include "unit.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/message-id.h"
 
@@ -10,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char said[8192];
@@ -186,6 +188,94 @@ static void an_entry_has_one_format_whatever_a_reload_does_meanwhile(void **stat
         assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* Readers that stall. Each makes the two ends: what stderr becomes, and where it is read. */
+
+static void make_pipe(int ends[2]) {
+        int made[2];
+
+        assert_int_equal(pipe2(made, O_CLOEXEC), 0);
+        ends[0] = made[1];
+        ends[1] = made[0];
+}
+
+static void make_shared_nonblocking_pipe(int ends[2]) {
+        make_pipe(ends);
+        assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+}
+
+static void make_stream(int ends[2]) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+}
+
+static void make_terminal(int ends[2]) {
+        ends[1] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_true(ends[1] >= 0 && grantpt(ends[1]) == 0 && unlockpt(ends[1]) == 0);
+        ends[0] = open(ptsname(ends[1]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_true(ends[0] >= 0);
+}
+
+/* Into LINE, without its end; a terminal ends it with two characters. */
+static void read_line(FILE *file, char *line, size_t size) {
+        assert_non_null(fgets(line, (int)size, file));
+        line[strcspn(line, "\r\n")] = '\0';
+}
+
+#define STALLED_ENTRIES 40000
+
+/* As many entries as no queue holds; the numbers of those that were said follow each other, and the rest is counted. */
+static void expect_nobody_waits(void (*make)(int ends[2])) {
+        char line[1024], stuffing[401];
+        unsigned said_entries = 0, number, dropped;
+        int ends[2], before = dup(STDERR_FILENO);
+        const char *at;
+        FILE *file;
+
+        memset(stuffing, 'x', sizeof(stuffing) - 1);
+        stuffing[sizeof(stuffing) - 1] = '\0';
+        make(ends);
+        assert_true(dup2(ends[0], STDERR_FILENO) >= 0);
+        for (unsigned i = 0; i < STALLED_ENTRIES; i++)
+                log_info("number %u of them %s", i, stuffing);
+        file = fdopen(ends[1], "r");
+        assert_non_null(file);
+        for (read_line(file, line, sizeof(line)); (at = strstr(line, "number ")); read_line(file, line, sizeof(line))) {
+                assert_int_equal(sscanf(at, "number %u", &number), 1);
+                assert_int_equal(number, said_entries++);
+                assert_non_null(strstr(at, stuffing));
+        }
+        at = strstr(line, "message=\"");
+        assert_non_null(at);
+        assert_int_equal(sscanf(at, "message=\"%u log entries were dropped", &dropped), 1);
+        assert_int_equal(said_entries + dropped, STALLED_ENTRIES);
+        log_info("and on");
+        read_line(file, line, sizeof(line));
+        assert_non_null(strstr(line, "and on"));
+        log_flush(30 * USEC_PER_SEC);
+        assert_true(dup2(before, STDERR_FILENO) >= 0);
+        close(before);
+        close(ends[0]);
+        assert_int_equal(fclose(file), 0);
+}
+
+static void nobody_waits_for_a_reader_that_stalls(void **state) {
+        int before = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+        (void)state;
+        (void)alarm(120);
+        log_open(LOG_FORMAT_LOGFMT, LOG_INFO);
+        /* A file has no reader. */
+        assert_true(dup2(null, STDERR_FILENO) >= 0);
+        assert_int_equal(log_start(), 0);
+        expect_nobody_waits(make_pipe);
+        expect_nobody_waits(make_shared_nonblocking_pipe);
+        expect_nobody_waits(make_stream);
+        expect_nobody_waits(make_terminal);
+        assert_true(dup2(before, STDERR_FILENO) >= 0);
+        close(before);
+        close(null);
+        (void)alarm(0);
+}
+
 static void levels_have_names(void **state) {
         (void)state;
         for (int level = LOG_EMERG; level <= LOG_DEBUG; level++)
@@ -205,6 +295,8 @@ int main(void) {
                 UNIT_TEST(auto_is_logfmt_where_stderr_is_no_journal),
                 UNIT_TEST(an_entry_has_one_format_whatever_a_reload_does_meanwhile),
                 UNIT_TEST(levels_have_names),
+                /* The last: from here on a thread says what is said. */
+                UNIT_TEST(nobody_waits_for_a_reader_that_stalls),
         };
 
         return UNIT_RUN(tests);

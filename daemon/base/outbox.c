@@ -1,0 +1,143 @@
+#include "base/outbox.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "base/thread.h"
+
+#include <pthread.h>
+#include <time.h>
+
+/* It composes a line, and libsystemd's part is small. */
+#define STACK_BYTES ((size_t)128 * 1024)
+
+struct outbox {
+        pthread_mutex_t lock;
+        pthread_cond_t filled;
+        pthread_cond_t emptied;
+        const struct outbox_hooks *hooks;
+        struct outbox_item *first, *last;
+        size_t bytes;
+        size_t bytes_max;
+        uint64_t dropped; /* since the queue was full, and not reported yet */
+        bool busy;        /* the thread delivers or reports */
+};
+
+static bool is_idle(const struct outbox *outbox) {
+        return !outbox->busy && !outbox->first && outbox->dropped == 0;
+}
+
+/* The next value, or NULL when how many were dropped is to be reported. */
+static struct outbox_item *take(struct outbox *outbox, uint64_t *ret_dropped) {
+        struct outbox_item *item;
+
+        (void)pthread_mutex_lock(&outbox->lock);
+        outbox->busy = false;
+        if (is_idle(outbox))
+                (void)pthread_cond_broadcast(&outbox->emptied);
+        while (is_idle(outbox))
+                (void)pthread_cond_wait(&outbox->filled, &outbox->lock);
+        outbox->busy = true;
+        item = outbox->first;
+        if (item) {
+                outbox->first = item->next;
+                outbox->bytes -= item->bytes;
+        } else {
+                *ret_dropped = outbox->dropped;
+                outbox->dropped = 0;
+        }
+        (void)pthread_mutex_unlock(&outbox->lock);
+        return item;
+}
+
+static void *run(void *userdata) {
+        struct outbox *outbox = userdata;
+
+        for (;;) {
+                uint64_t dropped = 0;
+                struct outbox_item *item = take(outbox, &dropped);
+
+                if (item)
+                        outbox->hooks->deliver(item);
+                else
+                        outbox->hooks->dropped(dropped);
+                free(item);
+        }
+        return NULL;
+}
+
+static void init_locks(struct outbox *outbox) {
+        pthread_condattr_t attributes;
+
+        (void)pthread_mutex_init(&outbox->lock, NULL);
+        (void)pthread_condattr_init(&attributes);
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&outbox->filled, &attributes);
+        (void)pthread_cond_init(&outbox->emptied, &attributes);
+        (void)pthread_condattr_destroy(&attributes);
+}
+
+int outbox_new(const char *name, size_t bytes_max, const struct outbox_hooks *hooks, struct outbox **ret_outbox) {
+        struct outbox *outbox = calloc(1, sizeof(*outbox));
+        pthread_t thread;
+        int r;
+
+        if (!outbox)
+                return -ENOMEM;
+        outbox->hooks = hooks;
+        outbox->bytes_max = bytes_max;
+        init_locks(outbox);
+        r = thread_start(name, STACK_BYTES, run, outbox, &thread);
+        if (r < 0) {
+                free(outbox);
+                return r;
+        }
+        (void)pthread_detach(thread);
+        *ret_outbox = outbox;
+        return 0;
+}
+
+static void append(struct outbox *outbox, struct outbox_item *item) {
+        item->next = NULL;
+        if (outbox->first)
+                outbox->last->next = item;
+        else
+                outbox->first = item;
+        outbox->last = item;
+        outbox->bytes += item->bytes;
+}
+
+void outbox_put(struct outbox *outbox, struct outbox_item *item) {
+        bool fits;
+
+        (void)pthread_mutex_lock(&outbox->lock);
+        fits = item && outbox->dropped == 0 && item->bytes <= outbox->bytes_max - outbox->bytes;
+        if (fits)
+                append(outbox, item);
+        else
+                outbox->dropped++;
+        (void)pthread_cond_signal(&outbox->filled);
+        (void)pthread_mutex_unlock(&outbox->lock);
+        if (!fits)
+                free(item);
+}
+
+bool outbox_is_idle(struct outbox *outbox) {
+        bool idle;
+
+        (void)pthread_mutex_lock(&outbox->lock);
+        idle = is_idle(outbox);
+        (void)pthread_mutex_unlock(&outbox->lock);
+        return idle;
+}
+
+void outbox_flush(struct outbox *outbox, uint64_t timeout_usec) {
+        uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
+        struct timespec at = {.tv_sec = (time_t)(until / USEC_PER_SEC), .tv_nsec = (long)(until % USEC_PER_SEC) * 1000};
+        int error = 0;
+
+        (void)pthread_mutex_lock(&outbox->lock);
+        while (!is_idle(outbox) && error == 0)
+                error = pthread_cond_timedwait(&outbox->emptied, &outbox->lock, &at);
+        (void)pthread_mutex_unlock(&outbox->lock);
+}

@@ -46,7 +46,8 @@ int address_parse(const char *text, struct sockaddr_storage *ret_address, sockle
         r = split(copy, &host, &port);
         if (r < 0)
                 return r;
-        if (!*host || !is_port(port) || getaddrinfo(host, port, &hints, &found) != 0)
+        /* To getaddrinfo() a "*" is the loopback address, which nobody means by it. */
+        if (!*host || streq(host, "*") || !is_port(port) || getaddrinfo(host, port, &hints, &found) != 0)
                 return -EINVAL;
         memcpy(ret_address, found->ai_addr, found->ai_addrlen);
         *ret_length = found->ai_addrlen;

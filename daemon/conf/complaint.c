@@ -2,44 +2,103 @@
 
 #include "base/log.h"
 #include "base/message-id.h"
-
 #include "base/text.h"
 
-static bool reserve(struct complaints *complaints) {
-        size_t allocated = complaints->allocated ? complaints->allocated * 2 : 16;
-        struct complaint *items;
+static bool reserve(void **items, size_t n, size_t *allocated, size_t size) {
+        size_t more = *allocated ? *allocated * 2 : 16;
+        void *grown;
 
-        if (complaints->n < complaints->allocated)
+        if (n < *allocated)
                 return true;
-        items = reallocarray(complaints->items, allocated, sizeof(*items));
-        if (!items)
+        grown = reallocarray(*items, more, size);
+        if (!grown)
                 return false;
-        complaints->items = items;
-        complaints->allocated = allocated;
+        *items = grown;
+        *allocated = more;
         return true;
 }
 
-_printf_(6, 0) static void add(struct complaints *complaints, enum complaint_severity severity, const char *file, unsigned line,
-                               const char *key, const char *format, va_list arguments) {
-        struct complaint complaint = {.severity = severity, .line = line, .order = complaints->n};
-        struct buffer text = {0};
+/* Where NAME is among the files, or would be. */
+static size_t find_file(const struct complaints *complaints, const char *name) {
+        size_t low = 0, high = complaints->n_files;
 
-        /* The error counts even where it cannot be kept: a configuration with an error must never be taken. */
-        if (severity == COMPLAINT_ERROR)
-                complaints->n_errors++;
-        if (key)
-                buffer_printf(&text, "%s: ", key);
-        buffer_vprintf(&text, format, arguments);
-        complaint.text = buffer_steal(&text);
-        complaint.file = strdup(file);
-        if (!complaint.text || !complaint.file || !reserve(complaints)) {
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(complaints->files[middle].name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static bool is_file(const struct complaints *complaints, size_t i, const char *name) {
+        return i < complaints->n_files && streq(complaints->files[i].name, name);
+}
+
+/* NULL without memory. */
+static struct complaint_file *file_called(struct complaints *complaints, const char *name) {
+        size_t i = is_file(complaints, complaints->last_file, name) ? complaints->last_file : find_file(complaints, name);
+        char *copy;
+
+        complaints->last_file = i;
+        if (is_file(complaints, i, name))
+                return &complaints->files[i];
+        copy = strdup(name);
+        if (!copy || !reserve((void **)&complaints->files, complaints->n_files, &complaints->files_allocated, sizeof(*complaints->files))) {
+                free(copy);
+                return NULL;
+        }
+        memmove(&complaints->files[i + 1], &complaints->files[i], (complaints->n_files - i) * sizeof(*complaints->files));
+        complaints->n_files++;
+        complaints->files[i] = (struct complaint_file){.name = copy};
+        return &complaints->files[i];
+}
+
+static bool has_room(const struct complaints *complaints, const struct complaint_file *file) {
+        return file->n < COMPLAINTS_FILE_MAX && complaints->n < COMPLAINTS_MAX;
+}
+
+bool complaints_have_room(struct complaints *complaints, const char *file) {
+        const struct complaint_file *found = file_called(complaints, file);
+
+        return found && has_room(complaints, found);
+}
+
+/* Takes TEXT over. */
+static void keep(struct complaints *complaints, struct complaint complaint) {
+        if (!complaint.text ||
+            !reserve((void **)&complaints->items, complaints->n, &complaints->allocated, sizeof(*complaints->items))) {
                 free(complaint.text);
-                free(complaint.file);
                 complaints->failed = true;
                 return;
         }
         text_flatten(complaint.text);
         complaints->items[complaints->n++] = complaint;
+}
+
+_printf_(6, 0) static void add(struct complaints *complaints, enum complaint_severity severity, const char *name, unsigned line,
+                               const char *key, const char *format, va_list arguments) {
+        struct complaint_file *file = file_called(complaints, name);
+        struct buffer text = {0};
+
+        /* The error counts even where it cannot be kept: a configuration with an error must never be taken. */
+        complaints->n_errors += severity == COMPLAINT_ERROR;
+        if (!file) {
+                complaints->failed = true;
+                return;
+        }
+        if (!has_room(complaints, file)) {
+                file->more++;
+                file->more_errors += severity == COMPLAINT_ERROR;
+                return;
+        }
+        file->n++;
+        if (key)
+                buffer_printf(&text, "%s: ", key);
+        buffer_vprintf(&text, format, arguments);
+        keep(complaints, (struct complaint){severity, file->name, line, buffer_steal(&text), complaints->n});
 }
 
 void complaint_add(struct complaints *complaints, enum complaint_severity severity, const char *file, unsigned line, const char *format,
@@ -73,12 +132,25 @@ static int compare(const void *left, const void *right) {
 
         if (r)
                 return r;
-        if (a->line != b->line)
+        if (a->line != b->line && a->order != SIZE_MAX && b->order != SIZE_MAX)
                 return a->line < b->line ? -1 : 1;
         return (a->order > b->order) - (a->order < b->order);
 }
 
+/* What there is more of a file, said once and behind everything else about it. */
+static void add_rest(struct complaints *complaints, struct complaint_file *file) {
+        struct buffer text = {0};
+
+        buffer_printf(&text, "%zu more of this file %s not listed", file->more, file->more == 1 ? "is" : "are");
+        keep(complaints, (struct complaint){file->more_errors ? COMPLAINT_ERROR : COMPLAINT_WARNING, file->name, 0, buffer_steal(&text),
+                                            SIZE_MAX});
+        file->more = file->more_errors = 0;
+}
+
 void complaints_sort(struct complaints *complaints) {
+        for (size_t i = 0; i < complaints->n_files; i++)
+                if (complaints->files[i].more)
+                        add_rest(complaints, &complaints->files[i]);
         if (complaints->n)
                 qsort(complaints->items, complaints->n, sizeof(*complaints->items), compare);
 }
@@ -105,10 +177,11 @@ void complaints_log(const struct complaints *complaints) {
 }
 
 void complaints_deinit(struct complaints *complaints) {
-        for (size_t i = 0; i < complaints->n; i++) {
-                free(complaints->items[i].file);
+        for (size_t i = 0; i < complaints->n; i++)
                 free(complaints->items[i].text);
-        }
+        for (size_t i = 0; i < complaints->n_files; i++)
+                free(complaints->files[i].name);
         free(complaints->items);
+        free(complaints->files);
         *complaints = (struct complaints){0};
 }

@@ -38,6 +38,16 @@ static void lose(struct grammar *g, unsigned line) {
         }
 }
 
+static void take_key(struct grammar *g, unsigned line) {
+        unsigned *n = g->depth ? &g->brackets[g->depth - 1].n_keys : &g->n_keys;
+
+        g->expected = EXPECTED_ASSIGN;
+        if (++*n <= GRAMMAR_KEYS_MAX)
+                return;
+        grammar_error(g, line, "these are more keys in one group than there are; expected at most %u", GRAMMAR_KEYS_MAX);
+        g->lost = true;
+}
+
 static void after_value(struct grammar *g, enum token token, unsigned line) {
         bool continues = token == TOKEN_TEXT && g->last == TOKEN_TEXT;
 
@@ -46,7 +56,7 @@ static void after_value(struct grammar *g, enum token token, unsigned line) {
         if (is_group(g) && (token == TOKEN_SEMICOLON || token == TOKEN_COMMA))
                 g->expected = EXPECTED_KEY;
         else if (is_group(g) && token == TOKEN_NAME)
-                g->expected = EXPECTED_ASSIGN;
+                take_key(g, line);
         else if (!is_group(g) && token == TOKEN_COMMA)
                 g->expected = EXPECTED_VALUE;
         else if (token != TOKEN_CLOSE && token != TOKEN_END)
@@ -94,7 +104,7 @@ void grammar_take(struct grammar *g, enum token token, unsigned line) {
         switch (g->expected) {
         case EXPECTED_KEY:
                 if (token == TOKEN_NAME)
-                        g->expected = EXPECTED_ASSIGN;
+                        take_key(g, line);
                 else if (token != TOKEN_CLOSE && token != TOKEN_END)
                         lose(g, line);
                 break;
@@ -125,6 +135,7 @@ void grammar_open(struct grammar *g, char c, unsigned line) {
                 return;
         }
         g->brackets[g->depth].open = c;
+        g->brackets[g->depth].n_keys = 0;
         g->brackets[g->depth++].line = line;
         g->expected = c == '{' ? EXPECTED_KEY : EXPECTED_ELEMENT;
 }

@@ -8,6 +8,8 @@
 
 /* The deepest thing that the option table knows stands at 4: databases, entry, expect. */
 #define GRAMMAR_DEPTH_MAX 16
+/* Several times as many as the option table knows. libconfig compares each key of a group with those before it. */
+#define GRAMMAR_KEYS_MAX 256
 
 enum token {
         TOKEN_NAME,
@@ -39,7 +41,9 @@ struct grammar {
         struct {
                 char open;
                 unsigned line;
+                unsigned n_keys;
         } brackets[GRAMMAR_DEPTH_MAX];
+        unsigned n_keys; /* at the top of the file */
         size_t depth;
         bool lost; /* it was left: more about it would only confuse */
 };

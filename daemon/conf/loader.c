@@ -35,6 +35,11 @@ static unsigned line_of(const config_setting_t *setting) {
 
 #define complain_at(reading, setting, ...) complain_error((reading)->loader->complaints, (reading)->path, line_of(setting), __VA_ARGS__)
 
+/* Finding a near word takes its time. */
+static bool has_room(const struct reading *reading) {
+        return complaints_have_room(reading->loader->complaints, reading->path);
+}
+
 static void complain_unknown(const struct reading *reading, config_setting_t *setting, const char *word, const char *nearest) {
         if (nearest)
                 complain_at(reading, setting, "unknown key \"%s\", did you mean \"%s\"?", word, nearest);
@@ -114,7 +119,7 @@ static int walk_setting(const struct reading *reading, const struct destination 
                 complain_at(reading, setting, "%s: this is no group; expected %s = { ... }", path, path);
                 return 0;
         }
-        complain_unknown(reading, setting, config_setting_name(setting), option_nearest(to->scope, path, nearest) ? nearest : NULL);
+        complain_unknown(reading, setting, config_setting_name(setting), has_room(reading) && option_nearest(to->scope, path, nearest) ? nearest : NULL);
         return 0;
 }
 
@@ -345,12 +350,21 @@ static int add_file(struct loader *loader, const char *path, mode_t mode, uint32
         r = reserve_file(loader);
         if (r < 0)
                 return r;
-        loader->exposed[config->n_files] = mode & (S_IROTH | S_IWOTH);
+        loader->exposed[config->n_files] = mode & S_IROTH;
         config->files[config->n_files] = strdup(path);
         if (!config->files[config->n_files])
                 return -ENOMEM;
         *ret_file = (uint32_t)++config->n_files;
         return 0;
+}
+
+/* What a writer was caught at has no databases yet. Who can write the file says where passwords of ours are sent. */
+static void check_file(const struct loader *loader, const char *path, const struct file *file) {
+        if (file->size == 0)
+                complain_error(loader->complaints, path, 0, "this file is empty, as if it were being written; expected at least a comment in it");
+        if (file->mode & S_IWOTH)
+                complain_error(loader->complaints, path, 0, "everybody on the machine can write this file (mode %04o); expected " FILE_PRIVATE,
+                               (unsigned)file->mode);
 }
 
 int loader_read(struct loader *loader, const char *path, enum loader_kind kind) {
@@ -366,6 +380,7 @@ int loader_read(struct loader *loader, const char *path, enum loader_kind kind) 
                 complain_error(loader->complaints, path, 0, "this file cannot be read: %s", file_error(r, error));
                 return 0;
         }
+        check_file(loader, path, &file);
         r = add_file(loader, path, file.mode, &reading.file);
         if (r < 0)
                 return r;

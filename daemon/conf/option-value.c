@@ -64,6 +64,9 @@ static int store_string(const struct option *option, const char *text, void *bas
                 return refuse(option, place, "this is empty");
         if (*text && (option->flags & OPTION_ABSOLUTE) && *text != '/')
                 return refuse(option, place, "this path does not begin with \"/\"");
+        /* POSIX leaves open what it is, and SQLite takes it for another machine. */
+        if ((option->flags & OPTION_ABSOLUTE) && starts_with(text, "//"))
+                return refuse(option, place, "this path begins with \"//\"");
         if ((option->flags & OPTION_SOCKET) && strlen(text) > SOCKET_PATH_MAX)
                 return refuse(option, place, "this path is longer than the 107 bytes that a UNIX socket may have");
         copy = strdup(text);
@@ -86,6 +89,12 @@ static int refuse_collision(char *const *texts, size_t n, const char *text, cons
         return 0;
 }
 
+static int refuse_address(const struct option *option, const char *text, const struct complaint_place *place) {
+        if (!starts_with(text, "*:"))
+                return refuse(option, place, "this is no numeric address with a port from 1 to 65535");
+        return refuse(option, place, "\"*\" is no numeric address; write 0.0.0.0 for all IPv4 addresses of this machine, [::] for all IPv6 ones");
+}
+
 /* TEXT as one more of the N TEXTS of a list. */
 static int check_item(const struct option *option, char *const *texts, size_t n, const char *text, const struct complaint_place *place) {
         struct sockaddr_storage address;
@@ -94,7 +103,7 @@ static int check_item(const struct option *option, char *const *texts, size_t n,
         if (option->type == OPTION_HOSTS)
                 return address_is_host_name(text) ? 0 : refuse(option, place, "this is no host name");
         if (address_parse(text, &address, &length) < 0)
-                return refuse(option, place, "this is no numeric address with a port from 1 to 65535");
+                return refuse_address(option, text, place);
         return refuse_collision(texts, n, text, place);
 }
 

@@ -93,8 +93,8 @@ def test_output_that_cannot_be_written_is_no_success(tmp):
     """A dump cut short by a full disk must not look whole."""
     with open("/dev/full", "w", encoding="ascii") as full:
         for argv in (["--dump-machine"], ["--dump-config"], ["--check-config"]):
-            (tmp / "empty.conf").write_text("")
-            command = [*wrapper(), str(built("pgwaked")), "-c", str(tmp / "empty.conf"), *argv]
+            (tmp / "nothing.conf").write_text("# nothing\n")
+            command = [*wrapper(), str(built("pgwaked")), "-c", str(tmp / "nothing.conf"), *argv]
             done = subprocess.run(command, env=clean_environment(tmp), stdout=full, stderr=subprocess.PIPE, text=True,
                                   timeout=patient(20), check=False)
             assert done.returncode == 1, argv

@@ -242,12 +242,95 @@ def test_files_of_conf_d_add_databases_and_others_are_left_alone(make_daemon, ma
         write(folder / f"{name}.conf", f'databases = ( {{ name = "{name}"; conninfo = "{fake.conninfo()}"; }} );')
     write(folder / "c.conf.old", "rubbish")
     write(folder / ".hidden.conf", "rubbish")
-    write(folder / "empty.conf", "")
+    write(folder / "nothing.conf", "# nothing here yet\n")
     daemon.start()
     assert [each["name"] for each in daemon.get("/status").json["databases"]] == ["a", "b", "main"]
     dump = daemon.run("--dump-config").stdout
     assert f"// {folder}/a.conf:1" in dump
     assert len(re.findall(rf'ping_interval = "7s"; // {daemon.config_path}:', dump)) == 3  # defaults hold for them too
+
+
+def test_an_empty_file_is_one_that_a_writer_was_caught_at(make_daemon, make_fake):
+    """Without this a reload in the middle of a write removes the databases of the file, with their leases."""
+    fake = make_fake("asks-password")
+    daemon = make_daemon()
+    (daemon.folder / "conf.d").mkdir()
+    path = write(daemon.folder / "conf.d" / "main.conf", f'databases = ( {{ name = "main"; conninfo = "{fake.conninfo()}"; }} );')
+    daemon.start()
+    path.write_text("")
+    answer = daemon.reload()
+    assert answer.status == 422
+    complaint, = answer.json["complaints"]
+    assert complaint["file"] == str(path) and complaint["severity"] == "error" and "empty" in complaint["message"]
+    assert daemon.status("main")["name"] == "main"
+    daemon.config_path.write_text("")
+    refused = daemon.run("--check-config")
+    assert refused.returncode == 78 and f"{daemon.config_path}: error: this file is empty" in refused.stderr
+
+
+def test_what_everybody_can_write_is_refused(make_daemon):
+    daemon = make_daemon()
+    (daemon.folder / "conf.d").mkdir()
+    path = write(daemon.folder / "conf.d" / "main.conf", "# nothing\n")
+    assert daemon.run("--check-config").returncode == 0
+    for each in (path, daemon.config_path):
+        each.chmod(0o602)
+        refused = daemon.run("--check-config")
+        assert refused.returncode == 78
+        assert f"{each}: error: everybody on the machine can write this file (mode 0602); expected mode 0600" in refused.stderr
+        each.chmod(0o644)
+
+
+@pytest.mark.parametrize("group, key, value, words", [
+    ("status", "listen", ["*:9817"], ["0.0.0.0", "[::]"]),
+    ("status", "agent_listen", ["*:9817"], ["0.0.0.0", "[::]"]),
+    ("history", "path", "//x", ['"//"', "absolute path"]),
+    ("status", "awake_dir", "//run/awake", ['"//"', "absolute path"]),
+])
+def test_what_would_listen_or_be_written_elsewhere_is_refused_at_the_check(make_daemon, group, key, value, words):
+    daemon = make_daemon(settings={group: {key: value}})
+    refused = daemon.run("--check-config")
+    assert refused.returncode == 78 and f"{group}.{key}: " in refused.stderr
+    assert all(word in refused.stderr for word in words), refused.stderr
+
+
+@pytest.mark.parametrize("what, more", [
+    ("$", 2_000_000 - 100),
+    ("status = { unknwon = 1; };\n", None),
+    ("databases = ( { name = 7; } );\n", None),
+])
+def test_a_file_of_another_kind_is_complained_about_a_hundred_times(make_daemon, what, more):
+    daemon = make_daemon(text=what)
+    once = daemon.run("--check-config")
+    daemon.configure(text=what * (2_000_000 // len(what)))
+    refused = daemon.run("--check-config", timeout=60)
+    lines = refused.stderr.splitlines()
+    assert refused.returncode == 78 and 1 <= len(lines) <= 101
+    if more:
+        assert len(lines) == 101 and lines[-1] == f"{daemon.config_path}: error: {more} more of this file are not listed"
+    print(f"{refused.seconds:.3f} s, one of them in {once.seconds:.3f} s")
+    assert refused.seconds < max(once.seconds, 0.01) * 100
+
+
+def test_two_hundred_thousand_keys_in_one_group_are_not_compared_with_each_other(make_daemon):
+    daemon = make_daemon(text="status = { k0 = 1; };")
+    once = daemon.run("--check-config")
+    keys = "".join(f"k{i} = 1;\n" for i in range(200_000))
+    for text in (f"status = {{ {keys} }};", keys, f"databases = ( {{ {keys} }} );", f"defaults = {{ {keys.replace(';', '')} }};"):
+        daemon.configure(text=text)
+        refused = daemon.run("--check-config", timeout=60)
+        assert refused.returncode == 78 and "more keys in one group than there are" in refused.stderr
+        assert refused.seconds < max(once.seconds, 0.01) * 100
+
+
+def test_complaints_about_one_file_leave_room_for_those_about_others(make_daemon):
+    daemon = make_daemon(text="".join(f'u{i} = 1;\n' for i in range(150)))
+    (daemon.folder / "conf.d").mkdir()
+    other = write(daemon.folder / "conf.d" / "other.conf", "databases = ( 7 );")
+    refused = daemon.run("--check-config")
+    lines = refused.stderr.splitlines()
+    assert [line for line in lines if line.startswith(f"{other}:1: error: ")] and len(lines) == 102
+    assert f"{daemon.config_path}: error: 50 more of this file are not listed" in lines
 
 
 def test_ten_thousand_databases_are_read_in_no_time(make_daemon):

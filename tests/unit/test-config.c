@@ -16,7 +16,7 @@
 static void test_nothing_configured_is_fine(void **state) {
         struct fixture *f = *state;
 
-        assert_complaints(f, "", "");
+        assert_complaints(f, "# nothing\n", "");
         assert_int_equal(f->config->n_databases, 0);
         assert_string_equal(f->config->status_socket, "/run/pgwaked/status.sock");
         assert_string_equal(f->config->control_socket, "/run/pgwaked/control.sock");
@@ -450,7 +450,7 @@ static void test_a_password_in_an_open_file_is_refused(void **state) {
                 assert_int_equal(fixture_load_file(f, "pgwaked.conf"), 0);
         }
         /* The one that matters is the file in which it stands. */
-        fixture_write_mode(f, "pgwaked.conf", "", 0644);
+        fixture_write_mode(f, "pgwaked.conf", "# nothing\n", 0644);
         fixture_write_mode(f, "conf.d/a.conf", "databases = ( { name = \"a\"; conninfo = \"password=x\"; } );", 0600);
         assert_int_equal(fixture_load_file(f, "pgwaked.conf"), 0);
 }

@@ -56,14 +56,14 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
         (void)source;
         (void)info;
-        (void)reload_now(&app->reload, NULL);
+        (void)reload_now(&app->reload, false, NULL);
         return 0;
 }
 
-static void on_reload_request(void *userdata, struct buffer *body, unsigned *ret_status) {
+static void on_reload_request(void *userdata, bool remove_all, struct buffer *body, unsigned *ret_status) {
         struct app *app = userdata;
 
-        *ret_status = reload_now(&app->reload, body);
+        *ret_status = reload_now(&app->reload, remove_all, body);
 }
 
 static bool on_progress(void *userdata) {

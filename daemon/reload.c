@@ -119,14 +119,27 @@ static unsigned report_success(const struct reload_summary *summary, struct comp
         return 200;
 }
 
-static unsigned take_over(struct reload *reload, struct buffer *answer) {
+/* What a deployment that went wrong leaves is no wish: leases would end, and what they keep awake would sleep. */
+static void complain_of_removing_all(const struct reload *reload, const struct config *config, struct complaints *complaints) {
+        size_t n = registry_count(engine_registry(reload->engine));
+
+        if (n > 0 && config->n_databases == 0)
+                complain_error(complaints, reload->path, 0,
+                               "no database is left, and %zu %s watched; to remove all of them: pgwake reload --remove-all "
+                               "(POST /reload?remove=all)",
+                               n, n == 1 ? "is" : "are");
+}
+
+static unsigned take_over(struct reload *reload, bool remove_all, struct buffer *answer) {
         _cleanup_(complaints_deinit) struct complaints complaints = {0};
         _cleanup_(config_freep) struct config *config = NULL;
         struct reload_summary summary;
         int r;
 
         r = config_load(reload->path, reload->environment, &complaints, &config);
-        if (r == -EINVAL)
+        if (r >= 0 && !remove_all)
+                complain_of_removing_all(reload, config, &complaints);
+        if (r == -EINVAL || complaints.n_errors > 0)
                 return refuse(&complaints, answer, registry_count(engine_registry(reload->engine)));
         if (r < 0)
                 return break_off(answer, r);
@@ -144,12 +157,12 @@ static unsigned take_over(struct reload *reload, struct buffer *answer) {
         return report_success(&summary, &complaints, answer);
 }
 
-unsigned reload_now(struct reload *reload, struct buffer *answer) {
+unsigned reload_now(struct reload *reload, bool remove_all, struct buffer *answer) {
         unsigned status;
 
         if (reload->notify)
                 notify_reloading(reload->notify);
-        status = take_over(reload, answer);
+        status = take_over(reload, remove_all, answer);
         reload->failed = status != 200;
         if (!reload->failed)
                 reload->loaded_real_usec = clock_real_usec();

@@ -22,8 +22,9 @@ struct reload {
 
 /*
  * Reads the configuration again. A bad one changes nothing, and every complaint is said in the log; a good one is in force when this
- * returns. ANSWER, unless NULL, gets the JSON for POST /reload. Answers its HTTP status: 200, 422 for a bad configuration, or 500.
+ * returns. One that leaves no database is a bad one unless REMOVE_ALL. ANSWER, unless NULL, gets the JSON for POST /reload. Answers its
+ * HTTP status: 200, 422 for a bad configuration, or 500.
  */
-unsigned reload_now(struct reload *reload, struct buffer *answer);
+unsigned reload_now(struct reload *reload, bool remove_all, struct buffer *answer);
 /* Frees the configuration too. */
 void reload_deinit(struct reload *reload);

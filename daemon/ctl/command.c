@@ -64,6 +64,10 @@ static const struct option_row options_pause[] = {
         FLAG("off", off, "End the pause."),
         END,
 };
+static const struct option_row options_reload[] = {
+        FLAG("remove-all", remove_all, "Take it also where it leaves no database."),
+        END,
+};
 static const struct option_row options_none[] = {END};
 
 #define MANY ((size_t)-1)
@@ -132,10 +136,10 @@ static const struct command commands[] = {
                 "resume", "NAME", "End a pause.", "The same as pause NAME --off.\n", options_none, 1, 1, false, false, command_resume,
         },
         {
-                "reload", "", "Read the configuration again.",
+                "reload", "[--remove-all]", "Read the configuration again.",
                 "Prints the daemon's complaints about its configuration. A bad one is refused: the one before stays in\n"
                 "force, and the exit code is 1.\n",
-                options_none, 0, 0, false, false, command_reload,
+                options_reload, 0, 0, false, false, command_reload,
         },
         {
                 "reasons", "[SLUG]", "Explain why a database is not ready.",

@@ -6,7 +6,7 @@
 /* What the options of all commands say; a text is NULL when its option was not given. */
 struct options {
         bool help, version, json;
-        bool watch, wake, nagios, follow, off, csv, plain;
+        bool watch, wake, nagios, follow, off, csv, plain, remove_all;
         const char *socket;
         const char *for_what, *timeout, *wait, *accept, *owner, *spread, *kind, *since, *until, *limit;
         const char **operands; /* what is no option, the command's name not counted */

@@ -181,7 +181,7 @@ int command_reload(struct context *context) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         int r, code;
 
-        r = ask_post(context, "/reload", NULL, NULL, NULL, &answer);
+        r = ask_post(context, "/reload", NULL, context->options.remove_all ? "remove" : NULL, "all", &answer);
         if (r != 0)
                 return r;
         if (answer.status != 200 && answer.status != 422)

@@ -109,6 +109,6 @@ void reload_post(struct request *request) {
                 return;
         }
         /* A reload tells edges, and those who wait are answered in site->body: this needs its own. */
-        hooks->reload(hooks->userdata, &body, &status);
+        hooks->reload(hooks->userdata, request->query.remove_all, &body, &status);
         exchange_reply(request->exchange, &(struct reply){.status = status, .body = &body});
 }

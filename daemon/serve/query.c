@@ -192,6 +192,11 @@ static bool take_format(struct query *query, const char *value) {
         return query->csv || streq(value, "json") || refuse(query, "format=%.40s is not known; write format=json or format=csv", value);
 }
 
+static bool take_remove(struct query *query, const char *value) {
+        query->remove_all = streq(value, "all");
+        return query->remove_all || refuse(query, "remove=%.40s is not known; the only one is remove=all", value);
+}
+
 static const struct {
         enum argument argument;
         const char *name;
@@ -209,6 +214,7 @@ static const struct {
         {ARGUMENT_UNTIL, "until", take_until},
         {ARGUMENT_LIMIT, "limit", take_limit},
         {ARGUMENT_FORMAT, "format", take_format},
+        {ARGUMENT_REMOVE, "remove", take_remove},
 };
 
 static bool refuse_unknown(struct query *query, const char *name) {

@@ -19,6 +19,7 @@ enum argument {
         ARGUMENT_UNTIL = 1 << 9,  /* until=, the same */
         ARGUMENT_LIMIT = 1 << 10, /* limit=1000: from 1 to ASK_LIMIT_MAX */
         ARGUMENT_FORMAT = 1 << 11, /* format=json, format=csv: no report */
+        ARGUMENT_REMOVE = 1 << 12, /* remove=all */
 };
 
 #define QUERY_WAIT_MAX_USEC (UINT64_C(3600) * 1000000)
@@ -41,6 +42,7 @@ struct query {
         } since, until;
         size_t limit;
         bool csv;
+        bool remove_all;
 
         unsigned allowed;
         char problem[192]; /* "", or why it was refused */

@@ -23,7 +23,7 @@ static const struct route routes[] = {
         {"/lease", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR | ARGUMENT_OWNER, lease_post},
         {"/lease", PARAMETER_ID, METHOD_DELETE, ACCESS_CONTROL, 0, lease_delete_id},
         {"/pause", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR, pause_post},
-        {"/reload", PARAMETER_NONE, METHOD_POST, ACCESS_CONTROL, 0, reload_post},
+        {"/reload", PARAMETER_NONE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_REMOVE, reload_post},
 };
 
 const struct route *route_at(size_t i) {

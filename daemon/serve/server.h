@@ -29,8 +29,11 @@ struct server_facts {
 };
 
 struct server_hooks {
-        /* POST /reload. Composes the JSON answer and its status (200, or 422 with the complaints). NULL: there is none. */
-        void (*reload)(void *userdata, struct buffer *body, unsigned *ret_status);
+        /*
+         * POST /reload; REMOVE_ALL: also where no database is left. Composes the JSON answer and its status (200, or 422 with the complaints).
+         * NULL: there is none.
+         */
+        void (*reload)(void *userdata, bool remove_all, struct buffer *body, unsigned *ret_status);
         /* GET /livez: whether the daemon makes progress. NULL: it does. */
         bool (*progress)(void *userdata);
         /* GET /metrics. NULL: nothing is known. */

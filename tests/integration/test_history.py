@@ -153,7 +153,7 @@ def test_a_database_that_is_watched_no_longer_is_remembered(make_daemon):
         daemon = make_daemon([refused(port.number)]).start()
         daemon.wait_state("gone", "down")
         daemon.configure([])
-        assert daemon.reload().status == 200
+        assert daemon.reload(remove_all=True).status == 200
         outage, = wait_rows(daemon, "gone", "outages", lambda found: found and found[0]["to"])
         assert outage["reason"] == "tcp.refused"
         assert report(daemon, "gone")["timeline"][-1]["state"] == "unknown"

@@ -174,7 +174,7 @@ def test_without_a_database_it_says_how_to_get_one_and_shows_it_when_it_comes(br
     browser.wait_text(state("main"), "Awake")
     assert browser.text("#nothing") == ""
     daemon.configure()
-    assert daemon.reload().status == 200
+    assert daemon.reload(remove_all=True).status == 200
     browser.wait_text("#nothing", "No database is configured")
     assert browser.count(".row") == 0
     assert_console_is_clean(browser)

@@ -127,6 +127,33 @@ def test_a_bad_file_changes_nothing_and_all_of_it_is_told(world, way):
     assert world.picture("one", "two", "three") == before and world.backends() == backends
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_one_that_leaves_no_database_must_be_meant(make_daemon, make_fake, way):
+    fake = make_fake("asks-password")
+    daemon = make_daemon([{"name": name, "conninfo": fake.conninfo()} for name in ("one", "two")]).start()
+    daemon.configure()
+    if way == "hangup":
+        daemon.signal(signal.SIGHUP)
+    elif way == "post":
+        answer = daemon.reload()
+        assert answer.status == 422
+        complaint, = answer.json["complaints"]
+        assert complaint["file"] == str(daemon.config_path) and "2 are watched" in complaint["message"]
+        assert "--remove-all" in complaint["message"] and "?remove=all" in complaint["message"]
+    else:
+        refused = daemon.pgwake("reload")
+        assert refused.returncode == 1 and "--remove-all" in refused.stderr and "stays in force" in refused.stderr
+    daemon.wait_log(message_id=REFUSED)
+    assert len(daemon.get("/status").json["databases"]) == 2
+    if way == "pgwake":
+        assert daemon.pgwake("reload", "--remove-all").stdout == "reloaded: 0 added, 2 removed, 0 changed, 0 unchanged\n"
+    else:
+        assert daemon.get("/reload?remove=one", method="POST").status == 400
+        assert daemon.reload(remove_all=True).json["removed"] == 2
+    assert daemon.get("/status").json["databases"] == []
+    assert daemon.reload().status == 200, "there is nothing to remove any more"
+
+
 def test_after_a_bad_file_a_good_one_is_taken(world):
     before = world.picture("one", "three")
     world.daemon.config_path.write_text("}")

@@ -178,7 +178,7 @@ def test_a_reload_that_takes_a_database_away_and_brings_it_back_loses_nothing(ma
     wait_for(daemon, "main", lambda status: status["state"] == "awake" and status["wakes"]["count"] == 1)
     before = daemon.status("main")
     daemon.configure([])
-    assert daemon.reload().status == 200
+    assert daemon.reload(remove_all=True).status == 200
     daemon.configure(databases(nap))
     assert daemon.reload().status == 200
     again = daemon.status("main")

@@ -174,9 +174,9 @@ class Daemon:
             self.notify.close()
         check_sanitizers(self.output())
 
-    def reload(self, timeout: float = 10.0) -> Answer:
+    def reload(self, timeout: float = 10.0, remove_all: bool = False) -> Answer:
         """POST /reload: the answer carries the complaints. For SIGHUP: signal(signal.SIGHUP)."""
-        return self.get("/reload", socket="control", method="POST", timeout=timeout)
+        return self.get("/reload?remove=all" if remove_all else "/reload", socket="control", method="POST", timeout=timeout)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

@@ -17,9 +17,9 @@ static sd_event *event;
 static struct engine *engine;
 static struct server *server;
 
-static void on_reload(void *userdata, struct buffer *body, unsigned *ret_status) {
+static void on_reload(void *userdata, bool remove_all, struct buffer *body, unsigned *ret_status) {
         (void)userdata;
-        buffer_append_string(body, "{\"complaints\":[]}");
+        buffer_append_string(body, remove_all ? "{\"complaints\":[\"all\"]}" : "{\"complaints\":[]}");
         *ret_status = 409;
 }
 

@@ -1,6 +1,8 @@
 /*
- * libpq 15's rules for conninfo strings (conninfo_parse, conninfo_uri_parse in its fe-connect.c), with two differences: a URI's scheme may
- * name a driver ("postgresql+psycopg2://"), and an "@" in a place that only an unencoded password can lead to is refused.
+ * Conninfo strings. What libpq takes is read by libpq, but for an "@" in a place that only an unencoded password can lead to. What it
+ * refuses is read here, by the rules of its conninfo_parse() and conninfo_uri_parse(): to say what is wrong with it, in words that repeat
+ * no secret, or because it is meant for other libraries as well: a URI's scheme may name a driver ("postgresql+psycopg2://"), and a text may
+ * have keywords of a newer libpq or of drivers.
  *
  * Nothing of the text is ever repeated: a slip in quoting makes a piece of the password look like anything else. Only a keyword that is
  * close to a known one is answered with that known one.
@@ -8,6 +10,7 @@
 #include "conf/conninfo-draft.h"
 
 #include "base/error.h"
+#include "conf/libpq.h"
 
 #include <ctype.h>
 
@@ -381,12 +384,48 @@ static bool is_other_scheme(const char *text) {
         return length > 0 && starts_with(text + length, "://");
 }
 
+/* Behind the credentials of a URI no "@" is part of anything. AUTHORITY is NULL for key=value. */
+static bool has_stray_at(const char *authority) {
+        const char *p;
+
+        if (!authority)
+                return false;
+        p = authority + strcspn(authority, "@/");
+        p = *p == '@' ? p + 1 : authority;
+        return p[strcspn(p, "@?")] == '@';
+}
+
+static int take_value(void *userdata, const char *keyword, const char *value, bool is_secret) {
+        struct conninfo_draft *draft = userdata;
+
+        (void)is_secret;
+        return value && keyword_find(keyword) >= 0 ? conninfo_draft_set(draft, keyword, value, NULL) : 0;
+}
+
+/* Answers 1 when libpq took it; 0 when it refuses it; -EINVAL; -ENOMEM. */
+static int parse_by_libpq(struct conninfo_draft *draft, const char *text, const struct complaint_place *place) {
+        _cleanup_free_ char *copy = strdup(text);
+        struct reader reader = {.place = place};
+        bool is_stray;
+
+        if (!copy)
+                return -ENOMEM;
+        is_stray = has_stray_at(skip_scheme(copy, &reader.has_driver));
+        explicit_bzero(copy, strlen(copy));
+        return is_stray ? refuse_encoding(&reader) : libpq_parse(text, take_value, draft);
+}
+
 static int parse(struct conninfo_draft *draft, const char *text, bool of_application, const struct complaint_place *place) {
         struct reader reader = {.draft = draft, .place = place, .text = strdup(text), .of_application = of_application};
         size_t length = strlen(text);
         char *authority;
         int r;
 
+        r = parse_by_libpq(draft, text, place);
+        if (r != 0) {
+                secret_free(reader.text);
+                return r < 0 ? r : 0;
+        }
         if (!reader.text)
                 return -ENOMEM;
         authority = skip_scheme(reader.text, &reader.has_driver);

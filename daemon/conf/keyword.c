@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "conf/libpq.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -12,7 +13,8 @@ static const char *const sslmodes[] = {"disable", "allow", "prefer", "require", 
 static const char *const channel_bindings[] = {"disable", "prefer", "require", NULL};
 static const char *const tls_versions[] = {"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", NULL};
 
-static const struct keyword keywords[] = {
+/* In the order in which they are shown. What is not of libpq 15 takes force where the libpq that runs knows it. */
+static const struct keyword own_rows[] = {
         {.name = "host"},
         {.name = "hostaddr", .check = KEYWORD_ADDRESS},
         {.name = "port", .check = KEYWORD_PORT},
@@ -58,33 +60,87 @@ static const struct keyword keywords[] = {
          .harmless = "any"},
 
         {.name = "load_balance_hosts", .use = KEYWORD_IGNORED, .advice = "a database has one host here", .harmless = "disable"},
-        {.name = "gssdelegation", .use = KEYWORD_IGNORED, .advice = "libpq 15 does not know it", .harmless = "0"},
-        {.name = "sslnegotiation", .use = KEYWORD_NEWER, .advice = "TLS is negotiated after the server's consent", .harmless = "postgres"},
-        {.name = "require_auth", .use = KEYWORD_NEWER, .advice = "channel_binding = require asks for SCRAM over TLS"},
-        {.name = "sslcertmode",
-         .use = KEYWORD_NEWER,
-         .advice = "a client certificate is sent where sslcert names one",
-         .harmless = "allow"},
+        {.name = "gssdelegation", .use = KEYWORD_IGNORED, .advice = "nothing is delegated to what is probed", .harmless = "0"},
+        {.name = "sslnegotiation", .advice = "TLS is negotiated after the server's consent", .harmless = "postgres"},
+        {.name = "require_auth", .advice = "channel_binding = require asks for SCRAM over TLS"},
+        {.name = "sslcertmode", .advice = "a client certificate is sent where sslcert names one", .harmless = "allow"},
+        {.name = "min_protocol_version", .advice = "it speaks protocol 3.0", .harmless = "3.0"},
+        {.name = "max_protocol_version", .advice = "it speaks protocol 3.0", .harmless = "3.0"},
+        {.name = "sslkeylogfile"},
+        {.name = "scram_client_key", .use = KEYWORD_SECRET, .advice = "give the password itself"},
+        {.name = "scram_server_key", .use = KEYWORD_SECRET, .advice = "give the password itself"},
+        {.name = "oauth_issuer"},
+        {.name = "oauth_client_id"},
+        {.name = "oauth_client_secret", .use = KEYWORD_SECRET},
+        {.name = "oauth_scope"},
 };
 
-_Static_assert(ARRAY_LENGTH(keywords) <= KEYWORDS_MAX, "a draft has room for every keyword");
+_Static_assert(ARRAY_LENGTH(own_rows) <= KEYWORDS_MAX, "a draft has room for every keyword");
 
-const struct keyword *keyword_at(size_t i) {
-        return i < ARRAY_LENGTH(keywords) ? &keywords[i] : NULL;
-}
+static struct keyword keywords[KEYWORDS_MAX];
+static size_t n_keywords;
 
-int keyword_find(const char *name) {
-        for (size_t i = 0; i < ARRAY_LENGTH(keywords); i++)
+static int find(const char *name) {
+        for (size_t i = 0; i < n_keywords; i++)
                 if (streq(keywords[i].name, name))
                         return (int)i;
         return -1;
 }
 
+/* Of libpq's list: one of ours is known to it, and one that is not ours is new to us. */
+static int take_keyword(void *userdata, const char *name, const char *value, bool is_secret) {
+        bool *known = userdata;
+        int i = find(name);
+        char *copy;
+
+        (void)value;
+        if (i >= 0)
+                known[i] = true;
+        if (i >= 0 || n_keywords == KEYWORDS_MAX)
+                return 0;
+        copy = strdup(name);
+        if (!copy)
+                return -ENOMEM;
+        known[n_keywords] = true;
+        keywords[n_keywords++] = (struct keyword){.name = copy, .use = is_secret ? KEYWORD_SECRET : KEYWORD_KEPT};
+        return 0;
+}
+
+/* Once. Without memory it is as if libpq knew what it knows for long, and the next look may find more. */
+static void learn(void) {
+        static bool learnt;
+        bool known[KEYWORDS_MAX] = {0};
+
+        if (learnt)
+                return;
+        if (n_keywords == 0) {
+                memcpy(keywords, own_rows, sizeof(own_rows));
+                n_keywords = ARRAY_LENGTH(own_rows);
+        }
+        if (libpq_parse("", take_keyword, known) != 1)
+                return;
+        learnt = true;
+        for (size_t i = 0; i < ARRAY_LENGTH(own_rows); i++)
+                if (!known[i] && keywords[i].use != KEYWORD_IGNORED)
+                        keywords[i].use = KEYWORD_NEWER;
+}
+
+const struct keyword *keyword_at(size_t i) {
+        learn();
+        return i < n_keywords ? &keywords[i] : NULL;
+}
+
+int keyword_find(const char *name) {
+        learn();
+        return find(name);
+}
+
 const char *keyword_nearest(const char *name) {
-        const char *names[ARRAY_LENGTH(keywords)];
+        const char *names[KEYWORDS_MAX];
         size_t n = 0;
 
-        for (size_t i = 0; i < ARRAY_LENGTH(keywords); i++)
+        learn();
+        for (size_t i = 0; i < n_keywords; i++)
                 if (keywords[i].use != KEYWORD_NEWER)
                         names[n++] = keywords[i].name;
         return text_nearest(name, names, n);
@@ -177,7 +233,8 @@ int keyword_check(const struct keyword *keyword, const char *value, const struct
         case KEYWORD_NEWER:
                 if (keyword->harmless && streq(keyword->harmless, value))
                         return 0;
-                place_error(place, "libpq 15 does not know %s; leave it out: %s", keyword->name, keyword->advice);
+                place_error(place, "libpq %u does not know %s; leave it out%s%s", libpq_major_version(), keyword->name,
+                            keyword->advice ? ": " : "", keyword->advice ? keyword->advice : "");
                 return -EINVAL;
         case KEYWORD_KEPT:
         case KEYWORD_SECRET:

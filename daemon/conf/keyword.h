@@ -1,9 +1,12 @@
-/* The keywords of a conninfo: the closed list of libpq 15, what newer ones know, and what becomes of each here. */
+/*
+ * The keywords of a conninfo, and what becomes of each here: those of the libpq that runs, and those of newer ones that are worth a word
+ * of their own. Not for several threads.
+ */
 #pragma once
 
 #include "conf/complaint.h"
 
-#define KEYWORDS_MAX 56
+#define KEYWORDS_MAX 96
 
 enum keyword_use {
         KEYWORD_KEPT,   /* given to libpq */
@@ -11,7 +14,7 @@ enum keyword_use {
         KEYWORD_PASSWORD,
         KEYWORD_SERVICE, /* read by us */
         KEYWORD_IGNORED, /* the probe sets it itself, or it means nothing here */
-        KEYWORD_NEWER,   /* libpq 15 does not know it, and leaving it out would not be what was meant */
+        KEYWORD_NEWER,   /* this libpq does not know it, and leaving it out would not be what was meant */
 };
 
 enum keyword_check {
@@ -27,7 +30,7 @@ struct keyword {
         enum keyword_use use;
         enum keyword_check check;
         const char *const *words; /* NULL-terminated, for KEYWORD_WORD */
-        const char *advice;       /* why it is ignored or refused, and what to do */
+        const char *advice;       /* why it is ignored, or what to do without it; NULL: nothing */
         const char *harmless;     /* a value that is ignored without a word */
 };
 

@@ -158,7 +158,7 @@ static int start(struct app *app, const struct config *config) {
                 return r;
         r = journal_new(app->engine, &app->journal);
         if (r >= 0)
-                r = awake_files_new(app->engine, config->awake_dir, &app->awake_files);
+                r = awake_files_new(app->event, app->engine, config->awake_dir, &app->awake_files);
         if (r >= 0)
                 r = notify_new(app->event, app->engine, config, &app->notify);
         if (r >= 0)

@@ -1,5 +1,6 @@
 #include "report/awake-file.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -15,12 +16,25 @@
 #define TEMPORARY_PREFIX ".new-"
 #define FILE_NAME_MAX (TEXT_NAME_MAX + sizeof(TEMPORARY_PREFIX))
 
+/* How often it is seen whether somebody else changed the folder: one look at it, not at its files. */
+#define LOOK_USEC (2 * USEC_PER_SEC)
+#define RETRY_MIN_USEC USEC_PER_SEC
+#define RETRY_MAX_USEC (30 * USEC_PER_SEC)
+/* Files in one turn of the loop. */
+#define MEND_MAX 128
+
+/* What should stand is what the registry says. */
 struct awake_files {
         struct engine *engine;
         struct observer observer;
         char *path;
-        int folder_fd; /* -1: not there yet */
-        bool told;     /* that something could not be written */
+        int folder_fd;           /* -1: not there yet */
+        struct timespec changed; /* the folder, by us */
+        bool wrong;              /* something in it is not as it should be */
+        bool mending;            /* the databases up to MENDED have been looked at */
+        char mended[TEXT_NAME_MAX + 1];
+        unsigned failures; /* in a row; the first is told */
+        sd_event_source *timer;
 };
 
 static int make_folder(const char *path) {
@@ -85,38 +99,79 @@ static int remove_file(struct awake_files *files, const char *name) {
         return unlinkat(files->folder_fd, name, 0) < 0 && errno != ENOENT ? error_from_errno() : 0;
 }
 
-/* Once until it works again: with a full or read-only disk it would be one for each edge. */
-static void tell(struct awake_files *files, int error) {
-        if (error < 0 && !files->told)
+static void arm(struct awake_files *files, uint64_t usec) {
+        (void)sd_event_source_set_time_relative(files->timer, usec);
+        (void)sd_event_source_set_enabled(files->timer, SD_EVENT_ONESHOT);
+}
+
+/* Told once until it works again: with a full or read-only disk it would be one entry for each edge. */
+static void fail(struct awake_files *files, int error) {
+        if (files->failures == 0)
                 log_error("cannot keep the awake files in %s: %s; going on without", files->path, strerror(-error));
-        files->told = error < 0;
+        files->wrong = true;
+        files->mending = false;
+        files->failures++;
+        arm(files, backoff_usec(files->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
+}
+
+/* Whether the folder is at its path still, and nobody but us changed what is in it. */
+static bool is_untouched(const struct awake_files *files) {
+        struct stat opened, named;
+
+        return files->folder_fd >= 0 && fstat(files->folder_fd, &opened) == 0 && stat(files->path, &named) == 0 &&
+               opened.st_dev == named.st_dev && opened.st_ino == named.st_ino && opened.st_mtim.tv_sec == files->changed.tv_sec &&
+               opened.st_mtim.tv_nsec == files->changed.tv_nsec;
+}
+
+/* Before a change of ours, and after it. */
+static void note_others(struct awake_files *files) {
+        if (is_untouched(files))
+                return;
+        files->wrong = true;
+        files->mending = false;
+}
+
+static void note_ours(struct awake_files *files) {
+        struct stat st;
+
+        if (files->folder_fd >= 0 && fstat(files->folder_fd, &st) == 0)
+                files->changed = st.st_mtim;
 }
 
 static void on_event(void *userdata, const struct event *event, const struct target *target) {
         struct awake_files *files = userdata;
         bool was = event->previous == STATE_AWAKE, is = event->state == STATE_AWAKE && event->kind != EVENT_REMOVED;
-        int r;
+        int r = 0;
 
         (void)target;
-        if (is && !was)
-                tell(files, write_file(files, event->database, event->real_usec));
-        else if (!is && (was || event->kind == EVENT_REMOVED)) {
+        if (is == was && event->kind != EVENT_REMOVED)
+                return;
+        note_others(files);
+        if (is)
+                r = write_file(files, event->database, event->real_usec);
+        else
                 r = remove_file(files, event->database);
-                /* That nothing was there to remove does not mean that it works again. */
-                if (r < 0)
-                        tell(files, r);
-        }
+        note_ours(files);
+        /* When it is to be tried again is known already where it failed before. */
+        if (r < 0 && !files->failures)
+                fail(files, r);
 }
 
 static bool is_ours(const char *name) {
         return text_is_name(name) || starts_with(name, TEMPORARY_PREFIX);
 }
 
-/* Removes every file that is ours. */
-static int sweep(struct awake_files *files) {
+static bool is_awake(const struct awake_files *files, const char *name) {
+        const struct target *target = registry_by_name(engine_registry(files->engine), name);
+
+        return target && target->state == STATE_AWAKE;
+}
+
+/* Removes the files that are ours: all of them, or those that should not stand. */
+static int sweep(struct awake_files *files, bool all) {
         struct dirent *entry;
+        int fd, r = 0;
         DIR *folder;
-        int fd;
 
         fd = openat(files->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -127,28 +182,87 @@ static int sweep(struct awake_files *files) {
                 return -ENOMEM;
         }
         while ((entry = readdir(folder)))
-                if (is_ours(entry->d_name))
-                        (void)unlinkat(files->folder_fd, entry->d_name, 0);
+                /* A folder of such a name is somebody else's. */
+                if (is_ours(entry->d_name) && (all || !is_awake(files, entry->d_name)) &&
+                    unlinkat(files->folder_fd, entry->d_name, 0) < 0 && errno != ENOENT && errno != EISDIR)
+                        r = error_from_errno();
         closedir(folder);
+        return r;
+}
+
+/* The folder may be another one by now. ALL: no file in it can be trusted. */
+static int begin_mending(struct awake_files *files, bool all) {
+        int r;
+
+        if (!is_untouched(files))
+                close_fd(&files->folder_fd);
+        r = open_folder(files);
+        if (r >= 0)
+                r = sweep(files, all);
+        files->mending = r >= 0;
+        files->mended[0] = '\0';
+        return r;
+}
+
+static int mend_one(struct awake_files *files, const struct target *target) {
+        const char *name = target->config->name;
+
+        if (target->state != STATE_AWAKE || faccessat(files->folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 0;
+        return write_file(files, name, target->since_real_usec);
+}
+
+/* Writes the next files that are missing. Answers 1 when there may be more. */
+static int mend_some(struct awake_files *files) {
+        const struct registry *registry = engine_registry(files->engine);
+        size_t place = registry_place_after(registry, files->mended);
+        const struct target *target = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < MEND_MAX && (target = registry_at(registry, place + i)); i++) {
+                (void)text_copy(files->mended, sizeof(files->mended), target->config->name);
+                r = mend_one(files, target);
+        }
+        return r < 0 ? r : target != NULL;
+}
+
+static void mend(struct awake_files *files, bool all) {
+        int r = 0;
+
+        if (!files->mending)
+                r = begin_mending(files, all);
+        if (r >= 0)
+                r = mend_some(files);
+        note_ours(files);
+        if (r < 0) {
+                fail(files, r);
+                return;
+        }
+        arm(files, r > 0 ? 0 : LOOK_USEC);
+        if (r > 0)
+                return;
+        if (files->failures > 0)
+                log_info("the awake files in %s are kept again", files->path);
+        files->wrong = files->mending = false;
+        files->failures = 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct awake_files *files = userdata;
+
+        (void)source;
+        (void)usec;
+        note_others(files);
+        if (files->wrong)
+                mend(files, false);
+        else
+                arm(files, LOOK_USEC);
         return 0;
 }
 
-static void start(struct awake_files *files) {
-        const struct registry *registry = engine_registry(files->engine);
-        const struct target *target;
-        int r;
-
-        r = open_folder(files);
-        if (r >= 0)
-                r = sweep(files);
-        tell(files, r);
-        for (size_t i = 0; (target = registry_at(registry, i)); i++)
-                if (target->state == STATE_AWAKE)
-                        tell(files, write_file(files, target->config->name, target->since_real_usec));
-}
-
-int awake_files_new(struct engine *engine, const char *folder, struct awake_files **ret_files) {
+int awake_files_new(sd_event *event, struct engine *engine, const char *folder, struct awake_files **ret_files) {
         struct awake_files *files;
+        int r;
 
         if (!*folder) {
                 *ret_files = NULL;
@@ -160,11 +274,16 @@ int awake_files_new(struct engine *engine, const char *folder, struct awake_file
         files->engine = engine;
         files->folder_fd = -1;
         files->path = strdup(folder);
-        if (!files->path) {
+        r = files->path ? sd_event_add_time_relative(event, &files->timer, CLOCK_MONOTONIC, LOOK_USEC, USEC_PER_MSEC, on_timer, files)
+                        : -ENOMEM;
+        if (r < 0) {
+                free(files->path);
                 free(files);
-                return -ENOMEM;
+                return r;
         }
-        start(files);
+        (void)sd_event_source_set_description(files->timer, "awake-files");
+        files->wrong = true;
+        mend(files, true);
         files->observer = (struct observer){.notify = on_event, .userdata = files};
         engine_observe(engine, &files->observer);
         *ret_files = files;
@@ -175,8 +294,9 @@ struct awake_files *awake_files_free(struct awake_files *files) {
         if (!files)
                 return NULL;
         engine_unobserve(files->engine, &files->observer);
+        sd_event_source_disable_unref(files->timer);
         if (files->folder_fd >= 0)
-                (void)sweep(files);
+                (void)sweep(files, true);
         close_fd(&files->folder_fd);
         free(files->path);
         free(files);

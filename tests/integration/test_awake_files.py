@@ -3,9 +3,12 @@
 import ctypes
 import os
 import re
+import shutil
 import stat
 import struct
 import threading
+
+import pytest
 
 from rig.patience import until
 
@@ -175,6 +178,68 @@ def test_a_folder_that_cannot_be_made_is_said_once_and_stops_nothing(make_daemon
     said, = daemon.log_entries(level="err")
     assert str(daemon.awake_dir) in said["message"] and "Not a directory" in said["message"]
     assert daemon.awake_dir.read_text() == "in the way"
+
+
+def test_what_could_not_be_written_once_is_written_when_it_can_be(make_daemon, make_fake):
+    """No edge comes to help: the database is awake all the time."""
+    fake = make_fake(answer=ROW)
+    daemon = make_daemon([entry("main", fake)])
+    daemon.awake_dir.mkdir()
+    (daemon.awake_dir / "main").mkdir()
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    said, = daemon.wait_log(level="err")
+    assert "Is a directory" in said["message"]
+    (daemon.awake_dir / "main").rmdir()
+    until((daemon.awake_dir / "main").is_file, 10, "the file")
+    assert (daemon.awake_dir / "main").read_text().strip() == daemon.status("main")["since"]
+    daemon.wait_log(message=f"the awake files in {daemon.awake_dir} are kept again")
+    assert len(daemon.log_entries(level="err")) == 1 and files(daemon) == ["main"]
+
+
+def test_a_folder_that_could_not_be_made_is_made_when_it_can_be(make_daemon, make_fake):
+    fake = make_fake(answer=ROW)
+    daemon = make_daemon([entry("main", fake)])
+    daemon.awake_dir.write_text("in the way")
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    daemon.awake_dir.unlink()
+    until((daemon.awake_dir / "main").exists, 40, "the file")
+    daemon.wait_log(message=f"the awake files in {daemon.awake_dir} are kept again")
+
+
+@pytest.mark.parametrize("what", ["removed", "made anew", "moved away"])
+def test_a_folder_that_others_take_away_comes_back_with_its_files(make_daemon, make_fake, what):
+    fake, other = make_fake(answer=ROW), make_fake()
+    other.refuse()
+    daemon = make_daemon([entry("main", fake), entry("app", fake), entry("down", other)]).start()
+    daemon.wait_state("main", "awake")
+    daemon.wait_state("app", "awake")
+    until(lambda: files(daemon) == ["app", "main"], 5, "the files")
+    if what == "moved away":
+        daemon.awake_dir.rename(daemon.awake_dir.with_name("elsewhere"))
+    else:
+        shutil.rmtree(daemon.awake_dir)
+    if what == "made anew":
+        daemon.awake_dir.mkdir()
+    until(lambda: daemon.awake_dir.exists() and files(daemon) == ["app", "main"], 10, "the files are there again")
+    # And it is the new one that is kept.
+    fake.refuse()
+    fake.cut()
+    until(lambda: files(daemon) == [], 10, "they go")
+    assert not [each for each in daemon.log_entries(level="err") if "awake files" in each["message"]]
+
+
+def test_files_that_others_put_there_or_take_away_are_corrected(make_daemon, make_fake):
+    fake, other = make_fake(answer=ROW), make_fake()
+    other.refuse()
+    daemon = make_daemon([entry("main", fake), entry("down", other)]).start()
+    daemon.wait_state("main", "awake")
+    until(lambda: files(daemon) == ["main"], 5, "the file")
+    (daemon.awake_dir / "main").unlink()
+    for name in ("down", "nobody", ".new-main"):
+        (daemon.awake_dir / name).write_text("false\n")
+    until(lambda: files(daemon) == ["main"], 10, "it is corrected")
 
 
 def test_without_a_folder_there_are_no_files(make_daemon, make_fake):

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 static char top[64], folder[96];
+static sd_event *event;
 static struct engine *engine;
 static struct awake_files *files;
 
@@ -17,6 +18,7 @@ static int begin(void **state) {
         (void)snprintf(top, sizeof(top), "/tmp/pgwaked-awake-XXXXXX");
         assert_non_null(mkdtemp(top));
         (void)snprintf(folder, sizeof(folder), "%s/run/awake", top);
+        assert_int_equal(sd_event_new(&event), 0);
         engine = stub_new();
         return 0;
 }
@@ -27,6 +29,7 @@ static int end(void **state) {
         (void)state;
         files = awake_files_free(files);
         engine = stub_free(engine);
+        event = sd_event_unref(event);
         (void)snprintf(command, sizeof(command), "rm -rf %s", top);
         return system(command);
 }
@@ -56,7 +59,7 @@ static void a_file_is_there_exactly_while_awake(void **state) {
         int fd;
 
         (void)state;
-        assert_int_equal(awake_files_new(engine, folder, &files), 0);
+        assert_int_equal(awake_files_new(event, engine, folder, &files), 0);
         assert_false(exists("a"));
         stub_slow(engine, a);
         assert_false(exists("a"));
@@ -81,7 +84,7 @@ static void what_an_earlier_daemon_left_is_removed(void **state) {
 
         (void)state;
         stub_check(engine, a, REASON_NONE);
-        assert_int_equal(awake_files_new(engine, folder, &files), 0);
+        assert_int_equal(awake_files_new(event, engine, folder, &files), 0);
         assert_true(exists("a")); /* awake already */
         touch("b");
         touch(".new-c");
@@ -91,7 +94,7 @@ static void what_an_earlier_daemon_left_is_removed(void **state) {
         assert_false(exists("b"));
         assert_false(exists(".new-c"));
         assert_true(exists("README.txt"));
-        assert_int_equal(awake_files_new(engine, folder, &files), 0);
+        assert_int_equal(awake_files_new(event, engine, folder, &files), 0);
         assert_true(exists("a"));
 }
 
@@ -100,7 +103,7 @@ static void nothing_stops_when_it_cannot_be_written(void **state) {
 
         (void)state;
         (void)snprintf(folder, sizeof(folder), "/dev/null/awake");
-        assert_int_equal(awake_files_new(engine, folder, &files), 0);
+        assert_int_equal(awake_files_new(event, engine, folder, &files), 0);
         stub_check(engine, a, REASON_NONE);
         stub_check(engine, a, REASON_TCP_REFUSED);
         assert_int_equal(a->state, STATE_DOWN);
@@ -108,7 +111,7 @@ static void nothing_stops_when_it_cannot_be_written(void **state) {
 
 static void without_a_folder_there_is_nothing(void **state) {
         (void)state;
-        assert_int_equal(awake_files_new(engine, "", &files), 0);
+        assert_int_equal(awake_files_new(event, engine, "", &files), 0);
         assert_null(files);
 }
 

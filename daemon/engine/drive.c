@@ -180,6 +180,12 @@ void drive_attend(struct engine *engine, struct target *target, struct instant n
                 log_error("%s: out of memory: it will not be checked until something happens to it", target->config->name);
 }
 
+void drive_look_soon(struct engine *engine, struct target *target, struct instant now) {
+        if (heap_set(&engine->due, &target->due, now.boot_usec) < 0)
+                drive_attend(engine, target, now);
+        drive_arm(engine);
+}
+
 void drive_start_waiting(struct engine *engine, struct instant now) {
         struct heap_item *first;
 

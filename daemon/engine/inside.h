@@ -43,6 +43,8 @@ enum reason drive_step(struct engine *engine, struct target *target, const struc
 void drive_touch(struct engine *engine, const struct target *target);
 /* Starts what is due for TARGET, or queues it, and notes when to look at it again. */
 void drive_attend(struct engine *engine, struct target *target, struct instant now);
+/* The same in the next turn of the loop. */
+void drive_look_soon(struct engine *engine, struct target *target, struct instant now);
 /* A place is free: what waited longest is started, if it still has something to ask. */
 void drive_start_waiting(struct engine *engine, struct instant now);
 /* The attempt of TARGET in flight, if there is one, needs its place no longer. */

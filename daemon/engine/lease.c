@@ -125,7 +125,8 @@ static void end(struct engine *engine, struct lease *lease, struct instant now) 
         drop(engine, lease);
         arm_expiry(engine);
         (void)drive_step(engine, target, &input, now);
-        follow(engine, target, now);
+        /* Where several end together, only what is left after the last is demand. */
+        drive_look_soon(engine, target, now);
 }
 
 static void end_for(struct engine *engine, struct lease *lease, enum lease_end why, struct instant now) {

@@ -57,6 +57,8 @@ static const struct machine_row rows[] = {
          "There is no wake that could be late."},
         {UNKNOWN | AWAKE | DEGRADED | FULL, MACHINE_CUT, STATE_UNKNOWN, ACTION_GENERATION | ACTION_REASON,
          "The held session ended: older sessions are dead, and what the server is now only a new question tells."},
+        {WAKING, MACHINE_CUT, STATE_WAKING, ACTION_GENERATION | ACTION_REASON,
+         "A session from before, or of a first answer, ended: the wake goes on, and that is what is known last."},
         {ANY, MACHINE_CUT, MACHINE_STAYS, ACTION_GENERATION,
          "Older sessions are dead; what a login found stands until a login clears it."},
         {UNKNOWN, MACHINE_SURVIVED, STATE_AWAKE, ACTION_RENEW | ACTION_REASON | ACTION_WAKE_ENDS,

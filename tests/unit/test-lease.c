@@ -76,6 +76,7 @@ static void a_lease_starts_a_login_and_its_end_lets_it_be(void **state) {
         assert_int_equal(holder.ended, 0);
         assert_null(lease_first(target_named(s, "db00")));
         assert_false(target_has_demand(target_named(s, "db00")));
+        assert_true(turn(s, SEC)); /* what is left to ask is looked at once */
         nothing_happens(s);
         stage_end(s);
 }
@@ -145,6 +146,7 @@ static void a_time_limit_ends_it_by_the_clock(void **state) {
         assert_int_equal(second.ended, 1);
         assert_int_equal(first.why, LEASE_END_EXPIRED);
         assert_null(lease_first(target_named(s, "db00")));
+        assert_true(turn(s, SEC)); /* what is left to ask is looked at once */
         nothing_happens(s);
         stage_end(s);
 }

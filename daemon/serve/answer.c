@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #define KNOWN_MAX 100
+#define BYTES_HELD_MAX ((size_t)16 * 1024 * 1024)
 #define RETRY_UNKNOWN_SEC 5
 #define RETRY_MAX_SEC 60
 
@@ -57,12 +58,29 @@ void answer_busy(struct site *site, struct exchange *exchange, const char *messa
         exchange_reply(exchange, &(struct reply){.status = 429, .body = &site->body, .retry_after_sec = RETRY_UNKNOWN_SEC});
 }
 
+void answer_too_much_held(struct site *site, struct exchange *exchange) {
+        answer_busy(site, exchange, "long answers that are not read yet take too much memory; ask again soon");
+}
+
 void answer_refused(struct site *site, struct exchange *exchange, enum reason reason) {
         answer_error(site, exchange, 409, reason_slug(reason), "%s", reason_info(reason)->sentence);
 }
 
 void answer_stopping(struct site *site, struct exchange *exchange) {
         answer_unavailable(site, exchange, 1, "stopping", "the daemon is stopping");
+}
+
+bool answer_may_hold(struct listener *listener, size_t bytes) {
+        size_t *held = &listener->site->bytes_held[listener->access];
+
+        if (*held > 0 && *held + bytes > BYTES_HELD_MAX)
+                return false;
+        *held += bytes;
+        return true;
+}
+
+void answer_held_no_more(struct listener *listener, size_t bytes) {
+        listener->site->bytes_held[listener->access] -= bytes;
 }
 
 /* The nearest of all names, not only of those that are listed. */

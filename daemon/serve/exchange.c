@@ -140,6 +140,10 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
 
 /* The request. */
 
+void *exchange_owner(const struct exchange *exchange) {
+        return exchange->http->handler.userdata;
+}
+
 enum fault exchange_fault(const struct exchange *exchange) {
         return exchange->fault;
 }

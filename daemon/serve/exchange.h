@@ -27,6 +27,9 @@ enum fault {
         FAULT_HOST, /* HTTP/1.1 without a header Host, or any with two */
 };
 
+/* The USERDATA of the handler (serve/http.h). */
+void *exchange_owner(const struct exchange *exchange);
+
 /* The request. Texts live as long as the exchange. */
 enum fault exchange_fault(const struct exchange *exchange);
 enum method exchange_method(const struct exchange *exchange);

@@ -20,11 +20,6 @@
 #define BEGINNING_USEC USEC_PER_SEC
 /* Of one listener: answers that are on their way, with those that are waited for. */
 #define WAITING_MAX 32
-/*
- * Long answers that are on their way, together: each may have some megabytes, and a slow reader. The control socket's are counted apart, so
- * that no reader of another takes its memory. One alone may be longer.
- */
-#define BYTES_MAX ((size_t)16 * 1024 * 1024)
 /* What is shorter goes out in one piece. */
 #define WHOLE_BYTES 65536
 /* The store gives an answer up before that, unless its thread hangs in the disk. */
@@ -36,7 +31,6 @@ struct history_site {
         sd_event_source *source; /* answers have come */
         sd_event_source *late;
         struct held *first;
-        size_t bytes[_ACCESS_MAX]; /* of long answers */
 };
 
 /* An exchange that is held, or to which a long answer is on its way. */
@@ -80,7 +74,7 @@ static void held_free(struct held *held) {
         if (held->next)
                 held->next->previous = held->previous;
         held->listener->n_questions--;
-        held->site->bytes[held->listener->access] -= held->content.size;
+        answer_held_no_more(held->listener, held->content.size);
         buffer_deinit(&held->content);
         free(held);
 }
@@ -108,7 +102,6 @@ static void free_content(void *userdata) {
 }
 
 static void send_content(struct held *held, struct ask_answer *answer) {
-        size_t *bytes = &held->site->bytes[held->listener->access];
         struct reply reply = {.status = 200, .content_type = held->csv ? "text/csv; charset=utf-8; header=present" : NULL};
 
         if (answer->content.size <= WHOLE_BYTES) {
@@ -117,12 +110,11 @@ static void send_content(struct held *held, struct ask_answer *answer) {
                 held_free(held);
                 return;
         }
-        if (*bytes > 0 && *bytes + answer->content.size > BYTES_MAX) {
-                answer_busy(held->site->site, held->exchange, "answers about the past that are not read yet take too much memory; ask again soon");
+        if (!answer_may_hold(held->listener, answer->content.size)) {
+                answer_too_much_held(held->site->site, held->exchange);
                 held_free(held);
                 return;
         }
-        *bytes += answer->content.size;
         held->content = answer->content;
         answer->content = (struct buffer){0};
         exchange_stream(held->exchange, &reply, false, &(struct stream){.read = read_content, .free = free_content, .userdata = held});

@@ -42,6 +42,7 @@ struct site {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
+        size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way, by who may ask */
         struct listener *listeners;
         char **allowed_hosts; /* beside those of loopback, for listeners there */
         size_t n_allowed_hosts;

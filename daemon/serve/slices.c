@@ -1,7 +1,11 @@
 #include "serve/slices.h"
 
+#include "serve/answer.h"
+
 /* About what libmicrohttpd takes at a time. */
 #define SLICE_BYTES ((size_t)12 * 1024)
+/* What one takes while its reader does not read, with the step that went past the slice. */
+#define HELD_BYTES ((size_t)16 * 1024)
 /* Bounds the time of a slice whose steps add little or nothing. */
 #define SLICE_STEPS 512
 
@@ -37,7 +41,21 @@ static void free_slices(void *userdata) {
         struct slices *slices = userdata;
 
         buffer_deinit(&slices->text);
+        if (slices->listener)
+                answer_held_no_more(slices->listener, HELD_BYTES);
         slices->free(slices);
+}
+
+static void stream(struct slices *slices, struct exchange *exchange, const struct reply *head) {
+        struct listener *listener = exchange_owner(exchange);
+
+        if (!answer_may_hold(listener, HELD_BYTES)) {
+                answer_too_much_held(listener->site, exchange);
+                free_slices(slices);
+                return;
+        }
+        slices->listener = listener;
+        exchange_stream(exchange, head, false, &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices});
 }
 
 void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head) {
@@ -45,7 +63,7 @@ void slices_answer(struct slices *slices, struct exchange *exchange, const struc
 
         compose_next(slices);
         if (!slices->complete) {
-                exchange_stream(exchange, head, false, &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices});
+                stream(slices, exchange, head);
                 return;
         }
         reply.body = &slices->text;

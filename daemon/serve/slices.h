@@ -7,6 +7,8 @@
 
 #include "serve/http.h"
 
+struct listener;
+
 struct slices {
         struct buffer text; /* what is composed and not yet sent; may begin with something */
         /* Adds to TEXT, step by step for as long as slices_step() says so; answers false when nothing is left to add. */
@@ -14,7 +16,8 @@ struct slices {
         /* Frees what SLICES is part of; TEXT is freed already. */
         void (*free)(struct slices *slices);
 
-        size_t sent;    /* of text */
+        struct listener *listener; /* NULL: it is not on its way yet */
+        size_t sent;               /* of text */
         unsigned steps; /* in this slice */
         bool complete;
 };

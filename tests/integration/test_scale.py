@@ -4,8 +4,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import threading
 import time
+from collections import Counter
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from rig.exact import Wire
 from rig.patience import patient, until
 from rig.ports import Port
 from rig.process import descriptors, rss_anon_kb, switches
-from rig.rawhttp import Crowd, connected, get
+from rig.rawhttp import Crowd, connect, connected, get
 from rig.witness import ROW, Asker, Metronome, largest_gap
 
 MANY = 10_000
@@ -438,6 +441,12 @@ WRONG = {"none is near": "q" * 63, "one edit": LONG[1234][:-1] + "x", "its first
 WRONG_TO_RIGHT = 25  # how much longer it may take than one that is known; it was 1400
 
 
+def quiet(names: list[str], port: int) -> str:
+    """Never asked anything by the daemon itself."""
+    return ",\n".join(f'{{ name = "{name}"; policy = "observe"; door_interval = "0s"; conninfo = "host=127.0.0.1 port={port} user=a dbname=a"; }}'
+                      for name in names)
+
+
 def fastest(wire: Wire, path: str, status: int) -> float:
     """Seconds; the least of several, which the machine's other work has least to do with."""
 
@@ -450,9 +459,7 @@ def fastest(wire: Wire, path: str, status: int) -> float:
 
 
 def test_a_wrong_name_among_ten_thousand_costs_little_more_than_a_right_one(make_daemon, refused):
-    daemon = make_daemon(",\n".join(f'{{ name = "{name}"; policy = "observe"; door_interval = "0s"; '
-                                    f'conninfo = "host=127.0.0.1 port={refused} user=a dbname=a"; }}' for name in LONG),
-                         settings={"ready": {"on": "start"}}).start(timeout=START)
+    daemon = make_daemon(quiet(LONG, refused), settings={"ready": {"on": "start"}}).start(timeout=START)
     with Wire(daemon.status_socket, 60) as wire:
         right = fastest(wire, f"/status/{LONG[5000]}", 200)
         for what, name in WRONG.items():
@@ -460,3 +467,30 @@ def test_a_wrong_name_among_ten_thousand_costs_little_more_than_a_right_one(make
             print(f"{what}: {wrong * 1e3:.2f} ms, {wrong / right:.1f} times a right name's {right * 1e3:.2f} ms")
             assert wrong < WRONG_TO_RIGHT * right
         assert f'did you mean \\"{LONG[1234]}\\"' in wire.ask(f"/status/{WRONG['its first letter']}").body.decode()
+
+
+SILENT = 1500  # clients that ask for a long answer and do not read it
+SILENT_MB = 64
+
+
+def test_long_answers_that_nobody_reads_have_a_bound_together_and_control_has_its_own(make_daemon, refused):
+    daemon = make_daemon(quiet([f"d{i:05}" for i in range(MANY)], refused), settings={"ready": {"on": "start"}}).start(timeout=START)
+    before = rss_anon_kb(daemon.pid)
+    with ExitStack() as stack:
+        crowd = []
+        for i in range(SILENT):
+            client = stack.enter_context(connect(daemon.status_socket, 60))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(get("/status" if i % 2 else "/metrics"))
+            crowd.append(client)
+        said = Counter(client.recv(12, socket.MSG_PEEK).decode() for client in crowd)
+        grown = (rss_anon_kb(daemon.pid) - before) / 1024
+        print(f"{dict(said)}, {grown:.0f} MB more")
+        assert set(said) == {"HTTP/1.1 200", "HTTP/1.1 429"} and said["HTTP/1.1 200"] > 500
+        assert grown < SILENT_MB or sanitized()
+        for _ in range(3):
+            assert len(daemon.get("/status", "control", timeout=60).json["databases"]) == MANY
+        busy = daemon.get("/status", "status", timeout=60)
+        assert busy.status == 429 and busy.json["error"] == "busy" and int(busy.headers["retry-after"]) >= 1
+        assert daemon.get("/livez", "status").status == 200
+    until(lambda: daemon.get("/status", "status", timeout=60).status == 200, 20, "when they have left there is room again")

@@ -70,7 +70,8 @@ void nearest_try(struct nearest *nearest, const char *candidate) {
                 nearest->is_far = compute_row(nearest, candidate, i) >= nearest->edits;
         }
         nearest->depth = i;
-        if (nearest->is_far || MAX(i, nearest->length) - MIN(i, nearest->length) > NEAREST_EDITS_MAX || nearest->rows[i][nearest->length] >= nearest->edits)
+        if (nearest->is_far || MAX(i, nearest->length) - MIN(i, nearest->length) > NEAREST_EDITS_MAX ||
+            nearest->rows[i][nearest->length] >= nearest->edits)
                 return;
         nearest->edits = nearest->rows[i][nearest->length];
         nearest->found = candidate;

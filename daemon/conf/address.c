@@ -58,8 +58,8 @@ int address_parse(const char *text, struct sockaddr_storage *ret_address, sockle
 bool address_is_host_name(const char *text) {
         size_t length = strlen(text);
 
-        return length >= 1 && length <= HOST_NAME_LENGTH_MAX && *text != '.' && *text != '-' && text[length - 1] != '.' && !strstr(text, "..") &&
-                strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length;
+        return length >= 1 && length <= HOST_NAME_LENGTH_MAX && *text != '.' && *text != '-' && text[length - 1] != '.' &&
+                !strstr(text, "..") && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length;
 }
 
 /* What of an address is listened on, the port apart: the bytes beside it may hold anything. */

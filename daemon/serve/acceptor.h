@@ -25,9 +25,9 @@ int acceptors_new(sd_event *event, struct acceptors **ret_acceptors);
 struct acceptors *acceptors_free(struct acceptors *acceptors);
 
 /*
- * Takes LISTEN_FD (non-blocking), also when it fails. USE tells how many descriptors are left to others: DESCRIPTOR_CLIENT shares what there
- * is for clients with all others of that use, DESCRIPTOR_CONTROL has as much for itself. At most CLIENTS_MAX clients at a time in any case;
- * more wait in the kernel's queue.
+ * Takes LISTEN_FD (non-blocking), also when it fails. USE tells how many descriptors are left to others: DESCRIPTOR_CLIENT shares what
+ * there is for clients with all others of that use, DESCRIPTOR_CONTROL has as much for itself. At most CLIENTS_MAX clients at a time in any
+ * case; more wait in the kernel's queue.
  */
 int acceptor_new(struct acceptors *acceptors, int listen_fd, enum descriptor_use use, unsigned clients_max,
                  const struct acceptor_handler *handler, struct acceptor **ret_acceptor);

@@ -82,8 +82,8 @@ struct stream {
 };
 
 /*
- * A body of unknown length; HEAD's body and ALLOW do not matter. ENDLESS: no time limit. The method HEAD is answered without the body, and the
- * connection ends.
+ * A body of unknown length; HEAD's body and ALLOW do not matter. ENDLESS: no time limit. HEAD is answered without the body, and
+ * the connection ends.
  */
 void exchange_stream(struct exchange *exchange, const struct reply *head, bool endless, const struct stream *stream);
 /* A stream that waits has something to say again. No effect on one that does not wait. */

@@ -1,4 +1,4 @@
-/* An exchange and the connections of a listener, for the rooms that know libmicrohttpd: http.c, exchange.c and refusal.c. Internal to them. */
+/* An exchange and the connections of a listener. Internal to the rooms that know libmicrohttpd: http.c, exchange.c and refusal.c. */
 #pragma once
 
 #include "serve/acceptor.h"

@@ -18,7 +18,7 @@ struct http_handler {
 int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum descriptor_use use, const struct http_handler *handler,
              struct http **ret_http);
 /*
- * Takes no further client. LISTEN_FD stays as it is for whoever else has it: those who wait in its queue are theirs. For a socket that outlives us.
+ * Takes no further client, for a socket that outlives us: those who wait in its queue are left to whoever else listens on it.
  */
 void http_quiesce(struct http *http);
 /*

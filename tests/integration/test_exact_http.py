@@ -42,15 +42,18 @@ def test_an_absolute_target_is_its_path(daemon):
 
 OURS = ("localhost", "LOCALHOST:80", "localhost.", "127.0.0.1", "127.0.0.1:9817", "127.1.2.3", "[::1]", "[::1]:9817", "[::ffff:127.0.0.1]",
         "status.example.com", "STATUS.EXAMPLE.COM:9817", "status.example.com.")
-FOREIGN = ("evil.example", "localhost.evil.example", "example.com", "a.status.example.com", "127.0.0.1.evil.example", "128.0.0.1", "0.0.0.0",
-           "[::]", "[::2]", "[::1", "::1", "localhost:x", "localhost:80:90", "[localhost]", "", ":80", "127.1", "me@localhost", "x" * 1000)
+FOREIGN = ("evil.example", "localhost.evil.example", "example.com", "a.status.example.com", "127.0.0.1.evil.example", "128.0.0.1",
+           "0.0.0.0", "[::]",
+           "[::2]", "[::1", "::1", "localhost:x", "localhost:80:90", "[localhost]", "", ":80", "127.1", "me@localhost", "x" * 1000)
 
 
 REFUSED = {
     b"GET /livez\r\n\r\n": 400, b"GET /livez HTTP/1.1x\r\n\r\n": 400, b"GET /livez HTTQ/1.1\r\n\r\n": 400,
     b"GET /livez HTTP/2.0\r\nHost: localhost\r\n\r\n": 505, b"GET /livez HTTP/0.9\r\n\r\n": 505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": 505,
-    get("/livez", "GET", "No colon here"): 400, get("/livez", "GET", "Content-Length: x"): 400, get("/livez", "GET", "Content-Length: -1"): 400,
-    get("/livez", "GET", "Content-Length: 99999999999999999999999"): 413, get("/livez", "POST", "Transfer-Encoding: chunked") + b"x\r\n\r\n": 400,
+    get("/livez", "GET", "No colon here"): 400, get("/livez", "GET", "Content-Length: x"): 400,
+    get("/livez", "GET", "Content-Length: -1"): 400,
+    get("/livez", "GET", "Content-Length: 99999999999999999999999"): 413,
+    get("/livez", "POST", "Transfer-Encoding: chunked") + b"x\r\n\r\n": 400,
     get("/" + "x" * 40_000): 414, get("/livez", "GET", "X: " + "x" * 40_000): 431, get("/livez", "GET", *["X: y"] * 5_000): 431,
 }
 

@@ -443,8 +443,8 @@ WRONG_TO_RIGHT = 25  # how much longer it may take than one that is known; it wa
 
 def quiet(names: list[str], port: int) -> str:
     """Never asked anything by the daemon itself."""
-    return ",\n".join(f'{{ name = "{name}"; policy = "observe"; door_interval = "0s"; conninfo = "host=127.0.0.1 port={port} user=a dbname=a"; }}'
-                      for name in names)
+    return ",\n".join(f'{{ name = "{name}"; policy = "observe"; door_interval = "0s"; '
+                      f'conninfo = "host=127.0.0.1 port={port} user=a dbname=a"; }}' for name in names)
 
 
 def fastest(wire: Wire, path: str, status: int) -> float:

@@ -12,8 +12,10 @@ static bool served(const char *host) {
 
 static void loopback_and_the_allowed_are_served(void **state) {
         static const char *const good[] = {
-                "localhost", "LocalHost", "localhost.", "localhost:1", "localhost.:65535", "localhost:", "127.0.0.1", "127.255.255.254:80", "[::1]", "[::1]:80",
-                "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "status.example.com", "Status.Example.COM:443", "status.example.com.", "db", "db:1",
+                "localhost", "LocalHost", "localhost.", "localhost:1", "localhost.:65535", "localhost:", "127.0.0.1",
+                "127.255.255.254:80", "[::1]",
+                "[::1]:80", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "status.example.com", "Status.Example.COM:443",
+                "status.example.com.", "db", "db:1",
         };
 
         (void)state;
@@ -27,9 +29,12 @@ static void loopback_and_the_allowed_are_served(void **state) {
 
 static void nothing_else_is(void **state) {
         static const char *const bad[] = {
-                "", ":", ".", ":80", "x", "evil.example", "localhostx", "xlocalhost", "localhost..", "a.localhost", "db.evil.example", "127.0.0.1.", "127.1",
-                "2130706433", "0x7f.0.0.1", "126.255.255.255", "128.0.0.1", "0.0.0.0", "::1", "[::1", "::1]", "[]", "[::1]x", "[::1]:x", "[::1%lo]",
-                "[::2]", "[::]", "[::ffff:128.0.0.1]", "[127.0.0.1]", "[localhost]", "localhost:8o", "localhost:80:80", "me@localhost", "localhost ",
+                "", ":", ".", ":80", "x", "evil.example", "localhostx", "xlocalhost", "localhost..", "a.localhost",
+                "db.evil.example", "127.0.0.1.",
+                "127.1", "2130706433", "0x7f.0.0.1", "126.255.255.255", "128.0.0.1", "0.0.0.0", "::1", "[::1", "::1]", "[]",
+                "[::1]x", "[::1]:x",
+                "[::1%lo]", "[::2]", "[::]", "[::ffff:128.0.0.1]", "[127.0.0.1]", "[localhost]", "localhost:8o", "localhost:80:80",
+                "me@localhost", "localhost ",
         };
         char longest[1024];
 

@@ -65,5 +65,4 @@ def test_a_balancer_gives_connections_to_its_servers_in_turn():
                 with socket.create_connection((balancer.host, balancer.port)) as client:
                     each.wait_connections(number)
                     client.sendall(b"x")
-                    each.wait(lambda fake, number=number: fake.seen[number - 1].received == b"x", 10, "the byte came")
-                each.wait_ended(number)
+                assert each.wait_ended(number)[-1].received == b"x"

@@ -112,6 +112,8 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
                 return true;
         if (now->state == STATE_WAKING)
                 return is_slow(w, true);
+        if (now->state == STATE_DOWN)
+                return now->reason == REASON_WAKE_TIMEOUT;
         if (now->state != STATE_UNKNOWN)
                 return false;
         if (now->reason == REASON_HOST_NETWORK || (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason))

@@ -98,7 +98,8 @@ unsigned witness_causes_now(const struct witness *w) {
         causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
         causes |= w->call_until_usec > now ? 1u << WAKE_CALL : 0;
         causes |= w->start_until_usec > now ? 1u << WAKE_START : 0;
-        if (causes)
+        if (MAX(MAX(w->lease_until_usec, w->grace_until_usec), MAX(w->call_until_usec, w->start_until_usec)) > clock_boot_usec())
                 return causes;
-        return 1u << (w->answered_usec ? WAKE_INTERVAL : WAKE_START);
+        /* What ends in this very moment may be over already. */
+        return causes | 1u << (w->answered_usec ? WAKE_INTERVAL : WAKE_START);
 }

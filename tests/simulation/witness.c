@@ -334,9 +334,12 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
                 w->failing_wanted_usec = MIN(w->failing_since_usec, w->in_flight_wanted_usec);
         }
         if (attempt->check == CHECK_LOGIN && (w->logins_fail_since_usec == 0 || w->logins_fail_since_usec < w->needed_since_usec)) {
+                /* One that was on its way when the need began goes on from those before it. */
+                if (w->logins_fail_since_usec == 0 || attempt->started_boot_usec >= w->needed_since_usec) {
+                        w->failing_login_usec = attempt->started_boot_usec;
+                        w->failing_causes = 0;
+                }
                 w->logins_fail_since_usec = MAX(attempt->started_boot_usec, w->needed_since_usec);
-                w->failing_login_usec = attempt->started_boot_usec;
-                w->failing_causes = 0;
         }
         if (attempt->check == CHECK_LOGIN)
                 w->failing_causes |= w->in_flight_causes;
@@ -366,7 +369,7 @@ static void note_death(struct witness *w, bool seen) {
 static bool note_means(struct witness *w, const struct attempt *attempt) {
         w->lacked_means = attempt->reason == REASON_HOST_RESOURCES;
         if (w->lacked_means)
-                w->lives_since_usec = w->throttled = 0;
+                w->lives_since_usec = w->throttled = w->unanswered = 0;
         return !w->lacked_means;
 }
 

@@ -176,10 +176,25 @@ struct history *history_close(struct history *history) {
         return NULL;
 }
 
-bool history_is_gone(const struct history *history) {
+bool history_is_elsewhere(const struct history *history, const char *path) {
+        struct stat opened, named;
+
+        if (fstat(history->fd, &opened) < 0)
+                return false;
+        if (stat(path, &named) < 0)
+                return errno == ENOENT || errno == ENOTDIR;
+        return opened.st_dev != named.st_dev || opened.st_ino != named.st_ino;
+}
+
+bool history_has_links(const struct history *history) {
         struct stat st;
 
-        return fstat(history->fd, &st) == 0 && st.st_nlink == 0;
+        return fstat(history->fd, &st) == 0 && st.st_nlink > 1;
+}
+
+struct history *history_leave(struct history *history) {
+        (void)sqlite_run(history->sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
+        return history_close(history);
 }
 
 int history_read(struct history *history, struct snapshot **ret_snapshots) {

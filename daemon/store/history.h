@@ -26,8 +26,15 @@ struct history;
 int history_open(const char *path, uint64_t max_bytes, struct history **ret_history);
 /* Takes NULL. */
 struct history *history_close(struct history *history);
-/* Whether somebody removed it, so that what is written to it is lost. */
-bool history_is_gone(const struct history *history);
+/* Whether PATH is not its name any more: somebody removed, moved or replaced it. */
+bool history_is_elsewhere(const struct history *history, const char *path);
+/* Whether it has a second name. */
+bool history_has_links(const struct history *history);
+/*
+ * Closes one that is elsewhere. Its log stands beside the name that it had, where it must not be taken for that of another file, so all of it
+ * goes into the file first. Answers NULL.
+ */
+struct history *history_leave(struct history *history);
 /* Bounds it and what SQLite keeps beside it. */
 int history_limit(struct history *history, uint64_t max_bytes);
 

@@ -37,6 +37,7 @@ struct keeper {
         bool read;              /* the file was, or could not be */
         bool knows;             /* what is in the file */
         bool in_doubt;
+        bool linked;            /* the file has a second name, and that was said */
         bool over;              /* nothing but a restart, or a person and a restart, can change it */
         bool prune_goes_on;
         unsigned failures;
@@ -54,13 +55,13 @@ struct keeper {
         char sentence[256];
 };
 
-/* Said at the edges between good and not good: why it is not may change with every try. */
+/* Each change is said, none is repeated. */
 static void note(struct keeper *keeper, int r) {
         enum store_health health = health_of(r), previous = keeper->health; /* this thread alone sets it */
         char sentence[sizeof(keeper->sentence)];
 
         health_describe(sentence, sizeof(sentence), keeper->path, health, r);
-        if (health != STORE_GOOD && (previous == STORE_GOOD || previous == STORE_NONE))
+        if (health != STORE_GOOD && health != previous)
                 log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_OFF, NULL, 0, "The history is off: %s. The watching goes on", sentence);
         else if (health == STORE_GOOD && previous != STORE_GOOD && previous != STORE_NONE)
                 log_entry(LOG_INFO, MESSAGE_ID_HISTORY_ON, NULL, 0, "The history is kept again in %s", keeper->path);
@@ -137,11 +138,26 @@ static int write_next(struct keeper *keeper) {
         return history_write(keeper->history, &keeper->shelf, keeper->began_real_usec);
 }
 
+/* What is written to a file that has no name, or another one, nobody finds. */
+static void look_at_name(struct keeper *keeper) {
+        bool linked = history_has_links(keeper->history);
+
+        if (history_is_elsewhere(keeper->history, keeper->path)) {
+                log_warning("The history is not in %s any more: somebody removed, moved or replaced it; it is begun anew with what is known",
+                            keeper->path);
+                keeper->history = history_leave(keeper->history);
+        } else if (linked && !keeper->linked)
+                log_warning("The history %s has a second name (a hard link), under which it is not whole while pgwaked runs; make a copy with "
+                            "sqlite3's .backup instead",
+                            keeper->path);
+        keeper->linked = linked;
+}
+
 static int write_all(struct keeper *keeper) {
         int r = HISTORY_GOOD;
 
-        if (keeper->history && history_is_gone(keeper->history))
-                keeper->history = history_close(keeper->history);
+        if (keeper->history)
+                look_at_name(keeper);
         if (!keeper->history)
                 r = take_file(keeper);
         follow_limit(keeper);

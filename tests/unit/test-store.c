@@ -784,6 +784,107 @@ static void a_full_disk_turns_it_off_until_there_is_space(void **state) {
         assert_int_equal(umount2(disk, MNT_DETACH), 0);
 }
 
+/* Whole where it is now, and begun anew where it was. */
+static void a_file_that_was_moved_is_noticed(void **state) {
+        struct memory memory = little_memory(5), more = little_memory(6);
+        char elsewhere[176], original[160];
+
+        (void)state;
+        (void)snprintf(elsewhere, sizeof(elsewhere), "%s.moved", path);
+        open_store();
+        put("a", &memory);
+        put("b", &memory);
+        flush();
+        assert_int_equal(rename(path, elsewhere), 0);
+        put("a", &more);
+        flush();
+        assert_int_equal(health(), STORE_GOOD);
+        assert_int_equal(said("somebody removed, moved or replaced it"), 1);
+        close_store();
+        assert_whole();
+        open_store();
+        assert_int_equal(recalled("a"), 6);
+        assert_int_equal(recalled("b"), 5);
+        close_store();
+        (void)text_copy(original, sizeof(original), path);
+        (void)text_copy(path, sizeof(path), elsewhere);
+        assert_whole();
+        open_store();
+        assert_int_equal(recalled("a"), 5);
+        assert_int_equal(recalled("b"), 5);
+        close_store();
+        (void)text_copy(path, sizeof(path), original);
+}
+
+/* Its log must not be taken for the other's. */
+static void a_file_that_was_replaced_by_another_is_noticed(void **state) {
+        struct memory memory = little_memory(5), more = little_memory(6);
+        char command[600];
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        close_store();
+        (void)snprintf(command, sizeof(command), "cp %s %s.backup", path, path);
+        assert_int_equal(system(command), 0);
+        open_store();
+        put_much(1);
+        flush();
+        (void)snprintf(command, sizeof(command), "mv %s.backup %s", path, path);
+        assert_int_equal(system(command), 0);
+        put("a", &more);
+        flush();
+        assert_int_equal(said("somebody removed, moved or replaced it"), 1);
+        close_store();
+        assert_whole();
+        open_store();
+        assert_int_equal(recalled("a"), 6);
+        assert_much(1);
+}
+
+static void a_second_name_is_said_once(void **state) {
+        struct memory memory = little_memory(5);
+        char other[176];
+
+        (void)state;
+        (void)snprintf(other, sizeof(other), "%s.link", path);
+        open_store();
+        put("a", &memory);
+        flush();
+        assert_int_equal(said("second name"), 0);
+        assert_int_equal(link(path, other), 0);
+        for (uint64_t i = 6; i < 9; i++) {
+                memory = little_memory(i);
+                put("a", &memory);
+                flush();
+        }
+        assert_int_equal(said("second name"), 1);
+        assert_int_equal(health(), STORE_GOOD);
+}
+
+/* Not only that it is off: why it is off changes too. */
+static void each_change_of_health_is_said(void **state) {
+        struct memory memory = little_memory(5);
+        char folder[96];
+
+        (void)state;
+        (void)snprintf(folder, sizeof(folder), "%s/lib", top);
+        (void)snprintf(path, sizeof(path), "%s/history.db", folder);
+        open_store();
+        put("a", &memory);
+        wait_for_health(STORE_UNREACHABLE);
+        assert_int_equal(said("there is no such folder"), 1);
+        assert_int_equal(mkdir(folder, 0700), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+        wait_for_health(STORE_FAILED);
+        assert_int_equal(said("The history is off"), 2);
+        assert_int_equal(said("there is no such folder"), 1);
+        assert_int_equal(rmdir(path), 0);
+        wait_for_health(STORE_GOOD);
+        assert_int_equal(said("The history is off"), 2);
+        assert_int_equal(said("The history is kept again"), 1);
+}
+
 static off_t size_with_its_log(void) {
         char wal[176];
 
@@ -1382,6 +1483,10 @@ int main(void) {
                 STORE_TEST(a_folder_that_comes_later_is_taken_then),
                 STORE_TEST(a_second_daemon_does_not_get_it),
                 STORE_TEST(a_file_that_was_removed_is_made_anew_with_all_that_is_known),
+                STORE_TEST(a_file_that_was_moved_is_noticed),
+                STORE_TEST(a_file_that_was_replaced_by_another_is_noticed),
+                STORE_TEST(a_second_name_is_said_once),
+                STORE_TEST(each_change_of_health_is_said),
                 STORE_TEST(damage_that_is_found_while_writing_loses_nothing),
                 STORE_TEST(a_read_only_folder_is_read_and_not_written),
                 STORE_TEST(a_full_disk_turns_it_off_until_there_is_space),

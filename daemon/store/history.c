@@ -22,8 +22,12 @@
 #define WAL_FRAME_HEADER_BYTES 24
 /* What one snapshot changes in the worst case: its rows stand in a few pages each of five tables. */
 #define PAGES_PER_SNAPSHOT 5
+/* An hour is one row; a counter of it is so many characters at most. */
+#define COUNTERS_PER_PAGE 128
 /* In one transaction: more would only keep the disk busy in one piece. */
 #define BATCH_MAX 256
+/* One that has no room though there should be enough for it gets more. */
+#define MARGIN_OF_THE_LAST 4
 /* Looking in vain for what could go costs time. */
 #define NO_ROOM_USEC (10 * USEC_PER_SEC)
 
@@ -35,6 +39,7 @@ struct history {
         uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
         int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
         uint64_t wal_pages;
+        uint64_t batch_pages; /* what a transaction may change: as much as that, less after one for which there was no room */
 };
 
 static int hold(struct history *history, const char *path) {
@@ -111,7 +116,7 @@ int history_limit(struct history *history, uint64_t max_bytes) {
         (void)snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint = %llu; PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
                        (unsigned long long)wal_pages, (unsigned long long)(wal_pages * page_bytes),
                        (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
-        history->wal_pages = wal_pages;
+        history->wal_pages = history->batch_pages = wal_pages;
         history->no_room_boot_usec = 0;
         return sqlite_run(history->sqlite, sql);
 }
@@ -227,8 +232,13 @@ int history_read_only(const char *path, struct snapshot **ret_snapshots) {
         return damaged_or(r);
 }
 
-static size_t batch_of(const struct history *history) {
-        return MAX(MIN(history->wal_pages / PAGES_PER_SNAPSHOT, (uint64_t)BATCH_MAX), UINT64_C(1));
+/* What PLACE changes in the worst case: after a long time without a file there are many hours. */
+static uint64_t pages_of(const struct shelf_place *place) {
+        uint64_t pages = PAGES_PER_SNAPSHOT;
+
+        for (const struct hour *hour = place->hours; hour; hour = hour->next)
+                pages += 1 + hour->n / COUNTERS_PER_PAGE;
+        return pages;
 }
 
 static int write_place(struct history *history, const struct shelf_place *place) {
@@ -243,20 +253,41 @@ static int write_place(struct history *history, const struct shelf_place *place)
 
 struct batch {
         size_t n, n_happenings;
+        uint64_t pages;
 };
 
-static int write_batch(struct history *history, const struct shelf *shelf, struct batch *ret_batch) {
-        const struct shelf_place *place = shelf->first;
+/* Whether something that changes PAGES belongs to BATCH too. One thing always does. */
+static bool fits(const struct history *history, const struct batch *batch, uint64_t pages) {
+        size_t n = batch->n + batch->n_happenings;
+
+        return n == 0 || (n < BATCH_MAX && batch->pages + pages <= history->batch_pages);
+}
+
+/* The first that wait, as many as fit well into one transaction. */
+static struct batch choose_batch(const struct history *history, const struct shelf *shelf) {
         const struct happening *happening = shelf->first_happening;
         struct batch batch = {0};
-        size_t most = batch_of(history);
+
+        for (const struct shelf_place *place = shelf->first; place && fits(history, &batch, pages_of(place)); place = place->next) {
+                batch.pages += pages_of(place);
+                batch.n++;
+        }
+        for (; happening && fits(history, &batch, PAGES_PER_SNAPSHOT); happening = happening->next) {
+                batch.pages += PAGES_PER_SNAPSHOT;
+                batch.n_happenings++;
+        }
+        return batch;
+}
+
+static int write_batch(struct history *history, const struct shelf *shelf, const struct batch *batch) {
+        const struct shelf_place *place = shelf->first;
+        const struct happening *happening = shelf->first_happening;
         int r = 0;
 
-        for (; place && batch.n < most && r >= 0; place = place->next, batch.n++)
+        for (size_t i = 0; i < batch->n && r >= 0; i++, place = place->next)
                 r = write_place(history, place);
-        for (; happening && batch.n + batch.n_happenings < most && r >= 0; happening = happening->next, batch.n_happenings++)
+        for (size_t i = 0; i < batch->n_happenings && r >= 0; i++, happening = happening->next)
                 r = chronicle_tell(history->chronicle, happening);
-        *ret_batch = batch;
         return r;
 }
 
@@ -294,46 +325,62 @@ static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dro
         return r;
 }
 
-/* Of the time that is kept a quarter goes at a time, the oldest first, until there is room or nothing is left to go. */
-static int make_room(struct history *history) {
+/* Where fewer than LEAST pages are free: of the time that is kept a quarter goes at a time, the oldest first, until there is room or nothing is left to go. */
+static int make_room(struct history *history, uint64_t least) {
         uint64_t now = clock_real_usec(), oldest = 0, pages = 0, dropped;
         int r;
 
         r = count_free_pages(history, &pages);
-        if (r < 0 || pages >= history->wal_pages || clock_boot_usec() < history->no_room_boot_usec)
+        if (r < 0 || pages >= least || clock_boot_usec() < history->no_room_boot_usec)
                 return r;
         r = prune_oldest(history->sqlite, &oldest);
         if (r < 0)
                 return r == -ENODATA ? 0 : r;
-        while (r >= 0 && oldest + USEC_PER_SEC < now && pages < 2 * history->wal_pages) {
+        while (r >= 0 && oldest + USEC_PER_SEC < now && pages < 2 * least) {
                 oldest += (now - oldest) / 4 + 1;
                 r = prune_all(history, oldest, &dropped);
                 if (r >= 0 && dropped > 0)
                         r = count_free_pages(history, &pages);
         }
-        if (pages < history->wal_pages)
+        if (pages < least)
                 history->no_room_boot_usec = usec_add(clock_boot_usec(), NO_ROOM_USEC);
         return r;
 }
 
-int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec) {
-        struct batch batch = {0};
+/* MARGIN: how many times as much room as the batch should need. */
+static int commit_batch(struct history *history, const struct shelf *shelf, const struct batch *batch, uint64_t began_real_usec,
+                        unsigned margin) {
         int r;
 
-        r = make_room(history);
+        r = make_room(history, margin * MAX(history->wal_pages, batch->pages));
         if (r >= 0)
                 r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
         if (r < 0)
-                return damaged_or(r);
-        r = write_batch(history, shelf, &batch);
+                return r;
+        r = write_batch(history, shelf, batch);
         if (r >= 0)
                 r = chronicle_run_on(history->chronicle, began_real_usec, clock_real_usec());
         if (r >= 0)
                 r = sqlite_run(history->sqlite, "COMMIT");
-        if (r < 0) {
+        if (r < 0)
                 (void)sqlite_run(history->sqlite, "ROLLBACK");
-                return damaged_or(r);
+        return r;
+}
+
+int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec) {
+        struct batch batch = choose_batch(history, shelf);
+        int r;
+
+        /* Where there is no room for many there may be for some of them. */
+        while ((r = commit_batch(history, shelf, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_happenings > 1) {
+                history->batch_pages /= 2;
+                batch = choose_batch(history, shelf);
         }
+        if (r == -ENOSPC)
+                r = commit_batch(history, shelf, &batch, began_real_usec, MARGIN_OF_THE_LAST);
+        if (r < 0)
+                return damaged_or(r);
+        history->batch_pages = MIN(2 * history->batch_pages + 1, history->wal_pages);
         shelf_written(shelf, batch.n, batch.n_happenings);
         return HISTORY_GOOD;
 }

@@ -175,6 +175,13 @@ static void let_go(struct keeper *keeper, int r) {
                 keeper->history = history_close(keeper->history);
 }
 
+/* What waits for what will never come only takes memory. */
+static void see_the_end(struct keeper *keeper, int r) {
+        keeper->over = health_is_final(r);
+        if (keeper->over)
+                shelf_deinit(&keeper->shelf);
+}
+
 /* Of one that was good when it was opened. */
 static int write_to_a_new_one(struct keeper *keeper) {
         keeper->history = history_close(keeper->history);
@@ -193,7 +200,7 @@ static void try_to_write(struct keeper *keeper) {
                 return;
         }
         let_go(keeper, r);
-        keeper->over = health_is_final(r);
+        see_the_end(keeper, r);
         keeper->failures++;
         keeper->retry_boot_usec = usec_add(clock_boot_usec(), backoff_usec(keeper->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
 }
@@ -248,7 +255,7 @@ struct snapshot *keeper_read(struct keeper *keeper) {
         note(keeper, r);
         if (r != HISTORY_GOOD)
                 let_go(keeper, r);
-        keeper->over = health_is_final(r);
+        see_the_end(keeper, r);
         keeper->read = true;
         return past;
 }
@@ -260,12 +267,15 @@ void keeper_forget(struct keeper *keeper) {
 }
 
 void keeper_put(struct keeper *keeper, struct snapshot *snapshot) {
-        if (shelf_put(&keeper->shelf, snapshot, true) < 0)
+        if (keeper->over || shelf_put(&keeper->shelf, snapshot, true) < 0)
                 free(snapshot);
 }
 
 void keeper_tell(struct keeper *keeper, struct happening *happening) {
-        shelf_tell(&keeper->shelf, happening);
+        if (keeper->over)
+                free(happening);
+        else
+                shelf_tell(&keeper->shelf, happening);
 }
 
 void keeper_doubt(struct keeper *keeper) {
@@ -273,7 +283,7 @@ void keeper_doubt(struct keeper *keeper) {
 }
 
 bool keeper_is_behind(const struct keeper *keeper) {
-        return shelf_waits(&keeper->shelf);
+        return keeper->over || shelf_waits(&keeper->shelf);
 }
 
 int keeper_wait_msec(const struct keeper *keeper) {

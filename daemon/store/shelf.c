@@ -6,6 +6,8 @@
 /* While the file cannot be written: some megabytes. */
 #define HAPPENINGS_MAX 16384
 #define HOURS_MAX 24
+/* Of all databases together, some 8 kB each at worst; one hour of each database stays. */
+#define HOURS_TOTAL_MAX 8192
 
 static void drop_happening(struct shelf *shelf) {
         struct happening *happening = shelf->first_happening;
@@ -101,10 +103,10 @@ static void let_wait(struct shelf *shelf, struct shelf_place *place) {
         shelf->last = place;
 }
 
-static void count(struct shelf_place *place, const struct snapshot *old) {
+static void count(const struct shelf *shelf, struct shelf_place *place, const struct snapshot *old) {
         hours_count(&place->hours, old, place->snapshot);
         if (place->waits)
-                hours_limit(place->hours, HOURS_MAX);
+                hours_limit(place->hours, MIN(MAX(HOURS_TOTAL_MAX / shelf->n, (size_t)1), (size_t)HOURS_MAX));
 }
 
 int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
@@ -122,7 +124,7 @@ int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
                         return r;
         }
         if (waits) {
-                count(shelf->places[i], old);
+                count(shelf, shelf->places[i], old);
                 let_wait(shelf, shelf->places[i]);
         }
         free(old);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -1067,6 +1068,115 @@ static void what_cannot_be_written_waits_and_the_oldest_is_lost_first(void **sta
         assert_int_equal(number_in_file("SELECT max(at) FROM state"), 20000);
 }
 
+#define LONG_HOURS 24
+#define LONG_TIMINGS 60
+
+/* What database NAME counted in hour number HOUR, with times of all lengths. */
+static struct snapshot *an_hour_of(const char *name, uint64_t first_real_usec, unsigned hour) {
+        struct memory memory = {.saved_real_usec = first_real_usec + hour * USEC_PER_HOUR, .state = STATE_AWAKE};
+        struct timing timings[LONG_TIMINGS];
+        struct snapshot *snapshot;
+        uint64_t random = hour + 1;
+
+        memory.attempts[CHECK_PING][CLASS_OK] = (hour + 1) * LONG_TIMINGS;
+        for (unsigned i = 0; i < LONG_TIMINGS; i++)
+                for (unsigned phase = 0; phase < _PHASE_MAX; phase++)
+                        timings[i].phase_usec[phase] = 1 + (uint32_t)(random_next(&random) % (UINT64_C(1) << (8 + i % 16)));
+        snapshot = snapshot_new(name, &memory, NULL, 0, timings, LONG_TIMINGS);
+        assert_non_null(snapshot);
+        return snapshot;
+}
+
+static struct keeper *keeper_of(uint64_t max_bytes) {
+        struct keeper *keeper;
+
+        assert_int_equal(keeper_new(path, &(struct store_bounds){max_bytes, USEC_INFINITY}, &keeper), 0);
+        snapshot_list_free(keeper_read(keeper));
+        return keeper;
+}
+
+static void put_hours(struct keeper *keeper, unsigned databases, unsigned from, unsigned to) {
+        uint64_t first = clock_real_usec() - LONG_HOURS * USEC_PER_HOUR;
+        char name[64];
+
+        for (unsigned hour = from; hour < to; hour++)
+                for (unsigned i = 0; i < databases; i++) {
+                        (void)snprintf(name, sizeof(name), "db-%u", i);
+                        keeper_put(keeper, an_hour_of(name, first, hour));
+                }
+}
+
+/* A day without a file leaves more of each database than has room in a small file's transactions. */
+static void after_a_day_without_a_file_it_is_kept_again(void **state) {
+        uint64_t until = clock_monotonic_usec() + USEC_PER_MINUTE;
+        struct keeper *keeper;
+        char sentence[256];
+
+        (void)state;
+        (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
+        keeper = keeper_of(1000000);
+        put_hours(keeper, 40, 0, LONG_HOURS);
+        keeper_write(keeper, true);
+        assert_int_equal(keeper_health(keeper, sentence, sizeof(sentence)), STORE_UNREACHABLE);
+        (void)snprintf(path, sizeof(path), "%s/lib", top);
+        assert_int_equal(mkdir(path, 0700), 0);
+        (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
+        while (keeper_is_behind(keeper)) {
+                assert_true(clock_monotonic_usec() < until);
+                keeper_write(keeper, true);
+        }
+        assert_int_equal(keeper_health(keeper, sentence, sizeof(sentence)), STORE_GOOD);
+        assert_true(size_with_its_log() <= 1000000);
+        keeper_close(keeper);
+        assert_null(keeper_free(keeper));
+        assert_int_equal(number_in_file("SELECT count(*) FROM database"), 40);
+        /* What is left of the hours is the newest. */
+        assert_in_range(number_in_file("SELECT count(*) FROM hour"), 40, 40 * LONG_HOURS);
+        assert_int_equal(number_in_file("SELECT max(hour) = (SELECT max(hour) FROM hour h WHERE h.database = hour.database) FROM hour"), 1);
+        assert_whole();
+}
+
+#define MANY_DATABASES 2000
+
+/* In bytes; 0 under a sanitizer, whose allocator does not tell. */
+static size_t used_memory(void) {
+        return mallinfo2().uordblks;
+}
+
+/* Counters of hours are what there is most of: with many databases fewer hours of each wait. */
+static void what_waits_for_a_file_is_bounded_however_many_databases_there_are(void **state) {
+        struct keeper *keeper;
+        size_t before, part, all;
+
+        (void)state;
+        (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
+        keeper = keeper_of(MAX_BYTES);
+        before = used_memory();
+        put_hours(keeper, MANY_DATABASES, 0, 8);
+        part = used_memory() - before;
+        put_hours(keeper, MANY_DATABASES, 8, LONG_HOURS);
+        all = used_memory() - before;
+        print_message("%zu MB wait after 8 hours, %zu MB after %d\n", part / 1000000, all / 1000000, LONG_HOURS);
+        assert_true(all <= part + part / 4);
+        assert_null(keeper_free(keeper));
+}
+
+static void where_nothing_will_ever_be_written_nothing_waits(void **state) {
+        struct keeper *keeper;
+        size_t before;
+
+        (void)state;
+        run_sql("PRAGMA application_id = 7; CREATE TABLE bookmark (url TEXT)");
+        keeper = keeper_of(MAX_BYTES);
+        before = used_memory();
+        put_hours(keeper, MANY_DATABASES, 0, 2);
+        keeper_tell(keeper, calloc(1, sizeof(struct happening)));
+        assert_true(used_memory() <= before + 4096);
+        /* And nobody is told that it was written. */
+        assert_true(keeper_is_behind(keeper));
+        assert_null(keeper_free(keeper));
+}
+
 static void the_oldest_makes_room_in_a_file_that_is_full(void **state) {
         uint64_t now = clock_real_usec(), n;
 
@@ -1496,6 +1606,9 @@ int main(void) {
                 STORE_TEST(an_hour_has_what_was_counted_in_it_and_one_without_has_no_row),
                 STORE_TEST(words_of_an_hour_that_are_not_known_are_passed_over),
                 STORE_TEST(what_cannot_be_written_waits_and_the_oldest_is_lost_first),
+                STORE_TEST(after_a_day_without_a_file_it_is_kept_again),
+                STORE_TEST(what_waits_for_a_file_is_bounded_however_many_databases_there_are),
+                STORE_TEST(where_nothing_will_ever_be_written_nothing_waits),
                 STORE_TEST(the_oldest_makes_room_in_a_file_that_is_full),
                 STORE_TEST(questions_are_answered_and_cancelled_ones_are_not),
                 STORE_TEST(a_clock_that_is_set_back_leaves_no_future_behind),

@@ -4,34 +4,22 @@
 #include "target/demand.h"
 #include "target/verdict.h"
 
+#include <time.h>
+
 #define MONTHS_A_YEAR 12u
 /* The clock of people may be set while a month's end is waited for. */
 #define MONTH_LOOK_USEC USEC_PER_HOUR
 /* While a session that is not asked alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
 #define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
 
-/*
- * The proleptic Gregorian calendar by arithmetic: every step of every database asks for its month, and gmtime_r() costs more than all the
- * rest of it. Years begin in March, so that the day that is added in some stands at the end; eras are of 400 years, which repeat.
- */
-#define DAYS_FROM_MARCH_0_TO_1970 719468u
-#define DAYS_AN_ERA 146097u
+/* The month, counted from January 1970, and for how long it lasts already. */
+static unsigned month_of(uint64_t real_usec, uint64_t *ret_lasted_usec) {
+        time_t seconds = (time_t)(real_usec / USEC_PER_SEC);
+        struct tm tm;
 
-/* Months since January 1970. */
-static unsigned month_of(uint64_t real_usec) {
-        uint64_t days = real_usec / USEC_PER_DAY + DAYS_FROM_MARCH_0_TO_1970, era = days / DAYS_AN_ERA, day = days % DAYS_AN_ERA;
-        uint64_t year = (day - day / 1460 + day / 36524 - day / (DAYS_AN_ERA - 1)) / 365;
-        uint64_t day_of_year = day - (365 * year + year / 4 - year / 100), month = (5 * day_of_year + 2) / 153;
-
-        return (unsigned)((era * 400 + year - 1970) * MONTHS_A_YEAR + month + 2);
-}
-
-static uint64_t month_begin_usec(unsigned month) {
-        uint64_t from_march = month + 1970u * MONTHS_A_YEAR - 2, year = from_march / MONTHS_A_YEAR, era = year / 400;
-        uint64_t day_of_year = (153 * (from_march % MONTHS_A_YEAR) + 2) / 5, year_of_era = year % 400;
-        uint64_t day = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-
-        return (era * DAYS_AN_ERA + day - DAYS_FROM_MARCH_0_TO_1970) * USEC_PER_DAY;
+        (void)gmtime_r(&seconds, &tm);
+        *ret_lasted_usec = (uint64_t)(tm.tm_mday - 1) * USEC_PER_DAY + real_usec % USEC_PER_DAY;
+        return (unsigned)(tm.tm_year - 70) * MONTHS_A_YEAR + (unsigned)tm.tm_mon;
 }
 
 static uint64_t overlap_usec(uint64_t from, uint64_t to, uint64_t begin, uint64_t end) {
@@ -58,15 +46,14 @@ static void turn_month(struct account *account, unsigned month) {
 /* Adds the time from FROM to TO. A month that begins inside it begins anew. */
 static void add_span(const struct target *t, struct account *account, uint64_t from, uint64_t to, struct instant now) {
         uint64_t length = usec_sub(to, from), end_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, to));
-        unsigned month;
+        uint64_t lasted;
 
         if (length == 0)
                 return;
-        month = month_of(end_real_usec);
         account->awake_usec += length;
         account->ours_usec += ours_usec(t, from, to);
-        turn_month(account, month);
-        account->month_awake_usec += MIN(length, usec_sub(end_real_usec, month_begin_usec(month)));
+        turn_month(account, month_of(end_real_usec, &lasted));
+        account->month_awake_usec += MIN(length, lasted);
 }
 
 static bool is_alive(const struct target *t) {
@@ -107,11 +94,11 @@ void account_settle(struct target *t, struct instant now) {
 }
 
 struct account target_account(const struct target *t, struct instant now) {
-        uint64_t until = t->account_runs ? known_until(t, now) : t->counted_boot_usec;
+        uint64_t until = t->account_runs ? known_until(t, now) : t->counted_boot_usec, lasted;
         struct account account = t->account;
 
         add_span(t, &account, t->counted_boot_usec, until, now);
-        turn_month(&account, month_of(now.real_usec));
+        turn_month(&account, month_of(now.real_usec, &lasted));
         account.counted_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, until));
         return account;
 }
@@ -137,15 +124,16 @@ uint64_t account_due(const struct target *t) {
 }
 
 static bool is_spent(const struct target *t, struct instant now) {
-        uint64_t budget = t->config->budget_awake_usec;
+        uint64_t budget = t->config->budget_awake_usec, lasted;
 
-        return budget > 0 && t->account.month == month_of(now.real_usec) && t->account.month_awake_usec >= budget;
+        return budget > 0 && t->account.month == month_of(now.real_usec, &lasted) && t->account.month_awake_usec >= budget;
 }
 
 static void plan_month_look(struct target *t, struct instant now) {
-        uint64_t month_end = month_begin_usec(month_of(now.real_usec) + 1);
+        uint64_t lasted, late;
+        bool turns = month_of(now.real_usec + MONTH_LOOK_USEC, &late) != month_of(now.real_usec, &lasted);
 
-        t->month_look_boot_usec = usec_add(now.boot_usec, MIN(usec_sub(month_end, now.real_usec), MONTH_LOOK_USEC));
+        t->month_look_boot_usec = usec_add(now.boot_usec, turns ? usec_sub(MONTH_LOOK_USEC, late) : MONTH_LOOK_USEC);
 }
 
 void account_restore(struct target *t, const struct account *account, uint64_t saved_real_usec, struct instant now) {

@@ -3,6 +3,7 @@
 
 #include "base/macro.h"
 #include "clocks.h"
+#include "loop.h"
 
 uint64_t witness_wake_end(const struct witness *w) {
         return clock_boot_usec() + usec_add(w->config->wake_timeout_usec, w->config->linger_usec);
@@ -91,7 +92,8 @@ unsigned witness_causes_now(const struct witness *w) {
         uint64_t now = usec_sub(clock_boot_usec(), TOGETHER_USEC);
         unsigned causes = 0;
 
-        if (!w->watched)
+        /* People and the daemon come back together: whose demand ends first is nobody's to say. */
+        if (!w->watched || loop_host_resumed_usec() + TOGETHER_USEC > clock_boot_usec())
                 return ALL_CAUSES;
         if (holds_lease(w))
                 return 1u << WAKE_LEASE;

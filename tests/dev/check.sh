@@ -70,10 +70,14 @@ integration_tests() {
     esac
 }
 
-# New worlds each time, as many as fit a minute; a breach is made smaller for 20 s more. On a machine that is busy a world may take long: what
-# does not end is a failure.
+# New worlds for each change, as many as fit a minute; a breach is made smaller for 20 s more. The seed is that of the tree, so that what was
+# seen of a change is seen again. On a machine that is busy a world may take long: what does not end is a failure.
 simulated_worlds() {
-    built_simulator && timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --worlds 100000 --days 30 --seconds 60
+    local tree
+
+    built_simulator || return
+    tree=$(git rev-parse --short=7 'HEAD^{tree}' 2>/dev/null || printf '%x' "$RANDOM")
+    timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --seed $((16#$tree)) --worlds 100000 --days 30 --seconds 60
 }
 
 # What `make install` puts where, and that all of it goes away again.

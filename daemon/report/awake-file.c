@@ -10,14 +10,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 /* Before it has its name. No database's name begins with a dot. */
 #define TEMPORARY_PREFIX ".new-"
 #define FILE_NAME_MAX (TEXT_NAME_MAX + sizeof(TEMPORARY_PREFIX))
 
-/* How often it is seen whether somebody else changed the folder: one look at it, not at its files. */
-#define LOOK_USEC (2 * USEC_PER_SEC)
+/* What others change in one go is mended in one go. */
+#define MEND_AFTER_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MIN_USEC USEC_PER_SEC
 #define RETRY_MAX_USEC (30 * USEC_PER_SEC)
 /* Files in one turn of the loop. */
@@ -25,16 +26,17 @@
 
 /* What should stand is what the registry says. */
 struct awake_files {
+        sd_event *event;
         struct engine *engine;
         struct observer observer;
         char *path;
-        int folder_fd;           /* -1: not there yet */
-        struct timespec changed; /* the folder, by us */
-        bool wrong;              /* something in it is not as it should be */
+        int folder_fd;    /* while something is done in it: that of an open folder's end nobody is told */
+        struct stat left; /* the folder, as we left it */
+        bool wrong;       /* something in it is not as it should be */
         bool mending;            /* the databases up to MENDED have been looked at */
         char mended[TEXT_NAME_MAX + 1];
         unsigned failures; /* in a row; the first is told */
-        sd_event_source *timer;
+        sd_event_source *timer, *watch;
 };
 
 static int make_folder(const char *path) {
@@ -94,8 +96,10 @@ static int write_file(struct awake_files *files, const char *name, uint64_t sinc
 }
 
 static int remove_file(struct awake_files *files, const char *name) {
-        if (files->folder_fd < 0)
-                return 0;
+        int r = open_folder(files);
+
+        if (r < 0)
+                return r;
         return unlinkat(files->folder_fd, name, 0) < 0 && errno != ENOENT ? error_from_errno() : 0;
 }
 
@@ -116,11 +120,11 @@ static void fail(struct awake_files *files, int error) {
 
 /* Whether the folder is at its path still, and nobody but us changed what is in it. */
 static bool is_untouched(const struct awake_files *files) {
-        struct stat opened, named;
+        const struct stat *left = &files->left;
+        struct stat now;
 
-        return files->folder_fd >= 0 && fstat(files->folder_fd, &opened) == 0 && stat(files->path, &named) == 0 &&
-               opened.st_dev == named.st_dev && opened.st_ino == named.st_ino && opened.st_mtim.tv_sec == files->changed.tv_sec &&
-               opened.st_mtim.tv_nsec == files->changed.tv_nsec;
+        return stat(files->path, &now) == 0 && now.st_dev == left->st_dev && now.st_ino == left->st_ino &&
+               now.st_mtim.tv_sec == left->st_mtim.tv_sec && now.st_mtim.tv_nsec == left->st_mtim.tv_nsec;
 }
 
 /* Before a change of ours, and after it. */
@@ -131,11 +135,38 @@ static void note_others(struct awake_files *files) {
         files->mending = false;
 }
 
-static void note_ours(struct awake_files *files) {
-        struct stat st;
+static void leave(struct awake_files *files) {
+        if (files->folder_fd >= 0)
+                (void)fstat(files->folder_fd, &files->left);
+        close_fd(&files->folder_fd);
+}
 
-        if (files->folder_fd >= 0 && fstat(files->folder_fd, &st) == 0)
-                files->changed = st.st_mtim;
+/* Where it failed it is tried again in its time, whatever changes. */
+static void mend_soon(struct awake_files *files) {
+        bool armed = sd_event_source_get_enabled(files->timer, NULL) > 0;
+
+        if (files->wrong && !armed)
+                arm(files, MEND_AFTER_USEC);
+}
+
+static int on_change(sd_event_source *source, const struct inotify_event *change, void *userdata) {
+        struct awake_files *files = userdata;
+
+        (void)source;
+        (void)change;
+        note_others(files);
+        mend_soon(files);
+        return 0;
+}
+
+/*
+ * Of what others do in the folder, and to it. What they do to one above it shows at the next change of ours, and so does everything where a
+ * watch cannot be had: a user may have so many.
+ */
+static void watch_folder(struct awake_files *files) {
+        files->watch = sd_event_source_disable_unref(files->watch);
+        (void)sd_event_add_inotify(files->event, &files->watch, files->path,
+                                   IN_ONLYDIR | IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF, on_change, files);
 }
 
 static void on_event(void *userdata, const struct event *event, const struct target *target) {
@@ -151,7 +182,8 @@ static void on_event(void *userdata, const struct event *event, const struct tar
                 r = write_file(files, event->database, event->real_usec);
         else
                 r = remove_file(files, event->database);
-        note_ours(files);
+        leave(files);
+        mend_soon(files);
         /* When it is to be tried again is known already where it failed before. */
         if (r < 0 && !files->failures)
                 fail(files, r);
@@ -194,9 +226,9 @@ static int sweep(struct awake_files *files, bool all) {
 static int begin_mending(struct awake_files *files, bool all) {
         int r;
 
-        if (!is_untouched(files))
-                close_fd(&files->folder_fd);
         r = open_folder(files);
+        if (r >= 0)
+                watch_folder(files);
         if (r >= 0)
                 r = sweep(files, all);
         files->mending = r >= 0;
@@ -227,20 +259,20 @@ static int mend_some(struct awake_files *files) {
 }
 
 static void mend(struct awake_files *files, bool all) {
-        int r = 0;
+        int r;
 
-        if (!files->mending)
-                r = begin_mending(files, all);
+        r = files->mending ? open_folder(files) : begin_mending(files, all);
         if (r >= 0)
                 r = mend_some(files);
-        note_ours(files);
+        leave(files);
         if (r < 0) {
                 fail(files, r);
                 return;
         }
-        arm(files, r > 0 ? 0 : LOOK_USEC);
-        if (r > 0)
+        if (r > 0) {
+                arm(files, 0);
                 return;
+        }
         if (files->failures > 0)
                 log_info("the awake files in %s are kept again", files->path);
         files->wrong = files->mending = false;
@@ -255,8 +287,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         note_others(files);
         if (files->wrong)
                 mend(files, false);
-        else
-                arm(files, LOOK_USEC);
         return 0;
 }
 
@@ -271,16 +301,17 @@ int awake_files_new(sd_event *event, struct engine *engine, const char *folder, 
         files = calloc(1, sizeof(*files));
         if (!files)
                 return -ENOMEM;
+        files->event = event;
         files->engine = engine;
         files->folder_fd = -1;
         files->path = strdup(folder);
-        r = files->path ? sd_event_add_time_relative(event, &files->timer, CLOCK_MONOTONIC, LOOK_USEC, USEC_PER_MSEC, on_timer, files)
-                        : -ENOMEM;
+        r = files->path ? sd_event_add_time(event, &files->timer, CLOCK_MONOTONIC, USEC_INFINITY, USEC_PER_MSEC, on_timer, files) : -ENOMEM;
         if (r < 0) {
                 free(files->path);
                 free(files);
                 return r;
         }
+        (void)sd_event_source_set_enabled(files->timer, SD_EVENT_OFF);
         (void)sd_event_source_set_description(files->timer, "awake-files");
         files->wrong = true;
         mend(files, true);
@@ -295,6 +326,8 @@ struct awake_files *awake_files_free(struct awake_files *files) {
                 return NULL;
         engine_unobserve(files->engine, &files->observer);
         sd_event_source_disable_unref(files->timer);
+        sd_event_source_disable_unref(files->watch);
+        files->folder_fd = open(files->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (files->folder_fd >= 0)
                 (void)sweep(files, true);
         close_fd(&files->folder_fd);

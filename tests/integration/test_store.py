@@ -354,6 +354,7 @@ def test_a_full_disk_turns_it_off_and_space_turns_it_on_again(make_daemon, clust
         daemon.wait_state("main", "awake")
         wait_for_health(daemon, "ok")
         ballast = seen_inside(daemon) / "ballast"
+        until(lambda: daemon.get("/history/gone?kind=states").json["rows"], 20, "something is written of both")
 
         def fill():
             try:

@@ -42,6 +42,13 @@ built_simulator() {
         quietly build/simulation/make.log make -C build/simulation -j"$(nproc)" tests/simulation/simulate
 }
 
+# The fuzzers, for libFuzzer: all of them, each with AddressSanitizer and UndefinedBehaviorSanitizer.
+built_fuzzers() {
+    configured build/fuzz CC=clang-14 AR=llvm-ar-14 RANLIB=llvm-ranlib-14 CFLAGS='-O1 -g' --enable-werror \
+        --enable-sanitizers=fuzzer-no-link,address,undefined &&
+        quietly build/fuzz/make.log make -C build/fuzz -j"$(nproc)" fuzzers
+}
+
 # The normal build, with the options that it has already, for those who only want to run it.
 built_anyhow() {
     local options=()

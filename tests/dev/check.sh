@@ -41,7 +41,7 @@ unit_tests() {
     local dir=$1 failed trs
 
     shift
-    find "$dir" \( -path "$dir/asan" -o -path "$dir/tsan" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
+    find "$dir" \( -path "$dir/asan" -o -path "$dir/tsan" -o -path "$dir/fuzz" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
     if ! "${under[@]}" make -C "$dir" -k -j"$(nproc)" check "$@" >"$dir/check.log" 2>&1; then
         failed=$(has_failures "$dir"/*.trs "$dir/tests" || true)
         for trs in $failed; do
@@ -78,6 +78,11 @@ simulated_worlds() {
     built_simulator || return
     tree=$(git rev-parse --short=7 'HEAD^{tree}' 2>/dev/null || printf '%x' "$RANDOM")
     timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --seed $((16#$tree)) --worlds 100000 --days 30 --seconds 60
+}
+
+# New inputs each time, a few seconds for each parser; its corpus is read in `make check`.
+fuzzed() {
+    built_fuzzers && "${python:?}" -B tests/dev/fuzz.py 0.2
 }
 
 # What `make install` puts where, and that all of it goes away again.
@@ -208,6 +213,9 @@ check() {
         end
         begin "simulated worlds"
         step "./dev simulate" simulated_worlds
+        end
+        begin "fuzzers"
+        step "./dev fuzz" fuzzed
         end
         begin "make install"
         step "make install" installs

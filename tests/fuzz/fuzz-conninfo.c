@@ -14,34 +14,11 @@
 
 #define SECRET "geheim"
 
-const struct fuzz_text fuzz_seeds[] = {
-        {"postgres://u:" SECRET "@ep-cool-1.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require", 0},
-        {"postgresql+asyncpg://u:" SECRET "%40" SECRET "@h:5432/d?ssl=require&prepared_statement_cache_size=0&server_settings=x", 0},
-        {"postgresql+psycopg2://u:" SECRET "@/d?host=/run/postgresql&port=5433&connect_timeout=3", 0},
-        {"postgresql://u:" SECRET "@[::1]:5432/d?options=-c%20statement_timeout%3D5s&pgbouncer=true", 0},
-        {"host=h port=5432 user='a b' password='" SECRET "\\'" SECRET "' dbname=d", 0},
-        {NULL, 0},
-};
-
-const struct fuzz_text fuzz_pieces[] = {
-        {"%", 0},    {"%00", 0},      {"%zz", 0},        {"@", 0},         {":", 0},         {"/", 0},     {"?", 0},
-        {"&", 0},    {"=", 0},        {"[", 0},          {"]", 0},         {",", 0},         {"'", 0},     {"\\", 0},
-        {" ", 0},    {"\n", 0},       {"+", 0},          {"#", 0},         {"ssl=true", 0},  {"&ssl=", 0}, {"://", 0},
-        {"\xff", 0}, {"sslmode=", 0}, {"&timeout=1", 0}, {"&host=a,b", 0}, {"service=x", 0}, {NULL, 0},
-};
-
-static void check(bool condition, const char *what) {
-        if (condition)
-                return;
-        fprintf(stderr, "%s\n", what);
-        abort();
-}
-
 static void check_complaints(const struct complaints *complaints, int r) {
-        check(r == 0 || r == -EINVAL, "an answer that is none");
-        check((r < 0) == (complaints->n_errors > 0), "a refusal without a complaint, or the other way round");
+        fuzz_check(r == 0 || r == -EINVAL, "an answer that is none");
+        fuzz_check((r < 0) == (complaints->n_errors > 0), "a refusal without a complaint, or the other way round");
         for (size_t i = 0; i < complaints->n; i++)
-                check(!strstr(complaints->items[i].text, SECRET), "a complaint tells a secret");
+                fuzz_check(!strstr(complaints->items[i].text, SECRET), "a complaint tells a secret");
 }
 
 static void check_as_libpq(const char *text, const struct conninfo_draft *draft) {
@@ -50,7 +27,7 @@ static void check_as_libpq(const char *text, const struct conninfo_draft *draft)
         for (const PQconninfoOption *o = options; o && o->keyword; o++) {
                 const char *mine = draft->values[keyword_find(o->keyword)];
 
-                check(!o->val == !mine && (!mine || streq(mine, o->val)), "libpq understands something else");
+                fuzz_check(!o->val == !mine && (!mine || streq(mine, o->val)), "libpq understands something else");
         }
         PQconninfoFree(options);
 }
@@ -70,7 +47,7 @@ static void read_text(const char *text, bool of_application) {
         if (r == 0) {
                 r = conninfo_draft_complete(&draft, &environment, true, &place);
                 check_complaints(&complaints, r);
-                check(r < 0 || (conninfo_draft_get(&draft, "user") && conninfo_draft_get(&draft, "port")), "it is not complete");
+                fuzz_check(r < 0 || (conninfo_draft_get(&draft, "user") && conninfo_draft_get(&draft, "port")), "it is not complete");
         }
         conninfo_draft_deinit(&draft);
         complaints_deinit(&complaints);

@@ -13,52 +13,16 @@
 
 #define SECRET "geheim"
 
-const struct fuzz_text fuzz_seeds[] = {
-        {"DATABASE_URL=postgresql+asyncpg://u:" SECRET "@h:5432/d?ssl=require&prepared_statement_cache_size=0\n", 0},
-        {"# the database\nexport POSTGRES_USER=app\nPOSTGRES_PASSWORD='" SECRET "' # comment\nPOSTGRES_HOST = db\nPOSTGRES_PORT=5432\n"
-         "POSTGRES_DATABASE_NAME=\"app\"\n",
-         0},
-        {"A=1\r\nB=\"${A}${A:-x}\\n\\\"\"\r\n'C D'='\\'${B}'\rE\n=F\n", 0},
-        {"\xEF\xBB\xBF"
-         "A=\"more\nthan one\nline\" \nB=${A}${A}${A}\n",
-         0},
-        {"P=${P:-" SECRET "}\nQ=\"" SECRET "\nR='" SECRET "\n", 0},
-        {NULL, 0},
-};
-
-const struct fuzz_text fuzz_pieces[] = {
-        {"\"", 0},       {"'", 0},
-        {"\\", 0},       {"\n", 0},
-        {"\r\n", 0},     {"\r", 0},
-        {"=", 0},        {"#", 0},
-        {" #", 0},       {"export ", 0},
-        {"${", 0},       {"}", 0},
-        {":-", 0},       {"${A}", 0},
-        {"\xC2\xA0", 0}, {"\xE2\x80\xA8", 0},
-        {"\x1c", 0},     {"\0", 1},
-        {"\xff", 0},     {"\xEF\xBB\xBF", 0},
-        {"\t", 0},       {"A=${A}${A}\n", 0},
-        {"\\\"", 0},     {"\\'", 0},
-        {NULL, 0},
-};
-
-static void check(bool condition, const char *what) {
-        if (condition)
-                return;
-        fprintf(stderr, "%s\n", what);
-        abort();
-}
-
 static int read_text(struct dotenv *dotenv, const char *text, size_t size, bool is_secret_kept) {
         struct complaints complaints = {0};
         const struct complaint_place place = {.complaints = &complaints, .file = ".env"};
         int r;
 
         r = dotenv_parse(dotenv, text, size, &place);
-        check(r == 0 || r == -EINVAL, "an answer that is none");
-        check((r < 0) == (complaints.n_errors > 0), "a refusal without a complaint, or the other way round");
+        fuzz_check(r == 0 || r == -EINVAL, "an answer that is none");
+        fuzz_check((r < 0) == (complaints.n_errors > 0), "a refusal without a complaint, or the other way round");
         for (size_t i = 0; is_secret_kept && i < complaints.n; i++)
-                check(!strstr(complaints.items[i].text, SECRET), "a complaint tells a secret");
+                fuzz_check(!strstr(complaints.items[i].text, SECRET), "a complaint tells a secret");
         complaints_deinit(&complaints);
         return r;
 }
@@ -87,7 +51,7 @@ static void check_line_ends(const struct dotenv *dotenv, const char *text, size_
                 buffer_append(&other, text[i] == '\n' ? "\r\n" : text + i, text[i] == '\n' ? 2 : 1);
         if (buffer_finish(&other) == 0 && other.size <= DOTENV_BYTES_MAX &&
             read_text(&again, other.data ? other.data : "", other.size, true) == 0)
-                check(is_same(dotenv, &again, true), "other line ends mean something else");
+                fuzz_check(is_same(dotenv, &again, true), "other line ends mean something else");
         dotenv_deinit(&again);
         buffer_deinit(&other);
 }
@@ -116,8 +80,8 @@ static void check_writing(const struct dotenv *dotenv) {
                 can_be_written = can_be_written && !(value && strchr(value, '\\'));
         }
         if (can_be_written && buffer_finish(&text) == 0 && text.size && text.size <= DOTENV_BYTES_MAX) {
-                check(read_text(&again, text.data, text.size, true) == 0, "what was written is refused");
-                check(is_same(dotenv, &again, false), "what was written reads as something else");
+                fuzz_check(read_text(&again, text.data, text.size, true) == 0, "what was written is refused");
+                fuzz_check(is_same(dotenv, &again, false), "what was written reads as something else");
         }
         dotenv_deinit(&again);
         buffer_deinit(&text);
@@ -128,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (read_text(&dotenv, (const char *)data, size, true) == 0) {
                 for (size_t i = 0; i < dotenv.n; i++)
-                        check(dotenv_find(&dotenv, dotenv.entries[i].name) >= &dotenv.entries[i], "a name that was read is not found");
+                        fuzz_check(dotenv_find(&dotenv, dotenv.entries[i].name) >= &dotenv.entries[i], "a name that was read is not found");
                 check_line_ends(&dotenv, (const char *)data, size);
                 check_writing(&dotenv);
         }

@@ -1,19 +1,21 @@
 /*
- * What a fuzzer is: libFuzzer's entry, and what the driver beside it needs. With clang the same file is a libFuzzer:
- *
- *      clang -fsanitize=fuzzer,address,undefined -Idaemon tests/fuzz/fuzz-dotenv.c daemon/libconf.a daemon/libbase.a ...
+ * What a fuzzer is: one function that reads any bytes and returns, or aborts when something that must hold does not. ./dev fuzz links it with
+ * libFuzzer, which looks for such bytes; `make check` with driver.c, which reads those of the corpus once.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct fuzz_text {
-        const char *text;
-        size_t size; /* 0: strlen() */
-};
-
-/* What is damaged, and what it is damaged with. Both end with a NULL text. */
-extern const struct fuzz_text fuzz_seeds[], fuzz_pieces[];
+/* Ends the program, and so tells a finding, unless CONDITION holds. */
+static inline void fuzz_check(bool condition, const char *what) {
+        if (condition)
+                return;
+        fprintf(stderr, "%s\n", what);
+        abort();
+}

@@ -32,6 +32,7 @@ struct events {
         struct site *site;
         struct ring ring;
         uint64_t begun; /* the number before the first */
+        size_t n_databases;
         struct event_stream *streams;
         sd_event_source *ping_source;
         /* The event that was composed last: a thousand streams want the same. */
@@ -203,7 +204,17 @@ static void drop_if_stuck(struct event_stream *stream, uint64_t now_usec) {
                 exchange_drop(stream->exchange);
 }
 
+/* It never shrinks: what it holds of a database that is gone may not have been read yet. */
+static void count_databases(struct events *events, const struct event *event) {
+        if (event->kind == EVENT_ADDED)
+                events->n_databases++;
+        else if (event->kind == EVENT_REMOVED && events->n_databases > 0)
+                events->n_databases--;
+        events->ring.limit = MAX(events->ring.limit, ring_size_for(events->n_databases));
+}
+
 void events_notify(struct events *events, const struct event *event) {
+        count_databases(events, event);
         ring_push(&events->ring, event);
         for (struct event_stream *stream = events->streams; stream; stream = stream->next) {
                 if (!exchange_waits(stream->exchange))
@@ -321,7 +332,8 @@ int events_new(struct site *site, struct events **ret_events) {
                 return -ENOMEM;
         events->site = site;
         events->begun = engine_sequence(site->engine);
-        r = ring_init(&events->ring, events->begun);
+        events->n_databases = registry_count(engine_registry(site->engine));
+        r = ring_init(&events->ring, events->begun, ring_size_for(events->n_databases));
         if (r >= 0)
                 r = sd_event_add_time(site->event, &events->ping_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_SEC, on_ping, events);
         if (r >= 0)

@@ -6,13 +6,17 @@
 
 #include <inttypes.h>
 
-int ring_init(struct ring *ring, uint64_t newest) {
+size_t ring_size_for(size_t n_databases) {
+        return RING_SIZE_MIN + 2 * n_databases;
+}
+
+int ring_init(struct ring *ring, uint64_t newest, size_t size) {
         /* Pages that no event has reached cost nothing. */
-        struct ring_entry *entries = calloc(RING_SIZE, sizeof(*entries));
+        struct ring_entry *entries = calloc(size, sizeof(*entries));
 
         if (!entries)
                 return -ENOMEM;
-        *ring = (struct ring){.oldest = newest + 1, .newest = newest, .entries = entries};
+        *ring = (struct ring){.oldest = newest + 1, .newest = newest, .entries = entries, .size = size, .limit = size};
         return 0;
 }
 
@@ -21,14 +25,33 @@ void ring_deinit(struct ring *ring) {
         *ring = (struct ring){0};
 }
 
+static bool is_full(const struct ring *ring) {
+        return ring->newest - ring->oldest + 1 >= ring->size;
+}
+
+static void grow(struct ring *ring) {
+        struct ring_entry *entries = calloc(ring->limit, sizeof(*entries));
+
+        if (!entries)
+                return;
+        for (uint64_t i = ring->oldest; i <= ring->newest; i++)
+                entries[i % ring->limit] = ring->entries[i % ring->size];
+        free(ring->entries);
+        ring->entries = entries;
+        ring->size = ring->limit;
+}
+
 void ring_push(struct ring *ring, const struct event *event) {
-        struct ring_entry *entry = &ring->entries[event->sequence % RING_SIZE];
+        struct ring_entry *entry;
 
         if (event->sequence != ring->newest + 1)
                 ring->oldest = event->sequence;
+        else if (is_full(ring) && ring->size < ring->limit)
+                grow(ring);
         ring->newest = event->sequence;
-        if (ring->newest - ring->oldest >= RING_SIZE)
-                ring->oldest = ring->newest - RING_SIZE + 1;
+        if (ring->newest - ring->oldest >= ring->size)
+                ring->oldest = ring->newest - ring->size + 1;
+        entry = &ring->entries[event->sequence % ring->size];
         *entry = (struct ring_entry){
                 .sequence = event->sequence,
                 .real_usec = event->real_usec,
@@ -46,7 +69,7 @@ void ring_push(struct ring *ring, const struct event *event) {
 }
 
 const struct ring_entry *ring_at(const struct ring *ring, uint64_t sequence) {
-        return sequence >= ring->oldest && sequence <= ring->newest ? &ring->entries[sequence % RING_SIZE] : NULL;
+        return sequence >= ring->oldest && sequence <= ring->newest ? &ring->entries[sequence % ring->size] : NULL;
 }
 
 static void write_wake(struct json_writer *w, const struct ring_entry *entry) {

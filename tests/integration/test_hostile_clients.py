@@ -225,7 +225,7 @@ def test_who_does_not_read_its_events_is_dropped_and_the_others_miss_nothing(dae
     deaf.sendall(get("/events"))
     until(lambda: connected(daemon.status_socket) == 1, 5, "the deaf one is connected")
     with daemon.stream() as good, Asker(daemon.control_socket) as asker:
-        for i in range(rounds):  # 1500 events each time; the daemon remembers 4096
+        for i in range(rounds):  # 1500 events each time; the daemon remembers 4096 and two for each database
             daemon.configure([quiet("main", port)] + (crowd_of if i % 2 == 0 else []))
             answer = daemon.reload(30).json
             assert answer["added" if i % 2 == 0 else "removed"] == 1500

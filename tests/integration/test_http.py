@@ -508,21 +508,50 @@ def test_the_numbers_of_an_earlier_daemon_are_never_taken_for_ours(eventful):
 
 def test_who_missed_too_much_is_told_of_the_gap(eventful):
     connection = UnixConnection(eventful.control_socket, patient(10))
-    for _ in range(2060):
+    for _ in range(2070):
         for span in ("1h", "0s"):
             connection.request("POST", f"/pause/one?for={span}")
             assert connection.getresponse().read()
     connection.close()
     newest = int(replay(eventful, last=0)[-1][0])
-    oldest, seen = newest - 4095, newest - 4119
+    held = 4096 + 2 * 2  # of two databases
+    oldest, seen = newest - held + 1, newest - held - 20
     missed = replay(eventful, last=seen)
     assert missed[0][1] == "gap" and missed[0][0] is None
     assert missed[0][2] == {"message": missed[0][2]["message"], "last_seen": seen, "oldest": oldest, "newest": newest}
     assert [int(id_) for id_, _, _ in missed[1:]] == list(range(oldest, newest + 1))
     future = replay(eventful, last=newest + 1)
-    assert future[0][1] == "gap" and future[0][2]["last_seen"] == newest + 1 and len(future) == 4097
+    assert future[0][1] == "gap" and future[0][2]["last_seen"] == newest + 1 and len(future) == held + 1
     whole = replay(eventful)
-    assert len(whole) == 4096 and whole[0][1] == "state"
+    assert len(whole) == held and whole[0][1] == "state"
+
+
+def quiet_databases(prefix: str, count: int) -> str:
+    """As configuration text; nothing is asked of them."""
+    return ",\n".join(f'{{ name = "{prefix}{i:05}"; policy = "observe"; door_interval = "0s"; conninfo = "host=127.0.0.1 port=1 user=a dbname=a"; }}'
+                      for i in range(count))
+
+
+@pytest.mark.parametrize("count", [2047, 2048, 2049, 4095, 4096, 4097, 5900, 10_000])
+def test_who_reads_as_fast_as_it_can_hears_of_every_database_that_a_reload_adds_or_removes(count, make_daemon):
+    """A reload tells of all of them before the stream's turn comes: in one that adds them, removes them, replaces them, in any order."""
+    none, some, others = "", quiet_databases("a", count), quiet_databases("b", count)
+    for first, *then in ((none, some, others, none), (some, none, others, some)):
+        daemon = make_daemon(first).start(timeout=60)
+        with daemon.stream() as stream:
+            told, before = 0, first
+            for now in then:
+                daemon.configure(now)
+                assert daemon.get(f"/reload{'' if now else '?remove=all'}", method="POST", timeout=60).status == 200
+                told += bool(before) * count + bool(now) * count
+                before = now
+                until(lambda all_of_them=told: len(stream.events) >= all_of_them or any(e.event == "gap" for e in stream.events), 20,
+                      "it hears of all of them")
+                assert not [each.data for each in stream.events if each.event == "gap"]
+            assert len(stream.events) == told and {each.event for each in stream.events} == {"added", "removed"}
+            numbers = [int(each.id) for each in stream.events]
+            assert numbers == list(range(numbers[0], numbers[0] + told))
+        assert daemon.stop()[0] == 0
 
 
 def test_every_stream_ends_with_the_daemon_and_who_waits_is_told(make_daemon, make_fake):

@@ -5,6 +5,8 @@
 
 #include <jansson.h>
 
+#define SIZE 7
+
 static void push(struct ring *ring, uint64_t sequence) {
         ring_push(ring, &(struct event){.sequence = sequence, .database = "main", .state = STATE_AWAKE, .ready = true});
 }
@@ -13,7 +15,7 @@ static void an_empty_ring_holds_nothing(void **state) {
         struct ring ring;
 
         (void)state;
-        assert_int_equal(ring_init(&ring, 41), 0);
+        assert_int_equal(ring_init(&ring, 41, SIZE), 0);
         assert_int_equal(ring.oldest, 42);
         assert_int_equal(ring.newest, 41);
         assert_null(ring_at(&ring, 41));
@@ -25,25 +27,47 @@ static void the_oldest_are_forgotten(void **state) {
         struct ring ring;
 
         (void)state;
-        assert_int_equal(ring_init(&ring, 0), 0);
-        for (uint64_t i = 1; i <= RING_SIZE; i++)
+        assert_int_equal(ring_init(&ring, 0, SIZE), 0);
+        for (uint64_t i = 1; i <= SIZE; i++)
                 push(&ring, i);
         assert_int_equal(ring.oldest, 1);
         assert_int_equal(ring_at(&ring, 1)->sequence, 1);
-        push(&ring, RING_SIZE + 1);
+        push(&ring, SIZE + 1);
         assert_int_equal(ring.oldest, 2);
         assert_null(ring_at(&ring, 1));
         assert_int_equal(ring_at(&ring, 2)->sequence, 2);
-        assert_int_equal(ring_at(&ring, RING_SIZE + 1)->sequence, RING_SIZE + 1);
-        assert_null(ring_at(&ring, RING_SIZE + 2));
+        assert_int_equal(ring_at(&ring, SIZE + 1)->sequence, SIZE + 1);
+        assert_null(ring_at(&ring, SIZE + 2));
         ring_deinit(&ring);
+}
+
+/* From each place at which it may be full. */
+static void one_that_may_be_larger_grows_when_it_is_full(void **state) {
+        (void)state;
+        for (uint64_t first = 1; first <= SIZE; first++) {
+                struct ring ring;
+
+                assert_int_equal(ring_init(&ring, first - 1, SIZE), 0);
+                ring.limit = 2 * SIZE + 3;
+                for (uint64_t i = first; i < first + ring.limit; i++) {
+                        push(&ring, i);
+                        assert_int_equal(ring.size, i < first + SIZE ? SIZE : ring.limit);
+                        for (uint64_t k = first; k <= i; k++)
+                                assert_int_equal(ring_at(&ring, k)->sequence, k);
+                }
+                push(&ring, first + ring.limit);
+                assert_int_equal(ring.oldest, first + 1);
+                assert_null(ring_at(&ring, first));
+                assert_int_equal(ring_at(&ring, first + ring.limit)->sequence, first + ring.limit);
+                ring_deinit(&ring);
+        }
 }
 
 static void a_hole_in_the_numbers_forgets_what_was_before(void **state) {
         struct ring ring;
 
         (void)state;
-        assert_int_equal(ring_init(&ring, 0), 0);
+        assert_int_equal(ring_init(&ring, 0, SIZE), 0);
         push(&ring, 1);
         push(&ring, 5);
         assert_int_equal(ring.oldest, 5);
@@ -58,7 +82,7 @@ static json_t *data_of(const struct event *event, const char *head) {
         struct ring ring;
         json_t *json;
 
-        assert_int_equal(ring_init(&ring, event->sequence - 1), 0);
+        assert_int_equal(ring_init(&ring, event->sequence - 1, SIZE), 0);
         ring_push(&ring, event);
         ring_entry_format(ring_at(&ring, event->sequence), &text);
         ring_deinit(&ring);
@@ -139,6 +163,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 UNIT_TEST(an_empty_ring_holds_nothing),
                 UNIT_TEST(the_oldest_are_forgotten),
+                UNIT_TEST(one_that_may_be_larger_grows_when_it_is_full),
                 UNIT_TEST(a_hole_in_the_numbers_forgets_what_was_before),
                 UNIT_TEST(an_edge_reads_as_an_event),
                 UNIT_TEST(a_wake_has_its_latency_and_no_reason),

@@ -311,6 +311,40 @@ def test_the_keyboard_is_enough(browser, make_daemon, make_fake, port):
     assert stops[:2] == ["skip", "search"] and len([stop for stop in stops if stop in ("alpha", "beta", "gamma", "delta")]) == 1, stops
 
 
+RANK = {"blocked": 0, "down": 1, "full": 2, "degraded": 3, "unknown": 4, "waking": 5, "awake": 5, "asleep": 5}
+
+
+@needs_browser
+def test_the_worst_come_first_however_many_changed_between_two_looks(browser, make_daemon):
+    daemon = make_daemon([{"name": f"db-{i:02}", "conninfo": "host=127.0.0.1", **QUIET} for i in range(30)]).start()
+    names = [f"db-{i:02}" for i in range(30)]
+    dice = random.Random(7)
+    told = {name: "unknown" for name in names[:20]}
+
+    def change(_: str, answer: dict) -> dict:
+        now = told
+        return {**answer, "databases": [{**each, "state": now[each["name"]]} for each in answer["databases"] if each["name"] in now]}
+
+    def rows() -> list[list[str]]:
+        return browser.run("return [...document.querySelectorAll('.row')].map(row => [row.dataset.name, row.dataset.state])")
+
+    with Front(daemon.status_socket, {"/status": change}) as front:
+        browser.open(front.url)
+        until(lambda: dict(rows()) == told, 10, "all are shown")
+        for _ in range(20):
+            # Some change, some go, some come: in one answer, and fewer than the page would sort anew.
+            gone = dice.sample(sorted(told), 3)
+            fresh = {name: was for name, was in told.items() if name not in gone}
+            for name in dice.sample(names, 12):
+                if name in fresh or len(fresh) < 25:
+                    fresh[name] = dice.choice(list(RANK))
+            told = fresh
+            browser.run("refresh();")
+            until(lambda: dict(rows()) == told, 10, "what has changed is shown")
+            assert rows() == sorted(map(list, told.items()), key=lambda each: (RANK[each[1]], each[0]))
+        assert_console_is_clean(browser)
+
+
 @needs_browser
 def test_states_filter_and_the_address_names_the_database_that_is_open(browser, make_daemon, make_fake, port):
     daemon = make_daemon(several(port, make_fake), settings=listen(port)).start()

@@ -48,12 +48,12 @@ def measure_day(folder: Path, say: Say) -> None:
     bursts = day.plan(DAY, SUSPEND, seed=11)
     worked = sum(burst.length for burst in bursts)
     with neons(folder, 3, suspend_after=SUSPEND, wake_delay="lognormal 0.5 1.2", seed=5) as (watched, alone, monitored):
-        with daemon_of(folder, watched, door_interval="1s", ping_interval="500ms", linger="200ms") as daemon:
-            unwatched = [day.Unwatched(alone, bursts), day.Unwatched(monitored, bursts)]
-            monitor = day.NaiveMonitor(monitored, MONITOR_EVERY)
+        with daemon_of(folder, watched, door_interval="1s", ping_interval="500ms", linger="200ms") as daemon, \
+                day.Unwatched(alone, bursts) as first, day.Unwatched(monitored, bursts) as second, \
+                day.NaiveMonitor(monitored, MONITOR_EVERY) as monitor:
             told, application = day.live(daemon, watched, bursts)
-            for each in unwatched:
-                each.join()
+            first.join()
+            second.join()
             monitor.stop()
             awake = [day.true_awake(neon) for neon in (watched, alone, monitored)]
         wakes = [sum(day.true_wakes(neon).values()) for neon in (watched, alone, monitored)]

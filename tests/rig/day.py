@@ -110,6 +110,12 @@ class NaiveMonitor:
         self._stop.set()
         self._thread.join()
 
+    def __enter__(self) -> "NaiveMonitor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
 
 def live(daemon: Daemon, neon: Neon, bursts: list[Burst], name: str = "main") -> tuple[Told, Application]:
     """Lives the day, and returns when the database has fallen asleep after the last burst."""
@@ -162,29 +168,37 @@ def wakes_without_demand(neon: Neon, application: Application) -> list[dict]:
 
 
 class Unwatched(threading.Thread):
-    """The same day without anybody who watches: the application connects by itself, and its first query waits for the wake."""
+    """The same day without anybody who watches: the application connects by itself, and its first query waits for the wake. To be
+    joined at its end, or left before, which ends it."""
 
     def __init__(self, neon: Neon, bursts: list[Burst]):
         super().__init__(name="unwatched day")
         self._neon, self._bursts = neon, bursts
         self._begun = time.monotonic()
+        self._left = threading.Event()
         self.start()
+
+    def __enter__(self) -> "Unwatched":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        self.join()
 
     def run(self) -> None:
         for burst in self._bursts:
             if burst.visitor:
-                _wait_for(self._begun + burst.at - VISITOR_AHEAD)
-                self._ask("visitor", 0)
-            _wait_for(self._begun + burst.at)
-            self._ask("application", burst.length)
+                self._ask("visitor", burst.at - VISITOR_AHEAD, 0)
+            self._ask("application", burst.at, burst.length)
 
-    def _ask(self, application: str, length: float) -> None:
+    def _ask(self, application: str, at: float, length: float) -> None:
+        if self._left.wait(max(0.0, self._begun + at - time.monotonic())):
+            return
         until_moment = time.monotonic() + length
         connection = self._neon.connect(application_name=application)
         while True:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-            if time.monotonic() >= until_moment:
+            if time.monotonic() >= until_moment or self._left.wait(0.05):
                 break
-            time.sleep(0.05)
         connection.close()

@@ -212,7 +212,7 @@ int app_run(const char *path, const struct config_environment *environment, stru
         stop(&app);
         reload_deinit(&app.reload);
         sd_event_unref(app.event);
-        service_manager_flush(TELL_TIMEOUT_USEC);
-        log_flush(TELL_TIMEOUT_USEC);
+        service_manager_end(TELL_TIMEOUT_USEC);
+        log_end(TELL_TIMEOUT_USEC);
         return r;
 }

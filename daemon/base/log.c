@@ -231,9 +231,9 @@ int log_start(void) {
         return outbox_new("log", WAITING_BYTES_MAX, &hooks, &outbox);
 }
 
-void log_flush(uint64_t timeout_usec) {
+void log_end(uint64_t timeout_usec) {
         if (outbox)
-                outbox_flush(outbox, timeout_usec);
+                (void)outbox_end(outbox, timeout_usec);
 }
 
 static void say_or_wait(const struct entry *entry) {

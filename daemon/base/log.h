@@ -33,8 +33,8 @@ void log_open(enum log_format format, int level);
 
 /* Before other threads are started. May be called once. */
 int log_start(void);
-/* Waits until all entries have been handed over, but no longer than TIMEOUT_USEC. */
-void log_flush(uint64_t timeout_usec);
+/* Waits until all entries have been handed over, but no longer than TIMEOUT_USEC. Those that come later are said at once. */
+void log_end(uint64_t timeout_usec);
 
 /*
  * One entry. MESSAGE_ID is one of base/message-id.h or NULL. FIELDS may be NULL when N is 0. Never fails: a log that cannot be written

@@ -12,6 +12,7 @@
 #define STACK_BYTES ((size_t)128 * 1024)
 
 struct outbox {
+        pthread_t thread;
         pthread_mutex_t lock;
         pthread_cond_t filled;
         pthread_cond_t emptied;
@@ -21,13 +22,14 @@ struct outbox {
         size_t bytes_max;
         uint64_t dropped; /* since the queue was full, and not reported yet */
         bool busy;        /* the thread delivers or reports */
+        bool ended;       /* there is no thread any more */
 };
 
 static bool is_idle(const struct outbox *outbox) {
         return !outbox->busy && !outbox->first && outbox->dropped == 0;
 }
 
-/* The next value, or NULL when how many were dropped is to be reported. */
+/* The next value, or NULL and how many were dropped; NULL and 0 at the end. */
 static struct outbox_item *take(struct outbox *outbox, uint64_t *ret_dropped) {
         struct outbox_item *item;
 
@@ -35,9 +37,9 @@ static struct outbox_item *take(struct outbox *outbox, uint64_t *ret_dropped) {
         outbox->busy = false;
         if (is_idle(outbox))
                 (void)pthread_cond_broadcast(&outbox->emptied);
-        while (is_idle(outbox))
+        while (is_idle(outbox) && !outbox->ended)
                 (void)pthread_cond_wait(&outbox->filled, &outbox->lock);
-        outbox->busy = true;
+        outbox->busy = !is_idle(outbox);
         item = outbox->first;
         if (item) {
                 outbox->first = item->next;
@@ -59,11 +61,12 @@ static void *run(void *userdata) {
 
                 if (item)
                         outbox->hooks->deliver(item);
-                else
+                else if (dropped > 0)
                         outbox->hooks->dropped(dropped);
+                else
+                        return NULL;
                 free(item);
         }
-        return NULL;
 }
 
 static void init_locks(struct outbox *outbox) {
@@ -79,7 +82,6 @@ static void init_locks(struct outbox *outbox) {
 
 int outbox_new(const char *name, size_t bytes_max, const struct outbox_hooks *hooks, struct outbox **ret_outbox) {
         struct outbox *outbox = calloc(1, sizeof(*outbox));
-        pthread_t thread;
         int r;
 
         if (!outbox)
@@ -87,12 +89,11 @@ int outbox_new(const char *name, size_t bytes_max, const struct outbox_hooks *ho
         outbox->hooks = hooks;
         outbox->bytes_max = bytes_max;
         init_locks(outbox);
-        r = thread_start(name, STACK_BYTES, run, outbox, &thread);
+        r = thread_start(name, STACK_BYTES, run, outbox, &outbox->thread);
         if (r < 0) {
                 free(outbox);
                 return r;
         }
-        (void)pthread_detach(thread);
         *ret_outbox = outbox;
         return 0;
 }
@@ -108,16 +109,19 @@ static void append(struct outbox *outbox, struct outbox_item *item) {
 }
 
 void outbox_put(struct outbox *outbox, struct outbox_item *item) {
-        bool fits;
+        bool fits, ended;
 
         (void)pthread_mutex_lock(&outbox->lock);
-        fits = item && outbox->dropped == 0 && item->bytes <= outbox->bytes_max - outbox->bytes;
+        ended = outbox->ended;
+        fits = !ended && item && outbox->dropped == 0 && item->bytes <= outbox->bytes_max - outbox->bytes;
         if (fits)
                 append(outbox, item);
-        else
+        else if (!ended)
                 outbox->dropped++;
         (void)pthread_cond_signal(&outbox->filled);
         (void)pthread_mutex_unlock(&outbox->lock);
+        if (ended && item)
+                outbox->hooks->deliver(item);
         if (!fits)
                 free(item);
 }
@@ -131,7 +135,7 @@ bool outbox_is_idle(struct outbox *outbox) {
         return idle;
 }
 
-void outbox_flush(struct outbox *outbox, uint64_t timeout_usec) {
+bool outbox_end(struct outbox *outbox, uint64_t timeout_usec) {
         uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
         struct timespec at = {.tv_sec = (time_t)(until / USEC_PER_SEC), .tv_nsec = (long)(until % USEC_PER_SEC) * 1000};
         int error = 0;
@@ -139,5 +143,10 @@ void outbox_flush(struct outbox *outbox, uint64_t timeout_usec) {
         (void)pthread_mutex_lock(&outbox->lock);
         while (!is_idle(outbox) && error == 0)
                 error = pthread_cond_timedwait(&outbox->emptied, &outbox->lock, &at);
+        outbox->ended = is_idle(outbox);
+        (void)pthread_cond_signal(&outbox->filled);
         (void)pthread_mutex_unlock(&outbox->lock);
+        if (outbox->ended)
+                (void)pthread_join(outbox->thread, NULL);
+        return outbox->ended;
 }

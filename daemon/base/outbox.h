@@ -2,7 +2,7 @@
  * A thread that hands values to a descriptor that may block, and a bounded queue before it, so that whoever puts them in never waits.
  *
  * The order is kept. Once a value did not fit, all that follow are dropped until the queue is empty; then how many they were is reported,
- * in their place. There is no end to it: the process ends while the thread waits, wherever that is.
+ * in their place.
  */
 #pragma once
 
@@ -30,5 +30,8 @@ int outbox_new(const char *name, size_t bytes_max, const struct outbox_hooks *ho
 void outbox_put(struct outbox *outbox, struct outbox_item *item);
 /* Whether nothing waits and nothing is being delivered. */
 bool outbox_is_idle(struct outbox *outbox);
-/* Waits for that, but no longer than TIMEOUT_USEC. */
-void outbox_flush(struct outbox *outbox, uint64_t timeout_usec);
+/*
+ * Waits for that, but no longer than TIMEOUT_USEC, and ends the thread; what is put in from then on is delivered at once. Answers whether it
+ * did: a thread that is stuck in a descriptor stays so until the process ends. The memory stays, for other threads that may put something in.
+ */
+bool outbox_end(struct outbox *outbox, uint64_t timeout_usec);

@@ -53,7 +53,7 @@ bool service_manager_is_behind(void) {
         return outbox && !outbox_is_idle(outbox);
 }
 
-void service_manager_flush(uint64_t timeout_usec) {
+void service_manager_end(uint64_t timeout_usec) {
         if (outbox)
-                outbox_flush(outbox, timeout_usec);
+                (void)outbox_end(outbox, timeout_usec);
 }

@@ -17,4 +17,4 @@ void service_manager_tell(const char *text);
 /* Whether the manager has not taken yet what it was told: what is only news of the moment can wait. */
 bool service_manager_is_behind(void);
 /* Waits until all has been taken, but no longer than TIMEOUT_USEC. */
-void service_manager_flush(uint64_t timeout_usec);
+void service_manager_end(uint64_t timeout_usec);

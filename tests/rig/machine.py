@@ -272,7 +272,7 @@ class Machine:
 
     def configure(self, databases: list[dict] = (), settings: dict | None = None) -> None:
         """/etc/pgwaked/pgwaked.conf, as rig.daemon.Daemon has it; a running daemon has to be told."""
-        text = configuration.render(settings or {}) + (configuration.render({"databases": list(databases)}) if databases else "")
+        text = configuration.render(settings or {}) + configuration.render({"databases": list(databases)})
         self.write("/etc/pgwaked/pgwaked.conf", text, 0o640)
         self.run("chgrp", "pgwaked", "/etc/pgwaked/pgwaked.conf") if self.leader else shutil.chown(
             self.root / "etc/pgwaked/pgwaked.conf", group=self.group("pgwaked"))

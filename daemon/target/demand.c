@@ -72,11 +72,9 @@ static enum reason refusal(const struct target *t, struct instant now) {
         return REASON_NONE;
 }
 
-/* A caller does not wait for the rhythm of retries, but who was throttled keeps to it. */
+/* A caller does not wait for the rhythm of retries. */
 static void ask_at_once(struct target *t, struct instant now) {
-        bool throttled = reason_class(t->last_attempt.reason) == CLASS_THROTTLED;
-
-        if (!is_asking(t) && t->state != STATE_AWAKE && !throttled && !t->wanted_boot_usec)
+        if (!is_asking(t) && t->state != STATE_AWAKE && !t->wanted_boot_usec)
                 t->wanted_boot_usec = now.boot_usec;
 }
 

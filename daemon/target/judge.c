@@ -93,17 +93,14 @@ static uint64_t retry_delay(const struct target *t, enum reason reason) {
         return floor;
 }
 
-/* What a login was told not to do, a door's answer does not hurry; being throttled slows both, whatever was wanted meanwhile. */
+/* What a login was told not to do, a door's answer does not hurry; being throttled slows both. */
 static void plan_retry(struct target *t, enum check check, enum reason reason) {
         uint64_t delay = backoff_jitter(retry_delay(t, reason), t->config->jitter_permille, &t->random);
-        bool throttled = reason_class(reason) == CLASS_THROTTLED;
 
         if (check != CHECK_DOOR || !findings_needs_login(&t->findings))
                 t->retry_delay_usec = delay;
-        else if (throttled)
+        else if (reason_class(reason) == CLASS_THROTTLED)
                 t->retry_delay_usec = MAX(t->retry_delay_usec, delay);
-        if (throttled)
-                t->wanted_boot_usec = 0;
 }
 
 /* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */

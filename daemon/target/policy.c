@@ -76,9 +76,16 @@ static struct plan plan_while_awake(const struct target *t) {
         return earlier(check_after(t, CHECK_LOGIN, t->jittered_interval_usec[CHECK_LOGIN]), plan_ping(t));
 }
 
+/* What is wanted at once, whatever its rhythm. Who was throttled keeps to the delay all the same. */
+static struct plan plan_wanted(const struct target *t, enum check check) {
+        bool throttled = reason_class(t->last_attempt.reason) == CLASS_THROTTLED;
+
+        return (struct plan){check, throttled ? MAX(t->wanted_boot_usec, policy_retry_boot_usec(t)) : t->wanted_boot_usec};
+}
+
 static struct plan plan_login(const struct target *t) {
         if (t->wanted_boot_usec)
-                return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = t->wanted_boot_usec};
+                return plan_wanted(t, CHECK_LOGIN);
         switch (t->state) {
         case STATE_AWAKE:
                 return findings_needs_login(&t->findings) ? retry_login(t) : plan_while_awake(t);
@@ -105,7 +112,7 @@ static struct plan plan_door(const struct target *t) {
         if (t->session_held || t->findings.door_lets_in || !t->provider->door_is_free || t->config->door_interval_usec == 0)
                 return nothing;
         if (t->wanted_boot_usec)
-                return (struct plan){.check = CHECK_DOOR, .due_boot_usec = t->wanted_boot_usec};
+                return plan_wanted(t, CHECK_DOOR);
         plan = check_after(t, CHECK_DOOR, last == REASON_NONE ? interval : MIN(t->retry_delay_usec, interval));
         if (reason_class(last) == CLASS_THROTTLED)
                 plan.due_boot_usec = MAX(policy_retry_boot_usec(t), check_after(t, CHECK_DOOR, interval).due_boot_usec);

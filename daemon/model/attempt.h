@@ -42,3 +42,5 @@ struct attempt {
 
 /* The name of how it ended for metrics: "ok", or the failure's class. */
 const char *attempt_outcome(const struct attempt *attempt);
+/* Any bytes may come from a server: what is no SQLSTATE (or NULL) is "", since it goes into logs and answers. */
+void attempt_set_sqlstate(struct attempt *attempt, const char *sqlstate);

@@ -41,7 +41,7 @@ static bool piece_is(struct piece piece, const char *text) {
         return piece.length == strlen(text) && memcmp(piece.start, text, piece.length) == 0;
 }
 
-static bool is_sqlstate(const char *text) {
+bool classify_begins_with_sqlstate(const char *text) {
         return strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == SQLSTATE_LENGTH;
 }
 
@@ -71,7 +71,7 @@ static bool line_read(const char *line, size_t length, struct finding *ret_findi
                 const char *code = colon + strlen(gap), *primary = code + SQLSTATE_LENGTH + strlen(code_end);
                 struct piece severity = severity_before(line, colon);
 
-                if (primary > end || !is_sqlstate(code) || !starts_with(code + SQLSTATE_LENGTH, code_end) || !is_severity(severity))
+                if (primary > end || !classify_begins_with_sqlstate(code) || !starts_with(code + SQLSTATE_LENGTH, code_end) || !is_severity(severity))
                         continue;
                 *ret_finding = (struct finding){ severity, { code, SQLSTATE_LENGTH }, { primary, (size_t)(end - primary) } };
                 return true;

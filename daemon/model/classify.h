@@ -30,6 +30,9 @@ struct evidence {
 /* Never REASON_NONE; REASON_UNCLASSIFIED when no row fits. */
 enum reason classify(const struct evidence *evidence, const struct provider *provider);
 
+/* Whether the first word of letters and digits has the form of an SQLSTATE. */
+bool classify_begins_with_sqlstate(const char *text);
+
 /*
  * libpq 15 has no accessor for the SQLSTATE of a failed connect; with PQERRORS_VERBOSE its message reads
  * "connection to server at ... failed: FATAL:  57P03: the database system is starting up\nLOCATION: ...".

@@ -141,7 +141,7 @@ static void note_failure(struct run *run) {
                 return;
         attempt->reason = reason;
         if (e.sqlstate)
-                (void)text_copy(attempt->sqlstate, sizeof(attempt->sqlstate), e.sqlstate);
+                attempt_set_sqlstate(attempt, e.sqlstate);
         else
                 (void)classify_parse_message(e.text, severity, attempt->sqlstate, primary, sizeof(primary));
         connection_detail(run->connection, attempt->detail, sizeof(attempt->detail));

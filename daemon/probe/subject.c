@@ -120,7 +120,7 @@ void subject_end_session(struct subject *subject, struct probe_report *ret_repor
         e.session = true;
         attempt->last_phase = PHASE_QUERY;
         attempt->reason = classify(&e, subject->provider);
-        (void)text_copy(attempt->sqlstate, sizeof(attempt->sqlstate), e.sqlstate);
+        attempt_set_sqlstate(attempt, e.sqlstate);
         connection_detail(connection, attempt->detail, sizeof(attempt->detail));
         memcpy(attempt->address, subject->session_address, sizeof(attempt->address));
 

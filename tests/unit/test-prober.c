@@ -21,6 +21,7 @@
 enum act {
         ACT_GOOD,
         ACT_ERROR,
+        ACT_ERROR_OF_STRANGE_CODE,
         ACT_ERROR_IN_TRANSACTION,
         ACT_ERROR_AND_EOF,
         ACT_FATAL,
@@ -113,6 +114,10 @@ static bool act(int fd, enum act act) {
                 return true;
         case ACT_ERROR:
                 put_error(fd, "ERROR", "22012", "division by zero");
+                put_ready(fd, 'I');
+                return true;
+        case ACT_ERROR_OF_STRANGE_CODE:
+                put_error(fd, "ERROR", "\x1b[2J\n", "division by zero");
                 put_ready(fd, 'I');
                 return true;
         case ACT_ERROR_IN_TRANSACTION:
@@ -308,6 +313,15 @@ static void a_ping_that_is_answered_by_an_error_keeps_the_session(void **state) 
         assert_int_equal(f->ends, 0);
 }
 
+static void a_code_that_is_no_sqlstate_is_told_as_none(void **state) {
+        struct fixture *f = *state;
+
+        log_in(f);
+        assert_ping(f, ACT_ERROR_OF_STRANGE_CODE, LONG_USEC, REASON_QUERY_FAILED, true, false);
+        assert_string_equal(f->last.attempt.sqlstate, "");
+        assert_string_equal(f->last.attempt.detail, "division by zero");
+}
+
 static void the_end_after_an_error_is_told_by_its_own_cause(void **state) {
         struct fixture *f = *state;
 
@@ -376,6 +390,7 @@ static void an_idle_session_that_goes_is_reported_as_ended(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_ping_that_is_answered_by_an_error_keeps_the_session, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_code_that_is_no_sqlstate_is_told_as_none, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_end_after_an_error_is_told_by_its_own_cause, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_session_that_its_error_left_in_a_transaction_is_closed, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_the_server_ends_has_ended, set_up, tear_down),

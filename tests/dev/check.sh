@@ -41,7 +41,7 @@ unit_tests() {
     local dir=$1 failed trs
 
     shift
-    find "$dir" \( -path "$dir/asan" -o -path "$dir/tsan" -o -path "$dir/fuzz" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
+    find "$dir" \( -path "$dir/asan" -o -path "$dir/tsan" -o -path "$dir/fuzz" -o -path "$dir/coverage" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
     if ! "${under[@]}" make -C "$dir" -k -j"$(nproc)" check "$@" >"$dir/check.log" 2>&1; then
         failed=$(has_failures "$dir"/*.trs "$dir/tests" || true)
         for trs in $failed; do

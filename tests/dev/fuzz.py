@@ -2,7 +2,7 @@
 
 Each begins with its corpus of the tree (tests/fuzz/corpus/NAME) and with what earlier runs found here (build/fuzz/corpus/NAME, where new inputs
 go). An input at which it fails is left in build/fuzz/findings, and makes the exit code 1. With --merge, instead: the corpus of the tree becomes
-the fewest inputs of both that cover as much code.
+the fewest inputs of both that cover as much code, and finding-*: inputs at which something failed once.
 """
 
 import argparse
@@ -67,8 +67,10 @@ def merge(name: str) -> None:
         # Without counters: one input an edge, not one for each number of times that an edge was taken.
         subprocess.run([program(name), *LIMITS, "-merge=1", "-use_counters=0", fewest, str(tree), str(found)],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(folder), check=True)
-        shutil.rmtree(tree)
-        shutil.copytree(fewest, tree)
+        for path in tree.iterdir():
+            if not path.name.startswith("finding-"):
+                path.unlink()
+        shutil.copytree(fewest, tree, dirs_exist_ok=True)
     print(f"{name:10} {len(list(tree.iterdir())):>8} inputs")
 
 

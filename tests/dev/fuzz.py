@@ -1,8 +1,8 @@
 """./dev fuzz: runs the libFuzzer fuzzers that are built below build/fuzz, and prints what each has seen.
 
-Each begins with its corpus of the tree (tests/fuzz/corpus/NAME) and with what earlier runs found here (build/fuzz/corpus/NAME, where new inputs
-go). An input at which it fails is left in build/fuzz/findings, and makes the exit code 1. With --merge, instead: the corpus of the tree becomes
-the fewest inputs of both that cover as much code, and finding-*: inputs at which something failed once.
+Each begins with its corpus of the tree (tests/fuzz/corpus/NAME) and with what earlier runs found here (build/fuzz/corpus/NAME, where new
+inputs go). An input at which it fails is left in build/fuzz/findings, and makes the exit code 1. With --merge, instead: the corpus of the
+tree becomes the fewest inputs of both that cover as much code, and finding-*: inputs at which something failed once.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 /*
- * A configuration file, loaded as the daemon does. Beyond "nothing crashes": it is refused when, and only when, there is an error to tell; what
- * is taken can be printed; and the same file is the same configuration again.
+ * A configuration file, loaded as the daemon does. Beyond "nothing crashes": it is refused when, and only when, there is an error to tell;
+ * what is taken can be printed; and the same file is the same configuration again.
  */
 #include "folder.h"
 #include "fuzz.h"
@@ -10,7 +10,8 @@
 #include <errno.h>
 
 static struct config *load(const char *path) {
-        const struct config_environment environment = {.user = (char *)"tester", .home = (char *)"/nonexistent", .pgsysconfdir = (char *)"/nonexistent"};
+        const struct config_environment environment = {.user = (char *)"tester", .home = (char *)"/nonexistent",
+                                                       .pgsysconfdir = (char *)"/nonexistent"};
         struct complaints complaints = {0};
         struct config *config = NULL;
         int r;

@@ -1,8 +1,8 @@
 /*
  * Bytes of a client, answered by the real server in this process, with an engine of the unit tests behind it.
  *
- * The first byte says on which of the two sockets, and whether the client closes its half behind its last byte. The loop turns until nothing
- * is left to do. Whatever came, what was answered begins as HTTP does, and the server goes on: it answers a next client.
+ * The first byte says on which of the two sockets, and whether the client closes its half behind its last byte. The loop turns until
+ * nothing is left to do. Whatever came, what was answered begins as HTTP does, and the server goes on: it answers a next client.
  */
 #include "../unit/engine-stub.h"
 

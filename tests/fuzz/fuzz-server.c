@@ -2,8 +2,8 @@
  * A server of which the bytes are the input, asked as the probers ask: libpq behind probe/connection.h, and the attempt around it.
  *
  * The first byte says what is asked (a login, an operator's query, the lag, a door), and whether the server closes behind its last byte or
- * falls silent. All its bytes lie in the socket before libpq reads the first. Whatever comes, the attempt ends, in a few steps, with a reason
- * and texts that are fit for a log.
+ * falls silent. All its bytes lie in the socket before libpq reads the first. Whatever comes, the attempt ends, in a few steps, with a
+ * reason and texts that are fit for a log.
  */
 #include "folder.h"
 #include "fuzz.h"
@@ -41,7 +41,8 @@ static void listen_once(void) {
         fuzz_check(strlen(path) < sizeof(address.sun_path), "TMPDIR is too long for a socket");
         memcpy(address.sun_path, path, strlen(path) + 1);
         listening_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        fuzz_check(bind(listening_fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(listening_fd, 8) == 0, "no socket");
+        fuzz_check(bind(listening_fd, (const struct sockaddr *)&address, sizeof(address)) == 0, "no socket");
+        fuzz_check(listen(listening_fd, 8) == 0, "nobody can connect");
 }
 
 /* Takes the connection that libpq has opened and says all that the server says. */

@@ -1,6 +1,6 @@
 /*
- * What pgwake reads of /events: the stream, the JSON of each event, and the line that is drawn of it. The first byte says in pieces of which
- * size the rest comes; in which it comes must not matter.
+ * What pgwake reads of /events: the stream, the JSON of each event, and the line that is drawn of it. The first byte says in pieces of
+ * which size the rest comes; in which it comes must not matter.
  */
 #include "fuzz.h"
 
@@ -46,11 +46,12 @@ static int feed(const char *data, size_t size, size_t step, struct buffer *lines
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct buffer whole = {0}, pieces = {0};
+        const char *text;
 
         if (size < 2)
                 return 0;
-        fuzz_check(feed((const char *)data + 1, size - 1, size - 1, &whole) == feed((const char *)data + 1, size - 1, 1 + data[0] % 16, &pieces),
-                   "another answer in pieces");
+        text = (const char *)data + 1;
+        fuzz_check(feed(text, size - 1, size - 1, &whole) == feed(text, size - 1, 1 + data[0] % 16, &pieces), "another answer in pieces");
         fuzz_check(whole.size == pieces.size && memcmp(whole.data, pieces.data, whole.size) == 0, "other events in pieces");
         buffer_deinit(&whole);
         buffer_deinit(&pieces);

@@ -1,6 +1,6 @@
 /*
- * What a fuzzer is: one function that reads any bytes and returns, or aborts when something that must hold does not. ./dev fuzz links it with
- * libFuzzer, which looks for such bytes; `make check` with driver.c, which reads those of the corpus once.
+ * What a fuzzer is: one function that reads any bytes and returns, or aborts when something that must hold does not. ./dev fuzz links it
+ * with libFuzzer, which looks for such bytes; `make check` with driver.c, which reads those of the corpus once.
  */
 #pragma once
 

@@ -80,11 +80,6 @@ simulated_worlds() {
     timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --seed $((16#$tree)) --worlds 100000 --days 30 --seconds 60
 }
 
-# New inputs each time, a few seconds for each parser; its corpus is read in `make check`.
-fuzzed() {
-    built_fuzzers && "${python:?}" -B tests/dev/fuzz.py 0.2
-}
-
 # What `make install` puts where, and that all of it goes away again.
 installs() {
     local dest=$PWD/build/install
@@ -213,9 +208,6 @@ check() {
         end
         begin "simulated worlds"
         step "./dev simulate" simulated_worlds
-        end
-        begin "fuzzers"
-        step "./dev fuzz" fuzzed
         end
         begin "make install"
         step "make install" installs

@@ -94,7 +94,7 @@ void pause_post(struct request *request) {
         w = site_compose(request->site);
         json_begin_object(&w, NULL);
         json_text(&w, "name", request->name);
-        json_time(&w, "paused_until", target_paused_until_real(target, clock_now()));
+        describe_pause(&w, target, clock_now());
         json_end_object(&w);
         answer_body(request->site, request->exchange, 200);
 }

@@ -36,7 +36,7 @@ static void write_verdict(struct json_writer *w, const struct target *target, st
                 conninfo_endpoint(target->config->conninfo, &endpoint);
         json_text(w, "endpoint", endpoint.data);
         if (target->paused_until_boot_usec != 0)
-                json_time(w, "paused_until", target_paused_until_real(target, now));
+                describe_pause(w, target, now);
 }
 
 /* A phase that was not entered took no time, and is null: its length would be a claim. */

@@ -24,3 +24,9 @@ void describe_lease(struct json_writer *w, const struct lease_record *lease) {
         json_time(w, "since", lease->since_real_usec);
         json_time(w, "until", lease->until_real_usec);
 }
+
+void describe_pause(struct json_writer *w, const struct target *target, struct instant now) {
+        uint64_t until = usec_add(target_paused_until_real(target, now), USEC_PER_MSEC / 2);
+
+        json_time(w, "paused_until", until - until % USEC_PER_MSEC);
+}

@@ -11,6 +11,8 @@ const char *describe_reason(enum reason reason);
 void describe_verdict(struct json_writer *w, const struct target *target, struct instant now);
 /* Usec since the last evidence; USEC_INFINITY when there was none. */
 uint64_t describe_age_usec(const struct target *target, struct instant now);
+/* When its pause ends: to the millisecond, for two clocks that are read one after the other say something else each time. */
+void describe_pause(struct json_writer *w, const struct target *target, struct instant now);
 /* As members of an object that is open. */
 void describe_lease(struct json_writer *w, const struct lease_record *lease);
 /* As a whole object: /status. With DETAIL the raw texts of failures as well. */

@@ -63,10 +63,7 @@ uint64_t target_suspend_after_usec(const struct target *t) {
 }
 
 uint64_t target_paused_until_real(const struct target *t, struct instant now) {
-        uint64_t until = usec_add(now.real_usec, usec_sub(t->paused_until_boot_usec, now.boot_usec));
-
-        /* Two clocks are read one after the other: to the millisecond it is the same each time. */
-        return t->paused_until_boot_usec ? usec_add(until, USEC_PER_MSEC / 2) / USEC_PER_MSEC * USEC_PER_MSEC : 0;
+        return t->paused_until_boot_usec ? usec_add(now.real_usec, usec_sub(t->paused_until_boot_usec, now.boot_usec)) : 0;
 }
 
 bool target_ready(const struct target *t) {

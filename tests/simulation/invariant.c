@@ -324,7 +324,7 @@ static uint64_t longest_wait(const struct witness *w) {
 
         if (w->login_stands && reason_class(w->login_reason) == CLASS_BLOCKED)
                 wait = MAX(wait, w->config->blocked_interval_usec);
-        if (w->told && w->told_reason == REASON_PROVIDER_THROTTLED)
+        if (w->throttled > 0)
                 wait = MAX(wait, THROTTLED_CEILING_USEC);
         return jittered(w, MAX(wait, w->config->retry_interval_usec));
 }

@@ -360,7 +360,6 @@ static void note_death(struct witness *w, bool seen) {
         w->generation_may++;
         w->generation_must += seen;
         w->cut = true;
-        w->throttled = 0; /* an end is followed by a question at once */
         w->session_ended_usec = clock_boot_usec();
         stretch_note_death(&w->stretch);
 }

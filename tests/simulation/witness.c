@@ -180,9 +180,9 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
                 delay *= 2;
         delay = MIN(delay, MAX(THROTTLED_CEILING_USEC, w->config->retry_interval_usec));
         delay -= delay / 1000 * w->config->jitter_permille;
-        if (clock_boot_usec() + TOGETHER_USEC < w->told_usec + delay)
+        if (clock_boot_usec() + TOGETHER_USEC < w->throttled_usec + delay)
                 breach_note(INVARIANT_THROTTLED, "%s was throttled %u times in a row and is asked (%s) after %llu ms", name, w->throttled,
-                            check_name(check), (unsigned long long)(clock_boot_usec() - w->told_usec) / 1000);
+                            check_name(check), (unsigned long long)(clock_boot_usec() - w->throttled_usec) / 1000);
 }
 
 void witness_asked(unsigned database, const struct probe_request *request) {
@@ -386,6 +386,8 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         w->told_own_network = attempt->own_network_suspect;
         w->lives_since_usec = 0;
         w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;
+        if (w->throttled > 0)
+                w->throttled_usec = clock_boot_usec();
         if (died && w->session)
                 note_death(w, attempt->session_ended);
         if (attempt->reason != REASON_NONE)

@@ -45,6 +45,7 @@ struct witness {
         uint64_t failing_login_usec;     /* the start of the first login that failed since one was answered */
         uint64_t logins_fail_since_usec; /* the same, from when somebody needed it; 0: none did */
         unsigned throttled;       /* in a row */
+        uint64_t throttled_usec;  /* the last of those */
 
         /* What the generation may and must have grown by since the last look. */
         unsigned generation_may, generation_must;

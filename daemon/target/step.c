@@ -163,6 +163,7 @@ static void pause_or_resume(struct target *t, uint64_t usec, struct instant now,
         t->in_flight = false;
         drop_session(t);
         t->failures_in_row = t->unanswered_in_row = t->successes_in_row = 0;
+        t->retry_delay_usec = t->config->retry_interval_usec;
         verdict_step(t, MACHINE_PAUSED, (struct evidence_brought){.reason = REASON_PAUSED}, now, edges);
 }
 
@@ -172,6 +173,7 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
         lapse_if_over(t, now);
         t->wanted_boot_usec = now.boot_usec;
         t->findings.cut_like_suspend = false;
+        t->retry_delay_usec = t->config->retry_interval_usec;
         wake_fail(t);
         if (t->in_flight) {
                 /* The time that the host slept is not the database's: it was not slow. */

@@ -324,7 +324,8 @@ static uint64_t longest_wait(const struct witness *w) {
 
         if (w->login_stands && reason_class(w->login_reason) == CLASS_BLOCKED)
                 wait = MAX(wait, w->config->blocked_interval_usec);
-        if (w->throttled > 0)
+        /* That the host slept, which would end the delay, is found when it is over. */
+        if (w->throttled > 0 || (w->throttled_usec && w->throttled_usec + THROTTLED_CEILING_USEC > clock_boot_usec()))
                 wait = MAX(wait, THROTTLED_CEILING_USEC);
         return jittered(w, MAX(wait, w->config->retry_interval_usec));
 }

@@ -116,9 +116,11 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
                 return true; /* assert_down() asks by what right */
         if (now->state != STATE_UNKNOWN)
                 return false;
-        if (now->reason == REASON_HOST_NETWORK || (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason))
+        if (now->reason == REASON_HOST_NETWORK || (now->reason == REASON_HOST_RESOURCES && w->lacked_means))
                 return true;
-        return now->asks && (now->reason == REASON_STALE || now->reason == REASON_HOST_RESOURCES || now->reason == w->told_reason ||
+        if (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason)
+                return true;
+        return now->asks && (now->reason == REASON_STALE || now->reason == w->told_reason ||
                              (now->reason == REASON_SERVER_SLOW && is_slow(w, false)));
 }
 

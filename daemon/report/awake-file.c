@@ -30,10 +30,10 @@ struct awake_files {
         struct engine *engine;
         struct observer observer;
         char *path;
-        int folder_fd;    /* while something is done in it: that of an open folder's end nobody is told */
+        int folder_fd;    /* only while something is done in it: nobody is told of the end of a folder that is open */
         struct stat left; /* the folder, as we left it */
         bool wrong;       /* something in it is not as it should be */
-        bool mending;            /* the databases up to MENDED have been looked at */
+        bool mending;     /* the databases up to MENDED have been looked at */
         char mended[TEXT_NAME_MAX + 1];
         unsigned failures; /* in a row; the first is told */
         sd_event_source *timer, *watch;
@@ -55,14 +55,17 @@ static int make_folder(const char *path) {
 }
 
 static int open_folder(struct awake_files *files) {
+        static const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
         int r;
 
-        if (files->folder_fd >= 0)
-                return 0;
-        r = make_folder(files->path);
-        if (r < 0)
-                return r;
-        files->folder_fd = open(files->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (files->folder_fd < 0)
+                files->folder_fd = open(files->path, flags);
+        if (files->folder_fd < 0 && errno == ENOENT) {
+                r = make_folder(files->path);
+                if (r < 0)
+                        return r;
+                files->folder_fd = open(files->path, flags);
+        }
         return files->folder_fd < 0 ? error_from_errno() : 0;
 }
 

@@ -32,10 +32,6 @@ static enum reason expectation_failed(const struct target *t, const struct serve
         return REASON_NONE;
 }
 
-static bool says_starting(enum reason reason) {
-        return reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING;
-}
-
 /* A wake was given up, and what came since looks like that wake still. */
 static bool is_late(const struct target *t, enum reason reason) {
         return t->state == STATE_DOWN && t->reason == REASON_WAKE_TIMEOUT && wake_may_look_like(t, reason);
@@ -45,7 +41,7 @@ static bool is_late(const struct target *t, enum reason reason) {
 static bool is_part_of_wake(const struct target *t, enum reason reason) {
         if (is_late(t, reason))
                 return false;
-        return says_starting(reason) || ((t->state == STATE_WAKING || t->state == STATE_ASLEEP) && wake_may_look_like(t, reason));
+        return wake_is_said(reason) || ((t->state == STATE_WAKING || t->state == STATE_ASLEEP) && wake_may_look_like(t, reason));
 }
 
 static void count(struct target *t, const struct attempt *attempt, enum reason reason) {
@@ -64,7 +60,7 @@ static void count(struct target *t, const struct attempt *attempt, enum reason r
 
 /* Inside a wake: it was turned away at once, where others hang until the server is there. A server that starts says so itself. */
 static bool is_refusal(enum reason reason) {
-        return !says_starting(reason) && reason != REASON_AUTH_TIMEOUT && reason != REASON_TCP_TIMEOUT;
+        return !wake_is_said(reason) && reason != REASON_AUTH_TIMEOUT && reason != REASON_TCP_TIMEOUT;
 }
 
 /* The distance to the next try by what the last one met, before jitter. */

@@ -37,9 +37,7 @@ static bool is_blocked_still(const struct target *t) {
 
 /* When a login or a ping was last answered; 0: the last was not. */
 static uint64_t answered_boot_usec(const struct target *t) {
-        const struct finding *login = &t->findings.last[FOUND_BY_LOGIN], *session = &t->findings.last[FOUND_BY_SESSION];
-
-        return login->boot_usec > session->boot_usec ? login->boot_usec : session->boot_usec;
+        return MAX(t->findings.last[FOUND_BY_LOGIN].boot_usec, t->findings.last[FOUND_BY_SESSION].boot_usec);
 }
 
 /* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */

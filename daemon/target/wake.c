@@ -9,8 +9,12 @@
  */
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
+bool wake_is_said(enum reason reason) {
+        return reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING;
+}
+
 bool wake_may_look_like(const struct target *t, enum reason reason) {
-        if (reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING)
+        if (wake_is_said(reason))
                 return true;
         return t->provider->suspends && (reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT ||
                                          (reason == REASON_TCP_TIMEOUT && t->provider->connect_hangs_in_wake));

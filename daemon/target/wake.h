@@ -6,6 +6,8 @@
 /* When the wake that runs is given up; USEC_INFINITY: none runs. */
 uint64_t wake_deadline(const struct target *target);
 
+/* Whether REASON is the server's own word that it starts. */
+bool wake_is_said(enum reason reason);
 /*
  * Whether an attempt inside a wake may fail for REASON: the server says that it starts or, of a provider that suspends, time ran out or the
  * proxy had trouble of its own.

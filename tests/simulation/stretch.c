@@ -39,15 +39,24 @@ static void close_stretch(struct witness *w) {
         w->awake_most_usec += usec_sub(stretch_counts_until(w), s->from_usec);
 }
 
+uint64_t stretch_unkept_usec(const struct stretch *s, uint64_t written_usec) {
+        if (!s->server)
+                return 0;
+        if (s->seen_usec > written_usec)
+                return usec_sub(s->known_usec, s->from_usec) + s->unkept_before_usec;
+        return usec_sub(s->known_usec, MAX(s->from_usec, MIN(s->kept_usec, written_usec)));
+}
+
 void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec) {
         struct stretch *s = &w->stretch;
-        uint64_t now = clock_boot_usec();
+        uint64_t now = clock_boot_usec(), unkept = stretch_unkept_usec(s, history_written_usec((unsigned)(w - witnesses)));
 
         if (s->server != server || s->started_usec != server->started_usec) {
                 uint64_t floor = s->server ? s->known_usec : w->watched_since_usec;
 
                 close_stretch(w);
-                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor), .seen_usec = now};
+                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor), .seen_usec = now,
+                        .unkept_before_usec = unkept};
         }
         if (s->known_usec <= history_written_usec((unsigned)(w - witnesses)))
                 s->kept_usec = s->known_usec;

@@ -108,11 +108,6 @@ void witness_reconfigure(unsigned database, const struct database_config *config
         w->config = config;
 }
 
-/* Since when a crash may have lost a stretch: what was seen first after the last writing, all of it. */
-static uint64_t lost_since(const struct stretch *s, uint64_t written_usec) {
-        return s->seen_usec > written_usec ? s->from_usec : MAX(s->from_usec, MIN(s->kept_usec, written_usec));
-}
-
 void witness_unwatch(unsigned database, bool crash) {
         struct witness *w = &witnesses[database];
 
@@ -121,8 +116,8 @@ void witness_unwatch(unsigned database, bool crash) {
         w->watched = false;
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);
-        if (crash && w->stretch.server)
-                w->unsure_least_usec += usec_sub(w->stretch.known_usec, lost_since(&w->stretch, history_written_usec(database)));
+        if (crash)
+                w->unsure_least_usec += stretch_unkept_usec(&w->stretch, history_written_usec(database));
         forget_evidence(w);
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;

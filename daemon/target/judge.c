@@ -191,11 +191,20 @@ static void start_linger(struct target *t, struct instant now) {
                 t->demand_until_boot_usec = MIN(t->demand_until_boot_usec, lingers);
 }
 
+/* The server can be reached, and what a login found there stands: that it was not reached before is over. */
+static void reach_blocked(struct target *t, struct instant now, struct edges *edges) {
+        verdict_step(t, MACHINE_BLOCKED, (struct evidence_brought){.reason = findings_blocked(&t->findings)}, now, edges);
+}
+
 static void door_failed(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
         enum machine_event event = judge_failure(t, attempt->reason);
 
-        /* A wake that others began is seen through the door of a plain server; it is none of ours. A full server is blocked still. */
-        if (event == MACHINE_STARTING || (event == MACHINE_FULL && t->state == STATE_BLOCKED))
+        if (event == MACHINE_FULL && findings_blocked(&t->findings)) {
+                reach_blocked(t, now, edges);
+                return;
+        }
+        /* A wake that others began is seen through the door of a plain server; it is none of ours. */
+        if (event == MACHINE_STARTING)
                 event = MACHINE_FAILING;
         verdict_step(t, event, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
         /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
@@ -224,6 +233,8 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
                 door_failed(t, attempt, now, edges);
                 return;
         }
+        if (t->state == STATE_DOWN && findings_blocked(&t->findings))
+                reach_blocked(t, now, edges);
         if (findings_needs_login(&t->findings) && !is_host_trouble(t->reason))
                 return;
         slept = t->state != STATE_ASLEEP && findings_slept(&t->findings) && !t->findings.door_lets_in;

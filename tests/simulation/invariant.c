@@ -339,6 +339,11 @@ static uint64_t longest_wake(const struct server *server) {
         return MAX(rest, server->wake_usec);
 }
 
+/* Behind one name each of the two answers in turn: `rise` in a row may take both. */
+static uint64_t longest_wake_of(const struct route *route) {
+        return MAX(longest_wake(route->server), route->other ? longest_wake(route->other) : 0);
+}
+
 /* An attempt of its own may hang still from before; those of others may hold the place that this one waits for. */
 static uint64_t longest_attempts(const struct witness *w) {
         uint64_t longest = w->config->attempt_timeout_usec;
@@ -390,7 +395,7 @@ static void assert_bounded(struct witness *w, const struct view *view, const str
         hold(&w->well_since_usec, w->needed_since_usec && !answers && is_well(route->server) && (!route->other || is_well(route->other)));
         held = held_for(w, w->well_since_usec);
         /* A wait that was planned before goes on, though what it was planned for is over. */
-        w->wait_usec = w->well_since_usec ? MAX(w->wait_usec, longest_wait(w) + 2 * longest_wake(route->server)) : 0;
+        w->wait_usec = w->well_since_usec ? MAX(w->wait_usec, longest_wait(w) + 2 * longest_wake_of(route)) : 0;
         if (held && held > awake_within(w))
                 breach_note(INVARIANT_BOUNDED, "%s is needed, its server is well, and it is %s %s after %llu s", NAME, state_name(view->state),
                             reason_slug(view->reason), (unsigned long long)(held / USEC_PER_SEC));

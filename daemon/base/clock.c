@@ -31,3 +31,20 @@ char *clock_format_rfc3339(char *buffer, uint64_t real_usec) {
         (void)snprintf(buffer + length, CLOCK_RFC3339_MAX - length, ".%06" PRIu64 "Z", real_usec % USEC_PER_SEC);
         return buffer;
 }
+
+/*
+ * In years that begin with March, so that the day that may be missing is the last one, and five months are 153 days. Each step of each
+ * database that is awake asks, and gmtime_r() takes a lock.
+ */
+#define DAYS_IN_400_YEARS 146097u
+#define DAYS_BEFORE_1970 719468u /* since March 1 of the year 0 */
+
+unsigned clock_month(uint64_t real_usec, uint64_t *ret_lasted_usec) {
+        unsigned days = (unsigned)(real_usec / USEC_PER_DAY) + DAYS_BEFORE_1970, of_era = days % DAYS_IN_400_YEARS;
+        unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+        unsigned of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+        unsigned years = days / DAYS_IN_400_YEARS * 400 + year - 1970;
+
+        *ret_lasted_usec = (uint64_t)(of_year - (153 * month + 2) / 5) * USEC_PER_DAY + real_usec % USEC_PER_DAY;
+        return years * 12 + month + 2;
+}

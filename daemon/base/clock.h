@@ -43,3 +43,5 @@ uint64_t usec_sub(uint64_t a, uint64_t b);
 
 /* "2026-11-22T16:02:09.123456Z"; answers BUFFER, of at least CLOCK_RFC3339_MAX bytes. */
 char *clock_format_rfc3339(char *buffer, uint64_t real_usec);
+/* The calendar month (UTC) of REAL_USEC, counted from January 1970, and for how long it lasts by then. */
+unsigned clock_month(uint64_t real_usec, uint64_t *ret_lasted_usec);

@@ -4,23 +4,10 @@
 #include "target/demand.h"
 #include "target/verdict.h"
 
-#include <time.h>
-
-#define MONTHS_A_YEAR 12u
 /* The clock of people may be set while a month's end is waited for. */
 #define MONTH_LOOK_USEC USEC_PER_HOUR
 /* While a session that is not asked alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
 #define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
-
-/* The month, counted from January 1970, and for how long it lasts already. */
-static unsigned month_of(uint64_t real_usec, uint64_t *ret_lasted_usec) {
-        time_t seconds = (time_t)(real_usec / USEC_PER_SEC);
-        struct tm tm;
-
-        (void)gmtime_r(&seconds, &tm);
-        *ret_lasted_usec = (uint64_t)(tm.tm_mday - 1) * USEC_PER_DAY + real_usec % USEC_PER_DAY;
-        return (unsigned)(tm.tm_year - 70) * MONTHS_A_YEAR + (unsigned)tm.tm_mon;
-}
 
 static uint64_t overlap_usec(uint64_t from, uint64_t to, uint64_t begin, uint64_t end) {
         return usec_sub(MIN(to, end), MAX(from, begin));
@@ -52,7 +39,7 @@ static void add_span(const struct target *t, struct account *account, uint64_t f
                 return;
         account->awake_usec += length;
         account->ours_usec += ours_usec(t, from, to);
-        turn_month(account, month_of(end_real_usec, &lasted));
+        turn_month(account, clock_month(end_real_usec, &lasted));
         account->month_awake_usec += MIN(length, lasted);
 }
 
@@ -98,7 +85,7 @@ struct account target_account(const struct target *t, struct instant now) {
         struct account account = t->account;
 
         add_span(t, &account, t->counted_boot_usec, until, now);
-        turn_month(&account, month_of(now.real_usec, &lasted));
+        turn_month(&account, clock_month(now.real_usec, &lasted));
         account.counted_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, until));
         return account;
 }
@@ -126,12 +113,12 @@ uint64_t account_due(const struct target *t) {
 static bool is_spent(const struct target *t, struct instant now) {
         uint64_t budget = t->config->budget_awake_usec, lasted;
 
-        return budget > 0 && t->account.month == month_of(now.real_usec, &lasted) && t->account.month_awake_usec >= budget;
+        return budget > 0 && t->account.month == clock_month(now.real_usec, &lasted) && t->account.month_awake_usec >= budget;
 }
 
 static void plan_month_look(struct target *t, struct instant now) {
         uint64_t lasted, late;
-        bool turns = month_of(now.real_usec + MONTH_LOOK_USEC, &late) != month_of(now.real_usec, &lasted);
+        bool turns = clock_month(now.real_usec + MONTH_LOOK_USEC, &late) != clock_month(now.real_usec, &lasted);
 
         t->month_look_boot_usec = usec_add(now.boot_usec, turns ? usec_sub(MONTH_LOOK_USEC, late) : MONTH_LOOK_USEC);
 }

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/random.h"
 
+#include <time.h>
+
 static void sums_and_differences_stay_in_bounds(void **state) {
         (void)state;
         assert_int_equal(usec_add(1, 2), 3);
@@ -27,6 +29,25 @@ static void time_is_printed_as_rfc_3339(void **state) {
         assert_string_equal(clock_format_rfc3339(text, UINT64_C(253402300799999999)), "9999-12-31T23:59:59.999999Z");
         assert_string_equal(clock_format_rfc3339(text, UINT64_C(253402300800000000)), "9999-12-31T23:59:59.999999Z");
         assert_string_equal(clock_format_rfc3339(text, USEC_INFINITY), "9999-12-31T23:59:59.999999Z");
+}
+
+/* Each day of eight hundred years, at its first and its last microsecond, as the C library has it. */
+static void months_are_those_of_the_calendar(void **state) {
+        (void)state;
+        for (uint64_t day = 0; day < 800 * 365; day++) {
+                time_t seconds = (time_t)(day * USEC_PER_DAY / USEC_PER_SEC);
+                uint64_t lasted, begun;
+                unsigned month;
+                struct tm tm;
+
+                assert_non_null(gmtime_r(&seconds, &tm));
+                month = (unsigned)(tm.tm_year - 70) * 12 + (unsigned)tm.tm_mon;
+                begun = (uint64_t)(tm.tm_mday - 1) * USEC_PER_DAY;
+                assert_int_equal(clock_month(day * USEC_PER_DAY, &lasted), month);
+                assert_int_equal(lasted, begun);
+                assert_int_equal(clock_month((day + 1) * USEC_PER_DAY - 1, &lasted), month);
+                assert_int_equal(lasted, begun + USEC_PER_DAY - 1);
+        }
 }
 
 static void the_clocks_agree(void **state) {
@@ -86,6 +107,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(sums_and_differences_stay_in_bounds),
                 UNIT_TEST(time_is_printed_as_rfc_3339),
+                UNIT_TEST(months_are_those_of_the_calendar),
                 UNIT_TEST(the_clocks_agree),
                 UNIT_TEST(backoff_doubles_to_its_ceiling),
                 UNIT_TEST(jitter_stays_in_its_bounds_and_fills_them),

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #define CLIENTS_MIN UINT64_C(8)
+/* Of all together, for each takes memory, and strangers may be there. */
 #define CLIENTS_MAX UINT64_C(2048)
 
 /* At most so many are left free, and no more than this part of them. */
@@ -27,7 +28,7 @@ uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit) {
 }
 
 uint64_t descriptor_clients(uint64_t limit, unsigned n_sockets) {
-        return MAX(MIN(limit / 4 / n_sockets, CLIENTS_MAX), CLIENTS_MIN);
+        return MAX(MIN(limit / 4, CLIENTS_MAX) / n_sockets, CLIENTS_MIN);
 }
 
 int descriptor_check(enum descriptor_use use) {

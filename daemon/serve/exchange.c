@@ -274,13 +274,23 @@ void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void
         exchange_suspend(exchange);
 }
 
+/*
+ * Ends the connection in the midst of an answer. After MHD_CONTENT_READER_END_WITH_ERROR libmicrohttpd (0.9.75 and 1.0.1) closes it only
+ * when it comes to the end of its list of timeouts, behind all that are older; a write that fails closes it at once. What this end makes it
+ * write reaches nobody.
+ */
+static ssize_t cut_off(struct exchange *exchange) {
+        exchange_drop(exchange);
+        return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
 static ssize_t on_read(void *cls, uint64_t position, char *buffer, size_t size) {
         struct exchange *exchange = cls;
         ssize_t n;
 
         (void)position;
         if (exchange->broken)
-                return MHD_CONTENT_READER_END_WITH_ERROR;
+                return cut_off(exchange);
         n = exchange->stream.read(exchange->stream.userdata, buffer, size);
         if (n > 0)
                 return n;
@@ -288,7 +298,7 @@ static ssize_t on_read(void *cls, uint64_t position, char *buffer, size_t size) 
                 exchange_suspend(exchange);
                 return 0;
         }
-        return n == STREAM_ENDS ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+        return n == STREAM_ENDS ? MHD_CONTENT_READER_END_OF_STREAM : cut_off(exchange);
 }
 
 static void on_stream_free(void *cls) {

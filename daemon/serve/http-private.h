@@ -35,11 +35,11 @@ struct exchange {
         const char *url_end; /* where the URL ended as it came */
         size_t swallowed;
         bool first_call_done;
+        bool leaving_watched;
         bool said_all;  /* the client sends nothing more */
         bool suspended; /* held, or a stream that waits */
         bool broken;    /* the client left, or memory is missing: close */
 
-        sd_event_source *leaving;
         void (*left)(void *userdata);
         void *left_userdata;
         struct stream stream;
@@ -51,6 +51,8 @@ struct http {
         struct http_handler handler;
         sd_event_source *epoll_source;
         sd_event_source *kick_source;
+        int leaving_fd; /* an epoll set: of each client, that it left */
+        sd_event_source *leaving_source;
         struct deadlines deadlines; /* of enum patience */
         struct acceptor *acceptor;
         bool quiesced;

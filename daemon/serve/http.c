@@ -18,6 +18,7 @@ static const uint64_t patience_usec[_PATIENCE_MAX] = {
 
 /* libmicrohttpd's runs in one callback, before other sources of the loop get their turn. */
 #define RUNS_MAX 4
+#define LEAVING_BATCH 64
 /*
  * At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. Looked for every
  * LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
@@ -97,29 +98,53 @@ void exchange_resume(struct exchange *exchange) {
         kick(exchange->http);
 }
 
-static int on_leaving(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct exchange *exchange = userdata;
+static bool watch_leaving(struct exchange *exchange) {
+        struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
 
-        (void)fd;
-        (void)events;
+        return epoll_ctl(exchange->http->leaving_fd, EPOLL_CTL_ADD, exchange->fd, &event) == 0;
+}
+
+static void unwatch_leaving(struct exchange *exchange) {
+        if (exchange->leaving_watched)
+                (void)epoll_ctl(exchange->http->leaving_fd, EPOLL_CTL_DEL, exchange->fd, NULL);
+        exchange->leaving_watched = false;
+}
+
+static void leave(struct exchange *exchange) {
         if (!exchange->suspended && !exchange->said_all) {
                 /* Once more, when everything that has come was read. */
                 exchange->said_all = true;
                 kick(exchange->http);
-                return 0;
+                return;
         }
-        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        unwatch_leaving(exchange);
         exchange->said_all = true;
         if (exchange->suspended) {
                 exchange->broken = true;
                 exchange_resume(exchange);
         } else
                 (void)shutdown(exchange->fd, SHUT_RD);
+}
+
+/*
+ * All clients of a listener are one source of the loop. It takes one source in a turn, and asks the kernel again for all that are ready:
+ * with a source for each, thousands that leave together would cost the square of their number. No exchange ends in here: the library's
+ * next run ends it.
+ */
+static int on_leaving(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct epoll_event leaving[LEAVING_BATCH];
+        int n = epoll_wait(fd, leaving, LEAVING_BATCH, 0);
+
+        (void)source;
+        (void)events;
+        (void)userdata;
+        for (int i = 0; i < n; i++)
+                leave(leaving[i].data.ptr);
         return 0;
 }
 
 void exchange_suspend(struct exchange *exchange) {
-        if (!exchange->leaving || exchange->said_all)
+        if (!exchange->leaving_watched || exchange->said_all)
                 exchange->broken = true;
         exchange->suspended = true;
         MHD_suspend_connection(exchange->connection);
@@ -146,14 +171,14 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
                 exchange->connection = connection;
                 exchange->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
                 deadlines_join(&http->deadlines, &exchange->deadline, PATIENCE_REQUEST);
-                (void)sd_event_add_io(http->event, &exchange->leaving, exchange->fd, EPOLLRDHUP, on_leaving, exchange);
+                exchange->leaving_watched = watch_leaving(exchange);
                 *socket_context = exchange;
                 return;
         }
         acceptor_left(http->acceptor);
         if (!exchange)
                 return;
-        sd_event_source_disable_unref(exchange->leaving);
+        unwatch_leaving(exchange);
         deadlines_leave(&http->deadlines, &exchange->deadline);
         free(exchange);
         *socket_context = NULL;
@@ -208,6 +233,13 @@ static int add_sources(struct http *http) {
         r = sd_event_source_set_enabled(http->kick_source, SD_EVENT_OFF);
         if (r < 0)
                 return r;
+        http->leaving_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (http->leaving_fd < 0)
+                return error_from_errno();
+        r = sd_event_add_io(http->event, &http->leaving_source, http->leaving_fd, EPOLLIN, on_leaving, http);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(http->leaving_source, "http-leaving");
         return deadlines_init(&http->deadlines, http->event, patience_usec, _PATIENCE_MAX, on_expired);
 }
 
@@ -221,6 +253,7 @@ int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum d
                 return -ENOMEM;
         }
         http->event = sd_event_ref(event);
+        http->leaving_fd = -1;
         http->handler = *handler;
         r = refusal_init();
         if (r >= 0)
@@ -291,6 +324,8 @@ struct http *http_free(struct http *http) {
         sd_event_source_disable_unref(http->epoll_source);
         MHD_stop_daemon(http->daemon);
         sd_event_source_disable_unref(http->kick_source);
+        sd_event_source_disable_unref(http->leaving_source);
+        close_fd(&http->leaving_fd);
         acceptor_free(http->acceptor);
         deadlines_deinit(&http->deadlines);
         sd_event_unref(http->event);

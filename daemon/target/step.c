@@ -207,71 +207,49 @@ static void finish(struct target *t, const struct input *input, struct instant n
         }
 }
 
-/* Who needs it awake. Answers what refuses that. */
-static enum reason apply_demand(struct target *t, const struct input *input, struct instant now) {
-        switch (input->kind) {
-        case INPUT_START:
-                demand_start(t, now);
-                return REASON_NONE;
-        case INPUT_WAKE:
-                return demand_wake(t, input->cause, now);
-        case INPUT_LEASE:
-                return demand_lease(t, now);
-        case INPUT_LEASE_AGAIN:
-                demand_lease_again(t, now);
-                return REASON_NONE;
-        case INPUT_LEASE_END:
-                demand_lease_end(t, input->for_usec, now);
-                return REASON_NONE;
-        case INPUT_PRESUME:
-                demand_presume(t, input->for_usec, now);
-                return REASON_NONE;
-        case INPUT_TIME:
-        case INPUT_BEGUN:
-        case INPUT_NOT_BEGUN:
-        case INPUT_ATTEMPT:
-        case INPUT_SESSION_ENDED:
-        case INPUT_HOST_SUSPENDED:
-        case INPUT_PAUSE:
-        case INPUT_RECONFIGURED:
-                break;
-        }
-        return REASON_NONE;
-}
-
 static void apply(struct target *t, const struct input *input, struct instant now, struct step *step) {
         switch (input->kind) {
         case INPUT_TIME:
-                return;
+                break;
         case INPUT_BEGUN:
                 begin(t, input->check, input->attempt_id, now);
-                return;
+                break;
         case INPUT_NOT_BEGUN:
                 not_begun(t, input->check, now);
-                return;
+                break;
         case INPUT_ATTEMPT:
                 finish(t, input, now, step);
-                return;
+                break;
         case INPUT_SESSION_ENDED:
                 judge_session_end(t, input->attempt, input->bare_eof, now, &step->edges);
-                return;
+                break;
         case INPUT_HOST_SUSPENDED:
                 host_suspended(t, now, &step->edges);
-                return;
+                break;
         case INPUT_PAUSE:
                 pause_or_resume(t, input->for_usec, now, &step->edges);
-                return;
+                break;
         case INPUT_RECONFIGURED:
                 reconfigure(t, input->config, now);
-                return;
+                break;
         case INPUT_START:
+                demand_start(t, now);
+                break;
         case INPUT_WAKE:
+                step->refusal = demand_wake(t, input->cause, now);
+                break;
         case INPUT_LEASE:
+                step->refusal = demand_lease(t, now);
+                break;
         case INPUT_LEASE_AGAIN:
+                demand_lease_again(t, now);
+                break;
         case INPUT_LEASE_END:
+                demand_lease_end(t, input->for_usec, now);
+                break;
         case INPUT_PRESUME:
-                step->refusal = apply_demand(t, input, now);
-                return;
+                demand_presume(t, input->for_usec, now);
+                break;
         }
 }
 

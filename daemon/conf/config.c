@@ -244,6 +244,16 @@ bool database_config_same_server(const struct database_config *a, const struct d
         return streq(a->provider, b->provider) && conninfo_equal(a->conninfo, b->conninfo);
 }
 
+bool database_config_same_expectations(const struct database_config *a, const struct database_config *b) {
+        for (size_t i = 0; i < option_count(OPTION_DATABASE); i++) {
+                const struct option *option = option_at(OPTION_DATABASE, i);
+
+                if (starts_with(option->path, "expect.") && !option_equal(option, a, b))
+                        return false;
+        }
+        return true;
+}
+
 bool database_config_equal(const struct database_config *a, const struct database_config *b) {
         for (size_t i = 0; i < option_count(OPTION_DATABASE); i++) {
                 const struct option *option = option_at(OPTION_DATABASE, i);

@@ -73,8 +73,6 @@ enum reason drive_step(struct engine *engine, struct target *target, const struc
         drive_publish(engine, target, &step.edges);
         if (changed)
                 drive_touch(engine, target);
-        if (step.leases_over)
-                leases_end(engine, target, LEASE_END_BUDGET, now);
         return step.refusal;
 }
 
@@ -172,6 +170,9 @@ void drive_attend(struct engine *engine, struct target *target, struct instant n
                 else if (queue(engine, target, now) < 0)
                         not_begun(engine, target, plan.check, now);
         }
+        /* Here, where nobody is about to link one, or goes through their list. */
+        if (target->budget_spent)
+                leases_end(engine, target, LEASE_END_BUDGET, now);
         look_again = MIN(target_due(target), next_plan(target).due_boot_usec);
         if (look_again == USEC_INFINITY)
                 heap_remove(&engine->due, &target->due);

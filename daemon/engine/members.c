@@ -2,12 +2,18 @@
 #include "engine/inside.h"
 
 #include "base/error.h"
+#include "base/macro.h"
 
 /* What lies further back than this was no restart: who held a lease then has had the time to come back, or has gone. */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
 static void presume(struct engine *engine, struct target *target, uint64_t for_usec, struct instant now) {
         (void)drive_step(engine, target, &(struct input){.kind = INPUT_PRESUME, .for_usec = for_usec}, now);
+}
+
+/* By a clock that may have been set back since. */
+static uint64_t apart_usec(uint64_t a, uint64_t b) {
+        return MAX(usec_sub(a, b), usec_sub(b, a));
 }
 
 /* What is known from before. Those who held a lease then may come back. */
@@ -17,7 +23,8 @@ static void recall(struct engine *engine, struct target *target, struct instant 
         if (!engine->past.recall || !engine->past.recall(engine->past.userdata, target->config->name, &memory))
                 return;
         target_restore(target, &memory, REASON_STALE, now);
-        if (memory.held && usec_sub(now.real_usec, memory.saved_real_usec) < PRESUME_WITHIN_USEC)
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_TIME}, now); /* what follows from that */
+        if (memory.held && apart_usec(now.real_usec, memory.saved_real_usec) < PRESUME_WITHIN_USEC)
                 presume(engine, target, target->config->lease_grace_usec, now);
 }
 
@@ -117,6 +124,9 @@ static int replace_target(struct engine *engine, struct target *old, const struc
 
         target_remember(old, now, &memory);
         memory.generation++;
+        /* What the old server did is nothing of the new one: neither what blocked there, nor how long it was awake unseen. */
+        memory.state = STATE_UNKNOWN;
+        memory.account.counted_real_usec = now.real_usec;
         r = target_new(++engine->next_target_id, config, now, &target);
         if (r < 0) {
                 remove_target(engine, old, now);

@@ -23,6 +23,9 @@ struct account {
         /* The calendar month (UTC, months since January 1970) that the budget is for, and the time awake in it. */
         unsigned month;
         uint64_t month_awake_usec;
+        /* The month before it, or that the clock of people was set to meanwhile. Not kept over a restart. */
+        unsigned other_month;
+        uint64_t other_month_awake_usec;
         /* Until when it is counted, by the clock of people: an answer after that may add what the server's uptime tells. 0: not known. */
         uint64_t counted_real_usec;
 };

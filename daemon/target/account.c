@@ -23,11 +23,23 @@ static uint64_t ours_usec(const struct target *t, uint64_t from, uint64_t to) {
         return overlap_usec(from, to, t->asking_since_boot_usec, policy_asks(t) ? USEC_INFINITY : tail_boot_usec(t));
 }
 
-static void turn_month(struct account *account, unsigned month) {
-        if (month == account->month)
+/* A clock that is set to another month, and back, leaves to each what was its own. */
+static void turn_month(struct account *account, uint64_t real_usec, uint64_t *ret_lasted_usec) {
+        unsigned month = clock_month(real_usec, ret_lasted_usec), before = account->month;
+        uint64_t awake_usec = account->month_awake_usec;
+
+        if (month == before)
                 return;
         account->month = month;
-        account->month_awake_usec = 0;
+        account->month_awake_usec = month == account->other_month ? account->other_month_awake_usec : 0;
+        account->other_month = before;
+        account->other_month_awake_usec = awake_usec;
+}
+
+static void turn_month_now(struct account *account, struct instant now) {
+        uint64_t lasted;
+
+        turn_month(account, now.real_usec, &lasted);
 }
 
 /* Adds the time from FROM to TO. A month that begins inside it begins anew. */
@@ -39,7 +51,7 @@ static void add_span(const struct target *t, struct account *account, uint64_t f
                 return;
         account->awake_usec += length;
         account->ours_usec += ours_usec(t, from, to);
-        turn_month(account, clock_month(end_real_usec, &lasted));
+        turn_month(account, end_real_usec, &lasted);
         account->month_awake_usec += MIN(length, lasted);
 }
 
@@ -65,12 +77,9 @@ void account_begin(struct target *t, uint64_t uptime_usec, struct instant now) {
         t->counted_boot_usec = MAX(t->counted_boot_usec, usec_sub(now.boot_usec, uptime_usec));
 }
 
-void account_settle(struct target *t, struct instant now) {
-        uint64_t slept = usec_sub(now.suspended_usec, t->counted_suspended_usec), until;
+static void count_until(struct target *t, struct instant now) {
+        uint64_t slept = usec_sub(now.suspended_usec, t->counted_suspended_usec), until = known_until(t, now);
 
-        if (!t->account_runs)
-                return;
-        until = known_until(t, now);
         /* What happened while the host slept nobody saw. */
         if (slept > CLOCK_SUSPEND_MIN_USEC)
                 until = MIN(until, MAX(usec_sub(now.boot_usec, slept), t->counted_boot_usec));
@@ -80,12 +89,18 @@ void account_settle(struct target *t, struct instant now) {
         t->account_runs = is_alive(t) && until == now.boot_usec;
 }
 
+void account_settle(struct target *t, struct instant now) {
+        if (t->account_runs)
+                count_until(t, now);
+        turn_month_now(&t->account, now);
+}
+
 struct account target_account(const struct target *t, struct instant now) {
-        uint64_t until = t->account_runs ? known_until(t, now) : t->counted_boot_usec, lasted;
+        uint64_t until = t->account_runs ? known_until(t, now) : t->counted_boot_usec;
         struct account account = t->account;
 
         add_span(t, &account, t->counted_boot_usec, until, now);
-        turn_month(&account, clock_month(now.real_usec, &lasted));
+        turn_month_now(&account, now);
         account.counted_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, until));
         return account;
 }
@@ -110,10 +125,8 @@ uint64_t account_due(const struct target *t) {
         return MIN(budget_due(t), sentinel_look(t));
 }
 
-static bool is_spent(const struct target *t, struct instant now) {
-        uint64_t budget = t->config->budget_awake_usec, lasted;
-
-        return budget > 0 && t->account.month == clock_month(now.real_usec, &lasted) && t->account.month_awake_usec >= budget;
+static bool is_spent(const struct target *t) {
+        return t->config->budget_awake_usec > 0 && t->account.month_awake_usec >= t->config->budget_awake_usec;
 }
 
 static void plan_month_look(struct target *t, struct instant now) {
@@ -127,14 +140,15 @@ void account_restore(struct target *t, const struct account *account, uint64_t s
         uint64_t counted = account->counted_real_usec ? account->counted_real_usec : saved_real_usec;
 
         t->account = *account;
+        turn_month_now(&t->account, now);
         /* A clock that was set back: the time since is not known, so nothing of it is counted. */
         t->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
-        t->budget_spent = is_spent(t, now);
+        t->budget_spent = is_spent(t);
         plan_month_look(t, now);
 }
 
 void account_check_budget(struct target *t, struct instant now, struct edges *edges) {
-        bool spent = is_spent(t, now);
+        bool spent = is_spent(t);
 
         if (spent)
                 plan_month_look(t, now);

@@ -12,6 +12,33 @@ void findings_session_ended(struct findings *findings, enum reason reason, bool 
         findings->cut_like_suspend = like_suspend;
 }
 
+static bool is_against_database(const struct finding *finding) {
+        switch (reason_class(finding->reason)) {
+        case CLASS_TRANSIENT:
+        case CLASS_THROTTLED:
+        case CLASS_FULL:
+        case CLASS_BLOCKED:
+                return true;
+        case CLASS_OK:
+        case CLASS_CUT:
+        case CLASS_DEGRADED:
+        case CLASS_OURS:
+        case _REASON_CLASS_MAX:
+                break;
+        }
+        return false;
+}
+
+void findings_forget_answers(struct findings *findings) {
+        for (unsigned source = 0; source < _FOUND_BY_MAX; source++)
+                if (source != FOUND_BY_DOOR && !is_against_database(&findings->last[source]))
+                        findings->last[source] = (struct finding){0};
+}
+
+bool findings_asked(const struct findings *findings) {
+        return findings->last[FOUND_BY_LOGIN].boot_usec > 0 || findings->last[FOUND_BY_SESSION].boot_usec > 0;
+}
+
 struct finding findings_newest(const struct findings *findings) {
         struct finding newest = {0};
 
@@ -38,23 +65,6 @@ enum reason findings_unmet(const struct findings *findings) {
         enum reason reason = findings->last[FOUND_BY_SESSION].reason;
 
         return reason_class(reason) == CLASS_DEGRADED ? reason : REASON_NONE;
-}
-
-static bool is_against_database(const struct finding *finding) {
-        switch (reason_class(finding->reason)) {
-        case CLASS_TRANSIENT:
-        case CLASS_THROTTLED:
-        case CLASS_FULL:
-        case CLASS_BLOCKED:
-                return true;
-        case CLASS_OK:
-        case CLASS_CUT:
-        case CLASS_DEGRADED:
-        case CLASS_OURS:
-        case _REASON_CLASS_MAX:
-                break;
-        }
-        return false;
 }
 
 bool findings_slept(const struct findings *findings) {

@@ -33,6 +33,11 @@ void findings_note(struct findings *findings, enum found_by source, enum reason 
 /* The session ended; LIKE_SUSPEND: as this provider's suspend ends it, no sooner than it may. */
 void findings_session_ended(struct findings *findings, enum reason reason, bool like_suspend, uint64_t boot_usec);
 
+/* What is expected of answers is another: those that were met or not met are none any more. */
+void findings_forget_answers(struct findings *findings);
+
+/* Whether a login or a session said anything yet. */
+bool findings_asked(const struct findings *findings);
 /* The newest finding of all; boot_usec 0 when there is none. */
 struct finding findings_newest(const struct findings *findings);
 /* Whether the newest finding is a good answer at the door. */

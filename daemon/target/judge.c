@@ -11,6 +11,8 @@
 #include "target/wake.h"
 
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
+/* What a server's clock and ours may differ by. */
+#define CLOCKS_APART_USEC USEC_PER_MINUTE
 
 /*
  * What a standby says is the age of the last transaction that it replayed. The moment new WAL arrives after a quiet hour that is an hour,
@@ -89,14 +91,23 @@ static uint64_t retry_delay(const struct target *t, enum reason reason) {
         return floor;
 }
 
-/* What a login was told not to do, a door's answer does not hurry; being throttled slows both. */
+/* What a login was told not to do, a door's answer does not hurry, nor what we could not ask; being throttled slows both. */
 static void plan_retry(struct target *t, enum check check, enum reason reason) {
         uint64_t delay = backoff_jitter(retry_delay(t, reason), t->config->jitter_permille, &t->random);
 
+        if (reason_class(reason) == CLASS_OURS && policy_was_throttled(t))
+                return;
         if (check != CHECK_DOOR || !findings_needs_login(&t->findings))
                 t->retry_delay_usec = delay;
         else if (reason_class(reason) == CLASS_THROTTLED)
                 t->retry_delay_usec = MAX(t->retry_delay_usec, delay);
+}
+
+void judge_plan_retry(struct target *t) {
+        if (findings_needs_login(&t->findings))
+                plan_retry(t, CHECK_LOGIN, t->findings.last[FOUND_BY_LOGIN].reason);
+        else
+                plan_retry(t, t->last_attempt.check, t->last_attempt.reason);
 }
 
 /* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
@@ -145,13 +156,23 @@ static enum machine_event judge_answer(struct target *t) {
         return MACHINE_ANSWERED;
 }
 
+/*
+ * Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. One that is kept from
+ * before a restart of ours, and lies ahead of our clock, was told by a clock that was wrong, and would hide every start to come.
+ */
+static void note_start(struct target *t, uint64_t started_real_usec, struct instant now) {
+        uint64_t known = t->server_started_real_usec;
+        bool first = t->server.started_real_usec == 0;
+        bool wrong = first && known > usec_add(now.real_usec, CLOCKS_APART_USEC) && known != started_real_usec;
+
+        t->generation += known && (known < started_real_usec || wrong);
+        t->server_started_real_usec = wrong ? started_real_usec : MAX(known, started_real_usec);
+}
+
 static void note_server(struct target *t, const struct attempt *attempt, struct instant now) {
         if (attempt->server.lag_usec == 0)
                 t->caught_up_boot_usec = now.boot_usec;
-        /* Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. */
-        if (t->server_started_real_usec && t->server_started_real_usec < attempt->server.started_real_usec)
-                t->generation++;
-        t->server_started_real_usec = MAX(t->server_started_real_usec, attempt->server.started_real_usec);
+        note_start(t, attempt->server.started_real_usec, now);
         t->server = attempt->server;
 }
 
@@ -211,15 +232,10 @@ static void door_failed(struct target *t, const struct attempt *attempt, struct 
         t->findings.cut_like_suspend &= t->state != STATE_DOWN;
 }
 
-/* The door itself disproves that. */
-static bool is_host_trouble(enum reason reason) {
-        return reason == REASON_HOST_NETWORK || reason == REASON_HOST_RESOURCES;
-}
-
 /* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
 static enum reason reason_behind_door(const struct target *t) {
         enum reason_class class = reason_class(t->reason);
-        bool stands = class == CLASS_CUT || (class == CLASS_OURS && !is_host_trouble(t->reason));
+        bool stands = class == CLASS_CUT || (class == CLASS_OURS && !verdict_is_host_trouble(t->reason));
 
         return t->state == STATE_UNKNOWN && stands ? t->reason : REASON_STALE;
 }
@@ -235,7 +251,7 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
         }
         if (t->state == STATE_DOWN && findings_blocked(&t->findings))
                 reach_blocked(t, now, edges);
-        if (findings_needs_login(&t->findings) && !is_host_trouble(t->reason))
+        if (findings_needs_login(&t->findings) && !verdict_is_host_trouble(t->reason))
                 return;
         slept = t->state != STATE_ASLEEP && findings_slept(&t->findings) && !t->findings.door_lets_in;
         t->failures_in_row = t->unanswered_in_row = 0;

@@ -7,5 +7,7 @@
 void judge_attempt(struct target *target, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges);
 /* The held session ended by itself, for the reason of END; BARE_EOF: without a word. */
 void judge_session_end(struct target *target, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges);
+/* The intervals are others: draws the delay to the next try anew, for what the last one met. */
+void judge_plan_retry(struct target *target);
 /* The login in flight is past `slow` and in PHASE. */
 void judge_slow(struct target *target, enum phase phase, struct instant now, struct edges *edges);

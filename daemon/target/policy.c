@@ -35,8 +35,13 @@ bool policy_asks(const struct target *t) {
         return !t->budget_spent && (t->policy == POLICY_IS_KEEP_AWAKE || target_has_demand(t));
 }
 
-static bool was_throttled(const struct target *t) {
-        return reason_class(t->last_attempt.reason) == CLASS_THROTTLED;
+bool policy_was_throttled(const struct target *t) {
+        enum reason last = t->last_attempt.reason;
+
+        /* What we could not ask lifts nothing. */
+        if (reason_class(last) == CLASS_OURS)
+                last = findings_newest(&t->findings).reason;
+        return reason_class(last) == CLASS_THROTTLED;
 }
 
 static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
@@ -54,7 +59,7 @@ static struct plan check_after(const struct target *t, enum check check, uint64_
 uint64_t policy_retry_boot_usec(const struct target *t) {
         uint64_t last = MAX(t->finished_boot_usec[CHECK_LOGIN], t->finished_boot_usec[CHECK_PING]);
 
-        if (was_throttled(t))
+        if (policy_was_throttled(t))
                 last = MAX(last, t->finished_boot_usec[CHECK_DOOR]);
         return last ? usec_add(last, t->retry_delay_usec) : 0;
 }
@@ -82,7 +87,7 @@ static struct plan plan_while_awake(const struct target *t) {
 
 /* What is wanted at once, whatever its rhythm. Who was throttled keeps to the delay all the same. */
 static struct plan plan_wanted(const struct target *t, enum check check) {
-        return (struct plan){check, was_throttled(t) ? MAX(t->wanted_boot_usec, policy_retry_boot_usec(t)) : t->wanted_boot_usec};
+        return (struct plan){check, policy_was_throttled(t) ? MAX(t->wanted_boot_usec, policy_retry_boot_usec(t)) : t->wanted_boot_usec};
 }
 
 static struct plan plan_login(const struct target *t) {
@@ -116,7 +121,7 @@ static struct plan plan_door(const struct target *t) {
         if (t->wanted_boot_usec)
                 return plan_wanted(t, CHECK_DOOR);
         plan = check_after(t, CHECK_DOOR, last == REASON_NONE ? interval : MIN(t->retry_delay_usec, interval));
-        if (was_throttled(t))
+        if (policy_was_throttled(t))
                 plan.due_boot_usec = MAX(policy_retry_boot_usec(t), check_after(t, CHECK_DOOR, interval).due_boot_usec);
         return plan;
 }

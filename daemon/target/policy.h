@@ -28,6 +28,8 @@ struct plan {
 
 /* Whether it is we who keep it awake: by the policy, or by demand; and the budget lets us. */
 bool policy_asks(const struct target *target);
+/* Whether the last that was asked was told to ask less often. */
+bool policy_was_throttled(const struct target *target);
 /* When the next login is due by the rhythm of retries. */
 uint64_t policy_retry_boot_usec(const struct target *target);
 /* The next check of TARGET, from what is known now. A due time in the past means at once. */

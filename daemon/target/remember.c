@@ -51,6 +51,9 @@ void target_restore(struct target *t, const struct memory *memory, enum reason r
         }
         t->generation = memory->generation;
         t->server_started_real_usec = t->woken_server_real_usec = memory->server_started_real_usec;
+        /* Only a login clears that, and no restart of ours. */
+        if (memory->state == STATE_BLOCKED)
+                findings_note(&t->findings, FOUND_BY_LOGIN, memory->reason, now.boot_usec);
         t->last_success_real_usec = memory->last_success_real_usec;
         memcpy(t->attempts, memory->attempts, sizeof(t->attempts));
         for (unsigned r = 0; r < _REASON_MAX; r++) {

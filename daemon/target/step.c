@@ -40,14 +40,22 @@ static uint64_t answered_boot_usec(const struct target *t) {
         return MAX(t->findings.last[FOUND_BY_LOGIN].boot_usec, t->findings.last[FOUND_BY_SESSION].boot_usec);
 }
 
+/* What logins found is proof that they are refused, and not one failure that may have been chance: that a session lives says nothing else. */
+static bool logins_are_refused(const struct target *t) {
+        enum reason_class class = reason_class(t->findings.last[FOUND_BY_LOGIN].reason);
+
+        return findings_needs_login(&t->findings) &&
+               (class == CLASS_BLOCKED || class == CLASS_FULL || t->unanswered_in_row >= t->config->fall);
+}
+
 /* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct target *t) {
         uint64_t doubted = MAX(MAX(t->since_boot_usec, t->wanted_boot_usec), findings_newest(&t->findings).boot_usec);
 
-        if (!is_left_to_evidence(t) || findings_blocked(&t->findings) != REASON_NONE)
+        if (!is_left_to_evidence(t) || logins_are_refused(t))
                 return USEC_INFINITY;
         if (t->session_held)
-                return usec_add(doubted, SURVIVAL_USEC);
+                return findings_asked(&t->findings) ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
         /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
         return t->successes_in_row > 0 ? answered_boot_usec(t) : USEC_INFINITY;
 }
@@ -171,6 +179,7 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
         lapse_if_over(t, now);
         t->wanted_boot_usec = now.boot_usec;
         t->findings.cut_like_suspend = false;
+        t->successes_in_row = 0;
         t->retry_delay_usec = t->config->retry_interval_usec;
         wake_fail(t);
         if (t->in_flight) {
@@ -179,14 +188,22 @@ static void host_suspended(struct target *t, struct instant now, struct edges *e
                 if (t->slow_due_boot_usec != USEC_INFINITY)
                         t->slow_due_boot_usec = usec_add(now.boot_usec, t->config->slow_usec);
         }
-        /* What only a login clears is no less true for its age. */
-        if (t->state != STATE_BLOCKED)
+        /* What only a login clears is no less true for its age, and what is not known is known no less. */
+        if (t->state != STATE_BLOCKED && t->state != STATE_UNKNOWN)
                 verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
 }
 
-/* A changed configuration is no demand, and no doubt of what is known: only the rhythm is another. */
-static void reconfigure(struct target *t, const struct database_config *config, struct instant now) {
-        bool asked = policy_asks(t);
+/* What is expected is another: no answer was judged by it yet. */
+static void doubt_answers(struct target *t, struct instant now, struct edges *edges) {
+        findings_forget_answers(&t->findings);
+        t->wanted_boot_usec = now.boot_usec;
+        if (t->state == STATE_AWAKE || t->state == STATE_DEGRADED)
+                verdict_step(t, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+}
+
+/* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
+static void reconfigure(struct target *t, const struct database_config *config, struct instant now, struct edges *edges) {
+        bool asked = policy_asks(t), expects_same = database_config_same_expectations(t->config, config);
 
         t->config = config;
         t->policy = policy_choose(config->policy, t->provider);
@@ -194,6 +211,9 @@ static void reconfigure(struct target *t, const struct database_config *config, 
                 t->asking_since_boot_usec = now.boot_usec;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 target_plan_interval(t, check);
+        judge_plan_retry(t);
+        if (!expects_same)
+                doubt_answers(t, now, edges);
 }
 
 static void finish(struct target *t, const struct input *input, struct instant now, struct step *step) {
@@ -230,7 +250,7 @@ static void apply(struct target *t, const struct input *input, struct instant no
                 pause_or_resume(t, input->for_usec, now, &step->edges);
                 break;
         case INPUT_RECONFIGURED:
-                reconfigure(t, input->config, now);
+                reconfigure(t, input->config, now, &step->edges);
                 break;
         case INPUT_START:
                 demand_start(t, now);
@@ -263,8 +283,9 @@ static bool overtake_door(struct target *t) {
 
 void target_step(struct target *t, const struct input *input, struct instant now, struct step *ret_step) {
         *ret_step = (struct step){.refusal = REASON_NONE};
-        /* What was until now was as it was known until now. */
+        /* What was until now was as it was known until now, and who asks is answered by what is spent by now. */
         account_settle(t, now);
+        account_check_budget(t, now, &ret_step->edges);
         apply(t, input, now, ret_step);
         follow_time(t, now, &ret_step->edges);
         if (input->kind == INPUT_TIME && target_is_slow(t, now)) {
@@ -272,5 +293,4 @@ void target_step(struct target *t, const struct input *input, struct instant now
                 follow_time(t, now, &ret_step->edges);
         }
         ret_step->forget_attempt = overtake_door(t);
-        ret_step->leases_over = t->budget_spent && t->n_leases > 0;
 }

@@ -52,7 +52,6 @@ struct step {
         enum reason refusal; /* INPUT_WAKE, INPUT_LEASE: what refuses it (paused; blocked, while the next try is not due; budget), or NONE */
         bool drop_session;   /* the held session is of no use to anybody: close it */
         bool forget_attempt; /* a door check was under way, and somebody needs it awake: forget that check */
-        bool leases_over;    /* the budget is spent: end all leases */
 };
 
 void target_step(struct target *target, const struct input *input, struct instant now, struct step *ret_step);

@@ -17,6 +17,9 @@ struct evidence_brought {
  */
 void verdict_step(struct target *target, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges);
 
+/* What says nothing of the database: we had no network, or no means to ask. */
+bool verdict_is_host_trouble(enum reason reason);
+
 /* The month's budget is spent, or there is one again: tells it, and what follows for the reason. */
 void verdict_budget(struct target *target, bool spent, struct instant now, struct edges *edges);
 

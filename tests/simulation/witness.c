@@ -76,7 +76,7 @@ static void restore_account(struct witness *w, unsigned database) {
         w->unsure_most_usec += forward;
 }
 
-void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held) {
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held, enum reason blocked) {
         struct witness *w = &witnesses[database];
         uint64_t now = clock_boot_usec();
 
@@ -85,6 +85,11 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (w->watched)
                 return;
         w->watched = true;
+        /* A start that lies ahead of the clock of people is believed no longer: another may be taken for a newer one. */
+        if (w->newest_start_usec > clock_real_usec() + USEC_PER_MINUTE) {
+                w->newest_start_usec = 0;
+                w->newest_start_unsure = true;
+        }
         /* Of what was never written nothing is known after a restart. */
         if (history_written_usec(database) == 0)
                 w->watched_since_usec = w->stretch.from_usec = now;
@@ -96,6 +101,8 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 restore_pause(w, database);
         if (history_written_usec(database))
                 restore_account(w, database);
+        w->login_reason = blocked;
+        w->login_stands = blocked != REASON_NONE;
 }
 
 void witness_reconfigure(unsigned database, const struct database_config *config) {
@@ -105,6 +112,7 @@ void witness_reconfigure(unsigned database, const struct database_config *config
                 return;
         if (config->linger_usec < w->config->linger_usec)
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
+        w->unasked |= !database_config_same_expectations(w->config, config);
         w->config = config;
 }
 
@@ -299,7 +307,7 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         }
         stretch_see(w, server, server->started_usec);
         w->answered_usec = now;
-        w->cut = false;
+        w->cut = w->unasked = false;
         w->failures = w->unanswered = 0;
         w->failing_since_usec = w->logins_fail_since_usec = 0;
 }

@@ -38,6 +38,7 @@ struct witness {
         enum reason unmet_reason; /* what the last answer did not meet; REASON_NONE: it met all */
         bool session;             /* the daemon holds one and was not told of its end */
         bool cut;                 /* a session ended, and nothing was answered since */
+        bool unasked;             /* what is expected of it is another since it was answered */
         unsigned failures;        /* in a row */
         unsigned unanswered;      /* the last of them that told nothing of the database */
         uint64_t failing_since_usec; /* the start of the first of them */
@@ -107,9 +108,9 @@ void witness_begin(void);
 
 /*
  * The daemon watches it from now on: since its own start, or by a reload; nothing happens to one that it watched before. HELD: the history
- * says that somebody held a lease, and may come back.
+ * says that somebody held a lease, and may come back. BLOCKED: what blocked it then, or REASON_NONE.
  */
-void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held);
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held, enum reason blocked);
 /* A reload: one whose settings are others keeps what is known of it, for it is the same server. Before the engine reloads. */
 void witness_reconfigure(unsigned database, const struct database_config *config);
 void witness_unwatch(unsigned database, bool crash);

@@ -29,6 +29,8 @@
 #define STOP_TIMEOUT_USEC (4 * USEC_PER_SEC)
 /* A disk that hangs for longer loses the last second; the service manager waits for no more than ten. */
 #define STORE_TIMEOUT_USEC (5 * USEC_PER_SEC)
+/* A configuration that is being read on a disk that hangs is not waited for. */
+#define LOAD_TIMEOUT_USEC (300 * USEC_PER_MSEC)
 /* A reader of the log, or a service manager, that stands still misses the last words. */
 #define TELL_TIMEOUT_USEC (300 * USEC_PER_MSEC)
 
@@ -56,14 +58,14 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
         (void)source;
         (void)info;
-        (void)reload_now(&app->reload, false, NULL);
+        reload_on_hangup(&app->reload);
         return 0;
 }
 
-static void on_reload_request(void *userdata, bool remove_all, struct buffer *body, unsigned *ret_status) {
+static void on_reload_request(void *userdata, struct reload_call *call) {
         struct app *app = userdata;
 
-        *ret_status = reload_now(&app->reload, remove_all, body);
+        reload_begin(&app->reload, call);
 }
 
 static bool on_progress(void *userdata) {
@@ -170,18 +172,24 @@ static int start(struct app *app, const struct config *config) {
 }
 
 /*
- * Those who tell first, so that an end is not told as a fall of every database; the connections to the databases last. What is to be kept is
- * what was before: the leases that end with the server were held until now. It is written while the probers say goodbye.
+ * The probers say goodbye, which with thousands of sessions takes longest, while all that follows is done. Those who tell end first, so that
+ * an end is not told as a fall of every database. What is to be kept is what was before: the leases that end with the server were held until
+ * now.
  */
 static void stop(struct app *app) {
         if (app->notify)
                 notify_stopping(app->notify);
+        if (app->engine)
+                engine_stop(app->engine);
         app->watchdog = watchdog_free(app->watchdog);
+        if (app->awake_files)
+                awake_files_stop(app->awake_files);
+        reload_stop(&app->reload);
         app->recorder = recorder_free(app->recorder);
         app->journal = journal_free(app->journal);
-        app->awake_files = awake_files_free(app->awake_files);
         app->server = server_free(app->server);
         app->notify = notify_free(app->notify);
+        app->awake_files = awake_files_free(app->awake_files);
         app->engine = engine_free(app->engine, STOP_TIMEOUT_USEC);
         app->store = store_close(app->store, STORE_TIMEOUT_USEC);
 }
@@ -195,6 +203,9 @@ int app_run(const char *path, const struct config_environment *environment, stru
         r = sd_event_default(&app.event);
         if (r >= 0)
                 r = watch_signals(&app);
+        app.reload.event = app.event;
+        if (r >= 0)
+                r = reload_init(&app.reload);
         if (r >= 0)
                 r = log_start();
         if (r < 0)
@@ -210,7 +221,7 @@ int app_run(const char *path, const struct config_environment *environment, stru
                 log_entry(LOG_INFO, MESSAGE_ID_STOPPING, NULL, 0, "pgwaked ends");
         }
         stop(&app);
-        reload_deinit(&app.reload);
+        reload_deinit(&app.reload, LOAD_TIMEOUT_USEC);
         sd_event_unref(app.event);
         service_manager_end(TELL_TIMEOUT_USEC);
         log_end(TELL_TIMEOUT_USEC);

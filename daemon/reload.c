@@ -6,9 +6,12 @@
 #include "base/log.h"
 #include "base/message-id.h"
 #include "conf/option.h"
-#include "advice.h"
 #include "report/notify.h"
 #include "store/store.h"
+
+#define STEP_ACCURACY_USEC 1
+/* It only computes. */
+#define DISCARD_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 static void write_complaints(struct json_writer *w, const struct complaints *complaints) {
         json_begin_array(w, "complaints");
@@ -61,12 +64,6 @@ static void complain_of_what_needs_a_restart(const struct reload *reload, const 
         }
 }
 
-void reload_deinit(struct reload *reload) {
-        for (size_t i = 0; i < ARRAY_LENGTH(reload->at_start); i++)
-                free(reload->at_start[i]);
-        reload->config = config_free(reload->config);
-}
-
 static unsigned refuse(struct complaints *complaints, struct buffer *answer, size_t n_running) {
         struct json_writer w = {.buffer = answer};
 
@@ -75,8 +72,6 @@ static unsigned refuse(struct complaints *complaints, struct buffer *answer, siz
         log_entry(LOG_ERR, MESSAGE_ID_RELOAD_FAILED, NULL, 0,
                   "The new configuration has %zu %s and is not used; the old one with its %zu databases goes on", complaints->n_errors,
                   complaints->n_errors == 1 ? "error" : "errors", n_running);
-        if (!answer)
-                return 422;
         json_begin_object(&w, NULL);
         json_text(&w, "error", "config.invalid");
         json_text(&w, "message", "The new configuration has errors and is not used; the old one goes on");
@@ -89,8 +84,6 @@ static unsigned break_off(struct buffer *answer, int error) {
         struct json_writer w = {.buffer = answer};
 
         log_entry(LOG_ERR, MESSAGE_ID_RELOAD_FAILED, NULL, 0, "The configuration could not be reloaded: %s", strerror(-error));
-        if (!answer)
-                return 500;
         json_begin_object(&w, NULL);
         json_text(&w, "error", "internal");
         json_text(&w, "message", strerror(-error));
@@ -106,8 +99,6 @@ static unsigned report_success(const struct reload_summary *summary, struct comp
         log_entry(LOG_INFO, MESSAGE_ID_RELOADED, NULL, 0,
                   "The configuration was reloaded: %zu added, %zu removed, %zu changed, %zu unchanged",
                   summary->added, summary->removed, summary->changed, summary->unchanged);
-        if (!answer)
-                return 200;
         json_begin_object(&w, NULL);
         json_bool(&w, "ok", true);
         write_complaints(&w, complaints);
@@ -130,43 +121,187 @@ static void complain_of_removing_all(const struct reload *reload, const struct c
                                n, n == 1 ? "is" : "are");
 }
 
-static unsigned take_over(struct reload *reload, bool remove_all, struct buffer *answer) {
-        _cleanup_(complaints_deinit) struct complaints complaints = {0};
-        _cleanup_(config_freep) struct config *config = NULL;
-        struct reload_summary summary;
-        int r;
+static void answer_all(struct reload_call **calls, unsigned status, const struct buffer *body) {
+        while (*calls) {
+                struct reload_call *call = *calls;
 
-        r = config_load(reload->path, reload->environment, &complaints, &config);
-        if (r >= 0 && !remove_all)
-                complain_of_removing_all(reload, config, &complaints);
-        if (r == -EINVAL || complaints.n_errors > 0)
-                return refuse(&complaints, answer, registry_count(engine_registry(reload->engine)));
-        if (r < 0)
-                return break_off(answer, r);
-        advice_complain(config, &complaints);
-        remember_start(reload);
-        complain_of_what_needs_a_restart(reload, config, &complaints);
-        log_open(config->log_format, config->log_level);
-        store_limit(reload->store, &(struct store_bounds){config->history_max_bytes, config->history_keep_usec});
-        r = engine_reload(reload->engine, config, &summary);
-        /* Half taken over for want of memory or not: from here on the targets borrow the new one. */
-        (void)config_free(reload->config);
-        reload->config = steal_pointer(&config);
-        if (r < 0)
-                return break_off(answer, r);
-        return report_success(&summary, &complaints, answer);
+                *calls = call->next;
+                call->done(call, status, body);
+        }
 }
 
-unsigned reload_now(struct reload *reload, bool remove_all, struct buffer *answer) {
-        unsigned status;
+/* Those that want the same get the same. */
+static void take_calls(struct reload *reload) {
+        struct reload_call **last = &reload->answered;
 
-        if (reload->notify)
-                notify_reloading(reload->notify);
-        status = take_over(reload, remove_all, answer);
+        while (reload->waiting && (!reload->answered || reload->waiting->remove_all == reload->answered->remove_all)) {
+                *last = reload->waiting;
+                reload->waiting = reload->waiting->next;
+                last = &(*last)->next;
+        }
+        *last = NULL;
+}
+
+static void begin_next(struct reload *reload);
+
+/* STATUS is what it came to. */
+static void end(struct reload *reload, unsigned status, const struct buffer *answer) {
+        complaints_deinit(&reload->complaints);
+        reload->next = config_free(reload->next);
         reload->failed = status != 200;
         if (!reload->failed)
                 reload->loaded_real_usec = clock_real_usec();
         if (reload->notify)
                 notify_reloaded(reload->notify);
-        return status;
+        answer_all(&reload->answered, status, answer);
+        begin_next(reload);
+}
+
+static void end_broken_off(struct reload *reload, int error) {
+        _cleanup_(buffer_deinit) struct buffer answer = {0};
+
+        end(reload, break_off(&answer, error), &answer);
+}
+
+static void end_refused(struct reload *reload) {
+        _cleanup_(buffer_deinit) struct buffer answer = {0};
+
+        end(reload, refuse(&reload->complaints, &answer, registry_count(engine_registry(reload->engine))), &answer);
+}
+
+/* The one before is nobody's any more. */
+static void use_next(struct reload *reload) {
+        /* It has ended long ago, or frees as much as is in memory twice already. */
+        reload->discarding = config_thread_end(reload->discarding, DISCARD_TIMEOUT_USEC);
+        reload->discarding = config_thread_discard(reload->config);
+        reload->config = steal_pointer(&reload->next);
+}
+
+static void end_taken(struct reload *reload, const struct reload_summary *summary) {
+        _cleanup_(buffer_deinit) struct buffer answer = {0};
+
+        use_next(reload);
+        log_open(reload->config->log_format, reload->config->log_level);
+        store_limit(reload->store, &(struct store_bounds){reload->config->history_max_bytes, reload->config->history_keep_usec});
+        end(reload, report_success(summary, &reload->complaints, &answer), &answer);
+}
+
+/* By a timer: a deferred source that goes on comes before all others. */
+static void go_on(struct reload *reload) {
+        (void)sd_event_source_set_time_relative(reload->step, 0);
+        (void)sd_event_source_set_enabled(reload->step, SD_EVENT_ONESHOT);
+}
+
+static int on_step(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct reload *reload = userdata;
+        struct reload_summary summary;
+        int r;
+
+        (void)source;
+        (void)usec;
+        r = engine_reload_step(reload->engine, &summary);
+        if (r > 0)
+                go_on(reload);
+        else if (r < 0)
+                end_broken_off(reload, r);
+        else
+                end_taken(reload, &summary);
+        return 0;
+}
+
+static void on_found(void *userdata, struct config_found *found) {
+        struct reload *reload = userdata;
+        struct complaints *complaints = &reload->complaints;
+        int r = found->result;
+
+        reload->thread = NULL;
+        reload->next = steal_pointer(&found->config);
+        *complaints = found->complaints;
+        found->complaints = (struct complaints){0};
+        if (r >= 0 && !reload->answered->remove_all)
+                complain_of_removing_all(reload, reload->next, complaints);
+        if (r == -EINVAL || complaints->n_errors > 0) {
+                end_refused(reload);
+                return;
+        }
+        if (r >= 0) {
+                remember_start(reload);
+                complain_of_what_needs_a_restart(reload, reload->next, complaints);
+                r = engine_reload_begin(reload->engine, reload->next);
+        }
+        if (r < 0)
+                end_broken_off(reload, r);
+        else
+                go_on(reload);
+}
+
+static void begin_next(struct reload *reload) {
+        int r;
+
+        take_calls(reload);
+        if (!reload->answered)
+                return;
+        if (reload->notify)
+                notify_reloading(reload->notify);
+        r = config_thread_load(reload->event, reload->path, reload->environment, on_found, reload, &reload->thread);
+        if (r < 0)
+                end_broken_off(reload, r);
+}
+
+void reload_begin(struct reload *reload, struct reload_call *call) {
+        struct reload_call **last = &reload->waiting;
+
+        while (*last)
+                last = &(*last)->next;
+        call->next = NULL;
+        *last = call;
+        if (!reload->answered)
+                begin_next(reload);
+}
+
+static void on_hangup_done(struct reload_call *call, unsigned status, const struct buffer *body) {
+        (void)status;
+        (void)body;
+        call->done = NULL;
+}
+
+void reload_on_hangup(struct reload *reload) {
+        struct reload_call *call = &reload->hangups[reload->hangups[0].done ? 1 : 0];
+
+        /* Both are taken: one of them waits, and will read what this one is about. */
+        if (call->done)
+                return;
+        for (const struct reload_call *waiting = reload->waiting; waiting; waiting = waiting->next)
+                if (waiting->done == on_hangup_done)
+                        return;
+        call->done = on_hangup_done;
+        reload_begin(reload, call);
+}
+
+int reload_init(struct reload *reload) {
+        int r;
+
+        r = sd_event_add_time(reload->event, &reload->step, CLOCK_MONOTONIC, USEC_INFINITY, STEP_ACCURACY_USEC, on_step, reload);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(reload->step, "reload");
+        return sd_event_source_set_enabled(reload->step, SD_EVENT_OFF);
+}
+
+void reload_stop(struct reload *reload) {
+        reload->step = sd_event_source_disable_unref(reload->step);
+        if (reload->engine && engine_reload_end(reload->engine))
+                use_next(reload);
+        answer_all(&reload->answered, 0, NULL);
+        answer_all(&reload->waiting, 0, NULL);
+}
+
+void reload_deinit(struct reload *reload, uint64_t timeout_usec) {
+        reload->thread = config_thread_end(reload->thread, timeout_usec);
+        reload->discarding = config_thread_end(reload->discarding, DISCARD_TIMEOUT_USEC);
+        for (size_t i = 0; i < ARRAY_LENGTH(reload->at_start); i++)
+                free(reload->at_start[i]);
+        complaints_deinit(&reload->complaints);
+        reload->next = config_free(reload->next);
+        reload->config = config_free(reload->config);
 }

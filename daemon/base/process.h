@@ -1,4 +1,4 @@
-/* What the kernel says of this process. */
+/* What the kernel says of this process, and its end. */
 #pragma once
 
 #include <stdint.h>
@@ -15,3 +15,8 @@ struct process_usage {
 void process_usage(struct process_usage *ret_usage);
 /* When it was started, to the kernel's hundredths of a second. */
 uint64_t process_started_real_usec(void);
+/*
+ * A thread is still inside a library, or in a file on a disk that hangs: when the process comes to its end, it ends with the status it was
+ * to end with, before the libraries' exit handlers free what that thread uses.
+ */
+void process_exit_without_handlers(void);

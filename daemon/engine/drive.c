@@ -58,6 +58,8 @@ enum reason drive_step(struct engine *engine, struct target *target, const struc
         struct step step;
         bool changed;
 
+        if (target->news != NEWS_NONE)
+                members_tell(engine, target, now);
         target_step(target, input, now, &step);
         if (step.drop_session)
                 probe_pool_drop_session(engine->pool, target->id);
@@ -158,6 +160,8 @@ void drive_attend(struct engine *engine, struct target *target, struct instant n
         uint64_t look_again;
         bool may;
 
+        if (engine->stopping)
+                return;
         may = has_place(engine, target, now);
         if (target->waiting.place && may)
                 heap_remove(&engine->waiting, &target->waiting);
@@ -190,7 +194,7 @@ void drive_look_soon(struct engine *engine, struct target *target, struct instan
 void drive_start_waiting(struct engine *engine, struct instant now) {
         struct heap_item *first;
 
-        while ((first = heap_first(&engine->waiting))) {
+        while (!engine->stopping && (first = heap_first(&engine->waiting))) {
                 struct target *target = container_of(first, struct target, waiting);
 
                 if (!has_place(engine, target, now))

@@ -38,13 +38,8 @@ int engine_new(sd_event *event, const struct config *config, const struct engine
         }
         if (r >= 0)
                 r = leases_init(engine, now.real_usec);
-        for (size_t i = 0; r >= 0 && i < config->n_databases; i++) {
-                struct target *target;
-
-                r = members_add(engine, &config->databases[i], now, &target);
-                if (r >= 0)
-                        drive_attend(engine, target, now);
-        }
+        for (size_t i = 0; r >= 0 && i < config->n_databases; i++)
+                r = members_add(engine, &config->databases[i], now);
         if (r < 0) {
                 (void)engine_free(engine, 0);
                 return r;
@@ -54,9 +49,16 @@ int engine_new(sd_event *event, const struct config *config, const struct engine
         return 0;
 }
 
+void engine_stop(struct engine *engine) {
+        engine->stopping = true;
+        probe_pool_stop(engine->pool);
+}
+
 struct engine *engine_free(struct engine *engine, uint64_t timeout_usec) {
         if (!engine)
                 return NULL;
+        engine->stopping = true;
+        (void)engine_reload_end(engine);
         engine->pool = probe_pool_free(engine->pool, timeout_usec);
         engine->timer = sd_event_source_disable_unref(engine->timer);
         leases_deinit(engine);

@@ -22,6 +22,8 @@ struct engine_past {
 
 /* CONFIG is borrowed until the next engine_reload(); PAST (NULL: nothing is known) is copied. Starts the checks. */
 int engine_new(sd_event *event, const struct config *config, const struct engine_past *past, struct engine **ret_engine);
+/* Nothing is asked any more, and the probers begin to end what there is; engine_free() waits for them. */
+void engine_stop(struct engine *engine);
 /* Ends every attempt and session cleanly; waits at most TIMEOUT_USEC for servers that go on answering. Takes NULL. */
 struct engine *engine_free(struct engine *engine, uint64_t timeout_usec);
 
@@ -42,7 +44,19 @@ void engine_unobserve(struct engine *engine, struct observer *observer);
 struct reload_summary {
         size_t added, removed, changed, unchanged;
 };
-/* Mark and sweep: unchanged databases keep state, session and counters. The old configuration may be freed after it. */
+/*
+ * Mark and sweep: unchanged databases keep state, session and counters. It goes in steps, each of which takes some milliseconds; those who
+ * read see all of it or nothing of it. Begins one while none is under way; CONFIG is borrowed from here on. 0 or -ENOMEM.
+ */
+int engine_reload_begin(struct engine *engine, const struct config *config);
+/*
+ * Answers 1 when another step is to follow; 0 when all is done, and the old configuration may be freed; a negative errno when it was
+ * dropped, and nothing changed.
+ */
+int engine_reload_step(struct engine *engine, struct reload_summary *ret_summary);
+/* Drops the one that is under way, or brings it to its end when it has force. Answers whether it has; false where none was under way. */
+bool engine_reload_end(struct engine *engine);
+/* All of it at once. */
 int engine_reload(struct engine *engine, const struct config *config, struct reload_summary *ret_summary);
 
 /* Reading. Looks first whether the host was suspended, so that what is read is never older than it says. */

@@ -6,6 +6,8 @@
 #include "probe/pool.h"
 #include "target/step.h"
 
+struct transition;
+
 struct engine {
         sd_event *event;
         sd_event_source *timer;
@@ -24,6 +26,8 @@ struct engine {
         uint64_t sequence;
         uint64_t suspended_usec;
         struct engine_past past;
+        struct transition *transition; /* the reload that is under way; reload.c */
+        bool stopping;                 /* nothing is asked any more */
 
         sd_event_source *expiry_timer; /* of the leases with a time limit; CLOCK_REALTIME */
         struct heap expiring;
@@ -67,6 +71,11 @@ void leases_move(struct engine *engine, struct target *from, struct target *to, 
 
 /* members.c: who is watched. */
 
-int members_add(struct engine *engine, const struct database_config *config, struct instant now, struct target **ret_target);
+int members_add(struct engine *engine, const struct database_config *config, struct instant now);
+/* What TARGET, which nothing happened to yet, begins with: what is known from before, and who needs it. */
+void members_welcome(struct engine *engine, struct target *target, struct instant now);
+void members_presume(struct engine *engine, struct target *target, uint64_t for_usec, struct instant now);
+/* Tells the observers the news of TARGET, if there are any. */
+void members_tell(struct engine *engine, struct target *target, struct instant now);
 /* Forgets what runs for TARGET: its attempt, its session, its place in the queue. */
 void members_let_go(struct engine *engine, struct target *target);

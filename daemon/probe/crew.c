@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/message-id.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "base/thread.h"
 
@@ -51,6 +52,7 @@ struct crew {
         struct aside aside[ASIDE_MAX];
         unsigned n_aside;
         unsigned replaced;
+        bool stopping;
 };
 
 static int start_prober(struct crew *crew, struct post *post) {
@@ -263,12 +265,18 @@ static void look_at_ending(struct crew *crew, struct ending *ending, uint64_t ti
         ending->seen_usec = now_usec;
 }
 
+void crew_say_goodbye(struct crew *crew) {
+        if (!crew->stopping)
+                push_to_all(crew, LANE_STOP);
+        crew->stopping = true;
+}
+
 void crew_stop(struct crew *crew, uint64_t timeout_usec) {
         struct ending ending = { .seen_usec = clock_monotonic_usec() };
         bool given_up = false;
 
         ending.last_usec = usec_add(ending.seen_usec, STOP_SLOWNESS_MAX * timeout_usec);
-        push_to_all(crew, LANE_STOP);
+        crew_say_goodbye(crew);
         while (!all_have_ended(crew)) {
                 look_at_ending(crew, &ending, timeout_usec);
                 if (ending.seen_usec >= usec_add(ending.last_usec, STOP_QUIET_USEC))
@@ -280,17 +288,6 @@ void crew_stop(struct crew *crew, uint64_t timeout_usec) {
                 }
                 (void)usleep(USEC_PER_MSEC);
         }
-}
-
-/*
- * A thread is still inside libpq, and so inside the TLS library, which frees its own memory in an exit handler. Handlers run in reverse
- * order: this one, registered last, ends the process before that, with the status it was to end with. Not all streams are flushed: the thread may
- * wait in one of its own, a file of certificates on a disk that hangs, and holds its lock.
- */
-static void exit_at_once(int status, void *userdata) {
-        (void)userdata;
-        (void)fflush(stdout);
-        _exit(status);
 }
 
 /* Answers whether all have ended. */
@@ -327,7 +324,7 @@ bool crew_free(struct crew *crew) {
         for (unsigned i = 0; i < crew->n_posts && back && over; i++)
                 lane_free(crew->posts[i].lane);
         if (!back || !over)
-                (void)on_exit(exit_at_once, NULL);
+                process_exit_without_handlers();
         free(crew->posts);
         free(crew);
         return over;

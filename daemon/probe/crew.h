@@ -10,6 +10,8 @@ struct crew;
 
 /* N lanes, each with its prober. REPORTS and RESOLVER are borrowed. */
 int crew_new(unsigned n, struct queue *reports, struct resolver *resolver, struct crew **ret_crew);
+/* Begins what crew_stop() waits for: no lane takes anything new. */
+void crew_say_goodbye(struct crew *crew);
 /*
  * Has every lane terminate its sessions and end what runs in it, and waits for that. What runs goes on for as long as servers answer, and
  * half a second more; at most for TIMEOUT_USEC after the last session was terminated, on a machine that is too busy for us for twice that.

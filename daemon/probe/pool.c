@@ -382,6 +382,10 @@ static void free_databases(struct probe_pool *pool) {
         table_deinit(&pool->databases);
 }
 
+void probe_pool_stop(struct probe_pool *pool) {
+        crew_say_goodbye(pool->crew);
+}
+
 struct probe_pool *probe_pool_free(struct probe_pool *pool, uint64_t timeout_usec) {
         if (!pool)
                 return NULL;

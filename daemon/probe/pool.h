@@ -45,6 +45,8 @@ typedef void (*probe_report_handler)(void *userdata, const struct probe_report *
 
 /* Answers are delivered on EVENT's loop. N_PROBERS from 1. */
 int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler handler, void *userdata, struct probe_pool **ret_pool);
+/* Begins what probe_pool_free() waits for. */
+void probe_pool_stop(struct probe_pool *pool);
 /*
  * Terminates every session cleanly, ends what runs (as long as servers answer they may; crew_stop()), frees. Waits at most TIMEOUT_USEC
  * for servers, and for what we do ourselves as long as that takes. Nothing is reported any more. Not from the report handler. Takes NULL.

@@ -324,12 +324,16 @@ int awake_files_new(sd_event *event, struct engine *engine, const char *folder, 
         return 0;
 }
 
+void awake_files_stop(struct awake_files *files) {
+        engine_unobserve(files->engine, &files->observer);
+        files->timer = sd_event_source_disable_unref(files->timer);
+        files->watch = sd_event_source_disable_unref(files->watch);
+}
+
 struct awake_files *awake_files_free(struct awake_files *files) {
         if (!files)
                 return NULL;
-        engine_unobserve(files->engine, &files->observer);
-        sd_event_source_disable_unref(files->timer);
-        sd_event_source_disable_unref(files->watch);
+        awake_files_stop(files);
         files->folder_fd = open(files->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (files->folder_fd >= 0)
                 (void)sweep(files, true);

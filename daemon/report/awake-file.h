@@ -14,5 +14,7 @@ struct awake_files;
  * name belongs to this folder's purpose. Without a FOLDER ("") RET_FILES is NULL. Observes ENGINE, which must outlive it.
  */
 int awake_files_new(sd_event *event, struct engine *engine, const char *folder, struct awake_files **ret_files);
+/* From here on nothing that happens changes them. */
+void awake_files_stop(struct awake_files *files);
 /* Removes the files: nobody keeps them true any more. Takes NULL. */
 struct awake_files *awake_files_free(struct awake_files *files);

@@ -99,16 +99,46 @@ void pause_post(struct request *request) {
         answer_body(request->site, request->exchange, 200);
 }
 
+struct reload_wait {
+        struct reload_call call;
+        struct site *site;
+        struct exchange *exchange; /* NULL: who asked has gone */
+};
+
+static void on_reloaded(struct reload_call *call, unsigned status, const struct buffer *body) {
+        struct reload_wait *wait = container_of(call, struct reload_wait, call);
+
+        if (wait->exchange && body)
+                exchange_reply(wait->exchange, &(struct reply){.status = status, .body = body});
+        else if (wait->exchange)
+                answer_stopping(wait->site, wait->exchange);
+        free(wait);
+}
+
+static void on_caller_left(void *userdata) {
+        struct reload_wait *wait = userdata;
+
+        wait->exchange = NULL;
+}
+
 void reload_post(struct request *request) {
         const struct server_hooks *hooks = &request->site->hooks;
-        _cleanup_(buffer_deinit) struct buffer body = {0};
-        unsigned status = 200;
+        struct reload_wait *wait;
 
         if (!hooks->reload) {
                 answer_error(request->site, request->exchange, 409, "reload_failed", "there is nothing to reload");
                 return;
         }
-        /* A reload tells edges, and those who wait are answered in site->body: this needs its own. */
-        hooks->reload(hooks->userdata, request->query.remove_all, &body, &status);
-        exchange_reply(request->exchange, &(struct reply){.status = status, .body = &body});
+        wait = calloc(1, sizeof(*wait));
+        if (!wait) {
+                answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory", "no memory is left");
+                return;
+        }
+        *wait = (struct reload_wait){
+                .call = {.remove_all = request->query.remove_all, .done = on_reloaded},
+                .site = request->site,
+                .exchange = request->exchange,
+        };
+        exchange_hold(request->exchange, on_caller_left, wait);
+        hooks->reload(hooks->userdata, &wait->call);
 }

@@ -28,12 +28,20 @@ struct server_facts {
         bool history_healthy;       /* nothing is wrong with it: also where none is to be kept */
 };
 
-struct server_hooks {
+/* POST /reload, from its request to its answer. */
+struct reload_call {
+        bool remove_all; /* also where no database is left */
         /*
-         * POST /reload; REMOVE_ALL: also where no database is left. Composes the JSON answer and its status (200, or 422 with the complaints).
-         * NULL: there is none.
+         * Called once; the call is gone then. STATUS is 200, 422 with the complaints, or 500, and BODY is JSON; both are nothing when the daemon
+         * ends before, which must be said before the server is freed.
          */
-        void (*reload)(void *userdata, bool remove_all, struct buffer *body, unsigned *ret_status);
+        void (*done)(struct reload_call *call, unsigned status, const struct buffer *body);
+        struct reload_call *next; /* of those that wait; whose hook it is */
+};
+
+struct server_hooks {
+        /* POST /reload. NULL: there is nothing to reload. */
+        void (*reload)(void *userdata, struct reload_call *call);
         /* GET /livez: whether the daemon makes progress. NULL: it does. */
         bool (*progress)(void *userdata);
         /* GET /metrics. NULL: nothing is known. */

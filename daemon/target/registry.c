@@ -82,6 +82,12 @@ static size_t place_of_id(const struct registry *registry, uint64_t id) {
         return low;
 }
 
+static void count(struct registry *registry, const struct target *target) {
+        registry->in_state[target->state]++;
+        registry->required += target->config->required;
+        registry->required_ready += target->config->required && target_ready(target);
+}
+
 int registry_add(struct registry *registry, struct target *target) {
         bool found;
         size_t at;
@@ -99,9 +105,7 @@ int registry_add(struct registry *registry, struct target *target) {
         registry->by_name[at] = target;
         registry->by_id[registry->n] = target;
         registry->n++;
-        registry->in_state[target->state]++;
-        registry->required += target->config->required;
-        registry->required_ready += target->config->required && target_ready(target);
+        count(registry, target);
         return 0;
 }
 
@@ -119,6 +123,26 @@ void registry_remove(struct registry *registry, struct target *target) {
         registry->required -= target->config->required;
         registry->required_ready -= target->config->required && target_ready(target);
         network_remove(&registry->network, target->config->conninfo);
+}
+
+void registry_exchange(struct registry *registry, struct target **by_name, struct target **by_id, size_t n) {
+        free(registry->by_name);
+        free(registry->by_id);
+        registry->by_name = by_name;
+        registry->by_id = by_id;
+        registry->n = registry->allocated = n;
+        memset(registry->in_state, 0, sizeof(registry->in_state));
+        registry->required = registry->required_ready = 0;
+        for (size_t i = 0; i < n; i++)
+                count(registry, by_name[i]);
+}
+
+int registry_add_host(struct registry *registry, const struct conninfo *conninfo) {
+        return network_add(&registry->network, conninfo);
+}
+
+void registry_remove_host(struct registry *registry, const struct conninfo *conninfo) {
+        network_remove(&registry->network, conninfo);
 }
 
 struct target *registry_by_name(const struct registry *registry, const char *name) {
@@ -140,6 +164,10 @@ size_t registry_count(const struct registry *registry) {
 
 struct target *registry_at(const struct registry *registry, size_t i) {
         return i < registry->n ? registry->by_name[i] : NULL;
+}
+
+struct target *registry_in_order(const struct registry *registry, size_t i) {
+        return registry->by_id[i];
 }
 
 size_t registry_place_after(const struct registry *registry, const char *name) {

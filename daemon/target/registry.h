@@ -14,12 +14,22 @@ struct registry *registry_free(struct registry *registry);
 int registry_add(struct registry *registry, struct target *target);
 /* Takes it out; the target is the caller's again. */
 void registry_remove(struct registry *registry, struct target *target);
+/*
+ * Other members in the place of those that it has, in one moment: BY_NAME and BY_ID are the same N in the order of their names and of their
+ * ids, and the registry's from now on; those of before that are not among them are the caller's.
+ */
+void registry_exchange(struct registry *registry, struct target **by_name, struct target **by_id, size_t n);
+/* The host of one that is not a member yet, or no longer. 0 or -ENOMEM. */
+int registry_add_host(struct registry *registry, const struct conninfo *conninfo);
+void registry_remove_host(struct registry *registry, const struct conninfo *conninfo);
 
 struct target *registry_by_name(const struct registry *registry, const char *name);
 struct target *registry_by_id(const struct registry *registry, uint64_t id);
 size_t registry_count(const struct registry *registry);
 /* In the order of their names; NULL past the end. */
 struct target *registry_at(const struct registry *registry, size_t i);
+/* In the order of their coming. */
+struct target *registry_in_order(const struct registry *registry, size_t i);
 /* The place of the first whose name comes after NAME, whether there is one of NAME or not: to go on where others came and went. */
 size_t registry_place_after(const struct registry *registry, const char *name);
 

@@ -17,6 +17,15 @@
 
 struct lease;
 
+/* What a reload did with a target, of which those who listen have not been told yet. */
+enum news {
+        NEWS_NONE,
+        NEWS_ADDED,
+        NEWS_REMOVED,
+        NEWS_REPLACES, /* its predecessor */
+        NEWS_REPLACED, /* told with its successor */
+};
+
 struct target {
         uint64_t id;                          /* never reused */
         const struct database_config *config; /* borrowed */
@@ -97,6 +106,9 @@ struct target {
         struct lease *leases, *last_lease; /* the engine's list */
         size_t n_leases;
         uint64_t paused_until_boot_usec; /* 0: not paused */
+
+        enum news news;             /* the engine's */
+        struct target *predecessor; /* the engine's: of the same name, before a reload; until that is told */
 
         struct heap_item due;     /* the engine's: when to look at it again */
         struct heap_item waiting; /* the engine's: due, and waiting for a free place among the attempts */

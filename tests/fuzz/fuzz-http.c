@@ -17,10 +17,12 @@
 #define ON_CONTROL 1
 #define HALF_CLOSES 2
 
-static void on_reload(void *userdata, bool remove_all, struct buffer *body, unsigned *ret_status) {
+static void on_reload(void *userdata, struct reload_call *call) {
+        _cleanup_(buffer_deinit) struct buffer body = {0};
+
         (void)userdata;
-        buffer_append_string(body, remove_all ? "{\"complaints\":[\"all\"]}" : "{\"complaints\":[]}");
-        *ret_status = 200;
+        buffer_append_string(&body, call->remove_all ? "{\"complaints\":[\"all\"]}" : "{\"complaints\":[]}");
+        call->done(call, 200, &body);
 }
 
 static void on_facts(void *userdata, struct server_facts *ret_facts) {

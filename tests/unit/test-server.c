@@ -17,10 +17,12 @@ static sd_event *event;
 static struct engine *engine;
 static struct server *server;
 
-static void on_reload(void *userdata, bool remove_all, struct buffer *body, unsigned *ret_status) {
+static void on_reload(void *userdata, struct reload_call *call) {
+        _cleanup_(buffer_deinit) struct buffer body = {0};
+
         (void)userdata;
-        buffer_append_string(body, remove_all ? "{\"complaints\":[\"all\"]}" : "{\"complaints\":[]}");
-        *ret_status = 409;
+        buffer_append_string(&body, call->remove_all ? "{\"complaints\":[\"all\"]}" : "{\"complaints\":[]}");
+        call->done(call, 409, &body);
 }
 
 static void on_facts(void *userdata, struct server_facts *ret_facts) {

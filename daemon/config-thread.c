@@ -1,0 +1,121 @@
+#include "config-thread.h"
+
+#include "advice.h"
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "base/thread.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+/* As much as the main thread has, which reads the first one. */
+#define STACK_BYTES ((size_t)8 * 1024 * 1024)
+
+struct config_thread {
+        pthread_t thread;
+        const char *path;
+        const struct config_environment *environment;
+        struct config_found found; /* its config is also the one to be freed */
+        int fd;                    /* written to at the end */
+        sd_event_source *source;
+        void (*on_found)(void *userdata, struct config_found *found);
+        void *userdata;
+};
+
+static void found_deinit(struct config_found *found) {
+        found->config = config_free(found->config);
+        complaints_deinit(&found->complaints);
+}
+
+static void *load(void *userdata) {
+        struct config_thread *thread = userdata;
+        struct config_found *found = &thread->found;
+
+        found->result = config_load(thread->path, thread->environment, &found->complaints, &found->config);
+        if (found->result >= 0)
+                advice_complain(found->config, &found->complaints);
+        (void)eventfd_write(thread->fd, 1);
+        return NULL;
+}
+
+static void *discard(void *userdata) {
+        struct config_thread *thread = userdata;
+
+        found_deinit(&thread->found);
+        return NULL;
+}
+
+static struct config_thread *config_thread_free(struct config_thread *thread) {
+        (void)sd_event_source_disable_unref(thread->source);
+        close_fd(&thread->fd);
+        found_deinit(&thread->found);
+        free(thread);
+        return NULL;
+}
+
+static int on_written(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct config_thread *thread = userdata;
+
+        (void)source;
+        (void)fd;
+        (void)revents;
+        (void)pthread_join(thread->thread, NULL);
+        (void)sd_event_source_set_enabled(thread->source, SD_EVENT_OFF);
+        thread->on_found(thread->userdata, &thread->found);
+        (void)config_thread_free(thread);
+        return 0;
+}
+
+int config_thread_load(sd_event *event, const char *path, const struct config_environment *environment,
+                       void (*found)(void *userdata, struct config_found *found), void *userdata, struct config_thread **ret_thread) {
+        struct config_thread *thread = calloc(1, sizeof(*thread));
+        int r;
+
+        if (!thread)
+                return -ENOMEM;
+        thread->path = path;
+        thread->environment = environment;
+        thread->on_found = found;
+        thread->userdata = userdata;
+        thread->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        r = thread->fd < 0 ? error_from_errno() : sd_event_add_io(event, &thread->source, thread->fd, EPOLLIN, on_written, thread);
+        if (r >= 0) {
+                (void)sd_event_source_set_description(thread->source, "config-found");
+                r = thread_start("config", STACK_BYTES, load, thread, &thread->thread);
+        }
+        if (r < 0) {
+                (void)config_thread_free(thread);
+                return r;
+        }
+        *ret_thread = thread;
+        return 0;
+}
+
+struct config_thread *config_thread_discard(struct config *config) {
+        struct config_thread *thread = calloc(1, sizeof(*thread));
+
+        if (!thread) {
+                (void)config_free(config);
+                return NULL;
+        }
+        thread->fd = -1;
+        thread->found.config = config;
+        return thread_start("config-free", STACK_BYTES, discard, thread, &thread->thread) < 0 ? config_thread_free(thread) : thread;
+}
+
+struct config_thread *config_thread_end(struct config_thread *thread, uint64_t timeout_usec) {
+        uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
+        const struct timespec at = {.tv_sec = (time_t)(until / USEC_PER_SEC), .tv_nsec = (long)(until % USEC_PER_SEC) * 1000};
+
+        if (!thread)
+                return NULL;
+        (void)sd_event_source_disable_unref(steal_pointer(&thread->source));
+        if (pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &at) == 0)
+                return config_thread_free(thread);
+        (void)pthread_detach(thread->thread);
+        process_exit_without_handlers();
+        return NULL;
+}

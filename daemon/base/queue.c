@@ -15,6 +15,7 @@ struct queue {
         size_t allocated;
         size_t first;
         size_t length;
+        uint64_t unread; /* how often the eventfd was written to, or is about to be, and not read */
 };
 
 static char *value_at(const struct queue *queue, size_t index) {
@@ -69,6 +70,7 @@ struct queue *queue_free(struct queue *queue) {
 }
 
 int queue_push(struct queue *queue, const void *value) {
+        bool tell = false;
         int r = 0;
 
         (void)pthread_mutex_lock(&queue->lock);
@@ -76,12 +78,22 @@ int queue_push(struct queue *queue, const void *value) {
                 r = grow(queue);
         if (r == 0) {
                 memcpy(value_at(queue, queue->length), value, queue->value_size);
-                /* An eventfd's counter cannot overflow here: it is written only when the queue was empty. */
-                if (queue->length++ == 0)
-                        (void)eventfd_write(queue->fd, 1);
+                tell = queue->length++ == 0;
+                queue->unread += tell;
         }
         (void)pthread_mutex_unlock(&queue->lock);
+        /* Behind the lock: who is woken by it would only have to wait for that. */
+        if (tell)
+                (void)eventfd_write(queue->fd, 1);
         return r;
+}
+
+/* What was pushed and popped before its pusher came to write it is read when it wakes somebody for nothing. */
+static void clear(struct queue *queue) {
+        eventfd_t n;
+
+        if (queue->length == 0 && queue->unread > 0 && eventfd_read(queue->fd, &n) == 0)
+                queue->unread -= n;
 }
 
 int queue_pop(struct queue *queue, void *ret_value) {
@@ -91,13 +103,10 @@ int queue_pop(struct queue *queue, void *ret_value) {
         if (queue->length > 0) {
                 memcpy(ret_value, value_at(queue, 0), queue->value_size);
                 queue->first = (queue->first + 1) % queue->allocated;
-                if (--queue->length == 0) {
-                        eventfd_t ignored;
-
-                        (void)eventfd_read(queue->fd, &ignored);
-                }
+                queue->length--;
                 r = 1;
         }
+        clear(queue);
         (void)pthread_mutex_unlock(&queue->lock);
         return r;
 }

@@ -1,7 +1,8 @@
 /*
  * A queue of plain values between two threads, with an eventfd that is readable while there is something in it.
  *
- * Any thread may push; one thread pops. The eventfd is written only when the queue was empty, so that a burst costs one wake-up.
+ * Any thread may push; one thread pops. The eventfd is written only when the queue was empty, so that a burst costs one wake-up. Where a value is
+ * popped before its pusher has written, the eventfd is readable once more though there is nothing. A pusher touches the queue until it returns.
  */
 #pragma once
 
@@ -18,7 +19,7 @@ struct queue *queue_free(struct queue *queue);
 
 /* 0, or -ENOMEM (the value was not taken). */
 int queue_push(struct queue *queue, const void *value);
-/* 1 and the oldest value, or 0 when it is empty. Clears the eventfd when it takes the last one. */
+/* 1 and the oldest value, or 0 when it is empty. Clears the eventfd when none is left. */
 int queue_pop(struct queue *queue, void *ret_value);
 size_t queue_length(struct queue *queue);
 /* For EPOLLIN; owned by the queue. */

@@ -28,6 +28,12 @@
 #define BATCH_MAX 256
 /* One that has no room though there should be enough for it gets more. */
 #define MARGIN_OF_THE_LAST 4
+/*
+ * What thousands of databases have in the file changes all over it every few seconds: pages that do not stay in memory are read, and written,
+ * many times for each commit. So many bytes each has in those tables; a file with few needs no more than SQLite is told to keep.
+ */
+#define BYTES_PER_DATABASE 512
+#define CACHE_BYTES_MIN (128 * 1024)
 /* Looking in vain for what could go costs time. */
 #define NO_ROOM_USEC (10 * USEC_PER_SEC)
 
@@ -38,6 +44,7 @@ struct history {
         struct prune prune;
         uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
         int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
+        size_t cache_bytes; /* what SQLite was told to keep; 0: no more than by itself */
         uint64_t wal_pages;
         uint64_t batch_pages; /* what a transaction may change: as much as that, less after one for which there was no room */
 };
@@ -367,10 +374,23 @@ static int commit_batch(struct history *history, const struct shelf *shelf, cons
         return r;
 }
 
+/* Without more memory it only takes longer. */
+static void fit_cache(struct history *history, size_t n_databases) {
+        size_t bytes = n_databases * BYTES_PER_DATABASE;
+        char sql[64];
+
+        if (bytes <= MAX(history->cache_bytes, (size_t)CACHE_BYTES_MIN))
+                return;
+        history->cache_bytes = 2 * bytes;
+        (void)snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%zu", history->cache_bytes / 1024);
+        (void)sqlite_run(history->sqlite, sql);
+}
+
 int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec) {
         struct batch batch = choose_batch(history, shelf);
         int r;
 
+        fit_cache(history, shelf->n);
         /* Where there is no room for many there may be for some of them. */
         while ((r = commit_batch(history, shelf, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_happenings > 1) {
                 history->batch_pages /= 2;

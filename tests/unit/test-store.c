@@ -60,6 +60,18 @@ static int end(void **state) {
         return system(command);
 }
 
+/* How many bytes this process has read from files, whether from a disk or not; 0 where the kernel does not say. */
+static uint64_t bytes_read(void) {
+        FILE *file = fopen("/proc/self/io", "re");
+        unsigned long long n = 0;
+
+        if (file && fscanf(file, "rchar: %llu", &n) != 1)
+                n = 0;
+        if (file)
+                fclose(file);
+        return n;
+}
+
 /* How often TEXT stands in the log. */
 static unsigned said(const char *text) {
         FILE *file = fopen(log_path, "re");
@@ -1574,6 +1586,41 @@ static void pruning_that_shall_not_go_on_is_not_waited_for(void **state) {
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
+#define MANY 5000
+
+static void put_many(unsigned step) {
+        struct memory memory = {.state = STATE_AWAKE};
+
+        for (unsigned i = 0; i < MANY; i++) {
+                char name[16];
+
+                (void)snprintf(name, sizeof(name), "d%u", i * step % MANY);
+                memory.attempts[CHECK_PING][CLASS_OK]++;
+                memory.saved_real_usec = clock_real_usec();
+                assert_int_equal(store_put(store, name, &memory, NULL, 0), 0);
+        }
+        flush();
+}
+
+/* In whatever order thousands change, a page that was read is there still when the next of its databases comes. */
+static void many_databases_do_not_read_their_file_again_and_again(void **state) {
+        uint64_t before, all, file_bytes;
+        struct stat st;
+
+        (void)state;
+        open_store();
+        put_many(1);
+        before = bytes_read();
+        put_many(1237);
+        all = bytes_read() - before;
+        close_store();
+        assert_int_equal(stat(path, &st), 0);
+        file_bytes = (uint64_t)st.st_size;
+        print_message("a file of %llu kB: %llu kB were read to write all again\n", (unsigned long long)file_bytes >> 10,
+                      (unsigned long long)all >> 10);
+        assert_true(all < 8 * file_bytes);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 STORE_TEST(every_field_comes_back),
@@ -1623,6 +1670,7 @@ int main(void) {
 #endif
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
                 STORE_TEST(pruning_that_shall_not_go_on_is_not_waited_for),
+                STORE_TEST(many_databases_do_not_read_their_file_again_and_again),
         };
 
         return UNIT_RUN(tests);

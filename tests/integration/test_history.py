@@ -407,6 +407,37 @@ def test_readers_that_do_not_read_take_neither_control_s_answers_nor_the_memory(
     assert year.stop()[0] == 0
 
 
+EVERYTHING = ["/status", "/metrics", "/readyz", "/readyz?wait=1h", "/events", "/events?follow=0", "/", "/livez", "/nothing", "/status/year",
+              *(f"/history/year?kind={kind}&since=366d&limit=100000" for kind in ("wakes", "states", "outages", "hours", "report")),
+              "/history/year?kind=states&since=366d&format=csv"]
+STRANGERS = 2000  # connections that one socket serves at a time
+
+
+def test_all_strangers_together_take_no_more_than_64_mb(year):
+    """On every endpoint at once, some with several questions on one connection, none of whom reads."""
+    before = rss_anon_kb(year.pid)
+    most = 0
+    crowd = []
+    for i in range(STRANGERS):
+        crowd.append(connect(year.status_socket, 60))
+        crowd[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        crowd[-1].sendall(get(EVERYTHING[i % len(EVERYTHING)]) * (1 + i // len(EVERYTHING) % 3))
+        if i % 100 == 99:
+            most = max(most, rss_anon_kb(year.pid) - before)
+            assert year.get("/status", "control", timeout=60).status == 200
+    # The last of them was answered, or holds its question: whoever comes behind it is.
+    until(lambda: first_line(crowd[STRANGERS - STRANGERS % len(EVERYTHING) - len(EVERYTHING)]), 60, "the last have begun to be answered")
+    for kind in ("states", "report", "hours"):
+        answer = ask(year, "year", kind, since="7d")
+        assert answer.status == 200, f"control is told {answer.status} {answer.text[:200]}"
+    most = max(most, rss_anon_kb(year.pid) - before)
+    print(f"{STRANGERS} connections on {len(EVERYTHING)} endpoints hold {most / 1024:.0f} MB")
+    assert most < SILENT_MB * 1024 or sanitized()
+    for client in crowd:
+        client.close()
+    assert year.stop()[0] == 0
+
+
 def test_control_is_answered_before_those_who_asked_elsewhere(year):
     """Also before one that is being answered already."""
     one = min(ask(year, "year", "report", "status", since="366d").seconds for _ in range(2))

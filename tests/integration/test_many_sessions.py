@@ -3,12 +3,13 @@
 import json
 import signal
 import threading
+import time
 
 import pytest
 
 from rig.build import plain, sanitized
 from rig.exact import Wire
-from rig.patience import patient, until
+from rig.patience import Stall, patient, until
 from rig.replay import Replay
 from rig.witness import Asker
 
@@ -35,8 +36,11 @@ def replay_of_all():
 @pytest.fixture(name="begin")
 def begin_many(make_daemon, replay):
     def begin(count: int):
-        daemon = make_daemon(many(replay, count), settings={"ready": {"on": "start"}}).start(timeout=START)
+        daemon = make_daemon(many(replay, count), settings={"ready": {"on": "start"}})
+        begun = time.monotonic()
+        daemon.start(timeout=START)
         until(lambda: all_ready(daemon), START, f"all {count} are awake", every=0.1)
+        daemon.seconds_to_ready = time.monotonic() - begun
         return daemon
     return begin
 
@@ -61,8 +65,9 @@ def reload_beside(daemon, what: str):
         beside = asker.stop()
     assert answer.status == 200, answer.text
     print(f"{what}: {answer.seconds:.3f} s, /livez {beside}; idle {idle}")
-    bound = max(answer.seconds / SHARE, 3 * idle.worst + patient(0.05))
-    assert beside.worst - beside.stall < bound, f"{what} kept /livez waiting for {beside.worst:.3f} s of {answer.seconds:.3f} s"
+    machine = Stall.HOPS * max(beside.stall, idle.stall)  # what it keeps everybody waiting
+    bound = max(answer.seconds / SHARE, 3 * idle.worst + patient(0.1)) + machine
+    assert beside.worst < bound, f"{what} kept /livez waiting for {beside.worst:.3f} s of {answer.seconds:.3f} s"
     return answer.json
 
 
@@ -178,11 +183,10 @@ def test_sigterm_in_the_middle_of_a_reload_ends_it(begin, replay, delay):
 
 @plain
 @pytest.mark.parametrize("count", SIZES)
-def test_many_sessions_end_in_little_more_time_than_they_take_to_close(begin, count):
-    """2 s are promised for ten thousand; the machine's own speed is in the time that a reload of all of them takes."""
+def test_many_sessions_end_in_a_part_of_the_time_that_they_took_to_open(begin, count):
+    """2 s are promised for ten thousand; the machine's own speed is in the time that it took to open them."""
     daemon = begin(count)
-    reload = min(daemon.reload(START).seconds for _ in range(3))
     code, seconds = daemon.stop(timeout=30)
-    print(f"{count} sessions: stopped in {seconds:.3f} s; to read and compare their configuration takes {reload:.3f} s")
+    print(f"{count} sessions: stopped in {seconds:.3f} s; their start took {daemon.seconds_to_ready:.3f} s")
     assert code == 0
-    assert seconds < max(patient(2.0), 8 * reload)
+    assert seconds < max(patient(2.0), daemon.seconds_to_ready / 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rig.build import sanitized
+from rig.exact import Wire
 from rig.patience import patient, until
 from rig.ports import Port
 from rig.process import cpu_seconds, descriptors, rss_anon_kb
@@ -299,16 +300,6 @@ def settled(daemon) -> int:
     return counts[-1]
 
 
-def test_whose_stream_is_cut_off_is_gone_before_older_connections_are(daemon):
-    with connect(daemon.status_socket) as older, connect(daemon.status_socket) as newer:
-        older.sendall(get("/livez"))
-        assert status_of(older.recv(65536)) == 200
-        newer.sendall(get("/events"))
-        assert status_of(newer.recv(65536)) == 200
-        newer.close()
-        until(lambda: connected(daemon.status_socket) == 1, 5, "the stream's connection is closed, the older one is not")
-
-
 def test_whatever_strangers_send_their_memory_has_a_bound_and_their_leaving_costs_what_their_coming_did(daemon, port):
     daemon.configure([quiet("main", port)] + [quiet(f"d{i:03}", port) for i in range(300)])
     assert daemon.reload(30).json["added"] == 300
@@ -330,6 +321,21 @@ def test_whatever_strangers_send_their_memory_has_a_bound_and_their_leaving_cost
     assert max(most.values()) < STRANGERS_MB or sanitized()
     daemon.configure([quiet("main", port)])
     daemon.reload(30)
+
+
+def test_who_leaves_is_not_kept_as_long_as_an_older_connection_stays(daemon):
+    """One that asks again and again on the same connection may stay for months."""
+    asks = {daemon.status_socket: (get("/events"), get("/events?db=main"), get("/readyz/main?wait=1h")),
+            daemon.control_socket: (get("/events"), get("/lease/main", "POST"), get("/wake/main?wait=1h", "POST"))}
+    for where, requests in asks.items():
+        for request in requests:
+            with Wire(where) as older:
+                assert older.ask("/livez").status == 200
+                with Crowd(where, 10, request):
+                    until(lambda where=where: connected(where) == 11, 10, "all are there")
+                until(lambda where=where: connected(where) == 1, 5, f"all who said {request!r} are gone")
+                assert daemon.status("main")["leases"] == []
+                assert older.ask("/livez").status == 200
 
 
 def test_clients_that_come_and_go_by_the_thousand(daemon):

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 and not key.startswith("PGWAKE_")]:
         del os.environ[key]  # libpq in this process must see what a test says and nothing else
     if not hasattr(config, "workerinput"):
-        os.environ[_RUN] = str(make_folder())
+        os.environ[_RUN] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(make_folder())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -70,14 +70,16 @@ integration_tests() {
     esac
 }
 
-# New worlds for each change, as many as fit a minute; a breach is made smaller for 20 s more. The seed is that of the tree, so that what was
-# seen of a change is seen again. On a machine that is busy a world may take long: what does not end is a failure.
-simulated_worlds() {
-    local tree
+# A seed for each change, so that what was seen of it is seen again.
+seed_of_the_tree() {
+    printf '%d' "0x$(git rev-parse --short=7 'HEAD^{tree}' 2>/dev/null || printf '%x' "$RANDOM")"
+}
 
+# New worlds for each change, as many as fit a minute; a breach is made smaller for 20 s more. On a machine that is busy a world may take long:
+# what does not end is a failure.
+simulated_worlds() {
     built_simulator || return
-    tree=$(git rev-parse --short=7 'HEAD^{tree}' 2>/dev/null || printf '%x' "$RANDOM")
-    timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --seed $((16#$tree)) --worlds 100000 --days 30 --seconds 60
+    timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --seed "$(seed_of_the_tree)" --worlds 100000 --days 30 --seconds 60
 }
 
 # What `make install` puts where, and that all of it goes away again.
@@ -190,6 +192,9 @@ check() {
     export PYTEST_TIMEOUT=${PYTEST_TIMEOUT-1200}
     # Pictures of the page for people.
     export RIG_ARTEFACTS=$PWD/$results
+    # What the client that asks at random asks.
+    RIG_SEED=${RIG_SEED-$(seed_of_the_tree)}
+    export RIG_SEED
     export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:detect_stack_use_after_return=1}
     export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
 

@@ -134,6 +134,16 @@ class Conversation:
         self.seen.parameters = self._opening.parameters
         self.reached("after-startup")
 
+    async def until_password(self) -> None:
+        """Asks for a password in clear text, and reads it."""
+        await self.send(wire.authentication_cleartext())
+        try:
+            await self.read_message()
+        except (ClientGone, ConnectionError):
+            self.seen.door = True
+            raise
+        self.reached("in-auth")
+
     async def until_sasl(self) -> bytes:
         """Asks for a password and reads the SASLInitialResponse: its client-first-message."""
         await self.until_startup()

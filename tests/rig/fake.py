@@ -34,6 +34,7 @@ class Fake:
     error             (severity, SQLSTATE, text) of the error-* scripts
     after_queries     queries answered before the script's in-query or after-query happens
     drip_interval     seconds between two bytes          iterations        of scram-iterations
+    awake             whether `naps` lets anybody in
     burst_interval    seconds between two bursts         notices_per_burst, garbage_bytes, seed
     """
 
@@ -52,6 +53,7 @@ class Fake:
         self.iterations = 10_000_000
         self.garbage_bytes = 4096
         self.seed = 1
+        self.awake = True
         self.tls = _tls(certificate) if certificate else None
         self.seen: list[Seen] = []
         self._script = script

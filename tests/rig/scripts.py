@@ -6,7 +6,7 @@ Phases, in the order a client passes them:
     in-auth           its first SASL message was read  in-query          logged in, its query was read
     after-query       logged in, its query was answered
 Actions: silence, reset, close, garbage, drip, endless-notices, huge-length, error.
-Whole scripts: ok, asks-password, scram-iterations, silence-at-accept (of silence-at-connect not even the SYN is
+Whole scripts: ok, asks-password, naps, scram-iterations, silence-at-accept (of silence-at-connect not even the SYN is
 answered).
 """
 
@@ -137,6 +137,17 @@ async def _asks_password(talk: Conversation) -> None:
     await talk.close()
 
 
+async def _naps(talk: Conversation) -> None:
+    """A service that suspends: its door asks for a password at any time; who gives one is let in as soon as it is awake."""
+    await talk.until_startup()
+    await talk.until_password()
+    while not talk.fake.awake:
+        await asyncio.sleep(0.01)
+    await talk.send_login()
+    while True:
+        await talk.answer(await talk.read_query())
+
+
 async def _scram_iterations(talk: Conversation) -> None:
     await talk.send_iterations(await talk.until_sasl())
     await talk.read_for_ever()
@@ -153,7 +164,7 @@ async def _silence_at_accept(talk: Conversation) -> None:
     await talk.read_for_ever()
 
 
-WHOLE = {"ok": _ok, "silence-at-accept": _silence_at_accept, "asks-password": _asks_password,
+WHOLE = {"ok": _ok, "silence-at-accept": _silence_at_accept, "asks-password": _asks_password, "naps": _naps,
          "scram-iterations": _scram_iterations, "garbage-in-tls": _tls_garbage}
 
 # An action without a phase means the one where it hurts first.

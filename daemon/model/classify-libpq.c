@@ -14,6 +14,9 @@ struct text_row {
  * connection, a certificate file that is missing by the text of ENOENT.
  */
 static const struct text_row causes[] = {
+        /* In gai_strerror()'s words. */
+        { .contains = "could not translate host name", .and_contains = "Memory allocation failure", .reason = REASON_HOST_RESOURCES },
+        { .contains = "could not parse network address", .and_contains = "Memory allocation failure", .reason = REASON_HOST_RESOURCES },
         { .contains = "could not translate host name", .reason = REASON_DNS_FAILED },
         { .contains = "could not parse network address", .reason = REASON_DNS_FAILED },
 

@@ -301,6 +301,8 @@ static const struct {
         { PHASE_QUERY, "no connection to the server\n", REASON_TCP_RESET },
         { PHASE_RESOLVE, "could not translate host name \"x.invalid\" to address: Name or service not known\n", REASON_DNS_FAILED },
         { PHASE_RESOLVE, "could not parse network address \"x\": Name or service not known\n", REASON_DNS_FAILED },
+        { PHASE_RESOLVE, "could not translate host name \"x\" to address: Memory allocation failure\n", REASON_HOST_RESOURCES },
+        { PHASE_RESOLVE, "could not parse network address \"127.0.0.1\": Memory allocation failure\n", REASON_HOST_RESOURCES },
 
         { PHASE_TLS, TRY "server does not support SSL, but SSL was required\n", REASON_TLS_REFUSED },
         { PHASE_TLS, TRY "server sent an error response during SSL exchange\n", REASON_SERVER_REFUSING },

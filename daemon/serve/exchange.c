@@ -325,7 +325,7 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
         /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);
         if (!response) {
-                exchange->broken = true;
+                send_response(exchange, head->status, NULL, PATIENCE_ANSWER);
                 on_stream_free(exchange);
                 return;
         }

@@ -13,6 +13,9 @@
 
 /* 10,000 databases of a kilobyte each, several times over. */
 #define FILE_BYTES_MAX (32 * 1024 * 1024)
+/* What libconfig takes at most, see expect_memory(). */
+#define TREE_MIN_BYTES ((size_t)256 * 1024)
+#define TREE_BYTES_PER_CHARACTER 48
 
 /* The file that is being read. */
 struct reading {
@@ -304,12 +307,27 @@ static void complain_syntax(const struct reading *reading, const config_t *tree)
         complain_error(reading->loader->complaints, reading->path, line, "%s", text);
 }
 
+/*
+ * libconfig uses what malloc() gives it without a look, and would end the daemon, or lose a value. So it only begins when there is enough: its
+ * tree takes some 80 bytes for a setting, of which the shortest ("1,") has two characters.
+ */
+static int expect_memory(size_t size) {
+        void *volatile memory = malloc(TREE_MIN_BYTES + TREE_BYTES_PER_CHARACTER * size);
+
+        if (!memory)
+                return -ENOMEM;
+        free(memory);
+        return 0;
+}
+
 static int parse(const struct reading *reading, const struct file *file, enum loader_kind kind) {
         struct buffer text = {0};
         config_t tree;
         int r;
 
         r = scan_rewrite(file->text, file->size, reading->path, reading->loader->complaints, &text);
+        if (r == 0)
+                r = expect_memory(text.size);
         if (r == 0) {
                 config_init(&tree);
                 if (config_read_string(&tree, text.data ? text.data : ""))

@@ -31,9 +31,8 @@ struct notify {
         bool stopping;
 };
 
-static void say(const struct notify *notify, const char *text) {
-        if (notify->listened_to)
-                service_manager_tell(text);
+static bool say(const struct notify *notify, const char *text) {
+        return !notify->listened_to || service_manager_tell(text);
 }
 
 static void compose_status(const struct notify *notify, struct buffer *status) {
@@ -45,6 +44,18 @@ static void compose_status(const struct notify *notify, struct buffer *status) {
                 summary_running(status, registry);
 }
 
+static int put_off_status(struct notify *notify, uint64_t boot_usec) {
+        (void)sd_event_source_set_time(notify->status_source, boot_usec);
+        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_ONESHOT);
+}
+
+/* Somebody waits for what is in PREFIX, and it needs no memory; the status is said as soon as there is some. */
+static void say_without_status(struct notify *notify, const char *prefix) {
+        if (*prefix)
+                (void)say(notify, prefix);
+        (void)put_off_status(notify, clock_boot_usec() + STATUS_INTERVAL_USEC);
+}
+
 /* PREFIX are complete lines, or "". Says nothing when nothing is new. */
 static void send_status(struct notify *notify, const char *prefix) {
         _cleanup_(buffer_deinit) struct buffer status = {0}, message = {0};
@@ -53,15 +64,16 @@ static void send_status(struct notify *notify, const char *prefix) {
                 return;
         compose_status(notify, &status);
         if (buffer_finish(&status) < 0) {
-                /* Somebody waits for what is in PREFIX, and it needs no memory. */
-                if (*prefix)
-                        say(notify, prefix);
+                say_without_status(notify, prefix);
                 return;
         }
         if (!*prefix && notify->said.data && streq(notify->said.data, status.data))
                 return;
         buffer_printf(&message, "%sSTATUS=%s", prefix, status.data);
-        say(notify, buffer_finish(&message) == 0 ? message.data : prefix);
+        if (buffer_finish(&message) < 0 || !say(notify, message.data)) {
+                say_without_status(notify, prefix);
+                return;
+        }
         notify->said_boot_usec = clock_boot_usec();
         buffer_deinit(&notify->said);
         notify->said = status;
@@ -113,11 +125,6 @@ static int on_extend(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 /* Whenever something changed. */
-
-static int put_off_status(struct notify *notify, uint64_t boot_usec) {
-        (void)sd_event_source_set_time(notify->status_source, boot_usec);
-        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_ONESHOT);
-}
 
 static int on_tell(sd_event_source *source, void *userdata) {
         struct notify *notify = userdata;
@@ -189,7 +196,7 @@ void notify_reloading(struct notify *notify) {
                 return;
         notify->reloading = true;
         (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_usec());
-        say(notify, text);
+        (void)say(notify, text);
 }
 
 void notify_reloaded(struct notify *notify) {
@@ -203,7 +210,7 @@ void notify_reloaded(struct notify *notify) {
 
 void notify_stopping(struct notify *notify) {
         notify->stopping = true;
-        say(notify, "STOPPING=1\nSTATUS=stopping");
+        (void)say(notify, "STOPPING=1\nSTATUS=stopping");
 }
 
 /* Life. */

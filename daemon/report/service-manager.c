@@ -35,18 +35,19 @@ int service_manager_start(void) {
         return outbox || !service_manager_listens() ? 0 : outbox_new("notify", WAITING_BYTES_MAX, &hooks, &outbox);
 }
 
-void service_manager_tell(const char *text) {
+bool service_manager_tell(const char *text) {
         size_t bytes = sizeof(struct message) + strlen(text) + 1;
         struct message *message;
 
         if (!outbox)
-                return;
+                return true;
         message = malloc(bytes);
         if (message) {
                 message->item.bytes = bytes;
                 memcpy(message->text, text, strlen(text) + 1);
         }
         outbox_put(outbox, message ? &message->item : NULL);
+        return message;
 }
 
 bool service_manager_is_behind(void) {

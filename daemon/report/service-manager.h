@@ -12,8 +12,8 @@
 int service_manager_start(void);
 /* Whether somebody listens. */
 bool service_manager_listens(void);
-/* Lines as sd_notify() takes them. The order is kept. */
-void service_manager_tell(const char *text);
+/* Lines as sd_notify() takes them. The order is kept. False where memory is missing: they are not told. */
+bool service_manager_tell(const char *text);
 /* Whether the manager has not taken yet what it was told: what is only news of the moment can wait. */
 bool service_manager_is_behind(void);
 /* Waits until all has been taken, but no longer than TIMEOUT_USEC. */

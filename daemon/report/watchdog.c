@@ -23,7 +23,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void)usec;
         if (watchdog_engine_moves(watchdog->engine) && !service_manager_is_behind())
-                service_manager_tell("WATCHDOG=1");
+                (void)service_manager_tell("WATCHDOG=1");
         (void)sd_event_source_set_time_relative(source, watchdog->interval_usec);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

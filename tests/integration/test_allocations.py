@@ -69,6 +69,7 @@ def is_awake(daemon) -> bool:
 def as_ever(daemon, names=("main",)) -> None:
     """It runs, and everything is there."""
     assert daemon.running, f"pgwaked ended with {daemon.process.poll()}: {daemon.output()[-6000:]}"
+    assert all(note.fields for note in daemon.notify.notes), "the service manager was told nothing, in a message"
     status = daemon.get("/status")
     assert status.status == 200 and [each["name"] for each in status.json["databases"]] == sorted(names)
 
@@ -184,7 +185,8 @@ def test_an_attempt_fails_for_want_of_memory_and_for_nothing_else(host, make_dae
             print(f"allocation {number} of {count}, by {allocations.where}")
             raise
     print(f"{count} allocations from the end of a pause until it is awake; attempts failed by {reasons}")
-    assert set(reasons) <= {"host.resources"}
+    # Where the C library has no memory for one source of names it goes on to the next, and says what that one says.
+    assert set(reasons) <= ({"host.resources"} if host == "127.0.0.1" else {"host.resources", "dns.failed"})
     assert daemon.stop()[0] == 0
 
 
@@ -243,6 +245,25 @@ def test_a_request_without_memory_leaves_nothing_behind(make_daemon, server, all
                 raise
         print(f"{method} {path}: {len(tried)} of {count} allocations")
     until(lambda: connected(daemon.control_socket) == 0 and len(descriptors(daemon.pid)) == idle, 20, "everything is closed")
+    assert daemon.stop()[0] == 0
+
+
+def test_the_service_manager_is_told_what_is_so_at_once_or_soon(make_daemon, server, allocations):
+    daemon = make_daemon([database(server), database(server, "idle", **QUIET)], env=allocations.env).start()
+    daemon.wait_state("main", "awake")
+
+    def tells_of_a_pause() -> bool:
+        return "paused" in daemon.notify.of("STATUS")[-1].fields["STATUS"]
+
+    for number in range(1, 50):
+        span = "1h" if number % 2 else "0s"
+        allocations.fail_at(number)
+        answer = ask(daemon.control_socket, get(f"/pause/idle?for={span}", "POST", "Connection: close"))
+        if not answer:
+            daemon.get(f"/pause/idle?for={span}", method="POST")
+        until(lambda span=span: tells_of_a_pause() == (span == "1h"), 5, f"STATUS tells of the pause, or of its end ({allocations.where})")
+        allocations.stop()
+        as_ever(daemon, ("idle", "main"))
     assert daemon.stop()[0] == 0
 
 

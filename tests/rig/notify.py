@@ -10,6 +10,9 @@ from typing import Iterator
 from rig.patience import Late, patient
 
 
+_END = b"\0the rig has heard enough"
+
+
 @dataclass(frozen=True)
 class Note:
     """One datagram. `fields` maps READY, STATUS, WATCHDOG ... to their values."""
@@ -36,7 +39,7 @@ class NotifySocket:
             datagram = self._socket.recv(65536)
             heard = Note(time.monotonic_ns() // 1000, time.time_ns() // 1000, _fields(datagram))
             with self._news:
-                if not datagram:
+                if datagram == _END:
                     return
                 self.notes.append(heard)
                 self._news.notify_all()
@@ -62,7 +65,7 @@ class NotifySocket:
 
     def close(self) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ending:
-            ending.sendto(b"", "\0" + self.address[1:])
+            ending.sendto(_END, "\0" + self.address[1:])
         self._thread.join(2)
         self._socket.close()
 

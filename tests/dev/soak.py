@@ -35,7 +35,7 @@ from rig.unixhttp import EventStream
 from rig.witness import Asker
 
 CONTROL_SECONDS = 0.25  # given to an answer of the control socket, beyond what the machine itself keeps everybody waiting
-GROWTH_KB = 1024  # of private memory, given to the second half of the run beyond the first
+GROWTH_KB = 2048  # of private memory, given to the second half of the run beyond the first: the heap has holes, and more or fewer of them
 FEWEST_FOR_GROWTH = 10  # minutes: what is kept of the past is full then
 LOOKS = 100
 NEONS, NAPS, PLAIN = 2, 6, 20
@@ -111,7 +111,7 @@ class World:
             self.neons.append(Neon(make_folder(folder, "n-"), ca, issue(ca), folder, f"neon{i}", suspend_after=1.5,
                                    wake_delay="lognormal 0.3 1.2", seed=i))
             stack.callback(close_talkative, self.neons[-1])
-        self.daemon = Daemon(folder, self.databases(), settings={"history": {"max_size": "16MB"}, "ready": {"on": "start"}})
+        self.daemon = Daemon(folder, self.databases(), settings={"history": {"max_size": "4MB"}, "ready": {"on": "start"}})
         stack.callback(self.daemon.close)
         self.floor = Daemon(folder, name="floor")
         stack.callback(self.floor.close)
@@ -119,9 +119,11 @@ class World:
     def databases(self, extra: int = 0, linger: str = "200ms") -> list[dict]:
         sleepy = {"provider": "neon", "wake_at_start": False, "linger": linger, "slow": "200ms", "blocked_interval": "1s"}
         made = [quick(f"plain{i}", self.plain.conninfo()) for i in range(PLAIN + extra)]
-        made += [quick(f"nap{i}", each.conninfo(password="secret", sslmode="disable"), suspend_after="50ms", door_interval="100ms", **sleepy)
-                 for i, each in enumerate(self.naps)]
-        made += [quick(f"neon{i}", each.conninfo(), suspend_after="1.5s", door_interval="300ms", **sleepy) for i, each in enumerate(self.neons)]
+        for i, each in enumerate(self.naps):
+            conninfo = each.conninfo(password="secret", sslmode="disable")
+            made.append(quick(f"nap{i}", conninfo, suspend_after="50ms", door_interval="100ms", **sleepy))
+        for i, each in enumerate(self.neons):
+            made.append(quick(f"neon{i}", each.conninfo(), suspend_after="1.5s", door_interval="300ms", **sleepy))
         return made + [quick("nobody", "host=127.0.0.1 port=1 user=a dbname=a", policy="observe")]
 
     def sleepers(self) -> list[str]:
@@ -158,9 +160,10 @@ class Load:
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> "Load":
-        for work in (self._lease, self._lease, self._wake, self._suspend, self._reload, self._watch, self._watch, self._ask_history, self._ask_history,
-                     self._scrape, self._strangers, self._pause, self._rotate):
-            thread = threading.Thread(target=self._again, args=(work, random.Random(self._random.random())), name=work.__name__, daemon=True)
+        for work in (self._lease, self._lease, self._wake, self._suspend, self._reload, self._watch, self._watch, self._ask_history,
+                     self._ask_history, self._scrape, self._strangers, self._pause, self._rotate):
+            dice = random.Random(self._random.random())
+            thread = threading.Thread(target=self._again, args=(work, dice), name=work.__name__, daemon=True)
             self._threads.append(thread)
             thread.start()
         return self
@@ -237,7 +240,8 @@ class Load:
     def _strangers(self, dice: random.Random) -> None:
         """Some say nothing, some a byte now and then, some ask for much and do not read it, some leave with a reset."""
         long = get("/history/nap0?kind=states&limit=100000") * 4
-        with Crowd(self._daemon.status_socket, STRANGERS, dice.choice((b"", b"GET /st", get("/events"), get("/metrics") * 20, long))) as crowd:
+        said = dice.choice((b"", b"GET /st", get("/events"), get("/metrics") * 20, long))
+        with Crowd(self._daemon.status_socket, STRANGERS, said) as crowd:
             for _ in range(dice.randrange(8)):
                 with suppress(OSError):
                     crowd.say(b"x")
@@ -290,7 +294,8 @@ def judge(minutes: list[Minute]) -> list[str]:
     wrong = [] if len(minutes) > 2 else [f"{len(minutes)} minutes are too few to say anything"]
     for i, each in enumerate(minutes):
         if each.worst > CONTROL_SECONDS + each.floor:
-            wrong.append(f"minute {i + 1}: an answer of control took {1e3 * each.worst:.0f} ms, where the machine's worst was {1e3 * each.floor:.0f} ms")
+            wrong.append(f"minute {i + 1}: an answer of control took {1e3 * each.worst:.0f} ms, "
+                         f"where the machine's worst was {1e3 * each.floor:.0f} ms")
     for what in ("descriptors", "threads"):
         counts = sorted({getattr(each, what) for each in minutes[1:]})
         if len(counts) > 1:
@@ -306,7 +311,8 @@ def judge(minutes: list[Minute]) -> list[str]:
 def soak(folder: Path, seconds: float, minute: float, seed: int) -> int:
     minutes: list[Minute] = []
     counts: dict[str, int] = {}
-    print(f"{'minute':>6} {'RssAnon kB':>10} {'fds':>5} {'threads':>7} {'asked':>7} {'p99 ms':>7} {'worst ms':>8} {'machine ms':>10}", flush=True)
+    print(f"{'minute':>6} {'RssAnon kB':>10} {'fds':>5} {'threads':>7} {'asked':>7} {'p99 ms':>7} {'worst ms':>8} {'machine ms':>10}",
+          flush=True)
     with ExitStack() as stack:
         world = World(stack, folder)
         world.daemon.start()
@@ -337,7 +343,8 @@ def on_signal(*_: object) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hours", nargs="?", type=float, default=2.0, help="how long (default 2)")
-    parser.add_argument("--minute", type=float, default=60.0, metavar="SECONDS", help="how long everything runs before it pauses (default 60)")
+    parser.add_argument("--minute", type=float, default=60.0, metavar="SECONDS",
+                        help="how long everything runs before it pauses (default 60)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -192,8 +192,8 @@ def test_an_attempt_fails_for_want_of_memory_and_for_nothing_else(host, make_dae
 
 # What is asked, and how many allocations fail at most by default: a question about the past has hundreds, most of them SQLite's.
 REQUESTS = {
-    ("GET", "/livez"): 40, ("GET", "/"): 40, ("GET", "/status"): 40, ("GET", "/status/main"): 40, ("GET", "/metrics"): 40, ("GET", "/readyz"): 40,
-    ("GET", "/readyz/idle?wait=1ms"): 40, ("GET", "/events?follow=0"): 40, ("GET", "/history/main?kind=report"): 40,
+    ("GET", "/livez"): 40, ("GET", "/"): 40, ("GET", "/status"): 40, ("GET", "/status/main"): 40, ("GET", "/metrics"): 40,
+    ("GET", "/readyz"): 40, ("GET", "/readyz/idle?wait=1ms"): 40, ("GET", "/events?follow=0"): 40, ("GET", "/history/main?kind=report"): 40,
     ("GET", "/history/idle?kind=states"): 60, ("GET", "/none"): 20, ("GET", "/status/nobody"): 20, ("GET", "/readyz?x=1"): 20,
     ("GET", "/readyz HTTP/3.0"): 20, ("POST", "/lease/idle?for=1h"): 40, ("POST", "/wake/main"): 40, ("POST", "/pause/main?for=0s"): 40,
     # These are held, and left by their clients.

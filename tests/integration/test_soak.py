@@ -12,7 +12,8 @@ SOAK = Path(__file__).parents[1] / "dev/soak.py"
 
 
 def test_a_short_soak_is_flat_and_always_answered():
-    done = subprocess.run([sys.executable, "-B", SOAK, "--minute", "3", "0"], capture_output=True, text=True, timeout=patient(120), check=False)
+    done = subprocess.run([sys.executable, "-B", SOAK, "--minute", "3", "0"], capture_output=True, text=True, timeout=patient(120),
+                          check=False)
     print(done.stdout)
     assert done.returncode == 0 and "flat, and control always answered" in done.stdout, done.stdout + done.stderr
 

@@ -86,7 +86,8 @@ int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
 }
 
 int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **ret) {
-        int (*next)(uid_t, struct passwd *, char *, size_t, struct passwd **) = dlsym(RTLD_NEXT, "getpwuid_r"), r;
+        int (*next)(uid_t, struct passwd *, char *, size_t, struct passwd **) = dlsym(RTLD_NEXT, "getpwuid_r");
+        int r;
 
         spared++;
         r = next(uid, entry, buffer, size, ret);

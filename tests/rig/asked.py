@@ -37,7 +37,8 @@ class Route:
 
 
 ROUTES = (
-    Route("/", "", "GET"), Route("/livez", "", "GET"), Route("/metrics", "", "GET"), Route("/status", "", "GET"), Route("/status", "name", "GET"),
+    Route("/", "", "GET"), Route("/livez", "", "GET"), Route("/metrics", "", "GET"), Route("/status", "", "GET"),
+    Route("/status", "name", "GET"),
     Route("/readyz", "", "GET", ("wait", "spread", "accept")), Route("/readyz", "name", "GET", ("wait", "spread", "accept")),
     Route("/events", "", "GET", ("db", "follow"), ("follow",)),
     Route("/history", "name", "GET", ("kind", "since", "until", "limit", "format"), ("kind",)),
@@ -63,7 +64,8 @@ class Request:
         self.value.update(self.arguments)
 
     def __repr__(self) -> str:
-        return f"<{self.method} {self.target(self.lease)}{' (wrong)' if self.is_wrong else ''}{''.join(f', {each}' for each in self.headers)}>"
+        headers = "".join(f", {each}" for each in self.headers)
+        return f"<{self.method} {self.target(self.lease)}{' (wrong)' if self.is_wrong else ''}{headers}>"
 
     @property
     def changes(self) -> bool:

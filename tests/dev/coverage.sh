@@ -2,8 +2,9 @@
 # ./dev coverage: what of daemon/ the tests run. Sourced by dev at the top of the repository, with check.sh; $python is its.
 
 # Some minutes of tests/integration that meet most of the daemon.
-chosen=(test_config.py test_command_line.py test_http.py test_history.py test_reload.py test_leases.py test_failures.py test_pgwake.py
-    test_pgwake_report.py test_awake_files.py test_agent.py test_notify.py)
+chosen=(test_config.py test_command_line.py test_http.py test_exact_http.py test_random_client.py test_allocations.py test_accepting.py
+    test_history.py test_store.py test_reload.py test_leases.py test_failures.py test_expect.py test_blocking.py test_clocks.py
+    test_pgwake.py test_pgwake_hold.py test_pgwake_report.py test_awake_files.py test_agent.py test_notify.py test_passed_sockets.py)
 
 # One thread's count must not overwrite another's.
 built_for_coverage() {

@@ -319,22 +319,23 @@ static uint64_t rows_of_slice(const struct history *history) {
 
 /* Everything that ended before BEFORE. RET_DROPPED: how much that was. */
 static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dropped) {
-        struct prune prune = {0};
-        uint64_t dropped = 0;
-        int r = 1;
+        struct prune_terms terms = {.before_real_usec = before, .rows_max = rows_of_slice(history)};
+        struct prune *prune = calloc(1, sizeof(*prune));
+        int r = prune ? 1 : -ENOMEM;
 
         *ret_dropped = 0;
         while (r > 0) {
-                r = prune_slice(history->sqlite, &prune, before, rows_of_slice(history), &dropped);
+                r = prune_slice(history->sqlite, prune, &terms);
                 if (r >= 0)
-                        *ret_dropped += dropped;
+                        *ret_dropped += prune->dropped;
         }
+        free(prune);
         return r;
 }
 
 /* Where fewer than LEAST pages are free: of the time that is kept a quarter goes at a time, the oldest first, until there is room or nothing is left to go. */
 static int make_room(struct history *history, uint64_t least) {
-        uint64_t now = clock_real_usec(), oldest = 0, pages = 0, dropped;
+        uint64_t end = clock_real_usec() + USEC_PER_HOUR, oldest = 0, pages = 0, dropped;
         int r;
 
         r = count_free_pages(history, &pages);
@@ -343,8 +344,9 @@ static int make_room(struct history *history, uint64_t least) {
         r = prune_oldest(history->sqlite, &oldest);
         if (r < 0)
                 return r == -ENODATA ? 0 : r;
-        while (r >= 0 && oldest + USEC_PER_SEC < now && pages < 2 * least) {
-                oldest += (now - oldest) / 4 + 1;
+        /* The hour that is now ends later than that. */
+        while (r >= 0 && oldest + USEC_PER_SEC < end && pages < 2 * least) {
+                oldest += (end - oldest) / 4 + 1;
                 r = prune_all(history, oldest, &dropped);
                 if (r >= 0 && dropped > 0)
                         r = count_free_pages(history, &pages);
@@ -411,11 +413,23 @@ bool history_log_is_full(struct history *history) {
         return sqlite_checkpoint(history->sqlite, &pages) >= 0 && pages >= history->wal_pages;
 }
 
-int history_prune(struct history *history, uint64_t before_real_usec) {
-        uint64_t dropped;
+static bool is_watched(void *userdata, const char *name) {
+        return shelf_is_watched(userdata, name);
+}
+
+int history_prune(struct history *history, struct shelf *shelf, uint64_t before_real_usec, uint64_t gone_real_usec) {
+        struct prune_terms terms = {
+                .before_real_usec = before_real_usec,
+                .gone_real_usec = gone_real_usec,
+                .rows_max = rows_of_slice(history),
+                .is_watched = is_watched,
+                .userdata = shelf,
+        };
         int r;
 
-        r = prune_slice(history->sqlite, &history->prune, before_real_usec, rows_of_slice(history), &dropped);
+        r = prune_slice(history->sqlite, &history->prune, &terms);
+        for (size_t i = 0; i < history->prune.n_forgotten; i++)
+                shelf_drop(shelf, history->prune.forgotten[i]);
         return r > 0 ? HISTORY_NEW : damaged_or(r);
 }
 

@@ -50,8 +50,13 @@ int history_read_only(const char *path, struct snapshot **ret_snapshots);
 int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec);
 /* Whether the log beside the file must begin anew before more is written: it does so by itself, unless somebody reads. */
 bool history_log_is_full(struct history *history);
-/* Drops a slice of what is older than BEFORE. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
-int history_prune(struct history *history, uint64_t before_real_usec);
+/* A database that nobody watched for so long is forgotten when nothing else is left of it: longer than any pause, lease, or month with its budget. */
+#define HISTORY_GONE_USEC (32 * USEC_PER_DAY)
+/*
+ * Drops a slice of what is older than BEFORE; of databases of which nothing was saved since GONE, and that are not watched by SHELF, also the
+ * name, there too. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED or an errno.
+ */
+int history_prune(struct history *history, struct shelf *shelf, uint64_t before_real_usec, uint64_t gone_real_usec);
 /* Whether all of it is whole: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
 int history_check(struct history *history);
 

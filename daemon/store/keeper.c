@@ -40,6 +40,7 @@ struct keeper {
         bool linked;            /* the file has a second name, and that was said */
         bool over;              /* nothing but a restart, or a person and a restart, can change it */
         bool prune_goes_on;
+        bool all_recalled;      /* it is known which databases are watched */
         unsigned failures;
         unsigned set_aside;
         uint64_t limit_in_force;
@@ -267,7 +268,9 @@ void keeper_forget(struct keeper *keeper) {
 }
 
 void keeper_put(struct keeper *keeper, struct snapshot *snapshot) {
-        if (keeper->over || shelf_put(&keeper->shelf, snapshot, true) < 0)
+        if (snapshot->is_recalled)
+                shelf_watch(&keeper->shelf, snapshot->name);
+        if (keeper->over || snapshot->is_recalled || shelf_put(&keeper->shelf, snapshot, true) < 0)
                 free(snapshot);
 }
 
@@ -276,6 +279,10 @@ void keeper_tell(struct keeper *keeper, struct happening *happening) {
                 free(happening);
         else
                 shelf_tell(&keeper->shelf, happening);
+}
+
+void keeper_all_recalled(struct keeper *keeper) {
+        keeper->all_recalled = true;
 }
 
 void keeper_doubt(struct keeper *keeper) {
@@ -313,16 +320,16 @@ void keeper_write(struct keeper *keeper, bool last) {
 }
 
 void keeper_prune(struct keeper *keeper) {
-        uint64_t now = clock_boot_usec(), keep = atomic_load(&keeper->keep_usec);
+        uint64_t now = clock_boot_usec(), real = clock_real_usec(), keep = atomic_load(&keeper->keep_usec);
         int r;
 
-        if (!keeper->history || keep == USEC_INFINITY) {
+        if (!keeper->history || !keeper->all_recalled || keep == USEC_INFINITY) {
                 keeper->prune_goes_on = false;
                 return;
         }
         if (now < keeper->prune_boot_usec)
                 return;
-        r = history_prune(keeper->history, usec_sub(clock_real_usec(), keep));
+        r = history_prune(keeper->history, &keeper->shelf, usec_sub(real, keep), usec_sub(real, MAX(keep, HISTORY_GONE_USEC)));
         /* What goes wrong with that goes wrong with writing too, and is told then. */
         keeper->prune_goes_on = r == HISTORY_NEW;
         keeper->prune_boot_usec = usec_add(now, keeper->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC);

@@ -23,6 +23,8 @@ void keeper_forget(struct keeper *keeper);
 void keeper_put(struct keeper *keeper, struct snapshot *snapshot);
 /* HAPPENING is the keeper's. */
 void keeper_tell(struct keeper *keeper, struct happening *happening);
+/* Every database that is watched was put or recalled, so that it is known which are not: from now on what is old is dropped. */
+void keeper_all_recalled(struct keeper *keeper);
 /* Somebody thinks that the file is damaged: the next write looks at it. */
 void keeper_doubt(struct keeper *keeper);
 

@@ -1,14 +1,15 @@
 #include "store/prune.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/text.h"
 
-/* Databases at a time. */
-#define DATABASES_MAX 100
+#include <stdio.h>
 
 /*
  * The time of the last row that goes now: at most ?3 of them. An outage that goes on has no end, and one state is kept. ?1 is the
- * database, ?2 the time.
+ * database, ?2 the time, before which an hour must have ended.
  */
 #define LAST_OF(column, table, condition) \
         "(SELECT max(t) FROM (SELECT " column " AS t FROM " table " WHERE database = ?1 AND " condition " ORDER BY " column " LIMIT ?3))"
@@ -18,66 +19,98 @@ static const char *const statements[] = {
         LAST_OF("at", "state", "at < (SELECT max(at) FROM state WHERE database = ?1 AND at < ?2)"),
         "DELETE FROM wake WHERE database = ?1 AND at <= " LAST_OF("at", "wake", "at < ?2"),
         "DELETE FROM outage WHERE database = ?1 AND ended < ?2 AND began <= " LAST_OF("began", "outage", "ended < ?2"),
-        "DELETE FROM hour WHERE database = ?1 AND hour <= " LAST_OF("hour", "hour", "hour < ?2"),
+        "DELETE FROM hour WHERE database = ?1 AND hour <= " LAST_OF("hour", "hour", "hour <= ?2 - 3600000000"),
 };
+
+/* Whether nothing is kept of database ?1 but the one state that always is, and an outage whose end nobody saw. ?2 is the time. */
+#define NONE_OF(table, condition) " AND NOT EXISTS (SELECT 1 FROM " table " WHERE database = ?1 AND " condition ")"
+#define FORGET                                                                                                           \
+        "DELETE FROM database WHERE id = ?1" NONE_OF("state", "at >= ?2") NONE_OF("wake", "TRUE") NONE_OF("hour", "TRUE") \
+        NONE_OF("outage", "(began >= ?2 OR ended >= ?2)") NONE_OF("lease", "until >= ?2")
+
+static const char *const leftovers[] = {"counter", "wake_latency", "lease", "state", "outage"};
 
 struct pruning {
         struct sqlite *sqlite;
-        uint64_t rows_max; /* of one table and database at a time */
-        struct sqlite_statement *next, *drops[ARRAY_LENGTH(statements)];
+        const struct prune_terms *terms;
+        struct sqlite_statement *next, *forget, *drops[ARRAY_LENGTH(statements)];
+        bool old; /* nothing was saved of the database since it is long gone */
+        char name[64];
 };
 
-static int next_database(const struct pruning *pruning, struct prune *prune) {
+static int next_database(struct pruning *pruning, struct prune *prune) {
         int r;
 
         sqlite_bind_number(pruning->next, 1, prune->last);
         r = sqlite_step(pruning->next);
         if (r > 0) {
                 prune->last = sqlite_number(pruning->next, 0);
+                (void)text_copy(pruning->name, sizeof(pruning->name), sqlite_text(pruning->next, 1));
+                pruning->old = sqlite_number(pruning->next, 2) < pruning->terms->gone_real_usec;
                 sqlite_reset(pruning->next);
         }
         return r;
 }
 
-/* The rows of one database; RET_DROPPED grows. 1 when there is more of it. */
-static int drop_rows(const struct pruning *pruning, uint64_t database, uint64_t before, uint64_t *dropped) {
+/* The rows of one database. 1 when there is more of it. */
+static int drop_rows(const struct pruning *pruning, struct prune *prune) {
         bool more = false;
         int r = 0;
 
         for (size_t i = 0; i < ARRAY_LENGTH(statements) && r >= 0; i++) {
-                sqlite_bind_number(pruning->drops[i], 1, database);
-                sqlite_bind_number(pruning->drops[i], 2, before);
-                sqlite_bind_number(pruning->drops[i], 3, pruning->rows_max);
+                sqlite_bind_number(pruning->drops[i], 1, prune->last);
+                sqlite_bind_number(pruning->drops[i], 2, pruning->terms->before_real_usec);
+                sqlite_bind_number(pruning->drops[i], 3, pruning->terms->rows_max);
                 r = sqlite_step(pruning->drops[i]);
                 if (r < 0)
                         return r;
-                *dropped += sqlite_changed(pruning->sqlite);
-                more = more || sqlite_changed(pruning->sqlite) >= pruning->rows_max;
+                prune->dropped += sqlite_changed(pruning->sqlite);
+                more = more || sqlite_changed(pruning->sqlite) >= pruning->terms->rows_max;
         }
         return more;
 }
 
-/* 1: there is more. */
-static int drop_slice(const struct pruning *pruning, struct prune *prune, uint64_t before, uint64_t *dropped) {
-        struct prune at = *prune;
+/* The name of one that is long gone, when nothing else is left of it. */
+static int forget(const struct pruning *pruning, struct prune *prune) {
+        char sql[96];
         int r;
 
-        for (unsigned n = 0; n < DATABASES_MAX && *dropped < pruning->rows_max; n++) {
-                r = next_database(pruning, &at);
-                if (r < 0)
-                        return r;
-                if (r == 0) {
+        if (!pruning->old || pruning->terms->is_watched(pruning->terms->userdata, pruning->name))
+                return 0;
+        sqlite_bind_number(pruning->forget, 1, prune->last);
+        sqlite_bind_number(pruning->forget, 2, pruning->terms->before_real_usec);
+        r = sqlite_step(pruning->forget);
+        if (r < 0 || sqlite_changed(pruning->sqlite) == 0)
+                return r;
+        for (size_t i = 0; i < ARRAY_LENGTH(leftovers) && r >= 0; i++) {
+                (void)snprintf(sql, sizeof(sql), "DELETE FROM %s WHERE database = %llu", leftovers[i], (unsigned long long)prune->last);
+                r = sqlite_run(pruning->sqlite, sql);
+        }
+        memcpy(prune->forgotten[prune->n_forgotten++], pruning->name, sizeof(pruning->name));
+        prune->dropped++;
+        return r;
+}
+
+/* 1: there is more. */
+static int drop_slice(struct pruning *pruning, struct prune *prune) {
+        int r;
+
+        for (unsigned n = 0; n < PRUNE_DATABASES_MAX && prune->dropped < pruning->terms->rows_max; n++) {
+                uint64_t last = prune->last;
+
+                r = next_database(pruning, prune);
+                if (r == 0)
                         prune->last = 0;
-                        return 0;
-                }
-                r = drop_rows(pruning, at.last, before, dropped);
+                if (r <= 0)
+                        return r;
+                r = drop_rows(pruning, prune);
+                if (r == 0)
+                        r = forget(pruning, prune);
                 if (r < 0)
                         return r;
                 /* Else this one once more. */
-                if (r == 0)
-                        *prune = at;
-                else
-                        at = *prune;
+                if (r > 0)
+                        prune->last = last;
         }
         return 1;
 }
@@ -96,40 +129,43 @@ static int drop_runs(struct sqlite *sqlite, uint64_t before) {
         return r;
 }
 
-static int prepare(struct sqlite *sqlite, struct pruning *pruning) {
+static int prepare(struct pruning *pruning) {
         int r;
 
-        pruning->sqlite = sqlite;
-        r = sqlite_prepare(sqlite, "SELECT id FROM database WHERE id > ? ORDER BY id LIMIT 1", &pruning->next);
+        r = sqlite_prepare(pruning->sqlite, "SELECT id, name, saved_at FROM database WHERE id > ? ORDER BY id LIMIT 1", &pruning->next);
+        if (r >= 0)
+                r = sqlite_prepare(pruning->sqlite, FORGET, &pruning->forget);
         for (size_t i = 0; i < ARRAY_LENGTH(statements) && r >= 0; i++)
-                r = sqlite_prepare(sqlite, statements[i], &pruning->drops[i]);
+                r = sqlite_prepare(pruning->sqlite, statements[i], &pruning->drops[i]);
         return r;
 }
 
-int prune_slice(struct sqlite *sqlite, struct prune *prune, uint64_t before_real_usec, uint64_t rows_max, uint64_t *ret_dropped) {
-        struct pruning pruning = {.rows_max = rows_max};
-        struct prune at = *prune;
-        uint64_t dropped = 0;
+int prune_slice(struct sqlite *sqlite, struct prune *prune, const struct prune_terms *terms) {
+        struct pruning pruning = {.sqlite = sqlite, .terms = terms};
+        uint64_t last = prune->last;
         int r, more = 0;
 
+        prune->dropped = prune->n_forgotten = 0;
         r = sqlite_run(sqlite, "BEGIN IMMEDIATE");
         if (r < 0)
                 return r;
-        r = prepare(sqlite, &pruning);
+        r = prepare(&pruning);
         if (r >= 0)
-                r = more = drop_slice(&pruning, &at, before_real_usec, &dropped);
+                r = more = drop_slice(&pruning, prune);
         (void)sqlite_finalize(pruning.next);
+        (void)sqlite_finalize(pruning.forget);
         for (size_t i = 0; i < ARRAY_LENGTH(statements); i++)
                 (void)sqlite_finalize(pruning.drops[i]);
         if (r == 0)
-                r = drop_runs(sqlite, before_real_usec);
+                r = drop_runs(sqlite, terms->before_real_usec);
         if (r >= 0)
                 r = sqlite_run(sqlite, "COMMIT");
-        if (r < 0)
-                return (void)sqlite_run(sqlite, "ROLLBACK"), r;
-        *prune = at;
-        *ret_dropped = dropped;
-        return more;
+        if (r >= 0)
+                return more;
+        (void)sqlite_run(sqlite, "ROLLBACK");
+        prune->last = last;
+        prune->n_forgotten = 0;
+        return r;
 }
 
 int prune_oldest(struct sqlite *sqlite, uint64_t *ret_real_usec) {

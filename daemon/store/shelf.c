@@ -56,12 +56,6 @@ static bool is_at(const struct shelf *shelf, size_t i, const char *name) {
         return i < shelf->n && streq(shelf->places[i]->snapshot->name, name);
 }
 
-const struct snapshot *shelf_find(const struct shelf *shelf, const char *name) {
-        size_t i = search(shelf, name);
-
-        return is_at(shelf, i, name) ? shelf->places[i]->snapshot : NULL;
-}
-
 static int make_room(struct shelf *shelf) {
         size_t allocated = shelf->allocated ? 2 * shelf->allocated : 4;
         struct shelf_place **places;
@@ -124,6 +118,7 @@ int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
                         return r;
         }
         if (waits) {
+                shelf->places[i]->watched = !snapshot->is_put_away;
                 count(shelf, shelf->places[i], old);
                 let_wait(shelf, shelf->places[i]);
         }
@@ -131,14 +126,45 @@ int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
         return 0;
 }
 
-void shelf_drop(struct shelf *shelf, const char *name) {
+struct snapshot *shelf_take(struct shelf *shelf, const char *name) {
         size_t i = search(shelf, name);
+        struct snapshot *snapshot;
 
         if (!is_at(shelf, i, name))
-                return;
+                return NULL;
+        snapshot = steal_pointer(&shelf->places[i]->snapshot);
         free_place(shelf->places[i]);
         shelf->n--;
         memmove(shelf->places + i, shelf->places + i + 1, (shelf->n - i) * sizeof(struct shelf_place *));
+        return snapshot;
+}
+
+void shelf_drop(struct shelf *shelf, const char *name) {
+        free(shelf_take(shelf, name));
+}
+
+void shelf_watch(struct shelf *shelf, const char *name) {
+        size_t i = search(shelf, name);
+
+        if (is_at(shelf, i, name))
+                shelf->places[i]->watched = true;
+}
+
+bool shelf_is_watched(const struct shelf *shelf, const char *name) {
+        size_t i = search(shelf, name);
+
+        return is_at(shelf, i, name) && (shelf->places[i]->watched || shelf->places[i]->waits);
+}
+
+void shelf_drop_before(struct shelf *shelf, uint64_t since_real_usec) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < shelf->n; i++)
+                if (shelf->places[i]->snapshot->saved_real_usec < since_real_usec)
+                        free_place(shelf->places[i]);
+                else
+                        shelf->places[n++] = shelf->places[i];
+        shelf->n = n;
 }
 
 void shelf_all_wait(struct shelf *shelf) {

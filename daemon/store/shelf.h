@@ -7,7 +7,7 @@
 
 struct shelf_place {
         struct snapshot *snapshot;
-        bool waits;
+        bool waits, watched;
         struct hour *hours;       /* that wait, newest first */
         struct shelf_place *next; /* of those that wait */
 };
@@ -21,12 +21,18 @@ struct shelf {
 };
 
 void shelf_deinit(struct shelf *shelf);
-/* NULL: nothing is known of NAME. */
-const struct snapshot *shelf_find(const struct shelf *shelf, const char *name);
 /* Takes SNAPSHOT in place of what was there, which is freed. With WAITS it is listed too, and what it has more is counted. -ENOMEM: SNAPSHOT stays the caller's. */
 int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits);
-/* Frees what is there of NAME. Not of a shelf on which something waits. */
+/* Takes what is there of NAME; NULL: nothing is. Not of what waits. */
+struct snapshot *shelf_take(struct shelf *shelf, const char *name);
+/* The same, and frees it. */
 void shelf_drop(struct shelf *shelf, const char *name);
+/* What is there of NAME is of a database that is watched, as all is that is put, unless it was put away. */
+void shelf_watch(struct shelf *shelf, const char *name);
+/* Whether it is, or waits to be written. */
+bool shelf_is_watched(const struct shelf *shelf, const char *name);
+/* Frees all of which nothing was saved since SINCE. Not of a shelf on which something waits. */
+void shelf_drop_before(struct shelf *shelf, uint64_t since_real_usec);
 /* Takes HAPPENING, which waits. When too much does, what happened longest ago is lost. */
 void shelf_tell(struct shelf *shelf, struct happening *happening);
 /* Whether anything does. */

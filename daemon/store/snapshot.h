@@ -15,6 +15,8 @@ struct snapshot {
         char name[64];
         uint64_t saved_real_usec;
         bool held;
+        bool is_recalled; /* it tells nothing but that the database is watched now */
+        bool is_put_away; /* nobody watches it any more */
         bool leases_dirty;
         enum state state;
         enum reason reason;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "store/history.h"
 #include "store/reader.h"
 #include "store/rows.h"
 #include "store/shelf.h"
@@ -95,12 +96,16 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
 
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {
         struct store *store = userdata;
-        const struct snapshot *snapshot = shelf_find(&store->past, name);
+        struct snapshot *snapshot = shelf_take(&store->past, name);
 
         if (!snapshot)
                 return false;
         snapshot_expand(snapshot, ret_memory);
-        shelf_drop(&store->past, name);
+        snapshot->is_recalled = true;
+        if (store->writer)
+                (void)writer_put(store->writer, snapshot);
+        else
+                free(snapshot);
         return true;
 }
 
@@ -111,6 +116,8 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
                 r = each(userdata, &store->leases[i]);
         free(steal_pointer(&store->leases));
         store->n_leases = 0;
+        if (store->writer)
+                writer_all_recalled(store->writer);
         return MIN(r, 0);
 }
 
@@ -141,7 +148,11 @@ int store_put_away(struct store *store, const char *name, const struct memory *m
         if (!snapshot)
                 return -ENOMEM;
         keep(store, snapshot);
-        return store_put(store, name, memory, NULL, 0);
+        snapshot = store->writer ? snapshot_new(name, memory, NULL, 0, NULL, 0) : NULL;
+        if (!snapshot)
+                return store->writer ? -ENOMEM : 0;
+        snapshot->is_put_away = true;
+        return writer_put(store->writer, snapshot);
 }
 
 bool store_is_behind(struct store *store) {
@@ -151,6 +162,8 @@ bool store_is_behind(struct store *store) {
 void store_limit(struct store *store, const struct store_bounds *bounds) {
         if (store->writer)
                 writer_limit(store->writer, bounds);
+        /* The writer forgets them too, when it has the time for it. */
+        shelf_drop_before(&store->past, usec_sub(clock_real_usec(), MAX(bounds->keep_usec, HISTORY_GONE_USEC)));
 }
 
 int store_flush(struct store *store, uint64_t timeout_usec) {

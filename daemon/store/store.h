@@ -49,7 +49,10 @@ struct store *store_close(struct store *store, uint64_t timeout_usec);
  * better. Answers false when nothing is known. Fit for struct engine_past, with the store as USERDATA.
  */
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory);
-/* Every lease that was known at the start, once: they are forgotten then. A negative answer of EACH ends it, and is the answer. */
+/*
+ * Every lease that was known at the start, once: they are forgotten then. A negative answer of EACH ends it, and is the answer. To be called
+ * when every database that is watched was recalled: from then on what is old is dropped, and those that nobody watches are forgotten.
+ */
 int store_each_lease(struct store *store, int (*each)(void *userdata, const struct lease_record *lease), void *userdata);
 
 /* To be written soon; the newest of each database counts. 0 or -ENOMEM. */

@@ -20,6 +20,7 @@ struct message {
         struct snapshot *snapshot;
         struct happening *happening;
         bool doubt; /* whether the file is whole */
+        bool all_recalled;
 };
 
 struct writer {
@@ -70,13 +71,15 @@ static void take_messages(struct writer *writer) {
         struct message message;
 
         while (queue_pop(writer->queue, &message) > 0) {
-                writer->taken += !message.doubt;
+                writer->taken += message.happening || message.snapshot;
                 if (message.happening)
                         keeper_tell(writer->keeper, message.happening);
                 else if (message.snapshot)
                         keeper_put(writer->keeper, message.snapshot);
                 else if (message.doubt)
                         keeper_doubt(writer->keeper);
+                else if (message.all_recalled)
+                        keeper_all_recalled(writer->keeper);
                 else
                         writer->ending = true;
         }
@@ -246,6 +249,10 @@ int writer_tell(struct writer *writer, struct happening *happening) {
 void writer_doubt(struct writer *writer) {
         /* Not counted: that is the main thread's. */
         (void)queue_push(writer->queue, &(struct message){.doubt = true});
+}
+
+void writer_all_recalled(struct writer *writer) {
+        (void)queue_push(writer->queue, &(struct message){.all_recalled = true});
 }
 
 void writer_give_way(struct writer *writer, bool begins) {

@@ -22,6 +22,8 @@ int writer_put(struct writer *writer, struct snapshot *snapshot);
 bool writer_is_behind(struct writer *writer);
 /* HAPPENING is the writer's. -ENOMEM: it is gone. */
 int writer_tell(struct writer *writer, struct happening *happening);
+/* Every database that is watched was put or recalled, so that it is known which are not: from now on what is old is dropped. */
+void writer_all_recalled(struct writer *writer);
 /* Who read the file thinks that it is damaged: it is looked at. Any thread. */
 void writer_doubt(struct writer *writer);
 /*

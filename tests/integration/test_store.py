@@ -473,3 +473,34 @@ def test_sighup_and_stop_under_load_leave_a_whole_file(make_daemon):
     kept, = rows(daemon, "SELECT value FROM counter JOIN database ON database = id WHERE counter.name = 'failures.tcp.refused'"
                          " AND database.name = 'db0'")
     assert kept[0] >= wanted
+
+
+DAY, HOUR = 86400 * 10**6, 3600 * 10**6
+
+
+def test_what_is_old_goes_with_the_names_of_which_nothing_else_is_left_but_no_hour_that_reaches_into_what_is_kept(make_daemon, cluster):
+    now = int(time.time() * 1e6)
+    # What is kept begins in the middle of this hour.
+    kept = (now - 90 * DAY) // HOUR * HOUR
+    databases = [quick("main", cluster.conninfo()),
+                 quick("still", "host=127.0.0.1 port=1 user=app dbname=app", policy="observe", door_interval="0s")]
+    daemon = make_daemon(databases, settings={"history": {"keep": f"{(now - kept - HOUR // 2) // 10**6}s"}}).start()
+    settled(daemon)
+    assert daemon.stop()[0] == 0
+    with closing(sqlite3.connect(daemon.history_path)) as connection, connection:
+        for name, saved in [("still", 1), ("gone", 1), ("gone too", 1), ("left", now - 80 * DAY)]:
+            connection.execute("INSERT INTO database (name, saved_at, held, state, reason, since, generation, wakes_timed, wakes_sum_usec,"
+                               " wakes_max_usec, awake_usec, awake_ours_usec, month, month_awake_usec)"
+                               " VALUES (?, ?, 0, 'awake', 'ok', 1, 1, 0, 0, 0, 0, 0, 0, 0)", (name, saved))
+        connection.execute("INSERT INTO counter SELECT id, 'failures.tcp.refused', 7 FROM database WHERE name <> 'main'")
+        connection.execute("INSERT INTO state SELECT id, 5, 0, 'awake', 'down', 'ok', NULL, NULL, 1 FROM database WHERE name <> 'main'")
+        connection.executemany("INSERT INTO hour (database, hour, awake_usec, awake_ours_usec, counts) SELECT id, ?, 60000000, 0, ''"
+                               " FROM database WHERE name = 'main'", [(kept - 2 * HOUR,), (kept - HOUR,), (kept,), (kept + HOUR,)])
+    daemon.start()
+    daemon.wait_state("main", "awake")
+    wait_rows(daemon, "SELECT name FROM database ORDER BY name", lambda found: found == [("left",), ("main",), ("still",)],
+              "the names are forgotten")
+    assert rows(daemon, "SELECT hour FROM hour WHERE awake_usec = 60000000 ORDER BY hour") == [(kept,), (kept + HOUR,)]
+    assert rows(daemon, "SELECT count(*) FROM counter WHERE value = 7") == [(2,)]
+    assert daemon.status("still")["failures"]["total"] == 7
+    assert daemon.get("/history/gone?kind=states").status == 404

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "store/chronicle.h"
 #include "store/keeper.h"
+#include "store/prune.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -221,6 +222,12 @@ static void every_field_comes_back(void **state) {
         open_store();
         assert_recalled("full", &full);
         assert_int_equal(said("history"), 0);
+}
+
+static int ignore_lease(void *userdata, const struct lease_record *lease) {
+        (void)userdata;
+        (void)lease;
+        return 0;
 }
 
 static int collect_lease(void *userdata, const struct lease_record *lease) {
@@ -1412,6 +1419,7 @@ static void what_is_dropped_does_not_make_a_gap_known(void **state) {
                        (unsigned long long)(friday - 2 * USEC_PER_HOUR), (unsigned long long)friday);
         run_sql(sql);
         assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_PER_DAY}, &store), 0);
+        assert_int_equal(store_each_lease(store, ignore_lease, NULL), 0);
         tell_state("a", now, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
         flush();
         close_store();
@@ -1550,6 +1558,7 @@ static struct keeper *keeper_that_prunes(void) {
 
         assert_int_equal(keeper_new(path, &(struct store_bounds){1000000, USEC_PER_HOUR}, &keeper), 0);
         assert_null(keeper_read(keeper));
+        keeper_all_recalled(keeper);
         for (unsigned i = 0; i < 100; i++) {
                 struct happening *happening = happening_of(HAPPENING_STATE, "a", yesterday + i * USEC_PER_SEC);
 
@@ -1582,6 +1591,203 @@ static void pruning_that_shall_not_go_on_is_not_waited_for(void **state) {
         keeper_prune(keeper);
         assert_int_equal(keeper_wait_msec(keeper), -1);
         assert_null(keeper_free(keeper));
+}
+
+static bool nobody_is_watched(void *userdata, const char *name) {
+        (void)userdata;
+        (void)name;
+        return false;
+}
+
+static void prune_before(uint64_t before) {
+        struct prune_terms terms = {.before_real_usec = before, .rows_max = 100, .is_watched = nobody_is_watched};
+        struct prune prune = {0};
+        struct sqlite *sqlite;
+        int r;
+
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
+        while ((r = prune_slice(sqlite, &prune, &terms)) > 0)
+                ;
+        assert_int_equal(r, 0);
+        assert_null(sqlite_close(sqlite));
+}
+
+static void an_hour_goes_when_all_of_it_is_old(void **state) {
+        static const uint64_t inside[] = {0, 1, 30 * USEC_PER_MINUTE, USEC_PER_HOUR - 1};
+        struct memory memory = {.saved_real_usec = AN_HOUR + 1};
+
+        (void)state;
+        open_store();
+        for (unsigned i = 1; i <= 3; i++) {
+                memory.attempts[CHECK_LOGIN][CLASS_OK] = i;
+                put("a", &memory);
+                flush();
+                memory.saved_real_usec += USEC_PER_HOUR;
+        }
+        close_store();
+        assert_int_equal(number_in_file("SELECT count(*) FROM hour"), 3);
+        for (size_t i = 0; i < ARRAY_LENGTH(inside); i++) {
+                prune_before(AN_HOUR + inside[i]);
+                assert_int_equal(number_in_file("SELECT count(*) FROM hour"), 3);
+                prune_before(AN_HOUR + USEC_PER_HOUR + inside[i]);
+                assert_int_equal(number_in_file("SELECT count(*) FROM hour"), 2);
+                run_sql("INSERT INTO hour SELECT database, min(hour) - 3600000000, awake_usec, awake_ours_usec, counts FROM hour");
+        }
+        prune_before(AN_HOUR + 3 * USEC_PER_HOUR);
+        assert_int_equal(number_in_file("SELECT count(*) FROM hour"), 0);
+}
+
+/* Of N databases each with counters, a lease that is over and a last state, saved AGE ago. */
+static void fill_with_names(unsigned n, uint64_t age_usec) {
+        char sql[1000];
+
+        open_store();
+        close_store();
+        (void)snprintf(sql, sizeof(sql),
+                       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u)"
+                       " INSERT INTO database (id, name, saved_at, held, state, reason, since, generation, wakes_timed, wakes_sum_usec,"
+                       " wakes_max_usec, awake_usec, awake_ours_usec, month, month_awake_usec)"
+                       " SELECT i, 'db-' || i, %llu, 0, 'down', 'tcp.refused', 1, i, 0, 0, 0, 0, 0, 0, 0 FROM n WHERE %u > 0;"
+                       "INSERT INTO counter SELECT id, 'failures.tcp.refused', 7 FROM database;"
+                       "INSERT INTO wake_latency SELECT id, 64, 7 FROM database;"
+                       "INSERT INTO lease SELECT id, 1, 'x', 1, 2 FROM database;"
+                       "INSERT INTO outage SELECT id, 3, NULL, 'down', 'tcp.refused' FROM database;"
+                       "INSERT INTO state SELECT id, saved_at, 0, 'down', 'awake', 'tcp.refused', NULL, NULL, 1 FROM database;",
+                       n, (unsigned long long)(clock_real_usec() - age_usec), n);
+        run_sql(sql);
+}
+
+#define ORPHANS(table) "SELECT (SELECT count(*) FROM " table " WHERE database NOT IN (SELECT id FROM database))"
+
+static void assert_no_orphans(void) {
+        static const char *const queries[] = {ORPHANS("counter"), ORPHANS("wake_latency"), ORPHANS("lease"), ORPHANS("state"), ORPHANS("outage")};
+
+        for (size_t i = 0; i < ARRAY_LENGTH(queries); i++)
+                assert_int_equal(number_in_file(queries[i]), 0);
+}
+
+static void open_store_that_keeps(uint64_t keep_usec) {
+        assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, keep_usec}, &store), 0);
+}
+
+/* Until N databases are left. */
+static void wait_for_names(uint64_t n) {
+        uint64_t until = clock_monotonic_usec() + PATIENCE_USEC;
+
+        while (number_in_file("SELECT count(*) FROM database") != n) {
+                assert_true(clock_monotonic_usec() < until);
+                (void)poll(NULL, 0, 5);
+        }
+}
+
+static void names_that_nobody_watches_any_more_are_forgotten(void **state) {
+        static const unsigned sizes[] = {0, 1, 2, 99, 100, 101, 250};
+        struct memory memory = little_memory(1);
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+                fill_with_names(sizes[i], 60 * USEC_PER_DAY);
+                open_store_that_keeps(30 * USEC_PER_DAY);
+                /* Every third is configured, though nothing happens to it. */
+                for (unsigned k = 3; k <= sizes[i]; k += 3) {
+                        char name[64];
+
+                        (void)snprintf(name, sizeof(name), "db-%u", k);
+                        assert_int_equal(recalled(name), k);
+                }
+                assert_int_equal(store_each_lease(store, ignore_lease, NULL), 0);
+                memory.saved_real_usec = clock_real_usec();
+                put("new", &memory);
+                flush();
+                wait_for_names(sizes[i] / 3 + 1);
+                /* One that comes back begins anew, and is kept. */
+                memory = little_memory(40);
+                put("db-1", &memory);
+                flush();
+                close_store();
+                assert_int_equal(number_in_file("SELECT count(*) FROM counter WHERE name = 'failures.tcp.refused' AND value = 7"), sizes[i] / 3);
+                assert_no_orphans();
+                assert_whole();
+                open_store();
+                assert_int_equal(recalled("db-1"), 40);
+                assert_int_equal(recalled("db-2"), 0);
+                close_store();
+                assert_int_equal(unlink(path), 0);
+        }
+}
+
+static void names_of_which_something_is_left_are_kept(void **state) {
+        struct memory memory = little_memory(1);
+
+        (void)state;
+        fill_with_names(8, 60 * USEC_PER_DAY);
+        run_sql("UPDATE database SET saved_at = (SELECT max(saved_at) FROM database) + 40 * 86400000000 WHERE id = 1;"
+                "INSERT INTO wake SELECT 2, at + 40 * 86400000000, 0, 1, 'start', 0, 1, 1, 1, 1, 1, 1 FROM state WHERE database = 2;"
+                "INSERT INTO hour SELECT 3, at + 40 * 86400000000, 1, 1, '' FROM state WHERE database = 3;"
+                "UPDATE outage SET ended = (SELECT max(at) FROM state) + 40 * 86400000000 WHERE database = 4;"
+                "UPDATE state SET at = at + 40 * 86400000000 WHERE database = 5;"
+                "UPDATE lease SET until = (SELECT max(at) FROM state) + 400 * 86400000000 WHERE database = 6;");
+        open_store_that_keeps(30 * USEC_PER_DAY);
+        put("new", &memory);
+        flush();
+        /* Who is watched is not known before that. */
+        assert_int_equal(recalled("db-7"), 7);
+        assert_int_equal(number_in_file("SELECT count(*) FROM database"), 9);
+        close_store();
+        open_store_that_keeps(30 * USEC_PER_DAY);
+        assert_int_equal(recalled("db-7"), 7);
+        assert_int_equal(store_each_lease(store, ignore_lease, NULL), 0);
+        put("new", &memory);
+        wait_for_names(8);
+        close_store();
+        assert_int_equal(number_in_file("SELECT count(*) FROM database WHERE name = 'db-8'"), 0);
+        assert_no_orphans();
+}
+
+static void forget_until_killed(int fd) {
+        struct memory memory = little_memory(1);
+
+        if (store_open(path, &(struct store_bounds){MAX_BYTES, 30 * USEC_PER_DAY}, &store) < 0 ||
+            store_each_lease(store, ignore_lease, NULL) < 0 || store_put(store, "new", &memory, NULL, 0) < 0 || write(fd, "x", 1) != 1)
+                _exit(1);
+        for (;;)
+                (void)poll(NULL, 0, 1000);
+}
+
+static void names_are_forgotten_whole_whenever_it_ends(void **state) {
+        uint64_t random = 11, left = 0;
+        char byte;
+
+        (void)state;
+        for (unsigned round = 0; round < 8; round++) {
+                int pipe_fds[2], status;
+                pid_t child;
+
+                fill_with_names(1000, 60 * USEC_PER_DAY);
+                assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+                child = fork();
+                assert_true(child >= 0);
+                if (child == 0)
+                        forget_until_killed(pipe_fds[1]);
+                close_fd(&pipe_fds[1]);
+                assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
+                close_fd(&pipe_fds[0]);
+                assert_int_equal(usleep((useconds_t)(random_next(&random) % 150000)), 0);
+                assert_int_equal(kill(child, SIGKILL), 0);
+                assert_int_equal(waitpid(child, &status, 0), child);
+                assert_whole();
+                assert_no_orphans();
+                left += number_in_file("SELECT count(*) FROM counter WHERE name = 'failures.tcp.refused'");
+                /* The next one goes on. */
+                open_store_that_keeps(30 * USEC_PER_DAY);
+                assert_int_equal(store_each_lease(store, ignore_lease, NULL), 0);
+                put("new", &(struct memory){.saved_real_usec = clock_real_usec()});
+                wait_for_names(1);
+                close_store();
+                assert_no_orphans();
+                assert_int_equal(unlink(path), 0);
+        }
+        print_message("killed with %llu of 8000 names left\n", (unsigned long long)left);
 }
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -1671,6 +1877,10 @@ int main(void) {
                 STORE_TEST(nothing_wakes_up_while_nothing_is_to_be_written),
                 STORE_TEST(pruning_that_shall_not_go_on_is_not_waited_for),
                 STORE_TEST(many_databases_do_not_read_their_file_again_and_again),
+                STORE_TEST(an_hour_goes_when_all_of_it_is_old),
+                STORE_TEST(names_that_nobody_watches_any_more_are_forgotten),
+                STORE_TEST(names_of_which_something_is_left_are_kept),
+                STORE_TEST(names_are_forgotten_whole_whenever_it_ends),
         };
 
         return UNIT_RUN(tests);

@@ -19,6 +19,7 @@
 #include "store/store.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 /*
@@ -38,6 +39,7 @@ struct app {
         sd_event *event;
         struct reload reload;
         struct store *store;
+        sd_event_source *past;
         struct engine *engine;
         struct recorder *recorder;
         struct server *server;
@@ -124,6 +126,26 @@ static int restore_lease(void *userdata, const struct lease_record *lease) {
         return r == -ENOSPC ? 0 : r;
 }
 
+/* What was not known when the daemon started: those who are watched go on from it now. */
+static int on_past(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct app *app = userdata;
+
+        (void)source;
+        (void)fd;
+        (void)revents;
+        if (!store_take_past(app->store))
+                return 0;
+        engine_recall(app->engine);
+        (void)store_each_lease(app->store, restore_lease, app);
+        return 0;
+}
+
+static int watch_past(struct app *app) {
+        int fd = store_past_fd(app->store);
+
+        return fd < 0 ? 0 : sd_event_add_io(app->event, &app->past, fd, EPOLLIN, on_past, app);
+}
+
 /* The past first: the first check of a database already goes on from it. */
 static int start_engine(struct app *app, const struct config *config) {
         struct engine_past past = {.recall = store_recall};
@@ -138,6 +160,8 @@ static int start_engine(struct app *app, const struct config *config) {
                 r = recorder_new(app->event, app->engine, app->store, &app->recorder);
         if (r >= 0)
                 r = store_each_lease(app->store, restore_lease, app);
+        if (r >= 0)
+                r = watch_past(app);
         return r < 0 ? refused("start", "the engine", r) : 0;
 }
 
@@ -182,6 +206,7 @@ static void stop(struct app *app) {
         if (app->engine)
                 engine_stop(app->engine);
         app->watchdog = watchdog_free(app->watchdog);
+        app->past = sd_event_source_disable_unref(app->past);
         if (app->awake_files)
                 awake_files_stop(app->awake_files);
         reload_stop(&app->reload);

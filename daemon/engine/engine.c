@@ -121,6 +121,16 @@ void engine_pause(struct engine *engine, struct target *target, uint64_t for_use
         drive_arm(engine);
 }
 
+void engine_recall(struct engine *engine) {
+        struct instant now = drive_observe_clock(engine);
+        struct target *target;
+
+        for (size_t i = 0; (target = registry_at(engine->registry, i)); i++)
+                members_recall_late(engine, target, now);
+        drive_start_waiting(engine, now);
+        drive_arm(engine);
+}
+
 uint64_t engine_overdue_usec(struct engine *engine) {
         const struct heap_item *first = heap_first(&engine->due);
         struct probe_pool_stats stats;

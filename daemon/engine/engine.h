@@ -27,6 +27,9 @@ void engine_stop(struct engine *engine);
 /* Ends every attempt and session cleanly; waits at most TIMEOUT_USEC for servers that go on answering. Takes NULL. */
 struct engine *engine_free(struct engine *engine, uint64_t timeout_usec);
 
+/* More is known from before now than when engine_new() asked: it is asked once more, for each database, which goes on from that. */
+void engine_recall(struct engine *engine);
+
 /* An observer is told every edge, in order, at once. TARGET is NULL for none of them; it may be read, not kept. */
 struct observer {
         void (*notify)(void *userdata, const struct event *event, const struct target *target);

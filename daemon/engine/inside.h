@@ -77,5 +77,7 @@ void members_welcome(struct engine *engine, struct target *target, struct instan
 void members_presume(struct engine *engine, struct target *target, uint64_t for_usec, struct instant now);
 /* Tells the observers the news of TARGET, if there are any. */
 void members_tell(struct engine *engine, struct target *target, struct instant now);
+/* What was known of TARGET from before only after it began. */
+void members_recall_late(struct engine *engine, struct target *target, struct instant now);
 /* Forgets what runs for TARGET: its attempt, its session, its place in the queue. */
 void members_let_go(struct engine *engine, struct target *target);

@@ -16,16 +16,41 @@ static uint64_t apart_usec(uint64_t a, uint64_t b) {
         return MAX(usec_sub(a, b), usec_sub(b, a));
 }
 
-/* What is known from before. Those who held a lease then may come back. */
+/* Those who held a lease when MEMORY was saved may come back. */
+static void presume_held(struct engine *engine, struct target *target, const struct memory *memory, struct instant now) {
+        if (memory->held && apart_usec(now.real_usec, memory->saved_real_usec) < PRESUME_WITHIN_USEC)
+                members_presume(engine, target, target->config->lease_grace_usec, now);
+}
+
+static bool find_past(struct engine *engine, const struct target *target, struct memory *ret_memory) {
+        return engine->past.recall && engine->past.recall(engine->past.userdata, target->config->name, ret_memory);
+}
+
+/* What is known from before. */
 static void recall(struct engine *engine, struct target *target, struct instant now) {
         struct memory memory;
 
-        if (!engine->past.recall || !engine->past.recall(engine->past.userdata, target->config->name, &memory))
+        if (!find_past(engine, target, &memory))
                 return;
         target_restore(target, &memory, REASON_STALE, now);
         (void)drive_step(engine, target, &(struct input){.kind = INPUT_TIME}, now); /* what follows from that */
-        if (memory.held && apart_usec(now.real_usec, memory.saved_real_usec) < PRESUME_WITHIN_USEC)
-                members_presume(engine, target, target->config->lease_grace_usec, now);
+        presume_held(engine, target, &memory, now);
+}
+
+void members_recall_late(struct engine *engine, struct target *target, struct instant now) {
+        struct memory memory;
+        uint64_t pause;
+
+        if (!find_past(engine, target, &memory))
+                return;
+        pause = target->paused_until_boot_usec ? 0 : memory_pause_left(&memory, now.real_usec);
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_RECALLED, .memory = &memory}, now);
+        presume_held(engine, target, &memory, now);
+        if (pause > 0) {
+                members_let_go(engine, target);
+                (void)drive_step(engine, target, &(struct input){.kind = INPUT_PAUSE, .for_usec = pause}, now);
+        }
+        drive_attend(engine, target, now);
 }
 
 void members_welcome(struct engine *engine, struct target *target, struct instant now) {

@@ -52,6 +52,11 @@ struct memory {
         struct account account;
 };
 
+/* For how long the pause goes on; 0: there is none. */
+uint64_t memory_pause_left(const struct memory *memory, uint64_t now_real_usec);
+/* What was from BEFORE until now, where MEMORY began without knowing it: counts add up, and of the rest the later counts. */
+void memory_add(struct memory *memory, const struct memory *before);
+
 /* Long enough for a unit's name and for "user, process 4194304 on host". */
 #define LEASE_OWNER_MAX 255
 

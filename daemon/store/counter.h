@@ -16,7 +16,6 @@ enum counter_kind {
 struct counter {
         uint16_t kind; /* enum counter_kind */
         uint16_t index;
-        bool dirty; /* the file has another value */
         uint64_t value;
 };
 

@@ -14,7 +14,6 @@ static const char *const health_names[_STORE_HEALTH_MAX] = {
         [STORE_READ_ONLY] = "read_only",
         [STORE_LOCKED] = "locked",
         [STORE_UNREACHABLE] = "unreachable",
-        [STORE_UNREAD] = "unread",
         [STORE_FOREIGN] = "foreign",
         [STORE_NEWER] = "newer",
         [STORE_FAILED] = "failed",
@@ -33,8 +32,6 @@ enum store_health health_of(int r) {
                 return STORE_NEWER;
         case HISTORY_FOREIGN:
                 return STORE_FOREIGN;
-        case HEALTH_ANSWER_UNREAD:
-                return STORE_UNREAD;
         case -ENOSPC:
         case -EDQUOT:
         case -EFBIG:
@@ -54,7 +51,7 @@ enum store_health health_of(int r) {
 }
 
 bool health_is_final(int r) {
-        return r == HISTORY_NEWER || r == HISTORY_FOREIGN || r == HEALTH_ANSWER_UNREAD;
+        return r == HISTORY_NEWER || r == HISTORY_FOREIGN;
 }
 
 void health_describe(char *ret_sentence, size_t size, const char *path, enum store_health health, int r) {
@@ -65,7 +62,6 @@ void health_describe(char *ret_sentence, size_t size, const char *path, enum sto
                 [STORE_READ_ONLY] = "the file or its folder cannot be written",
                 [STORE_LOCKED] = "another process holds the file",
                 [STORE_UNREACHABLE] = "there is no such folder",
-                [STORE_UNREAD] = "the file could not be read at the start, and writing now would lose what is in it; restart pgwaked",
                 [STORE_FOREIGN] = "the file belongs to another program, and is left alone; change history.path",
                 [STORE_NEWER] = "the file was made by a newer version of pgwaked, and is left alone",
         };

@@ -5,9 +5,6 @@
 
 #include <stdbool.h>
 
-/* Beside a history_answer or a negative errno: there is a file that was not read, and is not to be written over. */
-#define HEALTH_ANSWER_UNREAD 100
-
 /* R is what became of it. */
 enum store_health health_of(int r);
 /* Nothing but a restart, or a person and a restart, can change it. */

@@ -222,7 +222,7 @@ static int read_in_mode(const char *path, enum sqlite_mode mode, struct snapshot
                 return r;
         r = schema_look(sqlite);
         if (r >= 0)
-                r = r == SCHEMA_GOOD ? rows_read(sqlite, ret_snapshots) : -EINVAL;
+                r = r == SCHEMA_GOOD || r == SCHEMA_OLD ? rows_read(sqlite, ret_snapshots) : -EINVAL;
         (void)sqlite_close(sqlite);
         return r;
 }

@@ -129,16 +129,12 @@ static bool is_of_hours(const struct counter *counter) {
 }
 
 static void count_counters(struct hour **hours, const struct snapshot *old, const struct snapshot *new) {
-        size_t k = 0, n_old = old ? old->n_counters : 0;
+        size_t k = 0;
 
         for (size_t i = 0; i < new->n_counters && is_of_hours(&new->counters[i]); i++) {
                 const struct counter *counter = &new->counters[i];
-                uint64_t before = 0;
+                uint64_t before = old ? snapshot_value(old, &k, counter) : 0;
 
-                while (k < n_old && counter_key(&old->counters[k]) < counter_key(counter))
-                        k++;
-                if (k < n_old && counter_key(&old->counters[k]) == counter_key(counter))
-                        before = old->counters[k].value;
                 count_one(hours, new->saved_real_usec, counter->kind, counter->index, usec_sub(counter->value, before));
         }
 }

@@ -34,8 +34,8 @@ struct keeper {
         uint64_t began_real_usec;
         struct history *history;
         struct shelf shelf;
-        bool read;              /* the file was, or could not be */
-        bool knows;             /* what is in the file */
+        bool known;             /* what is in the file, to the shelf and to the main thread */
+        struct snapshot *past, *learnt; /* what was read of it, for the main thread; and for the shelf when that has it */
         bool in_doubt;
         bool linked;            /* the file has a second name, and that was said */
         bool over;              /* nothing but a restart, or a person and a restart, can change it */
@@ -88,28 +88,49 @@ static bool set_aside(struct keeper *keeper) {
         return true;
 }
 
-/* HISTORY_GOOD, or why there is no file that could be written. */
-static int take_file(struct keeper *keeper) {
+/* PAST is in the file. Until the main thread has it too nothing is written: who reads it from the file finds all of it. */
+static void learn(struct keeper *keeper, struct snapshot *past) {
+        if (keeper->known)
+                shelf_compare(&keeper->shelf, past); /* it may be another file than the last */
+        if (keeper->known || keeper->learnt) {
+                snapshot_list_free(past);
+                return;
+        }
+        for (const struct snapshot *each = past; each; each = each->next) {
+                struct snapshot *copy = snapshot_copy(each);
+
+                if (!copy)
+                        continue;
+                copy->next = keeper->learnt;
+                keeper->learnt = copy;
+        }
+        keeper->past = past;
+        keeper->known = !keeper->learnt;
+}
+
+static int open_file(struct keeper *keeper) {
         uint64_t max_bytes = atomic_load(&keeper->max_bytes);
-        struct history *history = NULL;
         int r;
 
-        r = history_open(keeper->path, max_bytes, &history);
+        r = history_open(keeper->path, max_bytes, &keeper->history);
         if (r == HISTORY_DAMAGED && set_aside(keeper))
-                r = history_open(keeper->path, max_bytes, &history);
-        if (r == HISTORY_GOOD && !keeper->knows && keeper->read) {
-                (void)history_close(history);
-                return HEALTH_ANSWER_UNREAD;
-        }
-        if (r != HISTORY_GOOD && r != HISTORY_NEW)
-                return r;
-        /* Whatever it has now: it may be another one than the last. */
-        if (keeper->read)
-                shelf_all_wait(&keeper->shelf);
-        keeper->knows = keeper->knows || r == HISTORY_NEW;
+                r = history_open(keeper->path, max_bytes, &keeper->history);
         keeper->limit_in_force = max_bytes;
-        keeper->history = history;
-        return HISTORY_GOOD;
+        return r;
+}
+
+/* HISTORY_GOOD, or why there is no file that could be written; what is in it is read all the same, if it can be. */
+static int take_file(struct keeper *keeper) {
+        struct snapshot *past = NULL;
+        int r, k;
+
+        r = open_file(keeper);
+        if (r > HISTORY_NEW || r == -EBUSY || (r < 0 && (keeper->known || keeper->learnt)))
+                return r;
+        k = r < 0 ? history_read_only(keeper->path, &past) : history_read(keeper->history, &past);
+        if (k == HISTORY_GOOD)
+                learn(keeper, past);
+        return r < 0 ? r : k;
 }
 
 static void follow_limit(struct keeper *keeper) {
@@ -162,7 +183,7 @@ static int write_all(struct keeper *keeper) {
         if (!keeper->history)
                 r = take_file(keeper);
         follow_limit(keeper);
-        while (r == HISTORY_GOOD && shelf_waits(&keeper->shelf)) {
+        while (r == HISTORY_GOOD && keeper->known && shelf_waits(&keeper->shelf)) {
                 wait_for_readers(keeper);
                 r = write_next(keeper);
                 let_readers_go_on(keeper);
@@ -189,10 +210,8 @@ static int write_to_a_new_one(struct keeper *keeper) {
         return set_aside(keeper) ? write_all(keeper) : HISTORY_DAMAGED;
 }
 
-static void try_to_write(struct keeper *keeper) {
-        int r;
-
-        r = write_all(keeper);
+/* R became of a try with the file. */
+static void conclude(struct keeper *keeper, int r) {
         if (r == HISTORY_DAMAGED && keeper->history)
                 r = write_to_a_new_one(keeper);
         note(keeper, r);
@@ -206,65 +225,31 @@ static void try_to_write(struct keeper *keeper) {
         keeper->retry_boot_usec = usec_add(clock_boot_usec(), backoff_usec(keeper->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
 }
 
-/* The list is for the main thread; the shelf has the same, for a file that must be made anew. */
-static void learn(struct keeper *keeper, struct snapshot *past) {
-        for (const struct snapshot *each = past; each; each = each->next) {
-                struct memory memory;
-                struct snapshot *copy;
-
-                snapshot_expand(each, &memory);
-                copy = snapshot_new(each->name, &memory, each->leases, each->n_leases, NULL, 0);
-                if (copy)
-                        snapshot_mark(copy, false);
-                if (copy && shelf_put(&keeper->shelf, copy, false) < 0)
-                        free(copy);
-        }
-        keeper->knows = true;
-}
-
-static int take_file_at_start(struct keeper *keeper) {
+struct snapshot *keeper_read(struct keeper *keeper) {
         uint64_t until = usec_add(clock_boot_usec(), LOCKED_AT_START_USEC);
         int r;
 
         while ((r = take_file(keeper)) == -EBUSY && clock_boot_usec() < until)
                 (void)poll(NULL, 0, LOCKED_AT_START_MSEC);
-        return r;
+        conclude(keeper, r);
+        return keeper_past(keeper);
 }
 
-static int read_file(struct keeper *keeper, struct snapshot **ret_past) {
-        int r, k;
-
-        r = take_file_at_start(keeper);
-        if (r > 0 || r == -EBUSY)
-                return r;
-        k = r < 0 ? history_read_only(keeper->path, ret_past) : history_read(keeper->history, ret_past);
-        if (k == HISTORY_GOOD)
-                learn(keeper, *ret_past);
-        return r < 0 ? r : k;
+struct snapshot *keeper_past(struct keeper *keeper) {
+        return steal_pointer(&keeper->past);
 }
 
-struct snapshot *keeper_read(struct keeper *keeper) {
-        struct snapshot *past = NULL;
-        int r;
+void keeper_past_taken(struct keeper *keeper) {
+        while (keeper->learnt) {
+                struct snapshot *past = keeper->learnt;
 
-        r = read_file(keeper, &past);
-        if (r == HISTORY_DAMAGED && keeper->history) {
-                keeper->history = history_close(keeper->history);
-                if (set_aside(keeper))
-                        r = read_file(keeper, &past);
+                keeper->learnt = past->next;
+                past->next = NULL;
+                if (shelf_learn(&keeper->shelf, past) < 0)
+                        free(past);
         }
-        note(keeper, r);
-        if (r != HISTORY_GOOD)
-                let_go(keeper, r);
-        see_the_end(keeper, r);
-        keeper->read = true;
-        return past;
-}
-
-void keeper_forget(struct keeper *keeper) {
-        shelf_deinit(&keeper->shelf);
-        keeper->history = history_close(keeper->history);
-        keeper->knows = false;
+        keeper->known = true;
+        keeper->all_recalled = false;
 }
 
 void keeper_put(struct keeper *keeper, struct snapshot *snapshot) {
@@ -293,15 +278,18 @@ bool keeper_is_behind(const struct keeper *keeper) {
         return keeper->over || shelf_waits(&keeper->shelf);
 }
 
+/* Whether something is to be written, or the file was never read; not while the main thread is still to take what was read. */
+static bool is_to_try(const struct keeper *keeper) {
+        return !keeper->over && (keeper->known ? shelf_waits(&keeper->shelf) : !keeper->learnt);
+}
+
 int keeper_wait_msec(const struct keeper *keeper) {
         uint64_t due;
 
-        if (keeper->over)
-                return -1;
         /* Nothing wakes up for what is old alone: while nothing is written nothing grows. */
-        if (!shelf_waits(&keeper->shelf) && !keeper->prune_goes_on)
+        if (!is_to_try(keeper) && !keeper->prune_goes_on)
                 return -1;
-        due = shelf_waits(&keeper->shelf) ? keeper->retry_boot_usec : keeper->prune_boot_usec;
+        due = is_to_try(keeper) ? keeper->retry_boot_usec : keeper->prune_boot_usec;
         return (int)((usec_sub(due, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
 }
 
@@ -315,8 +303,13 @@ static void look_for_damage(struct keeper *keeper) {
 void keeper_write(struct keeper *keeper, bool last) {
         if (keeper->in_doubt)
                 look_for_damage(keeper);
-        if (shelf_waits(&keeper->shelf) && !keeper->over && (last || clock_boot_usec() >= keeper->retry_boot_usec))
-                try_to_write(keeper);
+        if (is_to_try(keeper) && (last || clock_boot_usec() >= keeper->retry_boot_usec))
+                conclude(keeper, write_all(keeper));
+        /* Nobody takes it any more, and nothing follows what was put without it. */
+        if (last && keeper->learnt) {
+                keeper_past_taken(keeper);
+                conclude(keeper, write_all(keeper));
+        }
 }
 
 void keeper_prune(struct keeper *keeper) {
@@ -336,7 +329,7 @@ void keeper_prune(struct keeper *keeper) {
 }
 
 void keeper_close(struct keeper *keeper) {
-        if (keeper->history && !shelf_waits(&keeper->shelf))
+        if (keeper->history && keeper->known && !shelf_waits(&keeper->shelf))
                 (void)write_next(keeper);
         keeper->history = history_close(keeper->history);
 }
@@ -360,6 +353,8 @@ struct keeper *keeper_free(struct keeper *keeper) {
         if (!keeper)
                 return NULL;
         keeper->history = history_close(keeper->history);
+        snapshot_list_free(keeper->past);
+        snapshot_list_free(keeper->learnt);
         shelf_deinit(&keeper->shelf);
         (void)pthread_mutex_destroy(&keeper->lock);
         free(keeper->path);

@@ -14,10 +14,12 @@ int keeper_new(const char *path, const struct store_bounds *bounds, struct keepe
 /* What was not written is lost. Takes NULL. */
 struct keeper *keeper_free(struct keeper *keeper);
 
-/* The first call: what is in the file, the caller's. NULL too when it could not be read; it is not written over then. */
+/* The first call: tries to read what is in the file, and answers as keeper_past(). */
 struct snapshot *keeper_read(struct keeper *keeper);
-/* Nobody has learnt what was read: it is as if it could not be. */
-void keeper_forget(struct keeper *keeper);
+/* What was read of the file since, once, for who puts what follows it; NULL: nothing. Until keeper_past_taken() nothing is written. */
+struct snapshot *keeper_past(struct keeper *keeper);
+/* What is put from now on has gone on from it. */
+void keeper_past_taken(struct keeper *keeper);
 
 /* SNAPSHOT is the keeper's. */
 void keeper_put(struct keeper *keeper, struct snapshot *snapshot);

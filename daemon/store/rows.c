@@ -15,10 +15,11 @@ enum statement {
         _STATEMENT_MAX,
 };
 
-#define COLUMNS                                                                                                                      \
+#define COLUMNS_OF_1                                                                                                                 \
         "name, saved_at, held, state, reason, since, generation, server_started_at, last_success_at, last_wake_at, last_wake_usec, " \
         "last_wake_cause, last_wake_cold, wakes_timed, wakes_sum_usec, wakes_max_usec, awake_usec, awake_ours_usec, month, "        \
-        "month_awake_usec, paused_until, awake_counted_until"
+        "month_awake_usec"
+#define COLUMNS COLUMNS_OF_1 ", paused_until, awake_counted_until"
 
 static const char *const statements[_STATEMENT_MAX] = {
         [PUT_DATABASE] = "INSERT INTO database (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -34,9 +35,9 @@ static const char *const statements[_STATEMENT_MAX] = {
                          " awake_counted_until = excluded.awake_counted_until"
                          " RETURNING id",
         [PUT_COUNTER] = "INSERT INTO counter (database, name, value) VALUES (?, ?, ?)"
-                        " ON CONFLICT (database, name) DO UPDATE SET value = excluded.value",
+                        " ON CONFLICT (database, name) DO UPDATE SET value = value + excluded.value",
         [PUT_LATENCY] = "INSERT INTO wake_latency (database, from_usec, count) VALUES (?, ?, ?)"
-                        " ON CONFLICT (database, from_usec) DO UPDATE SET count = excluded.count",
+                        " ON CONFLICT (database, from_usec) DO UPDATE SET count = count + excluded.count",
         [DROP_LEASES] = "DELETE FROM lease WHERE database = ?",
         [PUT_LEASE] = "INSERT OR REPLACE INTO lease (database, id, owner, since, until) VALUES (?, ?, ?, ?, ?)",
 };
@@ -106,7 +107,7 @@ static int write_database(struct rows_writer *writer, const struct snapshot *sna
         return sqlite_step(statement);
 }
 
-static int write_counter(struct rows_writer *writer, uint64_t id, const struct counter *counter) {
+static int write_counter(struct rows_writer *writer, uint64_t id, const struct counter *counter, uint64_t pending) {
         bool latency = counter->kind == COUNTER_LATENCY;
         struct sqlite_statement *statement = writer->statements[latency ? PUT_LATENCY : PUT_COUNTER];
         char name[COUNTER_NAME_MAX];
@@ -116,7 +117,7 @@ static int write_counter(struct rows_writer *writer, uint64_t id, const struct c
                 sqlite_bind_number(statement, 2, histogram_bucket_from(counter->index));
         else
                 sqlite_bind_text(statement, 2, counter_name(name, counter));
-        sqlite_bind_number(statement, 3, counter->value);
+        sqlite_bind_number(statement, 3, pending);
         return sqlite_step(statement);
 }
 
@@ -146,8 +147,8 @@ int rows_write(struct rows_writer *writer, const struct snapshot *snapshot, uint
         r = write_database(writer, snapshot, &id);
         *ret_id = id;
         for (size_t i = 0; i < snapshot->n_counters && r >= 0; i++)
-                if (snapshot->counters[i].dirty)
-                        r = write_counter(writer, id, &snapshot->counters[i]);
+                if (snapshot->pending[i] > 0)
+                        r = write_counter(writer, id, &snapshot->counters[i], snapshot->pending[i]);
         if (r >= 0 && snapshot->leases_dirty)
                 r = write_leases(writer, id, snapshot);
         return r;
@@ -270,7 +271,7 @@ static int read_one(struct reading *reading, struct snapshot **ret_snapshot) {
         *ret_snapshot = snapshot_new(name, &memory, reading->lease_list, reading->n_leases, NULL, 0);
         if (!*ret_snapshot)
                 return -ENOMEM;
-        snapshot_mark(*ret_snapshot, false);
+        snapshot_written(*ret_snapshot);
         return 0;
 }
 
@@ -291,12 +292,26 @@ static int read_all(struct reading *reading, struct snapshot **snapshots) {
         return r;
 }
 
+/* An older version has fewer columns. */
+static int prepare_databases(struct sqlite *sqlite, struct sqlite_statement **ret_statement) {
+        static const char *const queries[] = {
+                "SELECT id, " COLUMNS_OF_1 ", NULL, NULL FROM database",
+                "SELECT id, " COLUMNS_OF_1 ", paused_until, NULL FROM database",
+                "SELECT id, " COLUMNS " FROM database",
+        };
+        uint64_t version = 0;
+        int r;
+
+        r = sqlite_read_number(sqlite, "PRAGMA user_version", &version);
+        return r < 0 ? r : sqlite_prepare(sqlite, queries[MIN(MAX(version, UINT64_C(1)), ARRAY_LENGTH(queries)) - 1], ret_statement);
+}
+
 int rows_read(struct sqlite *sqlite, struct snapshot **ret_snapshots) {
         struct reading reading = {0};
         struct snapshot *snapshots = NULL;
         int r;
 
-        r = sqlite_prepare(sqlite, "SELECT id, " COLUMNS " FROM database", &reading.databases);
+        r = prepare_databases(sqlite, &reading.databases);
         if (r >= 0)
                 r = sqlite_prepare(sqlite, "SELECT name, value FROM counter WHERE database = ?", &reading.counters);
         if (r >= 0)

@@ -109,7 +109,7 @@ int shelf_put(struct shelf *shelf, struct snapshot *snapshot, bool waits) {
 
         if (is_at(shelf, i, snapshot->name)) {
                 old = shelf->places[i]->snapshot;
-                snapshot_compare(snapshot, old);
+                snapshot_follow(snapshot, old);
                 shelf->places[i]->snapshot = snapshot;
         } else {
                 int r = add_place(shelf, i, snapshot);
@@ -167,10 +167,31 @@ void shelf_drop_before(struct shelf *shelf, uint64_t since_real_usec) {
         shelf->n = n;
 }
 
-void shelf_all_wait(struct shelf *shelf) {
+int shelf_learn(struct shelf *shelf, struct snapshot *past) {
+        size_t i = search(shelf, past->name);
+        struct snapshot *sum;
+
+        if (!is_at(shelf, i, past->name))
+                return add_place(shelf, i, past);
+        sum = snapshot_add(shelf->places[i]->snapshot, past);
+        if (!sum)
+                return -ENOMEM;
+        free(shelf->places[i]->snapshot);
+        free(past);
+        shelf->places[i]->snapshot = sum;
+        return 0;
+}
+
+void shelf_compare(struct shelf *shelf, const struct snapshot *snapshots) {
         for (size_t i = 0; i < shelf->n; i++) {
-                snapshot_mark(shelf->places[i]->snapshot, true);
+                snapshot_compare(shelf->places[i]->snapshot, NULL);
                 let_wait(shelf, shelf->places[i]);
+        }
+        for (; snapshots; snapshots = snapshots->next) {
+                size_t i = search(shelf, snapshots->name);
+
+                if (is_at(shelf, i, snapshots->name))
+                        snapshot_compare(shelf->places[i]->snapshot, snapshots);
         }
 }
 
@@ -195,7 +216,7 @@ void shelf_written(struct shelf *shelf, size_t n, size_t n_happenings) {
         for (; n > 0; n--) {
                 struct shelf_place *place = shelf->first;
 
-                snapshot_mark(place->snapshot, false);
+                snapshot_written(place->snapshot);
                 place->waits = false;
                 place->hours = hours_free(place->hours);
                 shelf->first = place->next;

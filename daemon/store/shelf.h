@@ -37,7 +37,9 @@ void shelf_drop_before(struct shelf *shelf, uint64_t since_real_usec);
 void shelf_tell(struct shelf *shelf, struct happening *happening);
 /* Whether anything does. */
 bool shelf_waits(const struct shelf *shelf);
-/* Everything on it is to be written, and all of it. */
-void shelf_all_wait(struct shelf *shelf);
+/* Takes PAST, which is in the file: what is there of the same database began without knowing it, and goes on from it. -ENOMEM: PAST stays the caller's. */
+int shelf_learn(struct shelf *shelf, struct snapshot *past);
+/* In the file are SNAPSHOTS: all that it has otherwise is to be written. */
+void shelf_compare(struct shelf *shelf, const struct snapshot *snapshots);
 /* The first N that wait, and the first N_HAPPENINGS, have been written. */
 void shelf_written(struct shelf *shelf, size_t n, size_t n_happenings);

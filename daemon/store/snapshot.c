@@ -1,5 +1,6 @@
 #include "store/snapshot.h"
 
+#include "base/clock.h"
 #include "base/macro.h"
 #include "base/text.h"
 
@@ -59,7 +60,7 @@ static size_t collect(const struct memory *memory, struct counter *counters) {
                         if (value == 0)
                                 continue;
                         if (counters)
-                                counters[n] = (struct counter){.kind = (uint16_t)kind, .index = (uint16_t)index, .dirty = true, .value = value};
+                                counters[n] = (struct counter){.kind = (uint16_t)kind, .index = (uint16_t)index, .value = value};
                         n++;
                 }
         return n;
@@ -69,7 +70,7 @@ struct snapshot *snapshot_new(const char *name, const struct memory *memory, con
                               const struct timing *timings, size_t n_timings) {
         size_t n = collect(memory, NULL);
         struct snapshot *snapshot =
-                malloc(sizeof(*snapshot) + n_leases * sizeof(*leases) + n * sizeof(struct counter) + n_timings * sizeof(*timings));
+                malloc(sizeof(*snapshot) + n_leases * sizeof(*leases) + n * (sizeof(struct counter) + sizeof(uint64_t)) + n_timings * sizeof(*timings));
 
         if (!snapshot)
                 return NULL;
@@ -98,10 +99,12 @@ struct snapshot *snapshot_new(const char *name, const struct memory *memory, con
         snapshot->counters = (struct counter *)(snapshot->leases + n_leases);
         if (n_leases > 0)
                 memcpy(snapshot->leases, leases, n_leases * sizeof(*leases));
-        snapshot->timings = (struct timing *)(snapshot->counters + n);
+        snapshot->pending = (uint64_t *)(snapshot->counters + n);
+        snapshot->timings = (struct timing *)(snapshot->pending + n);
         if (n_timings > 0)
                 memcpy(snapshot->timings, timings, n_timings * sizeof(*timings));
         (void)collect(memory, snapshot->counters);
+        snapshot_compare(snapshot, NULL);
         return snapshot;
 }
 
@@ -132,26 +135,70 @@ static bool same_lease(const struct lease_record *a, const struct lease_record *
         return a->id == b->id && a->since_real_usec == b->since_real_usec && a->until_real_usec == b->until_real_usec && streq(a->owner, b->owner);
 }
 
-void snapshot_compare(struct snapshot *snapshot, const struct snapshot *old) {
+struct snapshot *snapshot_copy(const struct snapshot *snapshot) {
+        struct snapshot *copy;
+        struct memory memory;
+
+        snapshot_expand(snapshot, &memory);
+        copy = snapshot_new(snapshot->name, &memory, snapshot->leases, snapshot->n_leases, NULL, 0);
+        if (copy)
+                snapshot_written(copy);
+        return copy;
+}
+
+struct snapshot *snapshot_add(const struct snapshot *snapshot, const struct snapshot *before) {
+        size_t n = snapshot->n_leases + before->n_leases;
+        _cleanup_free_ struct lease_record *leases = calloc(n + 1, sizeof(*leases));
+        struct memory memory, past;
+        struct snapshot *sum;
+
+        if (!leases)
+                return NULL;
+        memcpy(leases, before->leases, before->n_leases * sizeof(*leases));
+        memcpy(leases + before->n_leases, snapshot->leases, snapshot->n_leases * sizeof(*leases));
+        snapshot_expand(snapshot, &memory);
+        snapshot_expand(before, &past);
+        memory_add(&memory, &past);
+        sum = snapshot_new(snapshot->name, &memory, leases, n, NULL, 0);
+        if (sum)
+                snapshot_compare(sum, before);
+        return sum;
+}
+
+uint64_t snapshot_value(const struct snapshot *snapshot, size_t *k, const struct counter *counter) {
+        while (*k < snapshot->n_counters && counter_key(&snapshot->counters[*k]) < counter_key(counter))
+                ++*k;
+        return *k < snapshot->n_counters && counter_key(&snapshot->counters[*k]) == counter_key(counter) ? snapshot->counters[*k].value : 0;
+}
+
+void snapshot_follow(struct snapshot *snapshot, const struct snapshot *old) {
         size_t k = 0;
 
         for (size_t i = 0; i < snapshot->n_counters; i++) {
-                struct counter *counter = &snapshot->counters[i];
+                const struct counter *counter = &snapshot->counters[i];
+                uint64_t value = snapshot_value(old, &k, counter);
 
-                while (k < old->n_counters && counter_key(&old->counters[k]) < counter_key(counter))
-                        k++;
-                counter->dirty = k == old->n_counters || counter_key(&old->counters[k]) != counter_key(counter) || old->counters[k].dirty ||
-                                 old->counters[k].value != counter->value;
+                snapshot->pending[i] = usec_sub(counter->value, value) + (value > 0 ? old->pending[k] : 0);
         }
         snapshot->leases_dirty = old->leases_dirty || snapshot->n_leases != old->n_leases;
         for (size_t i = 0; i < snapshot->n_leases && !snapshot->leases_dirty; i++)
                 snapshot->leases_dirty = !same_lease(&snapshot->leases[i], &old->leases[i]);
 }
 
-void snapshot_mark(struct snapshot *snapshot, bool dirty) {
-        snapshot->leases_dirty = dirty;
-        for (size_t i = 0; i < snapshot->n_counters; i++)
-                snapshot->counters[i].dirty = dirty;
+void snapshot_compare(struct snapshot *snapshot, const struct snapshot *file) {
+        size_t k = 0;
+
+        snapshot->leases_dirty = true;
+        for (size_t i = 0; i < snapshot->n_counters; i++) {
+                const struct counter *counter = &snapshot->counters[i];
+
+                snapshot->pending[i] = usec_sub(counter->value, file ? snapshot_value(file, &k, counter) : 0);
+        }
+}
+
+void snapshot_written(struct snapshot *snapshot) {
+        snapshot->leases_dirty = false;
+        memset(snapshot->pending, 0, snapshot->n_counters * sizeof(*snapshot->pending));
 }
 
 void snapshot_list_free(struct snapshot *snapshots) {

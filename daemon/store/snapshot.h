@@ -33,17 +33,26 @@ struct snapshot {
         size_t n_timings;
         struct lease_record *leases;
         struct counter *counters; /* by kind, then by index */
+        uint64_t *pending;        /* of each counter, what is not in the file */
         struct timing *timings;   /* of the attempts since the snapshot before it */
 };
 
-/* Everything is dirty. NULL: no memory. Freed with free(). */
+/* Nothing of it is in the file. NULL: no memory. Freed with free(). */
 struct snapshot *snapshot_new(const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
                               const struct timing *timings, size_t n_timings);
 void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory);
-/* What SNAPSHOT has in common with OLD, which is what the file has where OLD is not dirty, need not be written again. */
-void snapshot_compare(struct snapshot *snapshot, const struct snapshot *old);
-/* Marks all of it as written, or as not written. */
-void snapshot_mark(struct snapshot *snapshot, bool dirty);
+/* The same once more. NULL: no memory. */
+struct snapshot *snapshot_copy(const struct snapshot *snapshot);
+/* SNAPSHOT as if it had gone on from BEFORE, which is what is in the file; a new one, NULL: no memory. */
+struct snapshot *snapshot_add(const struct snapshot *snapshot, const struct snapshot *before);
+/* What is pending of OLD is so of SNAPSHOT, which follows it, and what came since. */
+void snapshot_follow(struct snapshot *snapshot, const struct snapshot *old);
+/* In the file is FILE (NULL: nothing). */
+void snapshot_compare(struct snapshot *snapshot, const struct snapshot *file);
+/* All of it is in the file. */
+void snapshot_written(struct snapshot *snapshot);
+/* Of the counter of the same kind and index, which is number *K then. Who asks in the order of the counters begins with *K 0. */
+uint64_t snapshot_value(const struct snapshot *snapshot, size_t *k, const struct counter *counter);
 /* All that hang together by their `next`. Takes NULL. */
 void snapshot_list_free(struct snapshot *snapshots);
 /* What COUNTER says, in MEMORY. */

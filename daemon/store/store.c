@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/macro.h"
 #include "base/text.h"
 #include "store/history.h"
@@ -10,8 +11,10 @@
 #include "store/shelf.h"
 #include "store/writer.h"
 
+#include <poll.h>
+
 /* A disk that takes longer than this to read a few rows shall not keep the databases from being watched. */
-#define READ_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define READ_TIMEOUT_MSEC 5000
 /* Who answers looks up every few microseconds whether it shall go on. */
 #define ANSWER_TIMEOUT_USEC USEC_PER_SEC
 
@@ -39,9 +42,11 @@ static void keep_leases(struct store *store, const struct snapshot *snapshot) {
         store->n_leases += snapshot->n_leases;
 }
 
-static void take_past(struct store *store) {
-        struct snapshot *past = writer_past(store->writer, READ_TIMEOUT_USEC);
+bool store_take_past(struct store *store) {
+        struct snapshot *past;
 
+        if (!writer_past(store->writer, &past))
+                return false;
         while (past) {
                 struct snapshot *next = past->next;
 
@@ -50,6 +55,15 @@ static void take_past(struct store *store) {
                 keep(store, past);
                 past = next;
         }
+        return true;
+}
+
+static void wait_for_past(struct store *store, const char *path) {
+        struct pollfd fd = {.fd = writer_past_fd(store->writer), .events = POLLIN};
+
+        (void)poll(&fd, 1, READ_TIMEOUT_MSEC);
+        if (!store_take_past(store))
+                log_warning("The history in %s takes long to be read; the watching goes on, and from what is in it as soon as that is known", path);
 }
 
 /* In the reader's thread. */
@@ -74,7 +88,7 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
                 r = reader_new(path, &(struct reader_hooks){on_damaged, on_reading, store->writer}, &store->reader);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
-                take_past(store);
+                wait_for_past(store, path);
         }
         *ret_store = store;
         return 0;
@@ -92,6 +106,10 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
         free(store->leases);
         free(store);
         return NULL;
+}
+
+int store_past_fd(const struct store *store) {
+        return store->writer ? writer_past_fd(store->writer) : -1;
 }
 
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {

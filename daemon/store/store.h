@@ -24,14 +24,13 @@ enum store_health {
         STORE_READ_ONLY,   /* the file or its folder */
         STORE_LOCKED,      /* another process has it */
         STORE_UNREACHABLE, /* there is no such folder */
-        STORE_UNREAD,      /* it could not be read at the start, so that writing would lose what is in it */
         STORE_FOREIGN,     /* the file belongs to another program */
         STORE_NEWER,       /* the file belongs to a newer pgwaked */
         STORE_FAILED,      /* anything else; the sentence says what */
         _STORE_HEALTH_MAX,
 };
 
-/* "none", "ok", "full", "read_only", "locked", "unreachable", "unread", "foreign", "newer", "failed" */
+/* "none", "ok", "full", "read_only", "locked", "unreachable", "foreign", "newer", "failed" */
 const char *store_health_name(enum store_health health);
 
 struct store_bounds {
@@ -43,6 +42,14 @@ struct store_bounds {
 int store_open(const char *path, const struct store_bounds *bounds, struct store **ret_store);
 /* Writes what is still to be written; waits at most TIMEOUT_USEC. Takes NULL. */
 struct store *store_close(struct store *store, uint64_t timeout_usec);
+
+/*
+ * What could not be read when store_open() returned (a file that somebody locked, a disk that hangs) comes later: the descriptor is readable
+ * then (-1: never), and when store_take_past() answers true, store_recall() and store_each_lease() tell it. What is put after that must have
+ * gone on from it: to be called in the same turn.
+ */
+int store_past_fd(const struct store *store);
+bool store_take_past(struct store *store);
 
 /*
  * What was known of NAME when the daemon started, or when it was put away. Only once: whoever asked for it knows it from then on, and

@@ -20,12 +20,12 @@ struct message {
         struct snapshot *snapshot;
         struct happening *happening;
         bool doubt; /* whether the file is whole */
-        bool all_recalled;
+        bool all_recalled, past_taken;
 };
 
 struct writer {
         pthread_t thread;
-        struct queue *queue;
+        struct queue *queue, *pasts; /* of messages, and of what was read */
         struct keeper *keeper;
         char *path;
         uint64_t put; /* the main thread's count of messages */
@@ -33,9 +33,6 @@ struct writer {
         /* Both threads'. */
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        bool read;              /* the file was read, or could not be */
-        bool given_up;          /* nobody waits for what is in it any more */
-        struct snapshot *past;
         uint64_t settled;       /* so many messages are in the file */
         bool ended;
 
@@ -44,27 +41,9 @@ struct writer {
         bool ending;
 };
 
-/* Answers false when nobody waits for it any more: then it is as if it could not be read. */
-static bool hand_over(struct writer *writer, struct snapshot *past) {
-        bool wanted;
-
-        (void)pthread_mutex_lock(&writer->lock);
-        wanted = !writer->given_up;
-        writer->read = true;
-        if (wanted)
-                writer->past = past;
-        (void)pthread_cond_broadcast(&writer->changed);
-        (void)pthread_mutex_unlock(&writer->lock);
-        return wanted;
-}
-
-static void read_past(struct writer *writer) {
-        struct snapshot *past = keeper_read(writer->keeper);
-
-        if (!hand_over(writer, past)) {
-                snapshot_list_free(past);
-                keeper_forget(writer->keeper);
-        }
+/* There is always room for it: it is read once, and the first time that it could not be is told as well. */
+static void hand_over(struct writer *writer, struct snapshot *past) {
+        (void)queue_push(writer->pasts, &past);
 }
 
 static void take_messages(struct writer *writer) {
@@ -80,6 +59,8 @@ static void take_messages(struct writer *writer) {
                         keeper_doubt(writer->keeper);
                 else if (message.all_recalled)
                         keeper_all_recalled(writer->keeper);
+                else if (message.past_taken)
+                        keeper_past_taken(writer->keeper);
                 else
                         writer->ending = true;
         }
@@ -94,14 +75,17 @@ static void settle(struct writer *writer) {
 
 static void *work(void *userdata) {
         struct writer *writer = userdata;
+        struct snapshot *past;
 
-        read_past(writer);
+        hand_over(writer, keeper_read(writer->keeper));
         while (!writer->ending) {
                 struct pollfd fd = {.fd = queue_fd(writer->queue), .events = POLLIN};
 
                 (void)poll(&fd, 1, keeper_wait_msec(writer->keeper));
                 take_messages(writer);
                 keeper_write(writer->keeper, writer->ending);
+                if ((past = keeper_past(writer->keeper)))
+                        hand_over(writer, past);
                 if (!keeper_is_behind(writer->keeper))
                         settle(writer);
                 if (!writer->ending)
@@ -117,14 +101,17 @@ static void *work(void *userdata) {
 
 static void destroy(struct writer *writer) {
         struct message message;
+        struct snapshot *past;
 
         while (writer->queue && queue_pop(writer->queue, &message) > 0) {
                 free(message.snapshot);
                 free(message.happening);
         }
+        while (writer->pasts && queue_pop(writer->pasts, &past) > 0)
+                snapshot_list_free(past);
         writer->queue = queue_free(writer->queue);
+        writer->pasts = queue_free(writer->pasts);
         writer->keeper = keeper_free(writer->keeper);
-        snapshot_list_free(writer->past);
         (void)pthread_cond_destroy(&writer->changed);
         (void)pthread_mutex_destroy(&writer->lock);
         free(writer->path);
@@ -152,6 +139,8 @@ int writer_new(const char *path, const struct store_bounds *bounds, struct write
         r = writer->path ? keeper_new(path, bounds, &writer->keeper) : -ENOMEM;
         if (r >= 0)
                 r = queue_new(sizeof(struct message), &writer->queue);
+        if (r >= 0)
+                r = queue_new(sizeof(struct snapshot *), &writer->pasts);
         if (r >= 0)
                 r = thread_start("history", STACK_BYTES, work, writer, &writer->thread);
         if (r < 0)
@@ -200,19 +189,17 @@ struct writer *writer_free(struct writer *writer, uint64_t timeout_usec) {
         return NULL;
 }
 
-static bool was_read(const struct writer *writer) {
-        return writer->read;
+int writer_past_fd(const struct writer *writer) {
+        return queue_fd(writer->pasts);
 }
 
-struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec) {
-        struct snapshot *past;
-
-        (void)pthread_mutex_lock(&writer->lock);
-        (void)wait_for(writer, was_read, timeout_usec);
-        writer->given_up = true;
-        past = steal_pointer(&writer->past);
-        (void)pthread_mutex_unlock(&writer->lock);
-        return past;
+bool writer_past(struct writer *writer, struct snapshot **ret_past) {
+        if (queue_pop(writer->pasts, ret_past) <= 0)
+                return false;
+        /* In the order of what is put. */
+        if (*ret_past)
+                (void)queue_push(writer->queue, &(struct message){.past_taken = true});
+        return true;
 }
 
 static int push(struct writer *writer, const struct message *message) {

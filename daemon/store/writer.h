@@ -14,8 +14,13 @@ int writer_new(const char *path, const struct store_bounds *bounds, struct write
 /* Writes what is still to be written, once, and ends; waits at most TIMEOUT_USEC. Takes NULL. */
 struct writer *writer_free(struct writer *writer, uint64_t timeout_usec);
 
-/* Waits until the file was read, at most TIMEOUT_USEC; the list of what is in it is the caller's then. */
-struct snapshot *writer_past(struct writer *writer, uint64_t timeout_usec);
+/* Readable when writer_past() has something to tell. */
+int writer_past_fd(const struct writer *writer);
+/*
+ * Whether it was tried to read the file; the list of what is in it is the caller's then, and what is put from now on has gone on from it. NULL: it is
+ * new, or could not be read; then it is tried again, and told once more when it was.
+ */
+bool writer_past(struct writer *writer, struct snapshot **ret_past);
 /* SNAPSHOT is the writer's. -ENOMEM: it is gone. */
 int writer_put(struct writer *writer, struct snapshot *snapshot);
 /* Whether so much waits to be taken by a disk that hangs that nothing more should be put. */

@@ -27,38 +27,60 @@ void target_remember(const struct target *t, struct instant now, struct memory *
 
 static void restore_wakes(struct target *t, const struct memory *memory) {
         memcpy(t->wakes_by_cause, memory->wakes_by_cause, sizeof(t->wakes_by_cause));
+        t->wakes = 0;
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
                 t->wakes += t->wakes_by_cause[cause];
         t->last_wake = memory->last_wake;
         if (memory->wake_latency.count == 0)
                 return;
-        t->wake_latency = malloc(sizeof(*t->wake_latency));
+        if (!t->wake_latency)
+                t->wake_latency = malloc(sizeof(*t->wake_latency));
         /* Without memory the distribution begins anew; the counts do not. */
         if (t->wake_latency)
                 *t->wake_latency = memory->wake_latency;
 }
 
-void target_restore(struct target *t, const struct memory *memory, enum reason reason, struct instant now) {
-        account_restore(t, &memory->account, memory->saved_real_usec, now);
-        t->reason = t->budget_spent ? REASON_BUDGET_SPENT : reason;
-        if (memory->paused_until_real_usec > now.real_usec) {
-                /* By a clock that was set back since no more is left than when it was saved. */
-                uint64_t left = MIN(memory->paused_until_real_usec - now.real_usec,
-                                    usec_sub(memory->paused_until_real_usec, memory->saved_real_usec));
-
-                t->paused_until_boot_usec = usec_add(now.boot_usec, left);
-                t->reason = REASON_PAUSED;
-        }
+static void restore_counts(struct target *t, const struct memory *memory) {
         t->generation = memory->generation;
-        t->server_started_real_usec = t->woken_server_real_usec = memory->server_started_real_usec;
-        /* Only a login clears that, and no restart of ours. */
-        if (memory->state == STATE_BLOCKED)
-                findings_note(&t->findings, FOUND_BY_LOGIN, memory->reason, now.boot_usec);
+        t->server_started_real_usec = memory->server_started_real_usec;
         t->last_success_real_usec = memory->last_success_real_usec;
         memcpy(t->attempts, memory->attempts, sizeof(t->attempts));
+        t->failures_total = 0;
         for (unsigned r = 0; r < _REASON_MAX; r++) {
                 t->failures_by_reason[r] = memory->failures_by_reason[r];
                 t->failures_total += t->failures_by_reason[r];
         }
         restore_wakes(t, memory);
+}
+
+/* Only a login clears that, and no restart of ours. */
+static void restore_block(struct target *t, const struct memory *memory, struct instant now) {
+        if (memory->state == STATE_BLOCKED && t->findings.last[FOUND_BY_LOGIN].boot_usec == 0)
+                findings_note(&t->findings, FOUND_BY_LOGIN, memory->reason, now.boot_usec);
+}
+
+void target_restore(struct target *t, const struct memory *memory, enum reason reason, struct instant now) {
+        uint64_t pause = memory_pause_left(memory, now.real_usec);
+
+        account_restore(t, &memory->account, memory->saved_real_usec, now);
+        t->reason = t->budget_spent ? REASON_BUDGET_SPENT : reason;
+        if (pause > 0) {
+                t->paused_until_boot_usec = usec_add(now.boot_usec, pause);
+                t->reason = REASON_PAUSED;
+        }
+        restore_counts(t, memory);
+        restore_block(t, memory, now);
+        t->woken_server_real_usec = t->server_started_real_usec;
+}
+
+void target_restore_late(struct target *t, const struct memory *before, struct instant now) {
+        struct memory memory;
+
+        target_remember(t, now, &memory);
+        memory_add(&memory, before);
+        t->account = memory.account;
+        restore_counts(t, &memory);
+        restore_block(t, before, now);
+        if (t->woken_server_real_usec == 0)
+                t->woken_server_real_usec = before->server_started_real_usec;
 }

@@ -252,6 +252,9 @@ static void apply(struct target *t, const struct input *input, struct instant no
         case INPUT_RECONFIGURED:
                 reconfigure(t, input->config, now, &step->edges);
                 break;
+        case INPUT_RECALLED:
+                target_restore_late(t, input->memory, now);
+                break;
         case INPUT_START:
                 demand_start(t, now);
                 break;

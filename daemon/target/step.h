@@ -26,6 +26,7 @@ enum input_kind {
         INPUT_HOST_SUSPENDED, /* the host was suspended until now: all evidence is old */
         INPUT_PAUSE,         /* no checks for a time; the caller drops attempt and session */
         INPUT_RECONFIGURED,  /* a reload brought other settings */
+        INPUT_RECALLED,      /* what was before the daemon's start is known now */
         INPUT_START,         /* the daemon starts, or a reload brought it: `wake_at_start` */
         INPUT_WAKE,          /* somebody needs it awake, for `linger` from now */
         INPUT_LEASE,         /* somebody needs it awake until INPUT_LEASE_END, which `linger` follows */
@@ -44,6 +45,7 @@ struct input {
         bool bare_eof;                 /* INPUT_SESSION_ENDED: without a word */
         uint64_t for_usec;             /* INPUT_PAUSE (0: resume), INPUT_PRESUME; INPUT_LEASE_END: for so long it has been over */
         enum wake_cause cause;         /* INPUT_WAKE */
+        const struct memory *memory;   /* INPUT_RECALLED */
         const struct database_config *config; /* INPUT_RECONFIGURED: of the same server (database_config_same_server()) */
 };
 

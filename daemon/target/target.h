@@ -130,6 +130,8 @@ void target_replace_config(struct target *target, const struct database_config *
  * target that nothing happened to yet.
  */
 void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
+/* What was BEFORE the target began without knowing it: counters and accounts go on from there. For step.c: inside a step. */
+void target_restore_late(struct target *target, const struct memory *before, struct instant now);
 void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
 
 /* How long after the last query its server may be suspended. */

@@ -135,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         write_file(data, size);
         fuzz_check(keeper_new(path, &bounds, &keeper) == 0, "no keeper");
         snapshots = keeper_read(keeper);
+        keeper_past_taken(keeper);
         keeper_all_recalled(keeper);
         for (struct snapshot *s = snapshots; s; s = s->next) {
                 check_snapshot(s);

@@ -1,12 +1,16 @@
 """What outlives the daemon: an orderly stop, a kill, and a file that cannot be used."""
 
+import fcntl
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import pytest
 
@@ -473,6 +477,100 @@ def test_sighup_and_stop_under_load_leave_a_whole_file(make_daemon):
     kept, = rows(daemon, "SELECT value FROM counter JOIN database ON database = id WHERE counter.name = 'failures.tcp.refused'"
                          " AND database.name = 'db0'")
     assert kept[0] >= wanted
+
+
+def lock_as_daemon(path):
+    file = open(path, "rb")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def lock_as_sqlite(path):
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for statement in ("PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE"):
+        connection.execute(statement).fetchall()
+    return connection
+
+
+@pytest.mark.parametrize("lock", [lock_as_daemon, lock_as_sqlite])
+@pytest.mark.parametrize("seconds", [0.5, 2.5])
+def test_a_lock_at_the_start_costs_neither_pauses_leases_budget_nor_counters(make_daemon, lock, seconds):
+    with Port() as port:
+        nowhere = f"host=127.0.0.1 port={port.number} user=app dbname=app"
+        databases = [refused(port.number), quick("calm", nowhere), quick("lent", nowhere, policy="on-demand", wake_at_start=False),
+                     quick("poor", nowhere, policy="keep-awake", budget={"awake_hours": 0.01})]
+        daemon = make_daemon(databases, settings={"ready": {"on": "start"}}).start()
+        wait_for(daemon, "gone", lambda status: status["failures"]["total"] >= 3)
+        assert daemon.get("/pause/calm?for=1h", method="POST").status == 200
+        lease = daemon.get("/lease/lent?for=1h&owner=nightly", method="POST").json["lease"]
+        before, calm = daemon.status("gone")["failures"]["total"], daemon.status("calm")
+        assert daemon.stop()[0] == 0
+        now = datetime.now(timezone.utc)
+        with closing(sqlite3.connect(daemon.history_path)) as connection, connection:
+            connection.execute("UPDATE database SET month = ?, month_awake_usec = 40000000, awake_usec = 40000000 WHERE name = 'poor'",
+                               ((now.year - 1970) * 12 + now.month - 1,))
+        release = threading.Timer(patient(seconds) if seconds > 1 else seconds, lock(daemon.history_path).close)
+        release.start()
+        daemon.start()
+        if seconds > 1:
+            wait_for_health(daemon, "locked")
+            # Meanwhile it counts what it sees itself, and knows of nothing else.
+            wait_for(daemon, "gone", lambda status: 0 < status["failures"]["total"])
+            assert daemon.status("calm")["reason"] != "paused"
+        release.join()
+        wait_for_health(daemon, "ok")
+        paused = wait_for(daemon, "calm", lambda status: status["reason"] == "paused")
+        assert abs((datetime.fromisoformat(paused["paused_until"]) - datetime.fromisoformat(calm["paused_until"])).total_seconds()) < 0.001
+        again, = wait_for(daemon, "lent", lambda status: status["leases"])["leases"]
+        assert {each: again[each] for each in ("id", "owner", "until")} == {each: lease[each] for each in ("id", "owner", "until")}
+        assert daemon.status("poor")["budget"]["spent"] and daemon.status("poor")["awake_seconds"] >= 40
+        total = wait_for(daemon, "gone", lambda status: status["failures"]["total"] > before)["failures"]["total"]
+        wait_rows(daemon, "SELECT value FROM counter JOIN database ON id = database WHERE counter.name = 'failures.tcp.refused'"
+                          " AND database.name = 'gone'", lambda found: found and found[0][0] >= total, "the sum is in the file")
+        daemon.kill9()
+        daemon.start()
+        assert daemon.status("calm")["reason"] == "paused" and daemon.status("lent")["leases"] and daemon.status("poor")["budget"]["spent"]
+        assert daemon.status("gone")["failures"]["total"] >= total
+        said = [entry["message"] for entry in daemon.log_entries() if OFF in entry["message"] or "is kept again" in entry["message"]]
+        assert [OFF in message for message in said] == [True, False] or seconds < 1 and not said, said
+
+
+# With a file of the first version on it, and full.
+FULL_DISK = 'mount -t tmpfs -o size=1m none "$0" && cp "$0.old" "$0/history.db" && { cat /dev/zero >"$0/ballast" 2>/dev/null || :; } && exec "$@"'
+
+
+@needs_namespaces
+def test_a_file_of_the_first_version_on_a_full_disk_is_read_and_goes_on_when_there_is_space(make_daemon):
+    with Port() as port:
+        nowhere = f"host=127.0.0.1 port={port.number} user=app dbname=app"
+        daemon = on_a_disk(make_daemon, [refused(port.number), quick("main", nowhere, policy="observe", door_interval="0s")], FULL_DISK)
+        now = int(time.time() * 1e6)
+        with closing(sqlite3.connect(daemon.folder / "disk.old")) as connection:
+            connection.executescript(configuration.Path(__file__).with_name("history-version-1.sql").read_text(encoding="utf-8"))
+            connection.execute("UPDATE lease SET since = ?, until = ?", (now, now + HOUR))
+            connection.commit()
+        daemon.start()
+        wait_for_health(daemon, "full")
+        assert daemon.status("main")["wakes"]["count"] == 2 and daemon.status("gone")["failures"]["total"] >= 11
+        assert [each["owner"] for each in daemon.status("main")["leases"]] == ["nightly"]
+        assert daemon.get("/pause/gone?for=1h", method="POST").status == 200
+        total = daemon.status("gone")["failures"]["total"]
+        (seen_inside(daemon) / "ballast").unlink()
+        wait_for_health(daemon, "ok")
+
+        def kept():
+            # SQLite finds no way into another's folder.
+            for name in ("history.db", "history.db-wal"):
+                shutil.copy(seen_inside(daemon) / name, daemon.folder / name)
+            try:
+                return rows(SimpleNamespace(history_path=daemon.folder / "history.db"),
+                            "SELECT paused_until > 0, (SELECT sum(value) FROM counter WHERE database = id AND counter.name LIKE 'failures.%')"
+                            " FROM database WHERE name = 'gone'")
+            except sqlite3.DatabaseError:
+                return []
+
+        until(lambda: kept() == [(1, total)], 20, "all of it is in the file")
+        assert daemon.stop()[0] == 0
 
 
 DAY, HOUR = 86400 * 10**6, 3600 * 10**6

@@ -225,6 +225,7 @@ static void a_reload_keeps_them_by_name_and_ends_those_of_what_is_gone(void **st
 
 struct past {
         struct memory memory;
+        bool unread;
         unsigned asked;
 };
 
@@ -232,7 +233,7 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
         struct past *past = userdata;
 
         past->asked++;
-        if (!streq(name, "db00"))
+        if (past->unread || !streq(name, "db00"))
                 return false;
         *ret_memory = past->memory;
         return true;
@@ -287,6 +288,51 @@ static void holders_of_long_ago_are_not_presumed(void **state) {
         assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
         assert_false(target_has_demand(target_named(s, "db00")));
         assert_int_equal(pool->n_running, 0);
+        stage_end(s);
+}
+
+static void what_is_recalled_late_is_added_to_what_was_seen_since(void **state) {
+        struct stage *s = sleeping_stage(2);
+        uint64_t now = clock_real_usec();
+        struct past past = {.unread = true, .memory = {
+                .held = true, .generation = 9, .saved_real_usec = now - 5 * SEC, .attempts[CHECK_LOGIN][CLASS_OK] = 40,
+                .failures_by_reason[REASON_TCP_REFUSED] = 3, .wakes_by_cause[WAKE_LEASE] = 2, .wake_latency = {.count = 1, .buckets[100] = 1},
+                .last_wake = {.at_real_usec = 7, .cause = WAKE_LEASE}, .server_started_real_usec = 6, .account = {.awake_usec = USEC_PER_HOUR},
+        }};
+        const struct engine_past with = {.recall = recall, .userdata = &past};
+        struct target *target;
+        uint64_t wakes;
+
+        (void)state;
+        s->databases[0].lease_grace_usec = 10 * SEC;
+        assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
+        target = target_named(s, "db00");
+        assert_false(target_has_demand(target));
+        assert_int_equal(engine_wake(s->engine, target, WAKE_CALL), REASON_NONE);
+        report(s, target, REASON_NONE);
+        assert_int_equal(target->attempts[CHECK_LOGIN][CLASS_OK], 1);
+        wakes = target->wakes;
+        past.unread = false;
+        engine_recall(s->engine);
+        assert_int_equal(target->attempts[CHECK_LOGIN][CLASS_OK], 41);
+        assert_int_equal(target->generation, 9);
+        assert_int_equal(target->failures_total, 3);
+        assert_int_equal(target->wakes, wakes + 2);
+        assert_int_equal(target->wakes_by_cause[WAKE_LEASE], 2);
+        assert_true(target_account(target, clock_now()).awake_usec >= USEC_PER_HOUR);
+        assert_int_equal(target->state, STATE_AWAKE);
+        assert_true(target_has_demand(target));
+        /* Paused it was as well, and is from now on: what runs is dropped. */
+        past.memory.paused_until_real_usec = now + USEC_PER_HOUR;
+        engine_recall(s->engine);
+        assert_int_equal(target->reason, REASON_PAUSED);
+        assert_in_range(target_paused_until_real(target, clock_now()), now + USEC_PER_HOUR - SEC, now + USEC_PER_HOUR + SEC);
+        assert_false(target->session_held);
+        /* A pause that was asked for since stays as it is. */
+        engine_pause(s->engine, target, USEC_PER_MINUTE);
+        engine_recall(s->engine);
+        assert_in_range(target_paused_until_real(target, clock_now()), now, now + 10 * USEC_PER_MINUTE);
+        assert_int_equal(target_named(s, "db01")->generation, 0);
         stage_end(s);
 }
 
@@ -369,6 +415,7 @@ int main(void) {
                 UNIT_TEST(a_reload_keeps_them_by_name_and_ends_those_of_what_is_gone),
                 UNIT_TEST(a_restart_presumes_holders_and_restores_what_lives_by_the_clock),
                 UNIT_TEST(holders_of_long_ago_are_not_presumed),
+                UNIT_TEST(what_is_recalled_late_is_added_to_what_was_seen_since),
                 UNIT_TEST(a_reload_that_changes_a_database_keeps_who_waits_for_it),
                 UNIT_TEST(a_reload_that_finds_the_budget_spent_ends_them),
                 UNIT_TEST(a_spent_budget_ends_all_of_them),

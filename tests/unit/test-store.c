@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -117,8 +118,9 @@ static void flush(void) {
         assert_int_equal(store_flush(store, PATIENCE_USEC), 0);
 }
 
+/* All of it known. What counts grows with SEED, as it does in a database. */
 static struct memory some_memory(uint64_t seed) {
-        uint64_t random = seed;
+        uint64_t random = 1, grown = seed % 10000000 * 100;
         struct memory memory;
 
         memset(&memory, 0, sizeof(memory));
@@ -135,13 +137,13 @@ static struct memory some_memory(uint64_t seed) {
         memory.account = (struct account){.awake_usec = seed + 7, .ours_usec = seed + 8, .month = 682, .month_awake_usec = seed + 9};
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
-                        memory.attempts[check][class] = 1 + random_next(&random) % 1000000;
+                        memory.attempts[check][class] = 1 + grown + random_next(&random) % 1000000;
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                memory.failures_by_reason[reason] = 1 + random_next(&random) % 1000000;
+                memory.failures_by_reason[reason] = 1 + grown + random_next(&random) % 1000000;
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                memory.wakes_by_cause[cause] = 1 + random_next(&random) % 1000000;
+                memory.wakes_by_cause[cause] = 1 + grown + random_next(&random) % 1000000;
         for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-                memory.wake_latency.buckets[i] = 1 + (uint32_t)(random_next(&random) % 1000000);
+                memory.wake_latency.buckets[i] = 1 + (uint32_t)(grown + random_next(&random) % 1000000);
         memory.wake_latency.count = seed + 10;
         memory.wake_latency.sum_usec = seed + 11;
         memory.wake_latency.max_usec = seed + 12;
@@ -193,6 +195,14 @@ static uint64_t recalled(const char *name) {
         struct memory memory;
 
         return store_recall(store, name, &memory) ? memory.generation : 0;
+}
+
+/* Until what could not be read at the start was. */
+static void wait_for_past(void) {
+        struct pollfd fd = {.fd = store_past_fd(store), .events = POLLIN};
+
+        assert_int_equal(poll(&fd, 1, (int)(PATIENCE_USEC / USEC_PER_MSEC)), 1);
+        assert_true(store_take_past(store));
 }
 
 static void every_field_comes_back(void **state) {
@@ -627,16 +637,20 @@ static void a_second_daemon_does_not_get_it(void **state) {
         assert_int_equal(said("The history is off"), 1);
         memory.generation = 6;
         put("a", &memory);
-        close_store();
-        /* It never knew what was in it. */
-        memory.generation = 1;
+        /* It does not know what is in it, and what it puts does not count for less when it does. */
+        memory = little_memory(2);
         assert_int_equal(store_put(second, "a", &memory, NULL, 0), 0);
-        for (uint64_t until = clock_monotonic_usec() + PATIENCE_USEC;
-             store_health(second, sentence, sizeof(sentence)) != STORE_UNREAD; (void)poll(NULL, 0, 2))
-                assert_true(clock_monotonic_usec() < until);
-        assert_null(store_close(second, PATIENCE_USEC));
-        open_store();
+        close_store();
+        store = second;
+        wait_for_past();
+        assert_int_equal(health(), STORE_GOOD);
+        assert_int_equal(said("The history is kept again"), 1);
         assert_int_equal(recalled("a"), 6);
+        close_store();
+        open_store();
+        assert_true(store_recall(store, "a", &memory));
+        assert_int_equal(memory.generation, 8);
+        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 7);
 }
 
 static void a_file_that_was_removed_is_made_anew_with_all_that_is_known(void **state) {
@@ -804,6 +818,231 @@ static void a_full_disk_turns_it_off_until_there_is_space(void **state) {
         assert_int_equal(umount2(disk, MNT_DETACH), 0);
 }
 
+static uint64_t number_in_file(const char *sql) {
+        struct sqlite *sqlite;
+        uint64_t number = 0;
+
+        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
+        assert_int_equal(sqlite_read_number(sqlite, sql, &number), 0);
+        assert_null(sqlite_close(sqlite));
+        return number;
+}
+
+/* Whoever holds it: another pgwaked, or somebody with SQLite's own lock. */
+struct holder {
+        int fd;
+        struct sqlite *sqlite;
+};
+
+static void hold_file(struct holder *holder, bool as_daemon) {
+        *holder = (struct holder){.fd = -1};
+        if (as_daemon) {
+                holder->fd = open(path, O_RDWR | O_CLOEXEC);
+                assert_true(holder->fd >= 0);
+                assert_int_equal(flock(holder->fd, LOCK_EX | LOCK_NB), 0);
+                return;
+        }
+        assert_int_equal(sqlite_open(path, SQLITE_ALONE, &holder->sqlite), 0);
+        assert_int_equal(sqlite_run(holder->sqlite, "BEGIN EXCLUSIVE"), 0);
+}
+
+static void let_go_of_file(struct holder *holder) {
+        close_fd(&holder->fd);
+        holder->sqlite = sqlite_close(holder->sqlite);
+}
+
+static const struct lease_record some_lease = {.id = 7, .database = "a", .owner = "x", .since_real_usec = 5, .until_real_usec = 1000};
+
+/* Of "a" a file with a lease and the memory that is answered. */
+static struct memory fill_with_a_lease(void) {
+        struct memory memory = some_memory(1000);
+
+        open_store();
+        assert_int_equal(store_put(store, "a", &memory, &some_lease, 1), 0);
+        put("c", &memory);
+        close_store();
+        return memory;
+}
+
+static void what_is_read_late_is_what_goes_on(void **state) {
+        struct memory past = fill_with_a_lease(), untouched = past, ours = some_memory(2000), sum = ours, little = little_memory(3);
+        struct lease_record found[2], *last = found;
+        struct holder holder;
+
+        (void)state;
+        memory_add(&sum, &past);
+        for (unsigned round = 0; round < 2; round++) {
+                off_t size = size_of(path);
+
+                hold_file(&holder, round == 0);
+                open_store();
+                assert_int_equal(health(), STORE_LOCKED);
+                assert_int_equal(said("The history is off"), round + 1);
+                assert_int_equal(recalled("a"), 0);
+                put("a", &ours);
+                put("b", &little);
+                assert_int_equal(store_flush(store, 1200 * USEC_PER_MSEC), -ETIMEDOUT);
+                let_go_of_file(&holder);
+                wait_for_past();
+                /* Until it was said that it is known nothing is written. */
+                assert_int_equal(size_of(path), size);
+                assert_recalled("a", &past);
+                assert_recalled("c", &untouched);
+                assert_int_equal(recalled("b"), round == 0 ? 0 : 3);
+                assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
+                assert_int_equal(last - found, 1);
+                assert_int_equal(found[0].id, some_lease.id);
+                flush();
+                assert_int_equal(health(), STORE_GOOD);
+                assert_int_equal(said("The history is kept again"), round + 1);
+                /* A kill now: the lease is still there, which was put by nobody. */
+                assert_int_equal(number_in_file("SELECT count(*) FROM lease"), 1);
+                assert_int_equal(number_in_file("SELECT paused_until FROM database WHERE name = 'a'"), sum.paused_until_real_usec);
+                sum.attempts[CHECK_LOGIN][CLASS_OK]++;
+                assert_int_equal(store_put(store, "a", &sum, &some_lease, 1), 0);
+                close_store();
+                open_store();
+                assert_recalled("a", &sum);
+                assert_recalled("c", &untouched);
+                assert_int_equal(recalled("b"), 3 * (round + 1));
+                last = found;
+                assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
+                assert_int_equal(last - found, 1);
+                last = found;
+                close_store();
+                past = sum;
+                sum = ours;
+                memory_add(&sum, &past);
+        }
+}
+
+static void what_is_read_at_the_end_alone_is_added_too(void **state) {
+        struct memory past = fill_with_a_lease(), ours = some_memory(2000);
+        struct holder holder;
+
+        (void)state;
+        hold_file(&holder, true);
+        open_store();
+        put("a", &ours);
+        assert_int_equal(store_flush(store, 0), -ETIMEDOUT);
+        let_go_of_file(&holder);
+        close_store();
+        memory_add(&ours, &past);
+        open_store();
+        assert_recalled("a", &ours);
+}
+
+/* Puts what it counted itself, then what it counted and what it read. */
+static void put_late_until_killed(int fd) {
+        struct pollfd ready = {.events = POLLIN};
+        struct memory before, memory = {.saved_real_usec = 1};
+
+        if (store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &store) < 0)
+                _exit(1);
+        for (bool known = false;; memory.attempts[CHECK_LOGIN][CLASS_OK]++) {
+                ready.fd = store_past_fd(store);
+                if (!known && poll(&ready, 1, 0) > 0 && store_take_past(store)) {
+                        known = store_recall(store, "a", &before);
+                        memory_add(&memory, &before);
+                }
+                if (store_put(store, "a", &memory, NULL, 0) < 0 || (known && store_flush(store, PATIENCE_USEC) < 0) ||
+                    (known && write(fd, &memory.attempts[CHECK_LOGIN][CLASS_OK], sizeof(uint64_t)) != sizeof(uint64_t)))
+                        _exit(1);
+                if (!known)
+                        (void)poll(NULL, 0, 1);
+        }
+}
+
+static void a_kill_around_a_late_read_loses_nothing(void **state) {
+        uint64_t random = 5, number, last = 1000;
+        struct memory memory = little_memory(last);
+        struct holder holder;
+
+        (void)state;
+        open_store();
+        put("a", &memory);
+        close_store();
+        for (unsigned round = 0; round < 6; round++) {
+                int pipe_fds[2], status;
+                pid_t child;
+
+                hold_file(&holder, true);
+                assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+                child = fork();
+                assert_true(child >= 0);
+                if (child == 0) {
+                        close_fd(&holder.fd); /* the lock is the parent's too */
+                        put_late_until_killed(pipe_fds[1]);
+                }
+                close_fd(&pipe_fds[1]);
+                (void)poll(NULL, 0, 1100);
+                let_go_of_file(&holder);
+                if (round % 2 == 0)
+                        assert_int_equal(read(pipe_fds[0], &number, sizeof(number)), sizeof(number));
+                assert_int_equal(usleep((useconds_t)(random_next(&random) % 20000)), 0);
+                assert_int_equal(kill(child, SIGKILL), 0);
+                assert_int_equal(waitpid(child, &status, 0), child);
+                while (read(pipe_fds[0], &number, sizeof(number)) == sizeof(number))
+                        last = MAX(last, number);
+                close_fd(&pipe_fds[0]);
+                assert_whole();
+                number = number_in_file("SELECT value FROM counter WHERE name = 'attempts.login.ok'");
+                assert_true(number >= last);
+                assert_int_equal(number_in_file("SELECT generation FROM database"), 1000);
+                last = number;
+        }
+}
+
+/* As the first version had it; or the second, which knew of what happened and of pauses. */
+static void make_older(unsigned version) {
+        if (version == 1)
+                run_sql("DROP TABLE run; DROP TABLE state; DROP TABLE wake; DROP TABLE outage; DROP TABLE hour;"
+                        "ALTER TABLE database DROP COLUMN paused_until");
+        run_sql("ALTER TABLE database DROP COLUMN awake_counted_until");
+        run_sql(version == 1 ? "PRAGMA user_version = 1" : "PRAGMA user_version = 2");
+}
+
+static void an_older_file_on_a_full_disk_is_read_and_brought_up_later(void **state) {
+        char ballast[128], disk[96];
+
+        (void)state;
+        if (!may_mount())
+                return;
+        (void)snprintf(disk, sizeof(disk), "%s/disk", top);
+        (void)snprintf(path, sizeof(path), "%s/history.db", disk);
+        (void)snprintf(ballast, sizeof(ballast), "%s/ballast", disk);
+        assert_int_equal(mkdir(disk, 0700), 0);
+        assert_int_equal(mount("none", disk, "tmpfs", 0, "size=2m,mode=0700"), 0);
+        for (unsigned version = 1; version <= 2; version++) {
+                struct memory past = fill_with_a_lease(), more;
+                struct lease_record found[2], *last = found;
+
+                make_older(version);
+                fill_the_disk(ballast);
+                open_store();
+                assert_int_equal(health(), STORE_FULL);
+                if (version == 1)
+                        past.paused_until_real_usec = 0;
+                assert_recalled("a", &past);
+                assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
+                assert_int_equal(last - found, 1);
+                more = past;
+                more.attempts[CHECK_LOGIN][CLASS_OK] += 5;
+                put("a", &more);
+                assert_int_equal(store_flush(store, 50 * USEC_PER_MSEC), -ETIMEDOUT);
+                assert_int_equal(unlink(ballast), 0);
+                flush();
+                assert_int_equal(health(), STORE_GOOD);
+                close_store();
+                assert_whole();
+                open_store();
+                assert_recalled("a", &more);
+                close_store();
+                assert_int_equal(unlink(path), 0);
+        }
+        assert_int_equal(umount2(disk, MNT_DETACH), 0);
+}
+
 /* Whole where it is now, and begun anew where it was. */
 static void a_file_that_was_moved_is_noticed(void **state) {
         struct memory memory = little_memory(5), more = little_memory(6);
@@ -965,16 +1204,6 @@ static void tell_state(const char *name, uint64_t at, enum state previous, enum 
         while (store_is_behind(store))
                 (void)poll(NULL, 0, 1);
         assert_int_equal(store_tell(store, happening), 0);
-}
-
-static uint64_t number_in_file(const char *sql) {
-        struct sqlite *sqlite;
-        uint64_t number = 0;
-
-        assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
-        assert_int_equal(sqlite_read_number(sqlite, sql, &number), 0);
-        assert_null(sqlite_close(sqlite));
-        return number;
 }
 
 static void outages_begin_and_end_with_states(void **state) {
@@ -1587,7 +1816,7 @@ static void pruning_that_shall_not_go_on_is_not_waited_for(void **state) {
         assert_int_equal(unlink(path), 0);
         /* And there is nothing to drop where there is no file. */
         keeper = keeper_that_prunes();
-        keeper_forget(keeper);
+        keeper_close(keeper);
         keeper_prune(keeper);
         assert_int_equal(keeper_wait_msec(keeper), -1);
         assert_null(keeper_free(keeper));
@@ -1846,6 +2075,10 @@ int main(void) {
                 STORE_TEST(a_folder_that_comes_later_is_taken_then),
                 STORE_TEST(a_second_daemon_does_not_get_it),
                 STORE_TEST(a_file_that_was_removed_is_made_anew_with_all_that_is_known),
+                STORE_TEST(what_is_read_late_is_what_goes_on),
+                STORE_TEST(what_is_read_at_the_end_alone_is_added_too),
+                STORE_TEST(a_kill_around_a_late_read_loses_nothing),
+                STORE_TEST(an_older_file_on_a_full_disk_is_read_and_brought_up_later),
                 STORE_TEST(a_file_that_was_moved_is_noticed),
                 STORE_TEST(a_file_that_was_replaced_by_another_is_noticed),
                 STORE_TEST(a_second_name_is_said_once),

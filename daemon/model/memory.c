@@ -1,0 +1,50 @@
+#include "model/memory.h"
+
+#include "base/clock.h"
+#include "base/macro.h"
+
+#include <stddef.h>
+
+uint64_t memory_pause_left(const struct memory *memory, uint64_t now_real_usec) {
+        /* By a clock that was set back since no more is left than when it was saved. */
+        return MIN(usec_sub(memory->paused_until_real_usec, now_real_usec), usec_sub(memory->paused_until_real_usec, memory->saved_real_usec));
+}
+
+static void add_histogram(struct histogram *histogram, const struct histogram *before) {
+        histogram->count += before->count;
+        histogram->sum_usec += before->sum_usec;
+        histogram->max_usec = MAX(histogram->max_usec, before->max_usec);
+        for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+                histogram->buckets[i] = (uint32_t)MIN((uint64_t)histogram->buckets[i] + before->buckets[i], (uint64_t)UINT32_MAX);
+}
+
+static void add_account(struct account *account, const struct account *before) {
+        account->awake_usec += before->awake_usec;
+        account->ours_usec += before->ours_usec;
+        if (before->month > account->month) {
+                account->month = before->month;
+                account->month_awake_usec = before->month_awake_usec;
+        } else if (before->month == account->month)
+                account->month_awake_usec += before->month_awake_usec;
+        account->counted_real_usec = MAX(account->counted_real_usec, before->counted_real_usec);
+}
+
+void memory_add(struct memory *memory, const struct memory *before) {
+        memory->generation += before->generation;
+        if (memory->server_started_real_usec == 0)
+                memory->server_started_real_usec = before->server_started_real_usec;
+        if (memory->paused_until_real_usec == 0)
+                memory->paused_until_real_usec = before->paused_until_real_usec;
+        memory->last_success_real_usec = MAX(memory->last_success_real_usec, before->last_success_real_usec);
+        for (unsigned check = 0; check < _CHECK_MAX; check++)
+                for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
+                        memory->attempts[check][class] += before->attempts[check][class];
+        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
+                memory->failures_by_reason[reason] += before->failures_by_reason[reason];
+        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                memory->wakes_by_cause[cause] += before->wakes_by_cause[cause];
+        if (memory->last_wake.at_real_usec == 0)
+                memory->last_wake = before->last_wake;
+        add_histogram(&memory->wake_latency, &before->wake_latency);
+        add_account(&memory->account, &before->account);
+}

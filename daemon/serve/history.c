@@ -142,7 +142,9 @@ static void on_answered(void *userdata, struct ask_answer *answer) {
                 break;
         case ASK_FAILED:
                 answer_unavailable(site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off",
-                                   answer->error == -EUCLEAN ? "the file of the history is damaged" : strerror(-answer->error));
+                                   answer->error == -EUCLEAN ? "the file of the history is damaged"
+                                   : answer->error == -EBUSY ? "another process holds the file of the history"
+                                                             : strerror(-answer->error));
                 break;
         }
         held_free(held);
@@ -259,9 +261,9 @@ static bool make_ask(struct request *request, struct ask *ask) {
         return false;
 }
 
-/* What is in the file can be read while nothing can be written to it. */
+/* What is in the file can be read while nothing can be written to it, also beside others who read it. */
 static bool is_readable(enum store_health health) {
-        return health == STORE_GOOD || health == STORE_FULL || health == STORE_READ_ONLY;
+        return health == STORE_GOOD || health == STORE_FULL || health == STORE_READ_ONLY || health == STORE_LOCKED;
 }
 
 static bool refuse(struct request *request) {

@@ -41,6 +41,8 @@ enum store_health health_of(int r) {
         case -EPERM:
                 return STORE_READ_ONLY;
         case -EBUSY:
+        case HISTORY_BUSY:
+        case HISTORY_HELD:
                 return STORE_LOCKED;
         case -ENOENT:
         case -ENOTDIR:
@@ -66,7 +68,9 @@ void health_describe(char *ret_sentence, size_t size, const char *path, enum sto
                 [STORE_NEWER] = "the file was made by a newer version of pgwaked, and is left alone",
         };
 
-        if (health == STORE_GOOD || health == STORE_NONE)
+        if (r == HISTORY_HELD)
+                (void)snprintf(ret_sentence, size, "%s: another process reads the file for so long that history.max_size is reached", path);
+        else if (health == STORE_GOOD || health == STORE_NONE)
                 (void)text_copy(ret_sentence, size, "");
         else if (health == STORE_FAILED)
                 (void)snprintf(ret_sentence, size, "%s: %s", path, r > 0 ? "the file is damaged" : strerror(-r));

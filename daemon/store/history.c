@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 /* Of a small file the log beside it gets an eighth, in pages; of a large one as much as SQLite takes by itself. */
 #define WAL_SHARE 8
@@ -36,6 +35,10 @@
 #define CACHE_BYTES_MIN (128 * 1024)
 /* Looking in vain for what could go costs time. */
 #define NO_ROOM_USEC (10 * USEC_PER_SEC)
+/* Who asks us about the past reads for less time than this (store/reader.c). */
+#define HELD_USEC (12 * USEC_PER_SEC)
+/* Of the index of the log, which is a file too. */
+#define WAL_INDEX_BYTES 8
 
 struct history {
         struct sqlite *sqlite;
@@ -45,7 +48,9 @@ struct history {
         uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
         int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
         size_t cache_bytes; /* what SQLite was told to keep; 0: no more than by itself */
-        uint64_t wal_pages;
+        uint64_t max_bytes, page_bytes, wal_pages;
+        bool hurries;
+        uint64_t held_boot_usec; /* since when somebody who reads keeps the log, which is full; 0: nobody does */
         uint64_t batch_pages; /* what a transaction may change: as much as that, less after one for which there was no room */
 };
 
@@ -120,9 +125,10 @@ int history_limit(struct history *history, uint64_t max_bytes) {
         wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
         /* A transaction begins while the log is not yet full, and may then be as long as that again. */
         wal_bytes = WAL_HEADER_BYTES + 2 * wal_pages * (page_bytes + WAL_FRAME_HEADER_BYTES);
-        (void)snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint = %llu; PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
-                       (unsigned long long)wal_pages, (unsigned long long)(wal_pages * page_bytes),
-                       (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
+        (void)snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
+                       (unsigned long long)(wal_pages * page_bytes), (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
+        history->max_bytes = max_bytes;
+        history->page_bytes = page_bytes;
         history->wal_pages = history->batch_pages = wal_pages;
         history->no_room_boot_usec = 0;
         return sqlite_run(history->sqlite, sql);
@@ -145,6 +151,9 @@ static int take_over(struct history *history, const char *path, uint64_t max_byt
                 r = r > 0 ? sqlite_run(history->sqlite, "PRAGMA synchronous = NORMAL") : -EIO;
         if (r >= 0)
                 r = history_limit(history, max_bytes);
+        /* How long a log is that somebody left is not known otherwise; where it cannot be moved, it is written to all the same, or not. */
+        if (r >= 0)
+                (void)sqlite_checkpoint(history->sqlite);
         if (r >= 0 && look != SCHEMA_GOOD)
                 r = schema_bring_up(history->sqlite);
         if (r >= 0)
@@ -186,6 +195,10 @@ struct history *history_close(struct history *history) {
         close_fd(&history->fd);
         free(history);
         return NULL;
+}
+
+void history_hurry(struct history *history) {
+        history->hurries = true;
 }
 
 bool history_is_elsewhere(const struct history *history, const char *path) {
@@ -312,6 +325,30 @@ static int count_free_pages(struct history *history, uint64_t *ret_pages) {
         return r;
 }
 
+/*
+ * Before something is written that may change PAGES: while somebody reads the log cannot begin anew. One who asks us is waited for
+ * (HISTORY_BUSY); for one who goes on, the log takes the room that the size that is allowed leaves, and no more (HISTORY_HELD).
+ */
+static int make_log_room(struct history *history, uint64_t pages) {
+        uint64_t now = clock_boot_usec(), used = 0, frame_bytes = history->page_bytes + WAL_FRAME_HEADER_BYTES + WAL_INDEX_BYTES;
+        int r;
+
+        if (sqlite_log_pages(history->sqlite) < history->wal_pages)
+                return HISTORY_GOOD;
+        r = sqlite_checkpoint(history->sqlite);
+        if (r != -EBUSY) {
+                history->held_boot_usec = 0;
+                return r;
+        }
+        if (history->held_boot_usec == 0)
+                history->held_boot_usec = now;
+        if (now - history->held_boot_usec < HELD_USEC && !history->hurries)
+                return HISTORY_BUSY;
+        r = sqlite_read_number(history->sqlite, "PRAGMA page_count", &used);
+        used = (used + pages) * history->page_bytes + (sqlite_log_pages(history->sqlite) + pages) * frame_bytes + WAL_HEADER_BYTES;
+        return r < 0 ? r : used > history->max_bytes ? HISTORY_HELD : HISTORY_GOOD;
+}
+
 /* A row may have a page for itself, and each of four tables gives so many: no more than the log is long. */
 static uint64_t rows_of_slice(const struct history *history) {
         return MAX(history->wal_pages / 4, UINT64_C(1));
@@ -321,16 +358,16 @@ static uint64_t rows_of_slice(const struct history *history) {
 static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dropped) {
         struct prune_terms terms = {.before_real_usec = before, .rows_max = rows_of_slice(history)};
         struct prune *prune = calloc(1, sizeof(*prune));
-        int r = prune ? 1 : -ENOMEM;
+        int r = prune ? 1 : -ENOMEM, k = HISTORY_GOOD;
 
         *ret_dropped = 0;
-        while (r > 0) {
+        while (r > 0 && (k = make_log_room(history, history->wal_pages)) == HISTORY_GOOD) {
                 r = prune_slice(history->sqlite, prune, &terms);
                 if (r >= 0)
                         *ret_dropped += prune->dropped;
         }
         free(prune);
-        return r;
+        return k == HISTORY_GOOD ? r : k;
 }
 
 /* Where fewer than LEAST pages are free: of the time that is kept a quarter goes at a time, the oldest first, until there is room or nothing is left to go. */
@@ -345,13 +382,13 @@ static int make_room(struct history *history, uint64_t least) {
         if (r < 0)
                 return r == -ENODATA ? 0 : r;
         /* The hour that is now ends later than that. */
-        while (r >= 0 && oldest + USEC_PER_SEC < end && pages < 2 * least) {
+        while (r == HISTORY_GOOD && oldest + USEC_PER_SEC < end && pages < 2 * least) {
                 oldest += (end - oldest) / 4 + 1;
                 r = prune_all(history, oldest, &dropped);
-                if (r >= 0 && dropped > 0)
+                if (r == HISTORY_GOOD && dropped > 0)
                         r = count_free_pages(history, &pages);
         }
-        if (pages < least)
+        if (r == HISTORY_GOOD && pages < least)
                 history->no_room_boot_usec = usec_add(clock_boot_usec(), NO_ROOM_USEC);
         return r;
 }
@@ -362,9 +399,11 @@ static int commit_batch(struct history *history, const struct shelf *shelf, cons
         int r;
 
         r = make_room(history, margin * MAX(history->wal_pages, batch->pages));
-        if (r >= 0)
+        if (r == HISTORY_GOOD)
+                r = make_log_room(history, batch->pages);
+        if (r == HISTORY_GOOD)
                 r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
-        if (r < 0)
+        if (r != HISTORY_GOOD)
                 return r;
         r = write_batch(history, shelf, batch);
         if (r >= 0)
@@ -400,17 +439,11 @@ int history_write(struct history *history, struct shelf *shelf, uint64_t began_r
         }
         if (r == -ENOSPC)
                 r = commit_batch(history, shelf, &batch, began_real_usec, MARGIN_OF_THE_LAST);
-        if (r < 0)
+        if (r != HISTORY_GOOD)
                 return damaged_or(r);
         history->batch_pages = MIN(2 * history->batch_pages + 1, history->wal_pages);
         shelf_written(shelf, batch.n, batch.n_happenings);
         return HISTORY_GOOD;
-}
-
-bool history_log_is_full(struct history *history) {
-        uint64_t pages = 0;
-
-        return sqlite_checkpoint(history->sqlite, &pages) >= 0 && pages >= history->wal_pages;
 }
 
 static bool is_watched(void *userdata, const char *name) {
@@ -427,6 +460,9 @@ int history_prune(struct history *history, struct shelf *shelf, uint64_t before_
         };
         int r;
 
+        r = make_log_room(history, history->wal_pages);
+        if (r != HISTORY_GOOD)
+                return damaged_or(r);
         r = prune_slice(history->sqlite, &history->prune, &terms);
         for (size_t i = 0; i < history->prune.n_forgotten; i++)
                 shelf_drop(shelf, history->prune.forgotten[i]);
@@ -437,57 +473,4 @@ int history_check(struct history *history) {
         int r = sqlite_says(history->sqlite, "PRAGMA quick_check", "ok");
 
         return r > 0 ? HISTORY_GOOD : r == 0 ? HISTORY_DAMAGED : damaged_or(r);
-}
-
-/* OLD becomes NEW, unless something of that name is there: -EEXIST. */
-static int move(const char *old, const char *new) {
-        if (renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) == 0)
-                return 0;
-        if (errno != EINVAL && errno != ENOSYS)
-                return error_from_errno();
-        /* A file system that cannot promise it. */
-        if (access(new, F_OK) == 0)
-                return -EEXIST;
-        return rename(old, new) < 0 ? error_from_errno() : 0;
-}
-
-/* A log without its database, or one beside another database, would be misread: they go together. */
-static void move_beside(const char *path, const char *aside, const char *suffix) {
-        _cleanup_free_ char *old = NULL, *new = NULL;
-
-        if (asprintf(&old, "%s%s", path, suffix) < 0) {
-                old = NULL;
-                return;
-        }
-        if (asprintf(&new, "%s%s", aside, suffix) < 0) {
-                new = NULL;
-                return;
-        }
-        if (move(old, new) < 0)
-                (void)unlink(old);
-}
-
-int history_set_aside(const char *path, uint64_t now_real_usec, char **ret_path) {
-        time_t seconds = (time_t)(now_real_usec / USEC_PER_SEC);
-        char when[sizeof("20261122T190405Z")] = "";
-        struct tm tm;
-        int r = -EEXIST;
-
-        if (gmtime_r(&seconds, &tm))
-                (void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
-        for (unsigned i = 0; i < 100 && r == -EEXIST; i++) {
-                char *aside;
-
-                if ((i == 0 ? asprintf(&aside, "%s.corrupt-%s", path, when) : asprintf(&aside, "%s.corrupt-%s-%u", path, when, i)) < 0)
-                        return -ENOMEM;
-                r = move(path, aside);
-                if (r < 0) {
-                        free(aside);
-                        continue;
-                }
-                move_beside(path, aside, "-wal");
-                move_beside(path, aside, "-shm");
-                *ret_path = aside;
-        }
-        return r;
 }

@@ -15,6 +15,8 @@ enum history_answer {
         HISTORY_DAMAGED, /* not whole, or no database at all */
         HISTORY_NEWER,   /* of a newer pgwaked */
         HISTORY_FOREIGN, /* of another program */
+        HISTORY_BUSY,    /* somebody reads, so that the log beside it cannot begin anew: to be tried again soon */
+        HISTORY_HELD,    /* the same, for so long that the log has all the room that there may be */
 };
 
 struct history;
@@ -35,6 +37,8 @@ bool history_has_links(const struct history *history);
  * goes into the file first. Answers NULL.
  */
 struct history *history_leave(struct history *history);
+/* It is written for the last time: nobody who reads is waited for. */
+void history_hurry(struct history *history);
 /* Bounds it and what SQLite keeps beside it. */
 int history_limit(struct history *history, uint64_t max_bytes);
 
@@ -45,16 +49,14 @@ int history_read_only(const char *path, struct snapshot **ret_snapshots);
 /*
  * Writes the first that wait on SHELF, as many as fit well into one transaction, and takes them off its lists; and that the daemon that
  * began to watch at BEGAN does so still. Where the size that is allowed is reached, what is oldest makes room first. HISTORY_GOOD,
- * HISTORY_DAMAGED or an errno: -ENOSPC the disk is full, or there is nothing that could make room.
+ * HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno: -ENOSPC the disk is full, or there is nothing that could make room.
  */
 int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec);
-/* Whether the log beside the file must begin anew before more is written: it does so by itself, unless somebody reads. */
-bool history_log_is_full(struct history *history);
 /* A database that nobody watched for so long is forgotten when nothing else is left of it: longer than any pause, lease, or month with its budget. */
 #define HISTORY_GONE_USEC (32 * USEC_PER_DAY)
 /*
  * Drops a slice of what is older than BEFORE; of databases of which nothing was saved since GONE, and that are not watched by SHELF, also the
- * name, there too. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED or an errno.
+ * name, there too. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno.
  */
 int history_prune(struct history *history, struct shelf *shelf, uint64_t before_real_usec, uint64_t gone_real_usec);
 /* Whether all of it is whole: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */

@@ -25,9 +25,8 @@
 /* How often what is old is dropped, and how long between two slices of it those who write have for themselves. */
 #define PRUNE_EVERY_USEC USEC_PER_HOUR
 #define PRUNE_PAUSE_USEC (20 * USEC_PER_MSEC)
-#define GIVE_WAY_MSEC 10
-#define GIVE_WAY_MAX 50
-
+/* Who reads is done with that soon. */
+#define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
 
 struct keeper {
         char *path;
@@ -50,7 +49,6 @@ struct keeper {
         /* Any thread's. */
         _Atomic uint64_t max_bytes;
         _Atomic uint64_t keep_usec;
-        atomic_bool read_by_others, waits_for_readers;
         pthread_mutex_t lock;   /* of what follows */
         enum store_health health;
         char sentence[256];
@@ -140,18 +138,6 @@ static void follow_limit(struct keeper *keeper) {
                 keeper->limit_in_force = max_bytes;
 }
 
-/* Who reads does so for some seconds at most; else what is beside the file would grow for as long. */
-static void wait_for_readers(struct keeper *keeper) {
-        while (atomic_load(&keeper->read_by_others) && history_log_is_full(keeper->history)) {
-                atomic_store(&keeper->waits_for_readers, true);
-                (void)poll(NULL, 0, GIVE_WAY_MSEC);
-        }
-}
-
-static void let_readers_go_on(struct keeper *keeper) {
-        atomic_store(&keeper->waits_for_readers, false);
-}
-
 static int write_next(struct keeper *keeper) {
         uint64_t now = clock_real_usec();
 
@@ -183,17 +169,14 @@ static int write_all(struct keeper *keeper) {
         if (!keeper->history)
                 r = take_file(keeper);
         follow_limit(keeper);
-        while (r == HISTORY_GOOD && keeper->known && shelf_waits(&keeper->shelf)) {
-                wait_for_readers(keeper);
+        while (r == HISTORY_GOOD && keeper->known && shelf_waits(&keeper->shelf))
                 r = write_next(keeper);
-                let_readers_go_on(keeper);
-        }
         return r;
 }
 
-/* With a full disk it is better kept open: opening takes space. */
+/* With a full disk it is better kept open: opening takes space. And while somebody reads there is nothing wrong with it. */
 static void let_go(struct keeper *keeper, int r) {
-        if (health_of(r) != STORE_FULL)
+        if (health_of(r) != STORE_FULL && r != HISTORY_HELD)
                 keeper->history = history_close(keeper->history);
 }
 
@@ -214,6 +197,10 @@ static int write_to_a_new_one(struct keeper *keeper) {
 static void conclude(struct keeper *keeper, int r) {
         if (r == HISTORY_DAMAGED && keeper->history)
                 r = write_to_a_new_one(keeper);
+        if (r == HISTORY_BUSY) {
+                keeper->retry_boot_usec = usec_add(clock_boot_usec(), BUSY_RETRY_USEC);
+                return;
+        }
         note(keeper, r);
         if (r == HISTORY_GOOD) {
                 keeper->failures = 0;
@@ -303,6 +290,8 @@ static void look_for_damage(struct keeper *keeper) {
 void keeper_write(struct keeper *keeper, bool last) {
         if (keeper->in_doubt)
                 look_for_damage(keeper);
+        if (last && keeper->history)
+                history_hurry(keeper->history);
         if (is_to_try(keeper) && (last || clock_boot_usec() >= keeper->retry_boot_usec))
                 conclude(keeper, write_all(keeper));
         /* Nobody takes it any more, and nothing follows what was put without it. */
@@ -324,8 +313,8 @@ void keeper_prune(struct keeper *keeper) {
                 return;
         r = history_prune(keeper->history, &keeper->shelf, usec_sub(real, keep), usec_sub(real, MAX(keep, HISTORY_GONE_USEC)));
         /* What goes wrong with that goes wrong with writing too, and is told then. */
-        keeper->prune_goes_on = r == HISTORY_NEW;
-        keeper->prune_boot_usec = usec_add(now, keeper->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC);
+        keeper->prune_goes_on = r == HISTORY_NEW || r == HISTORY_BUSY || r == HISTORY_HELD;
+        keeper->prune_boot_usec = usec_add(now, r == HISTORY_HELD ? RETRY_MAX_USEC : keeper->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC);
 }
 
 void keeper_close(struct keeper *keeper) {
@@ -365,13 +354,6 @@ struct keeper *keeper_free(struct keeper *keeper) {
 void keeper_limit(struct keeper *keeper, const struct store_bounds *bounds) {
         atomic_store(&keeper->max_bytes, bounds->max_bytes);
         atomic_store(&keeper->keep_usec, bounds->keep_usec);
-}
-
-void keeper_give_way(struct keeper *keeper, bool begins) {
-        /* Who answers question after question lets the writer come between. */
-        for (unsigned i = 0; begins && i < GIVE_WAY_MAX && atomic_load(&keeper->waits_for_readers); i++)
-                (void)poll(NULL, 0, GIVE_WAY_MSEC);
-        atomic_store(&keeper->read_by_others, begins);
 }
 
 enum store_health keeper_health(struct keeper *keeper, char *ret_sentence, size_t size) {

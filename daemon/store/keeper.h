@@ -43,10 +43,5 @@ void keeper_close(struct keeper *keeper);
 
 /* Any thread; in force with the next write. */
 void keeper_limit(struct keeper *keeper, const struct store_bounds *bounds);
-/*
- * The one thread that reads begins to, or has ended. While it reads the log beside the file cannot begin anew: when that is full, writing waits,
- * and then comes before the next to read.
- */
-void keeper_give_way(struct keeper *keeper, bool begins);
 /* Any thread. RET_SENTENCE is for people; "" where there is nothing to say. */
 enum store_health keeper_health(struct keeper *keeper, char *ret_sentence, size_t size);

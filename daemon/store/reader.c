@@ -32,7 +32,8 @@ struct question {
 
 struct reader {
         char *path;
-        struct reader_hooks hooks;
+        void (*damaged)(void *userdata);
+        void *userdata;
         struct queue *answers; /* of questions */
         size_t n, n_ordinary;  /* questions that nobody was told about yet: the main thread's count */
         bool started;
@@ -101,14 +102,8 @@ static enum ask_result result_of(int r) {
 
 /* Answers whether it is answered; else it gave way. */
 static bool answer(struct question *question) {
-        const struct reader_hooks *hooks = &question->reader->hooks;
-        int r = -EINTR;
+        int r = is_in_vain(question) ? -EINTR : read_answer(question);
 
-        if (!is_in_vain(question)) {
-                hooks->reading(hooks->userdata, true);
-                r = read_answer(question);
-                hooks->reading(hooks->userdata, false);
-        }
         if (r == -EINTR && !is_in_vain(question)) {
                 buffer_deinit(&question->answer.content);
                 return false;
@@ -118,7 +113,7 @@ static bool answer(struct question *question) {
         if (question->answer.result != ASK_ANSWERED)
                 buffer_deinit(&question->answer.content);
         if (r == -EUCLEAN)
-                hooks->damaged(hooks->userdata);
+                question->reader->damaged(question->reader->userdata);
         return true;
 }
 
@@ -189,13 +184,14 @@ static void make_lock(struct reader *reader) {
         (void)pthread_condattr_destroy(&attributes);
 }
 
-int reader_new(const char *path, const struct reader_hooks *hooks, struct reader **ret_reader) {
+int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata, struct reader **ret_reader) {
         struct reader *reader = calloc(1, sizeof(*reader));
         int r;
 
         if (!reader)
                 return -ENOMEM;
-        reader->hooks = *hooks;
+        reader->damaged = damaged;
+        reader->userdata = userdata;
         make_lock(reader);
         reader->path = strdup(path);
         r = reader->path ? queue_new(sizeof(struct question *), &reader->answers) : -ENOMEM;

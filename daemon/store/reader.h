@@ -9,15 +9,8 @@
 struct reader;
 struct question;
 
-/* Both are called in the reader's thread. */
-struct reader_hooks {
-        void (*damaged)(void *userdata);             /* the file makes no sense */
-        void (*reading)(void *userdata, bool begins); /* from now on, no longer */
-        void *userdata;
-};
-
-/* PATH and HOOKS are copied. */
-int reader_new(const char *path, const struct reader_hooks *hooks, struct reader **ret_reader);
+/* PATH is copied. DAMAGED is called in the reader's thread: the file makes no sense. */
+int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata, struct reader **ret_reader);
 /* Ends what runs, waits for that at most TIMEOUT_USEC. Nobody is told any more. Takes NULL. Answers false when the thread is still there. */
 bool reader_free(struct reader *reader, uint64_t timeout_usec);
 

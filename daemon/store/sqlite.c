@@ -21,6 +21,7 @@ struct sqlite {
         sqlite3 *handle;
         bool (*stop)(void *userdata);
         void *stop_userdata;
+        uint64_t log_pages;
 };
 
 /* It is nothing but SQLite's own object; the type keeps sqlite3.h out of everybody else. */
@@ -73,6 +74,15 @@ static void make_uri(char *uri, size_t size, const char *path, bool immutable) {
         (void)snprintf(uri + n, size - n, immutable ? "?immutable=1" : "");
 }
 
+static int on_committed(void *userdata, sqlite3 *handle, const char *name, int log_pages) {
+        struct sqlite *sqlite = userdata;
+
+        (void)handle;
+        (void)name;
+        sqlite->log_pages = (uint64_t)MAX(log_pages, 0);
+        return SQLITE_OK;
+}
+
 int sqlite_open(const char *path, enum sqlite_mode mode, struct sqlite **ret_sqlite) {
         int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE, code, r;
         struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
@@ -92,6 +102,8 @@ int sqlite_open(const char *path, enum sqlite_mode mode, struct sqlite **ret_sql
                 (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_LOOKASIDE, NULL, 256, 32);
                 r = sqlite_run(sqlite, SETTINGS);
         }
+        if (r >= 0 && mode == SQLITE_SHARED)
+                (void)sqlite3_wal_hook(sqlite->handle, on_committed, sqlite);
         if (r >= 0 && mode == SQLITE_ALONE)
                 r = sqlite_run(sqlite, "PRAGMA locking_mode = EXCLUSIVE");
         if (r < 0)
@@ -127,14 +139,18 @@ int sqlite_run(struct sqlite *sqlite, const char *sql) {
         return answer_of(sqlite->handle, sqlite3_exec(sqlite->handle, sql, NULL, NULL, NULL));
 }
 
-int sqlite_checkpoint(struct sqlite *sqlite, uint64_t *ret_pages) {
+uint64_t sqlite_log_pages(const struct sqlite *sqlite) {
+        return sqlite->log_pages;
+}
+
+int sqlite_checkpoint(struct sqlite *sqlite) {
         int pages = 0, code;
 
-        code = sqlite3_wal_checkpoint_v2(sqlite->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
-        if (code != SQLITE_OK)
-                return answer_of(sqlite->handle, code);
-        *ret_pages = (uint64_t)MAX(pages, 0);
-        return 0;
+        (void)sqlite3_busy_timeout(sqlite->handle, 0);
+        code = sqlite3_wal_checkpoint_v2(sqlite->handle, NULL, SQLITE_CHECKPOINT_RESTART, &pages, NULL);
+        (void)sqlite3_busy_timeout(sqlite->handle, BUSY_TIMEOUT_MSEC);
+        sqlite->log_pages = code == SQLITE_OK ? 0 : (uint64_t)MAX(pages, 0);
+        return answer_of(sqlite->handle, code);
 }
 
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number) {

@@ -30,8 +30,10 @@ void sqlite_interrupt_when(struct sqlite *sqlite, bool (*stop)(void *userdata), 
 
 /* Statements that answer nothing that is of interest. */
 int sqlite_run(struct sqlite *sqlite, const char *sql);
-/* Moves what is in the log into the database, as far as nobody who reads keeps it. RET_PAGES: how long the log is. */
-int sqlite_checkpoint(struct sqlite *sqlite, uint64_t *ret_pages);
+/* How many pages the log has, in the one connection that writes, which alone moves it into the database. */
+uint64_t sqlite_log_pages(const struct sqlite *sqlite);
+/* Moves the log into the database, as far as nobody who reads keeps it; when it answers 0, the log begins anew. Waits for nobody: -EBUSY. */
+int sqlite_checkpoint(struct sqlite *sqlite);
 /* One number, as from "PRAGMA user_version". -ENODATA: there is none. */
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number);
 /* Whether the first row of SQL is TEXT: 1 or 0. */

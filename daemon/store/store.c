@@ -71,10 +71,6 @@ static void on_damaged(void *userdata) {
         writer_doubt(userdata);
 }
 
-static void on_reading(void *userdata, bool begins) {
-        writer_give_way(userdata, begins);
-}
-
 int store_open(const char *path, const struct store_bounds *bounds, struct store **ret_store) {
         struct store *store = calloc(1, sizeof(*store));
         int r;
@@ -85,7 +81,7 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
                 r = writer_new(path, bounds, &store->writer);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
-                r = reader_new(path, &(struct reader_hooks){on_damaged, on_reading, store->writer}, &store->reader);
+                r = reader_new(path, on_damaged, store->writer, &store->reader);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
                 wait_for_past(store, path);

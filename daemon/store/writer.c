@@ -242,10 +242,6 @@ void writer_all_recalled(struct writer *writer) {
         (void)queue_push(writer->queue, &(struct message){.all_recalled = true});
 }
 
-void writer_give_way(struct writer *writer, bool begins) {
-        keeper_give_way(writer->keeper, begins);
-}
-
 void writer_limit(struct writer *writer, const struct store_bounds *bounds) {
         keeper_limit(writer->keeper, bounds);
 }

@@ -31,11 +31,6 @@ int writer_tell(struct writer *writer, struct happening *happening);
 void writer_all_recalled(struct writer *writer);
 /* Who read the file thinks that it is damaged: it is looked at. Any thread. */
 void writer_doubt(struct writer *writer);
-/*
- * The reader's thread begins to read, or has ended. While it reads the log beside the file cannot begin anew: when that is full, writing waits,
- * and then comes before the next to read.
- */
-void writer_give_way(struct writer *writer, bool begins);
 void writer_limit(struct writer *writer, const struct store_bounds *bounds);
 /* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */
 int writer_flush(struct writer *writer, uint64_t timeout_usec);

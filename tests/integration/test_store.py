@@ -602,3 +602,36 @@ def test_what_is_old_goes_with_the_names_of_which_nothing_else_is_left_but_no_ho
     assert rows(daemon, "SELECT count(*) FROM counter WHERE value = 7") == [(2,)]
     assert daemon.status("still")["failures"]["total"] == 7
     assert daemon.get("/history/gone?kind=states").status == 404
+
+
+def test_who_reads_the_file_for_ever_makes_it_no_larger_than_it_may_be_and_is_told_of(make_daemon):
+    with Port() as port:
+        databases = [refused(port.number) | {"retry_interval": "20ms", "down_interval": "20ms"}]
+        daemon = make_daemon(databases, settings={"history": {"max_size": "1MB"}}).start()
+        wait_rows(daemon, "SELECT state FROM state", lambda found: ("down",) in found, "it is in the file")
+
+        def write_more():
+            for length in ("1h", "0s"):
+                daemon.get(f"/pause/gone?for={length}", method="POST")
+            # The file that both map is left out: it is as large as a page of the kernel's for each 4 MB of the log.
+            assert sum(path.stat().st_size for path in daemon.folder.glob("history.db*") if path.suffix != ".db-shm") <= 1000000
+            return daemon.get("/status").json["history"]
+
+        with closing(sqlite3.connect(f"file:{daemon.history_path}?mode=ro", uri=True, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            before = reader.execute("SELECT count(*) FROM state").fetchall()
+            told = until(lambda: (found := write_more())["health"] == "locked" and found, 60, "it is held")
+            assert "reads the file for so long" in told["message"]
+            for _ in range(50):
+                write_more()
+            # Our own reader beside it is answered, and the other one has what it had.
+            assert daemon.get("/history/gone?kind=report").status == 200
+            assert reader.execute("SELECT count(*) FROM state").fetchall() == before
+        until(lambda: write_more()["health"] == "ok", 30, "it is kept again")
+        last = daemon.get("/history/gone?kind=states").json["rows"][-1]["at"]
+        until(lambda: write_more() and daemon.get("/history/gone?kind=states").json["rows"][-1]["at"] > last, 20, "what happens is kept")
+        said = [entry["message"] for entry in daemon.log_entries() if OFF in entry["message"] or "is kept again" in entry["message"]]
+        assert [OFF in message for message in said] == [True, False], said
+        assert daemon.stop()[0] == 0
+        with closing(sqlite3.connect(daemon.history_path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -38,6 +38,7 @@ struct keeper {
         bool in_doubt;
         bool linked;            /* the file has a second name, and that was said */
         bool over;              /* nothing but a restart, or a person and a restart, can change it */
+        bool grew;              /* something was written since what is old was dropped */
         bool prune_goes_on;
         bool all_recalled;      /* it is known which databases are watched */
         unsigned failures;
@@ -169,8 +170,10 @@ static int write_all(struct keeper *keeper) {
         if (!keeper->history)
                 r = take_file(keeper);
         follow_limit(keeper);
-        while (r == HISTORY_GOOD && keeper->known && shelf_waits(&keeper->shelf))
+        while (r == HISTORY_GOOD && keeper->known && shelf_waits(&keeper->shelf)) {
                 r = write_next(keeper);
+                keeper->grew = keeper->grew || r == HISTORY_GOOD;
+        }
         return r;
 }
 
@@ -309,8 +312,9 @@ void keeper_prune(struct keeper *keeper) {
                 keeper->prune_goes_on = false;
                 return;
         }
-        if (now < keeper->prune_boot_usec)
+        if (now < keeper->prune_boot_usec || !(keeper->grew || keeper->prune_goes_on))
                 return;
+        keeper->grew = false;
         r = history_prune(keeper->history, &keeper->shelf, usec_sub(real, keep), usec_sub(real, MAX(keep, HISTORY_GONE_USEC)));
         /* What goes wrong with that goes wrong with writing too, and is told then. */
         keeper->prune_goes_on = r == HISTORY_NEW || r == HISTORY_BUSY || r == HISTORY_HELD;

@@ -2096,11 +2096,11 @@ static void names_are_forgotten_whole_whenever_it_ends(void **state) {
         char byte;
 
         (void)state;
-        for (unsigned round = 0; round < 8; round++) {
+        for (unsigned round = 0; round < 4; round++) {
                 int pipe_fds[2], status;
                 pid_t child;
 
-                fill_with_names(1000, 60 * USEC_PER_DAY);
+                fill_with_names(600, 60 * USEC_PER_DAY);
                 assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
                 child = fork();
                 assert_true(child >= 0);
@@ -2124,7 +2124,7 @@ static void names_are_forgotten_whole_whenever_it_ends(void **state) {
                 assert_no_orphans();
                 assert_int_equal(unlink(path), 0);
         }
-        print_message("killed with %llu of 8000 names left\n", (unsigned long long)left);
+        print_message("killed with %llu of 2400 names left\n", (unsigned long long)left);
 }
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)

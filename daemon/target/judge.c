@@ -328,6 +328,7 @@ static void note_evidence(struct target *t, const struct attempt *attempt, enum 
         if (reason_class(reason) == CLASS_OURS)
                 return;
         findings_note(&t->findings, sources[attempt->check], reason, now.boot_usec);
+        t->blocked_before &= attempt->check != CHECK_LOGIN;
         if (attempt->session_held && attempt->check == CHECK_LOGIN && was_answered(attempt))
                 findings_note(&t->findings, FOUND_BY_SESSION, reason, now.boot_usec);
 }

@@ -53,12 +53,6 @@ static void restore_counts(struct target *t, const struct memory *memory) {
         restore_wakes(t, memory);
 }
 
-/* Only a login clears that, and no restart of ours. */
-static void restore_block(struct target *t, const struct memory *memory, struct instant now) {
-        if (memory->state == STATE_BLOCKED && t->findings.last[FOUND_BY_LOGIN].boot_usec == 0)
-                findings_note(&t->findings, FOUND_BY_LOGIN, memory->reason, now.boot_usec);
-}
-
 void target_restore(struct target *t, const struct memory *memory, enum reason reason, struct instant now) {
         uint64_t pause = memory_pause_left(memory, now.real_usec);
 
@@ -69,7 +63,7 @@ void target_restore(struct target *t, const struct memory *memory, enum reason r
                 t->reason = REASON_PAUSED;
         }
         restore_counts(t, memory);
-        restore_block(t, memory, now);
+        t->blocked_before = memory->state == STATE_BLOCKED;
         t->woken_server_real_usec = t->server_started_real_usec;
 }
 
@@ -80,7 +74,7 @@ void target_restore_late(struct target *t, const struct memory *before, struct i
         memory_add(&memory, before);
         t->account = memory.account;
         restore_counts(t, &memory);
-        restore_block(t, before, now);
+        t->blocked_before = before->state == STATE_BLOCKED && t->findings.last[FOUND_BY_LOGIN].boot_usec == 0;
         if (t->woken_server_real_usec == 0)
                 t->woken_server_real_usec = before->server_started_real_usec;
 }

@@ -81,7 +81,7 @@ static bool rests_unseen(const struct target *t) {
 }
 
 bool target_ready_or_asleep(const struct target *t) {
-        if (t->paused_until_boot_usec || findings_blocked(&t->findings) != REASON_NONE)
+        if (t->paused_until_boot_usec || t->blocked_before || findings_blocked(&t->findings) != REASON_NONE)
                 return false;
         return t->state == STATE_AWAKE || t->state == STATE_ASLEEP || t->state == STATE_WAKING ||
                (t->state == STATE_UNKNOWN && (findings_good_door(&t->findings) || rests_unseen(t)));

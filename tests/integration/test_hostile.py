@@ -96,7 +96,7 @@ def lives(fake) -> list[float]:
 
 
 def test_every_script_of_the_fake_has_its_reason():
-    named = {scripts.ALIASES.get(name, name) for name in scripts.names()} - {"ok"}
+    named = {scripts.ALIASES.get(name, name) for name in scripts.names()} - {"ok", "naps"}  # these two answer
     assert named == {script for table in TABLES.values() for script in table}
 
 

@@ -87,12 +87,10 @@ static void watch(unsigned database) {
         const struct database_config *config = settings_database(life.settings, life.plan->databases[database].name);
         bool held = record->known && record->memory.held && apart_usec(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
 
-        enum reason blocked = record->known && record->memory.state == STATE_BLOCKED ? record->memory.reason : REASON_NONE;
-
         life.targets[database] = daemon_find(database);
         life.touched |= 1u << database;
         if (life.targets[database])
-                witness_watch(database, config, view_policy(life.targets[database]), held, blocked);
+                witness_watch(database, config, view_policy(life.targets[database]), held);
 }
 
 static void restore_leases(unsigned database) {

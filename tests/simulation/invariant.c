@@ -127,7 +127,7 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
                 return true;
         if (w->told && w->told_check == CHECK_DOOR && now->reason == w->told_reason)
                 return true;
-        return now->asks && (now->reason == REASON_STALE || now->reason == w->told_reason ||
+        return (now->asks || now->in_flight) && (now->reason == REASON_STALE || now->reason == w->told_reason ||
                              (now->reason == REASON_SERVER_SLOW && is_slow(w, false)));
 }
 

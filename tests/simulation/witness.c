@@ -76,7 +76,7 @@ static void restore_account(struct witness *w, unsigned database) {
         w->unsure_most_usec += forward;
 }
 
-void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held, enum reason blocked) {
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held) {
         struct witness *w = &witnesses[database];
         uint64_t now = clock_boot_usec();
 
@@ -101,8 +101,6 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 restore_pause(w, database);
         if (history_written_usec(database))
                 restore_account(w, database);
-        w->login_reason = blocked;
-        w->login_stands = blocked != REASON_NONE;
 }
 
 void witness_reconfigure(unsigned database, const struct database_config *config) {

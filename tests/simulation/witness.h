@@ -108,9 +108,9 @@ void witness_begin(void);
 
 /*
  * The daemon watches it from now on: since its own start, or by a reload; nothing happens to one that it watched before. HELD: the history
- * says that somebody held a lease, and may come back. BLOCKED: what blocked it then, or REASON_NONE.
+ * says that somebody held a lease, and may come back.
  */
-void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held, enum reason blocked);
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held);
 /* A reload: one whose settings are others keeps what is known of it, for it is the same server. Before the engine reloads. */
 void witness_reconfigure(unsigned database, const struct database_config *config);
 void witness_unwatch(unsigned database, bool crash);

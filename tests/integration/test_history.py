@@ -397,7 +397,9 @@ def test_readers_that_do_not_read_take_neither_control_s_answers_nor_the_memory(
         silent += [client for client, line in zip(asking, said) if " 200 " in line]
         for client, line in zip(asking, said):
             if " 200 " not in line:
-                assert " 429 " in line and b"\r\nRetry-After: " in read_to_end(client)
+                # 503: on a slow machine it waited for too long
+                assert " 429 " in line or " 503 " in line
+                assert b"\r\nRetry-After: " in read_to_end(client)
                 client.close()
     print(f"{len(silent)} that do not read hold {most / 1024:.0f} MB")
     assert silent and most < SILENT_MB * 1024 or sanitized()

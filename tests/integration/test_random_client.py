@@ -13,7 +13,7 @@ from rig.randomclient import RandomClient
 from rig.randommodel import Servers
 
 SEED = int(os.environ.get("RIG_SEED", "1"))
-EXAMPLES = int(os.environ.get("RIG_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("RIG_EXAMPLES", "8"))
 STEPS = 30
 PARTS = 4  # that may run at the same time
 

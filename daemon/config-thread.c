@@ -7,9 +7,9 @@
 #include "base/process.h"
 #include "base/thread.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 /* As much as the main thread has, which reads the first one. */
 #define STACK_BYTES ((size_t)8 * 1024 * 1024)
@@ -45,6 +45,7 @@ static void *discard(void *userdata) {
         struct config_thread *thread = userdata;
 
         found_deinit(&thread->found);
+        (void)eventfd_write(thread->fd, 1);
         return NULL;
 }
 
@@ -101,20 +102,22 @@ struct config_thread *config_thread_discard(struct config *config) {
                 (void)config_free(config);
                 return NULL;
         }
-        thread->fd = -1;
         thread->found.config = config;
-        return thread_start("config-free", STACK_BYTES, discard, thread, &thread->thread) < 0 ? config_thread_free(thread) : thread;
+        thread->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        return thread->fd < 0 || thread_start("config-free", STACK_BYTES, discard, thread, &thread->thread) < 0 ? config_thread_free(thread) : thread;
 }
 
 struct config_thread *config_thread_end(struct config_thread *thread, uint64_t timeout_usec) {
-        uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
-        const struct timespec at = {.tv_sec = (time_t)(until / USEC_PER_SEC), .tv_nsec = (long)(until % USEC_PER_SEC) * 1000};
+        struct pollfd over = {.events = POLLIN};
 
         if (!thread)
                 return NULL;
         (void)sd_event_source_disable_unref(steal_pointer(&thread->source));
-        if (pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &at) == 0)
+        over.fd = thread->fd;
+        if (poll(&over, 1, (int)(timeout_usec / USEC_PER_MSEC)) > 0) {
+                (void)pthread_join(thread->thread, NULL);
                 return config_thread_free(thread);
+        }
         (void)pthread_detach(thread->thread);
         process_exit_without_handlers();
         return NULL;

@@ -206,10 +206,15 @@ static bool repeats_end(const struct target *t, const struct attempt *attempt) {
 
 /* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
 static void start_linger(struct target *t, struct instant now) {
-        uint64_t lingers = MAX(usec_add(now.boot_usec, t->config->linger_usec), t->presumed_until_boot_usec);
+        uint64_t lingers = usec_add(now.boot_usec, t->config->linger_usec);
 
-        if (t->demand_until_boot_usec && (t->state == STATE_AWAKE || t->state == STATE_DEGRADED))
-                t->demand_until_boot_usec = MIN(t->demand_until_boot_usec, lingers);
+        if (t->demand_until_boot_usec <= lingers || !(t->state == STATE_AWAKE || t->state == STATE_DEGRADED))
+                return;
+        if (t->presumed_until_boot_usec > lingers) {
+                lingers = t->presumed_until_boot_usec;
+                t->demand_cause = WAKE_LEASE;
+        }
+        t->demand_until_boot_usec = MIN(t->demand_until_boot_usec, lingers);
 }
 
 /* The server can be reached, and what a login found there stands: that it was not reached before is over. */

@@ -86,11 +86,14 @@ static bool is_blocked_by_login(const struct witness *w) {
         return reason_class(w->login_reason) == CLASS_BLOCKED;
 }
 
-/* What logins found is proof, and not one failure that may have been chance: that a session lives clears nothing of it. */
-static bool is_refused_by_logins(const struct witness *w) {
-        bool full = w->login_stands && reason_class(w->login_reason) == CLASS_FULL;
+/* What a login found is proof: that a session lives clears nothing of it. */
+static bool is_proven_by_login(const struct witness *w) {
+        return is_blocked_by_login(w) || (w->login_stands && reason_class(w->login_reason) == CLASS_FULL);
+}
 
-        return is_blocked_by_login(w) || full || (w->login_failure != REASON_NONE && w->unanswered >= w->config->fall);
+/* So are failures in a row, but for those that were part of a wake. */
+static bool may_be_refused_by_logins(const struct witness *w) {
+        return is_proven_by_login(w) || (w->login_failure != REASON_NONE && w->unanswered >= w->config->fall);
 }
 
 /* Nobody asks it anything, and it was left alone for long enough with a session that lives. */
@@ -102,7 +105,7 @@ static bool has_survived(const struct witness *w) {
 static void note_clearance(struct witness *w, const struct view *before, const struct view *now) {
         bool answers = now->state == STATE_AWAKE || now->state == STATE_DEGRADED;
 
-        if (now->state == STATE_ASLEEP || (answers && before->state == STATE_UNKNOWN && !is_refused_by_logins(w) && has_survived(w)))
+        if (now->state == STATE_ASLEEP || (answers && before->state == STATE_UNKNOWN && !is_proven_by_login(w) && has_survived(w)))
                 w->login_stands = false;
 }
 
@@ -437,7 +440,7 @@ static void assert_pause_ends(struct witness *w, const struct view *view) {
 
 /* A session that lives on for so long after the last doubt has proven its server (target/step.c). */
 static void assert_sentinel(struct witness *w, const struct view *view) {
-        bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !is_refused_by_logins(w) && !w->unasked;
+        bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !may_be_refused_by_logins(w) && !w->unasked;
         uint64_t doubted = MAX(MAX(w->unknown_since_usec, w->doubted_usec), loop_host_resumed_usec());
 
         w->undoubted_usec = w->session && w->unknown_since_usec ? clock_boot_usec() - doubted : 0;

@@ -104,6 +104,8 @@ static void plan_retry(struct target *t, enum check check, enum reason reason) {
 }
 
 void judge_plan_retry(struct target *t) {
+        if (policy_was_throttled(t))
+                return;
         if (findings_needs_login(&t->findings))
                 plan_retry(t, CHECK_LOGIN, t->findings.last[FOUND_BY_LOGIN].reason);
         else

@@ -21,7 +21,7 @@ struct config_thread {
         struct config_found found; /* its config is also the one to be freed */
         int fd;                    /* written to at the end */
         sd_event_source *source;
-        void (*on_found)(void *userdata, struct config_found *found);
+        void (*on_end)(void *userdata, struct config_found *found);
         void *userdata;
 };
 
@@ -65,9 +65,20 @@ static int on_written(sd_event_source *source, int fd, uint32_t revents, void *u
         (void)revents;
         (void)pthread_join(thread->thread, NULL);
         (void)sd_event_source_set_enabled(thread->source, SD_EVENT_OFF);
-        thread->on_found(thread->userdata, &thread->found);
+        thread->on_end(thread->userdata, &thread->found);
         (void)config_thread_free(thread);
         return 0;
+}
+
+static int start(struct config_thread *thread, sd_event *event, const char *name, void *(*run)(void *userdata)) {
+        int r;
+
+        thread->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        r = thread->fd < 0 ? error_from_errno() : sd_event_add_io(event, &thread->source, thread->fd, EPOLLIN, on_written, thread);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(thread->source, name);
+        return thread_start(name, STACK_BYTES, run, thread, &thread->thread);
 }
 
 int config_thread_load(sd_event *event, const char *path, const struct config_environment *environment,
@@ -77,16 +88,8 @@ int config_thread_load(sd_event *event, const char *path, const struct config_en
 
         if (!thread)
                 return -ENOMEM;
-        thread->path = path;
-        thread->environment = environment;
-        thread->on_found = found;
-        thread->userdata = userdata;
-        thread->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = thread->fd < 0 ? error_from_errno() : sd_event_add_io(event, &thread->source, thread->fd, EPOLLIN, on_written, thread);
-        if (r >= 0) {
-                (void)sd_event_source_set_description(thread->source, "config-found");
-                r = thread_start("config", STACK_BYTES, load, thread, &thread->thread);
-        }
+        *thread = (struct config_thread){.path = path, .environment = environment, .on_end = found, .userdata = userdata};
+        r = start(thread, event, "config", load);
         if (r < 0) {
                 (void)config_thread_free(thread);
                 return r;
@@ -95,16 +98,16 @@ int config_thread_load(sd_event *event, const char *path, const struct config_en
         return 0;
 }
 
-struct config_thread *config_thread_discard(struct config *config) {
+struct config_thread *config_thread_discard(sd_event *event, struct config *config, void (*gone)(void *userdata, struct config_found *found),
+                                            void *userdata) {
         struct config_thread *thread = calloc(1, sizeof(*thread));
 
         if (!thread) {
                 (void)config_free(config);
                 return NULL;
         }
-        thread->found.config = config;
-        thread->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        return thread->fd < 0 || thread_start("config-free", STACK_BYTES, discard, thread, &thread->thread) < 0 ? config_thread_free(thread) : thread;
+        *thread = (struct config_thread){.found.config = config, .on_end = gone, .userdata = userdata};
+        return start(thread, event, "config-free", discard) < 0 ? config_thread_free(thread) : thread;
 }
 
 struct config_thread *config_thread_end(struct config_thread *thread, uint64_t timeout_usec) {

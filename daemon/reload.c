@@ -169,11 +169,18 @@ static void end_refused(struct reload *reload) {
         end(reload, refuse(&reload->complaints, &answer, registry_count(engine_registry(reload->engine))), &answer);
 }
 
+static void on_discarded(void *userdata, struct config_found *found) {
+        struct reload *reload = userdata;
+
+        (void)found;
+        reload->discarding = NULL;
+}
+
 /* The one before is nobody's any more. */
 static void use_next(struct reload *reload) {
         /* It has ended long ago, or frees as much as is in memory twice already. */
         reload->discarding = config_thread_end(reload->discarding, DISCARD_TIMEOUT_USEC);
-        reload->discarding = config_thread_discard(reload->config);
+        reload->discarding = config_thread_discard(reload->event, reload->config, on_discarded, reload);
         reload->config = steal_pointer(&reload->next);
 }
 

@@ -213,6 +213,7 @@ check() {
         end
         begin "simulated worlds"
         step "./dev simulate" simulated_worlds
+        step "tests/simulation/mutants --find" tests/simulation/mutants --find
         end
         begin "make install"
         step "make install" installs

@@ -14,6 +14,10 @@ uint64_t usec_sub(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
 }
 
+uint64_t usec_apart(uint64_t a, uint64_t b) {
+        return a > b ? a - b : b - a;
+}
+
 /* 9999-12-31T23:59:59.999999Z: RFC 3339 has no year after it. */
 #define RFC3339_LAST_USEC (UINT64_C(253402300800) * USEC_PER_SEC - 1)
 
@@ -45,6 +49,7 @@ unsigned clock_month(uint64_t real_usec, uint64_t *ret_lasted_usec) {
         unsigned of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
         unsigned years = days / DAYS_IN_400_YEARS * 400 + year - 1970;
 
-        *ret_lasted_usec = (uint64_t)(of_year - (153 * month + 2) / 5) * USEC_PER_DAY + real_usec % USEC_PER_DAY;
+        if (ret_lasted_usec)
+                *ret_lasted_usec = (uint64_t)(of_year - (153 * month + 2) / 5) * USEC_PER_DAY + real_usec % USEC_PER_DAY;
         return years * 12 + month + 2;
 }

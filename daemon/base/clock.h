@@ -40,8 +40,10 @@ uint64_t clock_thread_cpu_usec(void);
 uint64_t usec_add(uint64_t a, uint64_t b);
 /* a - b, not below 0; USEC_INFINITY - b is USEC_INFINITY. */
 uint64_t usec_sub(uint64_t a, uint64_t b);
+/* How far a and b lie from one another, whichever comes first. */
+uint64_t usec_apart(uint64_t a, uint64_t b);
 
 /* "2026-11-22T16:02:09.123456Z"; answers BUFFER, of at least CLOCK_RFC3339_MAX bytes. */
 char *clock_format_rfc3339(char *buffer, uint64_t real_usec);
-/* The calendar month (UTC) of REAL_USEC, counted from January 1970, and for how long it lasts by then. */
+/* The calendar month (UTC) of REAL_USEC, counted from January 1970; RET_LASTED_USEC (or NULL): for how long it lasts by then. */
 unsigned clock_month(uint64_t real_usec, uint64_t *ret_lasted_usec);

@@ -140,9 +140,9 @@ const struct database_config *config_database(const struct config *config, const
 /* The file's path, or NULL for a default. */
 const char *config_source_file(const struct config *config, struct config_source source);
 /* Whether both are of one server and one login, whatever else is set: what is known of the one is known of the other. */
+bool database_config_same_server(const struct database_config *a, const struct database_config *b);
 /* Whether the same is expected of both. */
 bool database_config_same_expectations(const struct database_config *a, const struct database_config *b);
-bool database_config_same_server(const struct database_config *a, const struct database_config *b);
 /* Same name, connection (the password's bytes included) and settings, wherever they stand: the running database may stay as it is. */
 bool database_config_equal(const struct database_config *a, const struct database_config *b);
 

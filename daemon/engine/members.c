@@ -2,7 +2,6 @@
 #include "engine/inside.h"
 
 #include "base/error.h"
-#include "base/macro.h"
 
 /* What lies further back than this was no restart: who held a lease then has had the time to come back, or has gone. */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
@@ -11,14 +10,9 @@ void members_presume(struct engine *engine, struct target *target, uint64_t for_
         (void)drive_step(engine, target, &(struct input){.kind = INPUT_PRESUME, .for_usec = for_usec}, now);
 }
 
-/* By a clock that may have been set back since. */
-static uint64_t apart_usec(uint64_t a, uint64_t b) {
-        return MAX(usec_sub(a, b), usec_sub(b, a));
-}
-
-/* Those who held a lease when MEMORY was saved may come back. */
+/* Those who held a lease when MEMORY was saved may come back. By a clock that may have been set back since. */
 static void presume_held(struct engine *engine, struct target *target, const struct memory *memory, struct instant now) {
-        if (memory->held && apart_usec(now.real_usec, memory->saved_real_usec) < PRESUME_WITHIN_USEC)
+        if (memory->held && usec_apart(now.real_usec, memory->saved_real_usec) < PRESUME_WITHIN_USEC)
                 members_presume(engine, target, target->config->lease_grace_usec, now);
 }
 

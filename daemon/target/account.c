@@ -24,8 +24,8 @@ static uint64_t ours_usec(const struct target *t, uint64_t from, uint64_t to) {
 }
 
 /* A clock that is set to another month, and back, leaves to each what was its own. */
-static void turn_month(struct account *account, uint64_t real_usec, uint64_t *ret_lasted_usec) {
-        unsigned month = clock_month(real_usec, ret_lasted_usec), before = account->month;
+static void turn_month(struct account *account, unsigned month) {
+        unsigned before = account->month;
         uint64_t awake_usec = account->month_awake_usec;
 
         if (month == before)
@@ -34,12 +34,6 @@ static void turn_month(struct account *account, uint64_t real_usec, uint64_t *re
         account->month_awake_usec = month == account->other_month ? account->other_month_awake_usec : 0;
         account->other_month = before;
         account->other_month_awake_usec = awake_usec;
-}
-
-static void turn_month_now(struct account *account, struct instant now) {
-        uint64_t lasted;
-
-        turn_month(account, now.real_usec, &lasted);
 }
 
 /* Adds the time from FROM to TO. A month that begins inside it begins anew. */
@@ -51,7 +45,7 @@ static void add_span(const struct target *t, struct account *account, uint64_t f
                 return;
         account->awake_usec += length;
         account->ours_usec += ours_usec(t, from, to);
-        turn_month(account, end_real_usec, &lasted);
+        turn_month(account, clock_month(end_real_usec, &lasted));
         account->month_awake_usec += MIN(length, lasted);
 }
 
@@ -92,7 +86,7 @@ static void count_until(struct target *t, struct instant now) {
 void account_settle(struct target *t, struct instant now) {
         if (t->account_runs)
                 count_until(t, now);
-        turn_month_now(&t->account, now);
+        turn_month(&t->account, clock_month(now.real_usec, NULL));
 }
 
 struct account target_account(const struct target *t, struct instant now) {
@@ -100,7 +94,7 @@ struct account target_account(const struct target *t, struct instant now) {
         struct account account = t->account;
 
         add_span(t, &account, t->counted_boot_usec, until, now);
-        turn_month_now(&account, now);
+        turn_month(&account, clock_month(now.real_usec, NULL));
         account.counted_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, until));
         return account;
 }
@@ -130,8 +124,8 @@ static bool is_spent(const struct target *t) {
 }
 
 static void plan_month_look(struct target *t, struct instant now) {
-        uint64_t lasted, late;
-        bool turns = clock_month(now.real_usec + MONTH_LOOK_USEC, &late) != clock_month(now.real_usec, &lasted);
+        uint64_t late;
+        bool turns = clock_month(now.real_usec + MONTH_LOOK_USEC, &late) != clock_month(now.real_usec, NULL);
 
         t->month_look_boot_usec = usec_add(now.boot_usec, turns ? usec_sub(MONTH_LOOK_USEC, late) : MONTH_LOOK_USEC);
 }
@@ -140,7 +134,7 @@ void account_restore(struct target *t, const struct account *account, uint64_t s
         uint64_t counted = account->counted_real_usec ? account->counted_real_usec : saved_real_usec;
 
         t->account = *account;
-        turn_month_now(&t->account, now);
+        turn_month(&t->account, clock_month(now.real_usec, NULL));
         /* A clock that was set back: the time since is not known, so nothing of it is counted. */
         t->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
         t->budget_spent = is_spent(t);

@@ -72,7 +72,7 @@ struct target {
         bool session_held;
         uint64_t session_since_real_usec;
         uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
-        bool blocked_before; /* a login was before a restart of ours, and none said anything since */
+        bool blocked_before; /* it was before a restart of ours, and no login said anything since */
         uint64_t server_started_real_usec; /* 0: not known; also from before a restart of ours */
         struct server_info server; /* version 0: not known */
         uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */

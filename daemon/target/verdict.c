@@ -29,6 +29,11 @@ bool verdict_is_host_trouble(enum reason reason) {
         return reason == REASON_HOST_NETWORK || reason == REASON_HOST_RESOURCES;
 }
 
+/* Until it should have been asked again, and was not. */
+static uint64_t retried_lifetime_usec(const struct target *t) {
+        return usec_add(lifetime_of(MAX(t->config->down_interval_usec, t->retry_delay_usec)), t->config->attempt_timeout_usec);
+}
+
 /* How long the verdict of the present state stays fresh without anything new; USEC_INFINITY: until something happens. */
 static uint64_t lifetime_usec(const struct target *t) {
         const struct database_config *config = t->config;
@@ -48,12 +53,10 @@ static uint64_t lifetime_usec(const struct target *t) {
                 return usec_add(lifetime_of(config->door_interval_usec), config->attempt_timeout_usec);
         case STATE_UNKNOWN:
                 /* Our own trouble is no news of today when nobody asks again; and nothing else that is unknown grows old. */
-                if (!verdict_is_host_trouble(t->reason))
-                        return USEC_INFINITY;
-                return usec_add(lifetime_of(MAX(config->down_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
+                return verdict_is_host_trouble(t->reason) ? retried_lifetime_usec(t) : USEC_INFINITY;
         case STATE_FULL:
         case STATE_DOWN:
-                return usec_add(lifetime_of(MAX(config->down_interval_usec, t->retry_delay_usec)), config->attempt_timeout_usec);
+                return retried_lifetime_usec(t);
         case STATE_BLOCKED: /* only a login clears it, and it is no less true for its age */
         case STATE_WAKING:
         case _STATE_MAX:

@@ -78,14 +78,10 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
 /* How long after a lease was held it is worth while to wait for its holder (engine/members.c). */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
-static uint64_t apart_usec(uint64_t a, uint64_t b) {
-        return a > b ? a - b : b - a;
-}
-
 static void watch(unsigned database) {
         const struct record *record = history_of(database);
         const struct database_config *config = settings_database(life.settings, life.plan->databases[database].name);
-        bool held = record->known && record->memory.held && apart_usec(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
+        bool held = record->known && record->memory.held && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
 
         life.targets[database] = daemon_find(database);
         life.touched |= 1u << database;

@@ -41,7 +41,7 @@ def daemon(make_daemon, port):
     made.tcp = ("127.0.0.1", listen.number)
     made.start()
     until(lambda: nobody(made), 5, "nobody is connected")
-    before = len(descriptors(made.pid))
+    before = settled(made, 0.05)
     yield made
     for which in ("status", "control"):
         answer = made.get("/readyz", which)
@@ -55,6 +55,13 @@ def daemon(make_daemon, port):
 
 def nobody(daemon) -> bool:
     return connected(daemon.status_socket) + connected(daemon.control_socket) == 0
+
+
+def settled(daemon, every: float = 0.3) -> int:
+    """The descriptors of the daemon when no more come or go."""
+    counts = [-1, len(descriptors(daemon.pid))]
+    until(lambda: counts.append(len(descriptors(daemon.pid))) or counts[-1] == counts[-2] == counts[-3], 30, "no more come", every=every)
+    return counts[-1]
 
 
 def check_asker(asker: Asker, what: str, bound: float = READYZ_WORST) -> None:
@@ -291,13 +298,6 @@ def come(where, request: bytes) -> list[socket.socket]:
         except OSError:
             pass
     return clients
-
-
-def settled(daemon) -> int:
-    """The descriptors of the daemon when no more come or go."""
-    counts = [-1, len(descriptors(daemon.pid))]
-    until(lambda: counts.append(len(descriptors(daemon.pid))) or counts[-1] == counts[-2] == counts[-3], 30, "no more come", every=0.3)
-    return counts[-1]
 
 
 def test_whatever_strangers_send_their_memory_has_a_bound_and_their_leaving_costs_what_their_coming_did(daemon, port):

@@ -2,16 +2,18 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterator
 
-from rig.patience import until
+from rig.patience import patient, until
 
 _PR_SET_PDEATHSIG = 1
 _PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH = 0x4206, 0x4207, 17
@@ -30,6 +32,33 @@ def start(argv: list, *, when_orphaned: int = signal.SIGKILL, **options) -> subp
         _libc.prctl(_PR_SET_PDEATHSIG, when_orphaned, 0, 0, 0)
 
     return _starter.submit(lambda: subprocess.Popen(argv, preexec_fn=leash, **options)).result()
+
+
+class Script:
+    """A Python program of the rig in a process of its own, which talks by lines of JSON; ends with the test's own."""
+
+    def __init__(self, path: str, *argv: object):
+        self._process = start([sys.executable, path, *map(str, argv)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def _line(self) -> object:
+        return json.loads(self._process.stdout.readline())
+
+    def _end(self) -> object:
+        said, _ = self._process.communicate("\n", timeout=patient(20))
+        return json.loads(said)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def children_of(pid: int) -> list[int]:

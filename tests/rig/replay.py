@@ -7,7 +7,6 @@ Run by hand: /usr/bin/python3 tests/rig/replay.py; it reads its two answers from
 import json
 import select
 import socket
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,15 +60,15 @@ def _until_ready(client: socket.socket) -> bytes:
     return got
 
 
-class Replay:
+class Replay(children.Script):
     """The server; ends with the test's own."""
 
     def __init__(self, recording: Recording | None = None):
         recording = recording or Recording.composed()
-        self._process = children.start([sys.executable, str(Path(__file__))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(__file__)
         self._process.stdin.write(json.dumps([recording.login.hex(), recording.answer.hex()]) + "\n")
         self._process.stdin.flush()
-        self.port: int = json.loads(self._process.stdout.readline())
+        self.port: int = self._line()
 
     @property
     def pid(self) -> int:
@@ -77,19 +76,6 @@ class Replay:
 
     def conninfo(self) -> str:
         return f"host=127.0.0.1 port={self.port} user=app dbname=app sslmode=disable"
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
-
-    def __enter__(self) -> "Replay":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class _Server:

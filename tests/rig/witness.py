@@ -9,7 +9,6 @@ Run by hand: /usr/bin/python3 tests/rig/witness.py asker SOCKET PATH INTERVAL, o
 import json
 import select
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -20,40 +19,11 @@ if __package__ in (None, ""):
 
 from rig import children
 from rig.fake import Fake
-from rig.patience import patient
 
 # What the probe query is answered with: uptime and start in microseconds, recovery, version, read-only.
 ROW = [("uptime", "3600000000"), ("started", "1700000000000000"), ("recovery", "f"), ("version", "150014"), ("read_only", "off")]
 
 FEWEST = 30  # answers, however soon the asker is stopped
-
-
-class _Witness:
-    """The process; ends with the test's own."""
-
-    def __init__(self, *argv: object):
-        self._process = children.start([sys.executable, str(Path(__file__)), *map(str, argv)], stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, text=True)
-
-    def _line(self) -> object:
-        return json.loads(self._process.stdout.readline())
-
-    def _end(self) -> object:
-        said, _ = self._process.communicate("\n", timeout=patient(20))
-        return json.loads(said)
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @dataclass(frozen=True)
@@ -71,11 +41,11 @@ class Answers:
                 f" (the machine's own worst stall {self.stall * 1e3:.1f} ms)")
 
 
-class Asker(_Witness):
+class Asker(children.Script):
     """Asks `path` over a UNIX socket, on a connection of its own each time."""
 
     def __init__(self, where: Path, path: str = "/readyz", interval: float = 0.01):
-        super().__init__("asker", where, path, interval)
+        super().__init__(__file__, "asker", where, path, interval)
         assert self._line() == "asking"
 
     def stop(self) -> Answers:
@@ -84,11 +54,11 @@ class Asker(_Witness):
         return Answers(len(times), times[-1], times[int(len(times) * 0.99)], said["stall"], said["statuses"])
 
 
-class Metronome(_Witness):
+class Metronome(children.Script):
     """`count` servers that answer the probe query; `ports` are theirs."""
 
     def __init__(self, count: int = 1):
-        super().__init__("metronome", count)
+        super().__init__(__file__, "metronome", count)
         self.ports: list[int] = self._line()
 
     def conninfo(self, i: int = 0) -> str:

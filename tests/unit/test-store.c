@@ -774,17 +774,22 @@ static void assert_much(uint64_t seed) {
         }
 }
 
+/* A small disk for the file, and the name of what may fill it. */
+static void mount_disk(const char *options, char disk[static 96], char ballast[static 128]) {
+        (void)snprintf(disk, 96, "%s/disk", top);
+        (void)snprintf(path, sizeof(path), "%s/history.db", disk);
+        (void)snprintf(ballast, 128, "%s/ballast", disk);
+        assert_int_equal(mkdir(disk, 0700), 0);
+        assert_int_equal(mount("none", disk, "tmpfs", 0, options), 0);
+}
+
 static void a_full_disk_turns_it_off_until_there_is_space(void **state) {
         char ballast[128], disk[96];
 
         (void)state;
         if (!may_mount())
                 return;
-        (void)snprintf(disk, sizeof(disk), "%s/disk", top);
-        (void)snprintf(path, sizeof(path), "%s/history.db", disk);
-        (void)snprintf(ballast, sizeof(ballast), "%s/ballast", disk);
-        assert_int_equal(mkdir(disk, 0700), 0);
-        assert_int_equal(mount("none", disk, "tmpfs", 0, "size=4m,mode=0700"), 0);
+        mount_disk("size=4m,mode=0700", disk, ballast);
         open_store();
         put_much(1);
         flush();
@@ -1009,11 +1014,7 @@ static void an_older_file_on_a_full_disk_is_read_and_brought_up_later(void **sta
         (void)state;
         if (!may_mount())
                 return;
-        (void)snprintf(disk, sizeof(disk), "%s/disk", top);
-        (void)snprintf(path, sizeof(path), "%s/history.db", disk);
-        (void)snprintf(ballast, sizeof(ballast), "%s/ballast", disk);
-        assert_int_equal(mkdir(disk, 0700), 0);
-        assert_int_equal(mount("none", disk, "tmpfs", 0, "size=2m,mode=0700"), 0);
+        mount_disk("size=2m,mode=0700", disk, ballast);
         for (unsigned version = 1; version <= 2; version++) {
                 struct memory past = fill_with_a_lease(), more;
                 struct lease_record found[2], *last = found;

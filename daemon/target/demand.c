@@ -104,8 +104,8 @@ enum reason demand_lease(struct target *t, struct instant now) {
 
 void demand_lease_end(struct target *t, uint64_t ago_usec, struct instant now) {
         assert(t->n_leases > 0);
-        /* Who waited for it and went leaves no demand behind but the linger, which goes on from the lease. */
-        if (t->n_leases == 1 && !t->budget_spent && t->config->linger_usec > ago_usec)
+        /* Who waited for it and went leaves no demand behind but the linger, which goes on from the lease, whichever of several is told first. */
+        if (!t->budget_spent && t->config->linger_usec > ago_usec)
                 demand_until(t, WAKE_LEASE, usec_add(now.boot_usec, t->config->linger_usec - ago_usec), now);
         t->n_leases--;
 }

@@ -36,13 +36,13 @@ has_failures() {
     grep -rlE '^:test-result: (FAIL|XPASS|ERROR)' "$@" --include='*.trs' 2>/dev/null
 }
 
-# unit_tests DIR [VARIABLE=VALUE...]: `make check` there, and the output of each test that failed.
+# unit_tests DIR [VARIABLE=VALUE...]: `make check` there, and the output of each test that failed. Most of them wait more than they compute.
 unit_tests() {
     local dir=$1 failed trs
 
     shift
     find "$dir" \( -path "$dir/asan" -o -path "$dir/tsan" -o -path "$dir/fuzz" -o -path "$dir/coverage" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
-    if ! "${under[@]}" make -C "$dir" -k -j"$(nproc)" check "$@" >"$dir/check.log" 2>&1; then
+    if ! "${under[@]}" make -C "$dir" -k -j$((2 * $(nproc))) check "$@" >"$dir/check.log" 2>&1; then
         failed=$(has_failures "$dir"/*.trs "$dir/tests" || true)
         for trs in $failed; do
             printf -- '-- %s\n' "${trs%.trs}"
@@ -246,7 +246,7 @@ check() {
 
     if [[ -x build/pgwaked ]]; then
         begin "integration tests that want the plain build (figures, valgrind)"
-        integration_tests plain build -m 'plain and not machine' tests/integration
+        integration_tests plain build -m '(plain or figure) and not machine' tests/integration
         end
         begin "integration tests in machines with a systemd of their own"
         integration_tests machine build -n 4 --dist loadfile -m machine tests/integration
@@ -255,7 +255,7 @@ check() {
         step "./dev demo" quietly build/demo.log env PGWAKED="$PWD/build/pgwaked" PGWAKE="$PWD/build/pgwake" "$python" -B tests/dev/demo.py
         end
         begin "make distcheck"
-        step "make distcheck" quietly build/distcheck.log make -C build -j"$(nproc)" distcheck
+        step "make distcheck" quietly build/distcheck.log make -C build -j$((2 * $(nproc))) distcheck
         end
     fi
 

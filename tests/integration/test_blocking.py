@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.build import sanitized
+from rig.build import plain, sanitized
 from rig.patience import patient, until
 from rig.process import threads
 from rig.witness import ROW, Asker, Metronome, largest_gap
@@ -120,6 +120,7 @@ def test_who_computed_too_long_comes_back_and_its_database_goes_on(make_fake, ma
     assert daemon.stop()[0] == 0
 
 
+@plain
 def test_many_logins_that_load_every_certificate_authority_at_once_delay_nobody(make_fake, make_daemon, metronome, ca):
     """Debian's bundle costs 18 ms of CPU a connection; no authority of it has signed this server's certificate."""
     fake = make_fake("ok", answer=ROW, certificate=ca.issue(dns=("localhost",)))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.build import sanitized
+from rig.build import figure, sanitized
 from rig.edges import quick
 from rig.patience import patient, until
 from rig.ports import Port
@@ -376,6 +376,7 @@ def first_line(client):
     return client.recv(32, socket.MSG_PEEK).split(b"\r\n")[0].decode()
 
 
+@figure
 def test_readers_that_do_not_read_take_neither_control_s_answers_nor_the_memory(year):
     """Long answers, asked for on the socket of everybody, by clients that never read them."""
     path = "/history/year?kind=states&since=366d&limit=100000"
@@ -415,6 +416,7 @@ EVERYTHING = ["/status", "/metrics", "/readyz", "/readyz?wait=1h", "/events", "/
 STRANGERS = 2000  # connections that one socket serves at a time
 
 
+@figure
 def test_all_strangers_together_take_no_more_than_64_mb(year):
     """On every endpoint at once, some with several questions on one connection, none of whom reads."""
     before = rss_anon_kb(year.pid)

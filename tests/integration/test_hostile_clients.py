@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.build import sanitized
+from rig.build import figure, sanitized
 from rig.exact import Wire
 from rig.patience import patient, until
 from rig.ports import Port
@@ -300,6 +300,7 @@ def come(where, request: bytes) -> list[socket.socket]:
     return clients
 
 
+@figure
 def test_whatever_strangers_send_their_memory_has_a_bound_and_their_leaving_costs_what_their_coming_did(daemon, port):
     daemon.configure([quiet("main", port)] + [quiet(f"d{i:03}", port) for i in range(300)])
     assert daemon.reload(30).json["added"] == 300

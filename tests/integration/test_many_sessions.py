@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from rig.build import plain, sanitized
+from rig.build import figure, plain, sanitized
 from rig.exact import Wire
 from rig.patience import Stall, patient, until
 from rig.replay import Replay
@@ -71,6 +71,7 @@ def reload_beside(daemon, what: str):
     return answer.json
 
 
+@figure
 @pytest.mark.parametrize("count", SIZES)
 def test_a_reload_of_many_sessions_delays_nobody(begin, replay, count):
     daemon = begin(count)

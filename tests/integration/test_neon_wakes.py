@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from rig.build import plain
 from rig.edges import assert_edges, quick
 from rig.neon import true_latencies
 from rig.patience import until
@@ -97,6 +98,7 @@ def test_two_hundred_callers_of_a_sleeping_database_are_one_login(make_neon, mak
     until(lambda: not daemon.status("main")["leases"], 10, "the leases are free")
 
 
+@plain
 @pooled_and_direct
 def test_a_wake_slower_than_an_attempt_is_one_wake_with_one_true_latency(make_neon, make_daemon, pooled, stall):
     neon = make_neon(suspend_after=SUSPEND, wake_delay="fixed 2.5", look_every=0.1)
@@ -113,6 +115,7 @@ def test_a_wake_slower_than_an_attempt_is_one_wake_with_one_true_latency(make_ne
         daemon.wait_state("main", "asleep", 20)
 
 
+@plain
 @pooled_and_direct
 def test_a_restart_of_the_proxy_during_a_wake_is_part_of_it(make_neon, make_daemon, pooled, stall):
     neon = make_neon(suspend_after=30, wake_delay="fixed 1.5", look_every=0.1)

@@ -182,14 +182,17 @@ def test_without_a_database_it_says_how_to_get_one_and_shows_it_when_it_comes(br
 
 @needs_browser
 def test_a_database_is_seen_going_asleep_waking_awake_and_down_without_a_reload(browser, make_nap, make_daemon, port):
-    nap = make_nap(suspend_after=0.5, wake_delay=1.5)
+    nap = make_nap(suspend_after=3600)
     daemon = make_daemon([quick("main", nap.conninfo(), **SLEEPY, wake_at_start=False)], settings=listen(port)).start()
     browser.open(url(port))
     browser.wait_text("#link", "live")
     browser.run("window.stays = 1")
     daemon.get("/wake/main?wait=20s", method="POST", timeout=20)
     browser.wait_text(state("main"), "Awake")
+    nap.command("suspend-after 0.5")
     daemon.wait_state("main", "asleep", 20)
+    nap.command("suspend-after 3600")  # what a person has to read stays until it was read
+    nap.command(f"wake-delay {patient(1.5)}")
     browser.wait_text(state("main"), "Asleep")
     browser.wait_text(f"{row('main')} .message", "a login would wake it")
     browser.picture("live-asleep")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rig import children, scripts
-from rig.build import no_thread_sanitizer, plain, sanitized
+from rig.build import figure, no_thread_sanitizer, plain, sanitized
 from rig.exact import Wire
 from rig.patience import patient, until
 from rig.ports import Port
@@ -57,6 +57,7 @@ def realtime(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+@plain
 def test_ten_thousand_databases_start_answer_and_are_reloaded(make_daemon, refused):
     intervals = {"retry_interval": "10min", "down_interval": "10min"}
     daemon = make_daemon(many(refused, **intervals))
@@ -218,6 +219,7 @@ def complaints(text: str) -> list[str]:
     return [line for line in text.splitlines() if any(word.lower() in line.lower() for word in words)]
 
 
+@plain
 def test_sigterm_ends_everything_in_good_order(make_cluster, make_daemon, tmp, ca):
     """In the middle of logins and pings, over TLS and without, with people waiting."""
     cluster = make_cluster(max_connections=150, log_connections="on", log_disconnections="on")
@@ -473,6 +475,7 @@ SILENT = 1500  # clients that ask for a long answer and do not read it
 SILENT_MB = 64
 
 
+@figure
 def test_long_answers_that_nobody_reads_have_a_bound_together_and_control_has_its_own(make_daemon, refused):
     daemon = make_daemon(quiet([f"d{i:05}" for i in range(MANY)], refused), settings={"ready": {"on": "start"}}).start(timeout=START)
     before = rss_anon_kb(daemon.pid)

@@ -24,6 +24,10 @@ def sanitized() -> bool:
 no_thread_sanitizer = pytest.mark.skipif(_has(b"__tsan_init"), reason="ThreadSanitizer never sleeps")
 
 
+# For tests whose figures say something in the plain build alone: they run once more with it, by `-m figure`.
+figure = pytest.mark.figure
+
+
 def plain(test):
     """For tests that want the plain build: `-m plain` selects them, and a build with sanitizers skips them."""
     return pytest.mark.plain(pytest.mark.skipif(sanitized(), reason="wants the plain build")(test))

@@ -53,12 +53,15 @@ class Stall:
 
 
 def until(look: Callable[[], T], timeout: float, what: str, every: float = 0.005) -> T:
-    """Looks until the answer is true, and returns it. For facts that send no event of their own."""
-    deadline = time.monotonic() + patient(timeout)
+    """Looks until the answer is true, and returns it. For facts that send no event of their own. What is long in coming is looked for less
+    often: a tenth of the time that it took so far between two looks, and 50 ms at most."""
+    begun = time.monotonic()
+    deadline = begun + patient(timeout)
     while True:
         seen = look()
         if seen:
             return seen
-        if time.monotonic() >= deadline:
+        now = time.monotonic()
+        if now >= deadline:
             raise Late(f"not within {timeout} s: {what}")
-        time.sleep(every)
+        time.sleep(max(every, min(0.05, (now - begun) / 10)))

@@ -26,6 +26,7 @@ struct attempt {
         enum check check;
         uint64_t started_boot_usec;
         uint64_t started_real_usec;
+        uint64_t ended_boot_usec; /* the moment of the socket's event: more than `total_usec` after the start if the host slept meanwhile */
         uint64_t total_usec;
         uint64_t phase_usec[_PHASE_MAX]; /* 0 for a phase that was not entered */
         enum phase last_phase;           /* the furthest that was entered */

@@ -61,6 +61,7 @@ void lane_finish(struct lane *lane, struct subject *subject) {
         struct run *run = &subject->run;
 
         unlink_active(lane, subject);
+        run->attempt.ended_boot_usec = lane->now_boot_usec;
         if (run->looks_up) {
                 resolver_cancel(lane->resolver, conninfo_get(run->order.conninfo, "host"), lane, run->order.attempt);
                 run->looks_up = false;
@@ -84,7 +85,6 @@ void lane_report_done(struct lane *lane) {
                         .kind = PROBE_REPORT_ATTEMPT,
                         .database = subject->id,
                         .attempt = subject->run.attempt,
-                        .boot_usec = usec_add(subject->run.attempt.started_boot_usec, subject->run.attempt.total_usec),
                 };
 
                 /* Without memory the pool itself ends the attempt, by its deadline. */

@@ -102,12 +102,12 @@ static void end_overdue(struct probe_pool *pool, const struct flight *flight) {
         struct probe_report report = {
                 .kind = PROBE_REPORT_ATTEMPT,
                 .database = flight->database,
-                .boot_usec = clock_boot_usec(),
                 .attempt = {
                         .id = flight->attempt,
                         .check = flight->check,
                         .started_boot_usec = flight->started_boot_usec,
                         .started_real_usec = flight->started_real_usec,
+                        .ended_boot_usec = clock_boot_usec(),
                         .total_usec = 1,
                         .last_phase = phase,
                         .reason = REASON_HOST_RESOURCES,

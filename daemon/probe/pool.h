@@ -37,7 +37,6 @@ struct probe_report {
         enum probe_report_kind kind;
         uint64_t database;
         struct attempt attempt; /* for PROBE_REPORT_SESSION: reason, sqlstate, detail, address of its end */
-        uint64_t boot_usec;     /* the moment of the socket's event (CLOCK_BOOTTIME) */
         bool bare_eof;          /* PROBE_REPORT_SESSION: the connection ended without a word */
 };
 

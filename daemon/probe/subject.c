@@ -107,12 +107,12 @@ void subject_end_session(struct subject *subject, struct probe_report *ret_repor
         *ret_report = (struct probe_report){
                 .kind = PROBE_REPORT_SESSION,
                 .database = subject->id,
-                .boot_usec = line->at_boot_usec,
                 .bare_eof = connection_ended_by_eof(connection),
                 .attempt = {
                         .check = CHECK_PING,
                         .session_ended = true,
                         .started_boot_usec = line->at_boot_usec,
+                        .ended_boot_usec = line->at_boot_usec,
                         .started_real_usec = clock_real_usec(),
                 },
         };

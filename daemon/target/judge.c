@@ -184,9 +184,7 @@ static bool was_answered(const struct attempt *attempt) {
 
 /* The provider's idle time runs from the query, and the answer was on its way for a while: so the moment that counts is the sending. */
 static uint64_t query_sent_boot_usec(const struct attempt *attempt, struct instant now) {
-        uint64_t ended = usec_add(attempt->started_boot_usec, attempt->total_usec);
-
-        return usec_sub(MIN(ended, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
+        return usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
 }
 
 static void note_session(struct target *t, const struct attempt *attempt, struct instant now) {

@@ -86,7 +86,7 @@ bool wake_end(struct target *t, const struct attempt *answered, bool was_awake, 
         is_new = take_new_server(t, &answered->server);
         if (was_awake && !is_new)
                 return false;
-        cold = is_new && is_cold(t, &answered->server, usec_sub(ended, began));
+        cold = is_new && is_cold(t, &answered->server, usec_sub(answered->ended_boot_usec, began));
         /* The server was up before we asked: somebody else woke it. */
         if (!cold && is_new && t->provider->suspends) {
                 record(t, WAKE_OTHER, USEC_INFINITY, false, now);

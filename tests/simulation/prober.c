@@ -118,11 +118,11 @@ static void report_end(void *userdata) {
         struct probe_report report = {
                 .kind = PROBE_REPORT_SESSION,
                 .database = slot->database,
-                .boot_usec = clock_boot_usec(),
                 .attempt = {
                         .check = CHECK_PING,
                         .session_ended = true,
                         .started_boot_usec = clock_boot_usec(),
+                        .ended_boot_usec = clock_boot_usec(),
                         .started_real_usec = clock_real_usec(),
                         .last_phase = PHASE_QUERY,
                 },
@@ -207,11 +207,12 @@ static void answer_server(struct slot *slot) {
 
 static void end_attempt(struct slot *slot, enum reason reason) {
         struct attempt *attempt = &slot->attempt;
-        struct probe_report report = {.kind = PROBE_REPORT_ATTEMPT, .database = slot->database, .boot_usec = clock_boot_usec()};
+        struct probe_report report = {.kind = PROBE_REPORT_ATTEMPT, .database = slot->database};
         bool died;
 
         leave_phase(slot);
         attempt->reason = reason;
+        attempt->ended_boot_usec = clock_boot_usec();
         attempt->total_usec = MAX(clock_monotonic_usec() - slot->began_usec, UINT64_C(1));
         if (reason != REASON_NONE)
                 (void)text_copy(attempt->detail, sizeof(attempt->detail), reason_slug(reason));

@@ -317,6 +317,7 @@ static inline void stub_check(struct engine *engine, struct target *target, enum
         began.boot_usec -= attempt.total_usec;
         attempt.started_boot_usec = began.boot_usec;
         attempt.started_real_usec = now.real_usec - attempt.total_usec;
+        attempt.ended_boot_usec = now.boot_usec;
         attempt.phase_usec[PHASE_CONNECT] = 1 * MSEC;
         attempt.reason = reason;
         attempt.session_held = reason == REASON_NONE;

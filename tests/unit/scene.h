@@ -245,6 +245,7 @@ static inline struct attempt scene_attempt(const struct scene *s, enum reason re
                 .check = s->t->in_flight_check,
                 .started_boot_usec = s->t->in_flight_boot_usec,
                 .started_real_usec = s->now.real_usec - (s->now.boot_usec - s->t->in_flight_boot_usec),
+                .ended_boot_usec = s->now.boot_usec,
                 .total_usec = s->now.boot_usec - s->t->in_flight_boot_usec,
                 .last_phase = PHASE_QUERY,
                 .reason = reason,

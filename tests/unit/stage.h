@@ -168,12 +168,12 @@ static inline struct probe_report report_of(const struct target *t, enum reason 
         return (struct probe_report){
                 .kind = PROBE_REPORT_ATTEMPT,
                 .database = t->id,
-                .boot_usec = now,
                 .attempt = {
                         .id = t->in_flight_id,
                         .check = t->in_flight_check,
                         .started_boot_usec = t->in_flight_boot_usec,
                         .started_real_usec = clock_real_usec(),
+                        .ended_boot_usec = now,
                         .total_usec = now - t->in_flight_boot_usec,
                         .reason = reason,
                         .session_held = reason == REASON_NONE && t->in_flight_check != CHECK_DOOR,
@@ -195,7 +195,6 @@ static inline void cut_session(const struct target *t) {
         const struct probe_report r = {
                 .kind = PROBE_REPORT_SESSION,
                 .database = t->id,
-                .boot_usec = clock_boot_usec(),
                 .attempt = {.reason = REASON_SESSION_CUT, .sqlstate = "57P01"},
         };
 

@@ -9,6 +9,7 @@ import pytest
 from rig.clocks import Clocks
 from rig.edges import assert_edges, quick
 from rig.patience import until
+from rig.unixhttp import EventStream
 
 KEEPALIVE = 60  # seconds: so long a session must live after a doubt to prove its server
 
@@ -67,6 +68,27 @@ def test_a_session_that_died_while_the_host_was_suspended_is_seen_and_proves_not
         assert len(stream.events) == 2
     status = daemon.status("main")
     assert (status["state"], status["generation"]) == ("unknown", generation + 1)
+
+
+def test_one_answer_of_two_and_then_nobody_needs_it_and_the_session_lives(cluster, make_daemon, clocks):
+    daemon = make_daemon([quick("main", cluster.conninfo(), policy="on-demand", wake_at_start=False, linger="0s", rise=2,
+                                retry_interval="10min", down_interval="10min", ping_interval="10min")], env=clocks.env).start()
+    cluster.stop()
+
+    def while_it_is_needed(done, what: str) -> None:
+        with EventStream(daemon.control_socket, "/lease/main?owner=me", method="POST"):
+            until(lambda: done(daemon.status("main")), 10, what)
+        until(lambda: not daemon.status("main")["leases"], 10, "nobody needs it")
+
+    while_it_is_needed(lambda status: status["failures"]["total"], "it fails")
+    cluster.start()
+    clocks.pass_time(600)
+    while_it_is_needed(lambda status: status["session"]["held"], "it answers once")
+    sessions = asked(cluster)
+    assert daemon.status("main")["state"] != "awake"
+    clocks.pass_time(KEEPALIVE + 10)
+    until(lambda: daemon.get("/livez").status == 200 and daemon.status("main")["state"] == "awake", 10, "the session that lives says so")
+    assert asked(cluster) == sessions and len(sessions) == 1, "it was not asked again"
 
 
 def paused(daemon) -> int | None:

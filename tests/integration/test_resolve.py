@@ -6,9 +6,11 @@ from datetime import datetime
 
 import pytest
 
+from rig.clocks import Clocks
 from rig.edges import assert_edges, assert_phases, quick, wait_failures
 from rig.network import NameServer, Network, laid_over, needs_namespaces
 from rig.patience import patient, until
+from rig.unixhttp import EventStream
 
 pytestmark = needs_namespaces
 
@@ -161,6 +163,21 @@ def test_one_remote_host_alone_does_not_prove_our_own_network(names, make_daemon
     for name in ("one", "again"):
         daemon.wait_state(name, "down")
         assert_edges(daemon, name, "unknown/dns.failed", "down/dns.failed")
+
+
+def test_a_host_that_was_out_of_reach_and_is_asked_no_more_says_nothing_of_our_network_in_the_end(cluster, names, make_daemon, tmp):
+    clocks = Clocks(tmp)
+    names.names["two.example"] = ["127.0.0.1"]
+    quiet = quick("quiet", at("one.example"), policy="on-demand", wake_at_start=False, door_interval="0s", linger="0s")
+    daemon = make_daemon([quiet, quick("main", at("two.example", cluster.port))], prefix=names.prefix, env=clocks.env).start()
+    daemon.wait_state("main", "awake")
+    names.close()
+    with EventStream(daemon.control_socket, "/lease/quiet?owner=me", method="POST"):
+        daemon.wait_reason("quiet", "dns.failed")
+    until(lambda: daemon.status("quiet")["next_check"] is None, 10, "nobody asks it any more")
+    clocks.pass_time(int(2 * 60 + patient(20)) + 10)  # past two of the longest rhythm, and an attempt
+    cluster.stop()
+    assert daemon.wait_state("main", "down")["reason"] == "dns.failed"
 
 
 # Addresses

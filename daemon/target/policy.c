@@ -58,9 +58,14 @@ static struct plan check_after(const struct target *t, enum check check, uint64_
  */
 uint64_t policy_retry_boot_usec(const struct target *t) {
         uint64_t last = MAX(t->finished_boot_usec[CHECK_LOGIN], t->finished_boot_usec[CHECK_PING]);
+        uint64_t told = findings_newest(&t->findings).boot_usec;
+        bool throttled = policy_was_throttled(t);
 
-        if (policy_was_throttled(t))
+        if (throttled)
                 last = MAX(last, t->finished_boot_usec[CHECK_DOOR]);
+        /* What we could not ask makes it no longer. */
+        if (throttled && reason_class(t->last_attempt.reason) == CLASS_OURS)
+                return MAX(usec_add(told, t->retry_delay_usec), usec_add(last, MIN(t->retry_delay_usec, t->config->down_interval_usec)));
         return last ? usec_add(last, t->retry_delay_usec) : 0;
 }
 

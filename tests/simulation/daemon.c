@@ -136,6 +136,10 @@ void daemon_stop(bool crash) {
         life.settings = settings_free(life.settings);
 }
 
+static void reconfigure(unsigned database, const struct database_config *config) {
+        witness_reconfigure(database, config, policy_choose(config->policy, life.targets[database]->provider));
+}
+
 void daemon_reload(void) {
         struct settings *settings, *old = life.settings;
         struct reload_summary summary;
@@ -147,7 +151,7 @@ void daemon_reload(void) {
                 if (!life.present[i])
                         witness_unwatch(i, false);
                 else if (witnesses[i].watched)
-                        witness_reconfigure(i, settings_database(settings, life.plan->databases[i].name));
+                        reconfigure(i, settings_database(settings, life.plan->databases[i].name));
         life.settings = settings;
         (void)engine_reload(life.engine, settings_config(settings), &summary);
         (void)settings_free(old);

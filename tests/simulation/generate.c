@@ -169,6 +169,7 @@ static void add_reload(struct plan_of_world *plan, uint64_t at_usec) {
         } changes[] = {
                 {"ping_interval", "5min"}, {"login_interval", "15min"}, {"linger", "30s"}, {"fall", "2"},
                 {"door_interval", "1min"}, {"required", "false"},       {"rise", "1"},     {"attempt_timeout", "20s"},
+                {"policy", "on-demand"},   {"policy", "observe"},       {"policy", "keep-awake"},
         };
         size_t i = draw(ARRAY_LENGTH(changes));
         struct happening *happening;

@@ -171,7 +171,7 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
                 return w->session && now->reason == w->unmet_reason;
         /* One failure does not disprove what a person must act on. */
         if (now->state == STATE_BLOCKED)
-                return is_blocked_by_login(w) || w->unanswered <= w->config->fall;
+                return is_blocked_by_login(w) || w->unanswered <= w->config->fall || w->starts_between;
         return now->state == STATE_UNKNOWN && (now->reason == REASON_STALE || now->reason == REASON_NOT_CHECKED ||
                                                now->reason == REASON_PAUSED || now->reason == REASON_BUDGET_SPENT);
 }

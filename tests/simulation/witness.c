@@ -103,7 +103,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 restore_account(w, database);
 }
 
-void witness_reconfigure(unsigned database, const struct database_config *config) {
+void witness_reconfigure(unsigned database, const struct database_config *config, enum policy policy) {
         struct witness *w = &witnesses[database];
 
         if (database_config_equal(w->config, config))
@@ -112,6 +112,9 @@ void witness_reconfigure(unsigned database, const struct database_config *config
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
         w->unasked |= !database_config_same_expectations(w->config, config);
         w->config = config;
+        if (w->policy == POLICY_IS_KEEP_AWAKE)
+                w->kept_awake_usec = clock_boot_usec();
+        w->policy = policy;
 }
 
 void witness_unwatch(unsigned database, bool crash) {
@@ -186,6 +189,11 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
                             check_name(check), (unsigned long long)(clock_boot_usec() - w->throttled_usec) / 1000);
 }
 
+/* A check that a reload finds due, as the host comes back, is from before it. */
+static bool keeps_awake(const struct witness *w) {
+        return w->policy == POLICY_IS_KEEP_AWAKE || (w->kept_awake_usec && w->kept_awake_usec + TOGETHER_USEC > clock_boot_usec());
+}
+
 void witness_asked(unsigned database, const struct probe_request *request) {
         struct witness *w = &witnesses[database];
         const char *name = w->watched ? w->config->name : "a database";
@@ -208,7 +216,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 return; /* the engine starts, and its demand is not booked yet */
         if (w->paused && now < w->paused_until_usec)
                 breach_note(INVARIANT_PAUSED, "a %s to %s, which is paused", check_name(request->check), name);
-        if (request->check != CHECK_DOOR && w->policy != POLICY_IS_KEEP_AWAKE && !witness_needs(w))
+        if (request->check != CHECK_DOOR && !keeps_awake(w) && !witness_needs(w))
                 breach_note(INVARIANT_DEMAND, "a %s to %s, which nobody needs", check_name(request->check), name);
         assert_throttled(w, request->check, name);
 }
@@ -345,6 +353,7 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         if (attempt->check == CHECK_LOGIN)
                 w->failing_causes |= w->in_flight_causes;
         w->unanswered = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT ? w->unanswered + 1 : 0;
+        w->starts_between = (w->starts_between && w->unanswered > 1) || attempt->reason == REASON_SERVER_STARTING;
         if (attempt->check == CHECK_LOGIN || (attempt->check == CHECK_PING && class == CLASS_TRANSIENT))
                 w->login_failure = attempt->reason;
         /* A wake that met something else is given up; what answers later may be taken for anybody's. */

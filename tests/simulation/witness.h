@@ -20,6 +20,7 @@ struct witness {
         bool watched; /* it is configured, and the daemon runs */
         const struct database_config *config;
         enum policy policy;
+        uint64_t kept_awake_usec; /* until the last reload that ended it */
         uint64_t watched_since_usec;
 
         /* The last that the daemon was told. */
@@ -41,6 +42,7 @@ struct witness {
         bool unasked;             /* what is expected of it is another since it was answered */
         unsigned failures;        /* in a row */
         unsigned unanswered;      /* the last of them that told nothing of the database */
+        bool starts_between;      /* among those one that says that it starts: the daemon may have begun the count there */
         uint64_t failing_since_usec; /* the start of the first of them */
         uint64_t failing_wanted_usec; /* since when that was wanted */
         uint64_t failing_login_usec;     /* the start of the first login that failed since one was answered */
@@ -112,7 +114,7 @@ void witness_begin(void);
  */
 void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held);
 /* A reload: one whose settings are others keeps what is known of it, for it is the same server. Before the engine reloads. */
-void witness_reconfigure(unsigned database, const struct database_config *config);
+void witness_reconfigure(unsigned database, const struct database_config *config, enum policy policy);
 void witness_unwatch(unsigned database, bool crash);
 
 /* People. Demand is noted before the daemon is asked, for it acts at once, and taken back when it refuses. */

@@ -8,6 +8,7 @@ import subprocess
 import time
 from typing import Callable
 
+from rig.ca import CA
 from rig.daemon import Daemon
 from rig.patience import until
 from rig.process import rss_anon_kb
@@ -84,6 +85,24 @@ def memory_of_one(bench, replay: Replay) -> int:
 
 def all_ready(daemon: Daemon) -> bool:
     return daemon.get("/readyz", timeout=60).status == 200
+
+
+def measure_tls(bench) -> None:
+    """What TLS adds to each of as many."""
+    with Replay(certificate=CA(bench.folder / "ca").issue()) as replay:
+        one = memory_of_one(bench, replay)
+        with bench.daemon(many(bench, replay, MANY), {"ready": {"on": "start"}}) as daemon:
+            with Asker(daemon.status_socket, "/livez") as asker:
+                until(lambda: all_ready(daemon), 300, "all are awake", every=0.05)
+                alive = asker.stop()
+            started = time.monotonic() - daemon.started_monotonic_usec / 1e6
+            time.sleep(SETTLES + MANY_EVERY)
+            each = (rss_anon_kb(daemon.pid) - one) / (MANY - 1)
+            stopped = daemon.stop(timeout=60)[1]
+    bench.say(f"memory of each further of {MANY:,} sessions over TLS (RssAnon)", f"{each:.1f} KiB")
+    bench.say("their start, from the process to all ready", f"{started:.2f} s")
+    bench.say("/livez meanwhile, worst", f"{alive.worst * 1e3:.0f} ms", f"{alive.stall * 1e3:.0f} ms the machine's own worst stall")
+    bench.say("SIGTERM to their end", f"{stopped:.2f} s", target="<= 2 s")
 
 
 def measure_many(bench, query: str) -> None:

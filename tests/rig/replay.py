@@ -1,12 +1,13 @@
 """A server for thousands of sessions, as cheap as one in Python can be, in a process of its own: it knows no protocol beyond where a message
-begins, and sends what a real server once sent.
+begins, and sends what a real server once sent. With a certificate it speaks TLS to those who ask for it.
 
-Run by hand: /usr/bin/python3 tests/rig/replay.py; it reads its two answers from stdin, says its port, and ends with stdin.
+Run by hand: /usr/bin/python3 tests/rig/replay.py [CERTIFICATE KEY]; it reads its two answers from stdin, says its port, and ends with stdin.
 """
 
 import json
 import select
 import socket
+import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from rig import children, wire
+from rig.ca import Certificate
 from rig.witness import ROW
 
 BACKLOG = 4096
@@ -63,9 +65,10 @@ def _until_ready(client: socket.socket) -> bytes:
 class Replay(children.Script):
     """The server; ends with the test's own."""
 
-    def __init__(self, recording: Recording | None = None):
+    def __init__(self, recording: Recording | None = None, certificate: Certificate | None = None):
         recording = recording or Recording.composed()
-        super().__init__(__file__)
+        self._sslmode = "require" if certificate else "disable"
+        super().__init__(__file__, *((certificate.cert, certificate.key) if certificate else ()))
         self._process.stdin.write(json.dumps([recording.login.hex(), recording.answer.hex()]) + "\n")
         self._process.stdin.flush()
         self.port: int = self._line()
@@ -75,11 +78,12 @@ class Replay(children.Script):
         return self._process.pid
 
     def conninfo(self) -> str:
-        return f"host=127.0.0.1 port={self.port} user=app dbname=app sslmode=disable"
+        return f"host=127.0.0.1 port={self.port} user=app dbname=app sslmode={self._sslmode}"
 
 
 class _Server:
-    def __init__(self, login: bytes, answer: bytes):
+    def __init__(self, tls: ssl.SSLContext | None, login: bytes, answer: bytes):
+        self._tls = tls
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         self.listener.setblocking(False)
         self._login = login
@@ -111,10 +115,19 @@ class _Server:
         except BlockingIOError:
             pass
 
+    def _begin_tls(self, fd: int) -> None:
+        self._clients[fd].sendall(b"S")
+        # It keeps the descriptor, and so its place in the poll.
+        self._clients[fd] = self._tls.wrap_socket(self._clients[fd], server_side=True, do_handshake_on_connect=False)
+
     def _serve(self, fd: int) -> None:
         try:
+            if fd in self._strangers and isinstance(self._clients[fd], ssl.SSLSocket):
+                self._clients[fd].do_handshake()
             got = self._clients[fd].recv(8192)
-            if not got or got[:1] == b"X":
+            if self._tls and got == wire.ssl_request():
+                self._begin_tls(fd)
+            elif not got or got[:1] == b"X":
                 self._clients.pop(fd).close()
                 self._strangers.discard(fd)
             elif fd in self._strangers:
@@ -122,12 +135,18 @@ class _Server:
                 self._clients[fd].sendall(self._login)
             else:
                 self._clients[fd].sendall(self._answer)
-        except ConnectionError:
+        except ssl.SSLWantReadError:
+            pass
+        except (ConnectionError, ssl.SSLError):
             self._clients.pop(fd).close()
             self._strangers.discard(fd)
 
 
 if __name__ == "__main__":
-    server = _Server(*map(bytes.fromhex, json.loads(sys.stdin.readline())))
+    context = None
+    if sys.argv[1:]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*sys.argv[1:])
+    server = _Server(context, *map(bytes.fromhex, json.loads(sys.stdin.readline())))
     print(server.listener.getsockname()[1], flush=True)
     server.run()

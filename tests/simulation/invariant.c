@@ -137,7 +137,8 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
 /* What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on. */
 static void assert_cleared(struct witness *w, const struct view *before, const struct view *now) {
         bool expired = before->fresh_until_usec <= clock_boot_usec();
-        bool by_door = w->told && w->told_check == CHECK_DOOR && w->told_reason == REASON_NONE && w->told_usec == clock_boot_usec() && !expired;
+        bool door_told = w->told && w->told_check == CHECK_DOOR && !w->lacked_means && w->told_usec == clock_boot_usec();
+        bool by_door = door_told && w->told_reason == REASON_NONE && !expired;
 
         note_clearance(w, before, now);
         if (w->login_stands && by_door && (before->state == STATE_DOWN || before->state == STATE_FULL) && now->state == STATE_UNKNOWN)

@@ -84,12 +84,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         w->policy = policy;
         if (w->watched)
                 return;
-        w->watched = true;
-        /* A start that lies ahead of the clock of people is believed no longer: another may be taken for a newer one. */
-        if (w->newest_start_usec > clock_real_usec() + USEC_PER_MINUTE) {
-                w->newest_start_usec = 0;
-                w->newest_start_unsure = true;
-        }
+        w->watched = w->first = true;
         /* Of what was never written nothing is known after a restart. */
         if (history_written_usec(database) == 0)
                 w->watched_since_usec = w->stretch.from_usec = now;
@@ -243,8 +238,15 @@ static enum reason expectation_failed(const struct witness *w, const struct serv
 /* The newest start that was seen is what counts: an older one, of another server behind the same name, never grows anything. */
 static void note_start(struct witness *w, const struct server_info *server) {
         uint64_t started = server->started_real_usec;
-        bool newer = w->newest_start_usec && started > w->newest_start_usec;
+        bool newer;
 
+        /* What is remembered of before and lies ahead of the clock of people is believed no longer: another may be taken for a newer one. */
+        if (w->first && w->newest_start_usec > clock_real_usec() + USEC_PER_MINUTE) {
+                w->newest_start_usec = 0;
+                w->newest_start_unsure = true;
+        }
+        w->first = false;
+        newer = w->newest_start_usec && started > w->newest_start_usec;
         w->generation_may += newer || w->newest_start_unsure;
         w->generation_must += newer && !w->newest_start_unsure;
         w->newest_start_unsure &= started < w->newest_start_usec;

@@ -54,6 +54,7 @@ struct witness {
         unsigned generation_may, generation_must;
         uint64_t newest_start_usec; /* real clock; 0: none was seen */
         bool newest_start_unsure;   /* a crash may have lost it */
+        bool first;                 /* nothing was answered since it is watched */
 
         /* Who needs it. */
         unsigned leases;

@@ -285,13 +285,13 @@ static void finish_lost_session(struct target *t, const struct attempt *attempt,
 }
 
 /*
- * A login that failed as a wake may look is the begin of one, should it turn out to be a wake; one that failed in another way shows that
- * none was under way. One that was answered, but not `rise` times, and now fails, wakes anew.
+ * A login that failed as a wake may look is the begin of one, should it turn out to be a wake, and so is one that found no place; one that
+ * failed in another way shows that none was under way. One that was answered, but not `rise` times, and now fails, wakes anew.
  */
 static void note_wake(struct target *t, const struct attempt *attempt, enum reason reason) {
         if (attempt->check != CHECK_LOGIN)
                 return;
-        if (wake_may_look_like(t, reason) || t->state == STATE_WAKING)
+        if (wake_goes_on(t, reason) || t->state == STATE_WAKING)
                 wake_begin(t, attempt->started_boot_usec, false);
         else
                 wake_fail(t);

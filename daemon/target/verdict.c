@@ -147,7 +147,7 @@ void verdict_step(struct target *t, enum machine_event event, struct evidence_br
         if (row->actions & ACTION_WAKE_ENDS && evidence.attempt)
                 woke = wake_end(t, evidence.attempt, was_awake, now);
         /* One that was given up, and still looks like one, is late, not over: what answers it at last ends it with its whole time. */
-        if (row->actions & ACTION_WAKE_FAILS && evidence.reason != REASON_WAKE_TIMEOUT && !wake_may_look_like(t, evidence.reason))
+        if (row->actions & ACTION_WAKE_FAILS && evidence.reason != REASON_WAKE_TIMEOUT && !wake_goes_on(t, evidence.reason))
                 wake_fail(t);
         evidence.reason = reason_under_budget(t, next, evidence.reason);
         if (row->actions & ACTION_REASON || next != previous) {

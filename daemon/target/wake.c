@@ -20,6 +20,10 @@ bool wake_may_look_like(const struct target *t, enum reason reason) {
                                          (reason == REASON_TCP_TIMEOUT && t->provider->connect_hangs_in_wake));
 }
 
+bool wake_goes_on(const struct target *t, enum reason reason) {
+        return wake_may_look_like(t, reason) || (t->provider->suspends && reason_class(reason) == CLASS_FULL);
+}
+
 uint64_t wake_deadline(const struct target *t) {
         /* What nobody needs any longer is late for nobody, and what was answered once is not late: its wake has ended. */
         bool counts = t->state == STATE_WAKING && t->wake_began_boot_usec && policy_asks(t);

@@ -13,6 +13,8 @@ bool wake_is_said(enum reason reason);
  * proxy had trouble of its own.
  */
 bool wake_may_look_like(const struct target *target, enum reason reason);
+/* Whether the wake that an attempt caused is still to be answered when it failed for REASON: one without a place for us is up, and ours. */
+bool wake_goes_on(const struct target *target, enum reason reason);
 
 /* The database was found asleep or starting by what began at BEGAN. */
 void wake_begin(struct target *target, uint64_t began_boot_usec, bool from_evidence);

@@ -334,7 +334,7 @@ void witness_risen(unsigned database) {
 
 static bool looks_like_wake(const struct server *server, enum reason reason) {
         return reason == REASON_SERVER_STARTING || reason == REASON_AUTH_TIMEOUT || reason == REASON_PROVIDER_TRANSIENT ||
-               (reason == REASON_TCP_TIMEOUT && server->kind == SERVER_AURORA);
+               (reason == REASON_TCP_TIMEOUT && server->kind == SERVER_AURORA) || (reason_class(reason) == CLASS_FULL && server_suspends(server));
 }
 
 static void note_failure(struct witness *w, const struct attempt *attempt, const struct server *server) {

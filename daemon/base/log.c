@@ -247,12 +247,16 @@ static void say_or_wait(const struct entry *entry) {
         outbox_put(outbox, waiting ? &waiting->item : NULL);
 }
 
+bool log_is_said(int level) {
+        return level <= log_level_max;
+}
+
 void log_entry(int level, const char *message_id, const struct log_field *fields, size_t n, const char *format, ...) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
         enum log_format form = log_format; /* read once: a reload may change it in the middle of an entry */
         va_list arguments;
 
-        if (level > log_level_max)
+        if (!log_is_said(level))
                 return;
         va_start(arguments, format);
         buffer_vprintf(&message, format, arguments);

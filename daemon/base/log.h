@@ -1,7 +1,7 @@
 /*
  * Log entries with fields: to the journal, or as logfmt or JSON lines on stderr with the same fields.
  *
- * One entry an edge, none a check. Levels are syslog's. Nothing here knows what is said. Safe from any thread.
+ * One entry an edge, and none a check but those of LOG_DEBUG. Levels are syslog's. Nothing here knows what is said. Safe from any thread.
  *
  * From log_start() on nobody waits for whatever reads the entries: a thread hands them over, and what does not fit into its queue is
  * dropped and counted. Lines to a regular file are written at once, for they have no reader.
@@ -35,6 +35,9 @@ void log_open(enum log_format format, int level);
 int log_start(void);
 /* Waits until all entries have been handed over, but no longer than TIMEOUT_USEC. Those that come later are said at once. */
 void log_end(uint64_t timeout_usec);
+
+/* Whether entries of LEVEL are said: to be asked before one is composed that costs more than its words. */
+bool log_is_said(int level);
 
 /*
  * One entry. MESSAGE_ID is one of base/message-id.h or NULL. FIELDS may be NULL when N is 0. Never fails: a log that cannot be written

@@ -59,7 +59,7 @@ static const struct option global_options[] = {
         {"log.format", OPTION_CHOICE, GLOBAL(log_format), .flags = OPTION_RELOADABLE, .choices = log_format_choices, .default_text = "auto",
          .help = "Where entries go: auto is the journal where stderr is connected to it, else logfmt lines."},
         {"log.level", OPTION_CHOICE, GLOBAL(log_level), .flags = OPTION_RELOADABLE, .choices = log_level_choices, .default_text = "info",
-         .help = "The least important level that is logged."},
+         .help = "The least important level that is logged. \"debug\" says each attempt, what became of the verdict, and what is due next."},
         {"ready.on", OPTION_CHOICE, GLOBAL(ready_on), .choices = ready_on_choices, .default_text = "awake",
          .help = "When the service manager is told READY: every required database was awake once, has a first verdict, or at once."},
         {"ready.timeout", OPTION_DURATION, GLOBAL(ready_timeout_usec), .flags = OPTION_INFINITY, TIMING, .default_text = "90s",

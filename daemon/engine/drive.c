@@ -5,9 +5,13 @@
  */
 #include "engine/inside.h"
 
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/message-id.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 /* Checks that fall due so close to one another are sent together: one wake-up of the loop and of each prober instead of many. */
 #define SENT_TOGETHER_USEC (2 * USEC_PER_MSEC)
@@ -53,14 +57,55 @@ static void tell_attempt(struct engine *engine, const struct target *target, con
                         o->attempted(o->userdata, target, attempt);
 }
 
+/* What follows is said at debug level, so that a verdict can be read backwards. */
+#define debug(target, ...) \
+        log_entry(LOG_DEBUG, NULL, (struct log_field[]){{"PGWAKE_DATABASE", (target)->config->name}}, 1, __VA_ARGS__)
+
+/* What happened, and what became of the verdict; what changed nothing is said of attempts alone. */
+static void debug_step(const struct target *target, const struct input *input, enum state state, enum reason reason) {
+        bool same = target->state == state && target->reason == reason;
+        const struct attempt *attempt = input->attempt;
+        char took[DURATION_MAX] = "", verdict[128];
+
+        if (!log_is_said(LOG_DEBUG) || (same && input->kind != INPUT_ATTEMPT))
+                return;
+        (void)snprintf(verdict, sizeof(verdict), "%s (%s)%s%s", state_name(target->state), reason_slug(target->reason),
+                       same ? " as before" : ", and was ", same ? "" : state_name(state));
+        if (input->kind == INPUT_ATTEMPT)
+                debug(target, "%s: %s %" PRIu64 " ended after %s: %s: %s", target->config->name, check_name(attempt->check), attempt->id,
+                      duration_format_human(took, attempt->total_usec), reason_slug(attempt->reason), verdict);
+        else
+                debug(target, "%s: %s: %s", target->config->name, input_name(input->kind), verdict);
+}
+
+static void debug_plan(const struct target *target, struct plan plan, uint64_t look_again, struct instant now) {
+        char check[DURATION_MAX], look[DURATION_MAX];
+
+        if (!log_is_said(LOG_DEBUG) || target->due.key == look_again)
+                return;
+        if (target->in_flight)
+                debug(target, "%s: %s %" PRIu64 " is under way", target->config->name, check_name(target->in_flight_check),
+                      target->in_flight_id);
+        else if (plan.due_boot_usec != USEC_INFINITY)
+                debug(target, "%s: the next %s is due in %s", target->config->name, check_name(plan.check),
+                      duration_format_human(check, usec_sub(plan.due_boot_usec, now.boot_usec)));
+        else if (look_again != USEC_INFINITY)
+                debug(target, "%s: no check is due; time may bring something in %s", target->config->name,
+                      duration_format_human(look, usec_sub(look_again, now.boot_usec)));
+        else
+                debug(target, "%s: nothing is due", target->config->name);
+}
+
 enum reason drive_step(struct engine *engine, struct target *target, const struct input *input, struct instant now) {
         enum state previous = target->state;
+        enum reason reason = target->reason;
         struct step step;
         bool changed;
 
         if (target->news != NEWS_NONE)
                 members_tell(engine, target, now);
         target_step(target, input, now, &step);
+        debug_step(target, input, previous, reason);
         if (step.drop_session)
                 probe_pool_drop_session(engine->pool, target->id);
         if (step.forget_attempt) {
@@ -177,7 +222,9 @@ void drive_attend(struct engine *engine, struct target *target, struct instant n
         /* Here, where nobody is about to link one, or goes through their list. */
         if (target->budget_spent)
                 leases_end(engine, target, LEASE_END_BUDGET, now);
-        look_again = MIN(target_due(target), next_plan(target).due_boot_usec);
+        plan = next_plan(target);
+        look_again = MIN(target_due(target), plan.due_boot_usec);
+        debug_plan(target, plan, look_again, now);
         if (look_again == USEC_INFINITY)
                 heap_remove(&engine->due, &target->due);
         /* Never twice in one turn of the loop, whatever is due. */

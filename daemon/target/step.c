@@ -18,6 +18,28 @@
  */
 #define SURVIVAL_USEC USEC_PER_MINUTE
 
+const char *input_name(enum input_kind kind) {
+        static const char *const names[] = {
+                [INPUT_TIME] = "time",
+                [INPUT_BEGUN] = "check begun",
+                [INPUT_NOT_BEGUN] = "check not begun",
+                [INPUT_ATTEMPT] = "attempt",
+                [INPUT_SESSION_ENDED] = "session ended",
+                [INPUT_HOST_SUSPENDED] = "host suspended",
+                [INPUT_PAUSE] = "pause",
+                [INPUT_RECONFIGURED] = "reconfigured",
+                [INPUT_RECALLED] = "recalled",
+                [INPUT_START] = "start",
+                [INPUT_WAKE] = "wake",
+                [INPUT_LEASE] = "lease",
+                [INPUT_LEASE_AGAIN] = "lease again",
+                [INPUT_LEASE_END] = "lease ended",
+                [INPUT_PRESUME] = "presumed lease",
+        };
+
+        return names[kind];
+}
+
 /* Who asked for the wake is gone, and so nobody asks how it goes. */
 static bool wakes_for_nobody(const struct target *t) {
         return t->state == STATE_WAKING && !t->in_flight && !t->paused_until_boot_usec && !policy_asks(t);

@@ -35,6 +35,9 @@ enum input_kind {
         INPUT_PRESUME,       /* those who held a lease before a restart may come back: demand is presumed for a time */
 };
 
+/* "attempt", "session ended", "wake", ... */
+const char *input_name(enum input_kind kind);
+
 struct input {
         enum input_kind kind;
         enum phase phase;              /* INPUT_TIME: of the login in flight, where target_is_slow() */

@@ -1,6 +1,7 @@
 """Every way in which a real PostgreSQL fails ends in its own reason and state, is told once, and is over when it is over."""
 
 import os
+import re
 import time
 
 import pytest
@@ -51,6 +52,20 @@ def test_a_refused_port_and_a_missing_unix_socket_are_refused_connections(tmp, m
             assert status["reason"] == "tcp.refused"
             assert_phases(status, "connect")
             assert_edges(daemon, name, "unknown/tcp.refused", "down/tcp.refused")
+
+
+def test_at_debug_level_a_verdict_is_read_backwards_to_the_attempts_that_made_it(make_daemon):
+    with Port() as port:
+        databases = [quick("main", f"host=127.0.0.1 port={port.number} user=app dbname=app", fall=2)]
+        daemon = make_daemon(databases, settings={"log": {"level": "debug"}}).start()
+        daemon.wait_state("main", "down")
+    said = [entry["message"] for entry in daemon.log_entries(level="debug")]
+    expected = [r"main: login (\d+) is under way",
+                r"main: login \1 ended after .*: tcp.refused: unknown \(tcp.refused\), and was unknown",
+                r"main: the next login is due in \d+ ms",
+                r"main: login (\d+) is under way",
+                r"main: login \2 ended after .*: tcp.refused: down \(tcp.refused\), and was unknown"]
+    assert re.search("\n".join(expected) + "\n", "\n".join(said) + "\n"), said
 
 
 def test_a_stop_cuts_the_session_and_a_start_brings_a_new_generation(cluster, make_daemon):

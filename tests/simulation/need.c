@@ -37,6 +37,7 @@ bool witness_needs(struct witness *w) {
 
 void witness_lease(unsigned database) {
         witnesses[database].leases++;
+        witnesses[database].requested_usec = clock_boot_usec();
 }
 
 void witness_refuse_lease(unsigned database) {
@@ -79,6 +80,7 @@ uint64_t witness_call(unsigned database, bool ready) {
         struct witness *w = &witnesses[database];
         uint64_t before = w->call_until_usec;
 
+        w->requested_usec = clock_boot_usec();
         w->call_until_usec = MAX(before, ready ? usec_add(clock_boot_usec(), w->config->linger_usec) : witness_wake_end(w));
         return before;
 }

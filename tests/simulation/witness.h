@@ -66,6 +66,7 @@ struct witness {
         uint64_t paused_until_usec, paused_latest_usec; /* after a restart the pause's end lies between them */
         uint64_t paused_usec;       /* when somebody last paused or resumed it */
         uint64_t needed_since_usec; /* 0: not needed now */
+        uint64_t requested_usec;    /* when somebody last asked for it */
         uint64_t need_began_usec;   /* the same, of the last time that it was needed */
         uint64_t asked_for_since_usec; /* since when the daemon says that it is we who keep it awake; 0: it is not */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */

@@ -24,6 +24,9 @@
 /* Files in one turn of the loop. */
 #define MEND_MAX 128
 
+/* Folders above ours that are watched. */
+#define ABOVE_MAX 16
+
 /* What should stand is what the registry says. */
 struct awake_files {
         sd_event *event;
@@ -31,12 +34,13 @@ struct awake_files {
         struct observer observer;
         char *path;
         int folder_fd;    /* only while something is done in it: nobody is told of the end of a folder that is open */
-        struct stat left; /* the folder, as we left it */
+        struct stat left; /* the folder in which we did something last */
         bool wrong;       /* something in it is not as it should be */
         bool mending;     /* the databases up to MENDED have been looked at */
         char mended[TEXT_NAME_MAX + 1];
+        int error;         /* of this mending, 0 so far: the others are mended all the same */
         unsigned failures; /* in a row; the first is told */
-        sd_event_source *timer, *watch;
+        sd_event_source *timer, *watch, *above[ABOVE_MAX];
 };
 
 static int make_folder(const char *path) {
@@ -69,9 +73,19 @@ static int open_folder(struct awake_files *files) {
         return files->folder_fd < 0 ? error_from_errno() : 0;
 }
 
-static int write_temporary(int folder_fd, const char *name, uint64_t since_real_usec) {
+#define CONTENT_MAX (CLOCK_RFC3339_MAX + 2)
+
+static size_t compose(char content[CONTENT_MAX], uint64_t since_real_usec) {
         char since[CLOCK_RFC3339_MAX + 1];
+
+        return (size_t)snprintf(content, CONTENT_MAX, "%s\n", clock_format_rfc3339(since, since_real_usec));
+}
+
+static int write_temporary(int folder_fd, const char *name, uint64_t since_real_usec) {
+        char content[CONTENT_MAX];
+        size_t length = compose(content, since_real_usec);
         _cleanup_close_ int fd = -1;
+        ssize_t written;
 
         fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
@@ -79,7 +93,10 @@ static int write_temporary(int folder_fd, const char *name, uint64_t since_real_
         /* Whatever our umask: it is meant for everybody. */
         if (fchmod(fd, 0644) < 0)
                 return error_from_errno();
-        return dprintf(fd, "%s\n", clock_format_rfc3339(since, since_real_usec)) < 0 ? error_from_errno() : 0;
+        written = write(fd, content, length);
+        if (written < 0)
+                return error_from_errno();
+        return (size_t)written == length ? 0 : -ENOSPC;
 }
 
 static int write_file(struct awake_files *files, const char *name, uint64_t since_real_usec) {
@@ -121,21 +138,17 @@ static void fail(struct awake_files *files, int error) {
         arm(files, backoff_usec(files->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
 }
 
-/* Whether the folder is at its path still, and nobody but us changed what is in it. */
-static bool is_untouched(const struct awake_files *files) {
-        const struct stat *left = &files->left;
-        struct stat now;
-
-        return stat(files->path, &now) == 0 && now.st_dev == left->st_dev && now.st_ino == left->st_ino &&
-               now.st_mtim.tv_sec == left->st_mtim.tv_sec && now.st_mtim.tv_nsec == left->st_mtim.tv_nsec;
-}
-
-/* Before a change of ours, and after it. */
-static void note_others(struct awake_files *files) {
-        if (is_untouched(files))
-                return;
+static void note_wrong(struct awake_files *files) {
         files->wrong = true;
         files->mending = false;
+}
+
+/* Before a change of ours: the folder may be another by now, and without a watch so may be everything in it. */
+static void note_others(struct awake_files *files) {
+        struct stat now;
+
+        if (!files->watch || stat(files->path, &now) < 0 || now.st_dev != files->left.st_dev || now.st_ino != files->left.st_ino)
+                note_wrong(files);
 }
 
 static void leave(struct awake_files *files) {
@@ -152,24 +165,68 @@ static void mend_soon(struct awake_files *files) {
                 arm(files, MEND_AFTER_USEC);
 }
 
+static const struct target *awake_target(const struct awake_files *files, const char *name) {
+        const struct target *target = registry_by_name(engine_registry(files->engine), name);
+
+        return target && target->state == STATE_AWAKE ? target : NULL;
+}
+
+/* Whether our own file stands at NAME: what somebody else has put there may be anything. */
+static bool stands(int folder_fd, const char *name, uint64_t since_real_usec) {
+        char content[CONTENT_MAX], found[CONTENT_MAX + 1];
+        size_t length = compose(content, since_real_usec);
+        _cleanup_close_ int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        ssize_t got;
+
+        if (fd < 0)
+                return false;
+        got = read(fd, found, sizeof(found));
+        return got == (ssize_t)length && memcmp(found, content, length) == 0;
+}
+
+static bool is_right(struct awake_files *files, const char *name) {
+        const struct target *target = awake_target(files, name);
+        struct stat st;
+
+        if (open_folder(files) < 0)
+                return false;
+        if (target)
+                return stands(files->folder_fd, name, target->since_real_usec);
+        return fstatat(files->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* We are told of our own changes too. What is ours to keep is looked at; what else lies there is not ours. */
 static int on_change(sd_event_source *source, const struct inotify_event *change, void *userdata) {
         struct awake_files *files = userdata;
+        bool is_file = change->len > 0;
 
         (void)source;
-        (void)change;
-        note_others(files);
+        if (!is_file || (text_is_name(change->name) && !is_right(files, change->name)))
+                note_wrong(files);
+        close_fd(&files->folder_fd);
         mend_soon(files);
         return 0;
 }
 
-/*
- * Of what others do in the folder, and to it. What they do to one above it shows at the next change of ours, and so does everything where a
- * watch cannot be had: a user may have so many.
- */
-static void watch_folder(struct awake_files *files) {
+static void unwatch(struct awake_files *files) {
         files->watch = sd_event_source_disable_unref(files->watch);
+        for (size_t i = 0; i < ABOVE_MAX; i++)
+                files->above[i] = sd_event_source_disable_unref(files->above[i]);
+}
+
+/* Of what others do in the folder, to it, and to those above it. Where a watch cannot be had (a user may have so many), it shows later. */
+static void watch_folder(struct awake_files *files) {
+        char above[PATH_MAX];
+        char *slash;
+
+        unwatch(files);
         (void)sd_event_add_inotify(files->event, &files->watch, files->path,
-                                   IN_ONLYDIR | IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF, on_change, files);
+                                   IN_ONLYDIR | IN_CREATE | IN_DELETE | IN_MOVE | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF, on_change, files);
+        (void)text_copy(above, sizeof(above), files->path);
+        for (size_t i = 0; i < ABOVE_MAX && (slash = strrchr(above, '/')) && slash != above; i++) {
+                *slash = '\0';
+                (void)sd_event_add_inotify(files->event, &files->above[i], above, IN_ONLYDIR | IN_DELETE_SELF | IN_MOVE_SELF, on_change, files);
+        }
 }
 
 static void on_event(void *userdata, const struct event *event, const struct target *target) {
@@ -196,12 +253,6 @@ static bool is_ours(const char *name) {
         return text_is_name(name) || starts_with(name, TEMPORARY_PREFIX);
 }
 
-static bool is_awake(const struct awake_files *files, const char *name) {
-        const struct target *target = registry_by_name(engine_registry(files->engine), name);
-
-        return target && target->state == STATE_AWAKE;
-}
-
 /* Removes the files that are ours: all of them, or those that should not stand. */
 static int sweep(struct awake_files *files, bool all) {
         struct dirent *entry;
@@ -216,11 +267,14 @@ static int sweep(struct awake_files *files, bool all) {
                 close_fd(&fd);
                 return -ENOMEM;
         }
-        while ((entry = readdir(folder)))
-                /* A folder of such a name is somebody else's. */
-                if (is_ours(entry->d_name) && (all || !is_awake(files, entry->d_name)) &&
-                    unlinkat(files->folder_fd, entry->d_name, 0) < 0 && errno != ENOENT && errno != EISDIR)
+        while ((entry = readdir(folder))) {
+                /* A folder of such a name is somebody else's, and says nothing false unless a database has that name. */
+                bool is_said = registry_by_name(engine_registry(files->engine), entry->d_name);
+
+                if (is_ours(entry->d_name) && (all || !awake_target(files, entry->d_name)) &&
+                    unlinkat(files->folder_fd, entry->d_name, 0) < 0 && errno != ENOENT && (is_said || errno != EISDIR))
                         r = error_from_errno();
+        }
         closedir(folder);
         return r;
 }
@@ -230,50 +284,53 @@ static int begin_mending(struct awake_files *files, bool all) {
         int r;
 
         r = open_folder(files);
-        if (r >= 0)
-                watch_folder(files);
-        if (r >= 0)
-                r = sweep(files, all);
-        files->mending = r >= 0;
+        if (r < 0)
+                return r;
+        watch_folder(files);
+        files->error = sweep(files, all);
+        files->mending = true;
         files->mended[0] = '\0';
-        return r;
+        return 0;
 }
 
 static int mend_one(struct awake_files *files, const struct target *target) {
-        const char *name = target->config->name;
-
-        if (target->state != STATE_AWAKE || faccessat(files->folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        if (target->state != STATE_AWAKE || stands(files->folder_fd, target->config->name, target->since_real_usec))
                 return 0;
-        return write_file(files, name, target->since_real_usec);
+        return write_file(files, target->config->name, target->since_real_usec);
 }
 
-/* Writes the next files that are missing. Answers 1 when there may be more. */
-static int mend_some(struct awake_files *files) {
+/* Writes the next files that are missing. Answers whether there may be more. */
+static bool mend_some(struct awake_files *files) {
         const struct registry *registry = engine_registry(files->engine);
         size_t place = registry_place_after(registry, files->mended);
         const struct target *target = NULL;
-        int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < MEND_MAX && (target = registry_at(registry, place + i)); i++) {
+        for (size_t i = 0; i < MEND_MAX && (target = registry_at(registry, place + i)); i++) {
+                int r = mend_one(files, target);
+
                 (void)text_copy(files->mended, sizeof(files->mended), target->config->name);
-                r = mend_one(files, target);
+                if (r < 0)
+                        files->error = r;
         }
-        return r < 0 ? r : target != NULL;
+        return target != NULL;
 }
 
 static void mend(struct awake_files *files, bool all) {
+        bool more = false;
         int r;
 
         r = files->mending ? open_folder(files) : begin_mending(files, all);
         if (r >= 0)
-                r = mend_some(files);
+                more = mend_some(files);
         leave(files);
-        if (r < 0) {
-                fail(files, r);
+        if (more) {
+                arm(files, 0);
                 return;
         }
-        if (r > 0) {
-                arm(files, 0);
+        if (r >= 0)
+                r = files->error;
+        if (r < 0) {
+                fail(files, r);
                 return;
         }
         if (files->failures > 0)
@@ -327,7 +384,7 @@ int awake_files_new(sd_event *event, struct engine *engine, const char *folder, 
 void awake_files_stop(struct awake_files *files) {
         engine_unobserve(files->engine, &files->observer);
         files->timer = sd_event_source_disable_unref(files->timer);
-        files->watch = sd_event_source_disable_unref(files->watch);
+        unwatch(files);
 }
 
 struct awake_files *awake_files_free(struct awake_files *files) {

@@ -242,6 +242,65 @@ def test_files_that_others_put_there_or_take_away_are_corrected(make_daemon, mak
     until(lambda: files(daemon) == ["main"], 10, "it is corrected")
 
 
+def replace_by_another_file(path, tmp):
+    other = tmp / "other"
+    other.write_text("other\n")
+    other.replace(path)
+
+
+def replace_by_a_link_that_leads_nowhere(path, tmp):
+    other = tmp / "link"
+    other.symlink_to("/nonexistent")
+    other.replace(path)
+
+
+def write_into(path, tmp):
+    path.write_text("other\n")
+
+
+def remove_again_and_again(path, tmp):
+    """In the moment in which it comes: a folder's time does not tell the two changes apart."""
+    for _ in range(20):
+        until(path.exists, 10, "the file is back", every=0.0)
+        path.unlink()
+
+
+@pytest.mark.parametrize("harm", [replace_by_another_file, replace_by_a_link_that_leads_nowhere, write_into, remove_again_and_again])
+def test_a_file_that_others_changed_is_as_it_was(harm, make_daemon, make_fake, tmp):
+    daemon = make_daemon([entry("main", make_fake(answer=ROW))]).start()
+    since = daemon.wait_state("main", "awake")["since"] + "\n"
+    path = daemon.awake_dir / "main"
+    until(path.exists, 5, "the file")
+    harm(path, tmp)
+    until(lambda: path.exists() and path.read_text() == since, 10, "as it was")
+
+
+def test_a_folder_that_moves_with_the_one_above_it_is_made_anew(make_daemon, make_fake, tmp):
+    above = tmp / "run"
+    daemon = make_daemon([entry("main", make_fake(answer=ROW))], settings={"status": {"awake_dir": above / "awake"}}).start()
+    daemon.wait_state("main", "awake")
+    until((above / "awake/main").exists, 5, "the file")
+    above.rename(tmp / "moved")
+    until((above / "awake/main").exists, 10, "the file is back")
+
+
+def test_what_cannot_be_removed_keeps_no_other_file_away_and_is_told_for_as_long_as_it_stands(make_daemon, make_fake):
+    fake, other = make_fake(answer=ROW), make_fake()
+    other.refuse()
+    daemon = make_daemon([entry("main", fake), entry("other", other)]).start()
+    daemon.wait_state("main", "awake")
+    path, wrong = daemon.awake_dir / "main", daemon.awake_dir / "other"
+    until(path.exists, 5, "the file")
+    wrong.mkdir()  # it says of a database that is down that it is awake
+    said, = daemon.wait_log(level="err")
+    assert "cannot keep the awake files" in said["message"] and "Is a directory" in said["message"]
+    path.unlink()
+    until(path.exists, 40, "the file is back")
+    assert not [each for each in daemon.log_entries() if "are kept again" in each["message"]]
+    wrong.rmdir()
+    until(lambda: [each for each in daemon.log_entries() if "are kept again" in each["message"]], 40, "that is told too")
+
+
 def test_without_a_folder_there_are_no_files(make_daemon, make_fake):
     fake = make_fake(answer=ROW)
     daemon = make_daemon([entry("main", fake)], settings={"status": {"awake_dir": ""}}).start()

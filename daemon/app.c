@@ -102,6 +102,8 @@ static int watch_signals(struct app *app) {
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_from_errno();
         (void)signal(SIGPIPE, SIG_IGN);
+        /* A file that may grow no further is an error like any other: of the log, or of the history. */
+        (void)signal(SIGXFSZ, SIG_IGN);
         /* The first process of a container inherits the orphans of the others; nobody here waits for a child. */
         if (getpid() == 1)
                 (void)signal(SIGCHLD, SIG_IGN);

@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "base/macro.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define CLIENTS_MIN UINT64_C(8)
 /* Of all together, for each takes memory, and strangers may be there. */
@@ -45,6 +47,13 @@ bool descriptor_leaves_reserve(int fd, enum descriptor_use use) {
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
                 return true;
         return (uint64_t)fd < limit.rlim_cur - descriptor_reserve(use, limit.rlim_cur);
+}
+
+int descriptor_fill_standard(void) {
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) /* it gets the lowest number that is free */
+                        return error_from_errno();
+        return 0;
 }
 
 void descriptor_raise_limit(void) {

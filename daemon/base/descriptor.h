@@ -27,6 +27,11 @@ uint64_t descriptor_clients(uint64_t limit, unsigned n_sockets);
 int descriptor_check(enum descriptor_use use);
 /* Whether FD, which is open, may be used as USE. */
 bool descriptor_leaves_reserve(int fd, enum descriptor_use use);
+/*
+ * Opens /dev/null as standard input, output and error where they are closed: the next file that is opened would be one of them, and what is
+ * said there be written into it. Before anything is opened. Answers 0 or a negative errno.
+ */
+int descriptor_fill_standard(void);
 /* Raises the soft limit to the hard one. */
 void descriptor_raise_limit(void);
 /* What the soft limit is, or can be raised to. UINT64_MAX: there is none. */

@@ -55,6 +55,10 @@ int address_parse(const char *text, struct sockaddr_storage *ret_address, sockle
         return 0;
 }
 
+bool address_is_loopback6(const struct in6_addr *address) {
+        return IN6_IS_ADDR_LOOPBACK(address) || (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == IN_LOOPBACKNET);
+}
+
 bool address_is_host_name(const char *text) {
         size_t length = strlen(text);
 

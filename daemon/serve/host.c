@@ -1,5 +1,7 @@
 #include "serve/host.h"
 
+#include "conf/address.h"
+
 #include <arpa/inet.h>
 #include <strings.h>
 
@@ -32,8 +34,7 @@ static bool is_loopback(const char *name, bool brackets) {
         struct in_addr in;
 
         if (brackets)
-                return inet_pton(AF_INET6, name, &in6) == 1 &&
-                        (IN6_IS_ADDR_LOOPBACK(&in6) || (IN6_IS_ADDR_V4MAPPED(&in6) && in6.s6_addr[12] == IN_LOOPBACKNET));
+                return inet_pton(AF_INET6, name, &in6) == 1 && address_is_loopback6(&in6);
         return inet_pton(AF_INET, name, &in) == 1 && ntohl(in.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
 }
 

@@ -132,7 +132,7 @@ bool listen_is_tcp(int fd, bool *ret_loopback) {
         if (address.any.sa_family == AF_INET)
                 *ret_loopback = ntohl(address.in.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
         else if (address.any.sa_family == AF_INET6)
-                *ret_loopback = IN6_IS_ADDR_LOOPBACK(&address.in6.sin6_addr);
+                *ret_loopback = address_is_loopback6(&address.in6.sin6_addr);
         return address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6;
 }
 

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from rig import logs
+from rig.edges import quick
 from rig.patience import patient, until
 from test_journal import PRIVATE_RUN, needs_root, parse_native
 
@@ -202,3 +203,27 @@ def test_a_stalled_service_manager_does_not_delay_the_end(make_daemon, stalled):
     daemon = make_daemon(env={"NOTIFY_SOCKET": str(stalled.path), "WATCHDOG_USEC": "20000"}).start()
     code, seconds = daemon.stop(signal.SIGTERM)
     assert code == 0 and seconds < patient(2)
+
+
+# A log that cannot be had
+
+
+def test_without_standard_input_output_and_error_no_file_of_ours_takes_their_place(make_daemon):
+    daemon = make_daemon([quick("main", "host=127.0.0.1 port=1 user=app dbname=app")])
+    daemon.prefix = ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"]
+    daemon.start()
+    assert [os.readlink(f"/proc/{daemon.pid}/fd/{number}") for number in range(3)] == 3 * ["/dev/null"]
+    daemon.wait_state("main", "down")
+    assert daemon.stop()[0] == 0
+
+
+def test_a_log_that_may_grow_no_further_ends_nothing(make_daemon):
+    daemon = make_daemon([quick("main", "host=127.0.0.1 port=1 user=app dbname=app")], settings={"history": {"path": ""}})
+    daemon.prefix = ["env", "--default-signal=XFSZ", "prlimit", "--fsize=4096"]
+    daemon.start()
+    daemon.wait_state("main", "down")
+    until(lambda: daemon.get("/pause/main?for=0s", method="POST").status == 200 and daemon.get("/pause/main?for=1h", method="POST").status == 200
+          and daemon.stderr_path.stat().st_size == 4096, 20, "the log is as long as it may be")
+    for _ in range(10):
+        assert daemon.get("/pause/main?for=1h", method="POST").status == 200 and daemon.get("/pause/main?for=0s", method="POST").status == 200
+    assert daemon.stop()[0] == 0

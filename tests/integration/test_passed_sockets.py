@@ -111,6 +111,16 @@ def test_tcp_that_is_called_control_only_reads_and_that_is_said(passing):
         daemon.stop()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_on_loopback_however_it_is_written_other_hosts_are_refused(address, passing):
+    daemon = passing(more={"web": (address, 0)})
+    daemon.start()
+    asks = ASKS.replace(b"Host: x", b"Host: evil.example")
+    with socket.create_connection((address, daemon.passed.port("web")), patient(10)) as client:
+        client.sendall(asks)
+        assert read_all(client).startswith(b"HTTP/1.1 421 ")
+
+
 def test_a_path_that_is_not_the_configured_one_is_used_and_said(passing):
     daemon = passing(settings={"status": {"socket": "/nowhere/status.sock"}})
     daemon.start()

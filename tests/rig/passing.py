@@ -21,7 +21,8 @@ class Passed:
 
     @staticmethod
     def _listen(place: Path | tuple[str, int]) -> socket.socket:
-        made = socket.socket(socket.AF_INET if isinstance(place, tuple) else socket.AF_UNIX)
+        family = socket.AF_UNIX if not isinstance(place, tuple) else socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+        made = socket.socket(family)
         made.bind(place if isinstance(place, tuple) else str(place))
         made.listen(128)
         return made

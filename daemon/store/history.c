@@ -48,6 +48,7 @@ struct history {
         uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
         int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
         size_t cache_bytes; /* what SQLite was told to keep; 0: no more than by itself */
+        ino_t log_inode; /* of what SQLite keeps beside the file while that is open; 0: not seen yet */
         uint64_t max_bytes, page_bytes, wal_pages;
         bool hurries;
         uint64_t held_boot_usec; /* since when somebody who reads keeps the log, which is full; 0: nobody does */
@@ -209,6 +210,19 @@ bool history_is_elsewhere(const struct history *history, const char *path) {
         if (stat(path, &named) < 0)
                 return errno == ENOENT || errno == ENOTDIR;
         return opened.st_dev != named.st_dev || opened.st_ino != named.st_ino;
+}
+
+bool history_lost_its_log(struct history *history, const char *path) {
+        _cleanup_free_ char *name = NULL;
+        ino_t before = history->log_inode;
+        struct stat st;
+
+        if (asprintf(&name, "%s-wal", path) < 0)
+                return false;
+        if (stat(name, &st) < 0)
+                return before != 0 && errno == ENOENT;
+        history->log_inode = st.st_ino;
+        return before != 0 && before != st.st_ino;
 }
 
 bool history_has_links(const struct history *history) {

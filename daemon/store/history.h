@@ -30,6 +30,8 @@ int history_open(const char *path, uint64_t max_bytes, struct history **ret_hist
 struct history *history_close(struct history *history);
 /* Whether PATH is not its name any more: somebody removed, moved or replaced it. */
 bool history_is_elsewhere(const struct history *history, const char *path);
+/* Whether what SQLite keeps beside PATH is another file than at the last call, or is gone. What was in it is in history_leave()'s hands. */
+bool history_lost_its_log(struct history *history, const char *path);
 /* Whether it has a second name. */
 bool history_has_links(const struct history *history);
 /*

@@ -155,6 +155,9 @@ static void look_at_name(struct keeper *keeper) {
                 log_warning("The history is not in %s any more: somebody removed, moved or replaced it; it is begun anew with what is known",
                             keeper->path);
                 keeper->history = history_leave(keeper->history);
+        } else if (history_lost_its_log(keeper->history, keeper->path)) {
+                log_warning("The history's log %s-wal was removed or replaced: what it had is written into the history itself", keeper->path);
+                keeper->history = history_leave(keeper->history);
         } else if (linked && !keeper->linked)
                 log_warning("The history %s has a second name (a hard link), under which it is not whole while pgwaked runs; make a copy with "
                             "sqlite3's .backup instead",
@@ -283,10 +286,16 @@ int keeper_wait_msec(const struct keeper *keeper) {
         return (int)((usec_sub(due, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
 }
 
-/* Who reads met something that cannot be. */
+/* Who reads met something that cannot be, or no file. Where there is one that is not ours, another is begun though nothing waits. */
 static void look_for_damage(struct keeper *keeper) {
+        bool was_open = keeper->history;
+
         keeper->in_doubt = false;
-        if (keeper->history && history_check(keeper->history) == HISTORY_DAMAGED)
+        if (was_open)
+                look_at_name(keeper);
+        if (was_open && !keeper->history)
+                conclude(keeper, write_all(keeper));
+        else if (was_open && history_check(keeper->history) == HISTORY_DAMAGED)
                 note(keeper, write_to_a_new_one(keeper));
 }
 

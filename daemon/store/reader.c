@@ -8,6 +8,7 @@
 #include "store/schema.h"
 
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define STACK_BYTES (512 * 1024)
 /* Those that wait, and the one that is being answered. */
@@ -78,8 +79,12 @@ static int read_in_mode(struct question *question, enum sqlite_mode mode) {
 }
 
 static int read_answer(struct question *question) {
+        struct stat st;
         int r;
 
+        /* To open a pipe waits for who writes into it. */
+        if (stat(question->reader->path, &st) == 0 && !S_ISREG(st.st_mode))
+                return -EINVAL;
         r = read_in_mode(question, SQLITE_READER);
         /* In a folder that is read-only nobody writes, and what is kept beside the file cannot be made. */
         if (r == -ENOENT || r == -EACCES || r == -EROFS)
@@ -112,7 +117,7 @@ static bool answer(struct question *question) {
         question->answer.error = r;
         if (question->answer.result != ASK_ANSWERED)
                 buffer_deinit(&question->answer.content);
-        if (r == -EUCLEAN)
+        if (question->answer.result == ASK_FAILED)
                 question->reader->damaged(question->reader->userdata);
         return true;
 }

@@ -1,6 +1,7 @@
 """What outlives the daemon: an orderly stop, a kill, and a file that cannot be used."""
 
 import fcntl
+import os
 import re
 import shutil
 import signal
@@ -635,3 +636,62 @@ def test_who_reads_the_file_for_ever_makes_it_no_larger_than_it_may_be_and_is_to
         assert daemon.stop()[0] == 0
         with closing(sqlite3.connect(daemon.history_path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+# The file and what lies beside it, while the daemon runs
+
+
+def states_of(daemon, name="main"):
+    return daemon.get(f"/history/{name}?kind=states", timeout=30)
+
+
+@pytest.fixture
+def quiet(make_daemon, refused_port):
+    """A daemon that has failures in its history, and to which nothing happens any more: its database is paused."""
+    daemon = make_daemon([refused(refused_port)]).start()
+    wait_for(daemon, "gone", lambda status: status["failures"]["total"] >= 3)
+    assert daemon.get("/pause/gone?for=1h", method="POST").status == 200
+    wait_rows(daemon, "SELECT reason FROM state ORDER BY at DESC LIMIT 1", lambda found: found == [("paused",)], "the pause is in the file")
+    return daemon
+
+
+@pytest.fixture
+def refused_port():
+    with Port() as port:
+        yield port.number
+
+
+def test_a_log_that_somebody_removed_is_noticed_and_a_kill_loses_nothing(quiet):
+    before = quiet.status("gone")["failures"]
+    assert quiet.get("/pause/gone?for=0s", method="POST").status == 200
+    wait_for(quiet, "gone", lambda status: status["failures"]["total"] > before["total"])
+    quiet.history_path.with_name(quiet.history_path.name + "-wal").unlink()
+    quiet.wait_log(20, message=f"The history's log {quiet.history_path}-wal was removed or replaced: what it had is written into the history itself")
+    assert until(lambda: states_of(quiet, "gone").status == 200, 10, "it can be read")
+    seen = quiet.status("gone")["failures"]["total"]
+    wait_rows(quiet, "SELECT value FROM counter WHERE name = 'failures.tcp.refused'", lambda found: found and found[0][0] >= seen, "all of it is there")
+    quiet.kill9()
+    quiet.start()
+    assert quiet.status("gone")["failures"]["total"] >= seen
+
+
+def test_a_file_that_somebody_removed_is_noticed_by_who_asks_though_nothing_happens(quiet):
+    before = quiet.status("gone")["failures"]
+    quiet.history_path.unlink()
+    until(lambda: states_of(quiet, "gone").status == 200, 20, "it is begun anew")
+    assert "somebody removed, moved or replaced it" in quiet.output()
+    wait_rows(quiet, "SELECT value FROM counter WHERE name = 'failures.tcp.refused'", lambda found: found == [(before["total"],)], "what is known")
+    quiet.kill9()
+    quiet.start()
+    assert quiet.status("gone")["failures"]["total"] >= before["total"]
+
+
+def test_a_pipe_in_its_place_keeps_no_question_for_ever(quiet, tmp):
+    real = quiet.history_path.with_suffix(".real")
+    quiet.history_path.rename(real)
+    os.mkfifo(quiet.history_path)
+    assert states_of(quiet, "gone").status == 503
+    quiet.history_path.unlink()
+    real.rename(quiet.history_path)
+    until(lambda: states_of(quiet, "gone").status == 200, 40, "it is read again")
+    assert quiet.stop()[0] == 0

@@ -8,6 +8,8 @@
 
 /* In one callback, before other sources of the loop get their turn. */
 #define BATCH_MAX 16
+/* Of answers that a stranger has not read. The kernel takes some twice that for them, so 2048 strangers take some 50 MB. */
+#define UNREAD_BYTES (8 * 1024)
 /* The next try where there was no descriptor or memory. */
 #define PAUSE_USEC (100 * USEC_PER_MSEC)
 #define PAUSE_ACCURACY_USEC (10 * USEC_PER_MSEC)
@@ -92,6 +94,14 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* The kernel keeps what a client does not read, and counts it to us: by itself it would take megabytes of each. */
+static void limit_unread(const struct acceptor *acceptor, int fd) {
+        static const int bytes = UNREAD_BYTES;
+
+        if (acceptor->use == DESCRIPTOR_CLIENT)
+                (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 /* Answers whether there may be another. */
 static bool accept_one(struct acceptor *acceptor) {
         union {
@@ -106,6 +116,7 @@ static bool accept_one(struct acceptor *acceptor) {
                         pause_accepting(acceptor, errno);
                 return false;
         }
+        limit_unread(acceptor, fd);
         if (!descriptor_leaves_reserve(fd, acceptor->use))
                 pause_accepting(acceptor, EMFILE);
         acceptor->handler.take(acceptor->handler.userdata, fd, &address.any, length);

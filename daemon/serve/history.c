@@ -284,6 +284,19 @@ static void refuse_one_more(struct request *request) {
         answer_busy(request->site, request->exchange, "too many questions about the past wait for their answers; ask again soon");
 }
 
+/* What the store takes is shared by the listeners, so that those of one do not keep away those of another. Control has its own. */
+static bool is_its_share_used(const struct history_site *history, const struct listener *listener) {
+        unsigned n_listeners = 0, n_asked = 0;
+
+        if (listener->access == ACCESS_CONTROL)
+                return false;
+        for (const struct listener *other = history->site->listeners; other; other = other->next)
+                n_listeners += other->access != ACCESS_CONTROL;
+        for (const struct held *held = history->first; held; held = held->next)
+                n_asked += held->question && held->listener == listener;
+        return n_asked >= MAX(ASK_ORDINARY_MAX / n_listeners, 1u);
+}
+
 void history_get(struct request *request) {
         struct history_site *history = request->site->history;
         struct held *held;
@@ -292,7 +305,7 @@ void history_get(struct request *request) {
 
         if (!make_ask(request, &ask) || refuse(request))
                 return;
-        if (request->listener->n_questions >= WAITING_MAX) {
+        if (request->listener->n_questions >= WAITING_MAX || is_its_share_used(history, request->listener)) {
                 refuse_one_more(request);
                 return;
         }

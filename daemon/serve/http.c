@@ -16,8 +16,12 @@ static const uint64_t patience_usec[_PATIENCE_MAX] = {
         [PATIENCE_ENDLESS] = USEC_INFINITY,
 };
 
-/* libmicrohttpd's runs in one callback, before other sources of the loop get their turn. */
+/*
+ * libmicrohttpd's runs in one callback, before other sources of the loop get their turn. Each goes through all connections that are ready,
+ * hundreds where strangers ask at once: then one is enough.
+ */
 #define RUNS_MAX 4
+#define RUNS_USEC (2 * USEC_PER_MSEC)
 #define LEAVING_BATCH 64
 /*
  * At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. Looked for every
@@ -61,11 +65,15 @@ static void kick_later(struct http *http) {
 }
 
 static void run(struct http *http) {
+        uint64_t until = clock_monotonic_usec() + RUNS_USEC;
+
         deadlines_update_now(&http->deadlines);
         for (unsigned i = 0; i < RUNS_MAX; i++) {
                 (void)MHD_run(http->daemon);
                 if (!has_more_to_do(http))
                         return;
+                if (clock_monotonic_usec() >= until)
+                        break;
         }
         kick_later(http);
 }

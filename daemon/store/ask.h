@@ -19,6 +19,8 @@ const char *ask_kind_name(enum ask_kind kind);
 /* -EINVAL for a word that names none. */
 int ask_kind_from_name(const char *name, enum ask_kind *ret_kind);
 
+/* Questions at a time that are not urgent. */
+#define ASK_ORDINARY_MAX 12
 /* Rows at most. */
 #define ASK_LIMIT_MAX 100000
 

@@ -13,8 +13,6 @@
 #define STACK_BYTES (512 * 1024)
 /* Those that wait, and the one that is being answered. */
 #define QUESTIONS_MAX 16
-/* Of them those that are not urgent. */
-#define ORDINARY_MAX 12
 /* From when it was asked. A year of a million rows takes less than a fifth of it. */
 #define DEADLINE_USEC (10 * USEC_PER_SEC)
 
@@ -267,7 +265,7 @@ int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(vo
         struct question *question;
         int r;
 
-        if (reader->n >= QUESTIONS_MAX || (!ask->urgent && reader->n_ordinary >= ORDINARY_MAX))
+        if (reader->n >= QUESTIONS_MAX || (!ask->urgent && reader->n_ordinary >= ASK_ORDINARY_MAX))
                 return -EBUSY;
         r = start(reader);
         if (r < 0)

@@ -1,7 +1,10 @@
 """Clients that mean no good, on the sockets: they get a plain refusal or are cut off, delay nobody and leave nothing behind."""
 
+import fcntl
 import json
 import socket
+import struct
+import termios
 import threading
 import time
 from pathlib import Path
@@ -322,6 +325,29 @@ def test_whatever_strangers_send_their_memory_has_a_bound_and_their_leaving_cost
     assert max(most.values()) < STRANGERS_MB or sanitized()
     daemon.configure([quiet("main", port)])
     daemon.reload(30)
+
+
+def unread_bytes(clients, port: int) -> int:
+    """What the kernel keeps for them on our side: what they did not take of a UNIX socket, and what is to be sent to them from that port."""
+    if clients[0].family == socket.AF_UNIX:
+        return sum(struct.unpack("i", fcntl.ioctl(client, termios.FIONREAD, b"\0\0\0\0"))[0] for client in clients)
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(words[4].split(":")[0], 16) for words in lines if words[1].endswith(f":{port:04X}") and words[3] == "01")
+
+
+@pytest.mark.parametrize("where", ["status", "tcp"])
+def test_what_strangers_do_not_read_takes_little_of_the_kernel_s_memory_too(where, make_daemon, port):
+    with Port() as listening:
+        databases = [quiet(f"d{i:03}", port) for i in range(200)]
+        daemon = make_daemon(databases, settings={"status": {"listen": [f"127.0.0.1:{listening.number}"]}}).start()
+        path = daemon.status_socket if where == "status" else ("127.0.0.1", listening.number)
+        with Crowd(path, 50, get("/metrics") * 60) as crowd:
+            seen = [0, 1]
+            until(lambda: seen.append(unread_bytes(crowd.clients, listening.number)) or 0 < seen[-1] == seen[-2] == seen[-3], 30,
+                  "nothing more is sent", every=0.05)
+            print(f"50 clients of {where} that ask for much and read nothing: {seen[-1] >> 10} KiB in the kernel")
+            assert seen[-1] < 50 * 32 * 1024
+        assert daemon.stop()[0] == 0
 
 
 def test_who_leaves_is_not_kept_as_long_as_an_older_connection_stays(daemon):

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,7 +114,23 @@ def main_thread_held(pid: int) -> Iterator[None]:
         os.waitpid(pid, _WALL)
         yield
     finally:
-        _ptrace(_PTRACE_DETACH, pid)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended so
+            _ptrace(_PTRACE_DETACH, pid)
+
+
+@contextlib.contextmanager
+def thread_held(pid: int, name: str) -> Iterator[None]:
+    """The same of its thread of that name; the child may end meanwhile."""
+    tid, = (int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text().strip() == name)
+
+    def bury() -> None:
+        # The end of a process is told when who holds a thread of it has seen that thread's end.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(tid, _WALL)
+
+    with main_thread_held(tid):
+        threading.Thread(target=bury, daemon=True).start()
+        yield
 
 
 class Watch:

@@ -254,7 +254,7 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
                 door_failed(t, attempt, now, edges);
                 return;
         }
-        if (t->state == STATE_DOWN && findings_blocked(&t->findings))
+        if ((t->state == STATE_DOWN || t->state == STATE_UNKNOWN) && findings_blocked(&t->findings))
                 reach_blocked(t, now, edges);
         if (findings_needs_login(&t->findings) && !verdict_is_host_trouble(t->reason))
                 return;

@@ -202,9 +202,11 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         w->in_flight_usec = w->in_flight_wanted_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
                 w->in_flight_wanted_usec = MAX(w->needed_since_usec, w->session_ended_usec);
-        /* Who asks for what somebody else holds already waits from then on. */
+        /* Who asks for what somebody else holds already waits from then on, and so does what keeps it awake from the end of a pause. */
         if (request->check == CHECK_LOGIN && w->requested_usec > w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
+        if (request->check == CHECK_LOGIN && w->paused_until_usec > w->login_asked_usec)
+                w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->paused_until_usec);
         if (request->check == CHECK_LOGIN) {
                 w->login_asked_usec = now;
                 w->in_flight_causes = witness_causes_now(w);

@@ -55,31 +55,39 @@ static enum MHD_Result swallow_body(struct exchange *exchange, size_t *size) {
         return exchange->swallowed > BODY_SWALLOWED_MAX ? MHD_NO : MHD_YES;
 }
 
-struct host_walk {
+struct header_walk {
         const char *host;
-        unsigned n;
+        unsigned n_hosts, n_lengths;
+        bool spaced; /* a name with a space in it or behind it */
 };
 
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
-        struct host_walk *walk = cls;
+        struct header_walk *walk = cls;
 
         (void)kind;
+        walk->spaced |= strpbrk(name, " \t") != NULL;
+        walk->n_lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
         if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
                 return MHD_YES;
         walk->host = value ? value : "";
-        walk->n++;
+        walk->n_hosts++;
         return MHD_YES;
 }
 
-/* RFC 9112, 3.2.2 and 3.3: a host in the URL is the one that counts, and is copied from the header by a client that means no harm. */
-static void read_host(struct exchange *exchange, const char *url, const char *version) {
-        struct host_walk walk = {0};
+/*
+ * RFC 9112, 3.2.2 and 3.3: a host in the URL is the one that counts, and is copied from the header by a client that means no harm. 5.1 and
+ * 6.3: libmicrohttpd takes the first length, and none from a name with a space behind it; a proxy may have taken the other.
+ */
+static void read_headers(struct exchange *exchange, const char *url, const char *version) {
+        struct header_walk walk = {0};
 
         (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, on_header, &walk);
         exchange->host = walk.host;
         exchange->host_length = walk.host ? strlen(walk.host) : 0;
-        if (walk.n > 1 || (walk.n == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
+        if (walk.n_hosts > 1 || (walk.n_hosts == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
                 exchange->fault = FAULT_HOST;
+        if (walk.n_lengths > 1 || walk.spaced)
+                exchange->fault = FAULT_FRAMING;
         if (exchange->path_offset == 0)
                 return;
         exchange->host = url + strlen(URL_SCHEME);
@@ -112,8 +120,8 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
         exchange->method = method_from_text(method);
         exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
         exchange->path = path_of(exchange, url);
-        read_host(exchange, url, version);
-        if (url_was_cut(exchange, version))
+        read_headers(exchange, url, version);
+        if (url_was_cut(exchange, version) && exchange->fault != FAULT_FRAMING)
                 exchange->fault = FAULT_URL;
         exchange_allow(exchange, PATIENCE_ANSWER);
         http->handler.request(http->handler.userdata, exchange);
@@ -234,6 +242,8 @@ static void send_response(struct exchange *exchange, unsigned status, struct MHD
 void exchange_reply(struct exchange *exchange, const struct reply *reply) {
         struct MHD_Response *response = make_response(reply);
 
+        if (response && exchange->fault == FAULT_FRAMING)
+                (void)add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
         send_response(exchange, reply->status, response, PATIENCE_ANSWER);
         if (response)
                 MHD_destroy_response(response);

@@ -25,6 +25,7 @@ enum fault {
         FAULT_URL,  /* url_is_plain() (serve/url.h) says no */
         FAULT_BODY, /* it has a body */
         FAULT_HOST, /* HTTP/1.1 without a header Host, or any with two */
+        FAULT_FRAMING, /* where it ends is said twice, or may be read in two ways: what follows is no request */
 };
 
 /* The USERDATA of the handler (serve/http.h). */

@@ -195,6 +195,9 @@ static bool refuse_faulty(const struct listener *listener, struct exchange *exch
         case FAULT_HOST:
                 answer_error(site, exchange, 400, "bad_request", "a request carries exactly one Host header");
                 return true;
+        case FAULT_FRAMING:
+                answer_error(site, exchange, 400, "bad_request", "a request has one Content-Length at most, and no space before a colon");
+                return true;
         case FAULT_BODY:
                 answer_error(site, exchange, 413, "body_not_allowed", "a request here has no body; arguments stand in the URL");
                 return true;

@@ -95,6 +95,14 @@ def test_beyond_loopback_every_name_is_answered(make_daemon, port):
     assert status_of(ask(("127.0.0.1", port), plain("/livez", "Host: any.example"))) == 200
 
 
+@pytest.mark.parametrize("headers", [("Content-Length: 0", "Content-Length: 40"), ("Content-Length: 40", "Content-Length: 0"),
+                                     ("Content-Length : 40",), ("X : y",)])
+def test_what_follows_a_request_whose_end_is_said_in_two_ways_is_no_request(daemon, headers):
+    for where in (daemon.status_socket, daemon.control_socket):
+        answer = ask(where, get("/livez", "GET", *headers) + get("/livez") + get("/livez"))
+        assert status_of(answer) in (400, 413) and answer.count(b"HTTP/1.1 ") == 1, (where, answer)
+
+
 def test_a_request_of_version_1_1_has_one_host(daemon):
     for where in (daemon.status_socket, daemon.tcp):
         for headers in ((), ("Host: localhost", "Host: localhost"), ("Host: localhost", "host: evil.example")):

@@ -8,8 +8,12 @@
 
 /* In one callback, before other sources of the loop get their turn. */
 #define BATCH_MAX 16
-/* Of answers that a stranger has not read. The kernel takes some twice that for them, so 2048 strangers take some 50 MB. */
+/*
+ * Of answers that a stranger has not read. The kernel takes some twice that of a UNIX socket, so that 2048 strangers take some 50 MB; over TCP
+ * it fills a segment of 54 KiB whatever is asked for, and more has to be on its way to be fast.
+ */
 #define UNREAD_BYTES (8 * 1024)
+#define UNREAD_TCP_BYTES (32 * 1024)
 /* The next try where there was no descriptor or memory. */
 #define PAUSE_USEC (100 * USEC_PER_MSEC)
 #define PAUSE_ACCURACY_USEC (10 * USEC_PER_MSEC)
@@ -95,8 +99,8 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /* The kernel keeps what a client does not read, and counts it to us: by itself it would take megabytes of each. */
-static void limit_unread(const struct acceptor *acceptor, int fd) {
-        static const int bytes = UNREAD_BYTES;
+static void limit_unread(const struct acceptor *acceptor, int fd, sa_family_t family) {
+        int bytes = family == AF_UNIX ? UNREAD_BYTES : UNREAD_TCP_BYTES;
 
         if (acceptor->use == DESCRIPTOR_CLIENT)
                 (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
@@ -116,7 +120,7 @@ static bool accept_one(struct acceptor *acceptor) {
                         pause_accepting(acceptor, errno);
                 return false;
         }
-        limit_unread(acceptor, fd);
+        limit_unread(acceptor, fd, address.any.sa_family);
         if (!descriptor_leaves_reserve(fd, acceptor->use))
                 pause_accepting(acceptor, EMFILE);
         acceptor->handler.take(acceptor->handler.userdata, fd, &address.any, length);

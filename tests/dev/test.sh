@@ -86,7 +86,7 @@ quick() {
     tests=" $tests "
     tests=${tests/ tests\/unit\/test-store / }
     make -C build -k -j$((2 * $(nproc))) check TESTS="$tests" >build/quick.log 2>&1 || {
-        grep -E '^(FAIL|ERROR)' build/quick.log
+        grep -E '^(FAIL|ERROR)|error' build/quick.log || true
         die "the whole of it is in build/quick.log"
     }
     grep -E '^# (TOTAL|PASS|FAIL)' build/quick.log

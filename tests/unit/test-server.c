@@ -1060,7 +1060,7 @@ static void databases_that_come_and_go_between_slices_tear_no_metric(void **stat
         assert_int_equal(occurrences(body, "\npgwake_ready{"), 400);
         assert_int_equal(occurrences(body, "\npgwake_leases{"), 201);
         assert_int_equal(occurrences(body, "\npgwake_state{") % _STATE_MAX, 0);
-        assert_true(check_exposition(body) > 5000);
+        assert_true(check_exposition(body) > 3000);
         client_close(&client);
 }
 

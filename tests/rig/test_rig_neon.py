@@ -137,10 +137,18 @@ def test_psql_and_psycopg2_work_with_verify_full_and_channel_binding(make_neon, 
     assert ask(connection, "SELECT current_user || current_database() || current_setting('application_name')") == "appappme"
     assert len(ask(connection, "SELECT repeat('x', 3000000)")) == 3000000
     assert ask(connection, f"SELECT length('{'y' * 2000000}')") == 2000000
-    timer = threading.Timer(0.2, connection.cancel)
-    timer.start()
+    over = threading.Event()
+
+    def cancel() -> None:
+        while not over.wait(0.2):
+            connection.cancel()  # one that comes before the query does nothing
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
     with pytest.raises(psycopg2.errors.QueryCanceled):
         ask(connection, "SELECT pg_sleep(20)")
+    over.set()
+    canceller.join()
     connection.close()
     closed = server.truth.wait("session_close", count=2)
     assert closed["by"] == "client" and closed["terminated"]

@@ -79,7 +79,7 @@ static void debug_step(const struct target *target, const struct input *input, e
 }
 
 static void debug_plan(const struct target *target, struct plan plan, uint64_t look_again, struct instant now) {
-        char check[DURATION_MAX], look[DURATION_MAX];
+        char in[DURATION_MAX];
 
         if (!log_is_said(LOG_DEBUG) || target->due.key == look_again)
                 return;
@@ -88,10 +88,10 @@ static void debug_plan(const struct target *target, struct plan plan, uint64_t l
                       target->in_flight_id);
         else if (plan.due_boot_usec != USEC_INFINITY)
                 debug(target, "%s: the next %s is due in %s", target->config->name, check_name(plan.check),
-                      duration_format_human(check, usec_sub(plan.due_boot_usec, now.boot_usec)));
+                      duration_format_human(in, usec_sub(plan.due_boot_usec, now.boot_usec)));
         else if (look_again != USEC_INFINITY)
                 debug(target, "%s: no check is due; time may bring something in %s", target->config->name,
-                      duration_format_human(look, usec_sub(look_again, now.boot_usec)));
+                      duration_format_human(in, usec_sub(look_again, now.boot_usec)));
         else
                 debug(target, "%s: nothing is due", target->config->name);
 }

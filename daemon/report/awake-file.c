@@ -143,11 +143,11 @@ static void note_wrong(struct awake_files *files) {
         files->mending = false;
 }
 
-/* Before a change of ours: the folder may be another by now, and without a watch so may be everything in it. */
+/* The folder may be another by now. */
 static void note_others(struct awake_files *files) {
         struct stat now;
 
-        if (!files->watch || stat(files->path, &now) < 0 || now.st_dev != files->left.st_dev || now.st_ino != files->left.st_ino)
+        if (stat(files->path, &now) < 0 || now.st_dev != files->left.st_dev || now.st_ino != files->left.st_ino)
                 note_wrong(files);
 }
 
@@ -238,6 +238,8 @@ static void on_event(void *userdata, const struct event *event, const struct tar
         if (is == was && event->kind != EVENT_REMOVED)
                 return;
         note_others(files);
+        /* What nobody tells of is looked for. A mending that goes on is not begun anew: it would never end. */
+        files->wrong |= !files->watch;
         if (is)
                 r = write_file(files, event->database, event->real_usec);
         else
@@ -268,11 +270,12 @@ static int sweep(struct awake_files *files, bool all) {
                 return -ENOMEM;
         }
         while ((entry = readdir(folder))) {
-                /* A folder of such a name is somebody else's, and says nothing false unless a database has that name. */
-                bool is_said = registry_by_name(engine_registry(files->engine), entry->d_name);
+                const char *name = entry->d_name;
 
-                if (is_ours(entry->d_name) && (all || !awake_target(files, entry->d_name)) &&
-                    unlinkat(files->folder_fd, entry->d_name, 0) < 0 && errno != ENOENT && (is_said || errno != EISDIR))
+                if (!is_ours(name) || (!all && awake_target(files, name)) || unlinkat(files->folder_fd, name, 0) == 0 || errno == ENOENT)
+                        continue;
+                /* A folder of such a name is somebody else's, and says nothing false unless a database has that name. */
+                if (errno != EISDIR || registry_by_name(engine_registry(files->engine), name))
                         r = error_from_errno();
         }
         closedir(folder);

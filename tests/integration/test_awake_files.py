@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from rig.network import needs_namespaces
 from rig.patience import until
 
 FAST = {"ping_interval": "100ms", "login_interval": "30s", "retry_interval": "50ms", "down_interval": "100ms", "attempt_timeout": "10s",
@@ -299,6 +300,21 @@ def test_what_cannot_be_removed_keeps_no_other_file_away_and_is_told_for_as_long
     assert not [each for each in daemon.log_entries() if "are kept again" in each["message"]]
     wrong.rmdir()
     until(lambda: [each for each in daemon.log_entries() if "are kept again" in each["message"]], 40, "that is told too")
+
+
+@needs_namespaces
+def test_where_nothing_can_be_watched_what_others_took_is_back_with_the_next_change_of_ours(make_daemon, make_fake):
+    """Of more files than are looked at in one turn of the loop."""
+    fake, other = make_fake(answer=ROW), make_fake(answer=ROW)
+    names = [f"d{i:03}" for i in range(300)]
+    daemon = make_daemon([entry(name, fake, ping_interval="30s", fresh_for="10min") for name in names] + [entry("other", other)])
+    daemon.prefix = ["unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh"]
+    daemon.start(timeout=30)
+    until(lambda: files(daemon) == [*names, "other"], 30, "the files")
+    (daemon.awake_dir / names[250]).unlink()
+    other.refuse()
+    other.cut()
+    until(lambda: files(daemon) == names, 10, "all that should stand, and no other")
 
 
 def test_without_a_folder_there_are_no_files(make_daemon, make_fake):

@@ -222,7 +222,7 @@ def test_a_folder_that_others_take_away_comes_back_with_its_files(make_daemon, m
     else:
         shutil.rmtree(daemon.awake_dir)
     if what == "made anew":
-        daemon.awake_dir.mkdir()
+        daemon.awake_dir.mkdir(exist_ok=True)  # the daemon may have been the first
     until(lambda: daemon.awake_dir.exists() and files(daemon) == ["app", "main"], 10, "the files are there again")
     # And it is the new one that is kept.
     fake.refuse()

@@ -74,14 +74,16 @@ def test_the_first_answer_of_a_month_whose_last_spent_its_budget(make_fake, make
 
 
 def test_a_month_that_the_clock_leaves_and_comes_back_to_has_cost_what_it_had(cluster, make_daemon, clocks):
+    clocks.set_day(15)
+    true = clocks.real
     daemon = make_daemon([quick("main", cluster.conninfo(), policy="keep-awake", budget=SPENT)], env=clocks.env).start()
     until(lambda: daemon.status("main")["budget"]["spent"], 20, "the budget is spent")
     before = daemon.status("main")["budget"]
-    clocks.set_real(-35 * 24 * HOUR)
+    clocks.set_real(true - 35 * 24 * HOUR)
     for _ in range(3):
         clocks.pass_time(HOUR // 2)
         wrong = look(daemon)["budget"]
-    clocks.set_real(2 * HOUR)
+    clocks.set_real(true + 2 * HOUR)
     until(lambda: clocks.pass_time(1) or look(daemon)["budget"]["month"] == before["month"], 10, "it is that month again", 0.2)
     after = look(daemon)["budget"]
     print(before, wrong, after)

@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 _SOURCE = r"""
@@ -115,6 +116,11 @@ class Clocks:
         """The clock of people is set, so far from what it is in truth."""
         self.real = seconds
         self._write()
+
+    def set_day(self, day: int) -> None:
+        """The clock of people says noon of that day of this month, by UTC: a test of months begins far from where two of them meet."""
+        now = datetime.now(timezone.utc)
+        self.set_real(round((now.replace(day=day, hour=12) - now).total_seconds()))
 
     def time(self) -> float:
         """What the clock of people says to the program."""

@@ -91,12 +91,10 @@ static uint64_t retry_delay(const struct target *t, enum reason reason) {
         return floor;
 }
 
-/* What a login was told not to do, a door's answer does not hurry, nor what we could not ask; being throttled slows both. */
+/* What a login was told not to do, a door's answer does not hurry; being throttled slows both. */
 static void plan_retry(struct target *t, enum check check, enum reason reason) {
         uint64_t delay = backoff_jitter(retry_delay(t, reason), t->config->jitter_permille, &t->random);
 
-        if (reason_class(reason) == CLASS_OURS && policy_was_throttled(t))
-                return;
         if (check != CHECK_DOOR || !findings_needs_login(&t->findings))
                 t->retry_delay_usec = delay;
         else if (reason_class(reason) == CLASS_THROTTLED)
@@ -130,7 +128,10 @@ static enum machine_event judge_failure(struct target *t, enum reason reason) {
                 t->failures_in_row = t->unanswered_in_row = 0;
                 return MACHINE_UNMET;
         case CLASS_OURS:
-                return judge_telling_failure(t, reason == REASON_HOST_NETWORK ? MACHINE_NO_NETWORK : MACHINE_NO_MEANS);
+                if (reason == REASON_HOST_NETWORK)
+                        return judge_telling_failure(t, MACHINE_NO_NETWORK);
+                t->failures_in_row++;
+                return MACHINE_NO_MEANS;
         case CLASS_OK:
         case CLASS_TRANSIENT:
         case CLASS_THROTTLED:

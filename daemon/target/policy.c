@@ -36,12 +36,7 @@ bool policy_asks(const struct target *t) {
 }
 
 bool policy_was_throttled(const struct target *t) {
-        enum reason last = t->last_attempt.reason;
-
-        /* What we could not ask lifts nothing. */
-        if (reason_class(last) == CLASS_OURS)
-                last = findings_newest(&t->findings).reason;
-        return reason_class(last) == CLASS_THROTTLED;
+        return reason_class(t->last_attempt.reason) == CLASS_THROTTLED;
 }
 
 static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
@@ -58,14 +53,9 @@ static struct plan check_after(const struct target *t, enum check check, uint64_
  */
 uint64_t policy_retry_boot_usec(const struct target *t) {
         uint64_t last = MAX(t->finished_boot_usec[CHECK_LOGIN], t->finished_boot_usec[CHECK_PING]);
-        uint64_t told = findings_newest(&t->findings).boot_usec;
-        bool throttled = policy_was_throttled(t);
 
-        if (throttled)
+        if (policy_was_throttled(t))
                 last = MAX(last, t->finished_boot_usec[CHECK_DOOR]);
-        /* What we could not ask makes it no longer. */
-        if (throttled && reason_class(t->last_attempt.reason) == CLASS_OURS)
-                return MAX(usec_add(told, t->retry_delay_usec), usec_add(last, MIN(t->retry_delay_usec, t->config->down_interval_usec)));
         return last ? usec_add(last, t->retry_delay_usec) : 0;
 }
 

@@ -138,7 +138,9 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
 static void assert_cleared(struct witness *w, const struct view *before, const struct view *now) {
         bool expired = before->fresh_until_usec <= clock_boot_usec();
         bool door_told = w->told && w->told_check == CHECK_DOOR && !w->lacked_means && w->told_usec == clock_boot_usec();
-        bool by_door = door_told && w->told_reason == REASON_NONE && !expired;
+        /* That the host slept while the door was asked is noticed at the latest with its answer, and lets what was known expire. */
+        bool slept = loop_host_resumed_usec() > w->told_asked_usec;
+        bool by_door = door_told && w->told_reason == REASON_NONE && !expired && !slept;
 
         note_clearance(w, before, now);
         if (w->login_stands && by_door && (before->state == STATE_DOWN || before->state == STATE_FULL) && now->state == STATE_UNKNOWN)

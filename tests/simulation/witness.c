@@ -269,7 +269,8 @@ static void note_unknown_wake(struct witness *w, const struct server *server) {
         bool forgotten = server->woken_by == (unsigned)(w - witnesses) + 1;
         uint64_t tries_since = w->logins_fail_since_usec ? w->failing_login_usec : w->in_flight_usec;
 
-        w->wake_shared = forgotten || server->started_usec + COLD_SLACK_USEC > tries_since;
+        /* Nor is it known since when it was needed, where that hangs on a `linger` that changed. */
+        w->wake_shared = forgotten || server->started_usec + COLD_SLACK_USEC > tries_since || w->lingers_unsure_until_usec > server->started_usec;
         w->wake_causes = forgotten ? ALL_CAUSES : w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0);
 }
 
@@ -385,7 +386,7 @@ static void note_death(struct witness *w, bool seen) {
 static bool note_means(struct witness *w, const struct attempt *attempt) {
         w->lacked_means = attempt->reason == REASON_HOST_RESOURCES;
         if (w->lacked_means)
-                w->lives_since_usec = w->throttled = w->unanswered = 0;
+                w->lives_since_usec = 0;
         return !w->lacked_means;
 }
 
@@ -399,6 +400,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
                 reason = expectation_failed(w, &attempt->server);
         w->told = true;
         w->told_check = attempt->check;
+        w->told_asked_usec = w->asked_usec;
         w->told_reason = reason;
         w->told_own_network = attempt->own_network_suspect;
         w->lives_since_usec = 0;

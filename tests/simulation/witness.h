@@ -29,6 +29,7 @@ struct witness {
         enum reason told_reason; /* REASON_NONE: good */
         bool told_own_network;   /* it may have been our own network */
         bool lacked_means;       /* the last attempt had no descriptors: that says nothing of the database */
+        uint64_t told_asked_usec; /* when that was asked */
         uint64_t told_usec;
         uint64_t doubted_usec; /* the same of what says anything of the database */
         uint64_t answered_usec; /* the last login or ping that was answered; 0: none */

@@ -4,7 +4,7 @@
 #include "base/descriptor.h"
 #include "base/duration.h"
 #include "base/macro.h"
-#include "target/policy.h"
+#include "health/policy.h"
 
 #include <inttypes.h>
 

@@ -1,7 +1,7 @@
 /* What is allowed and will cost money or surprise: hours awake a month, and a connection that a provider will refuse. */
 #pragma once
 
-#include "conf/config.h"
+#include "config/config.h"
 
 #include <stdio.h>
 

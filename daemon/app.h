@@ -1,7 +1,7 @@
 /* Joins everything: the loop, the engine, those who serve and those who tell; signals, reload, and an orderly stop. */
 #pragma once
 
-#include "conf/config.h"
+#include "config/config.h"
 
 /*
  * Watches until SIGTERM or SIGINT. PATH is read again on reload; CONFIG becomes the app's own.

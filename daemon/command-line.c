@@ -3,9 +3,9 @@
 #include "app.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "conf/address.h"
+#include "config/address.h"
 #include "advice.h"
-#include "target/machine.h"
+#include "health/machine.h"
 
 #include <errno.h>
 #include <getopt.h>

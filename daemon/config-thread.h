@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "conf/config.h"
+#include "config/config.h"
 
 #include <systemd/sd-event.h>
 

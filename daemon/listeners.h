@@ -1,8 +1,8 @@
 /* Where the daemon is asked: the sockets that the service manager passed, and those of the configuration that it did not pass. */
 #pragma once
 
-#include "conf/config.h"
-#include "serve/server.h"
+#include "config/config.h"
+#include "http/server.h"
 
 /*
  * Opens them all. Of passed sockets (sd_listen_fds(3)) the name says what may be asked: a UNIX socket "control" takes everything; "status",

@@ -5,9 +5,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/message-id.h"
-#include "conf/option.h"
-#include "report/notify.h"
-#include "store/store.h"
+#include "config/option.h"
+#include "notify/notify.h"
+#include "history/store.h"
 
 #define STEP_ACCURACY_USEC 1
 /* It only computes. */

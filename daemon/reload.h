@@ -6,8 +6,8 @@
 #pragma once
 
 #include "config-thread.h"
-#include "engine/engine.h"
-#include "serve/server.h"
+#include "scheduler/engine.h"
+#include "http/server.h"
 
 struct notify;
 struct store;

@@ -1,7 +1,7 @@
 /*
  * Time: one unit inside the whole house, microseconds in uint64_t.
  *
- * Decisions take the time as an argument (struct instant); only engine/, probe/ and app ask the clocks.
+ * Decisions take the time as an argument (struct instant); only scheduler/, probe/ and app ask the clocks.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
  * What of a database outlives the daemon: its counters, its wakes, what being awake has cost, and the leases that live by the clock. Plain
- * values; target/ makes and takes them, store/ keeps them.
+ * values; health/ makes and takes them, history/ keeps them.
  */
 #pragma once
 

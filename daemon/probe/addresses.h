@@ -1,7 +1,7 @@
 /* The numeric addresses of a name, in the order in which they are to be tried. */
 #pragma once
 
-#include "conf/conninfo.h"
+#include "config/conninfo.h"
 #include "model/attempt.h"
 
 #include <net/if.h>

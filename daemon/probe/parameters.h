@@ -1,7 +1,7 @@
 /* The keywords and values with which libpq is to connect. They borrow from what they are made of. */
 #pragma once
 
-#include "conf/conninfo.h"
+#include "config/conninfo.h"
 
 #define PARAMETERS_MAX 96
 

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "conf/conninfo.h"
+#include "config/conninfo.h"
 #include "model/attempt.h"
 
 #include <systemd/sd-event.h>

@@ -5,7 +5,7 @@
  * "="), or null where the whole text is refused.
  */
 #include "base/json.h"
-#include "conf/dotenv.h"
+#include "config/dotenv.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 #include "folder.h"
 #include "fuzz.h"
 
-#include "conf/config.h"
+#include "config/config.h"
 
 #include <errno.h>
 

@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "conf/dotenv.h"
+#include "config/dotenv.h"
 
 #include <errno.h>
 #include <stdio.h>

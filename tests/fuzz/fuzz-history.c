@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "store/compose.h"
-#include "store/keeper.h"
-#include "store/schema.h"
+#include "history/compose.h"
+#include "history/keeper.h"
+#include "history/schema.h"
 
 #include <jansson.h>
 #include <sqlite3.h>

@@ -9,7 +9,7 @@
 #include "folder.h"
 #include "fuzz.h"
 
-#include "serve/server.h"
+#include "http/server.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -4,10 +4,10 @@
  */
 #include "fuzz.h"
 
-#include "ctl/ask.h"
-#include "ctl/clean.h"
-#include "ctl/report.h"
-#include "ctl/status.h"
+#include "pgwake/ask.h"
+#include "pgwake/clean.h"
+#include "pgwake/report.h"
+#include "pgwake/status.h"
 
 static void check_lines(const struct buffer *buffer) {
         struct buffer line = {0};

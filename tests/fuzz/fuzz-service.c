@@ -5,7 +5,7 @@
 #include "folder.h"
 #include "fuzz.h"
 
-#include "conf/service.h"
+#include "config/service.h"
 
 #include <errno.h>
 

@@ -4,9 +4,9 @@
  */
 #include "fuzz.h"
 
-#include "ctl/clean.h"
-#include "ctl/event.h"
-#include "ctl/sse.h"
+#include "pgwake/clean.h"
+#include "pgwake/event.h"
+#include "pgwake/sse.h"
 
 static int take(void *userdata, const char *kind, const char *data) {
         const struct terminal terminal = {.colour = false};

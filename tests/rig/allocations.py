@@ -1,7 +1,7 @@
 """Memory that runs out at the n-th allocation of one program, whoever asks for it there: our own code, or a library.
 
 A few lines of C, loaded before all libraries, count each malloc, calloc, realloc, strdup and aligned allocation, and answer NULL to those
-that the test says. Not to libconfig, which uses what it is given without a look: conf/loader.c sees to it that there is enough before.
+that the test says. Not to libconfig, which uses what it is given without a look: config/loader.c sees to it that there is enough before.
 """
 
 import mmap

@@ -1,7 +1,7 @@
 #include "daemon.h"
 
 #include "clocks.h"
-#include "engine/lease.h"
+#include "scheduler/lease.h"
 #include "history.h"
 #include "invariant.h"
 #include "settings.h"
@@ -75,7 +75,7 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
         return record->known;
 }
 
-/* How long after a lease was held it is worth while to wait for its holder (engine/members.c). */
+/* How long after a lease was held it is worth while to wait for its holder (scheduler/members.c). */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
 static void watch(unsigned database) {
@@ -122,7 +122,7 @@ void daemon_stop(bool crash) {
                 return;
         for (unsigned i = 0; !crash && i < life.plan->n_databases; i++)
                 if (life.targets[i] && life.targets[i]->account_runs)
-                        history_note(i); /* as report/recorder.c */
+                        history_note(i); /* as notify/recorder.c */
         if (!crash)
                 history_flush();
         history_lose();

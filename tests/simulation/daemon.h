@@ -1,13 +1,13 @@
 /*
  * The daemon's life in a world: its engine is started, reloaded, stopped and killed, and what the history keeps of it goes on into the
- * next one, as report/recorder.c would keep it.
+ * next one, as notify/recorder.c would keep it.
  */
 #pragma once
 
 #include "plan.h"
 #include "view.h"
 
-#include "engine/engine.h"
+#include "scheduler/engine.h"
 
 /* PLAN stays the caller's; what reloads change is changed in it. */
 void daemon_begin(struct plan_of_world *plan);

@@ -2,7 +2,7 @@
 
 #include "clocks.h"
 #include "daemon.h"
-#include "engine/lease.h"
+#include "scheduler/lease.h"
 
 #include <string.h>
 

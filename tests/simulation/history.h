@@ -1,11 +1,11 @@
-/* What outlives the daemon in a world: what store/ would hold on disk. */
+/* What outlives the daemon in a world: what history/ would hold on disk. */
 #pragma once
 
 #include "plan.h"
 
 #include "model/memory.h"
 
-/* As report/recorder.c, which waits for more to come before it writes. */
+/* As notify/recorder.c, which waits for more to come before it writes. */
 #define HISTORY_FLUSH_USEC (900 * USEC_PER_MSEC)
 #define HISTORY_LEASES_MAX 16
 

@@ -441,7 +441,7 @@ static void assert_pause_ends(struct witness *w, const struct view *view) {
                 w->paused = view->reason == REASON_PAUSED;
 }
 
-/* A session that lives on for so long after the last doubt has proven its server (target/step.c). */
+/* A session that lives on for so long after the last doubt has proven its server (health/step.c). */
 static void assert_sentinel(struct witness *w, const struct view *view) {
         bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !may_be_refused_by_logins(w) && !w->unasked;
         uint64_t doubted = MAX(MAX(w->unknown_since_usec, w->doubted_usec), loop_host_resumed_usec());

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "clocks.h"
 #include "daemon.h"
-#include "engine/lease.h"
+#include "scheduler/lease.h"
 #include "witness.h"
 
 #define HOLDERS_MAX 32

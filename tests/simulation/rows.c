@@ -2,7 +2,7 @@
 #include "rows.h"
 
 #include "base/text.h"
-#include "target/machine.h"
+#include "health/machine.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 #include "settings.h"
 
 #include "base/macro.h"
-#include "conf/option-value.h"
+#include "config/option-value.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 
 #include "plan.h"
 
-#include "conf/config.h"
+#include "config/config.h"
 
 struct settings;
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "target/registry.h"
+#include "health/registry.h"
 
 struct view {
         enum state state;

@@ -260,7 +260,7 @@ static void note_start(struct witness *w, const struct server_info *server) {
 
 /*
  * A provider may hand out a compute that was started a moment before it was asked for: a start that little older than our attempt passes for
- * ours (target/wake.c).
+ * ours (health/wake.c).
  */
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 

@@ -7,12 +7,12 @@
 #include "route.h"
 #include "stretch.h"
 
-#include "conf/config.h"
+#include "config/config.h"
 #include "model/event.h"
 #include "probe/pool.h"
-#include "target/policy.h"
+#include "health/policy.h"
 
-/* Checks that are due within 2 ms are sent together (engine/drive.c), and a timer fires in its own turn. */
+/* Checks that are due within 2 ms are sent together (scheduler/drive.c), and a timer fires in its own turn. */
 #define TOGETHER_USEC (5 * USEC_PER_MSEC)
 #define ALL_CAUSES ((1u << _WAKE_CAUSE_MAX) - 1)
 

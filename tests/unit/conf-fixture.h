@@ -1,7 +1,7 @@
 /* A folder with configuration files for one test, and what loading them says. */
 #pragma once
 
-#include "conf/config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>

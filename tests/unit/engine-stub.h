@@ -1,13 +1,13 @@
 /*
  * An engine for tests of those who listen to one: a real registry of real targets, and no prober. A test says what each check found.
- * Included once by a test; it stands in for engine/engine.c and engine/lease.c.
+ * Included once by a test; it stands in for scheduler/engine.c and scheduler/lease.c.
  */
 #pragma once
 
 #include "scene.h"
 
 #include "base/error.h"
-#include "engine/lease.h"
+#include "scheduler/lease.h"
 
 #define STUB_TARGETS_MAX 512
 

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "target/step.h"
+#include "health/step.h"
 
 #define SEC USEC_PER_SEC
 #define MIN_ USEC_PER_MINUTE
@@ -16,7 +16,7 @@
 
 #define SCENE_LOG_MAX 256
 
-/* A connection's settings as conf/ makes them, for HOST. */
+/* A connection's settings as config/ makes them, for HOST. */
 struct unit_conninfo {
         struct conninfo conninfo;
         const char *keywords[5];

@@ -6,7 +6,7 @@
 
 #include "scene.h"
 
-#include "engine/engine.h"
+#include "scheduler/engine.h"
 #include "probe/pool.h"
 
 #include <errno.h>

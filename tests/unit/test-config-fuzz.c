@@ -2,7 +2,7 @@
 #include "conf-fixture.h"
 
 #include "base/random.h"
-#include "conf/conninfo-draft.h"
+#include "config/conninfo-draft.h"
 
 #include <libpq-fe.h>
 

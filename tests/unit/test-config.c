@@ -2,8 +2,8 @@
 #include "conf-fixture.h"
 
 #include "base/clock.h"
-#include "conf/file.h"
-#include "conf/option.h"
+#include "config/file.h"
+#include "config/option.h"
 
 #include <pwd.h>
 

@@ -1,7 +1,7 @@
 /* Deadlines in classes of one constant time each. */
 #include "unit.h"
 
-#include "serve/deadlines.h"
+#include "http/deadlines.h"
 
 #include "base/clock.h"
 

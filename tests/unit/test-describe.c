@@ -1,7 +1,7 @@
 /* What is said of a database. */
 #include "engine-stub.h"
 
-#include "serve/describe.h"
+#include "http/describe.h"
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
 /* Dotenv texts: what python-dotenv's own tests do not show: complaints with their lines, bounds, and what is read otherwise on purpose. */
-#include "conf/dotenv.h"
+#include "config/dotenv.h"
 
 #include "base/error.h"
 

@@ -2,10 +2,10 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "ctl/axis.h"
-#include "ctl/bars.h"
-#include "ctl/clean.h"
-#include "ctl/strip.h"
+#include "pgwake/axis.h"
+#include "pgwake/bars.h"
+#include "pgwake/clean.h"
+#include "pgwake/strip.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -4,7 +4,7 @@
  */
 #include "stage.h"
 
-#include "engine/lease.h"
+#include "scheduler/lease.h"
 
 /* -- what is started -------------------------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* env_file and --from-env: which names are looked at, what becomes of their values, and what is said of them, which is never a value. */
 #include "conf-fixture.h"
 
-#include "conf/option.h"
+#include "config/option.h"
 
 #define CONFIG(more) "databases = ( { name = \"main\"; env_file = \"@/app.env\"; " more "} );\n"
 #define ALL_PARTS \

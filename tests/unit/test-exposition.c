@@ -2,9 +2,9 @@
 #include "engine-stub.h"
 
 #include "base/clock.h"
-#include "serve/accept.h"
-#include "serve/exposition.h"
-#include "serve/metrics.h"
+#include "http/accept.h"
+#include "http/exposition.h"
+#include "http/metrics.h"
 
 static const struct family counter = {"x_things", FAMILY_COUNTER, {"database", "kind"}, "Things."};
 static const struct family gauge = {"x_age_seconds", FAMILY_GAUGE, {NULL}, "Age."};

@@ -1,7 +1,7 @@
 /* Which names are those of loopback, and which were allowed. */
 #include "unit.h"
 
-#include "serve/host.h"
+#include "http/host.h"
 
 static char first[] = "status.example.com", second[] = "db";
 static char *const names[] = {first, second};

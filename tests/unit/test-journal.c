@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/message-id.h"
-#include "report/journal.h"
+#include "notify/journal.h"
 
 #include <fcntl.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* Leases in the engine: who holds one, what ends it, what of it outlives a reload and a restart. */
 #include "stage.h"
 
-#include "engine/lease.h"
+#include "scheduler/lease.h"
 
 struct holder {
         unsigned ended;

@@ -1,7 +1,7 @@
 /* Listening sockets that appear whole and replace only the dead. */
 #include "unit.h"
 
-#include "serve/listen.h"
+#include "http/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* What the service manager is told, read from its socket. */
 #include "engine-stub.h"
 
-#include "report/notify.h"
-#include "report/watchdog.h"
+#include "notify/notify.h"
+#include "notify/watchdog.h"
 
 #include <stdio.h>
 #include <sys/socket.h>

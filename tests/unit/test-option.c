@@ -1,7 +1,7 @@
 /* The option table, row by row: written and read back, held against the sample file. */
 #include "conf-fixture.h"
 
-#include "conf/option-value.h"
+#include "config/option-value.h"
 
 static void test_every_row_is_complete(void **state) {
         (void)state;

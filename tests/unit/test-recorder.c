@@ -1,10 +1,10 @@
 /* What the store is given, and when. */
 #include "engine-stub.h"
 
-#include "engine/lease.h"
-#include "report/recorder.h"
-#include "store/sqlite.h"
-#include "store/store.h"
+#include "scheduler/lease.h"
+#include "notify/recorder.h"
+#include "history/sqlite.h"
+#include "history/store.h"
 
 #include <stdio.h>
 

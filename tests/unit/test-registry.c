@@ -2,8 +2,8 @@
 #include "scene.h"
 
 #include "base/random.h"
-#include "target/network.h"
-#include "target/registry.h"
+#include "health/network.h"
+#include "health/registry.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
  */
 #include "stage.h"
 
-#include "engine/lease.h"
+#include "scheduler/lease.h"
 
 #define OLD 20             /* db00 to db19 */
 #define SPIN_USEC (5 * MSEC) /* longer than a step: each thing that takes so long has one of its own */

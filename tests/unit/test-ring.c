@@ -1,7 +1,7 @@
 /* The ring of events behind all streams. */
 #include "unit.h"
 
-#include "serve/ring.h"
+#include "http/ring.h"
 
 #include <jansson.h>
 

@@ -1,7 +1,7 @@
 /* Which request goes where. */
 #include "engine-stub.h"
 
-#include "serve/route.h"
+#include "http/route.h"
 
 #include <stdio.h>
 

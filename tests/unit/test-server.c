@@ -1,7 +1,7 @@
 /* The server on its sockets, in one thread with its client: the loop turns while the client waits. */
 #include "engine-stub.h"
 
-#include "serve/server.h"
+#include "http/server.h"
 
 #include <errno.h>
 #include <jansson.h>

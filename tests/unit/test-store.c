@@ -5,12 +5,12 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "store/chronicle.h"
-#include "store/keeper.h"
-#include "store/prune.h"
-#include "store/schema.h"
-#include "store/sqlite.h"
-#include "store/store.h"
+#include "history/chronicle.h"
+#include "history/keeper.h"
+#include "history/prune.h"
+#include "history/schema.h"
+#include "history/sqlite.h"
+#include "history/store.h"
 
 #include <dirent.h>
 #include <errno.h>

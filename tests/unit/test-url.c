@@ -1,7 +1,7 @@
 /* Which URLs are looked at at all. */
 #include "unit.h"
 
-#include "serve/url.h"
+#include "http/url.h"
 
 static void printable_ascii_is_plain(void **state) {
         static const char *const good[] = {

@@ -1,0 +1,94 @@
+#include "config/file.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_regular(const char *path, size_t max_bytes, int *ret_fd, struct stat *ret_stat) {
+        _cleanup_close_ int fd = -1;
+
+        /* O_NONBLOCK: a FIFO must not hold up the start. */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, ret_stat) < 0)
+                return error_from_errno();
+        if (S_ISDIR(ret_stat->st_mode))
+                return -EISDIR;
+        if (!S_ISREG(ret_stat->st_mode))
+                return -ENOTSUP;
+        if ((size_t)ret_stat->st_size > max_bytes)
+                return -EFBIG;
+        *ret_fd = fd;
+        fd = -1;
+        return 0;
+}
+
+int file_read(const char *path, size_t max_bytes, struct file *ret_file) {
+        _cleanup_(file_deinit) struct file file = {0};
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        size_t expected;
+        int r;
+
+        r = open_regular(path, max_bytes, &fd, &st);
+        if (r < 0)
+                return r;
+        expected = (size_t)st.st_size;
+        file.mode = st.st_mode & 07777;
+        file.text = malloc(expected + 1);
+        if (!file.text)
+                return -ENOMEM;
+        /* What is written behind it meanwhile is not read: the next reload will. */
+        while (file.size < expected) {
+                ssize_t n = read(fd, file.text + file.size, expected - file.size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_from_errno();
+                if (n == 0)
+                        break;
+                file.size += (size_t)n;
+        }
+        file.text[file.size] = '\0';
+        *ret_file = file;
+        file = (struct file){0};
+        return 0;
+}
+
+void file_deinit(struct file *file) {
+        if (file->text)
+                explicit_bzero(file->text, file->size);
+        free(file->text);
+        *file = (struct file){0};
+}
+
+static const char *refused_error(int r, char buffer[FILE_ERROR_MAX]) {
+        struct passwd entry, *found = NULL;
+        char space[16384];
+
+        if (getpwuid_r(geteuid(), &entry, space, sizeof(space), &found) == 0 && found)
+                (void)snprintf(buffer, FILE_ERROR_MAX, "%s for the user %s", strerror(-r), found->pw_name);
+        else
+                (void)snprintf(buffer, FILE_ERROR_MAX, "%s for the user with the id %u", strerror(-r), (unsigned)geteuid());
+        return buffer;
+}
+
+const char *file_error(int r, char buffer[FILE_ERROR_MAX]) {
+        switch (r) {
+        case -EACCES:
+                return refused_error(r, buffer);
+        case -EISDIR:
+                return "it is a folder; expected a file";
+        case -ENOTSUP:
+                return "it is no regular file";
+        case -EFBIG:
+                return "it is too large";
+        default:
+                return strerror(-r);
+        }
+}

@@ -1,0 +1,215 @@
+#include "config/option.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define GLOBAL(field) .scope = OPTION_GLOBAL, .offset = offsetof(struct config, field)
+#define DATABASE(field) .scope = OPTION_DATABASE, .offset = offsetof(struct database_config, field)
+#define PRESENT(field) .present_offset = offsetof(struct database_config, field)
+#define BETWEEN(low, high) .minimum = (low), .maximum = (high)
+/* From benchmarks to things that change once a month. */
+#define TIMING BETWEEN(10 * USEC_PER_MSEC, 30 * USEC_PER_DAY)
+
+static const struct option_choice log_format_choices[] = {
+        {"auto", LOG_FORMAT_AUTO}, {"journal", LOG_FORMAT_JOURNAL}, {"logfmt", LOG_FORMAT_LOGFMT}, {"json", LOG_FORMAT_JSON}, {0},
+};
+
+static const struct option_choice log_level_choices[] = {
+        {"emerg", LOG_EMERG}, {"alert", LOG_ALERT},     {"crit", LOG_CRIT},
+        {"err", LOG_ERR},     {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+        {"info", LOG_INFO},   {"debug", LOG_DEBUG},     {0},
+};
+
+static const struct option_choice ready_on_choices[] = {
+        {"awake", READY_ON_AWAKE},
+        {"verdict", READY_ON_VERDICT},
+        {"start", READY_ON_START},
+        {0},
+};
+
+static const struct option_choice policy_choices[] = {
+        {"auto", POLICY_AUTO}, {"keep-awake", POLICY_KEEP_AWAKE}, {"on-demand", POLICY_ON_DEMAND}, {"observe", POLICY_OBSERVE}, {0},
+};
+
+static const struct option_choice provider_choices[] = {
+        {"auto", 0}, {"postgres", 0}, {"neon", 0}, {"aurora", 0}, {"supabase", 0}, {0},
+};
+
+static const struct option global_options[] = {
+        {"status.socket", OPTION_STRING, GLOBAL(status_socket), .flags = OPTION_ABSOLUTE | OPTION_SOCKET,
+         .default_text = "/run/pgwaked/status.sock", .help = "UNIX socket that answers questions; everybody on the machine may read it."},
+        {"status.control", OPTION_STRING, GLOBAL(control_socket), .flags = OPTION_ABSOLUTE | OPTION_SOCKET,
+         .default_text = "/run/pgwaked/control.sock", .help = "UNIX socket that also takes orders; for root and the group pgwake."},
+        {"status.awake_dir", OPTION_STRING, GLOBAL(awake_dir), .flags = OPTION_ABSOLUTE | OPTION_EMPTY,
+         .default_text = "/run/pgwaked/awake", .help = "Folder with a file for each database while it is awake; \"\" for none."},
+        {"status.listen", OPTION_ADDRESSES, GLOBAL(listen), .example = "[ \"127.0.0.1:9817\" ]",
+         .help = "TCP addresses that answer questions and take no orders, encrypted by nobody; none by default."},
+        {"status.allowed_hosts", OPTION_HOSTS, GLOBAL(allowed_hosts), .example = "[ \"db-status.example.com\" ]",
+         .help = "Names, beside localhost, by which what listens on loopback may be asked; none by default."},
+        {"status.agent_listen", OPTION_ADDRESSES, GLOBAL(agent_listen), BETWEEN(0, CONFIG_AGENTS_MAX), .example = "[ \"127.0.0.1:9818\" ]",
+         .help = "TCP addresses that answer HAProxy's agent-check, one line a connection; none by default."},
+        {"status.agent_ramp", OPTION_DURATION, GLOBAL(agent_ramp_usec), .flags = OPTION_ZERO, TIMING, .default_text = "30s",
+         .help = "After a wake the weight told to HAProxy grows from 10% to 100% over this time; \"0s\" for 100% at once."},
+        {"history.path", OPTION_STRING, GLOBAL(history_path), .flags = OPTION_ABSOLUTE | OPTION_EMPTY,
+         .default_text = "/var/lib/pgwaked/history.db", .help = "File that keeps what happened, and counters and leases over a restart; \"\" keeps nothing."},
+        {"history.keep", OPTION_DURATION, GLOBAL(history_keep_usec), .flags = OPTION_RELOADABLE | OPTION_INFINITY,
+         BETWEEN(USEC_PER_HOUR, 3650 * USEC_PER_DAY), .default_text = "90d", .help = "What happened before that is dropped from the history."},
+        {"history.max_size", OPTION_SIZE, GLOBAL(history_max_bytes), .flags = OPTION_RELOADABLE,
+         BETWEEN(UINT64_C(1000000), UINT64_C(1000000000000)), .default_text = "256MB", .help = "The history never grows past this size; the oldest makes room."},
+        {"log.format", OPTION_CHOICE, GLOBAL(log_format), .flags = OPTION_RELOADABLE, .choices = log_format_choices, .default_text = "auto",
+         .help = "Where entries go: auto is the journal where stderr is connected to it, else logfmt lines."},
+        {"log.level", OPTION_CHOICE, GLOBAL(log_level), .flags = OPTION_RELOADABLE, .choices = log_level_choices, .default_text = "info",
+         .help = "The least important level that is logged. \"debug\" says each attempt, what became of the verdict, and what is due next."},
+        {"ready.on", OPTION_CHOICE, GLOBAL(ready_on), .choices = ready_on_choices, .default_text = "awake",
+         .help = "When the service manager is told READY: every required database was awake once, has a first verdict, or at once."},
+        {"ready.timeout", OPTION_DURATION, GLOBAL(ready_timeout_usec), .flags = OPTION_INFINITY, TIMING, .default_text = "90s",
+         .help = "READY is told at this time in any case, with the names of who is missing."},
+        {"limits.attempts_in_flight", OPTION_UNSIGNED, GLOBAL(attempts_in_flight), .flags = OPTION_RELOADABLE, BETWEEN(1, 1024),
+         .default_text = "64", .help = "At most so many attempts run at the same time; a ping on a held session needs no place."},
+};
+
+static const struct option database_options[] = {
+        {"name", OPTION_STRING, DATABASE(name), .flags = OPTION_OWN, .example = "main",
+         .help = "What the database is called everywhere: a-z, 0-9, _ and -, beginning with a letter or digit, at most 63."},
+        {"conninfo", OPTION_STRING, DATABASE(conninfo_text), .flags = OPTION_OWN | OPTION_RELOADABLE,
+         .example = "postgresql://app@db.example.com/app?sslmode=require&channel_binding=require",
+         .help = "How it is reached: a URI or key=value, as libpq reads it, with one host."},
+        {"service", OPTION_STRING, DATABASE(service), .flags = OPTION_OWN | OPTION_RELOADABLE, .example = "main",
+         .help = "Instead of conninfo: a section of pg_service.conf."},
+        {"env_file", OPTION_STRING, DATABASE(env_file), .flags = OPTION_OWN | OPTION_ABSOLUTE | OPTION_RELOADABLE, .example = "/srv/app/.env",
+         .help = "Instead of conninfo: a dotenv file with DATABASE_URL, or POSTGRES_USER, _PASSWORD, _HOST, _PORT and _DATABASE_NAME."},
+        {"env_names.url", OPTION_STRING, DATABASE(env_names.url), .flags = OPTION_RELOADABLE, .example = "DATABASE_URL",
+         .help = "What env_file calls the URL."},
+        {"env_names.user", OPTION_STRING, DATABASE(env_names.user), .flags = OPTION_RELOADABLE, .example = "POSTGRES_USER",
+         .help = "What env_file calls the user."},
+        {"env_names.password", OPTION_STRING, DATABASE(env_names.password), .flags = OPTION_RELOADABLE, .example = "POSTGRES_PASSWORD",
+         .help = "What env_file calls the password."},
+        {"env_names.host", OPTION_STRING, DATABASE(env_names.host), .flags = OPTION_RELOADABLE, .example = "POSTGRES_HOST",
+         .help = "What env_file calls the host."},
+        {"env_names.port", OPTION_STRING, DATABASE(env_names.port), .flags = OPTION_RELOADABLE, .example = "POSTGRES_PORT",
+         .help = "What env_file calls the port, which it may lack."},
+        {"env_names.database", OPTION_STRING, DATABASE(env_names.database), .flags = OPTION_RELOADABLE, .example = "POSTGRES_DATABASE_NAME",
+         .help = "What env_file calls the database."},
+        {"password_credential", OPTION_STRING, DATABASE(password_credential), .flags = OPTION_RELOADABLE, .example = "main.password",
+         .help = "The password is the content of this file in $CREDENTIALS_DIRECTORY (LoadCredential= of the unit)."},
+        {"password_file", OPTION_STRING, DATABASE(password_file), .flags = OPTION_ABSOLUTE | OPTION_RELOADABLE,
+         .example = "/etc/pgwaked/main.password",
+         .help = "The password is the content of this file, which others must not be able to read."},
+        {"provider", OPTION_WORD, DATABASE(provider), .flags = OPTION_RELOADABLE, .choices = provider_choices, .default_text = "auto",
+         .help = "Who runs it; auto looks at the host name."},
+        {"policy", OPTION_CHOICE, DATABASE(policy), .flags = OPTION_RELOADABLE, .choices = policy_choices, .default_text = "auto",
+         .help = "When we may log in; auto is keep-awake for a provider that never suspends, else on-demand."},
+        {"ping_interval", OPTION_DURATION, DATABASE(ping_interval_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "10s",
+         .help = "From one probe query on the held session to the next."},
+        {"login_interval", OPTION_DURATION, DATABASE(login_interval_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "60s",
+         .help = "From one fresh login to the next."},
+        {"door_interval", OPTION_DURATION, DATABASE(door_interval_usec), .flags = OPTION_RELOADABLE | OPTION_ZERO, TIMING,
+         .default_text = "30s",
+         .help = "From one check of everything before a password to the next, where these are free; \"0s\" for never."},
+        {"retry_interval", OPTION_DURATION, DATABASE(retry_interval_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "1s",
+         .help = "Before the next attempt while something is changing; grows by doubling to down_interval."},
+        {"down_interval", OPTION_DURATION, DATABASE(down_interval_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "15s",
+         .help = "Between attempts on a database that is down."},
+        {"blocked_interval", OPTION_DURATION, DATABASE(blocked_interval_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "5min",
+         .help = "Between attempts where a person must act first."},
+        {"jitter", OPTION_PERCENT, DATABASE(jitter_permille), .flags = OPTION_RELOADABLE, BETWEEN(0, 500), .default_text = "10%",
+         .help = "Every interval is moved at random by at most this share."},
+        {"attempt_timeout", OPTION_DURATION, DATABASE(attempt_timeout_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "30s",
+         .help = "One attempt takes at most this long, all addresses and phases together."},
+        {"slow", OPTION_DURATION, DATABASE(slow_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "500ms",
+         .help = "An attempt that takes longer may be waking the database."},
+        {"wake_timeout", OPTION_DURATION, DATABASE(wake_timeout_usec), .flags = OPTION_RELOADABLE, TIMING, .default_text = "3min",
+         .help = "A wake that takes longer has failed."},
+        {"rise", OPTION_UNSIGNED, DATABASE(rise), .flags = OPTION_RELOADABLE, BETWEEN(1, 100), .default_text = "1",
+         .help = "So many successes in a row make it awake after failures."},
+        {"fall", OPTION_UNSIGNED, DATABASE(fall), .flags = OPTION_RELOADABLE, BETWEEN(1, 100), .default_text = "3",
+         .help = "So many failures in a row make it down."},
+        {"linger", OPTION_DURATION, DATABASE(linger_usec), .flags = OPTION_RELOADABLE | OPTION_ZERO, TIMING, .default_text = "60s",
+         .help = "Demand goes on for so long after its end."},
+        {"lease_grace", OPTION_DURATION, DATABASE(lease_grace_usec), .flags = OPTION_RELOADABLE | OPTION_ZERO, TIMING, .default_text = "10s",
+         .help = "After a restart of the daemon those who held a lease have so long to come back before it may sleep."},
+        {"fresh_for", OPTION_DURATION, DATABASE(fresh_for_usec), .flags = OPTION_RELOADABLE | OPTION_AUTO, TIMING, .default_text = "auto",
+         .help = "A verdict is believed for so long; auto is 2.5 intervals of what renews it."},
+        {"suspend_after", OPTION_DURATION, DATABASE(suspend_after_usec), .flags = OPTION_RELOADABLE | OPTION_AUTO, TIMING,
+         .default_text = "auto", .help = "The idle time after which the provider suspends it; auto is the provider's default."},
+        {"wake_at_start", OPTION_BOOL, DATABASE(wake_at_start), .flags = OPTION_RELOADABLE, .default_text = "true",
+         .help = "The daemon's start is a demand: it is woken once, then may sleep."},
+        {"expect.primary", OPTION_BOOL, DATABASE(expect.primary), PRESENT(expect.has_primary), .flags = OPTION_RELOADABLE,
+         .example = "true", .help = "Whether the server must be a primary (true) or a standby (false); not asked by default."},
+        {"expect.read_only", OPTION_BOOL, DATABASE(expect.read_only), PRESENT(expect.has_read_only), .flags = OPTION_RELOADABLE,
+         .example = "false", .help = "Whether a transaction must be read-only by default or must not; not asked by default."},
+        {"expect.max_lag", OPTION_DURATION, DATABASE(expect.max_lag_usec), .flags = OPTION_RELOADABLE, TIMING, .example = "10s",
+         .help = "How far a standby may be behind; not asked by default."},
+        {"expect.query", OPTION_STRING, DATABASE(expect.query), .flags = OPTION_RELOADABLE, .example = "SELECT count(*) > 0 FROM pg_class",
+         .help = "A query of your own that must be answered."},
+        {"expect.value", OPTION_STRING, DATABASE(expect.value), .flags = OPTION_RELOADABLE | OPTION_EMPTY, .example = "t",
+         .help = "The text that expect.query must answer in its first column; any by default."},
+        {"required", OPTION_BOOL, DATABASE(required), .flags = OPTION_RELOADABLE, .default_text = "true",
+         .help = "Whether /readyz without a name and ready.on wait for it."},
+        {"budget.awake_hours", OPTION_HOURS, DATABASE(budget_awake_usec), .flags = OPTION_RELOADABLE, BETWEEN(0, 744), .default_text = "0",
+         .help = "When it was awake for so many hours of a calendar month (UTC), we neither wake it nor keep it awake; 0 for no limit."},
+};
+
+_Static_assert(ARRAY_LENGTH(global_options) == CONFIG_GLOBAL_OPTIONS, "struct config holds a source for each global option");
+_Static_assert(ARRAY_LENGTH(database_options) == CONFIG_DATABASE_OPTIONS, "struct database_config holds a source for each of its options");
+
+const struct option *option_at(enum option_scope scope, size_t i) {
+        if (i >= option_count(scope))
+                return NULL;
+        return scope == OPTION_GLOBAL ? &global_options[i] : &database_options[i];
+}
+
+size_t option_count(enum option_scope scope) {
+        return scope == OPTION_GLOBAL ? ARRAY_LENGTH(global_options) : ARRAY_LENGTH(database_options);
+}
+
+int option_find(enum option_scope scope, const char *path) {
+        for (size_t i = 0; i < option_count(scope); i++)
+                if (streq(option_at(scope, i)->path, path))
+                        return (int)i;
+        return -1;
+}
+
+bool option_is_group(enum option_scope scope, const char *path) {
+        size_t length = strlen(path);
+
+        for (size_t i = 0; i < option_count(scope); i++) {
+                const char *known = option_at(scope, i)->path;
+
+                if (strncmp(known, path, length) == 0 && known[length] == '.')
+                        return true;
+        }
+        return false;
+}
+
+/* What stands at the level of PREFIX: "awake_hours" below "budget.", "budget" at the top. */
+static size_t collect_level(enum option_scope scope, const char *prefix, size_t prefix_length, char (*words)[OPTION_WORD_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < option_count(scope); i++) {
+                const char *path = option_at(scope, i)->path, *word = path + prefix_length;
+                size_t length;
+
+                if (strncmp(path, prefix, prefix_length) != 0)
+                        continue;
+                length = MIN(strcspn(word, "."), (size_t)OPTION_WORD_MAX - 1);
+                memcpy(words[n], word, length);
+                words[n++][length] = '\0';
+        }
+        return n;
+}
+
+bool option_nearest(enum option_scope scope, const char *path, char ret_word[OPTION_WORD_MAX]) {
+        char words[CONFIG_DATABASE_OPTIONS + CONFIG_GLOBAL_OPTIONS][OPTION_WORD_MAX];
+        const char *candidates[ARRAY_LENGTH(words)], *dot = strrchr(path, '.'), *nearest;
+        size_t prefix_length = dot ? (size_t)(dot - path) + 1 : 0, n;
+
+        n = collect_level(scope, path, prefix_length, words);
+        for (size_t i = 0; i < n; i++)
+                candidates[i] = words[i];
+        nearest = text_nearest(path + prefix_length, candidates, n);
+        if (!nearest)
+                return false;
+        (void)text_copy(ret_word, OPTION_WORD_MAX, nearest);
+        return true;
+}

@@ -1,0 +1,247 @@
+#include "config/scan.h"
+
+#include "base/error.h"
+#include "config/grammar.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdint.h>
+
+struct scanner {
+        const char *p, *end;
+        unsigned line;
+        struct grammar grammar;
+        const char *file;
+        struct complaints *complaints;
+        struct buffer *buffer;
+};
+
+static int peek(const struct scanner *s, size_t ahead) {
+        return ahead < (size_t)(s->end - s->p) ? (unsigned char)s->p[ahead] : -1;
+}
+
+#define scan_error(s, line, ...) complain_error((s)->complaints, (s)->file, (line), __VA_ARGS__)
+
+static bool is_word_begin(int c) {
+        return c >= 0 && (isalpha(c) || c == '*');
+}
+
+static bool is_word(int c) {
+        return is_word_begin(c) || (c >= 0 && (isdigit(c) || c == '-' || c == '_'));
+}
+
+static void skip_line_comment(struct scanner *s) {
+        while (s->p < s->end && *s->p != '\n')
+                s->p++;
+}
+
+static void skip_block_comment(struct scanner *s) {
+        unsigned begin = s->line;
+
+        for (s->p += 2; s->p < s->end; s->p++) {
+                if (*s->p == '*' && peek(s, 1) == '/') {
+                        s->p += 2;
+                        buffer_append_string(s->buffer, " ");
+                        return;
+                }
+                if (*s->p == '\n') {
+                        s->line++;
+                        buffer_append_string(s->buffer, "\n");
+                }
+        }
+        scan_error(s, begin, "this comment is not closed; expected */ behind it");
+}
+
+/* libconfig lets a text go on over lines; then a forgotten quote turns the file inside out, and the error stands far away. */
+static void copy_text(struct scanner *s) {
+        const char *begin = s->p++;
+
+        for (; s->p < s->end && *s->p != '\n'; s->p++) {
+                if (*s->p == '\\' && (peek(s, 1) == '"' || peek(s, 1) == '\\'))
+                        s->p++;
+                else if (*s->p == '\\' && peek(s, 1) == 'x' && peek(s, 2) == '0' && peek(s, 3) == '0')
+                        scan_error(s, s->line, "a text cannot hold a NUL byte");
+                else if (*s->p == '"') {
+                        s->p++;
+                        buffer_append(s->buffer, begin, (size_t)(s->p - begin));
+                        return;
+                }
+        }
+        scan_error(s, s->line, "this text is not closed; expected a second \" on its line");
+}
+
+/* One digit more; at the end of the range it stays there. */
+static uint64_t add_digit(uint64_t value, unsigned base, int c) {
+        unsigned digit = isdigit(c) ? (unsigned)(c - '0') : (unsigned)(tolower(c) - 'a' + 10);
+
+        if (__builtin_mul_overflow(value, (uint64_t)base, &value) || __builtin_add_overflow(value, (uint64_t)digit, &value))
+                return UINT64_MAX;
+        return value;
+}
+
+static void copy_integer(struct scanner *s) {
+        bool negative = *s->p == '-', hexadecimal;
+        uint64_t value = 0;
+
+        if (*s->p == '-' || *s->p == '+')
+                s->p++;
+        hexadecimal = *s->p == '0' && (peek(s, 1) == 'x' || peek(s, 1) == 'X') && peek(s, 2) >= 0 && isxdigit(peek(s, 2));
+        if (hexadecimal)
+                s->p += 2;
+        for (; s->p < s->end && (hexadecimal ? isxdigit((unsigned char)*s->p) : isdigit((unsigned char)*s->p)); s->p++)
+                value = add_digit(value, hexadecimal ? 16 : 10, (unsigned char)*s->p);
+        while (peek(s, 0) == 'L')
+                s->p++;
+        buffer_printf(s->buffer, "%s%" PRIu64 "L", negative ? "-" : "", MIN(value, (uint64_t)INT64_MAX));
+}
+
+/* Whether what begins here with a digit, a sign or a point has a fraction or an exponent. */
+static bool is_float(const struct scanner *s) {
+        size_t i = *s->p == '-' || *s->p == '+' ? 1 : 0;
+
+        while (peek(s, i) >= 0 && isdigit(peek(s, i)))
+                i++;
+        if (peek(s, i) == '.')
+                return true;
+        if (peek(s, i) != 'e' && peek(s, i) != 'E')
+                return false;
+        i++;
+        if (peek(s, i) == '-' || peek(s, i) == '+')
+                i++;
+        return peek(s, i) >= 0 && isdigit(peek(s, i));
+}
+
+static void copy_float(struct scanner *s) {
+        const char *begin = s->p++;
+
+        while (s->p < s->end && (isdigit((unsigned char)*s->p) || *s->p == '.'))
+                s->p++;
+        if ((peek(s, 0) == 'e' || peek(s, 0) == 'E') &&
+            (peek(s, 1) == '-' || peek(s, 1) == '+' || (peek(s, 1) >= 0 && isdigit(peek(s, 1)))))
+                for (s->p += 2; s->p < s->end && isdigit((unsigned char)*s->p);)
+                        s->p++;
+        buffer_append(s->buffer, begin, (size_t)(s->p - begin));
+}
+
+static void copy_number(struct scanner *s) {
+        if (is_float(s))
+                copy_float(s);
+        else
+                copy_integer(s);
+        if (is_word(peek(s, 0)) || peek(s, 0) == '%') {
+                scan_error(s, s->line, "a number with a unit needs quotes, as in \"10s\"");
+                while (is_word(peek(s, 0)) || peek(s, 0) == '%')
+                        s->p++;
+        }
+}
+
+static void copy_word(struct scanner *s) {
+        const char *begin = s->p;
+        size_t length;
+        bool truth;
+
+        while (is_word(peek(s, 0)))
+                s->p++;
+        length = (size_t)(s->p - begin);
+        truth = (length == 4 && strncasecmp(begin, "true", 4) == 0) || (length == 5 && strncasecmp(begin, "false", 5) == 0);
+        grammar_take(&s->grammar, truth ? TOKEN_TRUTH : TOKEN_NAME, s->line);
+        buffer_append(s->buffer, begin, length);
+}
+
+/* One sign that is neither space, comment, text, number nor word. */
+static void copy_sign(struct scanner *s) {
+        char c = *s->p++;
+
+        switch (c) {
+        case '{':
+        case '(':
+        case '[':
+                grammar_open(&s->grammar, c, s->line);
+                break;
+        case '}':
+        case ')':
+        case ']':
+                grammar_close(&s->grammar, c, s->line);
+                break;
+        case '=':
+        case ':':
+                grammar_take(&s->grammar, TOKEN_ASSIGN, s->line);
+                break;
+        case ';':
+                grammar_take(&s->grammar, TOKEN_SEMICOLON, s->line);
+                break;
+        case ',':
+                grammar_take(&s->grammar, TOKEN_COMMA, s->line);
+                break;
+        case '@':
+                scan_error(s, s->line, "@include is not known here; expected databases in files of their own, conf.d/*.conf");
+                s->grammar.lost = true;
+                break;
+        case '\0':
+                scan_error(s, s->line, "a NUL byte stands here; expected a text file");
+                s->grammar.lost = true;
+                break;
+        default:
+                scan_error(s, s->line, "a sign stands here that means nothing; expected key = value");
+                s->grammar.lost = true;
+        }
+        buffer_append(s->buffer, &c, 1);
+}
+
+static bool is_number_begin(const struct scanner *s) {
+        int first = peek(s, 0), second = peek(s, 1);
+
+        if (isdigit(first))
+                return true;
+        if (first == '.')
+                return second >= 0 && isdigit(second);
+        return (first == '-' || first == '+') && second >= 0 &&
+               (isdigit(second) || (second == '.' && peek(s, 2) >= 0 && isdigit(peek(s, 2))));
+}
+
+static void scan_one(struct scanner *s) {
+        char c = *s->p;
+
+        if (c == '\n') {
+                s->line++;
+                s->p++;
+                buffer_append_string(s->buffer, "\n");
+        } else if (isspace((unsigned char)c)) {
+                s->p++;
+                buffer_append_string(s->buffer, " ");
+        } else if (c == '#' || (c == '/' && peek(s, 1) == '/'))
+                skip_line_comment(s);
+        else if (c == '/' && peek(s, 1) == '*')
+                skip_block_comment(s);
+        else if (c == '"') {
+                grammar_take(&s->grammar, TOKEN_TEXT, s->line);
+                copy_text(s);
+        } else if (is_number_begin(s)) {
+                grammar_take(&s->grammar, TOKEN_NUMBER, s->line);
+                copy_number(s);
+        } else if (is_word_begin((unsigned char)c))
+                copy_word(s);
+        else
+                copy_sign(s);
+}
+
+int scan_rewrite(const char *text, size_t size, const char *file, struct complaints *complaints, struct buffer *buffer) {
+        struct scanner s = {.p = text,
+                            .end = text + size,
+                            .line = 1,
+                            .file = file,
+                            .complaints = complaints,
+                            .buffer = buffer,
+                            .grammar = {.file = file, .complaints = complaints}};
+        size_t n_errors = complaints->n_errors;
+
+        /* A byte order mark, as some editors write it. */
+        if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+                s.p += 3;
+        while (s.p < s.end)
+                scan_one(&s);
+        grammar_end(&s.grammar, s.line);
+        if (complaints->n_errors > n_errors)
+                return -EINVAL;
+        return buffer_finish(buffer);
+}

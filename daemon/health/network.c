@@ -1,0 +1,134 @@
+#include "health/network.h"
+
+#include "base/macro.h"
+
+#include <errno.h>
+
+struct network_host {
+        char *name;
+        unsigned references;
+        uint64_t suspect_until_boot_usec; /* 0: it is none */
+};
+
+static const char *remote_host(const struct conninfo *conninfo) {
+        const char *host = conninfo_get(conninfo, "host"), *address = conninfo_get(conninfo, "hostaddr");
+
+        if (!host)
+                host = address;
+        if (!host || conninfo_is_socket(conninfo) || streq(host, "localhost") || streq(host, "::1") || starts_with(host, "127."))
+                return NULL;
+        return host;
+}
+
+static size_t position(const struct network *network, const char *name, bool *ret_found) {
+        size_t low = 0, high = network->n_hosts;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int c = strcmp(network->hosts[middle].name, name);
+
+                if (c == 0) {
+                        *ret_found = true;
+                        return middle;
+                }
+                if (c < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        *ret_found = false;
+        return low;
+}
+
+static struct network_host *find(struct network *network, const struct conninfo *conninfo) {
+        const char *name = remote_host(conninfo);
+        bool found;
+        size_t at;
+
+        if (!name)
+                return NULL;
+        at = position(network, name, &found);
+        return found ? &network->hosts[at] : NULL;
+}
+
+static bool is_suspect(const struct network_host *host) {
+        return host->suspect_until_boot_usec > 0;
+}
+
+int network_add(struct network *network, const struct conninfo *conninfo) {
+        const char *name = remote_host(conninfo);
+        struct network_host *hosts;
+        bool found;
+        size_t at;
+
+        if (!name)
+                return 0;
+        at = position(network, name, &found);
+        if (found) {
+                network->hosts[at].references++;
+                return 0;
+        }
+        hosts = realloc(network->hosts, (network->n_hosts + 1) * sizeof(*hosts));
+        if (!hosts)
+                return -ENOMEM;
+        network->hosts = hosts;
+        name = strdup(name);
+        if (!name)
+                return -ENOMEM;
+        memmove(hosts + at + 1, hosts + at, (network->n_hosts - at) * sizeof(*hosts));
+        hosts[at] = (struct network_host){.name = (char *)name, .references = 1};
+        network->n_hosts++;
+        network->gone_until_boot_usec = 0;
+        return 0;
+}
+
+void network_remove(struct network *network, const struct conninfo *conninfo) {
+        struct network_host *host = find(network, conninfo);
+
+        if (!host || --host->references > 0)
+                return;
+        network->n_suspect -= is_suspect(host);
+        network->gone_until_boot_usec = 0;
+        free(host->name);
+        memmove(host, host + 1, (size_t)(network->hosts + network->n_hosts - host - 1) * sizeof(*host));
+        network->n_hosts--;
+}
+
+/* Every host is a suspect; whether each is so still. Looked at once for as long as that holds. */
+static bool all_are_gone(struct network *network, uint64_t now_boot_usec) {
+        uint64_t until = UINT64_MAX;
+
+        if (network->gone_until_boot_usec > now_boot_usec)
+                return true;
+        for (size_t i = 0; i < network->n_hosts; i++) {
+                if (network->hosts[i].suspect_until_boot_usec <= now_boot_usec)
+                        return false;
+                until = MIN(until, network->hosts[i].suspect_until_boot_usec);
+        }
+        network->gone_until_boot_usec = until;
+        return true;
+}
+
+bool network_note(struct network *network, const struct conninfo *conninfo, uint64_t suspect_until_boot_usec, uint64_t now_boot_usec) {
+        struct network_host *host;
+
+        /* The usual case: all is well, and was. */
+        if (!suspect_until_boot_usec && network->n_suspect == 0)
+                return false;
+        host = find(network, conninfo);
+        if (!host)
+                return false;
+        network->n_suspect += (size_t)(suspect_until_boot_usec > 0) - (size_t)is_suspect(host);
+        host->suspect_until_boot_usec = suspect_until_boot_usec;
+        if (!suspect_until_boot_usec)
+                network->gone_until_boot_usec = 0;
+        return suspect_until_boot_usec && network->n_hosts >= 2 && network->n_suspect == network->n_hosts &&
+               all_are_gone(network, now_boot_usec);
+}
+
+void network_deinit(struct network *network) {
+        for (size_t i = 0; i < network->n_hosts; i++)
+                free(network->hosts[i].name);
+        free(network->hosts);
+        *network = (struct network){0};
+}

@@ -1,0 +1,221 @@
+#include "health/registry.h"
+
+#include "base/macro.h"
+#include "health/network.h"
+
+#include <errno.h>
+
+struct registry {
+        struct target **by_id; /* ids only grow, so that this is the order of their coming */
+        struct target **by_name;
+        size_t n, allocated;
+        size_t in_state[_STATE_MAX];
+        size_t required;
+        size_t required_ready;
+        struct network network;
+};
+
+int registry_new(struct registry **ret_registry) {
+        *ret_registry = calloc(1, sizeof(**ret_registry));
+        return *ret_registry ? 0 : -ENOMEM;
+}
+
+struct registry *registry_free(struct registry *registry) {
+        if (!registry)
+                return NULL;
+        for (size_t i = 0; i < registry->n; i++)
+                (void)target_free(registry->by_id[i]);
+        free(registry->by_id);
+        free(registry->by_name);
+        network_deinit(&registry->network);
+        free(registry);
+        return NULL;
+}
+
+static int reserve(struct registry *registry) {
+        size_t allocated = registry->allocated ? 2 * registry->allocated : 16;
+        struct target **by_id, **by_name;
+
+        if (registry->n < registry->allocated)
+                return 0;
+        by_id = realloc(registry->by_id, allocated * sizeof(*by_id));
+        if (!by_id)
+                return -ENOMEM;
+        registry->by_id = by_id;
+        by_name = realloc(registry->by_name, allocated * sizeof(*by_name));
+        if (!by_name)
+                return -ENOMEM;
+        registry->by_name = by_name;
+        registry->allocated = allocated;
+        return 0;
+}
+
+/* Where NAME is, or where it would be put. */
+static size_t place_of_name(const struct registry *registry, const char *name, bool *ret_found) {
+        size_t low = 0, high = registry->n;
+
+        *ret_found = false;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int c = strcmp(registry->by_name[middle]->config->name, name);
+
+                if (c < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+                *ret_found |= c == 0;
+        }
+        return low;
+}
+
+static size_t place_of_id(const struct registry *registry, uint64_t id) {
+        size_t low = 0, high = registry->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (registry->by_id[middle]->id < id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static void count(struct registry *registry, const struct target *target) {
+        registry->in_state[target->state]++;
+        registry->required += target->config->required;
+        registry->required_ready += target->config->required && target_ready(target);
+}
+
+int registry_add(struct registry *registry, struct target *target) {
+        bool found;
+        size_t at;
+        int r;
+
+        r = reserve(registry);
+        if (r < 0)
+                return r;
+        r = network_add(&registry->network, target->config->conninfo);
+        if (r < 0)
+                return r;
+        /* Put in its place at once: adding 10,000 between look-ups must not sort 10,000 times. */
+        at = place_of_name(registry, target->config->name, &found);
+        memmove(registry->by_name + at + 1, registry->by_name + at, (registry->n - at) * sizeof(*registry->by_name));
+        registry->by_name[at] = target;
+        registry->by_id[registry->n] = target;
+        registry->n++;
+        count(registry, target);
+        return 0;
+}
+
+static void take_out(struct target **array, size_t n, size_t at) {
+        memmove(array + at, array + at + 1, (n - at - 1) * sizeof(*array));
+}
+
+void registry_remove(struct registry *registry, struct target *target) {
+        bool found;
+
+        take_out(registry->by_name, registry->n, place_of_name(registry, target->config->name, &found));
+        take_out(registry->by_id, registry->n, place_of_id(registry, target->id));
+        registry->n--;
+        registry->in_state[target->state]--;
+        registry->required -= target->config->required;
+        registry->required_ready -= target->config->required && target_ready(target);
+        network_remove(&registry->network, target->config->conninfo);
+}
+
+void registry_exchange(struct registry *registry, struct target **by_name, struct target **by_id, size_t n) {
+        free(registry->by_name);
+        free(registry->by_id);
+        registry->by_name = by_name;
+        registry->by_id = by_id;
+        registry->n = registry->allocated = n;
+        memset(registry->in_state, 0, sizeof(registry->in_state));
+        registry->required = registry->required_ready = 0;
+        for (size_t i = 0; i < n; i++)
+                count(registry, by_name[i]);
+}
+
+int registry_add_host(struct registry *registry, const struct conninfo *conninfo) {
+        return network_add(&registry->network, conninfo);
+}
+
+void registry_remove_host(struct registry *registry, const struct conninfo *conninfo) {
+        network_remove(&registry->network, conninfo);
+}
+
+struct target *registry_by_name(const struct registry *registry, const char *name) {
+        bool found;
+        size_t at = place_of_name(registry, name, &found);
+
+        return found ? registry->by_name[at] : NULL;
+}
+
+struct target *registry_by_id(const struct registry *registry, uint64_t id) {
+        size_t at = place_of_id(registry, id);
+
+        return at < registry->n && registry->by_id[at]->id == id ? registry->by_id[at] : NULL;
+}
+
+size_t registry_count(const struct registry *registry) {
+        return registry->n;
+}
+
+struct target *registry_at(const struct registry *registry, size_t i) {
+        return i < registry->n ? registry->by_name[i] : NULL;
+}
+
+struct target *registry_in_order(const struct registry *registry, size_t i) {
+        return registry->by_id[i];
+}
+
+size_t registry_place_after(const struct registry *registry, const char *name) {
+        bool found;
+        size_t at = place_of_name(registry, name, &found);
+
+        return at + found;
+}
+
+void registry_note_state(struct registry *registry, const struct target *target, enum state previous) {
+        if (target->state == previous)
+                return;
+        registry->in_state[previous]--;
+        registry->in_state[target->state]++;
+        if (target->config->required) {
+                registry->required_ready -= previous == STATE_AWAKE;
+                registry->required_ready += target_ready(target);
+        }
+}
+
+size_t registry_count_in_state(const struct registry *registry, enum state state) {
+        return registry->in_state[state];
+}
+
+size_t registry_not_ready(const struct registry *registry) {
+        return registry->required - registry->required_ready;
+}
+
+void registry_note_required(struct registry *registry, const struct target *target, bool required) {
+        if (required == target->config->required)
+                return;
+        registry->required += (size_t)required - (size_t)!required;
+        if (target_ready(target))
+                registry->required_ready += (size_t)required - (size_t)!required;
+}
+
+/* A suspicion holds until its host must have been asked again; of one that nobody asks any more it says nothing in the end. */
+static uint64_t suspicion_usec(const struct database_config *config) {
+        uint64_t interval = MAX(MAX(config->door_interval_usec, config->down_interval_usec), USEC_PER_MINUTE);
+
+        return usec_add(usec_add(interval, interval), config->attempt_timeout_usec);
+}
+
+bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt, struct instant now) {
+        uint64_t until = attempt->own_network_suspect ? usec_add(now.boot_usec, suspicion_usec(target->config)) : 0;
+
+        /* What could not be tried says nothing of the network, neither way. */
+        if (reason_class(attempt->reason) == CLASS_OURS)
+                return false;
+        return network_note(&registry->network, target->config->conninfo, until, now.boot_usec);
+}

@@ -1,0 +1,152 @@
+/*
+ * One database and everything that is known of it, to be read; what changes it is one function, target_step() (health/step.h). No fd, no
+ * clock, no thread.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/heap.h"
+#include "config/config.h"
+#include "model/attempt.h"
+#include "model/memory.h"
+#include "model/provider.h"
+#include "model/state.h"
+#include "health/machine.h"
+#include "health/policy.h"
+#include "health/findings.h"
+
+struct lease;
+
+/* What a reload did with a target, of which those who listen have not been told yet. */
+enum news {
+        NEWS_NONE,
+        NEWS_ADDED,
+        NEWS_REMOVED,
+        NEWS_REPLACES, /* its predecessor */
+        NEWS_REPLACED, /* told with its successor */
+};
+
+struct target {
+        uint64_t id;                          /* never reused */
+        const struct database_config *config; /* borrowed */
+        const struct provider *provider;
+        enum policy policy;
+        unsigned cut_signature;
+
+        /* The verdict. */
+        enum state state;
+        enum reason reason;
+        char sqlstate[SQLSTATE_LENGTH + 1];
+        char *detail; /* raw text beside the reason, or NULL */
+        uint64_t since_real_usec;
+        uint64_t since_boot_usec;
+        uint64_t renewed_boot_usec; /* when its evidence was last confirmed; 0: there was none yet */
+        uint64_t generation;
+        uint64_t repeated;
+
+        /* What was counted. */
+        unsigned successes_in_row;
+        unsigned failures_in_row;
+        unsigned unanswered_in_row; /* the last of them that told nothing of the database: `fall` of these are down */
+        uint64_t failures_total;
+        uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
+        uint32_t failures_by_reason[_REASON_MAX];
+        uint64_t last_success_real_usec;
+
+        /* What the verdict is derived from. */
+        struct findings findings;
+
+        /* The last attempt, and the one in flight. */
+        struct attempt last_attempt; /* id 0: there was none */
+        uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
+        uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
+        bool in_flight;
+        uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */
+        bool slow_look_was_early;    /* the last look found it before the login */
+        enum check in_flight_check;
+        uint64_t in_flight_id;
+        uint64_t in_flight_boot_usec;
+        uint64_t in_flight_wanted_boot_usec; /* since when it was wanted at once: it may have waited for a place */
+
+        /* The session and the server behind it. */
+        bool session_held;
+        uint64_t session_since_real_usec;
+        uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
+        bool blocked_before; /* it was before a restart of ours, and no login said anything since */
+        uint64_t server_started_real_usec; /* 0: not known; also from before a restart of ours */
+        struct server_info server; /* version 0: not known */
+        uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */
+        bool cut_young;               /* the last session that went did so within retry_interval of its login */
+        uint64_t wanted_boot_usec;    /* since when the next check is wanted at once; 0: it comes in its rhythm */
+
+        /* Waking. */
+        uint64_t wake_began_boot_usec; /* the first attempt of the wake that runs, or was given up and not answered since; 0: none */
+        uint64_t wake_wanted_boot_usec; /* since when that attempt was wanted: the latency counts from here */
+        bool wake_from_evidence;       /* begun where the database was not known to be awake */
+        unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
+        enum wake_cause wake_cause;
+        uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
+        uint64_t wakes;
+        uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
+        struct wake_record last_wake;
+        struct histogram *wake_latency; /* made by the first wake */
+
+        /* The cost. */
+        struct account account;         /* of what was until counted_boot_usec */
+        uint64_t counted_boot_usec, counted_suspended_usec;
+        bool account_runs;              /* it is awake since then */
+        uint64_t asked_boot_usec;       /* when our last answered query was sent */
+        uint64_t asking_since_boot_usec; /* since when it is we who keep it awake, while that is so (policy_asks) */
+        bool budget_spent;
+        uint64_t month_look_boot_usec; /* budget_spent: when to look whether a new month has begun */
+
+        /* Demand and pause. */
+        uint64_t demand_until_boot_usec; /* of wake calls, the start and linger; 0: none */
+        uint64_t presumed_until_boot_usec; /* what is presumed after a restart: no answer shortens it to `linger` */
+        enum wake_cause demand_cause;
+        struct lease *leases, *last_lease; /* the engine's list */
+        size_t n_leases;
+        uint64_t paused_until_boot_usec; /* 0: not paused */
+
+        enum news news;             /* the engine's */
+        struct target *predecessor; /* the engine's: of the same name, before a reload; until that is told */
+
+        struct heap_item due;     /* the engine's: when to look at it again */
+        struct heap_item waiting; /* the engine's: due, and waiting for a free place among the attempts */
+
+        uint64_t random; /* for jitter */
+        uint64_t jittered_interval_usec[_CHECK_MAX];
+        uint64_t retry_delay_usec; /* before the next try while something is changing */
+};
+
+/* CONFIG is borrowed and must outlive the target, or be replaced. Nobody needs it yet. */
+int target_new(uint64_t id, const struct database_config *config, struct instant now, struct target **ret_target);
+struct target *target_free(struct target *target);
+
+/* After a reload that did not change this database: only the pointer. */
+void target_replace_config(struct target *target, const struct database_config *config);
+
+/*
+ * Counters, accounts and a pause go on from MEMORY; the verdict is unknown all the same, for REASON where nothing else says why. Of a
+ * target that nothing happened to yet.
+ */
+void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
+/* What was BEFORE the target began without knowing it: counters and accounts go on from there. For step.c: inside a step. */
+void target_restore_late(struct target *target, const struct memory *before, struct instant now);
+void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
+
+/* How long after the last query its server may be suspended. */
+uint64_t target_suspend_after_usec(const struct target *target);
+bool target_has_demand(const struct target *target);
+/* When the verdict expires; USEC_INFINITY: not by time alone. */
+uint64_t target_fresh_until(const struct target *target);
+/* The end of its pause by the clock of people; 0: not paused. */
+uint64_t target_paused_until_real(const struct target *target, struct instant now);
+/* What being awake has cost, up to NOW. */
+struct account target_account(const struct target *target, struct instant now);
+
+bool target_ready(const struct target *target);
+/* ?accept=asleep: also asleep, waking, and unknown with a good door. */
+bool target_ready_or_asleep(const struct target *target);
+/* Usec until it is probably ready, from its own wakes; USEC_INFINITY when nothing is known or nothing is under way. */
+uint64_t target_expected_ready_usec(const struct target *target, struct instant now);

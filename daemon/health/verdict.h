@@ -1,0 +1,27 @@
+/* The one function that changes a target's state, and what it changes beside it. Internal to health/. */
+#pragma once
+
+#include "health/step.h"
+
+/* The evidence that an event brings; everything but the reason may be empty. */
+struct evidence_brought {
+        enum reason reason;
+        const char *sqlstate;
+        const char *detail;
+        const struct attempt *attempt; /* NULL when time or an administrator brought it */
+};
+
+/*
+ * Takes the step that the machine's table has for EVENT, and adds its edges. Only an edge is told: another state, or the same state for
+ * another reason.
+ */
+void verdict_step(struct target *target, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges);
+
+/* What says nothing of the database: we had no network, or no means to ask. */
+bool verdict_is_host_trouble(enum reason reason);
+
+/* The month's budget is spent, or there is one again: tells it, and what follows for the reason. */
+void verdict_budget(struct target *target, bool spent, struct instant now, struct edges *edges);
+
+/* Draws the time to the next check of this kind. */
+void target_plan_interval(struct target *target, enum check check);

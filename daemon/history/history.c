@@ -1,0 +1,490 @@
+#include "history/history.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "history/chronicle.h"
+#include "history/prune.h"
+#include "history/schema.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+/* Of a small file the log beside it gets an eighth, in pages; of a large one as much as SQLite takes by itself. */
+#define WAL_SHARE 8
+#define WAL_PAGES_MIN UINT64_C(16)
+#define WAL_PAGES_MAX UINT64_C(1000)
+/* The log's own (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
+#define WAL_HEADER_BYTES 32
+#define WAL_FRAME_HEADER_BYTES 24
+/* What one snapshot changes in the worst case: its rows stand in a few pages each of five tables. */
+#define PAGES_PER_SNAPSHOT 5
+/* An hour is one row; a counter of it is so many characters at most. */
+#define COUNTERS_PER_PAGE 128
+/* In one transaction: more would only keep the disk busy in one piece. */
+#define BATCH_MAX 256
+/* One that has no room though there should be enough for it gets more. */
+#define MARGIN_OF_THE_LAST 4
+/*
+ * What thousands of databases have in the file changes all over it every few seconds: pages that do not stay in memory are read, and written,
+ * many times for each commit. So many bytes each has in those tables; a file with few needs no more than SQLite is told to keep.
+ */
+#define BYTES_PER_DATABASE 512
+#define CACHE_BYTES_MIN (128 * 1024)
+/* Looking in vain for what could go costs time. */
+#define NO_ROOM_USEC (10 * USEC_PER_SEC)
+/* Who asks us about the past reads for less time than this (history/reader.c). */
+#define HELD_USEC (12 * USEC_PER_SEC)
+/* Of the index of the log, which is a file too. */
+#define WAL_INDEX_BYTES 8
+
+struct history {
+        struct sqlite *sqlite;
+        struct rows_writer *rows;
+        struct chronicle *chronicle;
+        struct prune prune;
+        uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
+        int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
+        size_t cache_bytes; /* what SQLite was told to keep; 0: no more than by itself */
+        ino_t log_inode; /* of what SQLite keeps beside the file while that is open; 0: not seen yet */
+        uint64_t max_bytes, page_bytes, wal_pages;
+        bool hurries;
+        uint64_t held_boot_usec; /* since when somebody who reads keeps the log, which is full; 0: nobody does */
+        uint64_t batch_pages; /* what a transaction may change: as much as that, less after one for which there was no room */
+};
+
+static int hold(struct history *history, const char *path) {
+        struct stat st;
+
+        history->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        if (history->fd < 0 || fstat(history->fd, &st) < 0)
+                return error_from_errno();
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (flock(history->fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : error_from_errno();
+        return 0;
+}
+
+/* What SQLite makes beside the file gets the file's mode; what an earlier one left has its own. */
+static int hide(const struct history *history, const char *path) {
+        static const char *const besides[] = {"-wal", "-shm"};
+        size_t size = strlen(path) + sizeof("-wal");
+        _cleanup_free_ char *beside = malloc(size);
+
+        if (!beside)
+                return -ENOMEM;
+        if (fchmod(history->fd, 0600) < 0)
+                return error_from_errno();
+        for (size_t i = 0; i < ARRAY_LENGTH(besides); i++) {
+                (void)snprintf(beside, size, "%s%s", path, besides[i]);
+                if (chmod(beside, 0600) < 0 && errno != ENOENT)
+                        return error_from_errno();
+        }
+        return 0;
+}
+
+static int answer_of_look(int look) {
+        if (look < 0)
+                return look;
+        switch ((enum schema_answer)look) {
+        case SCHEMA_GOOD:
+        case SCHEMA_OLD:
+                return HISTORY_GOOD;
+        case SCHEMA_EMPTY:
+                return HISTORY_NEW;
+        case SCHEMA_NEWER:
+                return HISTORY_NEWER;
+        case SCHEMA_FOREIGN:
+                return HISTORY_FOREIGN;
+        }
+        return -EINVAL;
+}
+
+/* Of the tables that are read at start alone: the time that this takes must not grow with what happened in a year. */
+static int check(struct sqlite *sqlite) {
+        static const char *const checks[] = {
+                "PRAGMA quick_check(database)", "PRAGMA quick_check(counter)", "PRAGMA quick_check(wake_latency)", "PRAGMA quick_check(lease)",
+        };
+        int r = 1;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(checks) && r > 0; i++)
+                r = sqlite_says(sqlite, checks[i], "ok");
+        return r == 0 ? -EUCLEAN : MIN(r, 0);
+}
+
+int history_limit(struct history *history, uint64_t max_bytes) {
+        uint64_t page_bytes = 0, wal_pages, wal_bytes;
+        char sql[160];
+        int r;
+
+        r = sqlite_read_number(history->sqlite, "PRAGMA page_size", &page_bytes);
+        if (r < 0)
+                return r;
+        wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
+        /* A transaction begins while the log is not yet full, and may then be as long as that again. */
+        wal_bytes = WAL_HEADER_BYTES + 2 * wal_pages * (page_bytes + WAL_FRAME_HEADER_BYTES);
+        (void)snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
+                       (unsigned long long)(wal_pages * page_bytes), (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
+        history->max_bytes = max_bytes;
+        history->page_bytes = page_bytes;
+        history->wal_pages = history->batch_pages = wal_pages;
+        history->no_room_boot_usec = 0;
+        return sqlite_run(history->sqlite, sql);
+}
+
+static int take_over(struct history *history, const char *path, uint64_t max_bytes) {
+        int r, look;
+
+        r = sqlite_open(path, SQLITE_SHARED, &history->sqlite);
+        if (r < 0)
+                return r;
+        look = schema_look(history->sqlite);
+        r = answer_of_look(look);
+        if (r != HISTORY_GOOD && r != HISTORY_NEW)
+                return r;
+        r = hide(history, path);
+        if (r >= 0)
+                r = sqlite_says(history->sqlite, "PRAGMA journal_mode = WAL", "wal");
+        if (r >= 0)
+                r = r > 0 ? sqlite_run(history->sqlite, "PRAGMA synchronous = NORMAL") : -EIO;
+        if (r >= 0)
+                r = history_limit(history, max_bytes);
+        /* How long a log is that somebody left is not known otherwise; where it cannot be moved, it is written to all the same, or not. */
+        if (r >= 0)
+                (void)sqlite_checkpoint(history->sqlite);
+        if (r >= 0 && look != SCHEMA_GOOD)
+                r = schema_bring_up(history->sqlite);
+        if (r >= 0)
+                r = check(history->sqlite);
+        if (r >= 0)
+                r = rows_writer_new(history->sqlite, &history->rows);
+        if (r >= 0)
+                r = chronicle_new(history->sqlite, &history->chronicle);
+        return r < 0 ? r : look == SCHEMA_EMPTY ? HISTORY_NEW : HISTORY_GOOD;
+}
+
+static int damaged_or(int r) {
+        return r == -EUCLEAN ? HISTORY_DAMAGED : r;
+}
+
+int history_open(const char *path, uint64_t max_bytes, struct history **ret_history) {
+        struct history *history = calloc(1, sizeof(*history));
+        int r;
+
+        if (!history)
+                return -ENOMEM;
+        history->fd = -1;
+        r = hold(history, path);
+        if (r >= 0)
+                r = damaged_or(take_over(history, path, max_bytes));
+        if (r == HISTORY_GOOD || r == HISTORY_NEW)
+                *ret_history = history;
+        else
+                (void)history_close(history);
+        return r;
+}
+
+struct history *history_close(struct history *history) {
+        if (!history)
+                return NULL;
+        history->rows = rows_writer_free(history->rows);
+        history->chronicle = chronicle_free(history->chronicle);
+        history->sqlite = sqlite_close(history->sqlite);
+        close_fd(&history->fd);
+        free(history);
+        return NULL;
+}
+
+void history_hurry(struct history *history) {
+        history->hurries = true;
+}
+
+bool history_is_elsewhere(const struct history *history, const char *path) {
+        struct stat opened, named;
+
+        if (fstat(history->fd, &opened) < 0)
+                return false;
+        if (stat(path, &named) < 0)
+                return errno == ENOENT || errno == ENOTDIR;
+        return opened.st_dev != named.st_dev || opened.st_ino != named.st_ino;
+}
+
+bool history_lost_its_log(struct history *history, const char *path) {
+        _cleanup_free_ char *name = NULL;
+        ino_t before = history->log_inode;
+        struct stat st;
+
+        if (asprintf(&name, "%s-wal", path) < 0)
+                return false;
+        if (stat(name, &st) < 0)
+                return before != 0 && errno == ENOENT;
+        history->log_inode = st.st_ino;
+        return before != 0 && before != st.st_ino;
+}
+
+bool history_has_links(const struct history *history) {
+        struct stat st;
+
+        return fstat(history->fd, &st) == 0 && st.st_nlink > 1;
+}
+
+struct history *history_leave(struct history *history) {
+        (void)sqlite_run(history->sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
+        return history_close(history);
+}
+
+int history_read(struct history *history, struct snapshot **ret_snapshots) {
+        return damaged_or(rows_read(history->sqlite, ret_snapshots));
+}
+
+static int read_in_mode(const char *path, enum sqlite_mode mode, struct snapshot **ret_snapshots) {
+        struct sqlite *sqlite = NULL;
+        int r;
+
+        r = sqlite_open(path, mode, &sqlite);
+        if (r < 0)
+                return r;
+        r = schema_look(sqlite);
+        if (r >= 0)
+                r = r == SCHEMA_GOOD || r == SCHEMA_OLD ? rows_read(sqlite, ret_snapshots) : -EINVAL;
+        (void)sqlite_close(sqlite);
+        return r;
+}
+
+int history_read_only(const char *path, struct snapshot **ret_snapshots) {
+        int r;
+
+        /* Neither mode may make a file: where there is none, nothing is known, and that is no answer from the past. */
+        if (access(path, F_OK) < 0)
+                return error_from_errno();
+        r = read_in_mode(path, SQLITE_ALONE, ret_snapshots);
+        if (r < 0)
+                r = read_in_mode(path, SQLITE_IMMUTABLE, ret_snapshots);
+        return damaged_or(r);
+}
+
+/* What PLACE changes in the worst case: after a long time without a file there are many hours. */
+static uint64_t pages_of(const struct shelf_place *place) {
+        uint64_t pages = PAGES_PER_SNAPSHOT;
+
+        for (const struct hour *hour = place->hours; hour; hour = hour->next)
+                pages += 1 + hour->n / COUNTERS_PER_PAGE;
+        return pages;
+}
+
+static int write_place(struct history *history, const struct shelf_place *place) {
+        uint64_t id = 0;
+        int r;
+
+        r = rows_write(history->rows, place->snapshot, &id);
+        for (const struct hour *hour = place->hours; hour && r >= 0; hour = hour->next)
+                r = chronicle_add_hour(history->chronicle, id, hour);
+        return r;
+}
+
+struct batch {
+        size_t n, n_happenings;
+        uint64_t pages;
+};
+
+/* Whether something that changes PAGES belongs to BATCH too. One thing always does. */
+static bool fits(const struct history *history, const struct batch *batch, uint64_t pages) {
+        size_t n = batch->n + batch->n_happenings;
+
+        return n == 0 || (n < BATCH_MAX && batch->pages + pages <= history->batch_pages);
+}
+
+/* The first that wait, as many as fit well into one transaction. */
+static struct batch choose_batch(const struct history *history, const struct shelf *shelf) {
+        const struct happening *happening = shelf->first_happening;
+        struct batch batch = {0};
+
+        for (const struct shelf_place *place = shelf->first; place && fits(history, &batch, pages_of(place)); place = place->next) {
+                batch.pages += pages_of(place);
+                batch.n++;
+        }
+        for (; happening && fits(history, &batch, PAGES_PER_SNAPSHOT); happening = happening->next) {
+                batch.pages += PAGES_PER_SNAPSHOT;
+                batch.n_happenings++;
+        }
+        return batch;
+}
+
+static int write_batch(struct history *history, const struct shelf *shelf, const struct batch *batch) {
+        const struct shelf_place *place = shelf->first;
+        const struct happening *happening = shelf->first_happening;
+        int r = 0;
+
+        for (size_t i = 0; i < batch->n && r >= 0; i++, place = place->next)
+                r = write_place(history, place);
+        for (size_t i = 0; i < batch->n_happenings && r >= 0; i++, happening = happening->next)
+                r = chronicle_tell(history->chronicle, happening);
+        return r;
+}
+
+/* So many pages may still be written to. */
+static int count_free_pages(struct history *history, uint64_t *ret_pages) {
+        uint64_t unused = 0, used = 0, most = 0;
+        int r;
+
+        r = sqlite_read_number(history->sqlite, "PRAGMA freelist_count", &unused);
+        if (r >= 0)
+                r = sqlite_read_number(history->sqlite, "PRAGMA page_count", &used);
+        if (r >= 0)
+                r = sqlite_read_number(history->sqlite, "PRAGMA max_page_count", &most);
+        *ret_pages = unused + (most > used ? most - used : 0);
+        return r;
+}
+
+/*
+ * Before something is written that may change PAGES: while somebody reads the log cannot begin anew. One who asks us is waited for
+ * (HISTORY_BUSY); for one who goes on, the log takes the room that the size that is allowed leaves, and no more (HISTORY_HELD).
+ */
+static int make_log_room(struct history *history, uint64_t pages) {
+        uint64_t now = clock_boot_usec(), used = 0, frame_bytes = history->page_bytes + WAL_FRAME_HEADER_BYTES + WAL_INDEX_BYTES;
+        int r;
+
+        if (sqlite_log_pages(history->sqlite) < history->wal_pages)
+                return HISTORY_GOOD;
+        r = sqlite_checkpoint(history->sqlite);
+        if (r != -EBUSY) {
+                history->held_boot_usec = 0;
+                return r;
+        }
+        if (history->held_boot_usec == 0)
+                history->held_boot_usec = now;
+        if (now - history->held_boot_usec < HELD_USEC && !history->hurries)
+                return HISTORY_BUSY;
+        r = sqlite_read_number(history->sqlite, "PRAGMA page_count", &used);
+        used = (used + pages) * history->page_bytes + (sqlite_log_pages(history->sqlite) + pages) * frame_bytes + WAL_HEADER_BYTES;
+        return r < 0 ? r : used > history->max_bytes ? HISTORY_HELD : HISTORY_GOOD;
+}
+
+/* A row may have a page for itself, and each of four tables gives so many: no more than the log is long. */
+static uint64_t rows_of_slice(const struct history *history) {
+        return MAX(history->wal_pages / 4, UINT64_C(1));
+}
+
+/* Everything that ended before BEFORE. RET_DROPPED: how much that was. */
+static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dropped) {
+        struct prune_terms terms = {.before_real_usec = before, .rows_max = rows_of_slice(history)};
+        struct prune *prune = calloc(1, sizeof(*prune));
+        int r = prune ? 1 : -ENOMEM, k = HISTORY_GOOD;
+
+        *ret_dropped = 0;
+        while (r > 0 && (k = make_log_room(history, history->wal_pages)) == HISTORY_GOOD) {
+                r = prune_slice(history->sqlite, prune, &terms);
+                if (r >= 0)
+                        *ret_dropped += prune->dropped;
+        }
+        free(prune);
+        return k == HISTORY_GOOD ? r : k;
+}
+
+/* Where fewer than LEAST pages are free: of the time that is kept a quarter goes at a time, the oldest first, until there is room or nothing is left to go. */
+static int make_room(struct history *history, uint64_t least) {
+        uint64_t end = clock_real_usec() + USEC_PER_HOUR, oldest = 0, pages = 0, dropped;
+        int r;
+
+        r = count_free_pages(history, &pages);
+        if (r < 0 || pages >= least || clock_boot_usec() < history->no_room_boot_usec)
+                return r;
+        r = prune_oldest(history->sqlite, &oldest);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        /* The hour that is now ends later than that. */
+        while (r == HISTORY_GOOD && oldest + USEC_PER_SEC < end && pages < 2 * least) {
+                oldest += (end - oldest) / 4 + 1;
+                r = prune_all(history, oldest, &dropped);
+                if (r == HISTORY_GOOD && dropped > 0)
+                        r = count_free_pages(history, &pages);
+        }
+        if (r == HISTORY_GOOD && pages < least)
+                history->no_room_boot_usec = usec_add(clock_boot_usec(), NO_ROOM_USEC);
+        return r;
+}
+
+/* MARGIN: how many times as much room as the batch should need. */
+static int commit_batch(struct history *history, const struct shelf *shelf, const struct batch *batch, uint64_t began_real_usec,
+                        unsigned margin) {
+        int r;
+
+        r = make_room(history, margin * MAX(history->wal_pages, batch->pages));
+        if (r == HISTORY_GOOD)
+                r = make_log_room(history, batch->pages);
+        if (r == HISTORY_GOOD)
+                r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
+        if (r != HISTORY_GOOD)
+                return r;
+        r = write_batch(history, shelf, batch);
+        if (r >= 0)
+                r = chronicle_run_on(history->chronicle, began_real_usec, clock_real_usec());
+        if (r >= 0)
+                r = sqlite_run(history->sqlite, "COMMIT");
+        if (r < 0)
+                (void)sqlite_run(history->sqlite, "ROLLBACK");
+        return r;
+}
+
+/* Without more memory it only takes longer. */
+static void fit_cache(struct history *history, size_t n_databases) {
+        size_t bytes = n_databases * BYTES_PER_DATABASE;
+        char sql[64];
+
+        if (bytes <= MAX(history->cache_bytes, (size_t)CACHE_BYTES_MIN))
+                return;
+        history->cache_bytes = 2 * bytes;
+        (void)snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%zu", history->cache_bytes / 1024);
+        (void)sqlite_run(history->sqlite, sql);
+}
+
+int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec) {
+        struct batch batch = choose_batch(history, shelf);
+        int r;
+
+        fit_cache(history, shelf->n);
+        /* Where there is no room for many there may be for some of them. */
+        while ((r = commit_batch(history, shelf, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_happenings > 1) {
+                history->batch_pages /= 2;
+                batch = choose_batch(history, shelf);
+        }
+        if (r == -ENOSPC)
+                r = commit_batch(history, shelf, &batch, began_real_usec, MARGIN_OF_THE_LAST);
+        if (r != HISTORY_GOOD)
+                return damaged_or(r);
+        history->batch_pages = MIN(2 * history->batch_pages + 1, history->wal_pages);
+        shelf_written(shelf, batch.n, batch.n_happenings);
+        return HISTORY_GOOD;
+}
+
+static bool is_watched(void *userdata, const char *name) {
+        return shelf_is_watched(userdata, name);
+}
+
+int history_prune(struct history *history, struct shelf *shelf, uint64_t before_real_usec, uint64_t gone_real_usec) {
+        struct prune_terms terms = {
+                .before_real_usec = before_real_usec,
+                .gone_real_usec = gone_real_usec,
+                .rows_max = rows_of_slice(history),
+                .is_watched = is_watched,
+                .userdata = shelf,
+        };
+        int r;
+
+        r = make_log_room(history, history->wal_pages);
+        if (r != HISTORY_GOOD)
+                return damaged_or(r);
+        r = prune_slice(history->sqlite, &history->prune, &terms);
+        for (size_t i = 0; i < history->prune.n_forgotten; i++)
+                shelf_drop(shelf, history->prune.forgotten[i]);
+        return r > 0 ? HISTORY_NEW : damaged_or(r);
+}
+
+int history_check(struct history *history) {
+        int r = sqlite_says(history->sqlite, "PRAGMA quick_check", "ok");
+
+        return r > 0 ? HISTORY_GOOD : r == 0 ? HISTORY_DAMAGED : damaged_or(r);
+}

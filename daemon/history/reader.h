@@ -1,0 +1,24 @@
+/*
+ * The thread that answers questions about the past, one after the other and the urgent ones first, each with a connection of its own that
+ * only reads and a deadline. It begins with the first question; who asks nothing has no such thread. Main thread only.
+ */
+#pragma once
+
+#include "history/ask.h"
+
+struct reader;
+struct question;
+
+/* PATH is copied. DAMAGED is called in the reader's thread: the file makes no sense. */
+int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata, struct reader **ret_reader);
+/* Ends what runs, waits for that at most TIMEOUT_USEC. Nobody is told any more. Takes NULL. Answers false when the thread is still there. */
+bool reader_free(struct reader *reader, uint64_t timeout_usec);
+
+/* ANSWERED is called by reader_take_answers(), once. 0; -EBUSY: too many wait already; or what the thread could not be started for. */
+int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
+               struct question **ret_question);
+/* Nobody wants to know any more; ANSWERED is not called. */
+void reader_cancel(struct question *question);
+/* Readable when there are answers. */
+int reader_fd(const struct reader *reader);
+void reader_take_answers(struct reader *reader);

@@ -1,0 +1,167 @@
+#include "history/schema.h"
+
+#include "base/error.h"
+#include "base/macro.h"
+
+#include <stdio.h>
+
+/* "pgwd" */
+#define APPLICATION_ID UINT64_C(0x70677764)
+
+static int to_version_1(struct sqlite *sqlite) {
+        return sqlite_run(sqlite,
+                          "CREATE TABLE database ("
+                          " id INTEGER PRIMARY KEY,"
+                          " name TEXT NOT NULL UNIQUE,"
+                          " saved_at INTEGER NOT NULL,"
+                          " held INTEGER NOT NULL,"         /* 1: somebody held a lease that ends with its connection */
+                          " state TEXT NOT NULL,"
+                          " reason TEXT NOT NULL,"
+                          " since INTEGER NOT NULL,"
+                          " generation INTEGER NOT NULL,"
+                          " server_started_at INTEGER,"     /* NULL: not known */
+                          " last_success_at INTEGER,"       /* NULL: never */
+                          " last_wake_at INTEGER,"          /* NULL: there was none */
+                          " last_wake_usec INTEGER,"        /* NULL: not known */
+                          " last_wake_cause TEXT,"
+                          " last_wake_cold INTEGER,"
+                          " wakes_timed INTEGER NOT NULL,"  /* what wake_latency counts */
+                          " wakes_sum_usec INTEGER NOT NULL,"
+                          " wakes_max_usec INTEGER NOT NULL,"
+                          " awake_usec INTEGER NOT NULL,"
+                          " awake_ours_usec INTEGER NOT NULL," /* of it, on our demand */
+                          " month INTEGER NOT NULL,"        /* months since January 1970 */
+                          " month_awake_usec INTEGER NOT NULL"
+                          ") STRICT;"
+                          "CREATE TABLE counter ("
+                          " database INTEGER NOT NULL,"
+                          " name TEXT NOT NULL,"
+                          " value INTEGER NOT NULL,"
+                          " PRIMARY KEY (database, name)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE wake_latency ("
+                          " database INTEGER NOT NULL,"
+                          " from_usec INTEGER NOT NULL,"
+                          " count INTEGER NOT NULL,"
+                          " PRIMARY KEY (database, from_usec)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE lease ("
+                          " database INTEGER NOT NULL,"
+                          " id INTEGER NOT NULL,"
+                          " owner TEXT NOT NULL,"
+                          " since INTEGER NOT NULL,"
+                          " until INTEGER NOT NULL,"
+                          " PRIMARY KEY (database, id)"
+                          ") STRICT, WITHOUT ROWID;");
+}
+
+static int to_version_2(struct sqlite *sqlite) {
+        return sqlite_run(sqlite,
+                          "CREATE TABLE run ("
+                          " began INTEGER PRIMARY KEY,"
+                          " ended INTEGER NOT NULL"        /* or the last time that it wrote */
+                          ") STRICT;"
+                          "CREATE TABLE state ("
+                          " database INTEGER NOT NULL,"
+                          " at INTEGER NOT NULL,"
+                          " place INTEGER NOT NULL,"       /* among those of the same microsecond */
+                          " state TEXT NOT NULL,"
+                          " previous TEXT NOT NULL,"
+                          " reason TEXT NOT NULL,"
+                          " sqlstate TEXT,"
+                          " detail TEXT,"
+                          " generation INTEGER NOT NULL,"
+                          " PRIMARY KEY (database, at, place)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE wake ("
+                          " database INTEGER NOT NULL,"
+                          " at INTEGER NOT NULL,"          /* its end */
+                          " place INTEGER NOT NULL,"
+                          " latency_usec INTEGER,"         /* NULL: not known */
+                          " cause TEXT NOT NULL,"
+                          " cold INTEGER NOT NULL,"
+                          " attempts INTEGER NOT NULL,"
+                          " resolve_usec INTEGER,"         /* of the attempt that was answered; NULL: not entered */
+                          " connect_usec INTEGER,"
+                          " tls_usec INTEGER,"
+                          " auth_usec INTEGER,"
+                          " query_usec INTEGER,"
+                          " PRIMARY KEY (database, at, place)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE outage ("
+                          " database INTEGER NOT NULL,"
+                          " began INTEGER NOT NULL,"
+                          " ended INTEGER,"                /* NULL: it goes on */
+                          " state TEXT NOT NULL,"          /* as it began */
+                          " reason TEXT NOT NULL,"
+                          " PRIMARY KEY (database, began)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "CREATE TABLE hour ("
+                          " database INTEGER NOT NULL,"
+                          " hour INTEGER NOT NULL,"        /* its begin */
+                          " awake_usec INTEGER NOT NULL,"
+                          " awake_ours_usec INTEGER NOT NULL,"
+                          " counts TEXT NOT NULL,"
+                          " PRIMARY KEY (database, hour)"
+                          ") STRICT, WITHOUT ROWID;"
+                          "ALTER TABLE database ADD COLUMN paused_until INTEGER;"); /* NULL: not paused */
+}
+
+static int to_version_3(struct sqlite *sqlite) {
+        return sqlite_run(sqlite, "ALTER TABLE database ADD COLUMN awake_counted_until INTEGER;"); /* NULL: not known */
+}
+
+/* steps[N] makes version N + 1 of version N. */
+static int (*const steps[SCHEMA_VERSION])(struct sqlite *sqlite) = {
+        to_version_1,
+        to_version_2,
+        to_version_3,
+};
+
+int schema_look(struct sqlite *sqlite) {
+        uint64_t application = 0, version = 0, tables = 0;
+        int r;
+
+        r = sqlite_read_number(sqlite, "PRAGMA application_id", &application);
+        if (r >= 0)
+                r = sqlite_read_number(sqlite, "PRAGMA user_version", &version);
+        if (r >= 0)
+                r = sqlite_read_number(sqlite, "SELECT count(*) FROM sqlite_schema", &tables);
+        if (r < 0)
+                return r;
+        if (application == 0 && version == 0 && tables == 0)
+                return SCHEMA_EMPTY;
+        if (application != APPLICATION_ID)
+                return SCHEMA_FOREIGN;
+        if (version > SCHEMA_VERSION)
+                return SCHEMA_NEWER;
+        return version == SCHEMA_VERSION ? SCHEMA_GOOD : SCHEMA_OLD;
+}
+
+static int climb(struct sqlite *sqlite) {
+        char mark[96];
+        uint64_t version;
+        int r;
+
+        r = sqlite_read_number(sqlite, "PRAGMA user_version", &version);
+        for (; r >= 0 && version < SCHEMA_VERSION; version++)
+                r = steps[version](sqlite);
+        if (r < 0)
+                return r;
+        (void)snprintf(mark, sizeof(mark), "PRAGMA application_id = %u; PRAGMA user_version = %d", (unsigned)APPLICATION_ID, SCHEMA_VERSION);
+        return sqlite_run(sqlite, mark);
+}
+
+int schema_bring_up(struct sqlite *sqlite) {
+        int r;
+
+        r = sqlite_run(sqlite, "BEGIN IMMEDIATE");
+        if (r < 0)
+                return r;
+        r = climb(sqlite);
+        if (r >= 0)
+                r = sqlite_run(sqlite, "COMMIT");
+        if (r < 0)
+                (void)sqlite_run(sqlite, "ROLLBACK");
+        return r;
+}

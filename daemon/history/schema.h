@@ -1,0 +1,35 @@
+/*
+ * What the file looks like. Its version is PRAGMA user_version; an older one is brought up step by step when it is opened, in one
+ * transaction. PRAGMA application_id says that it is ours.
+ *
+ * Version 1. Times are microseconds since 1970 UTC, durations microseconds. Words are the slugs of model/: a reader ignores those that it
+ * does not know.
+ *   database      a row for each database that was ever watched: what it was last, and what being awake has cost
+ *   counter       what only grows, by name: attempts.CHECK.OUTCOME, failures.REASON, wakes.CAUSE
+ *   wake_latency  how long wakes took: `count` of them from `from_usec` to where the next bucket begins (model/histogram.h)
+ *   lease         leases with a time limit
+ * Version 2 adds what happened, for a time (history.keep):
+ *   run           when a daemon watched; between two of them nothing is known
+ *   state         a row for each change of a database's state or its reason
+ *   wake          a row for each wake
+ *   outage        a row for each time in which a database was down, blocked, full or degraded
+ *   hour          what was counted in an hour, as words (history/hour.h); an hour in which nothing was counted has no row
+ */
+#pragma once
+
+#include "history/sqlite.h"
+
+#define SCHEMA_VERSION 3
+
+enum schema_answer {
+        SCHEMA_GOOD,
+        SCHEMA_EMPTY, /* nothing is in it yet */
+        SCHEMA_OLD,   /* ours, of an older version */
+        SCHEMA_NEWER, /* ours, of a version that this program does not know */
+        SCHEMA_FOREIGN, /* of another program */
+};
+
+/* Only reads. An answer of the above, or a negative errno. */
+int schema_look(struct sqlite *sqlite);
+/* Of SCHEMA_EMPTY or SCHEMA_OLD makes SCHEMA_GOOD. */
+int schema_bring_up(struct sqlite *sqlite);

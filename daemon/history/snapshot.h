@@ -1,0 +1,59 @@
+/*
+ * What is known of one database at one moment, small: only what is not zero. A plain value in one piece of memory, which belongs to one
+ * thread at a time.
+ */
+#pragma once
+
+#include "model/memory.h"
+#include "history/counter.h"
+#include "history/happening.h"
+
+#include <stddef.h>
+
+struct snapshot {
+        struct snapshot *next; /* of what it is listed in */
+        char name[64];
+        uint64_t saved_real_usec;
+        bool held;
+        bool is_recalled; /* it tells nothing but that the database is watched now */
+        bool is_put_away; /* nobody watches it any more */
+        bool leases_dirty;
+        enum state state;
+        enum reason reason;
+        uint64_t since_real_usec;
+        uint64_t generation;
+        uint64_t server_started_real_usec;
+        uint64_t last_success_real_usec;
+        uint64_t paused_until_real_usec;
+        struct wake_record last_wake;
+        uint64_t latency_count, latency_sum_usec, latency_max_usec;
+        struct account account;
+        size_t n_leases;
+        size_t n_counters;
+        size_t n_timings;
+        struct lease_record *leases;
+        struct counter *counters; /* by kind, then by index */
+        uint64_t *pending;        /* of each counter, what is not in the file */
+        struct timing *timings;   /* of the attempts since the snapshot before it */
+};
+
+/* Nothing of it is in the file. NULL: no memory. Freed with free(). */
+struct snapshot *snapshot_new(const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
+                              const struct timing *timings, size_t n_timings);
+void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory);
+/* The same once more. NULL: no memory. */
+struct snapshot *snapshot_copy(const struct snapshot *snapshot);
+/* SNAPSHOT as if it had gone on from BEFORE, which is what is in the file; a new one, NULL: no memory. */
+struct snapshot *snapshot_add(const struct snapshot *snapshot, const struct snapshot *before);
+/* What is pending of OLD is so of SNAPSHOT, which follows it, and what came since. */
+void snapshot_follow(struct snapshot *snapshot, const struct snapshot *old);
+/* In the file is FILE (NULL: nothing). */
+void snapshot_compare(struct snapshot *snapshot, const struct snapshot *file);
+/* All of it is in the file. */
+void snapshot_written(struct snapshot *snapshot);
+/* Of the counter of the same kind and index, which is number *K then. Who asks in the order of the counters begins with *K 0. */
+uint64_t snapshot_value(const struct snapshot *snapshot, size_t *k, const struct counter *counter);
+/* All that hang together by their `next`. Takes NULL. */
+void snapshot_list_free(struct snapshot *snapshots);
+/* What COUNTER says, in MEMORY. */
+void snapshot_set_counter(struct memory *memory, const struct counter *counter);

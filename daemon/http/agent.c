@@ -1,0 +1,240 @@
+#include "http/agent.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "scheduler/engine.h"
+#include "http/acceptor.h"
+#include "http/listen.h"
+
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/* A name of 63, a word, and what ends the line. */
+#define LINE_MAX_BYTES 96
+#define ANSWER_MAX_BYTES 192
+/* At a time; each lives for a moment, and who comes after them waits for it in the socket's backlog. */
+#define CONNECTIONS_MAX 256
+/* The line comes with the connection. Who says nothing for so long has no agent-send; HAProxy itself waits for agent-inter. */
+#define GRACE_USEC (200 * USEC_PER_MSEC)
+#define GRACE_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define WEIGHT_MIN 10
+#define WEIGHT_MAX 100
+
+struct connection {
+        struct agent *agent;
+        int fd;
+        sd_event_source *io, *grace;
+        char line[LINE_MAX_BYTES];
+        size_t length;
+        struct connection *previous, *next;
+};
+
+struct agent {
+        struct site *site;
+        uint64_t ramp_usec;
+        struct acceptor *acceptor;
+        struct connection *connections;
+};
+
+/* What a line asks for. */
+struct question {
+        const char *name; /* NULL: all required ones */
+        bool accept_asleep;
+        bool is_understood;
+};
+
+static struct connection *connection_free(struct connection *connection) {
+        struct agent *agent = connection->agent;
+
+        connection->io = sd_event_source_disable_unref(connection->io);
+        connection->grace = sd_event_source_disable_unref(connection->grace);
+        close_fd(&connection->fd);
+        if (connection->previous)
+                connection->previous->next = connection->next;
+        else
+                agent->connections = connection->next;
+        if (connection->next)
+                connection->next->previous = connection->previous;
+        acceptor_left(agent->acceptor);
+        free(connection);
+        return NULL;
+}
+
+static bool is_acceptable(const struct target *target, bool accept_asleep) {
+        return accept_asleep ? target_ready_or_asleep(target) : target_ready(target);
+}
+
+/* Only the wake that the present state began with counts: a database that was always awake has nothing to warm up. */
+static unsigned weight(const struct target *target, uint64_t ramp_usec, struct instant now) {
+        uint64_t elapsed = now.boot_usec - MIN(target->since_boot_usec, now.boot_usec);
+
+        if (target->state != STATE_AWAKE || target->last_wake.at_real_usec < target->since_real_usec || elapsed >= ramp_usec)
+                return WEIGHT_MAX;
+        return WEIGHT_MIN + (unsigned)((WEIGHT_MAX - WEIGHT_MIN) * elapsed / ramp_usec);
+}
+
+/* Of TEXT's first line, which is cut into words, in place. */
+static struct question understand(char *text) {
+        struct question question = {.is_understood = true};
+        char *rest = text, *word;
+
+        text[strcspn(text, "\n")] = '\0';
+        while ((word = strsep(&rest, " \t,\r"))) {
+                if (!*word)
+                        continue;
+                if (streq(word, "accept=asleep"))
+                        question.accept_asleep = true;
+                else if (!question.name && text_is_name(word))
+                        question.name = word;
+                else
+                        question.is_understood = false;
+        }
+        return question;
+}
+
+/* HAProxy 2.6 takes "down#reason" without the blank for a word that it does not know, and changes nothing. */
+static void down(const struct target *target, bool with_name, char answer[ANSWER_MAX_BYTES]) {
+        const char *reason = target->reason == REASON_NONE ? state_name(target->state) : reason_slug(target->reason);
+
+        (void)snprintf(answer, ANSWER_MAX_BYTES, "down #%s%s%s\n", with_name ? target->config->name : "", with_name ? " " : "", reason);
+}
+
+/* The first that is missing, by name, is told for all; the least weight counts. */
+static void answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
+        const struct registry *registry = engine_registry(agent->site->engine);
+        const struct target *target;
+        unsigned least = WEIGHT_MAX;
+
+        for (size_t i = 0; (target = registry_at(registry, i)); i++) {
+                if (!target->config->required)
+                        continue;
+                if (!is_acceptable(target, accept_asleep)) {
+                        down(target, true, answer);
+                        return;
+                }
+                least = MIN(least, weight(target, agent->ramp_usec, now));
+        }
+        (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", least);
+}
+
+static void compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
+        struct question question = understand(line);
+        const struct target *target = question.name ? registry_by_name(engine_registry(agent->site->engine), question.name) : NULL;
+        struct instant now = clock_now();
+
+        if (!question.is_understood)
+                (void)text_copy(answer, ANSWER_MAX_BYTES, "down #agent-send is NAME, accept=asleep, or both\n");
+        else if (!question.name)
+                answer_all(agent, question.accept_asleep, now, answer);
+        else if (!target)
+                (void)text_copy(answer, ANSWER_MAX_BYTES, "down #no such database\n");
+        else if (!is_acceptable(target, question.accept_asleep))
+                down(target, false, answer);
+        else
+                (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", weight(target, agent->ramp_usec, now));
+}
+
+/* A fresh connection takes so few bytes at once; one that does not has gone. */
+static void reply(struct connection *connection) {
+        char answer[ANSWER_MAX_BYTES];
+
+        connection->line[connection->length] = '\0';
+        compose(connection->agent, connection->line, answer);
+        (void)send(connection->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)shutdown(connection->fd, SHUT_WR);
+        connection_free(connection);
+}
+
+/* Reads what is there. Answers what recv() said last: 0 at the end, -1 with errno, or more when the line has no room left. */
+static ssize_t receive(struct connection *connection) {
+        ssize_t n = 1;
+
+        while (n > 0 && connection->length < LINE_MAX_BYTES - 1) {
+                n = recv(connection->fd, connection->line + connection->length, LINE_MAX_BYTES - 1 - connection->length, MSG_DONTWAIT);
+                connection->length += n > 0 ? (size_t)n : 0;
+        }
+        return n;
+}
+
+static int on_line(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct connection *connection = userdata;
+        ssize_t n = receive(connection);
+
+        (void)source;
+        (void)fd;
+        (void)events;
+        if (n >= 0 || memchr(connection->line, '\n', connection->length))
+                reply(connection);
+        else if (errno != EAGAIN && errno != EINTR)
+                connection_free(connection);
+        return 0;
+}
+
+static int on_grace(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct connection *connection = userdata;
+
+        (void)source;
+        (void)usec;
+        /* After a busy moment of ours the line may be there, and be dispatched after the timer. */
+        (void)receive(connection);
+        reply(connection);
+        return 0;
+}
+
+static void on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
+        struct connection *connection = calloc(1, sizeof(*connection));
+        struct agent *agent = userdata;
+        int r;
+
+        (void)address;
+        (void)length;
+        if (!connection) {
+                close_fd(&fd);
+                return;
+        }
+        connection->agent = agent;
+        connection->fd = fd;
+        connection->next = agent->connections;
+        if (agent->connections)
+                agent->connections->previous = connection;
+        agent->connections = connection;
+        acceptor_joined(agent->acceptor);
+        r = sd_event_add_io(agent->site->event, &connection->io, fd, EPOLLIN, on_line, connection);
+        if (r >= 0)
+                r = sd_event_add_time_relative(agent->site->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
+                                               on_grace, connection);
+        if (r < 0)
+                connection_free(connection);
+}
+
+int agent_new(struct site *site, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {
+        struct agent *agent = calloc(1, sizeof(*agent));
+        int fd, r;
+
+        if (!agent)
+                return -ENOMEM;
+        agent->site = site;
+        agent->ramp_usec = ramp_usec;
+        r = listen_tcp(address, &fd);
+        if (r >= 0)
+                r = acceptor_new(site->acceptors, fd, DESCRIPTOR_CLIENT, CONNECTIONS_MAX,
+                                 &(struct acceptor_handler){.take = on_client, .userdata = agent}, &agent->acceptor);
+        if (r < 0) {
+                agent_free(agent);
+                return r;
+        }
+        *ret_agent = agent;
+        return 0;
+}
+
+struct agent *agent_free(struct agent *agent) {
+        if (!agent)
+                return NULL;
+        while (agent->connections)
+                connection_free(agent->connections);
+        acceptor_free(agent->acceptor);
+        free(agent);
+        return NULL;
+}

@@ -1,0 +1,144 @@
+/* POST on the control socket: wake, pause, reload. Leases have a room of their own. */
+
+#include "base/text.h"
+#include "http/answer.h"
+#include "http/describe.h"
+#include "http/handlers.h"
+#include "http/waiters.h"
+
+static bool is_awake(const struct waiter *waiter, const struct target *target) {
+        (void)waiter;
+        return target_ready(target);
+}
+
+/*
+ * Why waiting on is in vain, or REASON_NONE. The call itself was taken, so that a pause and a spent budget came later; that it is blocked
+ * may be what was known before, and what the call makes us ask once more.
+ */
+static enum reason hindrance(const struct waiter *waiter, const struct target *target) {
+        if (target_ready(target))
+                return REASON_NONE;
+        if (target->paused_until_boot_usec)
+                return REASON_PAUSED;
+        if (target->budget_spent)
+                return REASON_BUDGET_SPENT;
+        if (target->state == STATE_BLOCKED && target->finished_boot_usec[CHECK_LOGIN] > waiter->evidence_boot_usec)
+                return target->reason;
+        return REASON_NONE;
+}
+
+static bool is_hopeless(const struct waiter *waiter, const struct target *target) {
+        return hindrance(waiter, target) != REASON_NONE;
+}
+
+static void compose_wake(struct site *site, const struct target *target, struct instant now) {
+        struct json_writer w = site_compose(site);
+
+        json_begin_object(&w, NULL);
+        describe_verdict(&w, target, now);
+        json_end_object(&w);
+}
+
+/* The end of a wait: awake, or in vain, or the time is over. */
+static void answer_wake(const struct waiter *waiter, const struct target *target) {
+        enum reason hindered = hindrance(waiter, target);
+        struct instant now = clock_now();
+
+        if (hindered != REASON_NONE) {
+                answer_refused(waiter->site, waiter->exchange, hindered);
+                return;
+        }
+        compose_wake(waiter->site, target, now);
+        if (target_ready(target))
+                answer_body(waiter->site, waiter->exchange, 200);
+        else
+                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(target_expected_ready_usec(target, now)));
+}
+
+void wake_post(struct request *request) {
+        struct target *target = request->target;
+        enum reason refused = engine_wake(request->site->engine, target, WAKE_CALL);
+        struct waiter waiter = {
+                .site = request->site,
+                .exchange = request->exchange,
+                .target_id = target->id,
+                .spread_usec = request->query.spread_usec,
+                .evidence_boot_usec = target->finished_boot_usec[CHECK_LOGIN],
+                .met = is_awake,
+                .hopeless = is_hopeless,
+                .answer = answer_wake,
+        };
+
+        (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
+        if (refused != REASON_NONE)
+                answer_refused(request->site, request->exchange, refused);
+        else if (target_ready(target))
+                answer_wake(&waiter, target);
+        else if (request->query.wait_usec > 0)
+                waiters_add(request->site->waiters, &waiter, request->query.wait_usec);
+        else {
+                compose_wake(request->site, target, clock_now());
+                answer_body(request->site, request->exchange, 202);
+        }
+}
+
+void pause_post(struct request *request) {
+        struct target *target = request->target;
+        struct json_writer w;
+
+        if (!(request->query.given & ARGUMENT_FOR)) {
+                answer_error(request->site, request->exchange, 400, "bad_request", "for how long? for=2h pauses, for=0s resumes");
+                return;
+        }
+        engine_pause(request->site->engine, target, request->query.for_usec);
+        w = site_compose(request->site);
+        json_begin_object(&w, NULL);
+        json_text(&w, "name", request->name);
+        describe_pause(&w, target, clock_now());
+        json_end_object(&w);
+        answer_body(request->site, request->exchange, 200);
+}
+
+struct reload_wait {
+        struct reload_call call;
+        struct site *site;
+        struct exchange *exchange; /* NULL: who asked has gone */
+};
+
+static void on_reloaded(struct reload_call *call, unsigned status, const struct buffer *body) {
+        struct reload_wait *wait = container_of(call, struct reload_wait, call);
+
+        if (wait->exchange && body)
+                exchange_reply(wait->exchange, &(struct reply){.status = status, .body = body});
+        else if (wait->exchange)
+                answer_stopping(wait->site, wait->exchange);
+        free(wait);
+}
+
+static void on_caller_left(void *userdata) {
+        struct reload_wait *wait = userdata;
+
+        wait->exchange = NULL;
+}
+
+void reload_post(struct request *request) {
+        const struct server_hooks *hooks = &request->site->hooks;
+        struct reload_wait *wait;
+
+        if (!hooks->reload) {
+                answer_error(request->site, request->exchange, 409, "reload_failed", "there is nothing to reload");
+                return;
+        }
+        wait = calloc(1, sizeof(*wait));
+        if (!wait) {
+                answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory", "no memory is left");
+                return;
+        }
+        *wait = (struct reload_wait){
+                .call = {.remove_all = request->query.remove_all, .done = on_reloaded},
+                .site = request->site,
+                .exchange = request->exchange,
+        };
+        exchange_hold(request->exchange, on_caller_left, wait);
+        hooks->reload(hooks->userdata, &wait->call);
+}

@@ -1,0 +1,223 @@
+#include "http/describe.h"
+
+#include "scheduler/lease.h"
+
+#include <stdio.h>
+
+/* The moment on the clock of people at which CLOCK_BOOTTIME shows, or showed, BOOT_USEC. */
+static uint64_t real_from_boot(uint64_t boot_usec, struct instant now) {
+        if (boot_usec == 0 || boot_usec == USEC_INFINITY)
+                return 0;
+        return boot_usec >= now.boot_usec ? usec_add(now.real_usec, boot_usec - now.boot_usec)
+                                          : usec_sub(now.real_usec, now.boot_usec - boot_usec);
+}
+
+/* Nothing is fresh of what is not known. */
+static uint64_t fresh_until(const struct target *target) {
+        return target->renewed_boot_usec == 0 ? 0 : target_fresh_until(target);
+}
+
+static void write_verdict(struct json_writer *w, const struct target *target, struct instant now) {
+        _cleanup_(buffer_deinit) struct buffer endpoint = {0};
+
+        json_text(w, "name", target->config->name);
+        json_text(w, "state", state_name(target->state));
+        json_bool(w, "ready", target_ready(target));
+        json_text(w, "reason", describe_reason(target->reason));
+        json_text(w, "message", state_explain(target->state, target->reason));
+        json_text(w, "advice", state_advice(target->state, target->reason));
+        json_time(w, "since", target->since_real_usec);
+        json_seconds(w, "age_seconds", describe_age_usec(target, now));
+        json_time(w, "fresh_until", real_from_boot(fresh_until(target), now));
+        json_unsigned(w, "generation", target->generation);
+        json_text(w, "policy", policy_name(target->policy));
+        json_text(w, "provider", target->provider->name);
+        if (target->config->conninfo)
+                conninfo_endpoint(target->config->conninfo, &endpoint);
+        json_text(w, "endpoint", endpoint.data);
+        if (target->paused_until_boot_usec != 0)
+                describe_pause(w, target, now);
+}
+
+/* A phase that was not entered took no time, and is null: its length would be a claim. */
+static uint64_t entered(uint64_t usec) {
+        return usec == 0 ? USEC_INFINITY : usec;
+}
+
+static const char *text_or_null(const char *text) {
+        return *text ? text : NULL;
+}
+
+static void write_last_attempt(struct json_writer *w, const struct target *target, bool detail) {
+        const struct attempt *attempt = &target->last_attempt;
+
+        if (target->last_attempt.id == 0) {
+                json_absent(w, "last_attempt");
+                return;
+        }
+        json_begin_object(w, "last_attempt");
+        json_text(w, "kind", check_name(attempt->check));
+        json_time(w, "at", attempt->started_real_usec);
+        json_text(w, "outcome", reason_slug(attempt->reason));
+        json_text(w, "sqlstate", text_or_null(attempt->sqlstate));
+        json_text(w, "address", text_or_null(attempt->address));
+        json_begin_object(w, "phases");
+        for (enum phase phase = 0; phase < _PHASE_MAX; phase++)
+                json_seconds(w, phase_name(phase), entered(attempt->phase_usec[phase]));
+        json_end_object(w);
+        json_seconds(w, "total_seconds", attempt->total_usec);
+        if (detail)
+                json_text(w, "detail", text_or_null(attempt->detail));
+        json_end_object(w);
+}
+
+/* 150018 is 15.18; before 10, 90624 was 9.6.24. */
+static void write_version(struct json_writer *w, int version) {
+        char text[32];
+
+        if (version >= 100000)
+                (void)snprintf(text, sizeof(text), "%d.%d", version / 10000, version % 10000);
+        else
+                (void)snprintf(text, sizeof(text), "%d.%d.%d", version / 10000, version / 100 % 100, version % 100);
+        json_text(w, "version", text);
+}
+
+static void write_session(struct json_writer *w, const struct target *target) {
+        json_begin_object(w, "session");
+        json_bool(w, "held", target->session_held);
+        json_time(w, "since", target->session_held ? target->session_since_real_usec : 0);
+        json_end_object(w);
+        if (target->server.version == 0) {
+                json_absent(w, "server");
+                return;
+        }
+        json_begin_object(w, "server");
+        write_version(w, target->server.version);
+        json_time(w, "started_at", target->server.started_real_usec);
+        json_bool(w, "in_recovery", target->server.in_recovery);
+        json_end_object(w);
+}
+
+static void write_last_wake(struct json_writer *w, const struct target *target) {
+        const struct wake_record *wake = &target->last_wake;
+
+        if (wake->at_real_usec == 0) {
+                json_absent(w, "last");
+                return;
+        }
+        json_begin_object(w, "last");
+        json_time(w, "at", wake->at_real_usec);
+        json_seconds(w, "latency_seconds", wake->latency_usec);
+        json_text(w, "cause", wake_cause_name(wake->cause));
+        json_bool(w, "cold", wake->cold);
+        json_end_object(w);
+}
+
+static void write_wakes(struct json_writer *w, const struct target *target, struct instant now) {
+        const struct histogram *latency = target->wake_latency;
+
+        json_begin_object(w, "wakes");
+        json_unsigned(w, "count", target->wakes);
+        json_begin_object(w, "by_cause");
+        for (enum wake_cause cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                json_unsigned(w, wake_cause_name(cause), target->wakes_by_cause[cause]);
+        json_end_object(w);
+        write_last_wake(w, target);
+        json_seconds(w, "p50_seconds", latency ? histogram_quantile(latency, 500) : USEC_INFINITY);
+        json_seconds(w, "p95_seconds", latency ? histogram_quantile(latency, 950) : USEC_INFINITY);
+        json_seconds(w, "p99_seconds", latency ? histogram_quantile(latency, 990) : USEC_INFINITY);
+        json_end_object(w);
+        json_seconds(w, "expected_ready_in_seconds", target_expected_ready_usec(target, now));
+}
+
+static void write_failures(struct json_writer *w, const struct target *target) {
+        json_begin_object(w, "failures");
+        json_unsigned(w, "consecutive", target->failures_in_row);
+        json_unsigned(w, "total", target->failures_total);
+        json_begin_object(w, "by_reason");
+        for (enum reason reason = 0; reason < _REASON_MAX; reason++)
+                if (target->failures_by_reason[reason] > 0)
+                        json_unsigned(w, reason_slug(reason), target->failures_by_reason[reason]);
+        json_end_object(w);
+        json_end_object(w);
+}
+
+/* "2026-11"; MONTH counts from January 1970. */
+static void write_month(struct json_writer *w, unsigned month) {
+        char text[16];
+
+        (void)snprintf(text, sizeof(text), "%04u-%02u", 1970 + month / 12, month % 12 + 1);
+        json_text(w, "month", text);
+}
+
+static void write_cost(struct json_writer *w, const struct target *target, struct instant now) {
+        struct account account = target_account(target, now);
+
+        json_seconds(w, "awake_seconds", account.awake_usec);
+        json_seconds(w, "awake_on_our_demand_seconds", account.ours_usec);
+        if (target->config->budget_awake_usec == 0) {
+                json_absent(w, "budget");
+                return;
+        }
+        json_begin_object(w, "budget");
+        json_seconds(w, "awake_seconds", target->config->budget_awake_usec);
+        json_seconds(w, "used_seconds", account.month_awake_usec);
+        json_bool(w, "spent", target->budget_spent);
+        write_month(w, account.month);
+        json_end_object(w);
+}
+
+/* Who needs it awake. While leases are held it is them, and they say for how long. */
+static void write_demand(struct json_writer *w, const struct target *target, struct instant now) {
+        bool leased = target->n_leases > 0;
+
+        if (!target_has_demand(target)) {
+                json_absent(w, "demand");
+                return;
+        }
+        json_begin_object(w, "demand");
+        json_text(w, "cause", wake_cause_name(leased ? WAKE_LEASE : target->demand_cause));
+        json_time(w, "until", leased ? 0 : real_from_boot(target->demand_until_boot_usec, now));
+        json_end_object(w);
+}
+
+static void write_leases(struct json_writer *w, const struct target *target) {
+        json_begin_array(w, "leases");
+        for (const struct lease *lease = lease_first(target); lease; lease = lease->next) {
+                json_begin_object(w, NULL);
+                describe_lease(w, &lease->record);
+                json_end_object(w);
+        }
+        json_end_array(w);
+}
+
+static void write_next_check(struct json_writer *w, const struct target *target, struct instant now) {
+        struct plan plan = policy_next(target);
+
+        if (target->in_flight)
+                plan = (struct plan){.check = target->in_flight_check, .due_boot_usec = now.boot_usec};
+        if (plan.due_boot_usec == USEC_INFINITY) {
+                json_absent(w, "next_check");
+                return;
+        }
+        json_begin_object(w, "next_check");
+        json_text(w, "kind", check_name(plan.check));
+        json_seconds(w, "in_seconds", usec_sub(plan.due_boot_usec, now.boot_usec));
+        json_end_object(w);
+}
+
+void describe_status(struct json_writer *w, const struct target *target, struct instant now, bool detail) {
+        json_begin_object(w, NULL);
+        write_verdict(w, target, now);
+        if (detail)
+                json_text(w, "detail", target->detail);
+        write_last_attempt(w, target, detail);
+        write_session(w, target);
+        write_wakes(w, target, now);
+        write_failures(w, target);
+        write_cost(w, target, now);
+        write_demand(w, target, now);
+        write_leases(w, target);
+        write_next_check(w, target, now);
+        json_end_object(w);
+}

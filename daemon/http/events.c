@@ -1,0 +1,366 @@
+#include "http/events.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "http/answer.h"
+#include "http/handlers.h"
+#include "http/ring.h"
+
+#include <inttypes.h>
+
+#define PING_INTERVAL_USEC (15 * USEC_PER_SEC)
+/* How long a stream may have its next event fallen out of the ring without reading, before it is dropped. */
+#define BEHIND_MAX_USEC (5 * USEC_PER_SEC)
+
+struct event_stream {
+        struct events *events;
+        struct exchange *exchange;
+        uint64_t seen;              /* the last event that was written or passed over */
+        uint64_t behind_since_usec; /* 0, or since when what it must read next is gone */
+        uint64_t patience_usec;     /* how long it may be so before it is dropped */
+        char database[TEXT_NAME_MAX + 1]; /* "": all */
+        bool ends;          /* when everything was said */
+        bool ping_due;
+        struct buffer rest; /* what did not fit, and what is said first */
+        size_t rest_sent;
+        struct buffer last; /* said after everything else */
+        struct stream_owner owner;
+        struct event_stream *previous, *next;
+};
+
+struct events {
+        struct site *site;
+        struct ring ring;
+        uint64_t begun; /* the number before the first */
+        size_t n_databases;
+        struct event_stream *streams;
+        sd_event_source *ping_source;
+        /* The event that was composed last: a thousand streams want the same. */
+        struct buffer frame;
+        uint64_t frame_sequence;
+};
+
+/* Writing. */
+
+static const struct buffer *frame_of(struct events *events, const struct ring_entry *entry) {
+        if (events->frame_sequence != entry->sequence || events->frame.size == 0 || events->frame.failed) {
+                buffer_clear(&events->frame);
+                ring_entry_format(entry, &events->frame);
+                events->frame_sequence = entry->sequence;
+        }
+        return &events->frame;
+}
+
+static size_t write_rest(struct event_stream *stream, char *buffer, size_t size) {
+        size_t n = MIN(size, stream->rest.size - stream->rest_sent);
+
+        if (n > 0)
+                memcpy(buffer, stream->rest.data + stream->rest_sent, n);
+        stream->rest_sent += n;
+        if (n > 0 && stream->rest_sent == stream->rest.size) {
+                buffer_deinit(&stream->rest);
+                stream->rest_sent = 0;
+        }
+        return n;
+}
+
+static bool wants(const struct event_stream *stream, const char *database) {
+        return !*stream->database || streq(stream->database, database);
+}
+
+static void write_gap(struct event_stream *stream) {
+        const struct ring *ring = &stream->events->ring;
+        struct json_writer w = {.buffer = &stream->rest};
+
+        buffer_append_string(&stream->rest, "event: gap\ndata: ");
+        json_begin_object(&w, NULL);
+        json_text(&w, "message", "some events after the last one seen are no longer known");
+        json_unsigned(&w, "last_seen", stream->seen);
+        json_unsigned(&w, "oldest", ring->oldest);
+        json_unsigned(&w, "newest", ring->newest);
+        json_end_object(&w);
+        buffer_append_string(&stream->rest, "\n\n");
+        stream->seen = ring->oldest - 1;
+}
+
+/* A number from the future is from a daemon before this one: what it numbered is not known here. */
+static bool has_gap(const struct event_stream *stream) {
+        const struct ring *ring = &stream->events->ring;
+
+        return stream->seen + 1 < ring->oldest || stream->seen > ring->newest;
+}
+
+/* Writes all that is whole and fits; what fits nowhere (a nearly full connection) goes through `rest`. */
+static ssize_t write_events(struct event_stream *stream, char *buffer, size_t size) {
+        struct events *events = stream->events;
+        size_t n = 0;
+
+        while (stream->seen < events->ring.newest) {
+                const struct ring_entry *entry = ring_at(&events->ring, stream->seen + 1);
+                const struct buffer *frame;
+
+                if (!wants(stream, entry->database)) {
+                        stream->seen++;
+                        continue;
+                }
+                frame = frame_of(events, entry);
+                if (buffer_finish(frame) < 0)
+                        return STREAM_BREAKS;
+                if (frame->size > size - n) {
+                        if (n > 0)
+                                break;
+                        buffer_append(&stream->rest, frame->data, frame->size);
+                        stream->seen++;
+                        return (ssize_t)write_rest(stream, buffer, size);
+                }
+                memcpy(buffer + n, frame->data, frame->size);
+                n += frame->size;
+                stream->seen++;
+        }
+        return (ssize_t)n;
+}
+
+static ssize_t read_stream(void *userdata, char *buffer, size_t size) {
+        struct event_stream *stream = userdata;
+        struct events *events = stream->events;
+        ssize_t n;
+
+        stream->behind_since_usec = 0;
+        if (stream->rest.failed || stream->last.failed)
+                return STREAM_BREAKS;
+        n = (ssize_t)write_rest(stream, buffer, size);
+        if (n == 0 && has_gap(stream)) {
+                write_gap(stream);
+                n = (ssize_t)write_rest(stream, buffer, size);
+        }
+        if (n == 0)
+                n = write_events(stream, buffer, size);
+        if (n == 0 && stream->last.size > 0) {
+                stream->rest = stream->last;
+                stream->last = (struct buffer){0};
+                n = (ssize_t)write_rest(stream, buffer, size);
+        }
+        if (n == 0 && stream->ping_due && !stream->ends) {
+                buffer_append_string(&stream->rest, ": ping\n\n");
+                n = (ssize_t)write_rest(stream, buffer, size);
+        }
+        stream->ping_due = false;
+        if (stream->rest.failed)
+                return STREAM_BREAKS;
+        if (n != 0)
+                return n;
+        return stream->ends || events->site->stopping ? STREAM_ENDS : STREAM_WAITS;
+}
+
+/* Life of a stream. */
+
+static int on_ping(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct events *events = userdata;
+
+        (void)usec;
+        for (struct event_stream *stream = events->streams; stream; stream = stream->next)
+                if (exchange_waits(stream->exchange)) {
+                        stream->ping_due = true;
+                        exchange_continue(stream->exchange);
+                }
+        (void)sd_event_source_set_time_relative(source, PING_INTERVAL_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void add_stream(struct events *events, struct event_stream *stream) {
+        if (!events->streams) {
+                (void)sd_event_source_set_time_relative(events->ping_source, PING_INTERVAL_USEC);
+                (void)sd_event_source_set_enabled(events->ping_source, SD_EVENT_ONESHOT);
+        }
+        stream->next = events->streams;
+        if (stream->next)
+                stream->next->previous = stream;
+        events->streams = stream;
+}
+
+static void free_stream(void *userdata) {
+        struct event_stream *stream = userdata;
+        struct events *events = stream->events;
+
+        *(stream->previous ? &stream->previous->next : &events->streams) = stream->next;
+        if (stream->next)
+                stream->next->previous = stream->previous;
+        if (!events->streams)
+                (void)sd_event_source_set_enabled(events->ping_source, SD_EVENT_OFF);
+        buffer_deinit(&stream->rest);
+        buffer_deinit(&stream->last);
+        if (stream->owner.gone)
+                stream->owner.gone(stream->owner.userdata);
+        free(stream);
+}
+
+/* One that reads too slowly, or not at all. It is not waited for, and a connection anew begins with a gap. */
+static void drop_if_stuck(struct event_stream *stream, uint64_t now_usec) {
+        if (!has_gap(stream))
+                return;
+        if (stream->behind_since_usec == 0)
+                stream->behind_since_usec = now_usec;
+        else if (now_usec >= stream->behind_since_usec + stream->patience_usec)
+                exchange_drop(stream->exchange);
+}
+
+/* It never shrinks: what it holds of a database that is gone may not have been read yet. */
+static void count_databases(struct events *events, const struct event *event) {
+        if (event->kind == EVENT_ADDED)
+                events->n_databases++;
+        else if (event->kind == EVENT_REMOVED && events->n_databases > 0)
+                events->n_databases--;
+        events->ring.limit = MAX(events->ring.limit, ring_size_for(events->n_databases));
+}
+
+void events_notify(struct events *events, const struct event *event) {
+        count_databases(events, event);
+        ring_push(&events->ring, event);
+        for (struct event_stream *stream = events->streams; stream; stream = stream->next) {
+                if (!exchange_waits(stream->exchange))
+                        drop_if_stuck(stream, event->boot_usec);
+                else if (wants(stream, event->database))
+                        exchange_continue(stream->exchange);
+                else
+                        stream->seen = event->sequence;
+        }
+}
+
+/* Where a stream begins. */
+
+/* 0, or -EINVAL for what is no sequence number. */
+static int parse_last_event_id(const char *text, uint64_t *ret_last) {
+        char *end;
+
+        if (strspn(text, "0123456789") != strlen(text) || !*text)
+                return -EINVAL;
+        errno = 0;
+        *ret_last = strtoull(text, &end, 10);
+        return errno == 0 && *ret_last < UINT64_MAX ? 0 : -EINVAL;
+}
+
+/* Answers NULL where memory is missing. The stream is not among the others yet. */
+static struct event_stream *make_stream(struct events *events, struct exchange *exchange, const char *database) {
+        struct event_stream *stream = calloc(1, sizeof(*stream));
+
+        if (!stream)
+                return NULL;
+        stream->events = events;
+        stream->exchange = exchange;
+        stream->patience_usec = BEHIND_MAX_USEC;
+        (void)text_copy(stream->database, sizeof(stream->database), database);
+        return stream;
+}
+
+static void answer_with(struct event_stream *stream) {
+        add_stream(stream->events, stream);
+        exchange_stream(stream->exchange, &(struct reply){.status = 200, .content_type = "text/event-stream"}, true,
+                        &(struct stream){.read = read_stream, .free = free_stream, .userdata = stream});
+}
+
+static void answer_no_stream(struct site *site, struct exchange *exchange) {
+        answer_unavailable(site, exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory", "no memory is left for another stream");
+}
+
+static void start(struct request *request, bool has_last, uint64_t last_seen) {
+        struct events *events = request->site->events;
+        struct event_stream *stream = make_stream(events, request->exchange, request->query.db);
+
+        if (!stream) {
+                answer_no_stream(request->site, request->exchange);
+                return;
+        }
+        stream->ends = request->query.no_follow;
+        /* So that the client has the headers at once. */
+        buffer_append_string(&stream->rest, ": pgwaked\n\n");
+        /* 0 is before everything, whatever the first number was. */
+        if (has_last)
+                stream->seen = last_seen ? last_seen : events->begun;
+        else
+                stream->seen = stream->ends ? events->ring.oldest - 1 : events->ring.newest;
+        answer_with(stream);
+}
+
+void events_get(struct request *request) {
+        const char *id = exchange_header(request->exchange, "Last-Event-ID"), *database = request->query.db;
+        uint64_t last_seen = 0;
+
+        if (id && parse_last_event_id(id, &last_seen) < 0)
+                answer_error(request->site, request->exchange, 400, "bad_request", "Last-Event-ID: %.40s is no sequence number", id);
+        else if (database && !registry_by_name(engine_registry(request->site->engine), database))
+                answer_unknown_database(request->site, request->exchange, database);
+        else
+                start(request, id != NULL, last_seen);
+}
+
+/* Streams that belong to somebody. */
+
+void events_begin(struct events *events, struct exchange *exchange, const char *database, const struct buffer *head, uint64_t patience_usec,
+                  const struct stream_owner *owner, struct event_stream **ret_stream) {
+        struct event_stream *stream = make_stream(events, exchange, database);
+
+        if (!stream) {
+                answer_no_stream(events->site, exchange);
+                owner->gone(owner->userdata);
+                return;
+        }
+        buffer_append(&stream->rest, head->data, head->size);
+        stream->rest.failed = stream->rest.failed || head->failed;
+        stream->seen = events->ring.newest;
+        stream->patience_usec = patience_usec;
+        stream->owner = *owner;
+        *ret_stream = stream;
+        answer_with(stream);
+}
+
+void events_end(struct event_stream *stream, const struct buffer *last) {
+        if (stream->ends)
+                return;
+        stream->ends = true;
+        buffer_append(&stream->last, last->data, last->size);
+        stream->last.failed = stream->last.failed || last->failed;
+        exchange_continue(stream->exchange);
+}
+
+/* Life of all. */
+
+int events_new(struct site *site, struct events **ret_events) {
+        struct events *events = calloc(1, sizeof(*events));
+        int r;
+
+        if (!events)
+                return -ENOMEM;
+        events->site = site;
+        events->begun = engine_sequence(site->engine);
+        events->n_databases = registry_count(engine_registry(site->engine));
+        r = ring_init(&events->ring, events->begun, ring_size_for(events->n_databases));
+        if (r >= 0)
+                r = sd_event_add_time(site->event, &events->ping_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_SEC, on_ping, events);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(events->ping_source, SD_EVENT_OFF);
+        if (r < 0) {
+                events_free(events);
+                return r;
+        }
+        (void)sd_event_source_set_description(events->ping_source, "events-ping");
+        *ret_events = events;
+        return 0;
+}
+
+struct events *events_free(struct events *events) {
+        if (!events)
+                return NULL;
+        sd_event_source_disable_unref(events->ping_source);
+        ring_deinit(&events->ring);
+        buffer_deinit(&events->frame);
+        free(events);
+        return NULL;
+}
+
+void events_stop(struct events *events) {
+        for (struct event_stream *stream = events->streams; stream; stream = stream->next) {
+                if (stream->owner.stopping)
+                        stream->owner.stopping(stream->owner.userdata);
+                exchange_continue(stream->exchange);
+        }
+}

@@ -1,0 +1,358 @@
+#include "http/exchange.h"
+
+#include "base/error.h"
+#include "http/http-private.h"
+#include "http/url.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#define BLOCK_SIZE 4096
+#define BODY_SWALLOWED_MAX ((size_t)8 * 1024 * 1024)
+
+struct canned {
+        struct MHD_Response *response;
+        unsigned status;
+};
+
+/* From the URL to the handler. */
+
+void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connection) {
+        struct exchange *exchange = exchange_of(connection);
+
+        (void)cls;
+        if (!exchange)
+                return NULL;
+        /* The first request's time counts from the connection. */
+        if (exchange->deadline.class != PATIENCE_REQUEST)
+                exchange_allow(exchange, PATIENCE_REQUEST);
+        exchange->fault = url && url_is_plain(url) ? FAULT_NONE : FAULT_URL;
+        exchange->path_offset = url ? url_path_offset(url) : 0;
+        exchange->url_end = url ? url + strlen(url) : NULL;
+        exchange->swallowed = 0;
+        exchange->first_call_done = false;
+        return exchange;
+}
+
+/* A raw NUL in the request line ends the URL early as well: the version stands behind the URL in the same memory, one byte on. */
+static bool url_was_cut(const struct exchange *exchange, const char *version) {
+        uintptr_t end = (uintptr_t)exchange->url_end, behind = (uintptr_t)version;
+
+        return behind > end + 1 && behind - end < CONNECTION_MEMORY;
+}
+
+static enum method method_from_text(const char *text) {
+        return streq(text, MHD_HTTP_METHOD_GET) || streq(text, MHD_HTTP_METHOD_HEAD) ? METHOD_GET
+                : streq(text, MHD_HTTP_METHOD_POST)                                 ? METHOD_POST
+                : streq(text, MHD_HTTP_METHOD_DELETE)                               ? METHOD_DELETE
+                                                                                    : METHOD_OTHER;
+}
+
+static enum MHD_Result swallow_body(struct exchange *exchange, size_t *size) {
+        exchange->fault = exchange->fault == FAULT_NONE ? FAULT_BODY : exchange->fault;
+        exchange->swallowed += *size;
+        *size = 0;
+        return exchange->swallowed > BODY_SWALLOWED_MAX ? MHD_NO : MHD_YES;
+}
+
+struct header_walk {
+        const char *host;
+        unsigned n_hosts, n_lengths;
+        bool spaced; /* a name with a space in it or behind it */
+};
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+        struct header_walk *walk = cls;
+
+        (void)kind;
+        walk->spaced |= strpbrk(name, " \t") != NULL;
+        walk->n_lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+        if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
+                return MHD_YES;
+        walk->host = value ? value : "";
+        walk->n_hosts++;
+        return MHD_YES;
+}
+
+/*
+ * RFC 9112, 3.2.2 and 3.3: a host in the URL is the one that counts, and is copied from the header by a client that means no harm. 5.1 and
+ * 6.3: libmicrohttpd takes the first length, and none from a name with a space behind it; a proxy may have taken the other.
+ */
+static void read_headers(struct exchange *exchange, const char *url, const char *version) {
+        struct header_walk walk = {0};
+
+        (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, on_header, &walk);
+        exchange->host = walk.host;
+        exchange->host_length = walk.host ? strlen(walk.host) : 0;
+        if (walk.n_hosts > 1 || (walk.n_hosts == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
+                exchange->fault = FAULT_HOST;
+        if (walk.n_lengths > 1 || walk.spaced)
+                exchange->fault = FAULT_FRAMING;
+        if (exchange->path_offset == 0)
+                return;
+        exchange->host = url + strlen(URL_SCHEME);
+        exchange->host_length = exchange->path_offset - strlen(URL_SCHEME);
+}
+
+/* The offset counts in the URL as it came; what stands before it is the same when the percent-encoding is undone. */
+static const char *path_of(const struct exchange *exchange, const char *url) {
+        const char *path = url + exchange->path_offset;
+
+        return exchange->path_offset > 0 && !*path ? "/" : path;
+}
+
+enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                                   const char *upload, size_t *upload_size, void **request_context) {
+        struct http *http = cls;
+        struct exchange *exchange = *request_context;
+
+        (void)connection;
+        (void)upload;
+        if (!exchange || exchange->broken)
+                return MHD_NO;
+        if (!exchange->first_call_done) {
+                /* An answer before the request is whole costs the connection. */
+                exchange->first_call_done = true;
+                return MHD_YES;
+        }
+        if (*upload_size > 0)
+                return swallow_body(exchange, upload_size);
+        exchange->method = method_from_text(method);
+        exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
+        exchange->path = path_of(exchange, url);
+        read_headers(exchange, url, version);
+        if (url_was_cut(exchange, version) && exchange->fault != FAULT_FRAMING)
+                exchange->fault = FAULT_URL;
+        exchange_allow(exchange, PATIENCE_ANSWER);
+        http->handler.request(http->handler.userdata, exchange);
+        return exchange->broken ? MHD_NO : MHD_YES;
+}
+
+void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code) {
+        struct exchange *exchange = *request_context;
+        void (*left)(void *userdata);
+
+        (void)cls;
+        (void)connection;
+        (void)code;
+        if (!exchange)
+                return;
+        left = exchange->left;
+        exchange->left = NULL;
+        exchange->broken = false;
+        exchange_allow(exchange, PATIENCE_IDLE);
+        *request_context = NULL;
+        if (left)
+                left(exchange->left_userdata);
+}
+
+/* The request. */
+
+void *exchange_owner(const struct exchange *exchange) {
+        return exchange->http->handler.userdata;
+}
+
+enum fault exchange_fault(const struct exchange *exchange) {
+        return exchange->fault;
+}
+
+enum method exchange_method(const struct exchange *exchange) {
+        return exchange->method;
+}
+
+const char *exchange_path(const struct exchange *exchange) {
+        return exchange->path;
+}
+
+const char *exchange_host(const struct exchange *exchange, size_t *ret_length) {
+        *ret_length = exchange->host_length;
+        return exchange->host;
+}
+
+const char *exchange_header(const struct exchange *exchange, const char *name) {
+        return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+struct argument_walk {
+        bool (*take)(void *userdata, const char *name, const char *value);
+        void *userdata;
+};
+
+static enum MHD_Result on_argument(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+        struct argument_walk *walk = cls;
+
+        (void)kind;
+        return walk->take(walk->userdata, name, value) ? MHD_YES : MHD_NO;
+}
+
+void exchange_each_argument(const struct exchange *exchange, bool (*take)(void *userdata, const char *name, const char *value),
+                            void *userdata) {
+        struct argument_walk walk = {.take = take, .userdata = userdata};
+
+        (void)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, on_argument, &walk);
+}
+
+/* The answer. */
+
+static bool add_header(struct MHD_Response *response, const char *name, const char *value) {
+        return MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static bool add_others(struct MHD_Response *response, const struct header *header) {
+        for (; header && header->name; header++)
+                if (!add_header(response, header->name, header->value))
+                        return false;
+        return true;
+}
+
+static bool add_headers(struct MHD_Response *response, const struct reply *reply) {
+        char seconds[16];
+
+        (void)snprintf(seconds, sizeof(seconds), "%u", reply->retry_after_sec);
+        return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type ? reply->content_type : "application/json") &&
+                add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control ? reply->cache_control : "no-store") &&
+                add_header(response, "X-Content-Type-Options", "nosniff") &&
+                (reply->retry_after_sec == 0 || add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds)) &&
+                (!reply->allow || add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow)) && add_others(response, reply->headers);
+}
+
+static struct MHD_Response *make_response(const struct reply *reply) {
+        struct MHD_Response *response;
+
+        if (buffer_finish(reply->body) < 0)
+                return NULL;
+        response = MHD_create_response_from_buffer(reply->body->size, reply->body->data, MHD_RESPMEM_MUST_COPY);
+        if (!response || add_headers(response, reply))
+                return response;
+        MHD_destroy_response(response);
+        return NULL;
+}
+
+static void send_response(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum patience patience) {
+        exchange->left = NULL;
+        if (!response || !refusal_queue_response(exchange->connection, status, response))
+                exchange->broken = true;
+        if (exchange->suspended)
+                deadlines_update_now(&exchange->http->deadlines);
+        if (exchange->deadline.class != patience)
+                exchange_allow(exchange, patience);
+        exchange_resume(exchange);
+}
+
+void exchange_reply(struct exchange *exchange, const struct reply *reply) {
+        struct MHD_Response *response = make_response(reply);
+
+        if (response && exchange->fault == FAULT_FRAMING)
+                (void)add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        send_response(exchange, reply->status, response, PATIENCE_ANSWER);
+        if (response)
+                MHD_destroy_response(response);
+}
+
+int canned_new(const struct reply *reply, struct canned **ret_canned) {
+        struct canned *canned;
+
+        canned = calloc(1, sizeof(*canned));
+        if (!canned)
+                return -ENOMEM;
+        canned->status = reply->status;
+        canned->response = make_response(reply);
+        if (!canned->response) {
+                free(canned);
+                return -ENOMEM;
+        }
+        *ret_canned = canned;
+        return 0;
+}
+
+struct canned *canned_free(struct canned *canned) {
+        if (!canned)
+                return NULL;
+        MHD_destroy_response(canned->response);
+        free(canned);
+        return NULL;
+}
+
+void exchange_reply_canned(struct exchange *exchange, const struct canned *canned) {
+        send_response(exchange, canned->status, canned->response, PATIENCE_ANSWER);
+}
+
+void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata) {
+        exchange->left = left;
+        exchange->left_userdata = userdata;
+        exchange_allow(exchange, PATIENCE_ENDLESS);
+        exchange_suspend(exchange);
+}
+
+/*
+ * Ends the connection in the midst of an answer. After MHD_CONTENT_READER_END_WITH_ERROR libmicrohttpd (0.9.75 and 1.0.1) closes it only
+ * when it comes to the end of its list of timeouts, behind all that are older; a write that fails closes it at once. What this end makes it
+ * write reaches nobody.
+ */
+static ssize_t cut_off(struct exchange *exchange) {
+        exchange_drop(exchange);
+        return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static ssize_t on_read(void *cls, uint64_t position, char *buffer, size_t size) {
+        struct exchange *exchange = cls;
+        ssize_t n;
+
+        (void)position;
+        if (exchange->broken)
+                return cut_off(exchange);
+        n = exchange->stream.read(exchange->stream.userdata, buffer, size);
+        if (n > 0)
+                return n;
+        if (n == STREAM_WAITS) {
+                exchange_suspend(exchange);
+                return 0;
+        }
+        return n == STREAM_ENDS ? MHD_CONTENT_READER_END_OF_STREAM : cut_off(exchange);
+}
+
+static void on_stream_free(void *cls) {
+        struct exchange *exchange = cls;
+        struct stream stream = exchange->stream;
+
+        exchange->stream = (struct stream){0};
+        stream.free(stream.userdata);
+}
+
+/*
+ * libmicrohttpd 0.9.75 answers HEAD with the end of a chunked body too, which the client takes for the beginning of its next answer. An
+ * answer that may have no chunks and has no length ends with the connection.
+ */
+static bool leave_chunks_out(struct MHD_Response *response) {
+        return MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) == MHD_YES;
+}
+
+void exchange_stream(struct exchange *exchange, const struct reply *head, bool endless, const struct stream *stream) {
+        bool is_head = exchange->is_head, whole;
+        struct MHD_Response *response;
+
+        exchange->stream = *stream;
+        /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
+        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);
+        if (!response) {
+                send_response(exchange, head->status, NULL, PATIENCE_ANSWER);
+                on_stream_free(exchange);
+                return;
+        }
+        whole = add_headers(response, head) && (!is_head || leave_chunks_out(response));
+        send_response(exchange, head->status, whole ? response : NULL, endless && !is_head ? PATIENCE_ENDLESS : PATIENCE_ANSWER);
+        MHD_destroy_response(response);
+}
+
+bool exchange_waits(const struct exchange *exchange) {
+        return exchange->suspended && exchange->stream.read;
+}
+
+void exchange_continue(struct exchange *exchange) {
+        if (exchange_waits(exchange))
+                exchange_resume(exchange);
+}
+
+void exchange_drop(struct exchange *exchange) {
+        (void)shutdown(exchange->fd, SHUT_RDWR);
+}

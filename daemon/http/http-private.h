@@ -1,0 +1,75 @@
+/* An exchange and the connections of a listener. Internal to the rooms that know libmicrohttpd: http.c, exchange.c and refusal.c. */
+#pragma once
+
+#include "http/acceptor.h"
+#include "http/deadlines.h"
+#include "http/http.h"
+
+#include <microhttpd.h>
+
+/* libmicrohttpd's own inactivity timeout is off: a client that drips a byte at a time never meets it. These are absolute. */
+enum patience {
+        PATIENCE_REQUEST, /* from the connection, later from the request line, to the whole request */
+        PATIENCE_IDLE,    /* between two requests, the next request line included */
+        PATIENCE_ANSWER,  /* until an answer of known end is out */
+        PATIENCE_ENDLESS, /* held and streaming: the client's leaving is seen from its socket */
+        _PATIENCE_MAX,
+};
+
+#define CONNECTION_MEMORY ((size_t)16 * 1024)
+
+struct exchange {
+        struct http *http;
+        struct MHD_Connection *connection;
+        int fd;
+
+        struct deadline deadline;
+
+        enum fault fault;
+        enum method method;
+        bool is_head;
+        const char *path;
+        size_t path_offset; /* in the URL */
+        const char *host;
+        size_t host_length;
+        const char *url_end; /* where the URL ended as it came */
+        size_t swallowed;
+        bool first_call_done;
+        bool leaving_watched;
+        bool said_all;  /* the client sends nothing more */
+        bool suspended; /* held, or a stream that waits */
+        bool broken;    /* the client left, or memory is missing: close */
+
+        void (*left)(void *userdata);
+        void *left_userdata;
+        struct stream stream;
+};
+
+struct http {
+        sd_event *event;
+        struct MHD_Daemon *daemon;
+        struct http_handler handler;
+        sd_event_source *epoll_source;
+        sd_event_source *kick_source;
+        int leaving_fd; /* an epoll set: of each client, that it left */
+        sd_event_source *leaving_source;
+        struct deadlines deadlines; /* of enum patience */
+        struct acceptor *acceptor;
+        bool quiesced;
+};
+
+/* http.c: the connection of an exchange. */
+void exchange_allow(struct exchange *exchange, enum patience patience);
+void exchange_suspend(struct exchange *exchange);
+void exchange_resume(struct exchange *exchange);
+struct exchange *exchange_of(struct MHD_Connection *connection);
+
+/* refusal.c: MHD_queue_response() is ours there; this is the library's. */
+int refusal_init(void);
+bool refusal_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response);
+
+/* exchange.c: what libmicrohttpd calls, from the URL of a request to the end of its answer. CLS is the struct http. */
+void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connection);
+enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                                   const char *upload, size_t *upload_size, void **request_context);
+void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code);

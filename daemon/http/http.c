@@ -1,0 +1,346 @@
+#include "http/http.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "http/http-private.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+static const uint64_t patience_usec[_PATIENCE_MAX] = {
+        [PATIENCE_REQUEST] = 10 * USEC_PER_SEC,
+        [PATIENCE_IDLE] = 75 * USEC_PER_SEC,
+        [PATIENCE_ANSWER] = 60 * USEC_PER_SEC,
+        [PATIENCE_ENDLESS] = USEC_INFINITY,
+};
+
+/*
+ * libmicrohttpd's runs in one callback, before other sources of the loop get their turn. Each goes through all connections that are ready,
+ * hundreds where strangers ask at once: then one is enough.
+ */
+#define RUNS_MAX 4
+#define RUNS_USEC (2 * USEC_PER_MSEC)
+#define LEAVING_BATCH 64
+/*
+ * At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. Looked for every
+ * LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
+ */
+#define LAST_REQUEST_USEC (100 * USEC_PER_MSEC)
+#define LAST_LOOK_USEC (2 * USEC_PER_MSEC)
+/* At the end: enough for every answer that its client reads at once. */
+#define LAST_RUNS_MAX 256
+
+void exchange_allow(struct exchange *exchange, enum patience patience) {
+        deadlines_change(&exchange->http->deadlines, &exchange->deadline, patience);
+}
+
+/* The connection ends by the shut socket. */
+static void on_expired(struct deadline *deadline) {
+        exchange_drop(container_of(deadline, struct exchange, deadline));
+}
+
+/* Running libmicrohttpd. */
+
+static bool has_more_to_do(struct http *http) {
+        MHD_UNSIGNED_LONG_LONG msec;
+
+        return MHD_get_timeout(http->daemon, &msec) == MHD_YES && msec == 0;
+}
+
+/* Resumed connections and what is half done need another run that no socket asks for. */
+static void kick(struct http *http) {
+        (void)sd_event_source_set_priority(http->kick_source, SD_EVENT_PRIORITY_NORMAL);
+        (void)sd_event_source_set_enabled(http->kick_source, SD_EVENT_ONESHOT);
+}
+
+/*
+ * Once more, when everybody else had a turn. Of sources of one priority sd-event takes the one that is pending for longest, and a deferred
+ * one counts as pending since it was made: a client that reads a long answer as fast as it comes would keep the loop to itself.
+ */
+static void kick_later(struct http *http) {
+        (void)sd_event_source_set_priority(http->kick_source, SD_EVENT_PRIORITY_NORMAL + 1);
+        (void)sd_event_source_set_enabled(http->kick_source, SD_EVENT_ONESHOT);
+}
+
+static void run(struct http *http) {
+        uint64_t until = clock_monotonic_usec() + RUNS_USEC;
+
+        deadlines_update_now(&http->deadlines);
+        for (unsigned i = 0; i < RUNS_MAX; i++) {
+                (void)MHD_run(http->daemon);
+                if (!has_more_to_do(http))
+                        return;
+                if (clock_monotonic_usec() >= until)
+                        break;
+        }
+        kick_later(http);
+}
+
+static int on_epoll(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        (void)source;
+        (void)fd;
+        (void)events;
+        run(userdata);
+        return 0;
+}
+
+static int on_kick(sd_event_source *source, void *userdata) {
+        (void)source;
+        run(userdata);
+        return 0;
+}
+
+/*
+ * The client's leaving is watched for beside libmicrohttpd: of a suspended connection it sees nothing; and of others it misses the end when
+ * that came together with the last bytes. It watches edges, and stops reading when it got fewer bytes than it had room for; no other edge
+ * would ever come. Shutting down what is shut anyhow makes one, and loses nothing that was received.
+ */
+
+void exchange_resume(struct exchange *exchange) {
+        if (!exchange->suspended)
+                return;
+        exchange->suspended = false;
+        MHD_resume_connection(exchange->connection);
+        kick(exchange->http);
+}
+
+static bool watch_leaving(struct exchange *exchange) {
+        struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
+
+        return epoll_ctl(exchange->http->leaving_fd, EPOLL_CTL_ADD, exchange->fd, &event) == 0;
+}
+
+static void unwatch_leaving(struct exchange *exchange) {
+        if (exchange->leaving_watched)
+                (void)epoll_ctl(exchange->http->leaving_fd, EPOLL_CTL_DEL, exchange->fd, NULL);
+        exchange->leaving_watched = false;
+}
+
+static void leave(struct exchange *exchange) {
+        if (!exchange->suspended && !exchange->said_all) {
+                /* Once more, when everything that has come was read. */
+                exchange->said_all = true;
+                kick(exchange->http);
+                return;
+        }
+        unwatch_leaving(exchange);
+        exchange->said_all = true;
+        if (exchange->suspended) {
+                exchange->broken = true;
+                exchange_resume(exchange);
+        } else
+                (void)shutdown(exchange->fd, SHUT_RD);
+}
+
+/*
+ * All clients of a listener are one source of the loop. It takes one source in a turn, and asks the kernel again for all that are ready:
+ * with a source for each, thousands that leave together would cost the square of their number. No exchange ends in here: the library's
+ * next run ends it.
+ */
+static int on_leaving(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct epoll_event leaving[LEAVING_BATCH];
+        int n = epoll_wait(fd, leaving, LEAVING_BATCH, 0);
+
+        (void)source;
+        (void)events;
+        (void)userdata;
+        for (int i = 0; i < n; i++)
+                leave(leaving[i].data.ptr);
+        return 0;
+}
+
+void exchange_suspend(struct exchange *exchange) {
+        if (!exchange->leaving_watched || exchange->said_all)
+                exchange->broken = true;
+        exchange->suspended = true;
+        MHD_suspend_connection(exchange->connection);
+        if (exchange->broken)
+                exchange_resume(exchange);
+}
+
+/* The library's callbacks. */
+
+struct exchange *exchange_of(struct MHD_Connection *connection) {
+        return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code) {
+        struct http *http = cls;
+        struct exchange *exchange = *socket_context;
+
+        if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+                acceptor_joined(http->acceptor);
+                exchange = calloc(1, sizeof(*exchange));
+                if (!exchange)
+                        return; /* refused with the first request */
+                exchange->http = http;
+                exchange->connection = connection;
+                exchange->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+                deadlines_join(&http->deadlines, &exchange->deadline, PATIENCE_REQUEST);
+                exchange->leaving_watched = watch_leaving(exchange);
+                *socket_context = exchange;
+                return;
+        }
+        acceptor_left(http->acceptor);
+        if (!exchange)
+                return;
+        unwatch_leaving(exchange);
+        deadlines_leave(&http->deadlines, &exchange->deadline);
+        free(exchange);
+        *socket_context = NULL;
+}
+
+/* Life of a listener. */
+
+/* libmicrohttpd closes FD when it fails. */
+static void on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
+        struct http *http = userdata;
+
+        deadlines_update_now(&http->deadlines);
+        if (MHD_add_connection(http->daemon, fd, address, length) == MHD_YES)
+                kick(http);
+}
+
+/*
+ * Who accepts counts, so there is no limit here. Not MHD_OPTION_STRICT_FOR_CLIENT: libmicrohttpd 0.9.75 answers a request without a Host
+ * twice; the exchange finds it.
+ */
+static int start_daemon(struct http *http) {
+        const union MHD_DaemonInfo *info;
+        int r;
+
+        http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+                                        exchange_on_access, http,
+                                        MHD_OPTION_CONNECTION_LIMIT, UINT_MAX,
+                                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+                                        MHD_OPTION_URI_LOG_CALLBACK, exchange_on_url, http,
+                                        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+                                        MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, http,
+                                        MHD_OPTION_END);
+        if (!http->daemon)
+                return error_from_errno();
+        info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        if (!info)
+                return -EIO;
+        r = sd_event_add_io(http->event, &http->epoll_source, info->epoll_fd, EPOLLIN, on_epoll, http);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(http->epoll_source, "http");
+        return 0;
+}
+
+static int add_sources(struct http *http) {
+        int r;
+
+        r = sd_event_add_defer(http->event, &http->kick_source, on_kick, http);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(http->kick_source, "http-kick");
+        r = sd_event_source_set_enabled(http->kick_source, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        http->leaving_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (http->leaving_fd < 0)
+                return error_from_errno();
+        r = sd_event_add_io(http->event, &http->leaving_source, http->leaving_fd, EPOLLIN, on_leaving, http);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(http->leaving_source, "http-leaving");
+        return deadlines_init(&http->deadlines, http->event, patience_usec, _PATIENCE_MAX, on_expired);
+}
+
+int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum descriptor_use use, const struct http_handler *handler,
+             struct http **ret_http) {
+        struct http *http = calloc(1, sizeof(*http));
+        int r;
+
+        if (!http) {
+                close_fd(&listen_fd);
+                return -ENOMEM;
+        }
+        http->event = sd_event_ref(event);
+        http->leaving_fd = -1;
+        http->handler = *handler;
+        r = refusal_init();
+        if (r >= 0)
+                r = add_sources(http);
+        if (r >= 0)
+                r = start_daemon(http);
+        if (r < 0)
+                close_fd(&listen_fd);
+        else
+                r = acceptor_new(acceptors, listen_fd, use, UINT_MAX, &(struct acceptor_handler){.take = on_client, .userdata = http},
+                                 &http->acceptor);
+        if (r < 0) {
+                http_free(http);
+                return r;
+        }
+        *ret_http = http;
+        return 0;
+}
+
+void http_quiesce(struct http *http) {
+        acceptor_stop(http->acceptor);
+        http->quiesced = true;
+}
+
+/* The library aborts the process when it is stopped with a suspended connection. */
+static void break_suspended(struct http *http) {
+        for (struct deadline *d = http->deadlines.first[PATIENCE_ENDLESS]; d; d = d->next) {
+                struct exchange *exchange = container_of(d, struct exchange, deadline);
+
+                exchange->broken = true;
+                exchange_resume(exchange);
+        }
+}
+
+static void run_out(struct http *http) {
+        for (unsigned i = 0; i < LAST_RUNS_MAX; i++) {
+                (void)MHD_run(http->daemon);
+                if (!has_more_to_do(http))
+                        return;
+        }
+}
+
+/* Those that are taken and have not asked yet. */
+static void await_requests(struct http *http) {
+        struct pollfd fd = {.fd = sd_event_source_get_io_fd(http->epoll_source), .events = POLLIN};
+        uint64_t before = clock_boot_usec(), waited = 0, now;
+
+        for (; http->deadlines.first[PATIENCE_REQUEST] && waited < LAST_REQUEST_USEC; before = now) {
+                (void)poll(&fd, 1, LAST_LOOK_USEC / USEC_PER_MSEC);
+                run_out(http);
+                now = clock_boot_usec();
+                waited += MIN(now - before, LAST_LOOK_USEC);
+        }
+}
+
+struct http *http_free(struct http *http) {
+        if (!http)
+                return NULL;
+        if (http->acceptor) {
+                deadlines_update_now(&http->deadlines);
+                acceptor_take_waiting(http->acceptor);
+                run_out(http);
+                if (http->quiesced)
+                        await_requests(http);
+                break_suspended(http);
+                run_out(http);
+        }
+        sd_event_source_disable_unref(http->epoll_source);
+        MHD_stop_daemon(http->daemon);
+        sd_event_source_disable_unref(http->kick_source);
+        sd_event_source_disable_unref(http->leaving_source);
+        close_fd(&http->leaving_fd);
+        acceptor_free(http->acceptor);
+        deadlines_deinit(&http->deadlines);
+        sd_event_unref(http->event);
+        free(http);
+        return NULL;
+}
+
+unsigned http_connections(const struct http *http) {
+        return acceptor_clients(http->acceptor);
+}

@@ -1,0 +1,20 @@
+/*
+ * An answer that lists databases, composed a slice at a time, so that ten thousand of them never stall the loop. Between two slices
+ * databases may come and go: it goes on by name. Internal to http/.
+ */
+#pragma once
+
+#include "http/site.h"
+
+struct listing {
+        struct site *site;
+        struct buffer text; /* what is composed; begin with the part before the first database */
+        const char *tail;   /* what closes it, a constant */
+        bool (*wants)(const struct listing *listing, const struct target *target); /* NULL: all */
+        void (*describe)(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now);
+        bool accept_asleep;
+        bool detail;
+};
+
+/* Answers EXCHANGE with LISTING (its memory changes hands). HEAD's body is not used. */
+void listing_answer(const struct listing *listing, struct exchange *exchange, const struct reply *head);

@@ -1,0 +1,18 @@
+/* GET /livez: whether this daemon makes progress. Never depends on a database: restarting pgwaked wakes none. */
+
+#include "http/answer.h"
+#include "http/handlers.h"
+
+void livez_get(struct request *request) {
+        const struct server_hooks *hooks = &request->site->hooks;
+        bool alive = !hooks->progress || hooks->progress(hooks->userdata);
+        struct json_writer w = site_compose(request->site);
+
+        json_begin_object(&w, NULL);
+        json_bool(&w, "alive", alive);
+        json_end_object(&w);
+        if (alive)
+                answer_body(request->site, request->exchange, 200);
+        else
+                answer_later(request->site, request->exchange, 1);
+}

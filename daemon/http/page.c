@@ -1,0 +1,47 @@
+/*
+ * GET /: the page for people. It is one file, which asks /status, /events and /history of the daemon that it came from, and nobody else.
+ *
+ * What it shows was said by servers and by holders of leases, who may be anybody. The page writes it as text only; and beside that its
+ * headers forbid every script but its own, every request to elsewhere, frames around it, and the calls that make markup of text.
+ */
+#include "http/page.h"
+
+#include "http/handlers.h"
+
+#include <stdio.h>
+
+#define POLICY_FORMAT \
+        "default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; " \
+        "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+/* Whether the client has this page already: its If-None-Match is a list of tags. */
+static bool is_known(const struct exchange *exchange) {
+        const char *tags = exchange_header(exchange, "If-None-Match");
+
+        return tags && (streq(tags, "*") || strstr(tags, page_etag));
+}
+
+void page_get(struct request *request) {
+        _cleanup_(buffer_deinit) struct buffer body = {0};
+        bool known = is_known(request->exchange);
+        char policy[512];
+        const struct header headers[] = {
+                {"Content-Security-Policy", policy},
+                {"ETag", page_etag},
+                {"Referrer-Policy", "no-referrer"},
+                {"X-Frame-Options", "DENY"},
+                {"Cross-Origin-Resource-Policy", "same-origin"},
+                {0},
+        };
+
+        (void)snprintf(policy, sizeof(policy), POLICY_FORMAT, page_script_hash, page_style_hash);
+        /* Of a 304 only the length is sent: that of the page (RFC 9110, 8.6). */
+        buffer_append(&body, page_html, page_html_size);
+        exchange_reply(request->exchange, &(struct reply){
+                                                  .status = known ? 304 : 200,
+                                                  .content_type = "text/html; charset=utf-8",
+                                                  .cache_control = "no-cache",
+                                                  .headers = headers,
+                                                  .body = &body,
+                                          });
+}

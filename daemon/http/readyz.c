@@ -1,0 +1,142 @@
+/* GET /readyz and /readyz/NAME: the verdict, at once from memory, or held until it is good. */
+
+#include "base/text.h"
+#include "http/answer.h"
+#include "http/describe.h"
+#include "http/handlers.h"
+#include "http/listing.h"
+#include "http/waiters.h"
+
+static bool acceptable(const struct target *target, bool accept_asleep) {
+        return accept_asleep ? target_ready_or_asleep(target) : target_ready(target);
+}
+
+static bool is_missing(const struct target *target, bool accept_asleep) {
+        return target->config->required && !acceptable(target, accept_asleep);
+}
+
+/* Only a walk over all can tell this. A thousand who wait for it in the same turn of the loop are one walk. */
+static size_t count_missing_asleep(struct site *site, const struct registry *registry) {
+        struct missing_asleep *memory = &site->missing_asleep;
+        const struct target *target;
+        uint64_t turn = 0;
+
+        (void)sd_event_get_iteration(site->event, &turn);
+        if (turn > 0 && memory->turn == turn && memory->changes == site->changes)
+                return memory->count;
+        *memory = (struct missing_asleep){.turn = turn, .changes = site->changes};
+        for (size_t i = 0; (target = registry_at(registry, i)); i++)
+                memory->count += is_missing(target, true);
+        return memory->count;
+}
+
+/* How many required databases are not what is accepted. */
+static size_t count_missing(struct site *site, bool accept_asleep) {
+        const struct registry *registry = engine_registry(site->engine);
+        size_t n = registry_not_ready(registry);
+
+        return n == 0 || !accept_asleep ? n : count_missing_asleep(site, registry);
+}
+
+static bool met(const struct waiter *waiter, const struct target *target) {
+        return target ? acceptable(target, waiter->accept_asleep) : count_missing(waiter->site, waiter->accept_asleep) == 0;
+}
+
+static void answer_one(const struct waiter *waiter, const struct target *target) {
+        struct instant now = clock_now();
+        bool ready = acceptable(target, waiter->accept_asleep);
+        struct json_writer w = site_compose(waiter->site);
+
+        json_begin_object(&w, NULL);
+        json_bool(&w, "ready", ready);
+        json_begin_array(&w, "databases");
+        json_begin_object(&w, NULL);
+        describe_verdict(&w, target, now);
+        json_end_object(&w);
+        json_end_array(&w);
+        json_end_object(&w);
+        if (ready)
+                answer_body(waiter->site, waiter->exchange, 200);
+        else
+                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(target_expected_ready_usec(target, now)));
+}
+
+static bool wants_missing(const struct listing *listing, const struct target *target) {
+        return is_missing(target, listing->accept_asleep);
+}
+
+static void describe_missing(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now) {
+        (void)listing;
+        json_begin_object(w, NULL);
+        describe_verdict(w, target, now);
+        json_end_object(w);
+}
+
+/* The part before the first database, with the list left open. */
+static void write_head(struct buffer *text, size_t missing) {
+        struct json_writer w = {.buffer = text};
+
+        json_begin_object(&w, NULL);
+        json_bool(&w, "ready", missing == 0);
+        json_unsigned(&w, "count", missing);
+        json_begin_array(&w, "databases");
+}
+
+static void answer_ready(struct site *site, struct exchange *exchange) {
+        struct buffer *body = &site->body;
+
+        if (!site->all_ready) {
+                buffer_clear(body);
+                write_head(body, 0);
+                buffer_append_string(body, "]}");
+                if (canned_new(&(struct reply){.status = 200, .body = body}, &site->all_ready) < 0) {
+                        answer_body(site, exchange, 200);
+                        return;
+                }
+        }
+        exchange_reply_canned(exchange, site->all_ready);
+}
+
+/* What is waking is worth another look soon. */
+static unsigned retry_after_sec(const struct site *site) {
+        return registry_count_in_state(engine_registry(site->engine), STATE_WAKING) > 0 ? 1 : answer_retry_after_sec(USEC_INFINITY);
+}
+
+static void answer_all(const struct waiter *waiter, const struct target *target) {
+        size_t missing = count_missing(waiter->site, waiter->accept_asleep);
+        struct listing listing = {
+                .site = waiter->site,
+                .tail = "]}",
+                .wants = wants_missing,
+                .describe = describe_missing,
+                .accept_asleep = waiter->accept_asleep,
+        };
+
+        (void)target;
+        if (missing == 0) {
+                answer_ready(waiter->site, waiter->exchange);
+                return;
+        }
+        write_head(&listing.text, missing);
+        listing_answer(&listing, waiter->exchange, &(struct reply){.status = 503, .retry_after_sec = retry_after_sec(waiter->site)});
+}
+
+void readyz_get(struct request *request) {
+        struct waiter waiter = {
+                .site = request->site,
+                .exchange = request->exchange,
+                .accept_asleep = request->query.accept_asleep,
+                .spread_usec = request->query.spread_usec,
+                .met = met,
+                .answer = request->target ? answer_one : answer_all,
+        };
+
+        if (request->target) {
+                waiter.target_id = request->target->id;
+                (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
+        }
+        if (request->query.wait_usec == 0 || met(&waiter, request->target))
+                waiter.answer(&waiter, request->target);
+        else
+                waiters_add(request->site->waiters, &waiter, request->query.wait_usec);
+}

@@ -1,0 +1,105 @@
+#include "http/ring.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "http/describe.h"
+
+#include <inttypes.h>
+
+size_t ring_size_for(size_t n_databases) {
+        return RING_SIZE_MIN + 2 * n_databases;
+}
+
+int ring_init(struct ring *ring, uint64_t newest, size_t size) {
+        /* Pages that no event has reached cost nothing. */
+        struct ring_entry *entries = calloc(size, sizeof(*entries));
+
+        if (!entries)
+                return -ENOMEM;
+        *ring = (struct ring){.oldest = newest + 1, .newest = newest, .entries = entries, .size = size, .limit = size};
+        return 0;
+}
+
+void ring_deinit(struct ring *ring) {
+        free(ring->entries);
+        *ring = (struct ring){0};
+}
+
+static bool is_full(const struct ring *ring) {
+        return ring->newest - ring->oldest + 1 >= ring->size;
+}
+
+static void grow(struct ring *ring) {
+        struct ring_entry *entries = calloc(ring->limit, sizeof(*entries));
+
+        if (!entries)
+                return;
+        for (uint64_t i = ring->oldest; i <= ring->newest; i++)
+                entries[i % ring->limit] = ring->entries[i % ring->size];
+        free(ring->entries);
+        ring->entries = entries;
+        ring->size = ring->limit;
+}
+
+void ring_push(struct ring *ring, const struct event *event) {
+        struct ring_entry *entry;
+
+        if (event->sequence != ring->newest + 1)
+                ring->oldest = event->sequence;
+        else if (is_full(ring) && ring->size < ring->limit)
+                grow(ring);
+        ring->newest = event->sequence;
+        if (ring->newest - ring->oldest >= ring->size)
+                ring->oldest = ring->newest - ring->size + 1;
+        entry = &ring->entries[event->sequence % ring->size];
+        *entry = (struct ring_entry){
+                .sequence = event->sequence,
+                .real_usec = event->real_usec,
+                .generation = event->generation,
+                .latency_usec = event->latency_usec,
+                .kind = event->kind,
+                .state = event->state,
+                .previous = event->previous,
+                .reason = event->reason,
+                .cause = event->cause,
+                .ready = event->ready,
+                .cold = event->cold,
+        };
+        (void)text_copy(entry->database, sizeof(entry->database), event->database);
+}
+
+const struct ring_entry *ring_at(const struct ring *ring, uint64_t sequence) {
+        return sequence >= ring->oldest && sequence <= ring->newest ? &ring->entries[sequence % ring->size] : NULL;
+}
+
+static void write_wake(struct json_writer *w, const struct ring_entry *entry) {
+        if (entry->kind != EVENT_WAKE) {
+                json_absent(w, "latency_seconds");
+                json_absent(w, "cause");
+                json_absent(w, "cold");
+                return;
+        }
+        json_seconds(w, "latency_seconds", entry->latency_usec);
+        json_text(w, "cause", wake_cause_name(entry->cause));
+        json_bool(w, "cold", entry->cold);
+}
+
+void ring_entry_format(const struct ring_entry *entry, struct buffer *buffer) {
+        struct json_writer w = {.buffer = buffer};
+
+        buffer_printf(buffer, "id: %" PRIu64 "\nevent: %s\ndata: ", entry->sequence, event_kind_name(entry->kind));
+        json_begin_object(&w, NULL);
+        json_unsigned(&w, "sequence", entry->sequence);
+        json_text(&w, "kind", event_kind_name(entry->kind));
+        json_time(&w, "at", entry->real_usec);
+        json_text(&w, "database", entry->database);
+        json_text(&w, "state", state_name(entry->state));
+        json_text(&w, "previous", state_name(entry->previous));
+        json_text(&w, "reason", describe_reason(entry->reason));
+        json_text(&w, "message", state_explain(entry->state, entry->reason));
+        json_bool(&w, "ready", entry->ready);
+        json_unsigned(&w, "generation", entry->generation);
+        write_wake(&w, entry);
+        json_end_object(&w);
+        buffer_append_string(buffer, "\n\n");
+}

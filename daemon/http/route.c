@@ -1,0 +1,238 @@
+#include "http/route.h"
+
+#include "base/text.h"
+#include "http/answer.h"
+#include "http/handlers.h"
+#include "http/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static const struct route routes[] = {
+        {"/", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, page_get},
+        {"/livez", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, livez_get},
+        {"/readyz", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
+        {"/readyz", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
+        {"/status", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, status_get},
+        {"/status", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, 0, status_get},
+        {"/metrics", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, metrics_get},
+        {"/events", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_DB | ARGUMENT_FOLLOW, events_get},
+        {"/history", PARAMETER_PAST, METHOD_GET, ACCESS_STATUS,
+         ARGUMENT_KIND | ARGUMENT_SINCE | ARGUMENT_UNTIL | ARGUMENT_LIMIT | ARGUMENT_FORMAT, history_get},
+        {"/wake", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_WAIT | ARGUMENT_SPREAD, wake_post},
+        {"/lease", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR | ARGUMENT_OWNER, lease_post},
+        {"/lease", PARAMETER_ID, METHOD_DELETE, ACCESS_CONTROL, 0, lease_delete_id},
+        {"/pause", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR, pause_post},
+        {"/reload", PARAMETER_NONE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_REMOVE, reload_post},
+};
+
+const struct route *route_at(size_t i) {
+        return i < ARRAY_LENGTH(routes) ? &routes[i] : NULL;
+}
+
+static const char *const method_texts[] = {
+        [METHOD_GET] = "GET",
+        [METHOD_POST] = "POST",
+        [METHOD_DELETE] = "DELETE",
+};
+
+static const char *const parameter_texts[] = {
+        [PARAMETER_NONE] = "",
+        [PARAMETER_DATABASE] = "/NAME",
+        [PARAMETER_PAST] = "/NAME",
+        [PARAMETER_ID] = "/ID",
+};
+
+/* Whether PATH is ROUTE's, and the parameter in it. */
+static bool path_fits(const struct route *route, const char *path, const char **ret_parameter) {
+        size_t n = starts_with(path, route->path);
+
+        if (n == 0)
+                return false;
+        if (route->parameter == PARAMETER_NONE) {
+                *ret_parameter = NULL;
+                return !path[n];
+        }
+        if (path[n] != '/' || !path[n + 1] || strchr(path + n + 1, '/'))
+                return false;
+        *ret_parameter = path + n + 1;
+        return true;
+}
+
+static bool changes_something(enum method method) {
+        return method == METHOD_POST || method == METHOD_DELETE;
+}
+
+enum route_result route_find(const char *path, enum method method, enum access access, const struct route **ret_route,
+                             const char **ret_parameter) {
+        enum route_result result = ROUTE_NO_PATH;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
+                const struct route *route = &routes[i];
+
+                if (!path_fits(route, path, ret_parameter))
+                        continue;
+                *ret_route = route;
+                if (changes_something(method) && access != ACCESS_CONTROL)
+                        return ROUTE_FORBIDDEN;
+                if (method == route->method)
+                        return ROUTE_FOUND;
+                result = ROUTE_NO_METHOD;
+        }
+        return result;
+}
+
+static void answer_no_path(struct site *site, struct exchange *exchange) {
+        struct json_writer w = site_compose(site);
+
+        json_begin_object(&w, NULL);
+        json_text(&w, "error", "not_found");
+        json_text(&w, "message", "there is nothing here; see endpoints");
+        json_begin_array(&w, "endpoints");
+        for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
+                char text[64];
+
+                (void)snprintf(text, sizeof(text), "%s %s%s", method_texts[routes[i].method], routes[i].path,
+                               parameter_texts[routes[i].parameter]);
+                json_text(&w, NULL, text);
+        }
+        json_end_array(&w);
+        json_end_object(&w);
+        answer_body(site, exchange, 404);
+}
+
+/* Every method of ROUTE's path, as the header of a 405 lists them. */
+static const char *write_allow(char *text, size_t size, const struct route *route) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(routes); i++)
+                if (streq(routes[i].path, route->path) && !routes[i].parameter == !route->parameter)
+                        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
+                                              routes[i].method == METHOD_GET ? "GET, HEAD" : method_texts[routes[i].method]);
+        return text;
+}
+
+static void answer_no_method(struct site *site, struct exchange *exchange, const struct route *route) {
+        struct json_writer w = site_compose(site);
+        char message[96], allow[48];
+
+        (void)write_allow(allow, sizeof(allow), route);
+        (void)snprintf(message, sizeof(message), "%s%s takes %s", route->path, route->parameter ? "/..." : "", allow);
+        json_begin_object(&w, NULL);
+        json_text(&w, "error", "method_not_allowed");
+        json_text(&w, "message", message);
+        json_end_object(&w);
+        exchange_reply(exchange, &(struct reply){.status = 405, .body = &site->body, .allow = allow});
+}
+
+static bool take_argument(void *userdata, const char *name, const char *value) {
+        return query_take(userdata, name, value);
+}
+
+/* 0 is nobody's id. */
+static uint64_t parse_id(const char *text) {
+        char *end;
+        unsigned long long id;
+
+        if (strspn(text, "0123456789") != strlen(text))
+                return 0;
+        errno = 0;
+        id = strtoull(text, &end, 10);
+        return errno == 0 ? id : 0;
+}
+
+/* What the parameter of the path means; false when that was answered already. */
+static bool read_parameter(struct request *request, const struct route *route, const char *parameter) {
+        struct site *site = request->site;
+
+        switch (route->parameter) {
+        case PARAMETER_NONE:
+                return true;
+        case PARAMETER_ID:
+                request->id = parse_id(parameter);
+                return true;
+        case PARAMETER_PAST:
+        case PARAMETER_DATABASE:
+                request->name = parameter;
+                request->target = registry_by_name(engine_registry(site->engine), parameter);
+                if (request->target || (route->parameter == PARAMETER_PAST && text_is_name(parameter)))
+                        return true;
+                answer_unknown_database(site, request->exchange, parameter);
+                return false;
+        }
+        return false;
+}
+
+/* What the path and the arguments mean; false when that was answered already. */
+static bool read_request(struct request *request, const struct route *route, const char *parameter) {
+        request->query.allowed = route->arguments;
+        exchange_each_argument(request->exchange, take_argument, &request->query);
+        if (!query_is_complete(&request->query)) {
+                answer_error(request->site, request->exchange, 400, "bad_request", "%s", request->query.problem);
+                return false;
+        }
+        return read_parameter(request, route, parameter);
+}
+
+/* A browser always says whom it asks; what says nothing is none. */
+static bool is_for_us(const struct site *site, const struct exchange *exchange) {
+        size_t length;
+        const char *host = exchange_host(exchange, &length);
+
+        return !host || host_is_served(host, length, site->allowed_hosts, site->n_allowed_hosts);
+}
+
+/* What is refused whatever it asks for. */
+static bool refuse_faulty(const struct listener *listener, struct exchange *exchange) {
+        struct site *site = listener->site;
+
+        switch (exchange_fault(exchange)) {
+        case FAULT_NONE:
+                break;
+        case FAULT_URL:
+                answer_error(site, exchange, 400, "bad_request", "a URL here is printable ASCII");
+                return true;
+        case FAULT_HOST:
+                answer_error(site, exchange, 400, "bad_request", "a request carries exactly one Host header");
+                return true;
+        case FAULT_FRAMING:
+                answer_error(site, exchange, 400, "bad_request", "a request has one Content-Length at most, and no space before a colon");
+                return true;
+        case FAULT_BODY:
+                answer_error(site, exchange, 413, "body_not_allowed", "a request here has no body; arguments stand in the URL");
+                return true;
+        }
+        if (listener->loopback && !is_for_us(site, exchange)) {
+                answer_error(site, exchange, 421, "misdirected",
+                             "an address on loopback answers only for localhost, 127.0.0.1, [::1], and the names of status.allowed_hosts");
+                return true;
+        }
+        if (site->stopping)
+                answer_stopping(site, exchange);
+        return site->stopping;
+}
+
+void route_request(struct listener *listener, struct exchange *exchange) {
+        struct site *site = listener->site;
+        struct request request = {.site = site, .exchange = exchange, .listener = listener};
+        const struct route *route = NULL;
+        const char *parameter;
+
+        if (refuse_faulty(listener, exchange))
+                return;
+        switch (route_find(exchange_path(exchange), exchange_method(exchange), listener->access, &route, &parameter)) {
+        case ROUTE_FOUND:
+                if (read_request(&request, route, parameter))
+                        route->handle(&request);
+                return;
+        case ROUTE_NO_PATH:
+                answer_no_path(site, exchange);
+                return;
+        case ROUTE_NO_METHOD:
+                answer_no_method(site, exchange, route);
+                return;
+        case ROUTE_FORBIDDEN:
+                answer_error(site, exchange, 403, "forbidden", "this socket only reads; POST and DELETE go to the control socket");
+                return;
+        }
+}

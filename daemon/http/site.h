@@ -1,0 +1,67 @@
+/* What every handler is given: where the answers come from. Internal to http/. */
+#pragma once
+
+#include "base/json.h"
+#include "http/acceptor.h"
+#include "http/http.h"
+#include "http/query.h"
+#include "http/server.h"
+
+#include "http/listen.h"
+
+struct events;
+struct history_site;
+struct waiters;
+
+/* One address on which is listened. */
+struct listener {
+        struct site *site;
+        struct http *http;
+        enum access access;
+        char *path; /* of a UNIX socket that is ours to remove, or NULL */
+        struct socket_identity identity;
+        bool passed; /* somebody else listens on it too, and goes on */
+        bool tcp;
+        bool loopback; /* TCP that only this machine reaches */
+        unsigned n_questions; /* about the past, that are not answered to the end */
+        struct listener *next;
+};
+
+struct site {
+        sd_event *event;
+        struct acceptors *acceptors;
+        struct engine *engine;
+        struct server_hooks hooks;
+        struct waiters *waiters;
+        struct events *events;
+        struct history_site *history;
+        struct canned *all_ready; /* the answer of /readyz when nothing is wrong */
+        struct buffer body;       /* composed in, one answer at a time; its memory is kept */
+        uint64_t changes;         /* grows with each event */
+        struct missing_asleep {
+                uint64_t turn, changes; /* when it was counted */
+                size_t count;
+        } missing_asleep; /* required databases that are neither ready nor asleep */
+        size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way, by who may ask */
+        struct listener *listeners;
+        char **allowed_hosts; /* beside those of loopback, for listeners there */
+        size_t n_allowed_hosts;
+        uint64_t started_real_usec; /* the process */
+        bool stopping;
+};
+
+struct request {
+        struct site *site;
+        struct exchange *exchange;
+        struct listener *listener;
+        const char *name;      /* NAME of the path, or NULL */
+        struct target *target; /* of that name; NULL where a name may be of the past */
+        uint64_t id;           /* ID of the path */
+        struct query query;
+};
+
+/* The body, emptied, with a writer on it. */
+static inline struct json_writer site_compose(struct site *site) {
+        buffer_clear(&site->body);
+        return (struct json_writer){.buffer = &site->body};
+}

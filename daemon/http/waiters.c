@@ -1,0 +1,240 @@
+#include "http/waiters.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "http/answer.h"
+
+/*
+ * A good door makes an unknown database acceptable to ?accept=asleep, but is no edge of its state. Who waits for that is looked at this
+ * often as well.
+ */
+#define ASLEEP_LOOK_USEC USEC_PER_SEC
+
+struct waiters {
+        struct site *site;
+        struct waiter *first;
+        struct heap due;
+        uint64_t spread; /* where in its time of spread the next one is released: a fraction of 2^64 */
+        sd_event_source *look_source;
+        sd_event_source *timer_source;
+        uint64_t timer_usec; /* what it is set to; USEC_INFINITY: off */
+};
+
+/* After each step: a system call only when the earliest is another than before. */
+static void set_timer(struct waiters *waiters) {
+        struct heap_item *first = heap_first(&waiters->due);
+        uint64_t usec = first ? first->key : USEC_INFINITY;
+
+        if (usec == waiters->timer_usec)
+                return;
+        waiters->timer_usec = usec;
+        if (usec == USEC_INFINITY) {
+                (void)sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(waiters->timer_source, usec);
+        (void)sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_ONESHOT);
+}
+
+static void remove_waiter(struct waiter *waiter) {
+        struct waiters *waiters = waiter->site->waiters;
+
+        *(waiter->previous ? &waiter->previous->next : &waiters->first) = waiter->next;
+        if (waiter->next)
+                waiter->next->previous = waiter->previous;
+        heap_remove(&waiters->due, &waiter->due);
+        free(waiter);
+}
+
+/* A database whose settings a reload changed is another target of the same name: who waits goes on waiting. */
+static const struct target *find_target(struct waiter *waiter) {
+        const struct registry *registry = engine_registry(waiter->site->engine);
+        const struct target *target;
+
+        if (!waiter->target_id)
+                return NULL;
+        target = registry_by_id(registry, waiter->target_id);
+        if (!target) {
+                target = registry_by_name(registry, waiter->name);
+                if (target)
+                        waiter->target_id = target->id;
+        }
+        return target;
+}
+
+/* When it must be looked at again though nothing was told. */
+static uint64_t look_again(const struct waiter *waiter, uint64_t now_usec) {
+        uint64_t usec = MIN(waiter->deadline_usec, waiter->release_usec);
+
+        return waiter->accept_asleep ? MIN(usec, now_usec + ASLEEP_LOOK_USEC) : usec;
+}
+
+/*
+ * The next moment of its own. Steps of the golden ratio, whatever their number, divide the time evenly, so that nobody need know how many
+ * wait; the first step is random, so that many daemons do not release theirs in step with each other.
+ */
+static uint64_t next_moment(struct waiters *waiters, uint64_t spread_usec) {
+        waiters->spread += UINT64_C(0x9e3779b97f4a7c15);
+        return (waiters->spread >> 32) * spread_usec >> 32;
+}
+
+/* Whether it is to be answered: what it asks for is so, and its moment has come. */
+static bool is_due(struct waiter *waiter, const struct target *target, uint64_t now_usec) {
+        if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, target)))
+                return true;
+        if (!waiter->met(waiter, target)) {
+                waiter->release_usec = USEC_INFINITY;
+                return false;
+        }
+        if (waiter->release_usec == USEC_INFINITY)
+                waiter->release_usec = now_usec + next_moment(waiter->site->waiters, waiter->spread_usec);
+        return waiter->release_usec <= now_usec;
+}
+
+/* Answers it, or sets when to look again. */
+static void look_at(struct waiter *waiter, uint64_t now_usec) {
+        const struct target *target = find_target(waiter);
+
+        if (waiter->site->stopping)
+                answer_stopping(waiter->site, waiter->exchange);
+        else if (waiter->target_id && !target)
+                answer_unknown_database(waiter->site, waiter->exchange, waiter->name);
+        else if (is_due(waiter, target, now_usec))
+                waiter->answer(waiter, target);
+        else {
+                /* It has its place already. */
+                (void)heap_set(&waiter->site->waiters->due, &waiter->due, look_again(waiter, now_usec));
+                return;
+        }
+        remove_waiter(waiter);
+}
+
+static void look_at_all(struct waiters *waiters) {
+        uint64_t now_usec = clock_boot_usec();
+        struct waiter *next;
+
+        for (struct waiter *waiter = waiters->first; waiter; waiter = next) {
+                next = waiter->next;
+                look_at(waiter, now_usec);
+        }
+        set_timer(waiters);
+}
+
+/* Those whose time has come, and no others. */
+static void look_at_due(struct waiters *waiters) {
+        uint64_t now_usec = clock_boot_usec();
+        struct heap_item *first;
+
+        while ((first = heap_first(&waiters->due)) && first->key <= now_usec)
+                look_at(container_of(first, struct waiter, due), now_usec);
+        set_timer(waiters);
+}
+
+static int on_look(sd_event_source *source, void *userdata) {
+        (void)source;
+        look_at_all(userdata);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct waiters *waiters = userdata;
+
+        (void)source;
+        (void)usec;
+        waiters->timer_usec = USEC_INFINITY;
+        look_at_due(waiters);
+        return 0;
+}
+
+/* The client left. */
+static void on_left(void *userdata) {
+        struct waiter *waiter = userdata;
+        struct waiters *waiters = waiter->site->waiters;
+
+        remove_waiter(waiter);
+        set_timer(waiters);
+}
+
+/* NULL where memory is missing. */
+static struct waiter *keep(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
+        struct waiter *copy = malloc(sizeof(*copy));
+        uint64_t now_usec = clock_boot_usec();
+
+        if (!copy)
+                return NULL;
+        *copy = *waiter;
+        copy->deadline_usec = usec_add(now_usec, wait_usec);
+        copy->release_usec = USEC_INFINITY;
+        copy->due = (struct heap_item){0};
+        if (heap_set(&waiters->due, &copy->due, look_again(copy, now_usec)) < 0) {
+                free(copy);
+                return NULL;
+        }
+        copy->previous = NULL;
+        copy->next = waiters->first;
+        if (copy->next)
+                copy->next->previous = copy;
+        waiters->first = copy;
+        set_timer(waiters);
+        return copy;
+}
+
+void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
+        struct waiter *copy = keep(waiters, waiter, wait_usec);
+
+        if (copy)
+                exchange_hold(copy->exchange, on_left, copy);
+        else
+                waiter->answer(waiter, waiter->target_id ? registry_by_id(engine_registry(waiter->site->engine), waiter->target_id) : NULL);
+}
+
+size_t waiters_count(const struct waiters *waiters) {
+        return waiters->due.n; /* each has an end */
+}
+
+void waiters_notify(struct waiters *waiters) {
+        /* In this turn of the loop more may change, and the registry counts them all first. */
+        if (waiters->first)
+                (void)sd_event_source_set_enabled(waiters->look_source, SD_EVENT_ONESHOT);
+}
+
+void waiters_stop(struct waiters *waiters) {
+        look_at_all(waiters);
+}
+
+int waiters_new(struct site *site, struct waiters **ret_waiters) {
+        struct waiters *waiters = calloc(1, sizeof(*waiters));
+        int r;
+
+        if (!waiters)
+                return -ENOMEM;
+        waiters->site = site;
+        waiters->timer_usec = USEC_INFINITY;
+        waiters->spread = random_seed();
+        r = sd_event_add_defer(site->event, &waiters->look_source, on_look, waiters);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(waiters->look_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(site->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, on_timer, waiters);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);
+        if (r < 0) {
+                waiters_free(waiters);
+                return r;
+        }
+        (void)sd_event_source_set_description(waiters->look_source, "waiters");
+        (void)sd_event_source_set_description(waiters->timer_source, "waiters-deadline");
+        *ret_waiters = waiters;
+        return 0;
+}
+
+struct waiters *waiters_free(struct waiters *waiters) {
+        if (!waiters)
+                return NULL;
+        sd_event_source_disable_unref(waiters->look_source);
+        sd_event_source_disable_unref(waiters->timer_source);
+        heap_deinit(&waiters->due);
+        free(waiters);
+        return NULL;
+}

@@ -1,0 +1,11 @@
+/* One entry in the journal for each edge of a database's state, with everything that led there as fields. None for a check. */
+#pragma once
+
+#include "scheduler/engine.h"
+
+struct journal;
+
+/* Observes ENGINE, which must outlive it. */
+int journal_new(struct engine *engine, struct journal **ret_journal);
+/* Takes NULL. */
+struct journal *journal_free(struct journal *journal);

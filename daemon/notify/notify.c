@@ -1,0 +1,293 @@
+#include "notify/notify.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/message-id.h"
+#include "notify/service-manager.h"
+#include "notify/summary.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The manager is asked for more time this often, for this long each time. */
+#define EXTEND_INTERVAL_USEC (5 * USEC_PER_SEC)
+#define EXTEND_BY_USEC (15 * USEC_PER_SEC)
+/* Ten thousand databases that change at once are no ten thousand messages to the manager. READY=1 never waits. */
+#define STATUS_INTERVAL_USEC (100 * USEC_PER_MSEC)
+
+struct notify {
+        struct engine *engine;
+        struct observer observer;
+        struct missing missing;
+        sd_event_source *tell_source;    /* at the end of a turn of the loop in which something changed */
+        sd_event_source *timeout_source; /* ready.timeout */
+        sd_event_source *extend_source;
+        sd_event_source *status_source; /* a STATUS that came too soon after the last */
+        struct buffer said;             /* the last STATUS */
+        uint64_t said_boot_usec;
+        bool listened_to; /* there is a $NOTIFY_SOCKET */
+        bool ready;
+        bool reloading;
+        bool stopping;
+};
+
+static bool say(const struct notify *notify, const char *text) {
+        return !notify->listened_to || service_manager_tell(text);
+}
+
+static void compose_status(const struct notify *notify, struct buffer *status) {
+        const struct registry *registry = engine_registry(notify->engine);
+
+        if (!notify->ready)
+                summary_waiting(status, registry, &notify->missing, clock_now());
+        else
+                summary_running(status, registry);
+}
+
+static int put_off_status(struct notify *notify, uint64_t boot_usec) {
+        (void)sd_event_source_set_time(notify->status_source, boot_usec);
+        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_ONESHOT);
+}
+
+/* Somebody waits for what is in PREFIX, and it needs no memory; the status is said as soon as there is some. */
+static void say_without_status(struct notify *notify, const char *prefix) {
+        if (*prefix)
+                (void)say(notify, prefix);
+        (void)put_off_status(notify, clock_boot_usec() + STATUS_INTERVAL_USEC);
+}
+
+/* PREFIX are complete lines, or "". Says nothing when nothing is new. */
+static void send_status(struct notify *notify, const char *prefix) {
+        _cleanup_(buffer_deinit) struct buffer status = {0}, message = {0};
+
+        if (!notify->listened_to)
+                return;
+        compose_status(notify, &status);
+        if (buffer_finish(&status) < 0) {
+                say_without_status(notify, prefix);
+                return;
+        }
+        if (!*prefix && notify->said.data && streq(notify->said.data, status.data))
+                return;
+        buffer_printf(&message, "%sSTATUS=%s", prefix, status.data);
+        if (buffer_finish(&message) < 0 || !say(notify, message.data)) {
+                say_without_status(notify, prefix);
+                return;
+        }
+        notify->said_boot_usec = clock_boot_usec();
+        buffer_deinit(&notify->said);
+        notify->said = status;
+        status = (struct buffer){0};
+}
+
+/* Ready. */
+
+static void become_ready(struct notify *notify) {
+        _cleanup_(buffer_deinit) struct buffer status = {0};
+        bool in_time = notify->missing.n == 0;
+
+        notify->timeout_source = sd_event_source_disable_unref(notify->timeout_source);
+        notify->extend_source = sd_event_source_disable_unref(notify->extend_source);
+        /* When the time is over the status says who is missing: it is composed as that of one who is not ready. */
+        notify->ready = in_time;
+        compose_status(notify, &status);
+        send_status(notify, "READY=1\n");
+        notify->ready = true;
+        if (buffer_finish(&status) == 0)
+                log_entry(in_time ? LOG_INFO : LOG_WARNING, MESSAGE_ID_READY, NULL, 0, "%s%s",
+                          in_time ? "ready: " : "ready.timeout is over: ready all the same, still ", status.data);
+        missing_deinit(&notify->missing);
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct notify *notify = userdata;
+
+        (void)source;
+        (void)usec;
+        if (!notify->ready && !notify->stopping)
+                become_ready(notify);
+        return 0;
+}
+
+static void extend(struct notify *notify) {
+        char prefix[sizeof("EXTEND_TIMEOUT_USEC=18446744073709551615\n")];
+
+        (void)snprintf(prefix, sizeof(prefix), "EXTEND_TIMEOUT_USEC=%" PRIu64 "\n", EXTEND_BY_USEC);
+        send_status(notify, prefix);
+}
+
+static int on_extend(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void)usec;
+        if (!service_manager_is_behind())
+                extend(userdata);
+        (void)sd_event_source_set_time_relative(source, EXTEND_INTERVAL_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Whenever something changed. */
+
+static int on_tell(sd_event_source *source, void *userdata) {
+        struct notify *notify = userdata;
+        uint64_t next = notify->said_boot_usec + STATUS_INTERVAL_USEC;
+
+        (void)source;
+        if (notify->stopping || notify->reloading)
+                return 0;
+        if (!notify->ready && notify->missing.n == 0) {
+                become_ready(notify);
+                return 0;
+        }
+        if (!notify->listened_to)
+                return 0;
+        if (clock_boot_usec() < next || service_manager_is_behind())
+                return put_off_status(notify, next);
+        send_status(notify, "");
+        return 0;
+}
+
+static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct notify *notify = userdata;
+
+        (void)source;
+        (void)usec;
+        if (notify->stopping || notify->reloading)
+                return 0;
+        if (service_manager_is_behind())
+                return put_off_status(notify, clock_boot_usec() + STATUS_INTERVAL_USEC);
+        send_status(notify, "");
+        return 0;
+}
+
+static void tell(struct notify *notify) {
+        if (notify->listened_to || !notify->ready)
+                (void)sd_event_source_set_enabled(notify->tell_source, SD_EVENT_ONESHOT);
+}
+
+static void on_event(void *userdata, const struct event *event, const struct target *target) {
+        struct notify *notify = userdata;
+
+        /* Without memory a database that a reload brought is not waited for. */
+        if (!notify->ready)
+                (void)missing_note(&notify->missing, event, target);
+        tell(notify);
+}
+
+static void on_touched(void *userdata, const struct target *target) {
+        struct notify *notify = userdata;
+
+        if (notify->ready || notify->missing.n == 0)
+                return;
+        missing_look(&notify->missing, target);
+        if (notify->missing.n == 0)
+                tell(notify);
+}
+
+/* From outside. */
+
+bool notify_is_ready(const struct notify *notify) {
+        return notify->ready;
+}
+
+void notify_reloading(struct notify *notify) {
+        char text[sizeof("RELOADING=1\nMONOTONIC_USEC=18446744073709551615")];
+
+        /* Before READY=1 the manager knows no reload, and the READY=1 after it would be too soon. */
+        if (!notify->ready || notify->stopping)
+                return;
+        notify->reloading = true;
+        (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_usec());
+        (void)say(notify, text);
+}
+
+void notify_reloaded(struct notify *notify) {
+        if (!notify->ready)
+                missing_sweep(&notify->missing, engine_registry(notify->engine));
+        if (notify->reloading)
+                send_status(notify, "READY=1\n");
+        notify->reloading = false;
+        tell(notify);
+}
+
+void notify_stopping(struct notify *notify) {
+        notify->stopping = true;
+        (void)say(notify, "STOPPING=1\nSTATUS=stopping");
+}
+
+/* Life. */
+
+static int add_start_timers(struct notify *notify, sd_event *event, uint64_t timeout_usec) {
+        int r = 0;
+
+        if (timeout_usec != USEC_INFINITY)
+                r = sd_event_add_time_relative(event, &notify->timeout_source, CLOCK_BOOTTIME, timeout_usec, USEC_PER_MSEC, on_timeout,
+                                               notify);
+        if (r >= 0 && notify->listened_to)
+                r = sd_event_add_time_relative(event, &notify->extend_source, CLOCK_MONOTONIC, EXTEND_INTERVAL_USEC, 100 * USEC_PER_MSEC,
+                                               on_extend, notify);
+        return r;
+}
+
+static int add_sources(struct notify *notify, sd_event *event) {
+        int r;
+
+        /* What is already so needs no event: the first look is in the first turn of the loop. */
+        r = sd_event_add_defer(event, &notify->tell_source, on_tell, notify);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(notify->tell_source, "notify");
+        r = sd_event_add_time(event, &notify->status_source, CLOCK_BOOTTIME, USEC_INFINITY, 10 * USEC_PER_MSEC, on_status, notify);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_OFF);
+}
+
+static int start(struct notify *notify, sd_event *event, const struct config *config) {
+        int r;
+
+        r = missing_init(&notify->missing, config->ready_on, engine_registry(notify->engine));
+        if (r < 0)
+                return r;
+        r = add_sources(notify, event);
+        if (r < 0 || notify->missing.n == 0)
+                return r;
+        r = add_start_timers(notify, event, config->ready_timeout_usec);
+        if (r >= 0)
+                extend(notify);
+        return r;
+}
+
+int notify_new(sd_event *event, struct engine *engine, const struct config *config, struct notify **ret_notify) {
+        struct notify *notify = calloc(1, sizeof(*notify));
+        int r;
+
+        if (!notify)
+                return -ENOMEM;
+        notify->engine = engine;
+        notify->listened_to = service_manager_listens();
+        r = service_manager_start();
+        if (r >= 0)
+                r = start(notify, event, config);
+        if (r < 0) {
+                notify_free(notify);
+                return r;
+        }
+        notify->observer = (struct observer){.notify = on_event, .touched = on_touched, .userdata = notify};
+        engine_observe(engine, &notify->observer);
+        *ret_notify = notify;
+        return 0;
+}
+
+struct notify *notify_free(struct notify *notify) {
+        if (!notify)
+                return NULL;
+        if (notify->observer.notify)
+                engine_unobserve(notify->engine, &notify->observer);
+        sd_event_source_disable_unref(notify->tell_source);
+        sd_event_source_disable_unref(notify->timeout_source);
+        sd_event_source_disable_unref(notify->extend_source);
+        sd_event_source_disable_unref(notify->status_source);
+        missing_deinit(&notify->missing);
+        buffer_deinit(&notify->said);
+        free(notify);
+        return NULL;
+}

@@ -1,0 +1,257 @@
+#include "notify/recorder.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "base/text.h"
+#include "scheduler/lease.h"
+#include "notify/changes.h"
+#include "history/store.h"
+
+/* With the time that the writer takes to commit it is a second. */
+#define FLUSH_USEC (900 * USEC_PER_MSEC)
+#define ACCURACY_USEC (50 * USEC_PER_MSEC)
+/* In one turn of the loop: ten thousand at once would keep everybody else waiting. */
+#define FLUSH_MAX 128
+
+struct recorder {
+        struct engine *engine;
+        struct store *store;
+        struct observer observer;
+        sd_event_source *timer;
+        bool armed;
+        bool told; /* that memory is short */
+        struct changes changes;
+};
+
+/* Once until it works again. */
+static void tell(struct recorder *recorder, int error) {
+        if (error < 0 && !recorder->told)
+                log_error("cannot keep the history: %s; going on without", strerror(-error));
+        recorder->told = error < 0;
+}
+
+static void arm(struct recorder *recorder, uint64_t usec) {
+        (void)sd_event_source_set_time_relative(recorder->timer, usec);
+        (void)sd_event_source_set_enabled(recorder->timer, SD_EVENT_ONESHOT);
+        recorder->armed = true;
+}
+
+static void note(struct recorder *recorder, int r) {
+        if (r < 0)
+                tell(recorder, r);
+        else if (!recorder->armed)
+                arm(recorder, FLUSH_USEC);
+}
+
+static void on_touched(void *userdata, const struct target *target) {
+        struct recorder *recorder = userdata;
+
+        note(recorder, changes_note(&recorder->changes, target->id));
+}
+
+/* How long those phases took that came to their end: one that failed in it did not. */
+static struct timing timing_of(const struct attempt *attempt) {
+        struct timing timing = {0};
+
+        for (unsigned phase = 0; phase < _PHASE_MAX; phase++)
+                if (phase < attempt->last_phase || attempt->reason == REASON_NONE || reason_class(attempt->reason) == CLASS_DEGRADED)
+                        timing.phase_usec[phase] = (uint32_t)MIN(attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
+        return timing;
+}
+
+static void on_attempted(void *userdata, const struct target *target, const struct attempt *attempt) {
+        struct recorder *recorder = userdata;
+        struct timing timing = timing_of(attempt);
+
+        /* What changed is kept in mind, where it takes no more space the longer it takes; each attempt would. */
+        if (store_is_behind(recorder->store))
+                note(recorder, changes_note(&recorder->changes, target->id));
+        else
+                note(recorder, changes_note_timing(&recorder->changes, target->id, &timing));
+}
+
+/* Those that end with a connection are over when we are. */
+static size_t timed_leases(const struct target *target, struct lease_record *records) {
+        size_t n = 0;
+
+        for (const struct lease *lease = lease_first(target); lease; lease = lease->next)
+                if (lease->record.until_real_usec > 0) {
+                        if (records)
+                                records[n] = lease->record;
+                        n++;
+                }
+        return n;
+}
+
+static int record(struct recorder *recorder, const struct target *target, const struct change *change) {
+        size_t n = timed_leases(target, NULL);
+        _cleanup_free_ struct lease_record *leases = n > 0 ? calloc(n, sizeof(*leases)) : NULL;
+        _cleanup_free_ struct timing *timings = change->n_timings > 0 ? calloc(change->n_timings, sizeof(*timings)) : NULL;
+        struct memory memory;
+
+        if ((n > 0 && !leases) || (change->n_timings > 0 && !timings))
+                return -ENOMEM;
+        (void)timed_leases(target, leases);
+        changes_timings(&recorder->changes, change, timings);
+        target_remember(target, clock_now(), &memory);
+        return store_put_timed(recorder->store, target->config->name, &memory, leases, n, timings, change->n_timings);
+}
+
+/* The first N that changed. Whoever is gone meanwhile was put away when it went. */
+static void flush(struct recorder *recorder, size_t n) {
+        const struct registry *registry = engine_registry(recorder->engine);
+
+        struct change change;
+
+        for (; n > 0 && changes_take(&recorder->changes, &change); n--) {
+                const struct target *target = registry_by_id(registry, change.id);
+
+                if (target)
+                        tell(recorder, record(recorder, target, &change));
+        }
+        changes_forget(&recorder->changes);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct recorder *recorder = userdata;
+
+        (void)source;
+        (void)usec;
+        recorder->armed = false;
+        if (store_is_behind(recorder->store)) {
+                arm(recorder, FLUSH_USEC);
+                return 0;
+        }
+        flush(recorder, FLUSH_MAX);
+        if (changes_count(&recorder->changes) > 0)
+                arm(recorder, 0);
+        return 0;
+}
+
+static void put_away(struct recorder *recorder, const struct target *target) {
+        struct memory memory;
+
+        target_remember(target, clock_now(), &memory);
+        tell(recorder, store_put_away(recorder->store, target->config->name, &memory));
+}
+
+static struct happening *new_happening(enum happening_kind kind, const struct event *event, const char *detail) {
+        size_t size = detail ? strlen(detail) + 1 : 1;
+        struct happening *happening = calloc(1, sizeof(*happening) + size);
+
+        if (!happening)
+                return NULL;
+        happening->kind = kind;
+        (void)text_copy(happening->name, sizeof(happening->name), event->database);
+        happening->at_real_usec = event->real_usec;
+        (void)text_copy(happening->detail, size, detail);
+        return happening;
+}
+
+static int tell_state(struct recorder *recorder, const struct event *event, const struct target *target) {
+        struct happening *happening = new_happening(HAPPENING_STATE, event, target->detail);
+
+        if (!happening)
+                return -ENOMEM;
+        happening->state = event->state;
+        happening->previous = event->previous;
+        happening->reason = event->reason;
+        happening->generation = event->generation;
+        (void)text_copy(happening->sqlstate, sizeof(happening->sqlstate), target->sqlstate);
+        return store_tell(recorder->store, happening);
+}
+
+static int tell_wake(struct recorder *recorder, const struct event *event) {
+        struct happening *happening = new_happening(HAPPENING_WAKE, event, NULL);
+
+        if (!happening)
+                return -ENOMEM;
+        happening->latency_usec = event->latency_usec;
+        happening->cause = event->cause;
+        happening->cold = event->cold;
+        happening->attempts = event->attempts;
+        for (unsigned phase = 0; phase < _PHASE_MAX && event->attempt; phase++)
+                happening->phase_usec[phase] = (uint32_t)MIN(event->attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
+        return store_tell(recorder->store, happening);
+}
+
+/* From here on nothing is known of it. */
+static int tell_removed(struct recorder *recorder, const struct event *event, const struct target *target) {
+        struct happening *happening = new_happening(HAPPENING_STATE, event, NULL);
+
+        if (!happening)
+                return -ENOMEM;
+        happening->state = STATE_UNKNOWN;
+        happening->previous = target->state;
+        happening->reason = REASON_NOT_CHECKED;
+        happening->generation = target->generation;
+        return store_tell(recorder->store, happening);
+}
+
+static void on_event(void *userdata, const struct event *event, const struct target *target) {
+        struct recorder *recorder = userdata;
+
+        if (!target)
+                return;
+        switch (event->kind) {
+        case EVENT_STATE:
+                tell(recorder, tell_state(recorder, event, target));
+                break;
+        case EVENT_WAKE:
+                tell(recorder, tell_wake(recorder, event));
+                break;
+        case EVENT_REMOVED:
+                put_away(recorder, target);
+                tell(recorder, tell_removed(recorder, event, target));
+                return;
+        case EVENT_ADDED:
+        case EVENT_BUDGET:
+                break;
+        }
+        on_touched(recorder, target);
+}
+
+int recorder_new(sd_event *event, struct engine *engine, struct store *store, struct recorder **ret_recorder) {
+        struct recorder *recorder = calloc(1, sizeof(*recorder));
+        int r;
+
+        if (!recorder)
+                return -ENOMEM;
+        recorder->engine = engine;
+        recorder->store = store;
+        r = sd_event_add_time(event, &recorder->timer, CLOCK_MONOTONIC, USEC_INFINITY, ACCURACY_USEC, on_timer, recorder);
+        if (r < 0) {
+                free(recorder);
+                return r;
+        }
+        (void)sd_event_source_set_description(recorder->timer, "recorder-flush");
+        (void)sd_event_source_set_enabled(recorder->timer, SD_EVENT_OFF);
+        recorder->observer = (struct observer){.notify = on_event, .touched = on_touched, .attempted = on_attempted, .userdata = recorder};
+        engine_observe(engine, &recorder->observer);
+        *ret_recorder = recorder;
+        return 0;
+}
+
+/* What is awake is so up to now, though nothing happened since it was last told so. */
+static void note_awake(struct recorder *recorder) {
+        const struct registry *registry = engine_registry(recorder->engine);
+        const struct target *target;
+
+        for (size_t i = 0; (target = registry_at(registry, i)); i++)
+                if (target->account_runs)
+                        on_touched(recorder, target);
+}
+
+struct recorder *recorder_free(struct recorder *recorder) {
+        if (!recorder)
+                return NULL;
+        note_awake(recorder);
+        engine_unobserve(recorder->engine, &recorder->observer);
+        flush(recorder, SIZE_MAX);
+        sd_event_source_disable_unref(recorder->timer);
+        changes_deinit(&recorder->changes);
+        free(recorder);
+        return NULL;
+}

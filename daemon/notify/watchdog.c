@@ -1,0 +1,64 @@
+#include "notify/watchdog.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "notify/service-manager.h"
+
+#include <systemd/sd-daemon.h>
+
+#define OVERDUE_MAX_USEC (5 * USEC_PER_SEC)
+
+struct watchdog {
+        struct engine *engine;
+        sd_event_source *timer;
+        uint64_t interval_usec;
+};
+
+bool watchdog_engine_moves(struct engine *engine) {
+        return engine_overdue_usec(engine) < OVERDUE_MAX_USEC;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct watchdog *watchdog = userdata;
+
+        (void)usec;
+        if (watchdog_engine_moves(watchdog->engine) && !service_manager_is_behind())
+                (void)service_manager_tell("WATCHDOG=1");
+        (void)sd_event_source_set_time_relative(source, watchdog->interval_usec);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int watchdog_new(sd_event *event, struct engine *engine, struct watchdog **ret_watchdog) {
+        struct watchdog *watchdog;
+        uint64_t usec;
+        int r;
+
+        r = sd_watchdog_enabled(false, &usec);
+        if (r <= 0) {
+                *ret_watchdog = NULL;
+                return r;
+        }
+        r = service_manager_start();
+        if (r < 0)
+                return r;
+        watchdog = calloc(1, sizeof(*watchdog));
+        if (!watchdog)
+                return -ENOMEM;
+        watchdog->engine = engine;
+        watchdog->interval_usec = usec / 2;
+        /* The manager counts in CLOCK_MONOTONIC. The first is fed at once. */
+        r = sd_event_add_time_relative(event, &watchdog->timer, CLOCK_MONOTONIC, 0, usec / 10, on_timer, watchdog);
+        if (r < 0)
+                return watchdog_free(watchdog), r;
+        (void)sd_event_source_set_description(watchdog->timer, "watchdog");
+        *ret_watchdog = watchdog;
+        return 0;
+}
+
+struct watchdog *watchdog_free(struct watchdog *watchdog) {
+        if (!watchdog)
+                return NULL;
+        sd_event_source_disable_unref(watchdog->timer);
+        free(watchdog);
+        return NULL;
+}

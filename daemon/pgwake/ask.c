@@ -1,0 +1,171 @@
+#include "pgwake/ask.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "pgwake/clean.h"
+
+#include <errno.h>
+
+void answer_deinit(struct answer *answer) {
+        json_decref(answer->json);
+        *answer = (struct answer){0};
+}
+
+int tell_no_answer(const struct context *context, const struct exchange *exchange) {
+        const char *socket = client_socket(context->client), *hint = "";
+
+        if (exchange->error == -ENOENT || exchange->error == -ECONNREFUSED)
+                hint = " (does pgwaked run?)";
+        else if (exchange->error == -EACCES)
+                hint = " (root and members of the group pgwake may; everybody may read from status.sock)";
+        complain("the daemon at %s %s%s", socket, exchange->problem, hint);
+        return EXIT_CODE_NO_ANSWER;
+}
+
+int tell_malformed(const struct context *context, const char *what) {
+        complain("the daemon at %s gave an answer that is not understood: %s", client_socket(context->client), what);
+        return EXIT_CODE_NO_ANSWER;
+}
+
+int tell_error(int error, int code) {
+        if (error == 0 || error == -EPIPE)
+                return code;
+        complain("%s", strerror(-error));
+        return EXIT_CODE_NOT_READY;
+}
+
+int answer_read(struct context *context, const struct exchange *exchange, struct answer *ret_answer) {
+        json_error_t error;
+        json_t *json;
+
+        if (exchange->error < 0)
+                return tell_no_answer(context, exchange);
+        json = json_loadb(exchange->body.data ? exchange->body.data : "", exchange->body.size, JSON_REJECT_DUPLICATES, &error);
+        if (!json || !json_is_object(json)) {
+                char what[64 + JSON_ERROR_TEXT_LENGTH];
+
+                (void)snprintf(what, sizeof(what), "HTTP %d, %s", exchange->status, json ? "no JSON object" : error.text);
+                json_decref(json);
+                return tell_malformed(context, what);
+        }
+        if (!context->options.json && clean_json(json) < 0) {
+                json_decref(json);
+                return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
+        }
+        *ret_answer = (struct answer){.status = exchange->status, .json = json};
+        return 0;
+}
+
+int ask_exchange(struct context *context, const struct request *request, struct exchange **ret_exchange) {
+        _cleanup_(exchange_freep) struct exchange *exchange = NULL;
+        int r;
+
+        if (!request->path)
+                return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
+        r = client_start(context->client, request, &exchange);
+        while (r == 0 && !exchange->done)
+                r = client_turn(context->client, USEC_INFINITY, NULL, 0);
+        if (r < 0)
+                return tell_error(r, EXIT_CODE_NOT_READY);
+        *ret_exchange = steal_pointer(&exchange);
+        return 0;
+}
+
+int ask(struct context *context, const struct request *request, struct answer *ret_answer) {
+        _cleanup_(exchange_freep) struct exchange *exchange = NULL;
+        int r;
+
+        r = ask_exchange(context, request, &exchange);
+        return r != 0 ? r : answer_read(context, exchange, ret_answer);
+}
+
+int ask_get(struct context *context, const char *prefix, const char *name, struct answer *ret_answer) {
+        _cleanup_free_ char *path = client_path(prefix, name, NULL);
+
+        return ask(context, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
+}
+
+#define KNOWN_SHOWN 10
+
+/* "no database "mian"; did you mean "main"? Known: ..." */
+static void tell_unknown_name(const char *name, json_t *known) {
+        _cleanup_(buffer_deinit) struct buffer list = {0};
+        size_t n = json_array_size(known), n_names = 0;
+        _cleanup_free_ const char **names = calloc(n + 1, sizeof(*names));
+        const char *nearest = NULL;
+
+        for (size_t i = 0; names && i < n; i++)
+                if (json_is_string(json_array_get(known, i)))
+                        names[n_names++] = json_string_value(json_array_get(known, i));
+        if (n_names)
+                nearest = text_nearest(name, names, n_names);
+        for (size_t i = 0; i < n_names && i < KNOWN_SHOWN; i++)
+                buffer_printf(&list, "%s%s", i ? ", " : "", names[i]);
+        if (n_names > KNOWN_SHOWN)
+                buffer_printf(&list, " and %zu more", n_names - KNOWN_SHOWN);
+        complain("the daemon knows no database \"%s\"%s%s%s (%s%s)", name, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                 nearest ? "\"?" : "", n_names ? "known: " : "none is configured", list.data && n_names ? list.data : "");
+}
+
+/* A refusal for what was asked, and not for how things are: another question is wanted. A lease that is gone was well asked for. */
+static bool is_usage(const struct answer *answer, const char *name) {
+        return answer->status == 400 || (answer->status == 404 && name);
+}
+
+int tell_refusal(struct context *context, const struct answer *answer, const char *name) {
+        struct refusal {
+                const char *error, *message;
+                json_t *known;
+        } refusal = {.message = "refused"};
+        const struct field fields[] = {
+                {"error", FIELD_TEXT, true, offsetof(struct refusal, error)},
+                {"message", FIELD_TEXT, false, offsetof(struct refusal, message)},
+                {"known", FIELD_ARRAY, false, offsetof(struct refusal, known)},
+        };
+        const char *wrong;
+
+        if (fields_read(answer->json, fields, ARRAY_LENGTH(fields), &refusal, &wrong) < 0) {
+                char what[32];
+
+                (void)snprintf(what, sizeof(what), "HTTP %d without a reason", answer->status);
+                return tell_malformed(context, what);
+        }
+        if (context->options.json)
+                (void)terminal_write_json(&context->out, answer->json);
+        if (answer->status == 404 && name && refusal.known) {
+                tell_unknown_name(name, refusal.known);
+                return EXIT_CODE_USAGE;
+        }
+        if (is_usage(answer, name) && name && !text_is_name(name))
+                complain("no database is called \"%s\": a name is 1 to %d of a-z, 0-9, _ and -, beginning with a letter or digit", name,
+                         TEXT_NAME_MAX);
+        else if (answer->status == 403 || answer->status == 405)
+                complain("%s (%s): %s only reads; this wants the control socket, which root and the group pgwake may open",
+                         refusal.message, refusal.error, client_socket(context->client));
+        else
+                complain("%s%s%s (%s)", name ? name : "", name ? ": " : "", refusal.message, refusal.error);
+        return is_usage(answer, name) ? EXIT_CODE_USAGE : EXIT_CODE_NOT_READY;
+}
+
+int answer_databases(struct context *context, json_t *json, struct database **ret_databases, size_t *ret_n) {
+        json_t *array = json_object_get(json, "databases");
+        _cleanup_free_ struct database *databases = NULL;
+        size_t n = array ? json_array_size(array) : 1;
+        const char *wrong;
+
+        if (array && !json_is_array(array))
+                return tell_malformed(context, "\"databases\" is no list");
+        databases = calloc(n + 1, sizeof(*databases));
+        if (!databases)
+                return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
+        for (size_t i = 0; i < n; i++)
+                if (database_read(array ? json_array_get(array, i) : json, &databases[i], &wrong) < 0) {
+                        char what[128];
+
+                        (void)snprintf(what, sizeof(what), "\"%s\" is missing or has the wrong type", wrong);
+                        return tell_malformed(context, what);
+                }
+        *ret_databases = steal_pointer(&databases);
+        *ret_n = n;
+        return 0;
+}

@@ -1,0 +1,283 @@
+#include "pgwake/status.h"
+
+#include "base/clock.h"
+#include "pgwake/clean.h"
+#include "pgwake/say.h"
+#include "model/reason.h"
+
+#include <inttypes.h>
+
+/* Where the values begin. */
+#define INDENT 14
+
+static void begin(struct buffer *buffer, const char *label) {
+        buffer_printf(buffer, "  %-*s", INDENT - 2, label);
+}
+
+static void append_verdict(struct buffer *buffer, const struct terminal *terminal, const struct database *database) {
+        style_append(buffer, terminal, STYLE_HEAD, database->name);
+        buffer_append_string(buffer, ": ");
+        style_append(buffer, terminal, style_of_state(database->state), database->state);
+        buffer_printf(buffer, ", %s", database->ready ? "ready" : "not ready");
+        if (database->reason && !streq(database->reason, "ok"))
+                buffer_printf(buffer, " (%s)", database->reason);
+        buffer_append(buffer, "\n", 1);
+        if (database->message && *database->message)
+                buffer_printf(buffer, "  %s\n", database->message);
+        if (database->detail && *database->detail)
+                buffer_printf(buffer, "  %s\n", database->detail);
+}
+
+/* Says what to do, from our own table: the slug's meaning never changes. */
+static void append_advice(struct buffer *buffer, const struct database *database) {
+        enum reason reason;
+
+        if (database->reason && reason_from_slug(database->reason, &reason) == 0 && reason != REASON_NONE && reason_info(reason)->advice &&
+            *reason_info(reason)->advice)
+                buffer_printf(buffer, "  %s\n", reason_info(reason)->advice);
+}
+
+static void append_times(struct buffer *buffer, const struct database *database) {
+        uint64_t since = say_parse_time(database->since), until = say_parse_time(database->fresh_until);
+        char span[DURATION_MAX], time[SAY_TIME_MAX];
+
+        begin(buffer, "since");
+        buffer_printf(buffer, "%s", say_time(time, since, false));
+        if (since)
+                buffer_printf(buffer, ", %s ago", say_span(span, say_ago(since)));
+        buffer_printf(buffer, "; generation %" PRIu64 "\n", database->generation);
+        begin(buffer, "evidence");
+        if (database->age_usec == USEC_INFINITY)
+                buffer_append_string(buffer, "none yet");
+        else
+                buffer_printf(buffer, "%s old", say_span(span, database->age_usec));
+        if (until)
+                buffer_printf(buffer, ", counts until %s", say_time(time, until, false));
+        buffer_append(buffer, "\n", 1);
+        if (database->paused_until) {
+                begin(buffer, "paused");
+                buffer_printf(buffer, "until %s\n", say_time(time, say_parse_time(database->paused_until), false));
+        }
+        if (!database->ready && database->expected_usec != USEC_INFINITY) {
+                begin(buffer, "expected");
+                buffer_printf(buffer, "ready in about %s\n", say_span(span, database->expected_usec));
+        }
+}
+
+static void append_target(struct buffer *buffer, const struct database *database) {
+        begin(buffer, "endpoint");
+        buffer_printf(buffer, "%s\n", database->endpoint ? database->endpoint : "-");
+        begin(buffer, "policy");
+        buffer_printf(buffer, "%s, provider %s\n", database->policy ? database->policy : "-",
+                      database->provider ? database->provider : "-");
+}
+
+static void append_phases(struct buffer *buffer, const struct database *database) {
+        char span[DURATION_MAX];
+        bool any = false;
+
+        for (size_t i = 0; i < DATABASE_PHASES; i++) {
+                if (database->phase_usec[i] == USEC_INFINITY)
+                        continue;
+                if (!any)
+                        begin(buffer, "phases");
+                buffer_printf(buffer, "%s%s %s", any ? ", " : "", database_phase_names[i], say_span(span, database->phase_usec[i]));
+                any = true;
+        }
+        if (any)
+                buffer_append(buffer, "\n", 1);
+}
+
+static void append_attempt(struct buffer *buffer, const struct database *database) {
+        char span[DURATION_MAX];
+
+        if (!database->attempt)
+                return;
+        begin(buffer, "last check");
+        buffer_printf(buffer, "%s: ", database->attempt_kind ? database->attempt_kind : "-");
+        buffer_printf(buffer, "%s", database->attempt_outcome ? database->attempt_outcome : "-");
+        if (database->attempt_sqlstate && *database->attempt_sqlstate)
+                buffer_printf(buffer, " (SQLSTATE %s)", database->attempt_sqlstate);
+        if (database->attempt_usec != USEC_INFINITY)
+                buffer_printf(buffer, " in %s", say_span(span, database->attempt_usec));
+        if (database->attempt_address && *database->attempt_address)
+                buffer_printf(buffer, " at %s", database->attempt_address);
+        if (say_parse_time(database->attempt_at))
+                buffer_printf(buffer, ", %s ago", say_span(span, say_ago(say_parse_time(database->attempt_at))));
+        buffer_append(buffer, "\n", 1);
+        append_phases(buffer, database);
+        if (database->attempt_detail && *database->attempt_detail) {
+                begin(buffer, "it said");
+                buffer_printf(buffer, "%s\n", database->attempt_detail);
+        }
+}
+
+static void append_next(struct buffer *buffer, const struct database *database) {
+        char span[DURATION_MAX];
+
+        begin(buffer, "next check");
+        if (!database->next_kind)
+                buffer_append_string(buffer, "none\n");
+        else
+                buffer_printf(buffer, "%s in %s\n", database->next_kind, say_span(span, database->next_in_usec));
+}
+
+static void append_server(struct buffer *buffer, const struct database *database) {
+        char text[DURATION_MAX], time[SAY_TIME_MAX];
+        uint64_t since = say_parse_time(database->session_since), started = say_parse_time(database->server_started_at);
+
+        begin(buffer, "session");
+        buffer_append_string(buffer, database->session_held ? "held" : "none held");
+        if (database->session_held && since)
+                buffer_printf(buffer, " since %s", say_time(time, since, false));
+        buffer_append(buffer, "\n", 1);
+        if (!database->server_version)
+                return;
+        begin(buffer, "server");
+        if (json_is_string(database->server_version))
+                buffer_printf(buffer, "PostgreSQL %s", json_string_value(database->server_version));
+        else
+                buffer_printf(buffer, "PostgreSQL %s", say_version(text, (uint64_t)MAX(json_integer_value(database->server_version), 0)));
+        buffer_printf(buffer, ", %s", database->server_in_recovery ? "in recovery" : "primary");
+        if (started)
+                buffer_printf(buffer, ", up %s", say_span(text, say_ago(started)));
+        buffer_append(buffer, "\n", 1);
+}
+
+/* ": lease 3, other 2"; the rest of the line. */
+static void append_causes(struct buffer *buffer, const struct database *database) {
+        const char *cause, *separator = ": ";
+        json_t *count;
+
+        json_object_foreach(database->wakes_by_cause, cause, count) {
+                if (json_integer_value(count) <= 0)
+                        continue;
+                buffer_printf(buffer, "%s%s %" JSON_INTEGER_FORMAT, separator, cause, json_integer_value(count));
+                separator = ", ";
+        }
+        buffer_append(buffer, "\n", 1);
+}
+
+static void append_wakes(struct buffer *buffer, const struct database *database) {
+        char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX], time[SAY_TIME_MAX];
+
+        begin(buffer, "wakes");
+        buffer_printf(buffer, "%" PRIu64, database->wakes);
+        append_causes(buffer, database);
+        if (database->last_wake) {
+                begin(buffer, "last wake");
+                buffer_printf(buffer, "%s", say_time(time, say_parse_time(database->wake_at), false));
+                if (database->wake_usec != USEC_INFINITY)
+                        buffer_printf(buffer, " in %s", say_span(a, database->wake_usec));
+                buffer_printf(buffer, ", %s, caused by %s\n", database->wake_cold ? "cold" : "not proven cold",
+                              database->wake_cause ? database->wake_cause : "-");
+        }
+        if (database->wake_p50_usec != USEC_INFINITY) {
+                begin(buffer, "wakes take");
+                buffer_printf(buffer, "%s (median), %s (95 of 100), %s (99 of 100)\n", say_span(a, database->wake_p50_usec),
+                              say_span(b, database->wake_p95_usec), say_span(c, database->wake_p99_usec));
+        }
+}
+
+static void append_failures(struct buffer *buffer, const struct database *database) {
+        const char *slug;
+        json_t *count;
+
+        begin(buffer, "failures");
+        buffer_printf(buffer, "%" PRIu64 " in a row, %" PRIu64 " in all\n", database->failures_consecutive, database->failures_total);
+        json_object_foreach(database->failures_by_reason, slug, count) {
+                enum reason reason;
+
+                begin(buffer, "");
+                buffer_printf(buffer, "%6" JSON_INTEGER_FORMAT "  %-18s", json_integer_value(count), slug);
+                if (reason_from_slug(slug, &reason) == 0)
+                        buffer_printf(buffer, "  %s", reason_info(reason)->sentence);
+                buffer_append(buffer, "\n", 1);
+        }
+}
+
+static void append_lease(struct buffer *buffer, json_t *lease) {
+        struct held_lease {
+                uint64_t id;
+                const char *owner, *since, *until;
+        } held = {0};
+        const struct field fields[] = {
+                {"id", FIELD_COUNT, false, offsetof(struct held_lease, id)},
+                {"owner", FIELD_TEXT, false, offsetof(struct held_lease, owner)},
+                {"since", FIELD_TEXT, false, offsetof(struct held_lease, since)},
+                {"until", FIELD_TEXT, false, offsetof(struct held_lease, until)},
+        };
+        char since[SAY_TIME_MAX], until[SAY_TIME_MAX];
+        const char *wrong;
+
+        if (fields_read(lease, fields, ARRAY_LENGTH(fields), &held, &wrong) < 0)
+                return;
+        begin(buffer, "lease");
+        buffer_printf(buffer, "%" PRIu64 ": %s (as it says of itself), since %s", held.id, held.owner ? held.owner : "-",
+                      say_time(since, say_parse_time(held.since), false));
+        if (held.until)
+                buffer_printf(buffer, ", until %s", say_time(until, say_parse_time(held.until), false));
+        buffer_append(buffer, "\n", 1);
+}
+
+static void append_demand(struct buffer *buffer, const struct database *database) {
+        char time[SAY_TIME_MAX];
+
+        if (!database->demand)
+                return;
+        begin(buffer, "demand");
+        buffer_printf(buffer, "%s", database->demand_cause ? database->demand_cause : "-");
+        if (database->demand_until)
+                buffer_printf(buffer, ", until %s", say_time(time, say_parse_time(database->demand_until), false));
+        buffer_append(buffer, "\n", 1);
+}
+
+static void append_budget(struct buffer *buffer, const struct database *database) {
+        char used[DURATION_MAX], all[DURATION_MAX];
+
+        if (!database->budget)
+                return;
+        begin(buffer, "budget");
+        buffer_printf(buffer, "%s of %s awake", say_span(used, database->budget_used_usec), say_span(all, database->budget_usec));
+        if (database->budget_month)
+                buffer_printf(buffer, " in %s", database->budget_month);
+        buffer_append_string(buffer, database->budget_spent ? ": spent\n" : "\n");
+}
+
+static void append_account(struct buffer *buffer, const struct database *database) {
+        char all[DURATION_MAX], ours[DURATION_MAX];
+        json_t *lease;
+        size_t i;
+
+        if (database->awake_usec != USEC_INFINITY) {
+                begin(buffer, "awake");
+                buffer_printf(buffer, "%s seen", say_span(all, database->awake_usec));
+                if (database->awake_on_demand_usec != USEC_INFINITY)
+                        buffer_printf(buffer, ", %s of it on our demand", say_span(ours, database->awake_on_demand_usec));
+                buffer_append(buffer, "\n", 1);
+        }
+        append_budget(buffer, database);
+        append_demand(buffer, database);
+        json_array_foreach(database->leases, i, lease)
+                append_lease(buffer, lease);
+}
+
+int status_compose_block(struct context *context, json_t *answer, struct buffer *buffer) {
+        struct database database;
+        const char *wrong;
+
+        if (database_read(answer, &database, &wrong) < 0)
+                return tell_malformed(context, wrong);
+        append_verdict(buffer, &context->out, &database);
+        append_advice(buffer, &database);
+        buffer_append(buffer, "\n", 1);
+        append_times(buffer, &database);
+        append_target(buffer, &database);
+        append_attempt(buffer, &database);
+        append_next(buffer, &database);
+        append_server(buffer, &database);
+        append_wakes(buffer, &database);
+        append_failures(buffer, &database);
+        append_account(buffer, &database);
+        return 0;
+}

@@ -1,0 +1,171 @@
+/* `pgwake check`: one database, one line, one exit code; for people and scripts, and with --nagios for monitoring systems. */
+#include "base/clock.h"
+#include "pgwake/ask.h"
+#include "pgwake/say.h"
+
+#include <inttypes.h>
+
+enum nagios {
+        NAGIOS_OK,
+        NAGIOS_WARNING,
+        NAGIOS_CRITICAL,
+        NAGIOS_UNKNOWN,
+};
+
+#define UNKNOWN_PREFIX "PGWAKE UNKNOWN - "
+
+static const char *const nagios_names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+
+/* A planned pause is no alarm; a sleep that was not accepted, and what passes by itself, is a warning. */
+static enum nagios judge(const struct database *database, bool accepted) {
+        enum state state;
+
+        if (accepted || (database->reason && streq(database->reason, "paused")))
+                return NAGIOS_OK;
+        if (state_from_name(database->state, &state) < 0)
+                return NAGIOS_UNKNOWN;
+        switch (state) {
+        case STATE_UNKNOWN:
+        case _STATE_MAX:
+                return NAGIOS_UNKNOWN;
+        case STATE_ASLEEP:
+        case STATE_WAKING:
+        case STATE_AWAKE:
+        case STATE_DEGRADED:
+                return NAGIOS_WARNING;
+        case STATE_FULL:
+        case STATE_DOWN:
+        case STATE_BLOCKED:
+                return NAGIOS_CRITICAL;
+        }
+        return NAGIOS_UNKNOWN;
+}
+
+/* The part before the bar ends at the first bar or newline. */
+static void append_plain(struct buffer *buffer, const char *text) {
+        for (; *text; text++)
+                buffer_append(buffer, *text == '|' ? "/" : text, 1);
+}
+
+static void append_seconds(struct buffer *buffer, const char *label, uint64_t usec) {
+        if (usec != USEC_INFINITY)
+                buffer_printf(buffer, " %s=%" PRIu64 ".%06" PRIu64 "s;;;0", label, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
+}
+
+/* label=value[unit];[warn];[crit];[min];[max], as the Monitoring Plugins' guidelines say. */
+static void append_perfdata(struct buffer *buffer, const struct database *verdict, const struct database *status) {
+        buffer_printf(buffer, " | ready=%d;;;0;1", verdict->ready);
+        append_seconds(buffer, "age", verdict->age_usec);
+        append_seconds(buffer, "expected", verdict->expected_usec);
+        if (!status)
+                return;
+        append_seconds(buffer, "latency", status->attempt_usec);
+        append_seconds(buffer, "wake_p95", status->wake_p95_usec);
+        buffer_printf(buffer, " failures=%" PRIu64 "c;;;0 wakes=%" PRIu64 "c;;;0", status->failures_total, status->wakes);
+}
+
+static void append_line(struct buffer *buffer, const struct terminal *terminal, const struct database *database, bool people) {
+        char span[DURATION_MAX];
+
+        append_plain(buffer, database->name);
+        buffer_append_string(buffer, " is ");
+        if (people)
+                style_append(buffer, terminal, style_of_state(database->state), database->state);
+        else
+                append_plain(buffer, database->state);
+        if (database->reason && !streq(database->reason, "ok")) {
+                buffer_append_string(buffer, " (");
+                append_plain(buffer, database->reason);
+                buffer_append_string(buffer, ")");
+        }
+        if (database->age_usec != USEC_INFINITY)
+                buffer_printf(buffer, ", seen %s ago", say_span(span, database->age_usec));
+        if (!database->ready && database->message && *database->message) {
+                buffer_append_string(buffer, ": ");
+                append_plain(buffer, database->message);
+        }
+}
+
+/* The figures of /status are an extra: without them the verdict stands. */
+static int ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database *ret_database) {
+        const char *wrong;
+        int r;
+
+        r = ask_get(context, "/status", name, ret_answer);
+        if (r != 0)
+                return r;
+        return ret_answer->status == 200 && database_read(ret_answer->json, ret_database, &wrong) == 0 ? 0 : EXIT_CODE_NO_ANSWER;
+}
+
+static int tell_nagios(struct context *context, const struct database *database, bool accepted) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+        enum nagios nagios = judge(database, accepted);
+        struct database status;
+        bool known;
+
+        complain_to(NULL, NULL);
+        known = ask_status(context, context->options.operands[0], &answer, &status) == 0;
+        complain_to(context->out.file, UNKNOWN_PREFIX);
+        buffer_printf(&buffer, "PGWAKE %s - ", nagios_names[nagios]);
+        append_line(&buffer, &context->out, database, false);
+        append_perfdata(&buffer, database, known ? &status : NULL);
+        buffer_append(&buffer, "\n", 1);
+        return tell_error(terminal_write(&context->out, &buffer), (int)nagios);
+}
+
+static int tell_people(struct context *context, const struct database *database, bool accepted) {
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+
+        append_line(&buffer, &context->out, database, true);
+        buffer_append(&buffer, "\n", 1);
+        return tell_error(terminal_write(&context->out, &buffer), accepted ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
+}
+
+/* *RET_JUDGED tells whether the daemon's verdict is in the answer. */
+static int check(struct context *context, bool *ret_judged) {
+        const struct options *options = &context->options;
+        const char *name = options->operands[0];
+        _cleanup_free_ char *path = client_path("/readyz", name, (const struct parameter[]){{"accept", options->accept}, {0}});
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        _cleanup_free_ struct database *databases = NULL;
+        bool accepted;
+        size_t n;
+        int r;
+
+        r = ask(context, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &answer);
+        if (r != 0)
+                return r;
+        if ((answer.status != 200 && answer.status != 503) || json_object_get(answer.json, "error"))
+                return tell_refusal(context, &answer, name);
+        accepted = answer.status == 200;
+        r = answer_databases(context, answer.json, &databases, &n);
+        if (r != 0)
+                return r;
+        if (n != 1)
+                return tell_malformed(context, "not exactly one database");
+        *ret_judged = true;
+        if (options->nagios)
+                return tell_nagios(context, &databases[0], accepted);
+        if (options->json)
+                return tell_error(terminal_write_json(&context->out, answer.json), accepted ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
+        return tell_people(context, &databases[0], accepted);
+}
+
+int command_check(struct context *context) {
+        const struct options *options = &context->options;
+        bool judged = false;
+        int r;
+
+        if (options->accept && !streq(options->accept, "asleep")) {
+                complain("check: --accept knows only asleep, not \"%s\"", options->accept);
+                return EXIT_CODE_USAGE;
+        }
+        /* Monitoring reads stdout only, and there only this form. */
+        if (options->nagios) {
+                complain_to(context->out.file, UNKNOWN_PREFIX);
+                context->options.json = false;
+        }
+        r = check(context, &judged);
+        return options->nagios && !judged ? NAGIOS_UNKNOWN : r;
+}

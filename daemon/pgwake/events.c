@@ -1,0 +1,118 @@
+#include "pgwake/ask.h"
+#include "pgwake/event.h"
+#include "pgwake/stream.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+struct printing {
+        struct context *context;
+        int error; /* of writing */
+};
+
+static int print_event(void *userdata, const char *kind, const char *data) {
+        struct printing *printing = userdata;
+        const struct options *options = &printing->context->options;
+        _cleanup_(buffer_deinit) struct buffer line = {0};
+        _cleanup_(json_freep) json_t *json = NULL;
+        struct event event;
+        int r;
+
+        if (streq(kind, "gap")) {
+                complain("some events are missing here: the daemon holds them no more");
+                return 0;
+        }
+        r = event_read(data, options->json, &json, &event);
+        if (r < 0)
+                return r;
+        if (options->json)
+                printing->error = terminal_write_json_line(&printing->context->out, json);
+        else {
+                event_append(&line, &printing->context->out, &event);
+                printing->error = terminal_write(&printing->context->out, &line);
+        }
+        return printing->error;
+}
+
+/* What an exchange that ended says: a refusal, or no answer. */
+static int tell_end(struct context *context, const struct exchange *exchange, const char *name) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        int r;
+
+        if (exchange->error == 0 && exchange->status == 200)
+                return EXIT_CODE_DONE;
+        r = answer_read(context, exchange, &answer);
+        return r != 0 ? r : tell_refusal(context, &answer, name);
+}
+
+static int receive_stored(void *userdata, const char *data, size_t size) {
+        struct stream *stream = userdata;
+
+        return sse_feed(&stream->sse, data, size, stream->handler, stream->userdata);
+}
+
+/* What the daemon still holds, and the end. */
+static int print_stored(struct context *context, struct stream *stream, const char *name) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_(exchange_freep) struct exchange *exchange = NULL;
+        const struct printing *printing = stream->userdata;
+        struct request request = {
+                .timeout_usec = CLIENT_ANSWER_USEC,
+                .last_event_id = "0",
+                .receive = receive_stored,
+                .userdata = stream,
+        };
+        int r;
+
+        if (asprintf(&path, "%s%cfollow=0", stream->path, name ? '&' : '?') < 0)
+                return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
+        request.path = path;
+        r = client_start(context->client, &request, &exchange);
+        while (r == 0 && !exchange->done)
+                r = client_turn(context->client, USEC_INFINITY, NULL, 0);
+        if (r < 0 || printing->error < 0)
+                return tell_error(r < 0 ? r : printing->error, EXIT_CODE_DONE);
+        return tell_end(context, exchange, name);
+}
+
+static int print_forever(struct context *context, struct stream *stream, const char *name) {
+        const struct printing *printing = stream->userdata;
+        const struct pollfd out = {.fd = fileno(context->out.file)};
+        bool lost = false;
+        int r;
+
+        for (;;) {
+                r = stream_turn(stream, clock_boot_usec());
+                if (r < 0 || printing->error < 0)
+                        return tell_error(r < 0 ? r : printing->error, EXIT_CODE_DONE);
+                if (r == STREAM_ENDED)
+                        return tell_end(context, stream->exchange, name);
+                if (r == STREAM_LOST) {
+                        complain("the daemon at %s is gone; waiting for it", client_socket(context->client));
+                        lost = true;
+                } else if (r == STREAM_OPENED && lost)
+                        complain("the daemon at %s is back", client_socket(context->client));
+                if (r != 0)
+                        continue;
+                /* The descriptor of the output is watched for its reader's leaving: without an event nothing else would tell. */
+                r = client_turn(context->client, stream->retry_boot_usec, &out, 1);
+                if (r < 0)
+                        return tell_error(r, EXIT_CODE_NOT_READY);
+                if (terminal_is_gone(&context->out))
+                        return EXIT_CODE_DONE;
+        }
+}
+
+int command_events(struct context *context) {
+        const char *name = context->options.n_operands ? context->options.operands[0] : NULL;
+        _cleanup_(stream_deinit) struct stream stream = {0};
+        struct printing printing = {.context = context};
+        int r;
+
+        r = stream_init(&stream, context->client, name, print_event, &printing);
+        if (r < 0)
+                return tell_error(r, EXIT_CODE_NOT_READY);
+        stream.replay = true;
+        return context->options.follow ? print_forever(context, &stream, name) : print_stored(context, &stream, name);
+}

@@ -1,0 +1,53 @@
+#include "pgwake/report.h"
+
+#include "pgwake/history.h"
+
+#include <errno.h>
+
+static int show(struct context *context, json_t *json) {
+        _cleanup_(report_deinit) struct report report = {0};
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+        struct drawing drawing;
+        const char *wrong;
+        int r;
+
+        r = report_read(json, &report, &wrong);
+        if (r == -EBADMSG) {
+                char what[128];
+
+                (void)snprintf(what, sizeof(what), "\"%s\" is missing or has the wrong type", wrong);
+                return tell_malformed(context, what);
+        }
+        if (r < 0)
+                return tell_error(r, EXIT_CODE_NOT_READY);
+        drawing_init(&drawing, &context->out);
+        /* Who wants no colours reads it where nothing can be drawn, or with a program. */
+        if (context->out.colour && !context->options.plain)
+                report_draw(&buffer, &drawing, &report);
+        else
+                report_list(&buffer, &report);
+        return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);
+}
+
+int command_report(struct context *context) {
+        const struct options *options = &context->options;
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (options->json && options->plain) {
+                complain("report: --json and --plain exclude each other");
+                return EXIT_CODE_USAGE;
+        }
+        if (options->since && !history_is_time("report", "since", options->since))
+                return EXIT_CODE_USAGE;
+        path = history_path(options, "report", NULL);
+        r = ask(context, &(struct request){.path = path, .timeout_usec = HISTORY_ANSWER_USEC}, &answer);
+        if (r != 0)
+                return r;
+        if (answer.status != 200)
+                return tell_refusal(context, &answer, options->operands[0]);
+        if (options->json)
+                return tell_error(terminal_write_json(&context->out, answer.json), EXIT_CODE_DONE);
+        return show(context, answer.json);
+}

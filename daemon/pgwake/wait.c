@@ -1,0 +1,331 @@
+/* `pgwake wait` and `pgwake wake --wait`: any number of databases, one loop, no polling. */
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/text.h"
+#include "pgwake/event.h"
+#include "pgwake/progress.h"
+#include "pgwake/say.h"
+#include "pgwake/stream.h"
+#include "pgwake/wait.h"
+#include "pgwake/waiter.h"
+
+#include <errno.h>
+
+/* How many are asked about at once; the others follow when these are reached. */
+#define HELD_AT_ONCE 32
+#define DRAW_USEC (100 * USEC_PER_MSEC)
+/* The daemon's bound. */
+#define SPREAD_MAX_USEC (5 * USEC_PER_MINUTE)
+
+struct waiting {
+        struct context *context;
+        struct waiter_aim aim;
+        struct waiter *waiters;
+        size_t n;
+        struct stream stream;
+        bool streaming;
+        struct progress progress;
+        uint64_t started_boot_usec;
+};
+
+static void waiting_deinit(struct waiting *waiting) {
+        for (size_t i = 0; i < waiting->n; i++)
+                waiter_deinit(&waiting->waiters[i]);
+        free(waiting->waiters);
+        stream_deinit(&waiting->stream);
+        progress_clear(&waiting->progress);
+}
+
+static int on_event(void *userdata, const char *kind, const char *data) {
+        struct waiting *waiting = userdata;
+        _cleanup_(json_freep) json_t *json = NULL;
+        struct event event;
+        int r;
+
+        /* What is missing may be just what is waited for. */
+        if (streq(kind, "gap")) {
+                for (size_t i = 0; i < waiting->n; i++)
+                        waiting->waiters[i].look_wanted = true;
+                return 0;
+        }
+        r = event_read(data, waiting->context->options.json, &json, &event);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; r == 0 && i < waiting->n; i++) {
+                struct waiter *waiter = &waiting->waiters[i];
+
+                if (waiter->stage != WAITER_PENDING || !streq(waiter->name, event.database))
+                        continue;
+                if (streq(event.kind, "removed")) {
+                        waiter->stage = WAITER_OVER;
+                        r = waiter_learn(waiter, "removed", NULL, "It is no longer configured.");
+                } else if (event.state) {
+                        waiter->look_wanted = waiting->progress.terminal->is_terminal;
+                        r = waiter_learn(waiter, event.state, event.reason, event.message);
+                }
+        }
+        return r;
+}
+
+/* For a state the stream is how it is known; for readiness it only feeds the progress line, and may fail. */
+static int turn_stream(struct waiting *waiting, uint64_t now) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        int r;
+
+        if (!waiting->streaming)
+                return 0;
+        r = stream_turn(&waiting->stream, now);
+        if (r < 0)
+                return tell_error(r, EXIT_CODE_NOT_READY);
+        if (r == STREAM_OPENED)
+                for (size_t i = 0; i < waiting->n; i++)
+                        waiting->waiters[i].look_wanted = true;
+        if (r != STREAM_ENDED)
+                return 0;
+        if (!waiting->aim.state) {
+                waiting->streaming = false;
+                return 0;
+        }
+        progress_clear(&waiting->progress);
+        r = answer_read(waiting->context, waiting->stream.exchange, &answer);
+        return r != 0 ? r : tell_refusal(waiting->context, &answer, waiting->n == 1 ? waiting->waiters[0].name : NULL);
+}
+
+static size_t count_stage(const struct waiting *waiting, enum waiter_stage stage) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < waiting->n; i++)
+                count += waiting->waiters[i].stage == stage;
+        return count;
+}
+
+static int start_waiters(struct waiting *waiting, uint64_t now, uint64_t *ret_next) {
+        uint64_t next = USEC_INFINITY;
+        size_t under_way = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < waiting->n; i++)
+                under_way += waiting->waiters[i].held || waiting->waiters[i].look;
+        for (size_t i = 0; r == 0 && i < waiting->n && under_way < HELD_AT_ONCE; i++) {
+                struct waiter *waiter = &waiting->waiters[i];
+                bool idle = !waiter->held && !waiter->look;
+
+                r = waiter_start(waiter, now);
+                under_way += idle && (waiter->held || waiter->look);
+                next = MIN(next, waiter_next(waiter));
+        }
+        *ret_next = next;
+        return r < 0 ? tell_error(r, EXIT_CODE_NOT_READY) : 0;
+}
+
+/* The first that is not reached yet stands for all. */
+static void draw(struct waiting *waiting, uint64_t now) {
+        for (size_t i = 0; i < waiting->n; i++) {
+                const struct waiter *waiter = &waiting->waiters[i];
+                struct progress_view view = {
+                        .name = waiter->name,
+                        .state = waiter->state,
+                        .reason = waiter->reason && *waiter->reason ? waiter->reason : NULL,
+                        .expected_boot_usec = waiting->aim.state ? USEC_INFINITY : waiter->expected_boot_usec,
+                        .done = count_stage(waiting, WAITER_REACHED),
+                        .total = waiting->n,
+                };
+
+                if (waiter->stage == WAITER_PENDING) {
+                        progress_draw(&waiting->progress, now, &view);
+                        return;
+                }
+        }
+}
+
+static int take_answers(struct waiting *waiting, uint64_t now) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < waiting->n; i++) {
+                struct waiter *waiter = &waiting->waiters[i];
+
+                /* What is told there stands on a line of its own. */
+                if ((waiter->held && waiter->held->done) || (waiter->look && waiter->look->done))
+                        progress_clear(&waiting->progress);
+                r = waiter_turn(waiter, now);
+        }
+        return r;
+}
+
+/* The time is over while only the stream is listened to, or between two questions. */
+static void end_overdue(struct waiting *waiting, uint64_t now) {
+        if (now < waiting->aim.deadline_boot_usec)
+                return;
+        for (size_t i = 0; i < waiting->n; i++) {
+                struct waiter *waiter = &waiting->waiters[i];
+                bool asking = waiter->held || waiter->lost_boot_usec;
+
+                if (waiter->stage == WAITER_PENDING && !asking && (waiting->aim.state || waiter->state))
+                        waiter->stage = WAITER_OVER;
+        }
+}
+
+static int turn(struct waiting *waiting) {
+        uint64_t now = clock_boot_usec(), next;
+        int r;
+
+        r = turn_stream(waiting, now);
+        if (r == 0)
+                r = start_waiters(waiting, now, &next);
+        if (r != 0)
+                return r;
+        draw(waiting, now);
+        if (waiting->progress.terminal->is_terminal)
+                next = MIN(next, now + DRAW_USEC);
+        if (waiting->aim.deadline_boot_usec > now)
+                next = MIN(next, waiting->aim.deadline_boot_usec);
+        if (waiting->streaming)
+                next = MIN(next, waiting->stream.retry_boot_usec);
+        r = client_turn(waiting->context->client, next, NULL, 0);
+        if (r < 0)
+                return tell_error(r, EXIT_CODE_NOT_READY);
+        now = clock_boot_usec();
+        r = take_answers(waiting, now);
+        if (r == 0)
+                end_overdue(waiting, now);
+        return r;
+}
+
+/* Empty texts are not known: null. */
+static json_t *waiter_to_json(const struct waiter *waiter) {
+        const char *reason = waiter->reason && *waiter->reason ? waiter->reason : NULL;
+        const char *message = waiter->message && *waiter->message ? waiter->message : NULL;
+
+        return json_pack("{s:s, s:b, s:s?, s:s?, s:s?}", "name", waiter->name, "reached", waiter->stage == WAITER_REACHED, "state",
+                         waiter->state, "reason", reason, "message", message);
+}
+
+static int tell_json(const struct waiting *waiting, bool reached, uint64_t elapsed_usec) {
+        _cleanup_(json_freep) json_t *json = NULL;
+        json_t *databases = json_array();
+
+        json = json_pack("{s:b, s:f, s:o}", "reached", reached, "elapsed_seconds", (double)elapsed_usec / 1e6, "databases", databases);
+        for (size_t i = 0; json && i < waiting->n; i++)
+                if (json_array_append_new(databases, waiter_to_json(&waiting->waiters[i])) < 0)
+                        return -ENOMEM;
+        return json ? terminal_write_json(&waiting->context->out, json) : -ENOMEM;
+}
+
+static void tell_not_reached(const struct waiter *waiter, const char *span) {
+        const char *reason = waiter->reason && !streq(waiter->reason, "ok") ? waiter->reason : "";
+        const char *message = waiter->message ? waiter->message : "";
+
+        complain("%s is %s after %s%s%s%s%s%s", waiter->name, waiter->state ? waiter->state : "unknown", span, *reason ? " (" : "", reason,
+                 *reason ? ")" : "", *message ? ": " : "", message);
+}
+
+static int tell_people(const struct waiting *waiting, uint64_t elapsed_usec) {
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+        char span[DURATION_MAX];
+
+        (void)say_span(span, elapsed_usec);
+        for (size_t i = 0; i < waiting->n; i++) {
+                const struct waiter *waiter = &waiting->waiters[i];
+
+                if (waiter->stage == WAITER_REACHED)
+                        buffer_printf(&buffer, "%s is %s after %s\n", waiter->name, waiter->state, span);
+                else
+                        tell_not_reached(waiter, span);
+        }
+        return terminal_write(&waiting->context->out, &buffer);
+}
+
+/* The end: everybody is reached, or somebody will not be. */
+static int tell(struct waiting *waiting) {
+        bool reached = count_stage(waiting, WAITER_REACHED) == waiting->n;
+        uint64_t elapsed = usec_sub(clock_boot_usec(), waiting->started_boot_usec);
+        int r;
+
+        progress_clear(&waiting->progress);
+        r = waiting->context->options.json ? tell_json(waiting, reached, elapsed) : tell_people(waiting, elapsed);
+        return tell_error(r, reached ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
+}
+
+static int prepare(struct waiting *waiting, uint64_t timeout_usec) {
+        const struct options *options = &waiting->context->options;
+        int r = 0;
+
+        waiting->started_boot_usec = clock_boot_usec();
+        waiting->aim.deadline_boot_usec = usec_add(waiting->started_boot_usec, timeout_usec);
+        waiting->progress = (struct progress){.terminal = &waiting->context->err, .started_boot_usec = waiting->started_boot_usec};
+        waiting->waiters = calloc(options->n_operands, sizeof(*waiting->waiters));
+        if (!waiting->waiters)
+                return -ENOMEM;
+        waiting->n = options->n_operands;
+        for (size_t i = 0; i < waiting->n; i++)
+                waiter_init(&waiting->waiters[i], waiting->context, &waiting->aim, options->operands[i]);
+        waiting->streaming = waiting->aim.state || waiting->progress.terminal->is_terminal;
+        if (waiting->streaming)
+                r = stream_init(&waiting->stream, waiting->context->client, waiting->n == 1 ? waiting->waiters[0].name : NULL, on_event,
+                                waiting);
+        return r;
+}
+
+/* Reads --spread; -EINVAL, told, for what the daemon would refuse. */
+static int read_spread(const struct options *options, struct waiter_aim *aim) {
+        if (!options->spread)
+                return 0;
+        if (aim->state) {
+                complain("--spread goes with waiting for ready, not for another state");
+                return -EINVAL;
+        }
+        if (parse_span("spread", options->spread, &aim->spread_usec) < 0)
+                return -EINVAL;
+        if (aim->spread_usec > SPREAD_MAX_USEC) {
+                complain("--spread: %s is too long; at most 5min", options->spread);
+                return -EINVAL;
+        }
+        aim->spread = options->spread;
+        return 0;
+}
+
+int wait_for(struct context *context, const char *state, bool wake, uint64_t timeout_usec) {
+        _cleanup_(waiting_deinit) struct waiting waiting = {.context = context, .aim = {.state = state, .wake = wake}};
+        int r;
+
+        if (read_spread(&context->options, &waiting.aim) < 0)
+                return EXIT_CODE_USAGE;
+        r = prepare(&waiting, timeout_usec);
+        if (r < 0)
+                return tell_error(r, EXIT_CODE_NOT_READY);
+        while (count_stage(&waiting, WAITER_PENDING) > 0 && count_stage(&waiting, WAITER_OVER) == 0) {
+                r = turn(&waiting);
+                if (r != 0)
+                        return r;
+        }
+        return tell(&waiting);
+}
+
+static int usage_error_state(const char *word) {
+        const char *names[_STATE_MAX + 1] = {"ready"}, *nearest;
+        _cleanup_(buffer_deinit) struct buffer list = {0};
+
+        for (enum state state = 0; state < _STATE_MAX; state++)
+                names[state + 1] = state_name(state);
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+                buffer_printf(&list, "%s%s", i == 0 ? "" : i + 1 < ARRAY_LENGTH(names) ? ", " : " and ", names[i]);
+        nearest = text_nearest(word, names, ARRAY_LENGTH(names));
+        complain("wait: \"%s\" is no state; there are %s%s%s%s", word, buffer_finish(&list) == 0 ? list.data : "others",
+                 nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+        return EXIT_CODE_USAGE;
+}
+
+int command_wait(struct context *context) {
+        const struct options *options = &context->options;
+        const char *for_state = options->for_what;
+        uint64_t timeout_usec = USEC_INFINITY;
+        enum state state;
+
+        if (for_state && streq(for_state, "ready"))
+                for_state = NULL;
+        if (for_state && state_from_name(for_state, &state) < 0)
+                return usage_error_state(for_state);
+        if (options->timeout && parse_span("timeout", options->timeout, &timeout_usec) < 0)
+                return EXIT_CODE_USAGE;
+        return wait_for(context, for_state, options->wake, timeout_usec);
+}

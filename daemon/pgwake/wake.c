@@ -1,0 +1,193 @@
+/* The commands that tell the daemon to do something: wake, pause, resume, reload. */
+#include "base/clock.h"
+#include "base/duration.h"
+#include "pgwake/ask.h"
+#include "pgwake/say.h"
+#include "pgwake/wait.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+int parse_span(const char *option, const char *text, uint64_t *ret_usec) {
+        if (duration_parse(text, ret_usec) == 0)
+                return 0;
+        complain("--%s: \"%s\" is no span of time; write a number with its unit, as 500ms, 30s, 5min, 2h, 1d", option, text);
+        return -EINVAL;
+}
+
+static int ask_post(struct context *context, const char *prefix, const char *name, const char *parameter, const char *value,
+                    struct answer *ret_answer) {
+        _cleanup_free_ char *path = client_path(prefix, name, (const struct parameter[]){{parameter, value}, {0}});
+
+        return ask(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
+}
+
+static int tell_wake(struct context *context, json_t *json) {
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+        struct database database;
+        char span[DURATION_MAX];
+        const char *wrong;
+
+        if (database_read(json, &database, &wrong) < 0)
+                return tell_malformed(context, wrong);
+        buffer_printf(&buffer, "%s is ", database.name);
+        style_append(&buffer, &context->out, style_of_state(database.state), database.state);
+        if (!database.ready && database.expected_usec != USEC_INFINITY)
+                buffer_printf(&buffer, ", expected to be ready in about %s", say_span(span, database.expected_usec));
+        else if (!database.ready)
+                buffer_append_string(&buffer, ", the wake has begun");
+        buffer_append(&buffer, "\n", 1);
+        return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);
+}
+
+int command_wake(struct context *context) {
+        const char *name = context->options.operands[0];
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        uint64_t wait_usec;
+        int r;
+
+        if (context->options.wait) {
+                if (parse_span("wait", context->options.wait, &wait_usec) < 0)
+                        return EXIT_CODE_USAGE;
+                return wait_for(context, NULL, true, wait_usec);
+        }
+        if (context->options.spread) {
+                complain("wake: --spread goes with --wait");
+                return EXIT_CODE_USAGE;
+        }
+        r = ask_post(context, "/wake", name, NULL, NULL, &answer);
+        if (r != 0)
+                return r;
+        if (answer.status != 200 && answer.status != 202)
+                return tell_refusal(context, &answer, name);
+        if (context->options.json)
+                return tell_error(terminal_write_json(&context->out, answer.json), EXIT_CODE_DONE);
+        return tell_wake(context, answer.json);
+}
+
+static int pause_for(struct context *context, const char *name, uint64_t usec) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+        char span[DURATION_MAX], time[SAY_TIME_MAX];
+        const char *until;
+        int r;
+
+        r = ask_post(context, "/pause", name, "for", duration_format(span, usec), &answer);
+        if (r != 0)
+                return r;
+        if (answer.status != 200)
+                return tell_refusal(context, &answer, name);
+        if (context->options.json)
+                return tell_error(terminal_write_json(&context->out, answer.json), EXIT_CODE_DONE);
+        until = json_string_value(json_object_get(answer.json, "paused_until"));
+        if (usec == 0)
+                buffer_printf(&buffer, "%s is watched again\n", name);
+        else if (until)
+                buffer_printf(&buffer, "%s is paused until %s: no checks, no alarms\n", name, say_time(time, say_parse_time(until), false));
+        else
+                buffer_printf(&buffer, "%s is paused: no checks, no alarms\n", name);
+        return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);
+}
+
+int command_pause(struct context *context) {
+        const struct options *options = &context->options;
+        uint64_t usec = 0;
+
+        if (options->off == (options->for_what != NULL)) {
+                complain("pause: say either --for T, how long nothing is to be checked, or --off");
+                return EXIT_CODE_USAGE;
+        }
+        if (options->for_what && parse_span("for", options->for_what, &usec) < 0)
+                return EXIT_CODE_USAGE;
+        return pause_for(context, options->operands[0], usec);
+}
+
+int command_resume(struct context *context) {
+        return pause_for(context, context->options.operands[0], 0);
+}
+
+/* "file:line: severity: message", as compilers say it. */
+static int append_complaint(struct buffer *buffer, json_t *json) {
+        struct complaint {
+                const char *file, *severity, *message;
+                uint64_t line;
+        } complaint = {.severity = "error"};
+        const struct field fields[] = {
+                {"message", FIELD_TEXT, true, offsetof(struct complaint, message)},
+                {"file", FIELD_TEXT, false, offsetof(struct complaint, file)},
+                {"line", FIELD_COUNT, false, offsetof(struct complaint, line)},
+                {"severity", FIELD_TEXT, false, offsetof(struct complaint, severity)},
+        };
+        const char *wrong;
+
+        if (fields_read(json, fields, ARRAY_LENGTH(fields), &complaint, &wrong) < 0)
+                return -EBADMSG;
+        if (complaint.file && complaint.line)
+                buffer_printf(buffer, "%s:%" PRIu64 ": ", complaint.file, complaint.line);
+        else if (complaint.file)
+                buffer_printf(buffer, "%s: ", complaint.file);
+        buffer_printf(buffer, "%s: %s\n", complaint.severity, complaint.message);
+        return 0;
+}
+
+static int append_complaints(struct buffer *buffer, json_t *json) {
+        json_t *complaints = json_object_get(json, "complaints"), *complaint;
+        size_t i;
+
+        if (complaints && !json_is_null(complaints) && !json_is_array(complaints))
+                return -EBADMSG;
+        json_array_foreach(complaints, i, complaint)
+                if (append_complaint(buffer, complaint) < 0)
+                        return -EBADMSG;
+        return 0;
+}
+
+static int append_counts(struct buffer *buffer, json_t *json) {
+        struct reload_counts {
+                uint64_t added, removed, changed, unchanged;
+        } counts = {0};
+        const struct field fields[] = {
+                {"added", FIELD_COUNT, false, offsetof(struct reload_counts, added)},
+                {"removed", FIELD_COUNT, false, offsetof(struct reload_counts, removed)},
+                {"changed", FIELD_COUNT, false, offsetof(struct reload_counts, changed)},
+                {"unchanged", FIELD_COUNT, false, offsetof(struct reload_counts, unchanged)},
+        };
+        const char *wrong;
+
+        if (fields_read(json, fields, ARRAY_LENGTH(fields), &counts, &wrong) < 0)
+                return -EBADMSG;
+        buffer_printf(buffer, "reloaded: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed, %" PRIu64 " unchanged\n",
+                      counts.added, counts.removed, counts.changed, counts.unchanged);
+        return 0;
+}
+
+/* Complaints go to stderr, where the caller of a failing command looks. */
+static int tell_reload(struct context *context, const struct answer *answer) {
+        _cleanup_(buffer_deinit) struct buffer complaints = {0}, counts = {0};
+        bool done = answer->status == 200;
+        int r;
+
+        if (append_complaints(&complaints, answer->json) < 0 || (done && append_counts(&counts, answer->json) < 0))
+                return tell_malformed(context, "complaints or counts are not as promised");
+        r = terminal_write(&context->err, &complaints);
+        if (r == 0)
+                r = terminal_write(&context->out, &counts);
+        if (!done)
+                complain("the configuration was refused; the one before stays in force");
+        return tell_error(r, done ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
+}
+
+int command_reload(struct context *context) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        int r, code;
+
+        r = ask_post(context, "/reload", NULL, context->options.remove_all ? "remove" : NULL, "all", &answer);
+        if (r != 0)
+                return r;
+        if (answer.status != 200 && answer.status != 422)
+                return tell_refusal(context, &answer, NULL);
+        code = answer.status == 200 ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY;
+        if (context->options.json)
+                return tell_error(terminal_write_json(&context->out, answer.json), code);
+        return tell_reload(context, &answer);
+}

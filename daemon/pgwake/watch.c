@@ -1,0 +1,245 @@
+/*
+ * `pgwake status --watch`. On a terminal: a picture that is drawn over itself on every event, and once a second because spans grow.
+ * Anywhere else: a picture (with --json a line) after every event.
+ */
+#include "pgwake/status.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "pgwake/say.h"
+#include "pgwake/stream.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#define REFRESH_USEC USEC_PER_SEC
+/* A burst of events is one picture. */
+#define SETTLE_USEC (20 * USEC_PER_MSEC)
+
+struct watch {
+        struct context *context;
+        const char *name;
+        struct stream stream;
+        struct exchange *exchange; /* the question for the picture that is under way */
+        uint64_t ask_boot_usec;    /* when the next one is due */
+        struct buffer picture;     /* the last one */
+        char notice[320];          /* why it is old, or "" */
+        int signals;
+        int code;
+        bool ended;
+};
+
+static void watch_deinit(struct watch *watch) {
+        exchange_free(watch->exchange);
+        stream_deinit(&watch->stream);
+        buffer_deinit(&watch->picture);
+        close_fd(&watch->signals);
+}
+
+static void end(struct watch *watch, int code) {
+        watch->ended = true;
+        watch->code = code;
+}
+
+static int on_event(void *userdata, const char *kind, const char *data) {
+        struct watch *watch = userdata;
+
+        (void)kind;
+        (void)data;
+        watch->ask_boot_usec = MIN(watch->ask_boot_usec, usec_add(clock_boot_usec(), SETTLE_USEC));
+        return 0;
+}
+
+/* Every line is drawn over the one before, its rest cleared: nothing flickers. */
+static int draw(struct watch *watch) {
+        const struct terminal *out = &watch->context->out;
+        _cleanup_(buffer_deinit) struct buffer frame = {0};
+        const char *p = watch->picture.data ? watch->picture.data : "", *newline;
+        unsigned rows = out->rows ? out->rows : 24;
+
+        buffer_append_string(&frame, "\033[H");
+        if (watch->notice[0] && rows > 1) {
+                style_append(&frame, out, STYLE_BAD, watch->notice);
+                buffer_append_string(&frame, "\033[K\r\n");
+                rows--;
+        }
+        for (; rows > 1 && (newline = strchr(p, '\n')); p = newline + 1, rows--) {
+                buffer_append(&frame, p, (size_t)(newline - p));
+                buffer_append_string(&frame, "\033[K\r\n");
+        }
+        buffer_append_string(&frame, "\033[J");
+        return terminal_write(out, &frame);
+}
+
+static int take_picture(struct watch *watch, struct answer *answer) {
+        struct context *context = watch->context;
+        int r;
+
+        if (answer->status != 200)
+                return tell_refusal(context, answer, watch->name);
+        if (context->options.json)
+                return tell_error(terminal_write_json_line(&context->out, answer->json), 0);
+        buffer_clear(&watch->picture);
+        r = status_compose(context, watch->name, answer->json, context->out.is_terminal ? context->out.rows : 0, &watch->picture);
+        if (r != 0 || context->out.is_terminal)
+                return r;
+        buffer_append(&watch->picture, "\n", 1);
+        return tell_error(terminal_write(&context->out, &watch->picture), 0);
+}
+
+/* The picture stays, marked as old, until the daemon is back; but somebody who never answered is told at once. */
+static void on_no_answer(struct watch *watch) {
+        struct context *context = watch->context;
+        char time[SAY_TIME_MAX];
+
+        if (!watch->picture.size && !watch->stream.stood)
+                end(watch, tell_no_answer(context, watch->exchange));
+        else if (!watch->notice[0]) {
+                (void)snprintf(watch->notice, sizeof(watch->notice), "%s: the daemon %s; waiting for it",
+                               say_time(time, clock_real_usec(), false), watch->exchange->problem);
+                if (!context->out.is_terminal)
+                        complain("%s", watch->notice);
+        }
+}
+
+static void on_answer(struct watch *watch) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        int r;
+
+        if (watch->exchange->error < 0 && watch->exchange->error != -EBADMSG && watch->exchange->error != -EMSGSIZE) {
+                on_no_answer(watch);
+                return;
+        }
+        watch->notice[0] = '\0';
+        r = answer_read(watch->context, watch->exchange, &answer);
+        if (r == 0)
+                r = take_picture(watch, &answer);
+        if (r != 0)
+                end(watch, r);
+        else if (terminal_is_gone(&watch->context->out))
+                end(watch, EXIT_CODE_DONE);
+}
+
+static int ask_when_due(struct watch *watch) {
+        _cleanup_free_ char *path = NULL;
+        uint64_t now = clock_boot_usec();
+
+        if (watch->exchange || watch->ask_boot_usec > now)
+                return 0;
+        path = client_path("/status", watch->name, NULL);
+        if (!path)
+                return -ENOMEM;
+        watch->ask_boot_usec = watch->context->out.is_terminal || watch->notice[0] ? now + REFRESH_USEC : USEC_INFINITY;
+        return client_start(watch->context->client, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &watch->exchange);
+}
+
+static void on_signal(struct watch *watch) {
+        struct signalfd_siginfo info;
+
+        if (read(watch->signals, &info, sizeof(info)) != sizeof(info))
+                return;
+        if (info.ssi_signo != SIGWINCH) {
+                end(watch, EXIT_CODE_DONE);
+                return;
+        }
+        terminal_measure(&watch->context->out);
+        watch->ask_boot_usec = 0;
+}
+
+static int turn_stream(struct watch *watch) {
+        int r;
+
+        r = stream_turn(&watch->stream, clock_boot_usec());
+        /* After a gap the picture may be any other. */
+        if (r == STREAM_OPENED || r == STREAM_LOST)
+                watch->ask_boot_usec = 0;
+        if (r == STREAM_ENDED) {
+                _cleanup_(answer_deinit) struct answer answer = {0};
+
+                r = answer_read(watch->context, watch->stream.exchange, &answer);
+                end(watch, r != 0 ? r : tell_refusal(watch->context, &answer, watch->name));
+        }
+        return r < 0 ? r : 0;
+}
+
+static int turn(struct watch *watch) {
+        const struct pollfd fds[] = {
+                {.fd = watch->signals, .events = POLLIN},
+                {.fd = fileno(watch->context->out.file)},
+        };
+        bool news = false;
+        uint64_t next;
+        int r;
+
+        r = turn_stream(watch);
+        if (r == 0 && !watch->ended)
+                r = ask_when_due(watch);
+        if (r < 0 || watch->ended)
+                return r;
+        next = MIN(watch->exchange ? USEC_INFINITY : watch->ask_boot_usec, watch->stream.retry_boot_usec);
+        r = client_turn(watch->context->client, next, fds, ARRAY_LENGTH(fds));
+        if (r < 0)
+                return r;
+        on_signal(watch);
+        if (watch->exchange && watch->exchange->done) {
+                on_answer(watch);
+                watch->exchange = exchange_free(watch->exchange);
+                news = true;
+        }
+        if (!watch->ended && terminal_is_gone(&watch->context->out))
+                end(watch, EXIT_CODE_DONE);
+        return news && !watch->ended && watch->context->out.is_terminal ? draw(watch) : 0;
+}
+
+static int open_signals(int *ret_fd) {
+        sigset_t set;
+        int fd;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGHUP);
+        (void)sigaddset(&set, SIGWINCH);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return error_from_errno();
+        fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (fd < 0)
+                return error_from_errno();
+        *ret_fd = fd;
+        return 0;
+}
+
+/* A screen of its own without cursor and wrapping, and back. */
+static void switch_screen(const struct context *context, bool own) {
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+
+        if (!context->out.is_terminal)
+                return;
+        buffer_append_string(&buffer, own ? "\033[?1049h\033[?25l\033[?7l" : "\033[?7h\033[?25h\033[?1049l");
+        (void)terminal_write(&context->out, &buffer);
+}
+
+int status_watch(struct context *context, const char *name) {
+        _cleanup_(watch_deinit) struct watch watch = {.context = context, .name = name, .signals = -1, .ask_boot_usec = USEC_INFINITY};
+        bool own_screen = false;
+        int r;
+
+        if (context->options.json)
+                context->out.is_terminal = false;
+        r = open_signals(&watch.signals);
+        if (r == 0)
+                r = stream_init(&watch.stream, context->client, name, on_event, &watch);
+        while (r == 0 && !watch.ended) {
+                /* Only a daemon that is there gets a screen: what goes wrong before is told in the ordinary one. */
+                if (!own_screen && watch.stream.stood) {
+                        switch_screen(context, true);
+                        own_screen = true;
+                }
+                r = turn(&watch);
+        }
+        if (own_screen) {
+                switch_screen(context, false);
+                (void)terminal_write(&context->out, &watch.picture);
+        }
+        return tell_error(r, r < 0 ? EXIT_CODE_DONE : watch.code);
+}

@@ -1,0 +1,347 @@
+/*
+ * One heap holds when each database must be looked at again; one timer is armed for its first. So a loop turn costs what is due and not
+ * what is configured, and nothing due means no wake-up. The clock is CLOCK_BOOTTIME: what fell due while the host was suspended is due at
+ * once when it comes back.
+ */
+#include "scheduler/inside.h"
+
+#include "base/duration.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/message-id.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Checks that fall due so close to one another are sent together: one wake-up of the loop and of each prober instead of many. */
+#define SENT_TOGETHER_USEC (2 * USEC_PER_MSEC)
+/* One place in so many, at least one, is for those that somebody waits for. */
+#define KEPT_FOR_DEMAND 4
+#define QUEUE_LEAD_USEC USEC_PER_MINUTE
+
+void drive_arm(struct engine *engine) {
+        const struct heap_item *first = heap_first(&engine->due);
+        uint64_t due = first ? first->key : USEC_INFINITY;
+
+        if (due == engine->armed_boot_usec)
+                return;
+        engine->armed_boot_usec = due;
+        if (due == USEC_INFINITY) {
+                (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(engine->timer, due);
+        (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_ONESHOT);
+}
+
+void drive_publish(struct engine *engine, const struct target *target, struct edges *edges) {
+        for (unsigned i = 0; i < edges->n; i++) {
+                edges->list[i].sequence = ++engine->sequence;
+                for (struct observer *o = engine->observers, *next; o; o = next) {
+                        next = o->next;
+                        o->notify(o->userdata, &edges->list[i], target);
+                }
+        }
+        edges->n = 0;
+}
+
+void drive_touch(struct engine *engine, const struct target *target) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->touched)
+                        o->touched(o->userdata, target);
+}
+
+static void tell_attempt(struct engine *engine, const struct target *target, const struct attempt *attempt) {
+        for (struct observer *o = engine->observers; o; o = o->next)
+                if (o->attempted)
+                        o->attempted(o->userdata, target, attempt);
+}
+
+/* What follows is said at debug level, so that a verdict can be read backwards. */
+#define debug(target, ...) \
+        log_entry(LOG_DEBUG, NULL, (struct log_field[]){{"PGWAKE_DATABASE", (target)->config->name}}, 1, __VA_ARGS__)
+
+/* What happened, and what became of the verdict; what changed nothing is said of attempts alone. */
+static void debug_step(const struct target *target, const struct input *input, enum state state, enum reason reason) {
+        bool same = target->state == state && target->reason == reason;
+        const struct attempt *attempt = input->attempt;
+        char took[DURATION_MAX] = "", verdict[128];
+
+        if (!log_is_said(LOG_DEBUG) || (same && input->kind != INPUT_ATTEMPT))
+                return;
+        (void)snprintf(verdict, sizeof(verdict), "%s (%s)%s%s", state_name(target->state), reason_slug(target->reason),
+                       same ? " as before" : ", and was ", same ? "" : state_name(state));
+        if (input->kind == INPUT_ATTEMPT)
+                debug(target, "%s: %s %" PRIu64 " ended after %s: %s: %s", target->config->name, check_name(attempt->check), attempt->id,
+                      duration_format_human(took, attempt->total_usec), reason_slug(attempt->reason), verdict);
+        else
+                debug(target, "%s: %s: %s", target->config->name, input_name(input->kind), verdict);
+}
+
+static void debug_plan(const struct target *target, struct plan plan, uint64_t look_again, struct instant now) {
+        char in[DURATION_MAX];
+
+        if (!log_is_said(LOG_DEBUG) || target->due.key == look_again)
+                return;
+        if (target->in_flight)
+                debug(target, "%s: %s %" PRIu64 " is under way", target->config->name, check_name(target->in_flight_check),
+                      target->in_flight_id);
+        else if (plan.due_boot_usec != USEC_INFINITY)
+                debug(target, "%s: the next %s is due in %s", target->config->name, check_name(plan.check),
+                      duration_format_human(in, usec_sub(plan.due_boot_usec, now.boot_usec)));
+        else if (look_again != USEC_INFINITY)
+                debug(target, "%s: no check is due; time may bring something in %s", target->config->name,
+                      duration_format_human(in, usec_sub(look_again, now.boot_usec)));
+        else
+                debug(target, "%s: nothing is due", target->config->name);
+}
+
+enum reason drive_step(struct engine *engine, struct target *target, const struct input *input, struct instant now) {
+        enum state previous = target->state;
+        enum reason reason = target->reason;
+        struct step step;
+        bool changed;
+
+        if (target->news != NEWS_NONE)
+                members_tell(engine, target, now);
+        target_step(target, input, now, &step);
+        debug_step(target, input, previous, reason);
+        if (step.drop_session)
+                probe_pool_drop_session(engine->pool, target->id);
+        if (step.forget_attempt) {
+                probe_pool_forget(engine->pool, target->id);
+                engine->in_flight--;
+        }
+        if (input->kind == INPUT_ATTEMPT)
+                tell_attempt(engine, target, input->attempt);
+        /* The counts first, so that observers read what is true now. */
+        registry_note_state(engine->registry, target, previous);
+        changed = input->kind != INPUT_BEGUN || step.edges.n > 0;
+        drive_publish(engine, target, &step.edges);
+        if (changed)
+                drive_touch(engine, target);
+        return step.refusal;
+}
+
+/*
+ * A ping on a held session opens no connection and costs next to nothing: it needs no place. Else 64 databases that hang until their
+ * deadlines would make all others, which answer, look as if they did not.
+ */
+static bool needs_place(enum check check) {
+        return check != CHECK_PING;
+}
+
+/*
+ * The queue for places. Those that somebody waits for come before all others that have not waited for QUEUE_LEAD_USEC longer: hanging
+ * servers that are needed starve nobody, either. The key is twice the time by which that is ordered, plus 1 for one that nobody waits for.
+ */
+static bool is_routine(uint64_t key) {
+        return key & 1;
+}
+
+/* Some places are kept for those that somebody waits for, and for those that have waited for too long. */
+static bool has_place(const struct engine *engine, const struct target *target, struct instant now) {
+        size_t limit = engine->config->attempts_in_flight, kept = limit > 1 ? MAX(limit / KEPT_FOR_DEMAND, 1) : 0;
+        bool waited = target->waiting.place && target->waiting.key / 2 <= now.boot_usec;
+
+        return engine->in_flight < (target_has_demand(target) || waited ? limit : limit - kept);
+}
+
+static int queue(struct engine *engine, struct target *target, struct instant now) {
+        uint64_t key = target->waiting.key;
+
+        if (!target->waiting.place) {
+                engine->next_ticket = MAX(engine->next_ticket + 1, now.boot_usec);
+                key = 2 * (engine->next_ticket + QUEUE_LEAD_USEC) + 1;
+        }
+        if (is_routine(key) && target_has_demand(target))
+                key -= 2 * QUEUE_LEAD_USEC + 1;
+        return heap_set(&engine->waiting, &target->waiting, key);
+}
+
+void drive_give_place_back(struct engine *engine, const struct target *target) {
+        if (target->in_flight && needs_place(target->in_flight_check))
+                engine->in_flight--;
+}
+
+static void not_begun(struct engine *engine, struct target *target, enum check check, struct instant now) {
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_NOT_BEGUN, .check = check}, now);
+}
+
+static bool start_check(struct engine *engine, struct target *target, enum check check, struct instant now) {
+        const struct database_config *config = target->config;
+        struct probe_request request = {
+                .database = target->id,
+                .attempt = ++engine->next_attempt_id,
+                .check = check,
+                .conninfo = config->conninfo,
+                .provider = target->provider,
+                .timeout_usec = config->attempt_timeout_usec,
+                .expect_query = config->expect.query,
+                .expect_value = config->expect.value,
+                .want_lag = config->expect.max_lag_usec > 0,
+                .hold_session = !target->provider->session_keeps_awake,
+        };
+        int r;
+
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_BEGUN, .check = check, .attempt_id = request.attempt}, now);
+        r = probe_pool_check(engine->pool, &request);
+        if (r < 0) {
+                log_error("%s: cannot start a %s check: %s; trying again later", config->name, check_name(check), strerror(-r));
+                not_begun(engine, target, check, now);
+                return false;
+        }
+        engine->in_flight += needs_place(check);
+        return true;
+}
+
+/* One that waits for a place goes on being pinged. */
+static struct plan next_plan(const struct target *target) {
+        return target->waiting.place ? policy_next_ping(target) : policy_next(target);
+}
+
+void drive_attend(struct engine *engine, struct target *target, struct instant now) {
+        struct plan plan;
+        uint64_t look_again;
+        bool may;
+
+        if (engine->stopping)
+                return;
+        may = has_place(engine, target, now);
+        if (target->waiting.place && may)
+                heap_remove(&engine->waiting, &target->waiting);
+        else if (target->waiting.place)
+                (void)queue(engine, target, now); /* it may have got demand while it waited */
+        plan = next_plan(target);
+        if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
+                if (!needs_place(plan.check) || may)
+                        (void)start_check(engine, target, plan.check, now);
+                else if (queue(engine, target, now) < 0)
+                        not_begun(engine, target, plan.check, now);
+        }
+        /* Here, where nobody is about to link one, or goes through their list. */
+        if (target->budget_spent)
+                leases_end(engine, target, LEASE_END_BUDGET, now);
+        plan = next_plan(target);
+        look_again = MIN(target_due(target), plan.due_boot_usec);
+        debug_plan(target, plan, look_again, now);
+        if (look_again == USEC_INFINITY)
+                heap_remove(&engine->due, &target->due);
+        /* Never twice in one turn of the loop, whatever is due. */
+        else if (heap_set(&engine->due, &target->due, MAX(look_again, now.boot_usec + 1)) < 0)
+                log_error("%s: out of memory: it will not be checked until something happens to it", target->config->name);
+}
+
+void drive_look_soon(struct engine *engine, struct target *target, struct instant now) {
+        if (heap_set(&engine->due, &target->due, now.boot_usec) < 0)
+                drive_attend(engine, target, now);
+        drive_arm(engine);
+}
+
+void drive_start_waiting(struct engine *engine, struct instant now) {
+        struct heap_item *first;
+
+        while (!engine->stopping && (first = heap_first(&engine->waiting))) {
+                struct target *target = container_of(first, struct target, waiting);
+
+                if (!has_place(engine, target, now))
+                        return;
+                drive_attend(engine, target, now); /* takes it out */
+        }
+}
+
+static void look_at(struct engine *engine, struct target *target, struct instant now) {
+        struct input input = {.kind = INPUT_TIME, .phase = PHASE_RESOLVE};
+
+        if (target_is_slow(target, now))
+                (void)probe_pool_phase(engine->pool, target->id, &input.phase);
+        (void)drive_step(engine, target, &input, now);
+        drive_attend(engine, target, now);
+}
+
+static void host_was_suspended(struct engine *engine, struct instant now) {
+        log_entry(LOG_NOTICE, MESSAGE_ID_HOST_SUSPENDED, NULL, 0,
+                  "The host was suspended: every verdict is stale until it is checked again");
+        for (size_t i = 0; i < registry_count(engine->registry); i++)
+                (void)drive_step(engine, registry_at(engine->registry, i), &(struct input){.kind = INPUT_HOST_SUSPENDED}, now);
+        /* What nobody needs any longer is not to be woken. */
+        leases_expire(engine, now);
+        for (size_t i = 0; i < registry_count(engine->registry); i++)
+                drive_attend(engine, registry_at(engine->registry, i), now);
+}
+
+struct instant drive_observe_clock(struct engine *engine) {
+        struct instant now = clock_now();
+
+        if (now.suspended_usec > engine->suspended_usec + CLOCK_SUSPEND_MIN_USEC)
+                now = clock_now(); /* a thread that lost the processor between two readings sees the same once */
+        if (now.suspended_usec > engine->suspended_usec + CLOCK_SUSPEND_MIN_USEC) {
+                engine->suspended_usec = now.suspended_usec;
+                host_was_suspended(engine, now);
+                drive_arm(engine);
+        }
+        return now;
+}
+
+int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct engine *engine = userdata;
+        struct instant now;
+        struct heap_item *first;
+
+        (void)source;
+        (void)usec;
+        engine->armed_boot_usec = USEC_INFINITY;
+        now = drive_observe_clock(engine);
+        /* What falls due while this runs waits for the next turn, so that the loop serves others between. */
+        while ((first = heap_first(&engine->due)) && first->key <= now.boot_usec + SENT_TOGETHER_USEC) {
+                look_at(engine, container_of(first, struct target, due), now);
+                /* It was no check that was near: that comes at its own time. */
+                if (first->place && first->key <= now.boot_usec + SENT_TOGETHER_USEC)
+                        break;
+        }
+        drive_arm(engine);
+        return 0;
+}
+
+static void note_durations(struct engine *engine, const struct attempt *attempt) {
+        for (enum phase phase = 0; phase < _PHASE_MAX; phase++)
+                if (attempt->phase_usec[phase] > 0)
+                        tally_add(&engine->durations[attempt->check][phase], attempt->phase_usec[phase]);
+}
+
+static void warn_of_open_door(const struct target *target) {
+        log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN, (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
+                  "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
+}
+
+static void take_attempt(struct engine *engine, struct target *target, const struct attempt *attempt, struct instant now) {
+        struct input input = {.kind = INPUT_ATTEMPT, .attempt = attempt};
+
+        if (!target->in_flight || attempt->id != target->in_flight_id)
+                return;
+        input.own_network = registry_note_network(engine->registry, target, attempt, now);
+        drive_give_place_back(engine, target);
+        note_durations(engine, attempt);
+        if (attempt->door_let_in && !target->findings.door_lets_in)
+                warn_of_open_door(target);
+        (void)drive_step(engine, target, &input, now);
+}
+
+void drive_take_report(void *userdata, const struct probe_report *report) {
+        struct engine *engine = userdata;
+        struct target *target = registry_by_id(engine->registry, report->database);
+        struct instant now;
+
+        if (!target)
+                return;
+        now = drive_observe_clock(engine);
+        if (report->kind == PROBE_REPORT_ATTEMPT)
+                take_attempt(engine, target, &report->attempt, now);
+        else
+                (void)drive_step(engine, target,
+                                 &(struct input){.kind = INPUT_SESSION_ENDED, .attempt = &report->attempt, .bare_eof = report->bare_eof}, now);
+        /* Who waits comes before who has just had a place. */
+        drive_start_waiting(engine, now);
+        drive_attend(engine, target, now);
+        drive_arm(engine);
+}

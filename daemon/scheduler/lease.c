@@ -1,0 +1,232 @@
+#include "scheduler/lease.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "scheduler/inside.h"
+
+static const char *const end_names[_LEASE_END_MAX] = {
+        [LEASE_END_EXPIRED] = "expired",
+        [LEASE_END_DELETED] = "deleted",
+        [LEASE_END_REMOVED] = "removed",
+        [LEASE_END_BUDGET] = "budget.spent",
+};
+
+const char *lease_end_name(enum lease_end end) {
+        return end_names[end];
+}
+
+const struct lease *lease_first(const struct target *target) {
+        return target->leases;
+}
+
+/* The timer follows the clock of people, and is moved by the kernel when that is set. */
+static void arm_expiry(struct engine *engine) {
+        const struct heap_item *first = heap_first(&engine->expiring);
+
+        if (!first) {
+                (void)sd_event_source_set_enabled(engine->expiry_timer, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(engine->expiry_timer, first->key);
+        (void)sd_event_source_set_enabled(engine->expiry_timer, SD_EVENT_ONESHOT);
+}
+
+/* At the end: they are listed in the order of their coming. */
+static void link_lease(struct target *target, struct lease *lease) {
+        struct lease *first = target->leases;
+
+        lease->target = target;
+        lease->next = NULL;
+        lease->previous = first ? target->last_lease : NULL;
+        *(first ? &target->last_lease->next : &target->leases) = lease;
+        target->last_lease = lease;
+}
+
+static void unlink_lease(struct lease *lease) {
+        struct target *target = lease->target;
+
+        *(lease->previous ? &lease->previous->next : &target->leases) = lease->next;
+        *(lease->next ? &lease->next->previous : &target->last_lease) = lease->previous;
+}
+
+static int add(struct engine *engine, struct target *target, const struct lease *model, struct lease **ret_lease) {
+        struct lease *lease;
+
+        if (engine->n_leases >= LEASES_MAX)
+                return -ENOSPC;
+        lease = malloc(sizeof(*lease));
+        if (!lease)
+                return -ENOMEM;
+        *lease = *model;
+        if (lease->record.until_real_usec && heap_set(&engine->expiring, &lease->expiry, lease->record.until_real_usec) < 0) {
+                free(lease);
+                return -ENOMEM;
+        }
+        (void)text_copy(lease->record.database, sizeof(lease->record.database), target->config->name);
+        link_lease(target, lease);
+        engine->n_leases++;
+        arm_expiry(engine);
+        *ret_lease = lease;
+        return 0;
+}
+
+static void drop(struct engine *engine, struct lease *lease) {
+        unlink_lease(lease);
+        heap_remove(&engine->expiring, &lease->expiry);
+        engine->n_leases--;
+        free(lease);
+}
+
+/* Demand changed: what follows for the checks. */
+static void follow(struct engine *engine, struct target *target, struct instant now) {
+        drive_attend(engine, target, now);
+        drive_arm(engine);
+}
+
+static enum reason step(struct engine *engine, struct target *target, enum input_kind kind, struct instant now) {
+        return drive_step(engine, target, &(struct input){.kind = kind}, now);
+}
+
+int lease_take(struct engine *engine, struct target *target, const struct lease_request *request, enum reason *ret_refusal,
+               struct lease **ret_lease) {
+        struct instant now = drive_observe_clock(engine);
+        struct lease model = {
+                .record = {.id = engine->next_lease_id, .since_real_usec = now.real_usec},
+                .ended = request->ended,
+                .userdata = request->userdata,
+        };
+        struct lease *lease;
+        int r;
+
+        if (request->for_usec > 0)
+                model.record.until_real_usec = usec_add(now.real_usec, request->for_usec);
+        (void)text_copy(model.record.owner, sizeof(model.record.owner), request->owner);
+        r = add(engine, target, &model, &lease);
+        if (r < 0)
+                return r;
+        *ret_refusal = step(engine, target, INPUT_LEASE, now);
+        if (*ret_refusal != REASON_NONE) {
+                drop(engine, lease);
+                arm_expiry(engine);
+                return -EPERM;
+        }
+        engine->next_lease_id++;
+        follow(engine, target, now);
+        *ret_lease = lease;
+        return 0;
+}
+
+/* Its end; the demand that it was goes with it. One whose time was over long ago (the host slept) ended then. */
+static void end(struct engine *engine, struct lease *lease, struct instant now) {
+        uint64_t until = lease->record.until_real_usec;
+        struct input input = {.kind = INPUT_LEASE_END, .for_usec = until ? usec_sub(now.real_usec, until) : 0};
+        struct target *target = lease->target;
+
+        drop(engine, lease);
+        arm_expiry(engine);
+        (void)drive_step(engine, target, &input, now);
+        /* Where several end together, only what is left after the last is demand. */
+        drive_look_soon(engine, target, now);
+}
+
+static void end_for(struct engine *engine, struct lease *lease, enum lease_end why, struct instant now) {
+        void (*ended)(void *userdata, enum lease_end end) = lease->ended;
+        void *userdata = lease->userdata;
+
+        /* Of a database that is gone nothing follows any more. */
+        if (why == LEASE_END_REMOVED) {
+                drop(engine, lease);
+                arm_expiry(engine);
+        } else
+                end(engine, lease, now);
+        if (ended)
+                ended(userdata, why);
+}
+
+void lease_release(struct engine *engine, struct lease *lease) {
+        if (lease)
+                end(engine, lease, clock_now()); /* to look whether the host slept may end this very lease */
+}
+
+bool lease_delete(struct engine *engine, uint64_t id) {
+        struct instant now = drive_observe_clock(engine);
+        struct target *target;
+
+        for (size_t i = 0; (target = registry_at(engine->registry, i)); i++)
+                for (struct lease *lease = target->leases; lease; lease = lease->next)
+                        if (lease->record.id == id) {
+                                end_for(engine, lease, LEASE_END_DELETED, now);
+                                return true;
+                        }
+        return false;
+}
+
+int lease_restore(struct engine *engine, const struct lease_record *record) {
+        struct target *target = registry_by_name(engine->registry, record->database);
+        struct instant now = drive_observe_clock(engine);
+        struct lease model = {.record = *record}, *lease;
+        int r;
+
+        if (!target || record->until_real_usec <= now.real_usec)
+                return 0;
+        r = add(engine, target, &model, &lease);
+        if (r < 0)
+                return r;
+        (void)step(engine, target, INPUT_LEASE_AGAIN, now);
+        follow(engine, target, now);
+        return 0;
+}
+
+void leases_end(struct engine *engine, struct target *target, enum lease_end why, struct instant now) {
+        while (target->leases)
+                end_for(engine, target->leases, why, now);
+}
+
+void leases_move(struct engine *engine, struct target *from, struct target *to, struct instant now) {
+        for (struct lease *lease = from->leases, *next; lease; lease = next) {
+                next = lease->next;
+                link_lease(to, lease);
+        }
+        from->leases = from->last_lease = NULL;
+        for (; from->n_leases > 0; from->n_leases--)
+                (void)step(engine, to, INPUT_LEASE_AGAIN, now);
+}
+
+void leases_expire(struct engine *engine, struct instant now) {
+        struct heap_item *first;
+
+        while ((first = heap_first(&engine->expiring)) && first->key <= now.real_usec)
+                end_for(engine, container_of(first, struct lease, expiry), LEASE_END_EXPIRED, now);
+        arm_expiry(engine);
+}
+
+static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct engine *engine = userdata;
+
+        (void)source;
+        (void)usec;
+        leases_expire(engine, drive_observe_clock(engine));
+        return 0;
+}
+
+int leases_init(struct engine *engine, uint64_t now_real_usec) {
+        int r;
+
+        /* Two daemons in turn give no id twice. */
+        engine->next_lease_id = now_real_usec;
+        r = sd_event_add_time(engine->event, &engine->expiry_timer, CLOCK_REALTIME, USEC_INFINITY, USEC_PER_MSEC, on_expiry, engine);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(engine->expiry_timer, "lease-expiry");
+        return sd_event_source_set_enabled(engine->expiry_timer, SD_EVENT_OFF);
+}
+
+void leases_deinit(struct engine *engine) {
+        struct target *target;
+
+        for (size_t i = 0; engine->registry && (target = registry_at(engine->registry, i)); i++)
+                while (target->leases)
+                        drop(engine, target->leases);
+        engine->expiry_timer = sd_event_source_disable_unref(engine->expiry_timer);
+        heap_deinit(&engine->expiring);
+}

@@ -1,0 +1,388 @@
+/*
+ * A reload is mark and sweep, so that what did not change keeps its state, its session and its counters.
+ *
+ * Of ten thousand databases all of that together takes longer than anybody should wait for an answer. So what can be done before is done
+ * before, in pieces; then, at one moment, the new configuration takes force, so that nobody sees half of it; and what follows from it
+ * follows in pieces: those who listen are told, sessions are closed, checks are started. What concerns a database of which they were not
+ * told yet is told after that (drive_step()).
+ */
+#include "scheduler/inside.h"
+
+#include "base/error.h"
+
+/* About so long a piece takes. */
+#define PIECE_USEC (4 * USEC_PER_MSEC)
+
+enum change {
+        CHANGE_NONE,
+        CHANGE_SETTINGS, /* of the same server */
+        CHANGE_SERVER,   /* it begins anew */
+        CHANGE_NEW,
+};
+
+enum stage {
+        STAGE_COMPARE, /* what is configured with what is watched; targets are made for what begins anew */
+        STAGE_SEARCH,  /* for what is not configured any more */
+        STAGE_WELCOME,
+        STAGE_SWITCH,
+        STAGE_TELL_REMOVED,
+        STAGE_FOLLOW,
+        STAGE_OVER,
+};
+
+struct entry {
+        struct target *target;
+        enum change change;
+};
+
+struct transition {
+        const struct config *config;
+        enum stage stage;
+        size_t next;           /* in the list of the stage */
+        struct entry *entries; /* of each database of the configuration */
+        struct target **removed, **by_name, **by_id;
+        size_t n_removed;
+        struct reload_summary summary;
+};
+
+static void free_lists(struct transition *transition) {
+        free(transition->entries);
+        free(transition->removed);
+        free(transition->by_name);
+        free(transition->by_id);
+        free(transition);
+}
+
+/* Of one that the registry does not have, or has no longer. */
+static struct target *discard(struct engine *engine, struct target *target) {
+        if (!target)
+                return NULL;
+        registry_remove_host(engine->registry, target->config->conninfo);
+        (void)target_free(target);
+        return NULL;
+}
+
+static bool is_made(const struct entry *entry) {
+        return entry->change == CHANGE_SERVER || entry->change == CHANGE_NEW;
+}
+
+static void drop_what_was_made(struct engine *engine, struct transition *transition) {
+        for (size_t i = 0; i < transition->config->n_databases; i++)
+                if (is_made(&transition->entries[i]))
+                        (void)discard(engine, transition->entries[i].target);
+}
+
+/* Before. */
+
+static int make(struct engine *engine, const struct database_config *config, struct instant now, struct target **ret_target) {
+        struct target *target = NULL;
+        int r;
+
+        r = registry_add_host(engine->registry, config->conninfo);
+        if (r < 0)
+                return r;
+        r = target_new(++engine->next_target_id, config, now, &target);
+        if (r < 0) {
+                registry_remove_host(engine->registry, config->conninfo);
+                return r;
+        }
+        *ret_target = target;
+        return 0;
+}
+
+static enum change compare(const struct target *target, const struct database_config *config) {
+        if (!target)
+                return CHANGE_NEW;
+        if (database_config_equal(target->config, config))
+                return CHANGE_NONE;
+        return database_config_same_server(target->config, config) ? CHANGE_SETTINGS : CHANGE_SERVER;
+}
+
+static int compare_next(struct engine *engine, struct transition *transition, struct instant now) {
+        const struct database_config *config = &transition->config->databases[transition->next];
+        struct target *target = registry_by_name(engine->registry, config->name);
+        struct entry entry = {.target = target, .change = compare(target, config)};
+        struct reload_summary *summary = &transition->summary;
+        int r;
+
+        if (is_made(&entry)) {
+                r = make(engine, config, now, &entry.target);
+                if (r < 0)
+                        return r;
+                entry.target->predecessor = target;
+        }
+        transition->entries[transition->next] = entry;
+        *(entry.change == CHANGE_NONE ? &summary->unchanged : entry.change == CHANGE_NEW ? &summary->added : &summary->changed) += 1;
+        return 0;
+}
+
+static void search_next(struct engine *engine, struct transition *transition) {
+        struct target *target = registry_at(engine->registry, transition->next);
+
+        if (config_database(transition->config, target->config->name))
+                return;
+        transition->removed[transition->n_removed++] = target;
+        transition->summary.removed++;
+}
+
+/* At one moment. */
+
+/* It has no session, no place and no demand any more, though that is not told yet. */
+static void dismiss(struct engine *engine, struct target *target, struct instant now) {
+        /* Who holds a lease hears why it ends before it ends. */
+        if (target->leases)
+                members_tell(engine, target, now);
+        leases_end(engine, target, LEASE_END_REMOVED, now);
+        drive_give_place_back(engine, target);
+        target->in_flight = false;
+        heap_remove(&engine->waiting, &target->waiting);
+        heap_remove(&engine->due, &target->due);
+}
+
+/* Those who needed the old one need the new one: leases, a call that waits, or what lingers. */
+static void move_demand(struct engine *engine, struct target *old, struct target *target, struct instant now) {
+        if (old->demand_until_boot_usec > now.boot_usec) {
+                members_presume(engine, target, old->demand_until_boot_usec - now.boot_usec, now);
+                target->demand_cause = old->demand_cause;
+                target->presumed_until_boot_usec = old->presumed_until_boot_usec;
+        }
+        leases_move(engine, old, target, now);
+}
+
+/*
+ * A database whose connection changed starts anew, but for what is counted and who needs it. Its generation only grows, for sessions of
+ * others may be those of another server.
+ */
+static void succeed(struct engine *engine, struct target *target, struct instant now) {
+        struct memory memory;
+
+        target_remember(target->predecessor, now, &memory);
+        memory.generation++;
+        /* What the old server did is nothing of the new one: neither what blocked there, nor how long it was awake unseen. */
+        memory.state = STATE_UNKNOWN;
+        memory.account.counted_real_usec = now.real_usec;
+        target_restore(target, &memory, REASON_NOT_CHECKED, now);
+        move_demand(engine, target->predecessor, target, now);
+        dismiss(engine, target->predecessor, now);
+        target->news = NEWS_REPLACES;
+}
+
+/* Other settings for the same server: state, session and counters stay. */
+static void reconfigure(struct engine *engine, struct target *target, const struct database_config *config, struct instant now) {
+        registry_note_required(engine->registry, target, config->required);
+        (void)drive_step(engine, target, &(struct input){.kind = INPUT_RECONFIGURED, .config = config}, now);
+}
+
+static void take_force(struct engine *engine, const struct entry *entry, const struct database_config *config, struct instant now) {
+        switch (entry->change) {
+        case CHANGE_NONE:
+                target_replace_config(entry->target, config);
+                return;
+        case CHANGE_SETTINGS:
+                reconfigure(engine, entry->target, config, now);
+                return;
+        case CHANGE_SERVER:
+                succeed(engine, entry->target, now);
+                return;
+        case CHANGE_NEW:
+                entry->target->news = NEWS_ADDED;
+                return;
+        }
+}
+
+/* Ids only grow: those that were made come behind those that stay. */
+static void exchange_members(struct engine *engine, struct transition *transition) {
+        const struct config *config = transition->config;
+        size_t n = 0;
+
+        for (size_t i = 0; i < transition->n_removed; i++)
+                transition->removed[i]->news = NEWS_REMOVED;
+        for (size_t i = 0; i < config->n_databases; i++) {
+                transition->by_name[i] = transition->entries[config->by_name[i] - config->databases].target;
+                if (transition->by_name[i]->predecessor)
+                        transition->by_name[i]->predecessor->news = NEWS_REPLACED;
+        }
+        for (size_t i = 0; i < registry_count(engine->registry); i++)
+                if (registry_in_order(engine->registry, i)->news == NEWS_NONE)
+                        transition->by_id[n++] = registry_in_order(engine->registry, i);
+        for (size_t i = 0; i < config->n_databases; i++)
+                if (is_made(&transition->entries[i]))
+                        transition->by_id[n++] = transition->entries[i].target;
+        registry_exchange(engine->registry, steal_pointer(&transition->by_name), steal_pointer(&transition->by_id), n);
+}
+
+static void switch_over(struct engine *engine, struct transition *transition, struct instant now) {
+        exchange_members(engine, transition);
+        engine->config = transition->config;
+        for (size_t i = 0; i < transition->n_removed; i++)
+                dismiss(engine, transition->removed[i], now);
+        for (size_t i = 0; i < transition->config->n_databases; i++)
+                take_force(engine, &transition->entries[i], &transition->config->databases[i], now);
+}
+
+/* After. */
+
+static void tell_next_removed(struct engine *engine, struct transition *transition, struct instant now) {
+        struct target **target = &transition->removed[transition->next];
+
+        members_tell(engine, *target, now);
+        probe_pool_forget(engine->pool, (*target)->id);
+        *target = discard(engine, *target);
+}
+
+static void follow_next(struct engine *engine, struct transition *transition, struct instant now) {
+        const struct entry *entry = &transition->entries[transition->next];
+        struct target *target = entry->target;
+
+        if (entry->change == CHANGE_NONE)
+                return;
+        members_tell(engine, target, now);
+        if (target->predecessor)
+                probe_pool_forget(engine->pool, target->predecessor->id);
+        target->predecessor = discard(engine, target->predecessor);
+        drive_attend(engine, target, now);
+}
+
+/* All of it. */
+
+static size_t length_of_stage(const struct engine *engine, const struct transition *transition) {
+        switch (transition->stage) {
+        case STAGE_COMPARE:
+        case STAGE_WELCOME:
+        case STAGE_FOLLOW:
+                return transition->config->n_databases;
+        case STAGE_SEARCH:
+                return registry_count(engine->registry);
+        case STAGE_TELL_REMOVED:
+                return transition->n_removed;
+        case STAGE_SWITCH:
+                return 1;
+        case STAGE_OVER:
+                break;
+        }
+        return 0;
+}
+
+static int do_next(struct engine *engine, struct transition *transition, struct instant now) {
+        const struct entry *entry = &transition->entries[transition->next];
+
+        switch (transition->stage) {
+        case STAGE_COMPARE:
+                return compare_next(engine, transition, now);
+        case STAGE_SEARCH:
+                search_next(engine, transition);
+                return 0;
+        case STAGE_WELCOME:
+                if (entry->change == CHANGE_NEW)
+                        members_welcome(engine, entry->target, now);
+                return 0;
+        case STAGE_SWITCH:
+                switch_over(engine, transition, now);
+                return 0;
+        case STAGE_TELL_REMOVED:
+                tell_next_removed(engine, transition, now);
+                return 0;
+        case STAGE_FOLLOW:
+                follow_next(engine, transition, now);
+                return 0;
+        case STAGE_OVER:
+                break;
+        }
+        return 0;
+}
+
+/* Stages whose list is done are over. Answers whether there is one that is not. */
+static bool find_work(const struct engine *engine, struct transition *transition) {
+        while (transition->stage != STAGE_OVER && transition->next == length_of_stage(engine, transition)) {
+                transition->stage++;
+                transition->next = 0;
+        }
+        return transition->stage != STAGE_OVER;
+}
+
+/* Answers 1 when there is more to do, or a negative errno. */
+static int do_piece(struct engine *engine, struct transition *transition) {
+        struct instant now = drive_observe_clock(engine);
+        uint64_t until = clock_monotonic_usec() + PIECE_USEC;
+
+        while (find_work(engine, transition)) {
+                int r;
+
+                r = do_next(engine, transition, now);
+                if (r < 0)
+                        return r;
+                transition->next++;
+                if (clock_monotonic_usec() >= until)
+                        return find_work(engine, transition);
+        }
+        return 0;
+}
+
+static struct transition *transition_new(const struct engine *engine, const struct config *config) {
+        struct transition *transition = calloc(1, sizeof(*transition));
+        size_t n = config->n_databases;
+
+        if (!transition)
+                return NULL;
+        transition->config = config;
+        transition->entries = calloc(n + 1, sizeof(*transition->entries));
+        transition->removed = calloc(registry_count(engine->registry) + 1, sizeof(struct target *));
+        transition->by_name = calloc(n + 1, sizeof(struct target *));
+        transition->by_id = calloc(n + 1, sizeof(struct target *));
+        if (transition->entries && transition->removed && transition->by_name && transition->by_id)
+                return transition;
+        free_lists(transition);
+        return NULL;
+}
+
+int engine_reload_begin(struct engine *engine, const struct config *config) {
+        engine->transition = transition_new(engine, config);
+        return engine->transition ? 0 : -ENOMEM;
+}
+
+int engine_reload_step(struct engine *engine, struct reload_summary *ret_summary) {
+        struct transition *transition = engine->transition;
+        int r;
+
+        r = do_piece(engine, transition);
+        drive_start_waiting(engine, clock_now());
+        drive_arm(engine);
+        if (r > 0)
+                return r;
+        engine->transition = NULL;
+        if (r < 0)
+                drop_what_was_made(engine, transition);
+        else
+                *ret_summary = transition->summary;
+        free_lists(transition);
+        return r;
+}
+
+bool engine_reload_end(struct engine *engine) {
+        struct transition *transition = engine->transition;
+        struct reload_summary summary;
+
+        if (!transition)
+                return false;
+        if (transition->stage <= STAGE_SWITCH) {
+                engine->transition = NULL;
+                drop_what_was_made(engine, transition);
+                free_lists(transition);
+                return false;
+        }
+        while (engine->transition)
+                (void)engine_reload_step(engine, &summary);
+        return true;
+}
+
+int engine_reload(struct engine *engine, const struct config *config, struct reload_summary *ret_summary) {
+        int r;
+
+        r = engine_reload_begin(engine, config);
+        if (r < 0)
+                return r;
+        do
+                r = engine_reload_step(engine, ret_summary);
+        while (r > 0);
+        return r;
+}

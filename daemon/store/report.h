@@ -1,9 +1,0 @@
-/* One time of one database, summed up: availability, awake time, wakes, outages, and a timeline to be drawn. */
-#pragma once
-
-#include "base/json.h"
-#include "store/ask.h"
-#include "store/sqlite.h"
-
-/* The value of "report". DATABASE is its row. 0 or a negative errno. */
-int report_write(struct sqlite *sqlite, const struct ask *ask, uint64_t database, uint64_t saved_real_usec, struct json_writer *w);

@@ -14,13 +14,13 @@ static uint64_t overlap_usec(uint64_t from, uint64_t to, uint64_t begin, uint64_
 }
 
 /* Until when what we asked last keeps it awake, though nobody needs it any longer. */
-static uint64_t tail_boot_usec(const struct target *t) {
-        return t->asked_boot_usec ? usec_add(t->asked_boot_usec, target_suspend_after_usec(t)) : 0;
+static uint64_t tail_boot_usec(const struct database *d) {
+        return d->asked_boot_usec ? usec_add(d->asked_boot_usec, database_suspend_after_usec(d)) : 0;
 }
 
 /* Of the time between FROM and TO, what is ours: since we began to ask, to the end of what the last question did. */
-static uint64_t ours_usec(const struct target *t, uint64_t from, uint64_t to) {
-        return overlap_usec(from, to, t->asking_since_boot_usec, policy_asks(t) ? USEC_INFINITY : tail_boot_usec(t));
+static uint64_t ours_usec(const struct database *d, uint64_t from, uint64_t to) {
+        return overlap_usec(from, to, d->asking_since_boot_usec, policy_asks(d) ? USEC_INFINITY : tail_boot_usec(d));
 }
 
 /* A clock that is set to another month, and back, leaves to each what was its own. */
@@ -37,122 +37,122 @@ static void turn_month(struct account *account, unsigned month) {
 }
 
 /* Adds the time from FROM to TO. A month that begins inside it begins anew. */
-static void add_span(const struct target *t, struct account *account, uint64_t from, uint64_t to, struct instant now) {
+static void add_span(const struct database *d, struct account *account, uint64_t from, uint64_t to, struct instant now) {
         uint64_t length = usec_sub(to, from), end_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, to));
         uint64_t lasted;
 
         if (length == 0)
                 return;
         account->awake_usec += length;
-        account->ours_usec += ours_usec(t, from, to);
+        account->ours_usec += ours_usec(d, from, to);
         turn_month(account, clock_month(end_real_usec, &lasted));
         account->month_awake_usec += MIN(length, lasted);
 }
 
-static bool is_alive(const struct target *t) {
-        return t->session_held || t->state == STATE_AWAKE || t->state == STATE_DEGRADED || t->state == STATE_FULL;
+static bool is_alive(const struct database *d) {
+        return d->session_held || d->state == STATE_AWAKE || d->state == STATE_DEGRADED || d->state == STATE_FULL;
 }
 
 /*
  * Until when it is known to be awake. Where no session tells of the end, a server that suspends is so from the moment on that our last
  * question allows; if it was awake all the same, its uptime will tell.
  */
-static uint64_t known_until(const struct target *t, struct instant now) {
-        if (t->session_held || !t->provider->suspends || !t->asked_boot_usec)
+static uint64_t known_until(const struct database *d, struct instant now) {
+        if (d->session_held || !d->provider->suspends || !d->asked_boot_usec)
                 return now.boot_usec;
-        return MIN(now.boot_usec, MAX(t->counted_boot_usec, tail_boot_usec(t)));
+        return MIN(now.boot_usec, MAX(d->counted_boot_usec, tail_boot_usec(d)));
 }
 
-void account_begin(struct target *t, uint64_t uptime_usec, struct instant now) {
-        if (t->account_runs)
+void account_begin(struct database *d, uint64_t uptime_usec, struct instant now) {
+        if (d->account_runs)
                 return;
-        t->account_runs = true;
-        t->counted_suspended_usec = now.suspended_usec;
-        t->counted_boot_usec = MAX(t->counted_boot_usec, usec_sub(now.boot_usec, uptime_usec));
+        d->account_runs = true;
+        d->counted_suspended_usec = now.suspended_usec;
+        d->counted_boot_usec = MAX(d->counted_boot_usec, usec_sub(now.boot_usec, uptime_usec));
 }
 
-static void count_until(struct target *t, struct instant now) {
-        uint64_t slept = usec_sub(now.suspended_usec, t->counted_suspended_usec), until = known_until(t, now);
+static void count_until(struct database *d, struct instant now) {
+        uint64_t slept = usec_sub(now.suspended_usec, d->counted_suspended_usec), until = known_until(d, now);
 
         /* What happened while the host slept nobody saw. */
         if (slept > CLOCK_SUSPEND_MIN_USEC)
-                until = MIN(until, MAX(usec_sub(now.boot_usec, slept), t->counted_boot_usec));
-        add_span(t, &t->account, t->counted_boot_usec, until, now);
-        t->counted_boot_usec = until;
-        t->counted_suspended_usec = now.suspended_usec;
-        t->account_runs = is_alive(t) && until == now.boot_usec;
+                until = MIN(until, MAX(usec_sub(now.boot_usec, slept), d->counted_boot_usec));
+        add_span(d, &d->account, d->counted_boot_usec, until, now);
+        d->counted_boot_usec = until;
+        d->counted_suspended_usec = now.suspended_usec;
+        d->account_runs = is_alive(d) && until == now.boot_usec;
 }
 
-void account_settle(struct target *t, struct instant now) {
-        if (t->account_runs)
-                count_until(t, now);
-        turn_month(&t->account, clock_month(now.real_usec, NULL));
+void account_settle(struct database *d, struct instant now) {
+        if (d->account_runs)
+                count_until(d, now);
+        turn_month(&d->account, clock_month(now.real_usec, NULL));
 }
 
-struct account target_account(const struct target *t, struct instant now) {
-        uint64_t until = t->account_runs ? known_until(t, now) : t->counted_boot_usec;
-        struct account account = t->account;
+struct account database_account(const struct database *d, struct instant now) {
+        uint64_t until = d->account_runs ? known_until(d, now) : d->counted_boot_usec;
+        struct account account = d->account;
 
-        add_span(t, &account, t->counted_boot_usec, until, now);
+        add_span(d, &account, d->counted_boot_usec, until, now);
         turn_month(&account, clock_month(now.real_usec, NULL));
         account.counted_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, until));
         return account;
 }
 
-static uint64_t sentinel_look(const struct target *t) {
-        bool pinged = policy_asks(t) && (t->state == STATE_AWAKE || t->state == STATE_DEGRADED);
+static uint64_t sentinel_look(const struct database *d) {
+        bool pinged = policy_asks(d) && (d->state == STATE_AWAKE || d->state == STATE_DEGRADED);
 
-        return t->account_runs && t->session_held && !pinged ? usec_add(t->counted_boot_usec, SENTINEL_LOOK_USEC) : USEC_INFINITY;
+        return d->account_runs && d->session_held && !pinged ? usec_add(d->counted_boot_usec, SENTINEL_LOOK_USEC) : USEC_INFINITY;
 }
 
-static uint64_t budget_due(const struct target *t) {
-        uint64_t budget = t->config->budget_awake_usec;
+static uint64_t budget_due(const struct database *d) {
+        uint64_t budget = d->config->budget_awake_usec;
 
         if (budget == 0)
                 return USEC_INFINITY;
-        if (t->budget_spent)
-                return t->month_look_boot_usec;
-        return t->account_runs ? usec_add(t->counted_boot_usec, usec_sub(budget, t->account.month_awake_usec)) : USEC_INFINITY;
+        if (d->budget_spent)
+                return d->month_look_boot_usec;
+        return d->account_runs ? usec_add(d->counted_boot_usec, usec_sub(budget, d->account.month_awake_usec)) : USEC_INFINITY;
 }
 
-uint64_t account_due(const struct target *t) {
-        return MIN(budget_due(t), sentinel_look(t));
+uint64_t account_due(const struct database *d) {
+        return MIN(budget_due(d), sentinel_look(d));
 }
 
-static bool is_spent(const struct target *t) {
-        return t->config->budget_awake_usec > 0 && t->account.month_awake_usec >= t->config->budget_awake_usec;
+static bool is_spent(const struct database *d) {
+        return d->config->budget_awake_usec > 0 && d->account.month_awake_usec >= d->config->budget_awake_usec;
 }
 
-static void plan_month_look(struct target *t, struct instant now) {
+static void plan_month_look(struct database *d, struct instant now) {
         uint64_t late;
         bool turns = clock_month(now.real_usec + MONTH_LOOK_USEC, &late) != clock_month(now.real_usec, NULL);
 
-        t->month_look_boot_usec = usec_add(now.boot_usec, turns ? usec_sub(MONTH_LOOK_USEC, late) : MONTH_LOOK_USEC);
+        d->month_look_boot_usec = usec_add(now.boot_usec, turns ? usec_sub(MONTH_LOOK_USEC, late) : MONTH_LOOK_USEC);
 }
 
-void account_restore(struct target *t, const struct account *account, uint64_t saved_real_usec, struct instant now) {
+void account_restore(struct database *d, const struct account *account, uint64_t saved_real_usec, struct instant now) {
         uint64_t counted = account->counted_real_usec ? account->counted_real_usec : saved_real_usec;
 
-        t->account = *account;
-        turn_month(&t->account, clock_month(now.real_usec, NULL));
+        d->account = *account;
+        turn_month(&d->account, clock_month(now.real_usec, NULL));
         /* A clock that was set back: the time since is not known, so nothing of it is counted. */
-        t->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
-        t->budget_spent = is_spent(t);
-        plan_month_look(t, now);
+        d->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
+        d->budget_spent = is_spent(d);
+        plan_month_look(d, now);
 }
 
-void account_check_budget(struct target *t, struct instant now, struct edges *edges) {
-        bool spent = is_spent(t);
+void account_check_budget(struct database *d, struct instant now, struct edges *edges) {
+        bool spent = is_spent(d);
 
         if (spent)
-                plan_month_look(t, now);
-        if (spent == t->budget_spent)
+                plan_month_look(d, now);
+        if (spent == d->budget_spent)
                 return;
         if (!spent)
-                demand_begin(t, now);
-        verdict_budget(t, spent, now, edges);
+                demand_begin(d, now);
+        verdict_budget(d, spent, now, edges);
         if (spent)
-                demand_lapse(t); /* leases are the engine's to end */
+                demand_lapse(d); /* leases are the engine's to end */
         else
-                t->wanted_boot_usec = now.boot_usec;
+                d->wanted_boot_usec = now.boot_usec;
 }

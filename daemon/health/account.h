@@ -9,12 +9,12 @@
 #include "health/step.h"
 
 /* An answer came from a server that has been up for UPTIME_USEC: that counts too, back to where the account ends. */
-void account_begin(struct target *target, uint64_t uptime_usec, struct instant now);
+void account_begin(struct database *database, uint64_t uptime_usec, struct instant now);
 /* Counts what was until now, and stops where the database is not known to be awake any longer. After each step, and before demand changes. */
-void account_settle(struct target *target, struct instant now);
+void account_settle(struct database *database, struct instant now);
 /* The account goes on from what was saved; whether the budget is spent follows from it, and is told to nobody. */
-void account_restore(struct target *target, const struct account *account, uint64_t saved_real_usec, struct instant now);
+void account_restore(struct database *database, const struct account *account, uint64_t saved_real_usec, struct instant now);
 /* When the budget will be spent, the next month is to be looked for, or a sentinel's time is to be counted; USEC_INFINITY: never. */
-uint64_t account_due(const struct target *target);
+uint64_t account_due(const struct database *database);
 /* Tells that the month's budget is spent, or that a new month has one again. After account_settle(). */
-void account_check_budget(struct target *target, struct instant now, struct edges *edges);
+void account_check_budget(struct database *database, struct instant now, struct edges *edges);

@@ -6,106 +6,106 @@
 
 #include <assert.h>
 
-bool target_has_demand(const struct target *t) {
-        return t->n_leases > 0 || t->demand_until_boot_usec != 0;
+bool database_has_demand(const struct database *d) {
+        return d->n_leases > 0 || d->demand_until_boot_usec != 0;
 }
 
-uint64_t demand_due(const struct target *t) {
-        return t->demand_until_boot_usec ? t->demand_until_boot_usec : USEC_INFINITY;
+uint64_t demand_due(const struct database *d) {
+        return d->demand_until_boot_usec ? d->demand_until_boot_usec : USEC_INFINITY;
 }
 
-enum wake_cause demand_wake_cause(const struct target *t) {
-        if (t->n_leases > 0)
+enum wake_cause demand_wake_cause(const struct database *d) {
+        if (d->n_leases > 0)
                 return WAKE_LEASE;
-        if (t->demand_until_boot_usec)
-                return t->demand_cause;
-        return t->asked_boot_usec ? WAKE_INTERVAL : WAKE_START;
+        if (d->demand_until_boot_usec)
+                return d->demand_cause;
+        return d->asked_boot_usec ? WAKE_INTERVAL : WAKE_START;
 }
 
-void demand_begin(struct target *t, struct instant now) {
-        if (policy_asks(t))
+void demand_begin(struct database *d, struct instant now) {
+        if (policy_asks(d))
                 return;
-        t->asking_since_boot_usec = now.boot_usec;
+        d->asking_since_boot_usec = now.boot_usec;
 }
 
-void demand_lapse(struct target *t) {
-        t->demand_until_boot_usec = 0;
+void demand_lapse(struct database *d) {
+        d->demand_until_boot_usec = 0;
 }
 
-static void demand_until(struct target *t, enum wake_cause cause, uint64_t until_boot_usec, struct instant now) {
-        demand_begin(t, now);
-        if (until_boot_usec > t->demand_until_boot_usec)
-                t->demand_cause = cause;
-        t->demand_until_boot_usec = MAX(t->demand_until_boot_usec, until_boot_usec);
+static void demand_until(struct database *d, enum wake_cause cause, uint64_t until_boot_usec, struct instant now) {
+        demand_begin(d, now);
+        if (until_boot_usec > d->demand_until_boot_usec)
+                d->demand_cause = cause;
+        d->demand_until_boot_usec = MAX(d->demand_until_boot_usec, until_boot_usec);
 }
 
 /* Until it is awake; from then on `linger` (judge.c). A wake that never ends is no demand for ever. */
-static uint64_t wake_end_boot_usec(const struct target *t, struct instant now) {
-        return usec_add(now.boot_usec, usec_add(t->config->wake_timeout_usec, t->config->linger_usec));
+static uint64_t wake_end_boot_usec(const struct database *d, struct instant now) {
+        return usec_add(now.boot_usec, usec_add(d->config->wake_timeout_usec, d->config->linger_usec));
 }
 
-void demand_start(struct target *t, struct instant now) {
-        if (t->config->wake_at_start && t->policy == POLICY_IS_ON_DEMAND)
-                demand_until(t, WAKE_START, wake_end_boot_usec(t, now), now);
+void demand_start(struct database *d, struct instant now) {
+        if (d->config->wake_at_start && d->policy == POLICY_IS_ON_DEMAND)
+                demand_until(d, WAKE_START, wake_end_boot_usec(d, now), now);
 }
 
-void demand_presume(struct target *t, uint64_t for_usec, struct instant now) {
+void demand_presume(struct database *d, uint64_t for_usec, struct instant now) {
         if (for_usec == 0)
                 return;
-        t->presumed_until_boot_usec = usec_add(now.boot_usec, for_usec);
-        demand_until(t, WAKE_LEASE, t->presumed_until_boot_usec, now);
+        d->presumed_until_boot_usec = usec_add(now.boot_usec, for_usec);
+        demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec, now);
 }
 
 /* A door check under way wakes nothing, and answers nobody. */
-static bool is_asking(const struct target *t) {
-        return t->in_flight && t->in_flight_check != CHECK_DOOR;
+static bool is_asking(const struct database *d) {
+        return d->in_flight && d->in_flight_check != CHECK_DOOR;
 }
 
 /* Somebody asks: why it cannot be, or REASON_NONE. Who is blocked is asked again in its own rhythm, and in no other. */
-static enum reason refusal(const struct target *t, struct instant now) {
-        if (t->paused_until_boot_usec)
+static enum reason refusal(const struct database *d, struct instant now) {
+        if (d->paused_until_boot_usec)
                 return REASON_PAUSED;
-        if (t->budget_spent)
+        if (d->budget_spent)
                 return REASON_BUDGET_SPENT;
-        if (t->state == STATE_BLOCKED && !is_asking(t) && policy_retry_boot_usec(t) > now.boot_usec)
-                return t->reason;
+        if (d->state == STATE_BLOCKED && !is_asking(d) && policy_retry_boot_usec(d) > now.boot_usec)
+                return d->reason;
         return REASON_NONE;
 }
 
 /* A caller does not wait for the rhythm of retries. */
-static void ask_at_once(struct target *t, struct instant now) {
-        if (!is_asking(t) && t->state != STATE_AWAKE && !t->wanted_boot_usec)
-                t->wanted_boot_usec = now.boot_usec;
+static void ask_at_once(struct database *d, struct instant now) {
+        if (!is_asking(d) && d->state != STATE_AWAKE && !d->wanted_boot_usec)
+                d->wanted_boot_usec = now.boot_usec;
 }
 
-enum reason demand_wake(struct target *t, enum wake_cause cause, struct instant now) {
-        enum reason refused = refusal(t, now);
+enum reason demand_wake(struct database *d, enum wake_cause cause, struct instant now) {
+        enum reason refused = refusal(d, now);
 
         if (refused != REASON_NONE)
                 return refused;
-        demand_until(t, cause, t->state == STATE_AWAKE ? usec_add(now.boot_usec, t->config->linger_usec) : wake_end_boot_usec(t, now), now);
-        ask_at_once(t, now);
+        demand_until(d, cause, d->state == STATE_AWAKE ? usec_add(now.boot_usec, d->config->linger_usec) : wake_end_boot_usec(d, now), now);
+        ask_at_once(d, now);
         return REASON_NONE;
 }
 
-void demand_lease_again(struct target *t, struct instant now) {
-        demand_begin(t, now);
-        t->n_leases++;
-        ask_at_once(t, now);
+void demand_lease_again(struct database *d, struct instant now) {
+        demand_begin(d, now);
+        d->n_leases++;
+        ask_at_once(d, now);
 }
 
-enum reason demand_lease(struct target *t, struct instant now) {
-        enum reason refused = refusal(t, now);
+enum reason demand_lease(struct database *d, struct instant now) {
+        enum reason refused = refusal(d, now);
 
         if (refused == REASON_NONE)
-                demand_lease_again(t, now);
+                demand_lease_again(d, now);
         return refused;
 }
 
-void demand_lease_end(struct target *t, uint64_t ago_usec, struct instant now) {
-        assert(t->n_leases > 0);
+void demand_lease_end(struct database *d, uint64_t ago_usec, struct instant now) {
+        assert(d->n_leases > 0);
         /* Who waited for it and went leaves no demand behind but the linger, which goes on from the lease, whichever of several is told first. */
-        if (!t->budget_spent && t->config->linger_usec > ago_usec)
-                demand_until(t, WAKE_LEASE, usec_add(now.boot_usec, t->config->linger_usec - ago_usec), now);
-        t->n_leases--;
+        if (!d->budget_spent && d->config->linger_usec > ago_usec)
+                demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - ago_usec), now);
+        d->n_leases--;
 }

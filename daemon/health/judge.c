@@ -18,46 +18,46 @@
  * What a standby says is the age of the last transaction that it replayed. The moment new WAL arrives after a quiet hour that is an hour,
  * and means nothing: it cannot be further behind than the time since it was seen to have replayed everything.
  */
-static uint64_t true_lag_usec(const struct target *t, const struct server_info *server, struct instant now) {
-        return t->caught_up_boot_usec ? MIN(server->lag_usec, usec_sub(now.boot_usec, t->caught_up_boot_usec)) : server->lag_usec;
+static uint64_t true_lag_usec(const struct database *d, const struct server_info *server, struct instant now) {
+        return d->caught_up_boot_usec ? MIN(server->lag_usec, usec_sub(now.boot_usec, d->caught_up_boot_usec)) : server->lag_usec;
 }
 
-static enum reason expectation_failed(const struct target *t, const struct server_info *server, struct instant now) {
-        const struct expect *expect = &t->config->expect;
+static enum reason expectation_failed(const struct database *d, const struct server_info *server, struct instant now) {
+        const struct expect *expect = &d->config->expect;
 
         if (expect->has_primary && expect->primary == server->in_recovery)
                 return REASON_EXPECT_PRIMARY;
         if (expect->has_read_only && expect->read_only != server->read_only)
                 return REASON_EXPECT_READ_ONLY;
-        if (expect->max_lag_usec && server->in_recovery && true_lag_usec(t, server, now) > expect->max_lag_usec)
+        if (expect->max_lag_usec && server->in_recovery && true_lag_usec(d, server, now) > expect->max_lag_usec)
                 return REASON_EXPECT_LAG;
         return REASON_NONE;
 }
 
 /* A wake was given up, and what came since looks like that wake still. */
-static bool is_late(const struct target *t, enum reason reason) {
-        return t->state == STATE_DOWN && t->reason == REASON_WAKE_TIMEOUT && wake_may_look_like(t, reason);
+static bool is_late(const struct database *d, enum reason reason) {
+        return d->state == STATE_DOWN && d->reason == REASON_WAKE_TIMEOUT && wake_may_look_like(d, reason);
 }
 
 /* Whether a login failure is part of a wake, and so not yet a failure. After wake_timeout it is one: down until it answers. */
-static bool is_part_of_wake(const struct target *t, enum reason reason) {
-        if (is_late(t, reason))
+static bool is_part_of_wake(const struct database *d, enum reason reason) {
+        if (is_late(d, reason))
                 return false;
-        return wake_is_said(reason) || ((t->state == STATE_WAKING || t->state == STATE_ASLEEP) && wake_may_look_like(t, reason));
+        return wake_is_said(reason) || ((d->state == STATE_WAKING || d->state == STATE_ASLEEP) && wake_may_look_like(d, reason));
 }
 
-static void count(struct target *t, const struct attempt *attempt, enum reason reason) {
+static void count(struct database *d, const struct attempt *attempt, enum reason reason) {
         enum reason_class class = reason_class(reason);
 
-        t->attempts[attempt->check][class]++;
-        t->wake_attempts += t->wake_began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
+        d->attempts[attempt->check][class]++;
+        d->wake_attempts += d->wake_began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
         if (reason == REASON_NONE) {
                 if (attempt->check != CHECK_DOOR)
-                        t->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
+                        d->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
                 return;
         }
-        t->failures_total++;
-        t->failures_by_reason[reason]++;
+        d->failures_total++;
+        d->failures_by_reason[reason]++;
 }
 
 /* Inside a wake: it was turned away at once, where others hang until the server is there. A server that starts says so itself. */
@@ -66,22 +66,22 @@ static bool is_refusal(enum reason reason) {
 }
 
 /* The distance to the next try by what the last one met, before jitter. */
-static uint64_t retry_delay(const struct target *t, enum reason reason) {
-        const struct database_config *config = t->config;
+static uint64_t retry_delay(const struct database *d, enum reason reason) {
+        const struct database_config *config = d->config;
         uint64_t floor = config->retry_interval_usec, ceiling = config->down_interval_usec;
 
         switch (reason_class(reason)) {
         case CLASS_BLOCKED:
                 return config->blocked_interval_usec;
         case CLASS_THROTTLED:
-                return backoff_usec(t->unanswered_in_row, floor, THROTTLED_CEILING_USEC);
+                return backoff_usec(d->unanswered_in_row, floor, THROTTLED_CEILING_USEC);
         case CLASS_TRANSIENT:
-                if (t->state != STATE_WAKING)
-                        return backoff_usec(t->unanswered_in_row, floor, ceiling);
-                return is_refusal(reason) ? backoff_usec(t->wake_attempts, floor, ceiling) : floor;
+                if (d->state != STATE_WAKING)
+                        return backoff_usec(d->unanswered_in_row, floor, ceiling);
+                return is_refusal(reason) ? backoff_usec(d->wake_attempts, floor, ceiling) : floor;
         case CLASS_FULL:
         case CLASS_OURS:
-                return backoff_usec(t->failures_in_row, floor, ceiling);
+                return backoff_usec(d->failures_in_row, floor, ceiling);
         case CLASS_OK:
         case CLASS_CUT:
         case CLASS_DEGRADED:
@@ -92,45 +92,45 @@ static uint64_t retry_delay(const struct target *t, enum reason reason) {
 }
 
 /* What a login was told not to do, a door's answer does not hurry; being throttled slows both. */
-static void plan_retry(struct target *t, enum check check, enum reason reason) {
-        uint64_t delay = backoff_jitter(retry_delay(t, reason), t->config->jitter_permille, &t->random);
+static void plan_retry(struct database *d, enum check check, enum reason reason) {
+        uint64_t delay = backoff_jitter(retry_delay(d, reason), d->config->jitter_permille, &d->random);
 
-        if (check != CHECK_DOOR || !findings_needs_login(&t->findings))
-                t->retry_delay_usec = delay;
+        if (check != CHECK_DOOR || !findings_needs_login(&d->findings))
+                d->retry_delay_usec = delay;
         else if (reason_class(reason) == CLASS_THROTTLED)
-                t->retry_delay_usec = MAX(t->retry_delay_usec, delay);
+                d->retry_delay_usec = MAX(d->retry_delay_usec, delay);
 }
 
-void judge_plan_retry(struct target *t) {
-        if (policy_was_throttled(t))
+void judge_plan_retry(struct database *d) {
+        if (policy_was_throttled(d))
                 return;
-        if (findings_needs_login(&t->findings))
-                plan_retry(t, CHECK_LOGIN, t->findings.last[FOUND_BY_LOGIN].reason);
+        if (findings_needs_login(&d->findings))
+                plan_retry(d, CHECK_LOGIN, d->findings.last[FOUND_BY_LOGIN].reason);
         else
-                plan_retry(t, t->last_attempt.check, t->last_attempt.reason);
+                plan_retry(d, d->last_attempt.check, d->last_attempt.reason);
 }
 
 /* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
-static enum machine_event judge_telling_failure(struct target *t, enum machine_event event) {
-        t->failures_in_row++;
-        t->unanswered_in_row = 0;
+static enum machine_event judge_telling_failure(struct database *d, enum machine_event event) {
+        d->failures_in_row++;
+        d->unanswered_in_row = 0;
         return event;
 }
 
-static enum machine_event judge_failure(struct target *t, enum reason reason) {
-        t->successes_in_row = 0;
+static enum machine_event judge_failure(struct database *d, enum reason reason) {
+        d->successes_in_row = 0;
         switch (reason_class(reason)) {
         case CLASS_FULL:
-                return judge_telling_failure(t, MACHINE_FULL);
+                return judge_telling_failure(d, MACHINE_FULL);
         case CLASS_BLOCKED:
-                return judge_telling_failure(t, MACHINE_BLOCKED);
+                return judge_telling_failure(d, MACHINE_BLOCKED);
         case CLASS_DEGRADED:
-                t->failures_in_row = t->unanswered_in_row = 0;
+                d->failures_in_row = d->unanswered_in_row = 0;
                 return MACHINE_UNMET;
         case CLASS_OURS:
                 if (reason == REASON_HOST_NETWORK)
-                        return judge_telling_failure(t, MACHINE_NO_NETWORK);
-                t->failures_in_row++;
+                        return judge_telling_failure(d, MACHINE_NO_NETWORK);
+                d->failures_in_row++;
                 return MACHINE_NO_MEANS;
         case CLASS_OK:
         case CLASS_TRANSIENT:
@@ -139,23 +139,23 @@ static enum machine_event judge_failure(struct target *t, enum reason reason) {
         case _REASON_CLASS_MAX:
                 break;
         }
-        if (is_part_of_wake(t, reason)) {
-                t->unanswered_in_row = 0;
+        if (is_part_of_wake(d, reason)) {
+                d->unanswered_in_row = 0;
                 return MACHINE_STARTING;
         }
-        t->failures_in_row++;
-        t->unanswered_in_row++;
-        return t->unanswered_in_row >= t->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
+        d->failures_in_row++;
+        d->unanswered_in_row++;
+        return d->unanswered_in_row >= d->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
 }
 
-static enum machine_event judge_answer(struct target *t) {
-        bool after_failures = t->failures_in_row > 0 || t->successes_in_row > 0;
+static enum machine_event judge_answer(struct database *d) {
+        bool after_failures = d->failures_in_row > 0 || d->successes_in_row > 0;
 
-        t->failures_in_row = t->unanswered_in_row = 0;
-        t->successes_in_row++;
-        if (t->state != STATE_AWAKE && after_failures && t->successes_in_row < t->config->rise)
+        d->failures_in_row = d->unanswered_in_row = 0;
+        d->successes_in_row++;
+        if (d->state != STATE_AWAKE && after_failures && d->successes_in_row < d->config->rise)
                 return MACHINE_RISING;
-        t->successes_in_row = 0;
+        d->successes_in_row = 0;
         return MACHINE_ANSWERED;
 }
 
@@ -163,20 +163,20 @@ static enum machine_event judge_answer(struct target *t) {
  * Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. One that is kept from
  * before a restart of ours, and lies ahead of our clock, was told by a clock that was wrong, and would hide every start to come.
  */
-static void note_start(struct target *t, uint64_t started_real_usec, struct instant now) {
-        uint64_t known = t->server_started_real_usec;
-        bool first = t->server.started_real_usec == 0;
+static void note_start(struct database *d, uint64_t started_real_usec, struct instant now) {
+        uint64_t known = d->server_started_real_usec;
+        bool first = d->server.started_real_usec == 0;
         bool wrong = first && known > usec_add(now.real_usec, CLOCKS_APART_USEC) && known != started_real_usec;
 
-        t->generation += known && (known < started_real_usec || wrong);
-        t->server_started_real_usec = wrong ? started_real_usec : MAX(known, started_real_usec);
+        d->generation += known && (known < started_real_usec || wrong);
+        d->server_started_real_usec = wrong ? started_real_usec : MAX(known, started_real_usec);
 }
 
-static void note_server(struct target *t, const struct attempt *attempt, struct instant now) {
+static void note_server(struct database *d, const struct attempt *attempt, struct instant now) {
         if (attempt->server.lag_usec == 0)
-                t->caught_up_boot_usec = now.boot_usec;
-        note_start(t, attempt->server.started_real_usec, now);
-        t->server = attempt->server;
+                d->caught_up_boot_usec = now.boot_usec;
+        note_start(d, attempt->server.started_real_usec, now);
+        d->server = attempt->server;
 }
 
 static bool was_answered(const struct attempt *attempt) {
@@ -188,82 +188,82 @@ static uint64_t query_sent_boot_usec(const struct attempt *attempt, struct insta
         return usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
 }
 
-static void note_session(struct target *t, const struct attempt *attempt, struct instant now) {
+static void note_session(struct database *d, const struct attempt *attempt, struct instant now) {
         bool answered = was_answered(attempt);
 
         if (attempt->session_held) {
-                if (!t->session_held || (answered && attempt->check == CHECK_LOGIN))
-                        t->session_since_real_usec = now.real_usec;
+                if (!d->session_held || (answered && attempt->check == CHECK_LOGIN))
+                        d->session_since_real_usec = now.real_usec;
                 if (answered)
-                        t->session_query_boot_usec = query_sent_boot_usec(attempt, now);
+                        d->session_query_boot_usec = query_sent_boot_usec(attempt, now);
         }
-        t->session_held = attempt->session_held;
+        d->session_held = attempt->session_held;
 }
 
 /* The session's end was told already: a ping that was asked before that was known is the same event. */
-static bool repeats_end(const struct target *t, const struct attempt *attempt) {
-        return attempt->check == CHECK_PING && !t->session_held && reason_class(attempt->reason) == CLASS_CUT;
+static bool repeats_end(const struct database *d, const struct attempt *attempt) {
+        return attempt->check == CHECK_PING && !d->session_held && reason_class(attempt->reason) == CLASS_CUT;
 }
 
 /* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
-static void start_linger(struct target *t, struct instant now) {
-        uint64_t lingers = usec_add(now.boot_usec, t->config->linger_usec);
+static void start_linger(struct database *d, struct instant now) {
+        uint64_t lingers = usec_add(now.boot_usec, d->config->linger_usec);
 
-        if (t->demand_until_boot_usec <= lingers || !(t->state == STATE_AWAKE || t->state == STATE_DEGRADED))
+        if (d->demand_until_boot_usec <= lingers || !(d->state == STATE_AWAKE || d->state == STATE_DEGRADED))
                 return;
-        if (t->presumed_until_boot_usec > lingers) {
-                lingers = t->presumed_until_boot_usec;
-                t->demand_cause = WAKE_LEASE;
+        if (d->presumed_until_boot_usec > lingers) {
+                lingers = d->presumed_until_boot_usec;
+                d->demand_cause = WAKE_LEASE;
         }
-        t->demand_until_boot_usec = MIN(t->demand_until_boot_usec, lingers);
+        d->demand_until_boot_usec = MIN(d->demand_until_boot_usec, lingers);
 }
 
 /* The server can be reached, and what a login found there stands: that it was not reached before is over. */
-static void reach_blocked(struct target *t, struct instant now, struct edges *edges) {
-        verdict_step(t, MACHINE_BLOCKED, (struct evidence_brought){.reason = findings_blocked(&t->findings)}, now, edges);
+static void reach_blocked(struct database *d, struct instant now, struct edges *edges) {
+        verdict_step(d, MACHINE_BLOCKED, (struct evidence_brought){.reason = findings_blocked(&d->findings)}, now, edges);
 }
 
-static void door_failed(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        enum machine_event event = judge_failure(t, attempt->reason);
+static void door_failed(struct database *d, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        enum machine_event event = judge_failure(d, attempt->reason);
 
-        if (event == MACHINE_FULL && findings_blocked(&t->findings)) {
-                reach_blocked(t, now, edges);
+        if (event == MACHINE_FULL && findings_blocked(&d->findings)) {
+                reach_blocked(d, now, edges);
                 return;
         }
         /* A wake that others began is seen through the door of a plain server; it is none of ours. */
         if (event == MACHINE_STARTING)
                 event = MACHINE_FAILING;
-        verdict_step(t, event, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
+        verdict_step(d, event, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
         /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
-        t->findings.cut_like_suspend &= t->state != STATE_DOWN;
+        d->findings.cut_like_suspend &= d->state != STATE_DOWN;
 }
 
 /* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
-static enum reason reason_behind_door(const struct target *t) {
-        enum reason_class class = reason_class(t->reason);
-        bool stands = class == CLASS_CUT || (class == CLASS_OURS && !verdict_is_host_trouble(t->reason));
+static enum reason reason_behind_door(const struct database *d) {
+        enum reason_class class = reason_class(d->reason);
+        bool stands = class == CLASS_CUT || (class == CLASS_OURS && !verdict_is_host_trouble(d->reason));
 
-        return t->state == STATE_UNKNOWN && stands ? t->reason : REASON_STALE;
+        return d->state == STATE_UNKNOWN && stands ? d->reason : REASON_STALE;
 }
 
-static void finish_door(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        enum reason reason = reason_behind_door(t);
+static void finish_door(struct database *d, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        enum reason reason = reason_behind_door(d);
         bool slept;
 
-        t->findings.door_lets_in |= attempt->door_let_in;
+        d->findings.door_lets_in |= attempt->door_let_in;
         if (attempt->reason != REASON_NONE) {
-                door_failed(t, attempt, now, edges);
+                door_failed(d, attempt, now, edges);
                 return;
         }
-        if ((t->state == STATE_DOWN || t->state == STATE_UNKNOWN) && findings_blocked(&t->findings))
-                reach_blocked(t, now, edges);
-        if (findings_needs_login(&t->findings) && !verdict_is_host_trouble(t->reason))
+        if ((d->state == STATE_DOWN || d->state == STATE_UNKNOWN) && findings_blocked(&d->findings))
+                reach_blocked(d, now, edges);
+        if (findings_needs_login(&d->findings) && !verdict_is_host_trouble(d->reason))
                 return;
-        slept = t->state != STATE_ASLEEP && findings_slept(&t->findings) && !t->findings.door_lets_in;
-        t->failures_in_row = t->unanswered_in_row = 0;
+        slept = d->state != STATE_ASLEEP && findings_slept(&d->findings) && !d->findings.door_lets_in;
+        d->failures_in_row = d->unanswered_in_row = 0;
         if (slept && reason_class(reason) != CLASS_CUT)
                 reason = REASON_SESSION_CUT;
-        verdict_step(t, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct evidence_brought){.reason = reason, .attempt = attempt}, now,
+        verdict_step(d, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct evidence_brought){.reason = reason, .attempt = attempt}, now,
                      edges);
 }
 
@@ -271,60 +271,60 @@ static void finish_door(struct target *t, const struct attempt *attempt, struct 
  * A session that went is followed by the next check in the same instant. A login, though, that was cut no later than it would have been
  * tried again says nothing new the second time: who lets in and cuts is asked in the rhythm of retries, not thousands of times a second.
  */
-static void ask_after_cut(struct target *t, struct instant now) {
-        bool cut_young = now.boot_usec < usec_add(t->finished_boot_usec[CHECK_LOGIN], t->retry_delay_usec);
+static void ask_after_cut(struct database *d, struct instant now) {
+        bool cut_young = now.boot_usec < usec_add(d->finished_boot_usec[CHECK_LOGIN], d->retry_delay_usec);
 
-        t->successes_in_row = 0;
-        t->wanted_boot_usec = policy_asks(t) && cut_young && t->cut_young ? 0 : now.boot_usec;
-        t->cut_young = cut_young;
+        d->successes_in_row = 0;
+        d->wanted_boot_usec = policy_asks(d) && cut_young && d->cut_young ? 0 : now.boot_usec;
+        d->cut_young = cut_young;
 }
 
-static void finish_lost_session(struct target *t, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        ask_after_cut(t, now);
-        findings_session_ended(&t->findings, attempt->reason, false, now.boot_usec);
-        verdict_step(t, MACHINE_CUT, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
+static void finish_lost_session(struct database *d, const struct attempt *attempt, struct instant now, struct edges *edges) {
+        ask_after_cut(d, now);
+        findings_session_ended(&d->findings, attempt->reason, false, now.boot_usec);
+        verdict_step(d, MACHINE_CUT, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
 }
 
 /*
  * A login that failed as a wake may look is the begin of one, should it turn out to be a wake, and so is one that found no place; one that
  * failed in another way shows that none was under way. One that was answered, but not `rise` times, and now fails, wakes anew.
  */
-static void note_wake(struct target *t, const struct attempt *attempt, enum reason reason) {
+static void note_wake(struct database *d, const struct attempt *attempt, enum reason reason) {
         if (attempt->check != CHECK_LOGIN)
                 return;
-        if (wake_goes_on(t, reason) || t->state == STATE_WAKING)
-                wake_begin(t, attempt->started_boot_usec, false);
+        if (wake_goes_on(d, reason) || d->state == STATE_WAKING)
+                wake_begin(d, attempt->started_boot_usec, false);
         else
-                wake_fail(t);
+                wake_fail(d);
 }
 
-static void finish_query(struct target *t, const struct attempt *attempt, enum reason reason, struct instant now, struct edges *edges) {
+static void finish_query(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now, struct edges *edges) {
         struct evidence_brought evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
         enum machine_event event;
 
         if (was_answered(attempt)) {
-                note_server(t, attempt, now);
-                t->wanted_boot_usec = 0;
+                note_server(d, attempt, now);
+                d->wanted_boot_usec = 0;
         }
         if (reason == REASON_NONE) {
                 /* After a password change the held session goes on answering while logins fail: a ping cannot clear what a login found. */
-                if (attempt->check == CHECK_PING && findings_needs_login(&t->findings))
+                if (attempt->check == CHECK_PING && findings_needs_login(&d->findings))
                         return;
-                event = judge_answer(t);
+                event = judge_answer(d);
         } else
-                event = judge_failure(t, reason);
+                event = judge_failure(d, reason);
         if (event == MACHINE_RISING)
                 evidence.reason = REASON_SERVER_STARTING;
-        else if (is_late(t, reason))
+        else if (is_late(d, reason))
                 evidence.reason = REASON_WAKE_TIMEOUT;
-        verdict_step(t, event, evidence, now, edges);
+        verdict_step(d, event, evidence, now, edges);
         if (!was_answered(attempt))
-                note_wake(t, attempt, reason);
-        start_linger(t, now);
+                note_wake(d, attempt, reason);
+        start_linger(d, now);
 }
 
 /* What the attempt says of the database, by its source. What is about us says nothing. */
-static void note_evidence(struct target *t, const struct attempt *attempt, enum reason reason, struct instant now) {
+static void note_evidence(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now) {
         static const enum found_by sources[_CHECK_MAX] = {
                 [CHECK_DOOR] = FOUND_BY_DOOR,
                 [CHECK_LOGIN] = FOUND_BY_LOGIN,
@@ -333,109 +333,109 @@ static void note_evidence(struct target *t, const struct attempt *attempt, enum 
 
         if (reason_class(reason) == CLASS_OURS)
                 return;
-        findings_note(&t->findings, sources[attempt->check], reason, now.boot_usec);
-        t->blocked_before &= attempt->check != CHECK_LOGIN;
+        findings_note(&d->findings, sources[attempt->check], reason, now.boot_usec);
+        d->blocked_before &= attempt->check != CHECK_LOGIN;
         if (attempt->session_held && attempt->check == CHECK_LOGIN && was_answered(attempt))
-                findings_note(&t->findings, FOUND_BY_SESSION, reason, now.boot_usec);
+                findings_note(&d->findings, FOUND_BY_SESSION, reason, now.boot_usec);
 }
 
-static void judge_outcome(struct target *t, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
+static void judge_outcome(struct database *d, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
                           struct edges *edges) {
         if (reason_class(reason) == CLASS_OURS)
-                verdict_step(t, judge_failure(t, reason), (struct evidence_brought){reason, NULL, attempt->detail, attempt}, now, edges);
+                verdict_step(d, judge_failure(d, reason), (struct evidence_brought){reason, NULL, attempt->detail, attempt}, now, edges);
         else if (attempt->check == CHECK_DOOR)
-                finish_door(t, attempt, now, edges);
+                finish_door(d, attempt, now, edges);
         else if (lost)
-                finish_lost_session(t, attempt, now, edges);
+                finish_lost_session(d, attempt, now, edges);
         else
-                finish_query(t, attempt, reason, now, edges);
+                finish_query(d, attempt, reason, now, edges);
 }
 
 /* From here on the answer keeps the database awake. */
-static void account_answer(struct target *t, const struct attempt *attempt, struct instant now) {
+static void account_answer(struct database *d, const struct attempt *attempt, struct instant now) {
         if (!was_answered(attempt))
                 return;
-        t->asked_boot_usec = query_sent_boot_usec(attempt, now);
-        account_begin(t, attempt->server.uptime_usec, now);
+        d->asked_boot_usec = query_sent_boot_usec(attempt, now);
+        account_begin(d, attempt->server.uptime_usec, now);
 }
 
-static void note_attempt(struct target *t, const struct attempt *attempt, struct instant now) {
-        t->last_attempt = *attempt;
-        t->last_duration_usec[attempt->check] = attempt->total_usec;
-        t->finished_boot_usec[attempt->check] = now.boot_usec;
-        note_session(t, attempt, now);
-        target_plan_interval(t, attempt->check);
+static void note_attempt(struct database *d, const struct attempt *attempt, struct instant now) {
+        d->last_attempt = *attempt;
+        d->last_duration_usec[attempt->check] = attempt->total_usec;
+        d->finished_boot_usec[attempt->check] = now.boot_usec;
+        note_session(d, attempt, now);
+        database_plan_interval(d, attempt->check);
 }
 
-void judge_attempt(struct target *t, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges) {
+void judge_attempt(struct database *d, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges) {
         enum reason reason = own_network ? REASON_HOST_NETWORK : attempt->reason;
-        bool lost = t->session_held && attempt->session_ended;
+        bool lost = d->session_held && attempt->session_ended;
 
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
-                reason = expectation_failed(t, &attempt->server, now);
-        t->in_flight = false;
-        if (repeats_end(t, attempt)) {
-                t->finished_boot_usec[CHECK_PING] = now.boot_usec;
+                reason = expectation_failed(d, &attempt->server, now);
+        d->in_flight = false;
+        if (repeats_end(d, attempt)) {
+                d->finished_boot_usec[CHECK_PING] = now.boot_usec;
                 return;
         }
-        note_attempt(t, attempt, now);
-        note_evidence(t, attempt, reason, now);
-        judge_outcome(t, attempt, reason, lost, now, edges);
+        note_attempt(d, attempt, now);
+        note_evidence(d, attempt, reason, now);
+        judge_outcome(d, attempt, reason, lost, now, edges);
         /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
-        count(t, attempt, reason);
-        plan_retry(t, attempt->check, reason);
-        account_answer(t, attempt, now);
+        count(d, attempt, reason);
+        plan_retry(d, attempt->check, reason);
+        account_answer(d, attempt, now);
 }
 
-static bool looks_like_suspend(const struct target *t, const struct attempt *end, bool bare_eof, struct instant now) {
-        uint64_t after = target_suspend_after_usec(t);
-        uint64_t idle = usec_sub(now.boot_usec, t->session_query_boot_usec);
-        bool signature = bare_eof ? t->cut_signature & CUT_BARE_EOF
-                                  : t->cut_signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
+static bool looks_like_suspend(const struct database *d, const struct attempt *end, bool bare_eof, struct instant now) {
+        uint64_t after = database_suspend_after_usec(d);
+        uint64_t idle = usec_sub(now.boot_usec, d->session_query_boot_usec);
+        bool signature = bare_eof ? d->cut_signature & CUT_BARE_EOF
+                                  : d->cut_signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
 
         /* Two clocks count the same time: a hundredth is theirs. */
-        return t->provider->suspends && signature && usec_add(idle, after / 100) >= after;
+        return d->provider->suspends && signature && usec_add(idle, after / 100) >= after;
 }
 
-void judge_session_end(struct target *t, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges) {
-        bool like_suspend = looks_like_suspend(t, end, bare_eof, now);
+void judge_session_end(struct database *d, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges) {
+        bool like_suspend = looks_like_suspend(d, end, bare_eof, now);
 
-        if (!t->session_held)
+        if (!d->session_held)
                 return;
-        t->session_held = false;
-        findings_session_ended(&t->findings, end->reason, like_suspend, now.boot_usec);
-        ask_after_cut(t, now);
+        d->session_held = false;
+        findings_session_ended(&d->findings, end->reason, like_suspend, now.boot_usec);
+        ask_after_cut(d, now);
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
         if (!like_suspend) {
-                t->failures_total++;
-                t->failures_by_reason[end->reason]++;
+                d->failures_total++;
+                d->failures_by_reason[end->reason]++;
         }
-        verdict_step(t, MACHINE_CUT, (struct evidence_brought){end->reason, end->sqlstate, end->detail, NULL}, now, edges);
+        verdict_step(d, MACHINE_CUT, (struct evidence_brought){end->reason, end->sqlstate, end->detail, NULL}, now, edges);
 }
 
 /* What is down because logins were taken and not answered is down still when the next one is not answered either. */
-static bool repeats_verdict(const struct target *t) {
-        return t->state == STATE_DOWN && (t->reason == REASON_AUTH_TIMEOUT || t->reason == REASON_QUERY_TIMEOUT ||
-                                          t->reason == REASON_WAKE_TIMEOUT || t->reason == REASON_PROVIDER_TRANSIENT);
+static bool repeats_verdict(const struct database *d) {
+        return d->state == STATE_DOWN && (d->reason == REASON_AUTH_TIMEOUT || d->reason == REASON_QUERY_TIMEOUT ||
+                                          d->reason == REASON_WAKE_TIMEOUT || d->reason == REASON_PROVIDER_TRANSIENT);
 }
 
-void judge_slow(struct target *t, enum phase phase, struct instant now, struct edges *edges) {
+void judge_slow(struct database *d, enum phase phase, struct instant now, struct edges *edges) {
         /* The wake lies behind the last message of the login (behind the connect for a provider that wakes on that). */
-        enum phase first = t->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
+        enum phase first = d->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
 
-        if (phase > PHASE_AUTH || repeats_verdict(t)) {
-                t->slow_due_boot_usec = USEC_INFINITY;
+        if (phase > PHASE_AUTH || repeats_verdict(d)) {
+                d->slow_due_boot_usec = USEC_INFINITY;
                 return;
         }
         /* The first look after one that came too early may find the login just begun: it is given its own time. */
-        if (phase < first || t->slow_look_was_early) {
-                t->slow_look_was_early = phase < first;
-                t->slow_due_boot_usec = usec_add(now.boot_usec, t->config->slow_usec);
+        if (phase < first || d->slow_look_was_early) {
+                d->slow_look_was_early = phase < first;
+                d->slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
                 return;
         }
-        t->slow_due_boot_usec = USEC_INFINITY;
-        if (t->provider->suspends)
-                verdict_step(t, MACHINE_SLOW, (struct evidence_brought){.reason = REASON_SERVER_STARTING}, now, edges);
-        else if (reason_class(t->reason) == CLASS_OURS) /* what a check found says more */
-                verdict_step(t, MACHINE_LATE, (struct evidence_brought){.reason = REASON_SERVER_SLOW}, now, edges);
+        d->slow_due_boot_usec = USEC_INFINITY;
+        if (d->provider->suspends)
+                verdict_step(d, MACHINE_SLOW, (struct evidence_brought){.reason = REASON_SERVER_STARTING}, now, edges);
+        else if (reason_class(d->reason) == CLASS_OURS) /* what a check found says more */
+                verdict_step(d, MACHINE_LATE, (struct evidence_brought){.reason = REASON_SERVER_SLOW}, now, edges);
 }

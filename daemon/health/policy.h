@@ -18,7 +18,7 @@ const char *policy_name(enum policy policy);
 /* The operator's choice, or what suits the provider. */
 enum policy policy_choose(enum policy_choice choice, const struct provider *provider);
 
-struct target;
+struct database;
 struct instant;
 
 struct plan {
@@ -27,12 +27,12 @@ struct plan {
 };
 
 /* Whether it is we who keep it awake: by the policy, or by demand; and the budget lets us. */
-bool policy_asks(const struct target *target);
+bool policy_asks(const struct database *database);
 /* Whether the last that was asked was told to ask less often. */
-bool policy_was_throttled(const struct target *target);
+bool policy_was_throttled(const struct database *database);
 /* When the next login is due by the rhythm of retries. */
-uint64_t policy_retry_boot_usec(const struct target *target);
+uint64_t policy_retry_boot_usec(const struct database *database);
 /* The next check of TARGET, from what is known now. A due time in the past means at once. */
-struct plan policy_next(const struct target *target);
+struct plan policy_next(const struct database *database);
 /* The next ping alone: what goes on while another check that is due has to wait. */
-struct plan policy_next_ping(const struct target *target);
+struct plan policy_next_ping(const struct database *database);

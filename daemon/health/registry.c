@@ -6,8 +6,8 @@
 #include <errno.h>
 
 struct registry {
-        struct target **by_id; /* ids only grow, so that this is the order of their coming */
-        struct target **by_name;
+        struct database **by_id; /* ids only grow, so that this is the order of their coming */
+        struct database **by_name;
         size_t n, allocated;
         size_t in_state[_STATE_MAX];
         size_t required;
@@ -24,7 +24,7 @@ struct registry *registry_free(struct registry *registry) {
         if (!registry)
                 return NULL;
         for (size_t i = 0; i < registry->n; i++)
-                (void)target_free(registry->by_id[i]);
+                (void)database_free(registry->by_id[i]);
         free(registry->by_id);
         free(registry->by_name);
         network_deinit(&registry->network);
@@ -34,7 +34,7 @@ struct registry *registry_free(struct registry *registry) {
 
 static int reserve(struct registry *registry) {
         size_t allocated = registry->allocated ? 2 * registry->allocated : 16;
-        struct target **by_id, **by_name;
+        struct database **by_id, **by_name;
 
         if (registry->n < registry->allocated)
                 return 0;
@@ -82,13 +82,13 @@ static size_t place_of_id(const struct registry *registry, uint64_t id) {
         return low;
 }
 
-static void count(struct registry *registry, const struct target *target) {
-        registry->in_state[target->state]++;
-        registry->required += target->config->required;
-        registry->required_ready += target->config->required && target_ready(target);
+static void count(struct registry *registry, const struct database *database) {
+        registry->in_state[database->state]++;
+        registry->required += database->config->required;
+        registry->required_ready += database->config->required && database_ready(database);
 }
 
-int registry_add(struct registry *registry, struct target *target) {
+int registry_add(struct registry *registry, struct database *database) {
         bool found;
         size_t at;
         int r;
@@ -96,36 +96,36 @@ int registry_add(struct registry *registry, struct target *target) {
         r = reserve(registry);
         if (r < 0)
                 return r;
-        r = network_add(&registry->network, target->config->conninfo);
+        r = network_add(&registry->network, database->config->conninfo);
         if (r < 0)
                 return r;
         /* Put in its place at once: adding 10,000 between look-ups must not sort 10,000 times. */
-        at = place_of_name(registry, target->config->name, &found);
+        at = place_of_name(registry, database->config->name, &found);
         memmove(registry->by_name + at + 1, registry->by_name + at, (registry->n - at) * sizeof(*registry->by_name));
-        registry->by_name[at] = target;
-        registry->by_id[registry->n] = target;
+        registry->by_name[at] = database;
+        registry->by_id[registry->n] = database;
         registry->n++;
-        count(registry, target);
+        count(registry, database);
         return 0;
 }
 
-static void take_out(struct target **array, size_t n, size_t at) {
+static void take_out(struct database **array, size_t n, size_t at) {
         memmove(array + at, array + at + 1, (n - at - 1) * sizeof(*array));
 }
 
-void registry_remove(struct registry *registry, struct target *target) {
+void registry_remove(struct registry *registry, struct database *database) {
         bool found;
 
-        take_out(registry->by_name, registry->n, place_of_name(registry, target->config->name, &found));
-        take_out(registry->by_id, registry->n, place_of_id(registry, target->id));
+        take_out(registry->by_name, registry->n, place_of_name(registry, database->config->name, &found));
+        take_out(registry->by_id, registry->n, place_of_id(registry, database->id));
         registry->n--;
-        registry->in_state[target->state]--;
-        registry->required -= target->config->required;
-        registry->required_ready -= target->config->required && target_ready(target);
-        network_remove(&registry->network, target->config->conninfo);
+        registry->in_state[database->state]--;
+        registry->required -= database->config->required;
+        registry->required_ready -= database->config->required && database_ready(database);
+        network_remove(&registry->network, database->config->conninfo);
 }
 
-void registry_exchange(struct registry *registry, struct target **by_name, struct target **by_id, size_t n) {
+void registry_exchange(struct registry *registry, struct database **by_name, struct database **by_id, size_t n) {
         free(registry->by_name);
         free(registry->by_id);
         registry->by_name = by_name;
@@ -145,14 +145,14 @@ void registry_remove_host(struct registry *registry, const struct conninfo *conn
         network_remove(&registry->network, conninfo);
 }
 
-struct target *registry_by_name(const struct registry *registry, const char *name) {
+struct database *registry_by_name(const struct registry *registry, const char *name) {
         bool found;
         size_t at = place_of_name(registry, name, &found);
 
         return found ? registry->by_name[at] : NULL;
 }
 
-struct target *registry_by_id(const struct registry *registry, uint64_t id) {
+struct database *registry_by_id(const struct registry *registry, uint64_t id) {
         size_t at = place_of_id(registry, id);
 
         return at < registry->n && registry->by_id[at]->id == id ? registry->by_id[at] : NULL;
@@ -162,11 +162,11 @@ size_t registry_count(const struct registry *registry) {
         return registry->n;
 }
 
-struct target *registry_at(const struct registry *registry, size_t i) {
+struct database *registry_at(const struct registry *registry, size_t i) {
         return i < registry->n ? registry->by_name[i] : NULL;
 }
 
-struct target *registry_in_order(const struct registry *registry, size_t i) {
+struct database *registry_in_order(const struct registry *registry, size_t i) {
         return registry->by_id[i];
 }
 
@@ -177,14 +177,14 @@ size_t registry_place_after(const struct registry *registry, const char *name) {
         return at + found;
 }
 
-void registry_note_state(struct registry *registry, const struct target *target, enum state previous) {
-        if (target->state == previous)
+void registry_note_state(struct registry *registry, const struct database *database, enum state previous) {
+        if (database->state == previous)
                 return;
         registry->in_state[previous]--;
-        registry->in_state[target->state]++;
-        if (target->config->required) {
+        registry->in_state[database->state]++;
+        if (database->config->required) {
                 registry->required_ready -= previous == STATE_AWAKE;
-                registry->required_ready += target_ready(target);
+                registry->required_ready += database_ready(database);
         }
 }
 
@@ -196,11 +196,11 @@ size_t registry_not_ready(const struct registry *registry) {
         return registry->required - registry->required_ready;
 }
 
-void registry_note_required(struct registry *registry, const struct target *target, bool required) {
-        if (required == target->config->required)
+void registry_note_required(struct registry *registry, const struct database *database, bool required) {
+        if (required == database->config->required)
                 return;
         registry->required += (size_t)required - (size_t)!required;
-        if (target_ready(target))
+        if (database_ready(database))
                 registry->required_ready += (size_t)required - (size_t)!required;
 }
 
@@ -211,11 +211,11 @@ static uint64_t suspicion_usec(const struct database_config *config) {
         return usec_add(usec_add(interval, interval), config->attempt_timeout_usec);
 }
 
-bool registry_note_network(struct registry *registry, const struct target *target, const struct attempt *attempt, struct instant now) {
-        uint64_t until = attempt->own_network_suspect ? usec_add(now.boot_usec, suspicion_usec(target->config)) : 0;
+bool registry_note_network(struct registry *registry, const struct database *database, const struct attempt *attempt, struct instant now) {
+        uint64_t until = attempt->own_network_suspect ? usec_add(now.boot_usec, suspicion_usec(database->config)) : 0;
 
         /* What could not be tried says nothing of the network, neither way. */
         if (reason_class(attempt->reason) == CLASS_OURS)
                 return false;
-        return network_note(&registry->network, target->config->conninfo, until, now.boot_usec);
+        return network_note(&registry->network, database->config->conninfo, until, now.boot_usec);
 }

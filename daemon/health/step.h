@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "health/target.h"
+#include "health/database.h"
 
 /* The edges of one step, in their order. */
 #define EDGES_MAX 8
@@ -40,7 +40,7 @@ const char *input_name(enum input_kind kind);
 
 struct input {
         enum input_kind kind;
-        enum phase phase;              /* INPUT_TIME: of the login in flight, where target_is_slow() */
+        enum phase phase;              /* INPUT_TIME: of the login in flight, where database_is_slow() */
         enum check check;              /* INPUT_BEGUN, INPUT_NOT_BEGUN */
         uint64_t attempt_id;           /* INPUT_BEGUN */
         const struct attempt *attempt; /* INPUT_ATTEMPT, and of INPUT_SESSION_ENDED the reason */
@@ -59,9 +59,9 @@ struct step {
         bool forget_attempt; /* a door check was under way, and somebody needs it awake: forget that check */
 };
 
-void target_step(struct target *target, const struct input *input, struct instant now, struct step *ret_step);
+void database_step(struct database *database, const struct input *input, struct instant now, struct step *ret_step);
 
 /* When the next INPUT_TIME is due; the next check is policy_next()'s. */
-uint64_t target_due(const struct target *target);
+uint64_t database_due(const struct database *database);
 /* Whether the one in flight has become slow by NOW and was not told so. */
-bool target_is_slow(const struct target *target, struct instant now);
+bool database_is_slow(const struct database *database, struct instant now);

@@ -1,4 +1,4 @@
-/* The one function that changes a target's state, and what it changes beside it. Internal to health/. */
+/* The one function that changes a database's state, and what it changes beside it. Internal to health/. */
 #pragma once
 
 #include "health/step.h"
@@ -15,13 +15,13 @@ struct evidence_brought {
  * Takes the step that the machine's table has for EVENT, and adds its edges. Only an edge is told: another state, or the same state for
  * another reason.
  */
-void verdict_step(struct target *target, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges);
+void verdict_step(struct database *database, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges);
 
 /* What says nothing of the database: we had no network, or no means to ask. */
 bool verdict_is_host_trouble(enum reason reason);
 
 /* The month's budget is spent, or there is one again: tells it, and what follows for the reason. */
-void verdict_budget(struct target *target, bool spent, struct instant now, struct edges *edges);
+void verdict_budget(struct database *database, bool spent, struct instant now, struct edges *edges);
 
 /* Draws the time to the next check of this kind. */
-void target_plan_interval(struct target *target, enum check check);
+void database_plan_interval(struct database *database, enum check check);

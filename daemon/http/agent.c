@@ -62,15 +62,15 @@ static struct connection *connection_free(struct connection *connection) {
         return NULL;
 }
 
-static bool is_acceptable(const struct target *target, bool accept_asleep) {
-        return accept_asleep ? target_ready_or_asleep(target) : target_ready(target);
+static bool is_acceptable(const struct database *database, bool accept_asleep) {
+        return accept_asleep ? database_ready_or_asleep(database) : database_ready(database);
 }
 
 /* Only the wake that the present state began with counts: a database that was always awake has nothing to warm up. */
-static unsigned weight(const struct target *target, uint64_t ramp_usec, struct instant now) {
-        uint64_t elapsed = now.boot_usec - MIN(target->since_boot_usec, now.boot_usec);
+static unsigned weight(const struct database *database, uint64_t ramp_usec, struct instant now) {
+        uint64_t elapsed = now.boot_usec - MIN(database->since_boot_usec, now.boot_usec);
 
-        if (target->state != STATE_AWAKE || target->last_wake.at_real_usec < target->since_real_usec || elapsed >= ramp_usec)
+        if (database->state != STATE_AWAKE || database->last_wake.at_real_usec < database->since_real_usec || elapsed >= ramp_usec)
                 return WEIGHT_MAX;
         return WEIGHT_MIN + (unsigned)((WEIGHT_MAX - WEIGHT_MIN) * elapsed / ramp_usec);
 }
@@ -95,45 +95,45 @@ static struct question understand(char *text) {
 }
 
 /* HAProxy 2.6 takes "down#reason" without the blank for a word that it does not know, and changes nothing. */
-static void down(const struct target *target, bool with_name, char answer[ANSWER_MAX_BYTES]) {
-        const char *reason = target->reason == REASON_NONE ? state_name(target->state) : reason_slug(target->reason);
+static void down(const struct database *database, bool with_name, char answer[ANSWER_MAX_BYTES]) {
+        const char *reason = database->reason == REASON_NONE ? state_name(database->state) : reason_slug(database->reason);
 
-        (void)snprintf(answer, ANSWER_MAX_BYTES, "down #%s%s%s\n", with_name ? target->config->name : "", with_name ? " " : "", reason);
+        (void)snprintf(answer, ANSWER_MAX_BYTES, "down #%s%s%s\n", with_name ? database->config->name : "", with_name ? " " : "", reason);
 }
 
 /* The first that is missing, by name, is told for all; the least weight counts. */
 static void answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
         const struct registry *registry = engine_registry(agent->site->engine);
-        const struct target *target;
+        const struct database *database;
         unsigned least = WEIGHT_MAX;
 
-        for (size_t i = 0; (target = registry_at(registry, i)); i++) {
-                if (!target->config->required)
+        for (size_t i = 0; (database = registry_at(registry, i)); i++) {
+                if (!database->config->required)
                         continue;
-                if (!is_acceptable(target, accept_asleep)) {
-                        down(target, true, answer);
+                if (!is_acceptable(database, accept_asleep)) {
+                        down(database, true, answer);
                         return;
                 }
-                least = MIN(least, weight(target, agent->ramp_usec, now));
+                least = MIN(least, weight(database, agent->ramp_usec, now));
         }
         (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", least);
 }
 
 static void compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
         struct question question = understand(line);
-        const struct target *target = question.name ? registry_by_name(engine_registry(agent->site->engine), question.name) : NULL;
+        const struct database *database = question.name ? registry_by_name(engine_registry(agent->site->engine), question.name) : NULL;
         struct instant now = clock_now();
 
         if (!question.is_understood)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #agent-send is NAME, accept=asleep, or both\n");
         else if (!question.name)
                 answer_all(agent, question.accept_asleep, now, answer);
-        else if (!target)
+        else if (!database)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #no such database\n");
-        else if (!is_acceptable(target, question.accept_asleep))
-                down(target, false, answer);
+        else if (!is_acceptable(database, question.accept_asleep))
+                down(database, false, answer);
         else
-                (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", weight(target, agent->ramp_usec, now));
+                (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", weight(database, agent->ramp_usec, now));
 }
 
 /* A fresh connection takes so few bytes at once; one that does not has gone. */

@@ -85,12 +85,12 @@ void answer_held_no_more(struct listener *listener, size_t bytes) {
 
 /* The nearest of all names, not only of those that are listed. */
 static const char *nearest_name(const struct registry *registry, const char *name) {
-        const struct target *target;
+        const struct database *database;
         struct nearest nearest;
 
         nearest_init(&nearest, name);
-        for (size_t i = 0; (target = registry_at(registry, i)); i++)
-                nearest_try(&nearest, target->config->name);
+        for (size_t i = 0; (database = registry_at(registry, i)); i++)
+                nearest_try(&nearest, database->config->name);
         return nearest.found;
 }
 

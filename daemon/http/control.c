@@ -6,64 +6,64 @@
 #include "http/handlers.h"
 #include "http/waiters.h"
 
-static bool is_awake(const struct waiter *waiter, const struct target *target) {
+static bool is_awake(const struct waiter *waiter, const struct database *database) {
         (void)waiter;
-        return target_ready(target);
+        return database_ready(database);
 }
 
 /*
  * Why waiting on is in vain, or REASON_NONE. The call itself was taken, so that a pause and a spent budget came later; that it is blocked
  * may be what was known before, and what the call makes us ask once more.
  */
-static enum reason hindrance(const struct waiter *waiter, const struct target *target) {
-        if (target_ready(target))
+static enum reason hindrance(const struct waiter *waiter, const struct database *database) {
+        if (database_ready(database))
                 return REASON_NONE;
-        if (target->paused_until_boot_usec)
+        if (database->paused_until_boot_usec)
                 return REASON_PAUSED;
-        if (target->budget_spent)
+        if (database->budget_spent)
                 return REASON_BUDGET_SPENT;
-        if (target->state == STATE_BLOCKED && target->finished_boot_usec[CHECK_LOGIN] > waiter->evidence_boot_usec)
-                return target->reason;
+        if (database->state == STATE_BLOCKED && database->finished_boot_usec[CHECK_LOGIN] > waiter->evidence_boot_usec)
+                return database->reason;
         return REASON_NONE;
 }
 
-static bool is_hopeless(const struct waiter *waiter, const struct target *target) {
-        return hindrance(waiter, target) != REASON_NONE;
+static bool is_hopeless(const struct waiter *waiter, const struct database *database) {
+        return hindrance(waiter, database) != REASON_NONE;
 }
 
-static void compose_wake(struct site *site, const struct target *target, struct instant now) {
+static void compose_wake(struct site *site, const struct database *database, struct instant now) {
         struct json_writer w = site_compose(site);
 
         json_begin_object(&w, NULL);
-        describe_verdict(&w, target, now);
+        describe_verdict(&w, database, now);
         json_end_object(&w);
 }
 
 /* The end of a wait: awake, or in vain, or the time is over. */
-static void answer_wake(const struct waiter *waiter, const struct target *target) {
-        enum reason hindered = hindrance(waiter, target);
+static void answer_wake(const struct waiter *waiter, const struct database *database) {
+        enum reason hindered = hindrance(waiter, database);
         struct instant now = clock_now();
 
         if (hindered != REASON_NONE) {
                 answer_refused(waiter->site, waiter->exchange, hindered);
                 return;
         }
-        compose_wake(waiter->site, target, now);
-        if (target_ready(target))
+        compose_wake(waiter->site, database, now);
+        if (database_ready(database))
                 answer_body(waiter->site, waiter->exchange, 200);
         else
-                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(target_expected_ready_usec(target, now)));
+                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(database_expected_ready_usec(database, now)));
 }
 
 void wake_post(struct request *request) {
-        struct target *target = request->target;
-        enum reason refused = engine_wake(request->site->engine, target, WAKE_CALL);
+        struct database *database = request->database;
+        enum reason refused = engine_wake(request->site->engine, database, WAKE_CALL);
         struct waiter waiter = {
                 .site = request->site,
                 .exchange = request->exchange,
-                .target_id = target->id,
+                .database_id = database->id,
                 .spread_usec = request->query.spread_usec,
-                .evidence_boot_usec = target->finished_boot_usec[CHECK_LOGIN],
+                .evidence_boot_usec = database->finished_boot_usec[CHECK_LOGIN],
                 .met = is_awake,
                 .hopeless = is_hopeless,
                 .answer = answer_wake,
@@ -72,29 +72,29 @@ void wake_post(struct request *request) {
         (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
         if (refused != REASON_NONE)
                 answer_refused(request->site, request->exchange, refused);
-        else if (target_ready(target))
-                answer_wake(&waiter, target);
+        else if (database_ready(database))
+                answer_wake(&waiter, database);
         else if (request->query.wait_usec > 0)
                 waiters_add(request->site->waiters, &waiter, request->query.wait_usec);
         else {
-                compose_wake(request->site, target, clock_now());
+                compose_wake(request->site, database, clock_now());
                 answer_body(request->site, request->exchange, 202);
         }
 }
 
 void pause_post(struct request *request) {
-        struct target *target = request->target;
+        struct database *database = request->database;
         struct json_writer w;
 
         if (!(request->query.given & ARGUMENT_FOR)) {
                 answer_error(request->site, request->exchange, 400, "bad_request", "for how long? for=2h pauses, for=0s resumes");
                 return;
         }
-        engine_pause(request->site->engine, target, request->query.for_usec);
+        engine_pause(request->site->engine, database, request->query.for_usec);
         w = site_compose(request->site);
         json_begin_object(&w, NULL);
         json_text(&w, "name", request->name);
-        describe_pause(&w, target, clock_now());
+        describe_pause(&w, database, clock_now());
         json_end_object(&w);
         answer_body(request->site, request->exchange, 200);
 }

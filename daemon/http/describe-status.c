@@ -13,30 +13,30 @@ static uint64_t real_from_boot(uint64_t boot_usec, struct instant now) {
 }
 
 /* Nothing is fresh of what is not known. */
-static uint64_t fresh_until(const struct target *target) {
-        return target->renewed_boot_usec == 0 ? 0 : target_fresh_until(target);
+static uint64_t fresh_until(const struct database *database) {
+        return database->renewed_boot_usec == 0 ? 0 : database_fresh_until(database);
 }
 
-static void write_verdict(struct json_writer *w, const struct target *target, struct instant now) {
+static void write_verdict(struct json_writer *w, const struct database *database, struct instant now) {
         _cleanup_(buffer_deinit) struct buffer endpoint = {0};
 
-        json_text(w, "name", target->config->name);
-        json_text(w, "state", state_name(target->state));
-        json_bool(w, "ready", target_ready(target));
-        json_text(w, "reason", describe_reason(target->reason));
-        json_text(w, "message", state_explain(target->state, target->reason));
-        json_text(w, "advice", state_advice(target->state, target->reason));
-        json_time(w, "since", target->since_real_usec);
-        json_seconds(w, "age_seconds", describe_age_usec(target, now));
-        json_time(w, "fresh_until", real_from_boot(fresh_until(target), now));
-        json_unsigned(w, "generation", target->generation);
-        json_text(w, "policy", policy_name(target->policy));
-        json_text(w, "provider", target->provider->name);
-        if (target->config->conninfo)
-                conninfo_endpoint(target->config->conninfo, &endpoint);
+        json_text(w, "name", database->config->name);
+        json_text(w, "state", state_name(database->state));
+        json_bool(w, "ready", database_ready(database));
+        json_text(w, "reason", describe_reason(database->reason));
+        json_text(w, "message", state_explain(database->state, database->reason));
+        json_text(w, "advice", state_advice(database->state, database->reason));
+        json_time(w, "since", database->since_real_usec);
+        json_seconds(w, "age_seconds", describe_age_usec(database, now));
+        json_time(w, "fresh_until", real_from_boot(fresh_until(database), now));
+        json_unsigned(w, "generation", database->generation);
+        json_text(w, "policy", policy_name(database->policy));
+        json_text(w, "provider", database->provider->name);
+        if (database->config->conninfo)
+                conninfo_endpoint(database->config->conninfo, &endpoint);
         json_text(w, "endpoint", endpoint.data);
-        if (target->paused_until_boot_usec != 0)
-                describe_pause(w, target, now);
+        if (database->paused_until_boot_usec != 0)
+                describe_pause(w, database, now);
 }
 
 /* A phase that was not entered took no time, and is null: its length would be a claim. */
@@ -48,10 +48,10 @@ static const char *text_or_null(const char *text) {
         return *text ? text : NULL;
 }
 
-static void write_last_attempt(struct json_writer *w, const struct target *target, bool detail) {
-        const struct attempt *attempt = &target->last_attempt;
+static void write_last_attempt(struct json_writer *w, const struct database *database, bool detail) {
+        const struct attempt *attempt = &database->last_attempt;
 
-        if (target->last_attempt.id == 0) {
+        if (database->last_attempt.id == 0) {
                 json_absent(w, "last_attempt");
                 return;
         }
@@ -82,24 +82,24 @@ static void write_version(struct json_writer *w, int version) {
         json_text(w, "version", text);
 }
 
-static void write_session(struct json_writer *w, const struct target *target) {
+static void write_session(struct json_writer *w, const struct database *database) {
         json_begin_object(w, "session");
-        json_bool(w, "held", target->session_held);
-        json_time(w, "since", target->session_held ? target->session_since_real_usec : 0);
+        json_bool(w, "held", database->session_held);
+        json_time(w, "since", database->session_held ? database->session_since_real_usec : 0);
         json_end_object(w);
-        if (target->server.version == 0) {
+        if (database->server.version == 0) {
                 json_absent(w, "server");
                 return;
         }
         json_begin_object(w, "server");
-        write_version(w, target->server.version);
-        json_time(w, "started_at", target->server.started_real_usec);
-        json_bool(w, "in_recovery", target->server.in_recovery);
+        write_version(w, database->server.version);
+        json_time(w, "started_at", database->server.started_real_usec);
+        json_bool(w, "in_recovery", database->server.in_recovery);
         json_end_object(w);
 }
 
-static void write_last_wake(struct json_writer *w, const struct target *target) {
-        const struct wake_record *wake = &target->last_wake;
+static void write_last_wake(struct json_writer *w, const struct database *database) {
+        const struct wake_record *wake = &database->last_wake;
 
         if (wake->at_real_usec == 0) {
                 json_absent(w, "last");
@@ -113,31 +113,31 @@ static void write_last_wake(struct json_writer *w, const struct target *target) 
         json_end_object(w);
 }
 
-static void write_wakes(struct json_writer *w, const struct target *target, struct instant now) {
-        const struct histogram *latency = target->wake_latency;
+static void write_wakes(struct json_writer *w, const struct database *database, struct instant now) {
+        const struct histogram *latency = database->wake_latency;
 
         json_begin_object(w, "wakes");
-        json_unsigned(w, "count", target->wakes);
+        json_unsigned(w, "count", database->wakes);
         json_begin_object(w, "by_cause");
         for (enum wake_cause cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                json_unsigned(w, wake_cause_name(cause), target->wakes_by_cause[cause]);
+                json_unsigned(w, wake_cause_name(cause), database->wakes_by_cause[cause]);
         json_end_object(w);
-        write_last_wake(w, target);
+        write_last_wake(w, database);
         json_seconds(w, "p50_seconds", latency ? histogram_quantile(latency, 500) : USEC_INFINITY);
         json_seconds(w, "p95_seconds", latency ? histogram_quantile(latency, 950) : USEC_INFINITY);
         json_seconds(w, "p99_seconds", latency ? histogram_quantile(latency, 990) : USEC_INFINITY);
         json_end_object(w);
-        json_seconds(w, "expected_ready_in_seconds", target_expected_ready_usec(target, now));
+        json_seconds(w, "expected_ready_in_seconds", database_expected_ready_usec(database, now));
 }
 
-static void write_failures(struct json_writer *w, const struct target *target) {
+static void write_failures(struct json_writer *w, const struct database *database) {
         json_begin_object(w, "failures");
-        json_unsigned(w, "consecutive", target->failures_in_row);
-        json_unsigned(w, "total", target->failures_total);
+        json_unsigned(w, "consecutive", database->failures_in_row);
+        json_unsigned(w, "total", database->failures_total);
         json_begin_object(w, "by_reason");
         for (enum reason reason = 0; reason < _REASON_MAX; reason++)
-                if (target->failures_by_reason[reason] > 0)
-                        json_unsigned(w, reason_slug(reason), target->failures_by_reason[reason]);
+                if (database->failures_by_reason[reason] > 0)
+                        json_unsigned(w, reason_slug(reason), database->failures_by_reason[reason]);
         json_end_object(w);
         json_end_object(w);
 }
@@ -150,40 +150,40 @@ static void write_month(struct json_writer *w, unsigned month) {
         json_text(w, "month", text);
 }
 
-static void write_cost(struct json_writer *w, const struct target *target, struct instant now) {
-        struct account account = target_account(target, now);
+static void write_cost(struct json_writer *w, const struct database *database, struct instant now) {
+        struct account account = database_account(database, now);
 
         json_seconds(w, "awake_seconds", account.awake_usec);
         json_seconds(w, "awake_on_our_demand_seconds", account.ours_usec);
-        if (target->config->budget_awake_usec == 0) {
+        if (database->config->budget_awake_usec == 0) {
                 json_absent(w, "budget");
                 return;
         }
         json_begin_object(w, "budget");
-        json_seconds(w, "awake_seconds", target->config->budget_awake_usec);
+        json_seconds(w, "awake_seconds", database->config->budget_awake_usec);
         json_seconds(w, "used_seconds", account.month_awake_usec);
-        json_bool(w, "spent", target->budget_spent);
+        json_bool(w, "spent", database->budget_spent);
         write_month(w, account.month);
         json_end_object(w);
 }
 
 /* Who needs it awake. While leases are held it is them, and they say for how long. */
-static void write_demand(struct json_writer *w, const struct target *target, struct instant now) {
-        bool leased = target->n_leases > 0;
+static void write_demand(struct json_writer *w, const struct database *database, struct instant now) {
+        bool leased = database->n_leases > 0;
 
-        if (!target_has_demand(target)) {
+        if (!database_has_demand(database)) {
                 json_absent(w, "demand");
                 return;
         }
         json_begin_object(w, "demand");
-        json_text(w, "cause", wake_cause_name(leased ? WAKE_LEASE : target->demand_cause));
-        json_time(w, "until", leased ? 0 : real_from_boot(target->demand_until_boot_usec, now));
+        json_text(w, "cause", wake_cause_name(leased ? WAKE_LEASE : database->demand_cause));
+        json_time(w, "until", leased ? 0 : real_from_boot(database->demand_until_boot_usec, now));
         json_end_object(w);
 }
 
-static void write_leases(struct json_writer *w, const struct target *target) {
+static void write_leases(struct json_writer *w, const struct database *database) {
         json_begin_array(w, "leases");
-        for (const struct lease *lease = lease_first(target); lease; lease = lease->next) {
+        for (const struct lease *lease = lease_first(database); lease; lease = lease->next) {
                 json_begin_object(w, NULL);
                 describe_lease(w, &lease->record);
                 json_end_object(w);
@@ -191,11 +191,11 @@ static void write_leases(struct json_writer *w, const struct target *target) {
         json_end_array(w);
 }
 
-static void write_next_check(struct json_writer *w, const struct target *target, struct instant now) {
-        struct plan plan = policy_next(target);
+static void write_next_check(struct json_writer *w, const struct database *database, struct instant now) {
+        struct plan plan = policy_next(database);
 
-        if (target->in_flight)
-                plan = (struct plan){.check = target->in_flight_check, .due_boot_usec = now.boot_usec};
+        if (database->in_flight)
+                plan = (struct plan){.check = database->in_flight_check, .due_boot_usec = now.boot_usec};
         if (plan.due_boot_usec == USEC_INFINITY) {
                 json_absent(w, "next_check");
                 return;
@@ -206,18 +206,18 @@ static void write_next_check(struct json_writer *w, const struct target *target,
         json_end_object(w);
 }
 
-void describe_status(struct json_writer *w, const struct target *target, struct instant now, bool detail) {
+void describe_status(struct json_writer *w, const struct database *database, struct instant now, bool detail) {
         json_begin_object(w, NULL);
-        write_verdict(w, target, now);
+        write_verdict(w, database, now);
         if (detail)
-                json_text(w, "detail", target->detail);
-        write_last_attempt(w, target, detail);
-        write_session(w, target);
-        write_wakes(w, target, now);
-        write_failures(w, target);
-        write_cost(w, target, now);
-        write_demand(w, target, now);
-        write_leases(w, target);
-        write_next_check(w, target, now);
+                json_text(w, "detail", database->detail);
+        write_last_attempt(w, database, detail);
+        write_session(w, database);
+        write_wakes(w, database, now);
+        write_failures(w, database);
+        write_cost(w, database, now);
+        write_demand(w, database, now);
+        write_leases(w, database);
+        write_next_check(w, database, now);
         json_end_object(w);
 }

@@ -251,7 +251,7 @@ static bool make_ask(struct request *request, struct ask *ask) {
                 .limit = query->given & ARGUMENT_LIMIT ? query->limit : LIMIT,
                 .csv = query->csv,
                 .detail = request->listener->access == ACCESS_CONTROL,
-                .watched = request->target != NULL,
+                .watched = request->database != NULL,
                 .urgent = request->listener->access == ACCESS_CONTROL,
         };
         (void)text_copy(ask->name, sizeof(ask->name), request->name);

@@ -76,8 +76,8 @@ static void describe_begun(struct json_writer *w, const struct lease *lease, str
         json_begin_object(w, "lease");
         describe_lease(w, &lease->record);
         json_end_object(w);
-        describe_verdict(w, lease->target, now);
-        json_unsigned(w, "generation", lease->target->generation);
+        describe_verdict(w, lease->database, now);
+        json_unsigned(w, "generation", lease->database->generation);
 }
 
 static void stream_lease(struct request *request, struct hold *hold) {
@@ -121,7 +121,7 @@ static void take_timed(struct request *request) {
         struct lease *lease;
         int r;
 
-        r = lease_take(request->site->engine, request->target, &wanted, &refusal, &lease);
+        r = lease_take(request->site->engine, request->database, &wanted, &refusal, &lease);
         if (r < 0) {
                 answer_no_lease(request, r, refusal);
                 return;
@@ -141,7 +141,7 @@ static void take_held(struct request *request) {
         int r = -ENOMEM;
 
         if (hold)
-                r = lease_take(request->site->engine, request->target, &wanted, &refusal, &hold->lease);
+                r = lease_take(request->site->engine, request->database, &wanted, &refusal, &hold->lease);
         if (r < 0) {
                 answer_no_lease(request, r, refusal);
                 free(hold);

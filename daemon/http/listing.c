@@ -17,21 +17,21 @@ static bool compose_slice(struct slices *slices) {
         const struct registry *registry = engine_registry(listing->site->engine);
         struct instant now = clock_now();
         struct json_writer w = {.buffer = &slices->text, .comma = progress->any};
-        const struct target *target, *last = NULL;
+        const struct database *database, *last = NULL;
         size_t i = registry_place_after(registry, progress->last);
 
-        for (; (target = registry_at(registry, i)) && slices_step(slices); i++) {
-                last = target;
-                if (listing->wants && !listing->wants(listing, target))
+        for (; (database = registry_at(registry, i)) && slices_step(slices); i++) {
+                last = database;
+                if (listing->wants && !listing->wants(listing, database))
                         continue;
-                listing->describe(listing, &w, target, now);
+                listing->describe(listing, &w, database, now);
                 progress->any = true;
         }
-        if (!target)
+        if (!database)
                 buffer_append_string(&slices->text, listing->tail);
         else if (last)
                 (void)text_copy(progress->last, sizeof(progress->last), last->config->name);
-        return target;
+        return database;
 }
 
 static void free_progress(struct slices *slices) {

@@ -10,8 +10,8 @@ struct listing {
         struct site *site;
         struct buffer text; /* what is composed; begin with the part before the first database */
         const char *tail;   /* what closes it, a constant */
-        bool (*wants)(const struct listing *listing, const struct target *target); /* NULL: all */
-        void (*describe)(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now);
+        bool (*wants)(const struct listing *listing, const struct database *database); /* NULL: all */
+        void (*describe)(const struct listing *listing, struct json_writer *w, const struct database *database, struct instant now);
         bool accept_asleep;
         bool detail;
 };

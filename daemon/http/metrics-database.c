@@ -9,107 +9,107 @@ static const uint64_t wake_bounds_usec[] = {
         20 * USEC_PER_SEC,   30 * USEC_PER_SEC,    60 * USEC_PER_SEC,  120 * USEC_PER_SEC,
 };
 
-static const char *name_of(const struct target *target) {
-        return target->config->name;
+static const char *name_of(const struct database *database) {
+        return database->config->name;
 }
 
-static void write_ready(struct exposition *e, const struct target *target, struct instant now) {
+static void write_ready(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        exposition_number(e, VALUES(name_of(target)), target_ready(target));
+        exposition_number(e, VALUES(name_of(database)), database_ready(database));
 }
 
-static void write_state(struct exposition *e, const struct target *target, struct instant now) {
+static void write_state(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum state state = 0; state < _STATE_MAX; state++)
-                exposition_number(e, VALUES(name_of(target), state_name(state)), state == target->state);
+                exposition_number(e, VALUES(name_of(database), state_name(state)), state == database->state);
 }
 
-static void write_reason(struct exposition *e, const struct target *target, struct instant now) {
-        const char *reason = describe_reason(target->reason);
+static void write_reason(struct exposition *e, const struct database *database, struct instant now) {
+        const char *reason = describe_reason(database->reason);
 
         (void)now;
         if (reason)
-                exposition_number(e, VALUES(name_of(target), reason), 1);
+                exposition_number(e, VALUES(name_of(database), reason), 1);
 }
 
-static void write_generation(struct exposition *e, const struct target *target, struct instant now) {
+static void write_generation(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        exposition_number(e, VALUES(name_of(target)), target->generation);
+        exposition_number(e, VALUES(name_of(database)), database->generation);
 }
 
-static void write_last_duration(struct exposition *e, const struct target *target, struct instant now) {
+static void write_last_duration(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum check check = 0; check < _CHECK_MAX; check++)
-                if (target->last_duration_usec[check] > 0)
-                        exposition_seconds(e, VALUES(name_of(target), check_name(check)), target->last_duration_usec[check]);
+                if (database->last_duration_usec[check] > 0)
+                        exposition_seconds(e, VALUES(name_of(database), check_name(check)), database->last_duration_usec[check]);
 }
 
-static void write_last_success(struct exposition *e, const struct target *target, struct instant now) {
+static void write_last_success(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        if (target->last_success_real_usec > 0)
-                exposition_seconds(e, VALUES(name_of(target)), target->last_success_real_usec);
+        if (database->last_success_real_usec > 0)
+                exposition_seconds(e, VALUES(name_of(database)), database->last_success_real_usec);
 }
 
-static void write_attempts(struct exposition *e, const struct target *target, struct instant now) {
+static void write_attempts(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 for (enum reason_class class = 0; class < _REASON_CLASS_MAX; class++)
-                        if (target->attempts[check][class] > 0)
-                                exposition_number(e, VALUES(name_of(target), check_name(check), reason_class_name(class)),
-                                                  target->attempts[check][class]);
+                        if (database->attempts[check][class] > 0)
+                                exposition_number(e, VALUES(name_of(database), check_name(check), reason_class_name(class)),
+                                                  database->attempts[check][class]);
 }
 
-static void write_failures(struct exposition *e, const struct target *target, struct instant now) {
+static void write_failures(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum reason reason = 0; reason < _REASON_MAX; reason++)
-                if (target->failures_by_reason[reason] > 0)
-                        exposition_number(e, VALUES(name_of(target), reason_slug(reason)), target->failures_by_reason[reason]);
+                if (database->failures_by_reason[reason] > 0)
+                        exposition_number(e, VALUES(name_of(database), reason_slug(reason)), database->failures_by_reason[reason]);
 }
 
-static void write_wakes(struct exposition *e, const struct target *target, struct instant now) {
+static void write_wakes(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum wake_cause cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                exposition_number(e, VALUES(name_of(target), wake_cause_name(cause)), target->wakes_by_cause[cause]);
+                exposition_number(e, VALUES(name_of(database), wake_cause_name(cause)), database->wakes_by_cause[cause]);
 }
 
-static void write_wake_duration(struct exposition *e, const struct target *target, struct instant now) {
-        const struct histogram *latency = target->wake_latency;
+static void write_wake_duration(struct exposition *e, const struct database *database, struct instant now) {
+        const struct histogram *latency = database->wake_latency;
         uint64_t below[ARRAY_LENGTH(wake_bounds_usec)];
 
         (void)now;
         if (!latency || latency->count == 0)
                 return;
         histogram_counts_below(latency, wake_bounds_usec, ARRAY_LENGTH(wake_bounds_usec), below);
-        exposition_histogram(e, VALUES(name_of(target)), wake_bounds_usec, below, ARRAY_LENGTH(below), latency->count, latency->sum_usec);
+        exposition_histogram(e, VALUES(name_of(database)), wake_bounds_usec, below, ARRAY_LENGTH(below), latency->count, latency->sum_usec);
 }
 
-static void write_awake(struct exposition *e, const struct target *target, struct instant now) {
-        struct account account = target_account(target, now);
+static void write_awake(struct exposition *e, const struct database *database, struct instant now) {
+        struct account account = database_account(database, now);
 
-        exposition_seconds(e, VALUES(name_of(target), "ours"), account.ours_usec);
-        exposition_seconds(e, VALUES(name_of(target), "others"), usec_sub(account.awake_usec, account.ours_usec));
+        exposition_seconds(e, VALUES(name_of(database), "ours"), account.ours_usec);
+        exposition_seconds(e, VALUES(name_of(database), "others"), usec_sub(account.awake_usec, account.ours_usec));
 }
 
-static void write_leases(struct exposition *e, const struct target *target, struct instant now) {
+static void write_leases(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        exposition_number(e, VALUES(name_of(target)), target->n_leases);
+        exposition_number(e, VALUES(name_of(database)), database->n_leases);
 }
 
-static void write_budget(struct exposition *e, const struct target *target, struct instant now) {
+static void write_budget(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        if (target->config->budget_awake_usec > 0)
-                exposition_seconds(e, VALUES(name_of(target)), target->config->budget_awake_usec);
+        if (database->config->budget_awake_usec > 0)
+                exposition_seconds(e, VALUES(name_of(database)), database->config->budget_awake_usec);
 }
 
-static void write_budget_used(struct exposition *e, const struct target *target, struct instant now) {
-        if (target->config->budget_awake_usec > 0)
-                exposition_seconds(e, VALUES(name_of(target)), target_account(target, now).month_awake_usec);
+static void write_budget_used(struct exposition *e, const struct database *database, struct instant now) {
+        if (database->config->budget_awake_usec > 0)
+                exposition_seconds(e, VALUES(name_of(database)), database_account(database, now).month_awake_usec);
 }
 
-static void write_budget_spent(struct exposition *e, const struct target *target, struct instant now) {
+static void write_budget_spent(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        if (target->config->budget_awake_usec > 0)
-                exposition_number(e, VALUES(name_of(target)), target->budget_spent);
+        if (database->config->budget_awake_usec > 0)
+                exposition_number(e, VALUES(name_of(database)), database->budget_spent);
 }
 
 static const struct metric metrics[] = {

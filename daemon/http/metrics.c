@@ -44,16 +44,16 @@ static void compose_daemon(struct scrape *scrape) {
 static bool compose_databases(struct scrape *scrape, const struct metric *metric) {
         const struct registry *registry = engine_registry(scrape->site->engine);
         struct instant now = clock_now();
-        const struct target *target, *last = NULL;
+        const struct database *database, *last = NULL;
         size_t i = registry_place_after(registry, scrape->last);
 
-        for (; (target = registry_at(registry, i)) && slices_step(&scrape->slices); i++) {
-                last = target;
-                metric->database(&scrape->exposition, target, now);
+        for (; (database = registry_at(registry, i)) && slices_step(&scrape->slices); i++) {
+                last = database;
+                metric->database(&scrape->exposition, database, now);
         }
-        if (target && last)
+        if (database && last)
                 (void)text_copy(scrape->last, sizeof(scrape->last), last->config->name);
-        return !target;
+        return !database;
 }
 
 static bool compose_slice(struct slices *slices) {

@@ -17,7 +17,7 @@ struct metric {
         struct family family;
         /* One of the two. A database's samples of one family are written at one moment. */
         void (*daemon)(struct exposition *exposition, const struct metrics_facts *facts);
-        void (*database)(struct exposition *exposition, const struct target *target, struct instant now);
+        void (*database)(struct exposition *exposition, const struct database *database, struct instant now);
 };
 
 /* Family I of all databases, or of the daemon as a whole; NULL past the end. */

@@ -7,26 +7,26 @@
 #include "http/listing.h"
 #include "http/waiters.h"
 
-static bool acceptable(const struct target *target, bool accept_asleep) {
-        return accept_asleep ? target_ready_or_asleep(target) : target_ready(target);
+static bool acceptable(const struct database *database, bool accept_asleep) {
+        return accept_asleep ? database_ready_or_asleep(database) : database_ready(database);
 }
 
-static bool is_missing(const struct target *target, bool accept_asleep) {
-        return target->config->required && !acceptable(target, accept_asleep);
+static bool is_missing(const struct database *database, bool accept_asleep) {
+        return database->config->required && !acceptable(database, accept_asleep);
 }
 
 /* Only a walk over all can tell this. A thousand who wait for it in the same turn of the loop are one walk. */
 static size_t count_missing_asleep(struct site *site, const struct registry *registry) {
         struct missing_asleep *memory = &site->missing_asleep;
-        const struct target *target;
+        const struct database *database;
         uint64_t turn = 0;
 
         (void)sd_event_get_iteration(site->event, &turn);
         if (turn > 0 && memory->turn == turn && memory->changes == site->changes)
                 return memory->count;
         *memory = (struct missing_asleep){.turn = turn, .changes = site->changes};
-        for (size_t i = 0; (target = registry_at(registry, i)); i++)
-                memory->count += is_missing(target, true);
+        for (size_t i = 0; (database = registry_at(registry, i)); i++)
+                memory->count += is_missing(database, true);
         return memory->count;
 }
 
@@ -38,37 +38,37 @@ static size_t count_missing(struct site *site, bool accept_asleep) {
         return n == 0 || !accept_asleep ? n : count_missing_asleep(site, registry);
 }
 
-static bool met(const struct waiter *waiter, const struct target *target) {
-        return target ? acceptable(target, waiter->accept_asleep) : count_missing(waiter->site, waiter->accept_asleep) == 0;
+static bool met(const struct waiter *waiter, const struct database *database) {
+        return database ? acceptable(database, waiter->accept_asleep) : count_missing(waiter->site, waiter->accept_asleep) == 0;
 }
 
-static void answer_one(const struct waiter *waiter, const struct target *target) {
+static void answer_one(const struct waiter *waiter, const struct database *database) {
         struct instant now = clock_now();
-        bool ready = acceptable(target, waiter->accept_asleep);
+        bool ready = acceptable(database, waiter->accept_asleep);
         struct json_writer w = site_compose(waiter->site);
 
         json_begin_object(&w, NULL);
         json_bool(&w, "ready", ready);
         json_begin_array(&w, "databases");
         json_begin_object(&w, NULL);
-        describe_verdict(&w, target, now);
+        describe_verdict(&w, database, now);
         json_end_object(&w);
         json_end_array(&w);
         json_end_object(&w);
         if (ready)
                 answer_body(waiter->site, waiter->exchange, 200);
         else
-                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(target_expected_ready_usec(target, now)));
+                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(database_expected_ready_usec(database, now)));
 }
 
-static bool wants_missing(const struct listing *listing, const struct target *target) {
-        return is_missing(target, listing->accept_asleep);
+static bool wants_missing(const struct listing *listing, const struct database *database) {
+        return is_missing(database, listing->accept_asleep);
 }
 
-static void describe_missing(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now) {
+static void describe_missing(const struct listing *listing, struct json_writer *w, const struct database *database, struct instant now) {
         (void)listing;
         json_begin_object(w, NULL);
-        describe_verdict(w, target, now);
+        describe_verdict(w, database, now);
         json_end_object(w);
 }
 
@@ -102,7 +102,7 @@ static unsigned retry_after_sec(const struct site *site) {
         return registry_count_in_state(engine_registry(site->engine), STATE_WAKING) > 0 ? 1 : answer_retry_after_sec(USEC_INFINITY);
 }
 
-static void answer_all(const struct waiter *waiter, const struct target *target) {
+static void answer_all(const struct waiter *waiter, const struct database *database) {
         size_t missing = count_missing(waiter->site, waiter->accept_asleep);
         struct listing listing = {
                 .site = waiter->site,
@@ -112,7 +112,7 @@ static void answer_all(const struct waiter *waiter, const struct target *target)
                 .accept_asleep = waiter->accept_asleep,
         };
 
-        (void)target;
+        (void)database;
         if (missing == 0) {
                 answer_ready(waiter->site, waiter->exchange);
                 return;
@@ -128,15 +128,15 @@ void readyz_get(struct request *request) {
                 .accept_asleep = request->query.accept_asleep,
                 .spread_usec = request->query.spread_usec,
                 .met = met,
-                .answer = request->target ? answer_one : answer_all,
+                .answer = request->database ? answer_one : answer_all,
         };
 
-        if (request->target) {
-                waiter.target_id = request->target->id;
+        if (request->database) {
+                waiter.database_id = request->database->id;
                 (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
         }
-        if (request->query.wait_usec == 0 || met(&waiter, request->target))
-                waiter.answer(&waiter, request->target);
+        if (request->query.wait_usec == 0 || met(&waiter, request->database))
+                waiter.answer(&waiter, request->database);
         else
                 waiters_add(request->site->waiters, &waiter, request->query.wait_usec);
 }

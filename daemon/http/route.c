@@ -154,8 +154,8 @@ static bool read_parameter(struct request *request, const struct route *route, c
         case PARAMETER_PAST:
         case PARAMETER_DATABASE:
                 request->name = parameter;
-                request->target = registry_by_name(engine_registry(site->engine), parameter);
-                if (request->target || (route->parameter == PARAMETER_PAST && text_is_name(parameter)))
+                request->database = registry_by_name(engine_registry(site->engine), parameter);
+                if (request->database || (route->parameter == PARAMETER_PAST && text_is_name(parameter)))
                         return true;
                 answer_unknown_database(site, request->exchange, parameter);
                 return false;

@@ -22,20 +22,20 @@ static void on_request(void *userdata, struct exchange *exchange) {
         route_request(userdata, exchange);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void on_event(void *userdata, const struct event *event, const struct database *database) {
         struct server *server = userdata;
 
-        (void)target;
+        (void)database;
         server->site.changes++;
         events_notify(server->site.events, event);
         waiters_notify(server->site.waiters);
 }
 
 /* Blocked still, by newer evidence, is no edge; who called for a wake waits to know. */
-static void on_touched(void *userdata, const struct target *target) {
+static void on_touched(void *userdata, const struct database *database) {
         struct server *server = userdata;
 
-        if (target->state == STATE_BLOCKED)
+        if (database->state == STATE_BLOCKED)
                 waiters_notify(server->site.waiters);
 }
 

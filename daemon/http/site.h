@@ -55,7 +55,7 @@ struct request {
         struct exchange *exchange;
         struct listener *listener;
         const char *name;      /* NAME of the path, or NULL */
-        struct target *target; /* of that name; NULL where a name may be of the past */
+        struct database *database; /* of that name; NULL where a name may be of the past */
         uint64_t id;           /* ID of the path */
         struct query query;
 };

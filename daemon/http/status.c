@@ -6,8 +6,8 @@
 #include "http/listing.h"
 #include "history/store.h"
 
-static void describe_one(const struct listing *listing, struct json_writer *w, const struct target *target, struct instant now) {
-        describe_status(w, target, now, listing->detail);
+static void describe_one(const struct listing *listing, struct json_writer *w, const struct database *database, struct instant now) {
+        describe_status(w, database, now, listing->detail);
 }
 
 /* Whether what happens is kept. */
@@ -45,12 +45,12 @@ void status_get(struct request *request) {
         };
         struct json_writer w;
 
-        if (!request->target) {
+        if (!request->database) {
                 write_head(&listing.text, request->site);
                 listing_answer(&listing, request->exchange, &(struct reply){.status = 200});
                 return;
         }
         w = site_compose(request->site);
-        describe_status(&w, request->target, clock_now(), listing.detail);
+        describe_status(&w, request->database, clock_now(), listing.detail);
         answer_body(request->site, request->exchange, 200);
 }

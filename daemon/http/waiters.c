@@ -47,20 +47,20 @@ static void remove_waiter(struct waiter *waiter) {
         free(waiter);
 }
 
-/* A database whose settings a reload changed is another target of the same name: who waits goes on waiting. */
-static const struct target *find_target(struct waiter *waiter) {
+/* After a reload that changed its settings a database has another id under the same name: who waits goes on waiting. */
+static const struct database *find_database(struct waiter *waiter) {
         const struct registry *registry = engine_registry(waiter->site->engine);
-        const struct target *target;
+        const struct database *database;
 
-        if (!waiter->target_id)
+        if (!waiter->database_id)
                 return NULL;
-        target = registry_by_id(registry, waiter->target_id);
-        if (!target) {
-                target = registry_by_name(registry, waiter->name);
-                if (target)
-                        waiter->target_id = target->id;
+        database = registry_by_id(registry, waiter->database_id);
+        if (!database) {
+                database = registry_by_name(registry, waiter->name);
+                if (database)
+                        waiter->database_id = database->id;
         }
-        return target;
+        return database;
 }
 
 /* When it must be looked at again though nothing was told. */
@@ -80,10 +80,10 @@ static uint64_t next_moment(struct waiters *waiters, uint64_t spread_usec) {
 }
 
 /* Whether it is to be answered: what it asks for is so, and its moment has come. */
-static bool is_due(struct waiter *waiter, const struct target *target, uint64_t now_usec) {
-        if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, target)))
+static bool is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
+        if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, database)))
                 return true;
-        if (!waiter->met(waiter, target)) {
+        if (!waiter->met(waiter, database)) {
                 waiter->release_usec = USEC_INFINITY;
                 return false;
         }
@@ -94,14 +94,14 @@ static bool is_due(struct waiter *waiter, const struct target *target, uint64_t 
 
 /* Answers it, or sets when to look again. */
 static void look_at(struct waiter *waiter, uint64_t now_usec) {
-        const struct target *target = find_target(waiter);
+        const struct database *database = find_database(waiter);
 
         if (waiter->site->stopping)
                 answer_stopping(waiter->site, waiter->exchange);
-        else if (waiter->target_id && !target)
+        else if (waiter->database_id && !database)
                 answer_unknown_database(waiter->site, waiter->exchange, waiter->name);
-        else if (is_due(waiter, target, now_usec))
-                waiter->answer(waiter, target);
+        else if (is_due(waiter, database, now_usec))
+                waiter->answer(waiter, database);
         else {
                 /* It has its place already. */
                 (void)heap_set(&waiter->site->waiters->due, &waiter->due, look_again(waiter, now_usec));
@@ -186,7 +186,7 @@ void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t 
         if (copy)
                 exchange_hold(copy->exchange, on_left, copy);
         else
-                waiter->answer(waiter, waiter->target_id ? registry_by_id(engine_registry(waiter->site->engine), waiter->target_id) : NULL);
+                waiter->answer(waiter, waiter->database_id ? registry_by_id(engine_registry(waiter->site->engine), waiter->database_id) : NULL);
 }
 
 size_t waiters_count(const struct waiters *waiters) {

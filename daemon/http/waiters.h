@@ -10,16 +10,16 @@
 struct waiter {
         struct site *site;
         struct exchange *exchange;
-        uint64_t target_id; /* 0: all that are required */
+        uint64_t database_id; /* 0: all that are required */
         char name[64];
         bool accept_asleep;
         uint64_t spread_usec;         /* 0, or: answered at a moment of its own, so long after it is so */
         uint64_t evidence_boot_usec;  /* when the last login had ended at the time of the request */
         /* TARGET is NULL for all. Never called for a database that a reload took away: that is answered 404. */
-        bool (*met)(const struct waiter *waiter, const struct target *target);
+        bool (*met)(const struct waiter *waiter, const struct database *database);
         /* Whether waiting on is in vain: answered at once. NULL: it never is. */
-        bool (*hopeless)(const struct waiter *waiter, const struct target *target);
-        void (*answer)(const struct waiter *waiter, const struct target *target);
+        bool (*hopeless)(const struct waiter *waiter, const struct database *database);
+        void (*answer)(const struct waiter *waiter, const struct database *database);
 
         uint64_t deadline_usec;
         uint64_t release_usec; /* its moment, while it is so; else USEC_INFINITY */

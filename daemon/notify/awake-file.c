@@ -165,10 +165,10 @@ static void mend_soon(struct awake_files *files) {
                 arm(files, MEND_AFTER_USEC);
 }
 
-static const struct target *awake_target(const struct awake_files *files, const char *name) {
-        const struct target *target = registry_by_name(engine_registry(files->engine), name);
+static const struct database *awake_database(const struct awake_files *files, const char *name) {
+        const struct database *database = registry_by_name(engine_registry(files->engine), name);
 
-        return target && target->state == STATE_AWAKE ? target : NULL;
+        return database && database->state == STATE_AWAKE ? database : NULL;
 }
 
 /* Whether our own file stands at NAME: what somebody else has put there may be anything. */
@@ -185,13 +185,13 @@ static bool stands(int folder_fd, const char *name, uint64_t since_real_usec) {
 }
 
 static bool is_right(struct awake_files *files, const char *name) {
-        const struct target *target = awake_target(files, name);
+        const struct database *database = awake_database(files, name);
         struct stat st;
 
         if (open_folder(files) < 0)
                 return false;
-        if (target)
-                return stands(files->folder_fd, name, target->since_real_usec);
+        if (database)
+                return stands(files->folder_fd, name, database->since_real_usec);
         return fstatat(files->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
@@ -229,12 +229,12 @@ static void watch_folder(struct awake_files *files) {
         }
 }
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void on_event(void *userdata, const struct event *event, const struct database *database) {
         struct awake_files *files = userdata;
         bool was = event->previous == STATE_AWAKE, is = event->state == STATE_AWAKE && event->kind != EVENT_REMOVED;
         int r = 0;
 
-        (void)target;
+        (void)database;
         if (is == was && event->kind != EVENT_REMOVED)
                 return;
         note_others(files);
@@ -272,7 +272,7 @@ static int sweep(struct awake_files *files, bool all) {
         while ((entry = readdir(folder))) {
                 const char *name = entry->d_name;
 
-                if (!is_ours(name) || (!all && awake_target(files, name)) || unlinkat(files->folder_fd, name, 0) == 0 || errno == ENOENT)
+                if (!is_ours(name) || (!all && awake_database(files, name)) || unlinkat(files->folder_fd, name, 0) == 0 || errno == ENOENT)
                         continue;
                 /* A folder of such a name is somebody else's, and says nothing false unless a database has that name. */
                 if (errno != EISDIR || registry_by_name(engine_registry(files->engine), name))
@@ -296,26 +296,26 @@ static int begin_mending(struct awake_files *files, bool all) {
         return 0;
 }
 
-static int mend_one(struct awake_files *files, const struct target *target) {
-        if (target->state != STATE_AWAKE || stands(files->folder_fd, target->config->name, target->since_real_usec))
+static int mend_one(struct awake_files *files, const struct database *database) {
+        if (database->state != STATE_AWAKE || stands(files->folder_fd, database->config->name, database->since_real_usec))
                 return 0;
-        return write_file(files, target->config->name, target->since_real_usec);
+        return write_file(files, database->config->name, database->since_real_usec);
 }
 
 /* Writes the next files that are missing. Answers whether there may be more. */
 static bool mend_some(struct awake_files *files) {
         const struct registry *registry = engine_registry(files->engine);
         size_t place = registry_place_after(registry, files->mended);
-        const struct target *target = NULL;
+        const struct database *database = NULL;
 
-        for (size_t i = 0; i < MEND_MAX && (target = registry_at(registry, place + i)); i++) {
-                int r = mend_one(files, target);
+        for (size_t i = 0; i < MEND_MAX && (database = registry_at(registry, place + i)); i++) {
+                int r = mend_one(files, database);
 
-                (void)text_copy(files->mended, sizeof(files->mended), target->config->name);
+                (void)text_copy(files->mended, sizeof(files->mended), database->config->name);
                 if (r < 0)
                         files->error = r;
         }
-        return target != NULL;
+        return database != NULL;
 }
 
 static void mend(struct awake_files *files, bool all) {

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct change {
-        uint64_t id;      /* of the target */
+        uint64_t id;      /* of the database */
         size_t n_timings; /* of it, in `timings` */
         size_t last;      /* its newest timing, plus 1; 0: none */
 };

@@ -56,10 +56,10 @@ static void add_number(struct entry *entry, const char *name, uint64_t value) {
 }
 
 /* EVENT_WAKE follows the edge that it belongs to; both are one entry, so the wake is looked up when the edge comes. */
-static const struct wake_record *wake_of(const struct event *event, const struct target *target) {
-        bool woke = target->wakes > 0 && event->state != event->previous && target->last_wake.at_real_usec == event->real_usec;
+static const struct wake_record *wake_of(const struct event *event, const struct database *database) {
+        bool woke = database->wakes > 0 && event->state != event->previous && database->last_wake.at_real_usec == event->real_usec;
 
-        return woke ? &target->last_wake : NULL;
+        return woke ? &database->last_wake : NULL;
 }
 
 /* Of a wake that somebody else made nobody knows how long it took. */
@@ -78,7 +78,7 @@ static void add_attempt(struct entry *entry, const struct attempt *attempt, bool
         add_text(entry, "PGWAKE_DETAIL", attempt->detail);
 }
 
-static void add_fields(struct entry *entry, const struct event *event, const struct target *target, const struct wake_record *wake) {
+static void add_fields(struct entry *entry, const struct event *event, const struct database *database, const struct wake_record *wake) {
         add_text(entry, "PGWAKE_DATABASE", event->database);
         add_text(entry, "PGWAKE_STATE", state_name(event->state));
         add_text(entry, "PGWAKE_PREVIOUS", state_name(event->previous));
@@ -95,8 +95,8 @@ static void add_fields(struct entry *entry, const struct event *event, const str
         if (event->attempt)
                 add_attempt(entry, event->attempt, !wake || !is_ours(wake));
         else if (event->reason != REASON_NONE) {
-                add_text(entry, "PGWAKE_SQLSTATE", target->sqlstate);
-                add_text(entry, "PGWAKE_DETAIL", target->detail);
+                add_text(entry, "PGWAKE_SQLSTATE", database->sqlstate);
+                add_text(entry, "PGWAKE_DETAIL", database->detail);
         }
 }
 
@@ -155,23 +155,23 @@ static void tell_budget(const struct event *event) {
         log_entry(spent ? LOG_WARNING : LOG_NOTICE, id, entry.fields, entry.n_fields, "%s: %s", event->database, message);
 }
 
-static void tell_state(const struct event *event, const struct target *target) {
+static void tell_state(const struct event *event, const struct database *database) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
         const struct wake_record *wake;
         struct entry entry = {0};
 
-        wake = wake_of(event, target);
-        add_fields(&entry, event, target, wake);
+        wake = wake_of(event, database);
+        add_fields(&entry, event, database, wake);
         write_message(&message, event, wake);
         if (buffer_finish(&message) == 0)
                 log_entry(level_of(event), message_ids[event->state], entry.fields, entry.n_fields, "%s", message.data);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void on_event(void *userdata, const struct event *event, const struct database *database) {
         (void)userdata;
         switch (event->kind) {
         case EVENT_STATE:
-                tell_state(event, target);
+                tell_state(event, database);
                 return;
         case EVENT_BUDGET:
                 tell_budget(event);

@@ -2,14 +2,14 @@
 
 #include "base/error.h"
 
-static bool is_to_be_awake(const struct target *target) {
-        if (target->budget_spent)
+static bool is_to_be_awake(const struct database *database) {
+        if (database->budget_spent)
                 return false;
-        switch (target->policy) {
+        switch (database->policy) {
         case POLICY_IS_KEEP_AWAKE:
                 return true;
         case POLICY_IS_ON_DEMAND:
-                return target->config->wake_at_start;
+                return database->config->wake_at_start;
         case POLICY_IS_OBSERVE:
                 return false;
         }
@@ -20,20 +20,20 @@ static bool is_to_be_awake(const struct target *target) {
  * Without a verdict, and there is something that may bring one: a login, or the first check, whichever that is. Where nobody asks, and the
  * door says no more than that it is good, "unknown" is the verdict.
  */
-static bool may_get_verdict(const struct target *target) {
-        if (target->state != STATE_UNKNOWN)
+static bool may_get_verdict(const struct database *database) {
+        if (database->state != STATE_UNKNOWN)
                 return false;
-        return policy_asks(target) || (target->last_attempt.id == 0 && (target->in_flight || policy_next(target).due_boot_usec != USEC_INFINITY));
+        return policy_asks(database) || (database->last_attempt.id == 0 && (database->in_flight || policy_next(database).due_boot_usec != USEC_INFINITY));
 }
 
-static bool is_missing(const struct missing *missing, const struct target *target) {
-        if (!target->config->required || target->paused_until_boot_usec)
+static bool is_missing(const struct missing *missing, const struct database *database) {
+        if (!database->config->required || database->paused_until_boot_usec)
                 return false;
         switch (missing->on) {
         case READY_ON_AWAKE:
-                return is_to_be_awake(target) && target->state != STATE_AWAKE;
+                return is_to_be_awake(database) && database->state != STATE_AWAKE;
         case READY_ON_VERDICT:
-                return may_get_verdict(target);
+                return may_get_verdict(database);
         case READY_ON_START:
                 return false;
         }
@@ -81,11 +81,11 @@ static void drop(struct missing *missing, uint64_t id) {
 }
 
 int missing_init(struct missing *missing, enum ready_on on, const struct registry *registry) {
-        const struct target *target;
+        const struct database *database;
 
         *missing = (struct missing){.on = on};
-        for (size_t i = 0; (target = registry_at(registry, i)); i++)
-                if (is_missing(missing, target) && add(missing, target->id) < 0) {
+        for (size_t i = 0; (database = registry_at(registry, i)); i++)
+                if (is_missing(missing, database) && add(missing, database->id) < 0) {
                         missing_deinit(missing);
                         return -ENOMEM;
                 }
@@ -97,25 +97,25 @@ void missing_deinit(struct missing *missing) {
         *missing = (struct missing){.on = missing->on};
 }
 
-int missing_note(struct missing *missing, const struct event *event, const struct target *target) {
+int missing_note(struct missing *missing, const struct event *event, const struct database *database) {
         switch (event->kind) {
         case EVENT_ADDED:
-                return is_missing(missing, target) ? add(missing, target->id) : 0;
+                return is_missing(missing, database) ? add(missing, database->id) : 0;
         case EVENT_REMOVED:
-                drop(missing, target->id);
+                drop(missing, database->id);
                 return 0;
         case EVENT_STATE:
-                /* Only a new target says that: a reload changed the database, and it starts anew. */
+                /* Only one that is new says that: a reload changed the database, and it starts anew. */
                 if (event->reason == REASON_NOT_CHECKED)
-                        return is_missing(missing, target) ? add(missing, target->id) : 0;
+                        return is_missing(missing, database) ? add(missing, database->id) : 0;
                 /* Once is enough: it may have fallen asleep again in the same moment. A pause may last longer than anybody waits. */
                 if (event->reason == REASON_PAUSED || (missing->on == READY_ON_AWAKE ? event->state == STATE_AWAKE : event->state != STATE_UNKNOWN))
-                        drop(missing, target->id);
+                        drop(missing, database->id);
                 return 0;
         case EVENT_BUDGET:
                 /* Nobody will wake it this month: to wait for it is in vain. */
-                if (missing->on == READY_ON_AWAKE && target->budget_spent)
-                        drop(missing, target->id);
+                if (missing->on == READY_ON_AWAKE && database->budget_spent)
+                        drop(missing, database->id);
                 return 0;
         case EVENT_WAKE:
                 return 0;
@@ -123,9 +123,9 @@ int missing_note(struct missing *missing, const struct event *event, const struc
         return 0;
 }
 
-void missing_look(struct missing *missing, const struct target *target) {
-        if (missing->on == READY_ON_VERDICT && missing->n > 0 && !is_missing(missing, target))
-                drop(missing, target->id);
+void missing_look(struct missing *missing, const struct database *database) {
+        if (missing->on == READY_ON_VERDICT && missing->n > 0 && !is_missing(missing, database))
+                drop(missing, database->id);
 }
 
 void missing_sweep(struct missing *missing, const struct registry *registry) {

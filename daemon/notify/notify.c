@@ -163,21 +163,21 @@ static void tell(struct notify *notify) {
                 (void)sd_event_source_set_enabled(notify->tell_source, SD_EVENT_ONESHOT);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void on_event(void *userdata, const struct event *event, const struct database *database) {
         struct notify *notify = userdata;
 
         /* Without memory a database that a reload brought is not waited for. */
         if (!notify->ready)
-                (void)missing_note(&notify->missing, event, target);
+                (void)missing_note(&notify->missing, event, database);
         tell(notify);
 }
 
-static void on_touched(void *userdata, const struct target *target) {
+static void on_touched(void *userdata, const struct database *database) {
         struct notify *notify = userdata;
 
         if (notify->ready || notify->missing.n == 0)
                 return;
-        missing_look(&notify->missing, target);
+        missing_look(&notify->missing, database);
         if (notify->missing.n == 0)
                 tell(notify);
 }

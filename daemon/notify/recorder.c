@@ -45,10 +45,10 @@ static void note(struct recorder *recorder, int r) {
                 arm(recorder, FLUSH_USEC);
 }
 
-static void on_touched(void *userdata, const struct target *target) {
+static void on_touched(void *userdata, const struct database *database) {
         struct recorder *recorder = userdata;
 
-        note(recorder, changes_note(&recorder->changes, target->id));
+        note(recorder, changes_note(&recorder->changes, database->id));
 }
 
 /* How long those phases took that came to their end: one that failed in it did not. */
@@ -61,22 +61,22 @@ static struct timing timing_of(const struct attempt *attempt) {
         return timing;
 }
 
-static void on_attempted(void *userdata, const struct target *target, const struct attempt *attempt) {
+static void on_attempted(void *userdata, const struct database *database, const struct attempt *attempt) {
         struct recorder *recorder = userdata;
         struct timing timing = timing_of(attempt);
 
         /* What changed is kept in mind, where it takes no more space the longer it takes; each attempt would. */
         if (store_is_behind(recorder->store))
-                note(recorder, changes_note(&recorder->changes, target->id));
+                note(recorder, changes_note(&recorder->changes, database->id));
         else
-                note(recorder, changes_note_timing(&recorder->changes, target->id, &timing));
+                note(recorder, changes_note_timing(&recorder->changes, database->id, &timing));
 }
 
 /* Those that end with a connection are over when we are. */
-static size_t timed_leases(const struct target *target, struct lease_record *records) {
+static size_t timed_leases(const struct database *database, struct lease_record *records) {
         size_t n = 0;
 
-        for (const struct lease *lease = lease_first(target); lease; lease = lease->next)
+        for (const struct lease *lease = lease_first(database); lease; lease = lease->next)
                 if (lease->record.until_real_usec > 0) {
                         if (records)
                                 records[n] = lease->record;
@@ -85,18 +85,18 @@ static size_t timed_leases(const struct target *target, struct lease_record *rec
         return n;
 }
 
-static int record(struct recorder *recorder, const struct target *target, const struct change *change) {
-        size_t n = timed_leases(target, NULL);
+static int record(struct recorder *recorder, const struct database *database, const struct change *change) {
+        size_t n = timed_leases(database, NULL);
         _cleanup_free_ struct lease_record *leases = n > 0 ? calloc(n, sizeof(*leases)) : NULL;
         _cleanup_free_ struct timing *timings = change->n_timings > 0 ? calloc(change->n_timings, sizeof(*timings)) : NULL;
         struct memory memory;
 
         if ((n > 0 && !leases) || (change->n_timings > 0 && !timings))
                 return -ENOMEM;
-        (void)timed_leases(target, leases);
+        (void)timed_leases(database, leases);
         changes_timings(&recorder->changes, change, timings);
-        target_remember(target, clock_now(), &memory);
-        return store_put_timed(recorder->store, target->config->name, &memory, leases, n, timings, change->n_timings);
+        database_remember(database, clock_now(), &memory);
+        return store_put_timed(recorder->store, database->config->name, &memory, leases, n, timings, change->n_timings);
 }
 
 /* The first N that changed. Whoever is gone meanwhile was put away when it went. */
@@ -106,10 +106,10 @@ static void flush(struct recorder *recorder, size_t n) {
         struct change change;
 
         for (; n > 0 && changes_take(&recorder->changes, &change); n--) {
-                const struct target *target = registry_by_id(registry, change.id);
+                const struct database *database = registry_by_id(registry, change.id);
 
-                if (target)
-                        tell(recorder, record(recorder, target, &change));
+                if (database)
+                        tell(recorder, record(recorder, database, &change));
         }
         changes_forget(&recorder->changes);
 }
@@ -130,11 +130,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static void put_away(struct recorder *recorder, const struct target *target) {
+static void put_away(struct recorder *recorder, const struct database *database) {
         struct memory memory;
 
-        target_remember(target, clock_now(), &memory);
-        tell(recorder, store_put_away(recorder->store, target->config->name, &memory));
+        database_remember(database, clock_now(), &memory);
+        tell(recorder, store_put_away(recorder->store, database->config->name, &memory));
 }
 
 static struct happening *new_happening(enum happening_kind kind, const struct event *event, const char *detail) {
@@ -150,8 +150,8 @@ static struct happening *new_happening(enum happening_kind kind, const struct ev
         return happening;
 }
 
-static int tell_state(struct recorder *recorder, const struct event *event, const struct target *target) {
-        struct happening *happening = new_happening(HAPPENING_STATE, event, target->detail);
+static int tell_state(struct recorder *recorder, const struct event *event, const struct database *database) {
+        struct happening *happening = new_happening(HAPPENING_STATE, event, database->detail);
 
         if (!happening)
                 return -ENOMEM;
@@ -159,7 +159,7 @@ static int tell_state(struct recorder *recorder, const struct event *event, cons
         happening->previous = event->previous;
         happening->reason = event->reason;
         happening->generation = event->generation;
-        (void)text_copy(happening->sqlstate, sizeof(happening->sqlstate), target->sqlstate);
+        (void)text_copy(happening->sqlstate, sizeof(happening->sqlstate), database->sqlstate);
         return store_tell(recorder->store, happening);
 }
 
@@ -178,39 +178,39 @@ static int tell_wake(struct recorder *recorder, const struct event *event) {
 }
 
 /* From here on nothing is known of it. */
-static int tell_removed(struct recorder *recorder, const struct event *event, const struct target *target) {
+static int tell_removed(struct recorder *recorder, const struct event *event, const struct database *database) {
         struct happening *happening = new_happening(HAPPENING_STATE, event, NULL);
 
         if (!happening)
                 return -ENOMEM;
         happening->state = STATE_UNKNOWN;
-        happening->previous = target->state;
+        happening->previous = database->state;
         happening->reason = REASON_NOT_CHECKED;
-        happening->generation = target->generation;
+        happening->generation = database->generation;
         return store_tell(recorder->store, happening);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void on_event(void *userdata, const struct event *event, const struct database *database) {
         struct recorder *recorder = userdata;
 
-        if (!target)
+        if (!database)
                 return;
         switch (event->kind) {
         case EVENT_STATE:
-                tell(recorder, tell_state(recorder, event, target));
+                tell(recorder, tell_state(recorder, event, database));
                 break;
         case EVENT_WAKE:
                 tell(recorder, tell_wake(recorder, event));
                 break;
         case EVENT_REMOVED:
-                put_away(recorder, target);
-                tell(recorder, tell_removed(recorder, event, target));
+                put_away(recorder, database);
+                tell(recorder, tell_removed(recorder, event, database));
                 return;
         case EVENT_ADDED:
         case EVENT_BUDGET:
                 break;
         }
-        on_touched(recorder, target);
+        on_touched(recorder, database);
 }
 
 int recorder_new(sd_event *event, struct engine *engine, struct store *store, struct recorder **ret_recorder) {
@@ -237,11 +237,11 @@ int recorder_new(sd_event *event, struct engine *engine, struct store *store, st
 /* What is awake is so up to now, though nothing happened since it was last told so. */
 static void note_awake(struct recorder *recorder) {
         const struct registry *registry = engine_registry(recorder->engine);
-        const struct target *target;
+        const struct database *database;
 
-        for (size_t i = 0; (target = registry_at(registry, i)); i++)
-                if (target->account_runs)
-                        on_touched(recorder, target);
+        for (size_t i = 0; (database = registry_at(registry, i)); i++)
+                if (database->account_runs)
+                        on_touched(recorder, database);
 }
 
 struct recorder *recorder_free(struct recorder *recorder) {

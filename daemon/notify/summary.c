@@ -27,22 +27,22 @@ static void write_counts(struct buffer *buffer, const struct registry *registry)
         }
 }
 
-static bool is_trouble(const struct target *target) {
-        return target->state != STATE_AWAKE && target->state != STATE_ASLEEP;
+static bool is_trouble(const struct database *database) {
+        return database->state != STATE_AWAKE && database->state != STATE_ASLEEP;
 }
 
 static void write_troubled(struct buffer *buffer, const struct registry *registry) {
         size_t well = registry_count_in_state(registry, STATE_AWAKE) + registry_count_in_state(registry, STATE_ASLEEP);
         size_t troubled = registry_count(registry) - well, named = 0;
-        const struct target *target;
+        const struct database *database;
 
         if (troubled == 0)
                 return;
-        for (size_t i = 0; named < NAMES_MAX && i < LOOKED_AT_MAX && (target = registry_at(registry, i)); i++) {
-                if (!is_trouble(target))
+        for (size_t i = 0; named < NAMES_MAX && i < LOOKED_AT_MAX && (database = registry_at(registry, i)); i++) {
+                if (!is_trouble(database))
                         continue;
-                buffer_printf(buffer, "%s%s: %s", named ? ", " : " (", target->config->name,
-                              target->reason == REASON_NONE ? state_name(target->state) : reason_slug(target->reason));
+                buffer_printf(buffer, "%s%s: %s", named ? ", " : " (", database->config->name,
+                              database->reason == REASON_NONE ? state_name(database->state) : reason_slug(database->reason));
                 named++;
         }
         if (named > 0)
@@ -61,13 +61,13 @@ void summary_running(struct buffer *buffer, const struct registry *registry) {
         write_troubled(buffer, registry);
 }
 
-static void write_missing(struct buffer *buffer, const struct target *target, struct instant now) {
-        uint64_t expected = target_expected_ready_usec(target, now);
+static void write_missing(struct buffer *buffer, const struct database *database, struct instant now) {
+        uint64_t expected = database_expected_ready_usec(database, now);
         char span[DURATION_MAX];
 
-        buffer_printf(buffer, "%s (%s", target->config->name, state_name(target->state));
-        if (target->reason != REASON_NONE)
-                buffer_printf(buffer, ", %s", reason_slug(target->reason));
+        buffer_printf(buffer, "%s (%s", database->config->name, state_name(database->state));
+        if (database->reason != REASON_NONE)
+                buffer_printf(buffer, ", %s", reason_slug(database->reason));
         if (expected != USEC_INFINITY && expected > 0)
                 buffer_printf(buffer, ", expected in %s", duration_format_human(span, expected));
         buffer_append_string(buffer, ")");
@@ -76,11 +76,11 @@ static void write_missing(struct buffer *buffer, const struct target *target, st
 /* What to do about the first that waits for a person. */
 static void write_advice(struct buffer *buffer, const struct registry *registry, const struct missing *missing) {
         for (size_t i = 0; i < missing->n && i < LOOKED_AT_MAX; i++) {
-                const struct target *target = registry_by_id(registry, missing->ids[i]);
+                const struct database *database = registry_by_id(registry, missing->ids[i]);
 
-                if (!target || target->state != STATE_BLOCKED)
+                if (!database || database->state != STATE_BLOCKED)
                         continue;
-                buffer_printf(buffer, ". %s", reason_info(target->reason)->advice);
+                buffer_printf(buffer, ". %s", reason_info(database->reason)->advice);
                 return;
         }
 }
@@ -90,12 +90,12 @@ void summary_waiting(struct buffer *buffer, const struct registry *registry, con
 
         buffer_printf(buffer, "waiting for %zu of %zu database%s", missing->n, n, plural(n));
         for (size_t i = 0; i < missing->n && named < NAMES_MAX; i++) {
-                const struct target *target = registry_by_id(registry, missing->ids[i]);
+                const struct database *database = registry_by_id(registry, missing->ids[i]);
 
-                if (!target)
+                if (!database)
                         continue;
                 buffer_append_string(buffer, named++ ? ", " : ": ");
-                write_missing(buffer, target, now);
+                write_missing(buffer, database, now);
         }
         if (named < missing->n)
                 buffer_append_string(buffer, ", ...");

@@ -147,9 +147,9 @@ int tell_refusal(struct context *context, const struct answer *answer, const cha
         return is_usage(answer, name) ? EXIT_CODE_USAGE : EXIT_CODE_NOT_READY;
 }
 
-int answer_databases(struct context *context, json_t *json, struct database **ret_databases, size_t *ret_n) {
+int answer_databases(struct context *context, json_t *json, struct database_view **ret_databases, size_t *ret_n) {
         json_t *array = json_object_get(json, "databases");
-        _cleanup_free_ struct database *databases = NULL;
+        _cleanup_free_ struct database_view *databases = NULL;
         size_t n = array ? json_array_size(array) : 1;
         const char *wrong;
 

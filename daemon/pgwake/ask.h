@@ -36,4 +36,4 @@ int tell_error(int error, int code);
 int tell_refusal(struct context *context, const struct answer *answer, const char *name);
 
 /* The answer's databases, read: ARRAY is the "databases" of ANSWER, or ANSWER itself as the only one. */
-int answer_databases(struct context *context, json_t *json, struct database **ret_databases, size_t *ret_n);
+int answer_databases(struct context *context, json_t *json, struct database_view **ret_databases, size_t *ret_n);

@@ -14,7 +14,7 @@ static void begin(struct buffer *buffer, const char *label) {
         buffer_printf(buffer, "  %-*s", INDENT - 2, label);
 }
 
-static void append_verdict(struct buffer *buffer, const struct terminal *terminal, const struct database *database) {
+static void append_verdict(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database) {
         style_append(buffer, terminal, STYLE_HEAD, database->name);
         buffer_append_string(buffer, ": ");
         style_append(buffer, terminal, style_of_state(database->state), database->state);
@@ -29,7 +29,7 @@ static void append_verdict(struct buffer *buffer, const struct terminal *termina
 }
 
 /* Says what to do, from our own table: the slug's meaning never changes. */
-static void append_advice(struct buffer *buffer, const struct database *database) {
+static void append_advice(struct buffer *buffer, const struct database_view *database) {
         enum reason reason;
 
         if (database->reason && reason_from_slug(database->reason, &reason) == 0 && reason != REASON_NONE && reason_info(reason)->advice &&
@@ -37,7 +37,7 @@ static void append_advice(struct buffer *buffer, const struct database *database
                 buffer_printf(buffer, "  %s\n", reason_info(reason)->advice);
 }
 
-static void append_times(struct buffer *buffer, const struct database *database) {
+static void append_times(struct buffer *buffer, const struct database_view *database) {
         uint64_t since = say_parse_time(database->since), until = say_parse_time(database->fresh_until);
         char span[DURATION_MAX], time[SAY_TIME_MAX];
 
@@ -64,7 +64,7 @@ static void append_times(struct buffer *buffer, const struct database *database)
         }
 }
 
-static void append_target(struct buffer *buffer, const struct database *database) {
+static void append_target(struct buffer *buffer, const struct database_view *database) {
         begin(buffer, "endpoint");
         buffer_printf(buffer, "%s\n", database->endpoint ? database->endpoint : "-");
         begin(buffer, "policy");
@@ -72,7 +72,7 @@ static void append_target(struct buffer *buffer, const struct database *database
                       database->provider ? database->provider : "-");
 }
 
-static void append_phases(struct buffer *buffer, const struct database *database) {
+static void append_phases(struct buffer *buffer, const struct database_view *database) {
         char span[DURATION_MAX];
         bool any = false;
 
@@ -88,7 +88,7 @@ static void append_phases(struct buffer *buffer, const struct database *database
                 buffer_append(buffer, "\n", 1);
 }
 
-static void append_attempt(struct buffer *buffer, const struct database *database) {
+static void append_attempt(struct buffer *buffer, const struct database_view *database) {
         char span[DURATION_MAX];
 
         if (!database->attempt)
@@ -112,7 +112,7 @@ static void append_attempt(struct buffer *buffer, const struct database *databas
         }
 }
 
-static void append_next(struct buffer *buffer, const struct database *database) {
+static void append_next(struct buffer *buffer, const struct database_view *database) {
         char span[DURATION_MAX];
 
         begin(buffer, "next check");
@@ -122,7 +122,7 @@ static void append_next(struct buffer *buffer, const struct database *database) 
                 buffer_printf(buffer, "%s in %s\n", database->next_kind, say_span(span, database->next_in_usec));
 }
 
-static void append_server(struct buffer *buffer, const struct database *database) {
+static void append_server(struct buffer *buffer, const struct database_view *database) {
         char text[DURATION_MAX], time[SAY_TIME_MAX];
         uint64_t since = say_parse_time(database->session_since), started = say_parse_time(database->server_started_at);
 
@@ -145,7 +145,7 @@ static void append_server(struct buffer *buffer, const struct database *database
 }
 
 /* ": lease 3, other 2"; the rest of the line. */
-static void append_causes(struct buffer *buffer, const struct database *database) {
+static void append_causes(struct buffer *buffer, const struct database_view *database) {
         const char *cause, *separator = ": ";
         json_t *count;
 
@@ -158,7 +158,7 @@ static void append_causes(struct buffer *buffer, const struct database *database
         buffer_append(buffer, "\n", 1);
 }
 
-static void append_wakes(struct buffer *buffer, const struct database *database) {
+static void append_wakes(struct buffer *buffer, const struct database_view *database) {
         char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX], time[SAY_TIME_MAX];
 
         begin(buffer, "wakes");
@@ -179,7 +179,7 @@ static void append_wakes(struct buffer *buffer, const struct database *database)
         }
 }
 
-static void append_failures(struct buffer *buffer, const struct database *database) {
+static void append_failures(struct buffer *buffer, const struct database_view *database) {
         const char *slug;
         json_t *count;
 
@@ -220,7 +220,7 @@ static void append_lease(struct buffer *buffer, json_t *lease) {
         buffer_append(buffer, "\n", 1);
 }
 
-static void append_demand(struct buffer *buffer, const struct database *database) {
+static void append_demand(struct buffer *buffer, const struct database_view *database) {
         char time[SAY_TIME_MAX];
 
         if (!database->demand)
@@ -232,7 +232,7 @@ static void append_demand(struct buffer *buffer, const struct database *database
         buffer_append(buffer, "\n", 1);
 }
 
-static void append_budget(struct buffer *buffer, const struct database *database) {
+static void append_budget(struct buffer *buffer, const struct database_view *database) {
         char used[DURATION_MAX], all[DURATION_MAX];
 
         if (!database->budget)
@@ -244,7 +244,7 @@ static void append_budget(struct buffer *buffer, const struct database *database
         buffer_append_string(buffer, database->budget_spent ? ": spent\n" : "\n");
 }
 
-static void append_account(struct buffer *buffer, const struct database *database) {
+static void append_account(struct buffer *buffer, const struct database_view *database) {
         char all[DURATION_MAX], ours[DURATION_MAX];
         json_t *lease;
         size_t i;
@@ -263,7 +263,7 @@ static void append_account(struct buffer *buffer, const struct database *databas
 }
 
 int status_compose_block(struct context *context, json_t *answer, struct buffer *buffer) {
-        struct database database;
+        struct database_view database;
         const char *wrong;
 
         if (database_read(answer, &database, &wrong) < 0)

@@ -17,7 +17,7 @@ enum nagios {
 static const char *const nagios_names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
 
 /* A planned pause is no alarm; a sleep that was not accepted, and what passes by itself, is a warning. */
-static enum nagios judge(const struct database *database, bool accepted) {
+static enum nagios judge(const struct database_view *database, bool accepted) {
         enum state state;
 
         if (accepted || (database->reason && streq(database->reason, "paused")))
@@ -53,7 +53,7 @@ static void append_seconds(struct buffer *buffer, const char *label, uint64_t us
 }
 
 /* label=value[unit];[warn];[crit];[min];[max], as the Monitoring Plugins' guidelines say. */
-static void append_perfdata(struct buffer *buffer, const struct database *verdict, const struct database *status) {
+static void append_perfdata(struct buffer *buffer, const struct database_view *verdict, const struct database_view *status) {
         buffer_printf(buffer, " | ready=%d;;;0;1", verdict->ready);
         append_seconds(buffer, "age", verdict->age_usec);
         append_seconds(buffer, "expected", verdict->expected_usec);
@@ -64,7 +64,7 @@ static void append_perfdata(struct buffer *buffer, const struct database *verdic
         buffer_printf(buffer, " failures=%" PRIu64 "c;;;0 wakes=%" PRIu64 "c;;;0", status->failures_total, status->wakes);
 }
 
-static void append_line(struct buffer *buffer, const struct terminal *terminal, const struct database *database, bool people) {
+static void append_line(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database, bool people) {
         char span[DURATION_MAX];
 
         append_plain(buffer, database->name);
@@ -87,7 +87,7 @@ static void append_line(struct buffer *buffer, const struct terminal *terminal, 
 }
 
 /* The figures of /status are an extra: without them the verdict stands. */
-static int ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database *ret_database) {
+static int ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database_view *ret_database) {
         const char *wrong;
         int r;
 
@@ -97,11 +97,11 @@ static int ask_status(struct context *context, const char *name, struct answer *
         return ret_answer->status == 200 && database_read(ret_answer->json, ret_database, &wrong) == 0 ? 0 : EXIT_CODE_NO_ANSWER;
 }
 
-static int tell_nagios(struct context *context, const struct database *database, bool accepted) {
+static int tell_nagios(struct context *context, const struct database_view *database, bool accepted) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         enum nagios nagios = judge(database, accepted);
-        struct database status;
+        struct database_view status;
         bool known;
 
         complain_to(NULL, NULL);
@@ -114,7 +114,7 @@ static int tell_nagios(struct context *context, const struct database *database,
         return tell_error(terminal_write(&context->out, &buffer), (int)nagios);
 }
 
-static int tell_people(struct context *context, const struct database *database, bool accepted) {
+static int tell_people(struct context *context, const struct database_view *database, bool accepted) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
 
         append_line(&buffer, &context->out, database, true);
@@ -128,7 +128,7 @@ static int check(struct context *context, bool *ret_judged) {
         const char *name = options->operands[0];
         _cleanup_free_ char *path = client_path("/readyz", name, (const struct parameter[]){{"accept", options->accept}, {0}});
         _cleanup_(answer_deinit) struct answer answer = {0};
-        _cleanup_free_ struct database *databases = NULL;
+        _cleanup_free_ struct database_view *databases = NULL;
         bool accepted;
         size_t n;
         int r;

@@ -5,7 +5,7 @@
 
 const char *const database_phase_names[DATABASE_PHASES] = {"resolve", "connect", "tls", "auth", "query"};
 
-#define AT(member) offsetof(struct database, member)
+#define AT(member) offsetof(struct database_view, member)
 
 static const struct field fields[] = {
         {"name", FIELD_TEXT, true, AT(name)},
@@ -70,8 +70,8 @@ static const struct field fields[] = {
         {"next_check.in_seconds", FIELD_SECONDS, false, AT(next_in_usec)},
 };
 
-int database_read(json_t *object, struct database *ret_database, const char **ret_wrong) {
-        struct database database = {
+int database_read(json_t *object, struct database_view *ret_database, const char **ret_wrong) {
+        struct database_view database = {
                 .age_usec = USEC_INFINITY,
                 .expected_usec = USEC_INFINITY,
                 .phase_usec = {USEC_INFINITY, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY},

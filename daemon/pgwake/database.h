@@ -8,7 +8,7 @@
 #define DATABASE_PHASES 5
 
 /* Texts are NULL, spans USEC_INFINITY and objects NULL where nothing is known. All of it lives as long as the JSON. */
-struct database {
+struct database_view {
         const char *name, *state, *reason, *message, *detail;
         const char *since, *fresh_until, *paused_until, *policy, *provider, *endpoint;
         uint64_t age_usec, generation, expected_usec;
@@ -43,6 +43,6 @@ struct database {
 };
 
 /* 0, or -EBADMSG and the member that is wrong. */
-int database_read(json_t *object, struct database *ret_database, const char **ret_wrong);
+int database_read(json_t *object, struct database_view *ret_database, const char **ret_wrong);
 
 extern const char *const database_phase_names[DATABASE_PHASES];

@@ -83,7 +83,7 @@ static int take_lease(struct holder *holder, json_t *json) {
                 {"lease", FIELD_OBJECT, true, offsetof(struct answer_fields, lease)},
                 {"lease.id", FIELD_COUNT, true, offsetof(struct answer_fields, id)},
         };
-        struct database database;
+        struct database_view database;
         const char *wrong;
 
         if (fields_read(json, fields, ARRAY_LENGTH(fields), &read, &wrong) < 0 || database_read(json, &database, &wrong) < 0)
@@ -308,7 +308,7 @@ static int turn_look(struct holder *holder) {
 
         if (holder->look && holder->look->done) {
                 _cleanup_(answer_deinit) struct answer answer = {0};
-                struct database database;
+                struct database_view database;
                 const char *wrong;
 
                 if (holder->look->error == 0 && holder->look->status == 200 && answer_read(holder->context, holder->look, &answer) == 0 &&

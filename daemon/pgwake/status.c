@@ -26,7 +26,7 @@ static void add_count(struct table *table, uint64_t count) {
         table_add(table, STYLE_PLAIN, text);
 }
 
-static void add_next_check(struct table *table, const struct database *database) {
+static void add_next_check(struct table *table, const struct database_view *database) {
         char text[96], span[DURATION_MAX];
 
         if (!database->next_kind) {
@@ -37,7 +37,7 @@ static void add_next_check(struct table *table, const struct database *database)
         table_add(table, STYLE_PLAIN, text);
 }
 
-static void add_row(struct table *table, const struct database *database) {
+static void add_row(struct table *table, const struct database_view *database) {
         bool explains = database->reason && !streq(database->reason, "ok");
         char span[DURATION_MAX], time[SAY_TIME_MAX];
 
@@ -54,7 +54,7 @@ static void add_row(struct table *table, const struct database *database) {
 }
 
 /* Those with READY, at most *LEFT of them. */
-static void add_rows(struct table *table, const struct database *databases, size_t n, bool ready, size_t *left) {
+static void add_rows(struct table *table, const struct database_view *databases, size_t n, bool ready, size_t *left) {
         for (size_t i = 0; i < n && *left > 0; i++)
                 if (databases[i].ready == ready) {
                         add_row(table, &databases[i]);
@@ -63,7 +63,7 @@ static void add_rows(struct table *table, const struct database *databases, size
 }
 
 /* "4 databases: 2 awake, 1 asleep, 1 down. Not ready." The states come in the order in which they are met. */
-static void append_summary(struct buffer *buffer, const struct terminal *terminal, const struct database *databases, size_t n, bool ready) {
+static void append_summary(struct buffer *buffer, const struct terminal *terminal, const struct database_view *databases, size_t n, bool ready) {
         bool first = true;
 
         if (n == 0) {
@@ -85,7 +85,7 @@ static void append_summary(struct buffer *buffer, const struct terminal *termina
         buffer_printf(buffer, ". %s.\n", ready ? "Ready" : "Not ready");
 }
 
-static int compose_rows(struct table *table, const struct terminal *terminal, const struct database *databases, size_t n, size_t rows_max,
+static int compose_rows(struct table *table, const struct terminal *terminal, const struct database_view *databases, size_t n, size_t rows_max,
                         struct buffer *buffer) {
         /* The heading, the empty line, the summary and the line that says what is left out. */
         size_t left = rows_max > 4 ? rows_max - 4 : 1;
@@ -103,7 +103,7 @@ static int compose_rows(struct table *table, const struct terminal *terminal, co
 
 int status_compose_table(struct context *context, json_t *answer, size_t rows_max, struct buffer *buffer) {
         _cleanup_(table_deinit) struct table table = {.columns = columns, .n_columns = ARRAY_LENGTH(columns)};
-        _cleanup_free_ struct database *databases = NULL;
+        _cleanup_free_ struct database_view *databases = NULL;
         const json_t *ready = json_object_get(answer, "ready");
         size_t n = 0, shown;
         int r;

@@ -108,7 +108,7 @@ uint64_t waiter_next(const struct waiter *waiter) {
 }
 
 /* Whether nothing is going to wake it: no policy that does so by itself, no lease, no other demand. */
-static bool is_left_alone(const struct database *database) {
+static bool is_left_alone(const struct database_view *database) {
         bool keeps_awake = database->policy && streq(database->policy, "keep-awake") && !database->budget_spent;
 
         if (keeps_awake || database->demand || json_array_size(database->leases) > 0)
@@ -120,7 +120,7 @@ static bool is_left_alone(const struct database *database) {
 }
 
 /* Once per database: what keeps the waiting from ending by itself. */
-static void note_obstacle(struct waiter *waiter, const struct database *database) {
+static void note_obstacle(struct waiter *waiter, const struct database_view *database) {
         if (waiter->noted || waiter->aim->state)
                 return;
         if (database->reason && streq(database->reason, "paused"))
@@ -140,7 +140,7 @@ static void note_obstacle(struct waiter *waiter, const struct database *database
 }
 
 static int take_database(struct waiter *waiter, json_t *json, uint64_t now, bool is_status, bool *ret_ready) {
-        _cleanup_free_ struct database *databases = NULL;
+        _cleanup_free_ struct database_view *databases = NULL;
         size_t n;
         int r;
 

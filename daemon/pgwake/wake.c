@@ -24,7 +24,7 @@ static int ask_post(struct context *context, const char *prefix, const char *nam
 
 static int tell_wake(struct context *context, json_t *json) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
-        struct database database;
+        struct database_view database;
         char span[DURATION_MAX];
         const char *wrong;
 

@@ -23,7 +23,7 @@
 #define REPORTS_MAX 64
 #define GIVE_UP_USEC (500 * USEC_PER_MSEC)
 
-struct database {
+struct pool_database {
         uint64_t id;
         struct flight *flight; /* NULL: nothing runs */
 };
@@ -67,7 +67,7 @@ static void link_flight(struct probe_pool *pool, struct flight *flight) {
         pool->last = flight;
 }
 
-static void end_flight(struct probe_pool *pool, struct database *database) {
+static void end_flight(struct probe_pool *pool, struct pool_database *database) {
         struct flight *flight = steal_pointer(&database->flight);
 
         if (flight->previous)
@@ -159,7 +159,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
 /* Reports. */
 
 static void deliver(struct probe_pool *pool, const struct probe_report *report) {
-        struct database *database = table_get(&pool->databases, report->database);
+        struct pool_database *database = table_get(&pool->databases, report->database);
 
         if (!database)
                 return; /* forgotten meanwhile */
@@ -185,8 +185,8 @@ static int on_reports(sd_event_source *source, int fd, uint32_t revents, void *u
 
 /* Requests. */
 
-static int add_database(struct probe_pool *pool, uint64_t id, struct database **ret_database) {
-        struct database *database = table_get(&pool->databases, id);
+static int add_database(struct probe_pool *pool, uint64_t id, struct pool_database **ret_database) {
+        struct pool_database *database = table_get(&pool->databases, id);
         int r;
 
         if (!database) {
@@ -250,7 +250,7 @@ static int make_order(const struct probe_request *request, struct flight *flight
 
 int probe_pool_check(struct probe_pool *pool, const struct probe_request *request) {
         struct lane_message message = { .kind = LANE_CHECK, .database = request->database };
-        struct database *database;
+        struct pool_database *database;
         struct flight *flight;
         int r;
 
@@ -280,7 +280,7 @@ int probe_pool_check(struct probe_pool *pool, const struct probe_request *reques
 }
 
 bool probe_pool_phase(struct probe_pool *pool, uint64_t id, enum phase *ret_phase) {
-        const struct database *database = table_get(&pool->databases, id);
+        const struct pool_database *database = table_get(&pool->databases, id);
 
         if (!database || !database->flight)
                 return false;
@@ -297,7 +297,7 @@ void probe_pool_drop_session(struct probe_pool *pool, uint64_t database) {
 
 void probe_pool_forget(struct probe_pool *pool, uint64_t id) {
         const struct lane_message message = { .kind = LANE_FORGET, .database = id };
-        struct database *database = table_take(&pool->databases, id);
+        struct pool_database *database = table_take(&pool->databases, id);
 
         if (!database)
                 return;
@@ -372,7 +372,7 @@ int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler han
 }
 
 static void free_databases(struct probe_pool *pool) {
-        struct database *database;
+        struct pool_database *database;
         size_t position = 0;
 
         while ((database = table_next(&pool->databases, &position))) {

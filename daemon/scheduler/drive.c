@@ -34,92 +34,92 @@ void drive_arm(struct engine *engine) {
         (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_ONESHOT);
 }
 
-void drive_publish(struct engine *engine, const struct target *target, struct edges *edges) {
+void drive_publish(struct engine *engine, const struct database *database, struct edges *edges) {
         for (unsigned i = 0; i < edges->n; i++) {
                 edges->list[i].sequence = ++engine->sequence;
                 for (struct observer *o = engine->observers, *next; o; o = next) {
                         next = o->next;
-                        o->notify(o->userdata, &edges->list[i], target);
+                        o->notify(o->userdata, &edges->list[i], database);
                 }
         }
         edges->n = 0;
 }
 
-void drive_touch(struct engine *engine, const struct target *target) {
+void drive_touch(struct engine *engine, const struct database *database) {
         for (struct observer *o = engine->observers; o; o = o->next)
                 if (o->touched)
-                        o->touched(o->userdata, target);
+                        o->touched(o->userdata, database);
 }
 
-static void tell_attempt(struct engine *engine, const struct target *target, const struct attempt *attempt) {
+static void tell_attempt(struct engine *engine, const struct database *database, const struct attempt *attempt) {
         for (struct observer *o = engine->observers; o; o = o->next)
                 if (o->attempted)
-                        o->attempted(o->userdata, target, attempt);
+                        o->attempted(o->userdata, database, attempt);
 }
 
 /* What follows is said at debug level, so that a verdict can be read backwards. */
-#define debug(target, ...) \
-        log_entry(LOG_DEBUG, NULL, (struct log_field[]){{"PGWAKE_DATABASE", (target)->config->name}}, 1, __VA_ARGS__)
+#define debug(database, ...) \
+        log_entry(LOG_DEBUG, NULL, (struct log_field[]){{"PGWAKE_DATABASE", (database)->config->name}}, 1, __VA_ARGS__)
 
 /* What happened, and what became of the verdict; what changed nothing is said of attempts alone. */
-static void debug_step(const struct target *target, const struct input *input, enum state state, enum reason reason) {
-        bool same = target->state == state && target->reason == reason;
+static void debug_step(const struct database *database, const struct input *input, enum state state, enum reason reason) {
+        bool same = database->state == state && database->reason == reason;
         const struct attempt *attempt = input->attempt;
         char took[DURATION_MAX] = "", verdict[128];
 
         if (!log_is_said(LOG_DEBUG) || (same && input->kind != INPUT_ATTEMPT))
                 return;
-        (void)snprintf(verdict, sizeof(verdict), "%s (%s)%s%s", state_name(target->state), reason_slug(target->reason),
+        (void)snprintf(verdict, sizeof(verdict), "%s (%s)%s%s", state_name(database->state), reason_slug(database->reason),
                        same ? " as before" : ", and was ", same ? "" : state_name(state));
         if (input->kind == INPUT_ATTEMPT)
-                debug(target, "%s: %s %" PRIu64 " ended after %s: %s: %s", target->config->name, check_name(attempt->check), attempt->id,
+                debug(database, "%s: %s %" PRIu64 " ended after %s: %s: %s", database->config->name, check_name(attempt->check), attempt->id,
                       duration_format_human(took, attempt->total_usec), reason_slug(attempt->reason), verdict);
         else
-                debug(target, "%s: %s: %s", target->config->name, input_name(input->kind), verdict);
+                debug(database, "%s: %s: %s", database->config->name, input_name(input->kind), verdict);
 }
 
-static void debug_plan(const struct target *target, struct plan plan, uint64_t look_again, struct instant now) {
+static void debug_plan(const struct database *database, struct plan plan, uint64_t look_again, struct instant now) {
         char in[DURATION_MAX];
 
-        if (!log_is_said(LOG_DEBUG) || target->due.key == look_again)
+        if (!log_is_said(LOG_DEBUG) || database->due.key == look_again)
                 return;
-        if (target->in_flight)
-                debug(target, "%s: %s %" PRIu64 " is under way", target->config->name, check_name(target->in_flight_check),
-                      target->in_flight_id);
+        if (database->in_flight)
+                debug(database, "%s: %s %" PRIu64 " is under way", database->config->name, check_name(database->in_flight_check),
+                      database->in_flight_id);
         else if (plan.due_boot_usec != USEC_INFINITY)
-                debug(target, "%s: the next %s is due in %s", target->config->name, check_name(plan.check),
+                debug(database, "%s: the next %s is due in %s", database->config->name, check_name(plan.check),
                       duration_format_human(in, usec_sub(plan.due_boot_usec, now.boot_usec)));
         else if (look_again != USEC_INFINITY)
-                debug(target, "%s: no check is due; time may bring something in %s", target->config->name,
+                debug(database, "%s: no check is due; time may bring something in %s", database->config->name,
                       duration_format_human(in, usec_sub(look_again, now.boot_usec)));
         else
-                debug(target, "%s: nothing is due", target->config->name);
+                debug(database, "%s: nothing is due", database->config->name);
 }
 
-enum reason drive_step(struct engine *engine, struct target *target, const struct input *input, struct instant now) {
-        enum state previous = target->state;
-        enum reason reason = target->reason;
+enum reason drive_step(struct engine *engine, struct database *database, const struct input *input, struct instant now) {
+        enum state previous = database->state;
+        enum reason reason = database->reason;
         struct step step;
         bool changed;
 
-        if (target->news != NEWS_NONE)
-                members_tell(engine, target, now);
-        target_step(target, input, now, &step);
-        debug_step(target, input, previous, reason);
+        if (database->news != NEWS_NONE)
+                members_tell(engine, database, now);
+        database_step(database, input, now, &step);
+        debug_step(database, input, previous, reason);
         if (step.drop_session)
-                probe_pool_drop_session(engine->pool, target->id);
+                probe_pool_drop_session(engine->pool, database->id);
         if (step.forget_attempt) {
-                probe_pool_forget(engine->pool, target->id);
+                probe_pool_forget(engine->pool, database->id);
                 engine->in_flight--;
         }
         if (input->kind == INPUT_ATTEMPT)
-                tell_attempt(engine, target, input->attempt);
+                tell_attempt(engine, database, input->attempt);
         /* The counts first, so that observers read what is true now. */
-        registry_note_state(engine->registry, target, previous);
+        registry_note_state(engine->registry, database, previous);
         changed = input->kind != INPUT_BEGUN || step.edges.n > 0;
-        drive_publish(engine, target, &step.edges);
+        drive_publish(engine, database, &step.edges);
         if (changed)
-                drive_touch(engine, target);
+                drive_touch(engine, database);
         return step.refusal;
 }
 
@@ -140,55 +140,55 @@ static bool is_routine(uint64_t key) {
 }
 
 /* Some places are kept for those that somebody waits for, and for those that have waited for too long. */
-static bool has_place(const struct engine *engine, const struct target *target, struct instant now) {
+static bool has_place(const struct engine *engine, const struct database *database, struct instant now) {
         size_t limit = engine->config->attempts_in_flight, kept = limit > 1 ? MAX(limit / KEPT_FOR_DEMAND, 1) : 0;
-        bool waited = target->waiting.place && target->waiting.key / 2 <= now.boot_usec;
+        bool waited = database->waiting.place && database->waiting.key / 2 <= now.boot_usec;
 
-        return engine->in_flight < (target_has_demand(target) || waited ? limit : limit - kept);
+        return engine->in_flight < (database_has_demand(database) || waited ? limit : limit - kept);
 }
 
-static int queue(struct engine *engine, struct target *target, struct instant now) {
-        uint64_t key = target->waiting.key;
+static int queue(struct engine *engine, struct database *database, struct instant now) {
+        uint64_t key = database->waiting.key;
 
-        if (!target->waiting.place) {
+        if (!database->waiting.place) {
                 engine->next_ticket = MAX(engine->next_ticket + 1, now.boot_usec);
                 key = 2 * (engine->next_ticket + QUEUE_LEAD_USEC) + 1;
         }
-        if (is_routine(key) && target_has_demand(target))
+        if (is_routine(key) && database_has_demand(database))
                 key -= 2 * QUEUE_LEAD_USEC + 1;
-        return heap_set(&engine->waiting, &target->waiting, key);
+        return heap_set(&engine->waiting, &database->waiting, key);
 }
 
-void drive_give_place_back(struct engine *engine, const struct target *target) {
-        if (target->in_flight && needs_place(target->in_flight_check))
+void drive_give_place_back(struct engine *engine, const struct database *database) {
+        if (database->in_flight && needs_place(database->in_flight_check))
                 engine->in_flight--;
 }
 
-static void not_begun(struct engine *engine, struct target *target, enum check check, struct instant now) {
-        (void)drive_step(engine, target, &(struct input){.kind = INPUT_NOT_BEGUN, .check = check}, now);
+static void not_begun(struct engine *engine, struct database *database, enum check check, struct instant now) {
+        (void)drive_step(engine, database, &(struct input){.kind = INPUT_NOT_BEGUN, .check = check}, now);
 }
 
-static bool start_check(struct engine *engine, struct target *target, enum check check, struct instant now) {
-        const struct database_config *config = target->config;
+static bool start_check(struct engine *engine, struct database *database, enum check check, struct instant now) {
+        const struct database_config *config = database->config;
         struct probe_request request = {
-                .database = target->id,
+                .database = database->id,
                 .attempt = ++engine->next_attempt_id,
                 .check = check,
                 .conninfo = config->conninfo,
-                .provider = target->provider,
+                .provider = database->provider,
                 .timeout_usec = config->attempt_timeout_usec,
                 .expect_query = config->expect.query,
                 .expect_value = config->expect.value,
                 .want_lag = config->expect.max_lag_usec > 0,
-                .hold_session = !target->provider->session_keeps_awake,
+                .hold_session = !database->provider->session_keeps_awake,
         };
         int r;
 
-        (void)drive_step(engine, target, &(struct input){.kind = INPUT_BEGUN, .check = check, .attempt_id = request.attempt}, now);
+        (void)drive_step(engine, database, &(struct input){.kind = INPUT_BEGUN, .check = check, .attempt_id = request.attempt}, now);
         r = probe_pool_check(engine->pool, &request);
         if (r < 0) {
                 log_error("%s: cannot start a %s check: %s; trying again later", config->name, check_name(check), strerror(-r));
-                not_begun(engine, target, check, now);
+                not_begun(engine, database, check, now);
                 return false;
         }
         engine->in_flight += needs_place(check);
@@ -196,45 +196,45 @@ static bool start_check(struct engine *engine, struct target *target, enum check
 }
 
 /* One that waits for a place goes on being pinged. */
-static struct plan next_plan(const struct target *target) {
-        return target->waiting.place ? policy_next_ping(target) : policy_next(target);
+static struct plan next_plan(const struct database *database) {
+        return database->waiting.place ? policy_next_ping(database) : policy_next(database);
 }
 
-void drive_attend(struct engine *engine, struct target *target, struct instant now) {
+void drive_attend(struct engine *engine, struct database *database, struct instant now) {
         struct plan plan;
         uint64_t look_again;
         bool may;
 
         if (engine->stopping)
                 return;
-        may = has_place(engine, target, now);
-        if (target->waiting.place && may)
-                heap_remove(&engine->waiting, &target->waiting);
-        else if (target->waiting.place)
-                (void)queue(engine, target, now); /* it may have got demand while it waited */
-        plan = next_plan(target);
+        may = has_place(engine, database, now);
+        if (database->waiting.place && may)
+                heap_remove(&engine->waiting, &database->waiting);
+        else if (database->waiting.place)
+                (void)queue(engine, database, now); /* it may have got demand while it waited */
+        plan = next_plan(database);
         if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
                 if (!needs_place(plan.check) || may)
-                        (void)start_check(engine, target, plan.check, now);
-                else if (queue(engine, target, now) < 0)
-                        not_begun(engine, target, plan.check, now);
+                        (void)start_check(engine, database, plan.check, now);
+                else if (queue(engine, database, now) < 0)
+                        not_begun(engine, database, plan.check, now);
         }
         /* Here, where nobody is about to link one, or goes through their list. */
-        if (target->budget_spent)
-                leases_end(engine, target, LEASE_END_BUDGET, now);
-        plan = next_plan(target);
-        look_again = MIN(target_due(target), plan.due_boot_usec);
-        debug_plan(target, plan, look_again, now);
+        if (database->budget_spent)
+                leases_end(engine, database, LEASE_END_BUDGET, now);
+        plan = next_plan(database);
+        look_again = MIN(database_due(database), plan.due_boot_usec);
+        debug_plan(database, plan, look_again, now);
         if (look_again == USEC_INFINITY)
-                heap_remove(&engine->due, &target->due);
+                heap_remove(&engine->due, &database->due);
         /* Never twice in one turn of the loop, whatever is due. */
-        else if (heap_set(&engine->due, &target->due, MAX(look_again, now.boot_usec + 1)) < 0)
-                log_error("%s: out of memory: it will not be checked until something happens to it", target->config->name);
+        else if (heap_set(&engine->due, &database->due, MAX(look_again, now.boot_usec + 1)) < 0)
+                log_error("%s: out of memory: it will not be checked until something happens to it", database->config->name);
 }
 
-void drive_look_soon(struct engine *engine, struct target *target, struct instant now) {
-        if (heap_set(&engine->due, &target->due, now.boot_usec) < 0)
-                drive_attend(engine, target, now);
+void drive_look_soon(struct engine *engine, struct database *database, struct instant now) {
+        if (heap_set(&engine->due, &database->due, now.boot_usec) < 0)
+                drive_attend(engine, database, now);
         drive_arm(engine);
 }
 
@@ -242,21 +242,21 @@ void drive_start_waiting(struct engine *engine, struct instant now) {
         struct heap_item *first;
 
         while (!engine->stopping && (first = heap_first(&engine->waiting))) {
-                struct target *target = container_of(first, struct target, waiting);
+                struct database *database = container_of(first, struct database, waiting);
 
-                if (!has_place(engine, target, now))
+                if (!has_place(engine, database, now))
                         return;
-                drive_attend(engine, target, now); /* takes it out */
+                drive_attend(engine, database, now); /* takes it out */
         }
 }
 
-static void look_at(struct engine *engine, struct target *target, struct instant now) {
+static void look_at(struct engine *engine, struct database *database, struct instant now) {
         struct input input = {.kind = INPUT_TIME, .phase = PHASE_RESOLVE};
 
-        if (target_is_slow(target, now))
-                (void)probe_pool_phase(engine->pool, target->id, &input.phase);
-        (void)drive_step(engine, target, &input, now);
-        drive_attend(engine, target, now);
+        if (database_is_slow(database, now))
+                (void)probe_pool_phase(engine->pool, database->id, &input.phase);
+        (void)drive_step(engine, database, &input, now);
+        drive_attend(engine, database, now);
 }
 
 static void host_was_suspended(struct engine *engine, struct instant now) {
@@ -294,7 +294,7 @@ int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         now = drive_observe_clock(engine);
         /* What falls due while this runs waits for the next turn, so that the loop serves others between. */
         while ((first = heap_first(&engine->due)) && first->key <= now.boot_usec + SENT_TOGETHER_USEC) {
-                look_at(engine, container_of(first, struct target, due), now);
+                look_at(engine, container_of(first, struct database, due), now);
                 /* It was no check that was near: that comes at its own time. */
                 if (first->place && first->key <= now.boot_usec + SENT_TOGETHER_USEC)
                         break;
@@ -309,39 +309,39 @@ static void note_durations(struct engine *engine, const struct attempt *attempt)
                         tally_add(&engine->durations[attempt->check][phase], attempt->phase_usec[phase]);
 }
 
-static void warn_of_open_door(const struct target *target) {
-        log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN, (struct log_field[]){{"PGWAKE_DATABASE", target->config->name}}, 1,
-                  "%s lets a connection in without a password: no more door checks are sent to it", target->config->name);
+static void warn_of_open_door(const struct database *database) {
+        log_entry(LOG_WARNING, MESSAGE_ID_DOOR_OPEN, (struct log_field[]){{"PGWAKE_DATABASE", database->config->name}}, 1,
+                  "%s lets a connection in without a password: no more door checks are sent to it", database->config->name);
 }
 
-static void take_attempt(struct engine *engine, struct target *target, const struct attempt *attempt, struct instant now) {
+static void take_attempt(struct engine *engine, struct database *database, const struct attempt *attempt, struct instant now) {
         struct input input = {.kind = INPUT_ATTEMPT, .attempt = attempt};
 
-        if (!target->in_flight || attempt->id != target->in_flight_id)
+        if (!database->in_flight || attempt->id != database->in_flight_id)
                 return;
-        input.own_network = registry_note_network(engine->registry, target, attempt, now);
-        drive_give_place_back(engine, target);
+        input.own_network = registry_note_network(engine->registry, database, attempt, now);
+        drive_give_place_back(engine, database);
         note_durations(engine, attempt);
-        if (attempt->door_let_in && !target->findings.door_lets_in)
-                warn_of_open_door(target);
-        (void)drive_step(engine, target, &input, now);
+        if (attempt->door_let_in && !database->findings.door_lets_in)
+                warn_of_open_door(database);
+        (void)drive_step(engine, database, &input, now);
 }
 
 void drive_take_report(void *userdata, const struct probe_report *report) {
         struct engine *engine = userdata;
-        struct target *target = registry_by_id(engine->registry, report->database);
+        struct database *database = registry_by_id(engine->registry, report->database);
         struct instant now;
 
-        if (!target)
+        if (!database)
                 return;
         now = drive_observe_clock(engine);
         if (report->kind == PROBE_REPORT_ATTEMPT)
-                take_attempt(engine, target, &report->attempt, now);
+                take_attempt(engine, database, &report->attempt, now);
         else
-                (void)drive_step(engine, target,
+                (void)drive_step(engine, database,
                                  &(struct input){.kind = INPUT_SESSION_ENDED, .attempt = &report->attempt, .bare_eof = report->bare_eof}, now);
         /* Who waits comes before who has just had a place. */
         drive_start_waiting(engine, now);
-        drive_attend(engine, target, now);
+        drive_attend(engine, database, now);
         drive_arm(engine);
 }

@@ -101,32 +101,32 @@ void engine_number_from(struct engine *engine, uint64_t sequence) {
         engine->sequence = sequence;
 }
 
-enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause) {
+enum reason engine_wake(struct engine *engine, struct database *database, enum wake_cause cause) {
         struct instant now = drive_observe_clock(engine);
-        enum reason refusal = drive_step(engine, target, &(struct input){.kind = INPUT_WAKE, .cause = cause}, now);
+        enum reason refusal = drive_step(engine, database, &(struct input){.kind = INPUT_WAKE, .cause = cause}, now);
 
-        drive_attend(engine, target, now);
+        drive_attend(engine, database, now);
         drive_arm(engine);
         return refusal;
 }
 
-void engine_pause(struct engine *engine, struct target *target, uint64_t for_usec) {
+void engine_pause(struct engine *engine, struct database *database, uint64_t for_usec) {
         struct instant now = drive_observe_clock(engine);
 
         if (for_usec > 0)
-                members_let_go(engine, target);
-        (void)drive_step(engine, target, &(struct input){.kind = INPUT_PAUSE, .for_usec = for_usec}, now);
-        drive_attend(engine, target, now);
+                members_let_go(engine, database);
+        (void)drive_step(engine, database, &(struct input){.kind = INPUT_PAUSE, .for_usec = for_usec}, now);
+        drive_attend(engine, database, now);
         drive_start_waiting(engine, now);
         drive_arm(engine);
 }
 
 void engine_recall(struct engine *engine) {
         struct instant now = drive_observe_clock(engine);
-        struct target *target;
+        struct database *database;
 
-        for (size_t i = 0; (target = registry_at(engine->registry, i)); i++)
-                members_recall_late(engine, target, now);
+        for (size_t i = 0; (database = registry_at(engine->registry, i)); i++)
+                members_recall_late(engine, database, now);
         drive_start_waiting(engine, now);
         drive_arm(engine);
 }

@@ -1,5 +1,5 @@
 /*
- * The engine: drives the probers by the schedule, feeds what they report to the targets, and tells the observers every edge. It knows no
+ * The engine: drives the probers by the schedule, feeds what they report to the databases, and tells the observers every edge. It knows no
  * listener by name. Main thread only.
  */
 #pragma once
@@ -32,11 +32,11 @@ void engine_recall(struct engine *engine);
 
 /* An observer is told every edge, in order, at once. TARGET is NULL for none of them; it may be read, not kept. */
 struct observer {
-        void (*notify)(void *userdata, const struct event *event, const struct target *target);
-        /* What target_remember() tells of TARGET, or its leases, may be another now, with or without an edge. NULL: of no interest. */
-        void (*touched)(void *userdata, const struct target *target);
+        void (*notify)(void *userdata, const struct event *event, const struct database *database);
+        /* What database_remember() tells of TARGET, or its leases, may be another now, with or without an edge. NULL: of no interest. */
+        void (*touched)(void *userdata, const struct database *database);
         /* ATTEMPT of TARGET ended and was judged; before touched(). NULL: of no interest. */
-        void (*attempted)(void *userdata, const struct target *target, const struct attempt *attempt);
+        void (*attempted)(void *userdata, const struct database *database, const struct attempt *attempt);
         void *userdata;
         struct observer *next; /* the engine's */
 };
@@ -70,8 +70,8 @@ uint64_t engine_sequence(const struct engine *engine);
 void engine_number_from(struct engine *engine, uint64_t sequence);
 
 /* Demand; answers the reason that refuses it, or REASON_NONE. A hundred callers are one wake. */
-enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause);
-void engine_pause(struct engine *engine, struct target *target, uint64_t for_usec);
+enum reason engine_wake(struct engine *engine, struct database *database, enum wake_cause cause);
+void engine_pause(struct engine *engine, struct database *database, uint64_t for_usec);
 
 /* For the watchdog: how long the most overdue thing is overdue, usec. */
 uint64_t engine_overdue_usec(struct engine *engine);

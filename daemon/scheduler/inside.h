@@ -21,7 +21,7 @@ struct engine {
         uint64_t next_ticket;
         size_t in_flight;
         struct tally durations[_CHECK_MAX][_PHASE_MAX];
-        uint64_t next_target_id;
+        uint64_t next_database_id;
         uint64_t next_attempt_id;
         uint64_t sequence;
         uint64_t suspended_usec;
@@ -40,19 +40,19 @@ struct engine {
 /* The timer for what is due first; after each step from outside the loop's own turn. */
 void drive_arm(struct engine *engine);
 /* Tells the observers, in order, and empties EDGES. */
-void drive_publish(struct engine *engine, const struct target *target, struct edges *edges);
+void drive_publish(struct engine *engine, const struct database *database, struct edges *edges);
 /* One step of TARGET, and what follows from it outside: counts, observers, sessions. Answers what refuses it. */
-enum reason drive_step(struct engine *engine, struct target *target, const struct input *input, struct instant now);
+enum reason drive_step(struct engine *engine, struct database *database, const struct input *input, struct instant now);
 /* What outlives the daemon changed. */
-void drive_touch(struct engine *engine, const struct target *target);
+void drive_touch(struct engine *engine, const struct database *database);
 /* Starts what is due for TARGET, or queues it, and notes when to look at it again. */
-void drive_attend(struct engine *engine, struct target *target, struct instant now);
+void drive_attend(struct engine *engine, struct database *database, struct instant now);
 /* The same in the next turn of the loop. */
-void drive_look_soon(struct engine *engine, struct target *target, struct instant now);
+void drive_look_soon(struct engine *engine, struct database *database, struct instant now);
 /* A place is free: what waited longest is started, if it still has something to ask. */
 void drive_start_waiting(struct engine *engine, struct instant now);
 /* The attempt of TARGET in flight, if there is one, needs its place no longer. */
-void drive_give_place_back(struct engine *engine, const struct target *target);
+void drive_give_place_back(struct engine *engine, const struct database *database);
 /* What time is it, and was the host asleep meanwhile? */
 struct instant drive_observe_clock(struct engine *engine);
 int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
@@ -65,19 +65,19 @@ void leases_deinit(struct engine *engine);
 /* Ends those whose time is over. */
 void leases_expire(struct engine *engine, struct instant now);
 /* Ends all of TARGET. */
-void leases_end(struct engine *engine, struct target *target, enum lease_end why, struct instant now);
+void leases_end(struct engine *engine, struct database *database, enum lease_end why, struct instant now);
 /* A reload replaced FROM, which has none then. */
-void leases_move(struct engine *engine, struct target *from, struct target *to, struct instant now);
+void leases_move(struct engine *engine, struct database *from, struct database *to, struct instant now);
 
 /* members.c: who is watched. */
 
 int members_add(struct engine *engine, const struct database_config *config, struct instant now);
 /* What TARGET, which nothing happened to yet, begins with: what is known from before, and who needs it. */
-void members_welcome(struct engine *engine, struct target *target, struct instant now);
-void members_presume(struct engine *engine, struct target *target, uint64_t for_usec, struct instant now);
+void members_welcome(struct engine *engine, struct database *database, struct instant now);
+void members_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now);
 /* Tells the observers the news of TARGET, if there are any. */
-void members_tell(struct engine *engine, struct target *target, struct instant now);
+void members_tell(struct engine *engine, struct database *database, struct instant now);
 /* What was known of TARGET from before only after it began. */
-void members_recall_late(struct engine *engine, struct target *target, struct instant now);
+void members_recall_late(struct engine *engine, struct database *database, struct instant now);
 /* Forgets what runs for TARGET: its attempt, its session, its place in the queue. */
-void members_let_go(struct engine *engine, struct target *target);
+void members_let_go(struct engine *engine, struct database *database);

@@ -15,8 +15,8 @@ const char *lease_end_name(enum lease_end end) {
         return end_names[end];
 }
 
-const struct lease *lease_first(const struct target *target) {
-        return target->leases;
+const struct lease *lease_first(const struct database *database) {
+        return database->leases;
 }
 
 /* The timer follows the clock of people, and is moved by the kernel when that is set. */
@@ -32,24 +32,24 @@ static void arm_expiry(struct engine *engine) {
 }
 
 /* At the end: they are listed in the order of their coming. */
-static void link_lease(struct target *target, struct lease *lease) {
-        struct lease *first = target->leases;
+static void link_lease(struct database *database, struct lease *lease) {
+        struct lease *first = database->leases;
 
-        lease->target = target;
+        lease->database = database;
         lease->next = NULL;
-        lease->previous = first ? target->last_lease : NULL;
-        *(first ? &target->last_lease->next : &target->leases) = lease;
-        target->last_lease = lease;
+        lease->previous = first ? database->last_lease : NULL;
+        *(first ? &database->last_lease->next : &database->leases) = lease;
+        database->last_lease = lease;
 }
 
 static void unlink_lease(struct lease *lease) {
-        struct target *target = lease->target;
+        struct database *database = lease->database;
 
-        *(lease->previous ? &lease->previous->next : &target->leases) = lease->next;
-        *(lease->next ? &lease->next->previous : &target->last_lease) = lease->previous;
+        *(lease->previous ? &lease->previous->next : &database->leases) = lease->next;
+        *(lease->next ? &lease->next->previous : &database->last_lease) = lease->previous;
 }
 
-static int add(struct engine *engine, struct target *target, const struct lease *model, struct lease **ret_lease) {
+static int add(struct engine *engine, struct database *database, const struct lease *model, struct lease **ret_lease) {
         struct lease *lease;
 
         if (engine->n_leases >= LEASES_MAX)
@@ -62,8 +62,8 @@ static int add(struct engine *engine, struct target *target, const struct lease 
                 free(lease);
                 return -ENOMEM;
         }
-        (void)text_copy(lease->record.database, sizeof(lease->record.database), target->config->name);
-        link_lease(target, lease);
+        (void)text_copy(lease->record.database, sizeof(lease->record.database), database->config->name);
+        link_lease(database, lease);
         engine->n_leases++;
         arm_expiry(engine);
         *ret_lease = lease;
@@ -78,16 +78,16 @@ static void drop(struct engine *engine, struct lease *lease) {
 }
 
 /* Demand changed: what follows for the checks. */
-static void follow(struct engine *engine, struct target *target, struct instant now) {
-        drive_attend(engine, target, now);
+static void follow(struct engine *engine, struct database *database, struct instant now) {
+        drive_attend(engine, database, now);
         drive_arm(engine);
 }
 
-static enum reason step(struct engine *engine, struct target *target, enum input_kind kind, struct instant now) {
-        return drive_step(engine, target, &(struct input){.kind = kind}, now);
+static enum reason step(struct engine *engine, struct database *database, enum input_kind kind, struct instant now) {
+        return drive_step(engine, database, &(struct input){.kind = kind}, now);
 }
 
-int lease_take(struct engine *engine, struct target *target, const struct lease_request *request, enum reason *ret_refusal,
+int lease_take(struct engine *engine, struct database *database, const struct lease_request *request, enum reason *ret_refusal,
                struct lease **ret_lease) {
         struct instant now = drive_observe_clock(engine);
         struct lease model = {
@@ -101,17 +101,17 @@ int lease_take(struct engine *engine, struct target *target, const struct lease_
         if (request->for_usec > 0)
                 model.record.until_real_usec = usec_add(now.real_usec, request->for_usec);
         (void)text_copy(model.record.owner, sizeof(model.record.owner), request->owner);
-        r = add(engine, target, &model, &lease);
+        r = add(engine, database, &model, &lease);
         if (r < 0)
                 return r;
-        *ret_refusal = step(engine, target, INPUT_LEASE, now);
+        *ret_refusal = step(engine, database, INPUT_LEASE, now);
         if (*ret_refusal != REASON_NONE) {
                 drop(engine, lease);
                 arm_expiry(engine);
                 return -EPERM;
         }
         engine->next_lease_id++;
-        follow(engine, target, now);
+        follow(engine, database, now);
         *ret_lease = lease;
         return 0;
 }
@@ -120,13 +120,13 @@ int lease_take(struct engine *engine, struct target *target, const struct lease_
 static void end(struct engine *engine, struct lease *lease, struct instant now) {
         uint64_t until = lease->record.until_real_usec;
         struct input input = {.kind = INPUT_LEASE_END, .for_usec = until ? usec_sub(now.real_usec, until) : 0};
-        struct target *target = lease->target;
+        struct database *database = lease->database;
 
         drop(engine, lease);
         arm_expiry(engine);
-        (void)drive_step(engine, target, &input, now);
+        (void)drive_step(engine, database, &input, now);
         /* Where several end together, only what is left after the last is demand. */
-        drive_look_soon(engine, target, now);
+        drive_look_soon(engine, database, now);
 }
 
 static void end_for(struct engine *engine, struct lease *lease, enum lease_end why, struct instant now) {
@@ -150,10 +150,10 @@ void lease_release(struct engine *engine, struct lease *lease) {
 
 bool lease_delete(struct engine *engine, uint64_t id) {
         struct instant now = drive_observe_clock(engine);
-        struct target *target;
+        struct database *database;
 
-        for (size_t i = 0; (target = registry_at(engine->registry, i)); i++)
-                for (struct lease *lease = target->leases; lease; lease = lease->next)
+        for (size_t i = 0; (database = registry_at(engine->registry, i)); i++)
+                for (struct lease *lease = database->leases; lease; lease = lease->next)
                         if (lease->record.id == id) {
                                 end_for(engine, lease, LEASE_END_DELETED, now);
                                 return true;
@@ -162,27 +162,27 @@ bool lease_delete(struct engine *engine, uint64_t id) {
 }
 
 int lease_restore(struct engine *engine, const struct lease_record *record) {
-        struct target *target = registry_by_name(engine->registry, record->database);
+        struct database *database = registry_by_name(engine->registry, record->database);
         struct instant now = drive_observe_clock(engine);
         struct lease model = {.record = *record}, *lease;
         int r;
 
-        if (!target || record->until_real_usec <= now.real_usec)
+        if (!database || record->until_real_usec <= now.real_usec)
                 return 0;
-        r = add(engine, target, &model, &lease);
+        r = add(engine, database, &model, &lease);
         if (r < 0)
                 return r;
-        (void)step(engine, target, INPUT_LEASE_AGAIN, now);
-        follow(engine, target, now);
+        (void)step(engine, database, INPUT_LEASE_AGAIN, now);
+        follow(engine, database, now);
         return 0;
 }
 
-void leases_end(struct engine *engine, struct target *target, enum lease_end why, struct instant now) {
-        while (target->leases)
-                end_for(engine, target->leases, why, now);
+void leases_end(struct engine *engine, struct database *database, enum lease_end why, struct instant now) {
+        while (database->leases)
+                end_for(engine, database->leases, why, now);
 }
 
-void leases_move(struct engine *engine, struct target *from, struct target *to, struct instant now) {
+void leases_move(struct engine *engine, struct database *from, struct database *to, struct instant now) {
         for (struct lease *lease = from->leases, *next; lease; lease = next) {
                 next = lease->next;
                 link_lease(to, lease);
@@ -222,11 +222,11 @@ int leases_init(struct engine *engine, uint64_t now_real_usec) {
 }
 
 void leases_deinit(struct engine *engine) {
-        struct target *target;
+        struct database *database;
 
-        for (size_t i = 0; engine->registry && (target = registry_at(engine->registry, i)); i++)
-                while (target->leases)
-                        drop(engine, target->leases);
+        for (size_t i = 0; engine->registry && (database = registry_at(engine->registry, i)); i++)
+                while (database->leases)
+                        drop(engine, database->leases);
         engine->expiry_timer = sd_event_source_disable_unref(engine->expiry_timer);
         heap_deinit(&engine->expiring);
 }

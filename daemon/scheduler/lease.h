@@ -22,11 +22,11 @@ const char *lease_end_name(enum lease_end end);
 
 struct lease {
         struct lease_record record;
-        struct target *target;
+        struct database *database;
         /* Called once when it ends by anything but lease_release(); the lease is gone then. NULL for one that lives by the clock alone. */
         void (*ended)(void *userdata, enum lease_end end);
         void *userdata;
-        struct lease *previous, *next; /* of its target */
+        struct lease *previous, *next; /* of its database */
         struct heap_item expiry; /* of those with a time limit */
 };
 
@@ -43,13 +43,13 @@ struct lease_request {
  * Begins one, and with it demand. RET_REFUSAL is the reason that refuses it (paused, blocked before the next try is due, budget.spent), or
  * REASON_NONE. Answers 0, -EPERM when it is refused, -ENOSPC when LEASES_MAX are held, -ENOMEM. The lease stays the engine's.
  */
-int lease_take(struct engine *engine, struct target *target, const struct lease_request *request, enum reason *ret_refusal,
+int lease_take(struct engine *engine, struct database *database, const struct lease_request *request, enum reason *ret_refusal,
                struct lease **ret_lease);
 /* Its holder ends it; followed by `linger`. `ended` is not called. Takes NULL. */
 void lease_release(struct engine *engine, struct lease *lease);
 /* Ends the one of this id (LEASE_END_DELETED). Answers false when there is none. */
 bool lease_delete(struct engine *engine, uint64_t id);
 /* Of TARGET, in the order of their coming; then lease->next. */
-const struct lease *lease_first(const struct target *target);
+const struct lease *lease_first(const struct database *database);
 /* One with a time limit from before a restart. One whose time is over or whose database is not known is dropped. */
 int lease_restore(struct engine *engine, const struct lease_record *record);

@@ -21,7 +21,7 @@ enum change {
 };
 
 enum stage {
-        STAGE_COMPARE, /* what is configured with what is watched; targets are made for what begins anew */
+        STAGE_COMPARE, /* what is configured with what is watched; databases are made for what begins anew */
         STAGE_SEARCH,  /* for what is not configured any more */
         STAGE_WELCOME,
         STAGE_SWITCH,
@@ -31,7 +31,7 @@ enum stage {
 };
 
 struct entry {
-        struct target *target;
+        struct database *database;
         enum change change;
 };
 
@@ -40,7 +40,7 @@ struct transition {
         enum stage stage;
         size_t next;           /* in the list of the stage */
         struct entry *entries; /* of each database of the configuration */
-        struct target **removed, **by_name, **by_id;
+        struct database **removed, **by_name, **by_id;
         size_t n_removed;
         struct reload_summary summary;
 };
@@ -54,11 +54,11 @@ static void free_lists(struct transition *transition) {
 }
 
 /* Of one that the registry does not have, or has no longer. */
-static struct target *discard(struct engine *engine, struct target *target) {
-        if (!target)
+static struct database *discard(struct engine *engine, struct database *database) {
+        if (!database)
                 return NULL;
-        registry_remove_host(engine->registry, target->config->conninfo);
-        (void)target_free(target);
+        registry_remove_host(engine->registry, database->config->conninfo);
+        (void)database_free(database);
         return NULL;
 }
 
@@ -69,47 +69,47 @@ static bool is_made(const struct entry *entry) {
 static void drop_what_was_made(struct engine *engine, struct transition *transition) {
         for (size_t i = 0; i < transition->config->n_databases; i++)
                 if (is_made(&transition->entries[i]))
-                        (void)discard(engine, transition->entries[i].target);
+                        (void)discard(engine, transition->entries[i].database);
 }
 
 /* Before. */
 
-static int make(struct engine *engine, const struct database_config *config, struct instant now, struct target **ret_target) {
-        struct target *target = NULL;
+static int make(struct engine *engine, const struct database_config *config, struct instant now, struct database **ret_database) {
+        struct database *database = NULL;
         int r;
 
         r = registry_add_host(engine->registry, config->conninfo);
         if (r < 0)
                 return r;
-        r = target_new(++engine->next_target_id, config, now, &target);
+        r = database_new(++engine->next_database_id, config, now, &database);
         if (r < 0) {
                 registry_remove_host(engine->registry, config->conninfo);
                 return r;
         }
-        *ret_target = target;
+        *ret_database = database;
         return 0;
 }
 
-static enum change compare(const struct target *target, const struct database_config *config) {
-        if (!target)
+static enum change compare(const struct database *database, const struct database_config *config) {
+        if (!database)
                 return CHANGE_NEW;
-        if (database_config_equal(target->config, config))
+        if (database_config_equal(database->config, config))
                 return CHANGE_NONE;
-        return database_config_same_server(target->config, config) ? CHANGE_SETTINGS : CHANGE_SERVER;
+        return database_config_same_server(database->config, config) ? CHANGE_SETTINGS : CHANGE_SERVER;
 }
 
 static int compare_next(struct engine *engine, struct transition *transition, struct instant now) {
         const struct database_config *config = &transition->config->databases[transition->next];
-        struct target *target = registry_by_name(engine->registry, config->name);
-        struct entry entry = {.target = target, .change = compare(target, config)};
+        struct database *database = registry_by_name(engine->registry, config->name);
+        struct entry entry = {.database = database, .change = compare(database, config)};
         struct reload_summary *summary = &transition->summary;
         int r;
 
         if (is_made(&entry)) {
-                r = make(engine, config, now, &entry.target);
+                r = make(engine, config, now, &entry.database);
                 if (r < 0)
                         return r;
-                entry.target->predecessor = target;
+                entry.database->predecessor = database;
         }
         transition->entries[transition->next] = entry;
         *(entry.change == CHANGE_NONE ? &summary->unchanged : entry.change == CHANGE_NEW ? &summary->added : &summary->changed) += 1;
@@ -117,75 +117,75 @@ static int compare_next(struct engine *engine, struct transition *transition, st
 }
 
 static void search_next(struct engine *engine, struct transition *transition) {
-        struct target *target = registry_at(engine->registry, transition->next);
+        struct database *database = registry_at(engine->registry, transition->next);
 
-        if (config_database(transition->config, target->config->name))
+        if (config_database(transition->config, database->config->name))
                 return;
-        transition->removed[transition->n_removed++] = target;
+        transition->removed[transition->n_removed++] = database;
         transition->summary.removed++;
 }
 
 /* At one moment. */
 
 /* It has no session, no place and no demand any more, though that is not told yet. */
-static void dismiss(struct engine *engine, struct target *target, struct instant now) {
+static void dismiss(struct engine *engine, struct database *database, struct instant now) {
         /* Who holds a lease hears why it ends before it ends. */
-        if (target->leases)
-                members_tell(engine, target, now);
-        leases_end(engine, target, LEASE_END_REMOVED, now);
-        drive_give_place_back(engine, target);
-        target->in_flight = false;
-        heap_remove(&engine->waiting, &target->waiting);
-        heap_remove(&engine->due, &target->due);
+        if (database->leases)
+                members_tell(engine, database, now);
+        leases_end(engine, database, LEASE_END_REMOVED, now);
+        drive_give_place_back(engine, database);
+        database->in_flight = false;
+        heap_remove(&engine->waiting, &database->waiting);
+        heap_remove(&engine->due, &database->due);
 }
 
 /* Those who needed the old one need the new one: leases, a call that waits, or what lingers. */
-static void move_demand(struct engine *engine, struct target *old, struct target *target, struct instant now) {
+static void move_demand(struct engine *engine, struct database *old, struct database *database, struct instant now) {
         if (old->demand_until_boot_usec > now.boot_usec) {
-                members_presume(engine, target, old->demand_until_boot_usec - now.boot_usec, now);
-                target->demand_cause = old->demand_cause;
-                target->presumed_until_boot_usec = old->presumed_until_boot_usec;
+                members_presume(engine, database, old->demand_until_boot_usec - now.boot_usec, now);
+                database->demand_cause = old->demand_cause;
+                database->presumed_until_boot_usec = old->presumed_until_boot_usec;
         }
-        leases_move(engine, old, target, now);
+        leases_move(engine, old, database, now);
 }
 
 /*
  * A database whose connection changed starts anew, but for what is counted and who needs it. Its generation only grows, for sessions of
  * others may be those of another server.
  */
-static void succeed(struct engine *engine, struct target *target, struct instant now) {
+static void succeed(struct engine *engine, struct database *database, struct instant now) {
         struct memory memory;
 
-        target_remember(target->predecessor, now, &memory);
+        database_remember(database->predecessor, now, &memory);
         memory.generation++;
         /* What the old server did is nothing of the new one: neither what blocked there, nor how long it was awake unseen. */
         memory.state = STATE_UNKNOWN;
         memory.account.counted_real_usec = now.real_usec;
-        target_restore(target, &memory, REASON_NOT_CHECKED, now);
-        move_demand(engine, target->predecessor, target, now);
-        dismiss(engine, target->predecessor, now);
-        target->news = NEWS_REPLACES;
+        database_restore(database, &memory, REASON_NOT_CHECKED, now);
+        move_demand(engine, database->predecessor, database, now);
+        dismiss(engine, database->predecessor, now);
+        database->news = NEWS_REPLACES;
 }
 
 /* Other settings for the same server: state, session and counters stay. */
-static void reconfigure(struct engine *engine, struct target *target, const struct database_config *config, struct instant now) {
-        registry_note_required(engine->registry, target, config->required);
-        (void)drive_step(engine, target, &(struct input){.kind = INPUT_RECONFIGURED, .config = config}, now);
+static void reconfigure(struct engine *engine, struct database *database, const struct database_config *config, struct instant now) {
+        registry_note_required(engine->registry, database, config->required);
+        (void)drive_step(engine, database, &(struct input){.kind = INPUT_RECONFIGURED, .config = config}, now);
 }
 
 static void take_force(struct engine *engine, const struct entry *entry, const struct database_config *config, struct instant now) {
         switch (entry->change) {
         case CHANGE_NONE:
-                target_replace_config(entry->target, config);
+                database_replace_config(entry->database, config);
                 return;
         case CHANGE_SETTINGS:
-                reconfigure(engine, entry->target, config, now);
+                reconfigure(engine, entry->database, config, now);
                 return;
         case CHANGE_SERVER:
-                succeed(engine, entry->target, now);
+                succeed(engine, entry->database, now);
                 return;
         case CHANGE_NEW:
-                entry->target->news = NEWS_ADDED;
+                entry->database->news = NEWS_ADDED;
                 return;
         }
 }
@@ -198,7 +198,7 @@ static void exchange_members(struct engine *engine, struct transition *transitio
         for (size_t i = 0; i < transition->n_removed; i++)
                 transition->removed[i]->news = NEWS_REMOVED;
         for (size_t i = 0; i < config->n_databases; i++) {
-                transition->by_name[i] = transition->entries[config->by_name[i] - config->databases].target;
+                transition->by_name[i] = transition->entries[config->by_name[i] - config->databases].database;
                 if (transition->by_name[i]->predecessor)
                         transition->by_name[i]->predecessor->news = NEWS_REPLACED;
         }
@@ -207,7 +207,7 @@ static void exchange_members(struct engine *engine, struct transition *transitio
                         transition->by_id[n++] = registry_in_order(engine->registry, i);
         for (size_t i = 0; i < config->n_databases; i++)
                 if (is_made(&transition->entries[i]))
-                        transition->by_id[n++] = transition->entries[i].target;
+                        transition->by_id[n++] = transition->entries[i].database;
         registry_exchange(engine->registry, steal_pointer(&transition->by_name), steal_pointer(&transition->by_id), n);
 }
 
@@ -223,24 +223,24 @@ static void switch_over(struct engine *engine, struct transition *transition, st
 /* After. */
 
 static void tell_next_removed(struct engine *engine, struct transition *transition, struct instant now) {
-        struct target **target = &transition->removed[transition->next];
+        struct database **database = &transition->removed[transition->next];
 
-        members_tell(engine, *target, now);
-        probe_pool_forget(engine->pool, (*target)->id);
-        *target = discard(engine, *target);
+        members_tell(engine, *database, now);
+        probe_pool_forget(engine->pool, (*database)->id);
+        *database = discard(engine, *database);
 }
 
 static void follow_next(struct engine *engine, struct transition *transition, struct instant now) {
         const struct entry *entry = &transition->entries[transition->next];
-        struct target *target = entry->target;
+        struct database *database = entry->database;
 
         if (entry->change == CHANGE_NONE)
                 return;
-        members_tell(engine, target, now);
-        if (target->predecessor)
-                probe_pool_forget(engine->pool, target->predecessor->id);
-        target->predecessor = discard(engine, target->predecessor);
-        drive_attend(engine, target, now);
+        members_tell(engine, database, now);
+        if (database->predecessor)
+                probe_pool_forget(engine->pool, database->predecessor->id);
+        database->predecessor = discard(engine, database->predecessor);
+        drive_attend(engine, database, now);
 }
 
 /* All of it. */
@@ -274,7 +274,7 @@ static int do_next(struct engine *engine, struct transition *transition, struct 
                 return 0;
         case STAGE_WELCOME:
                 if (entry->change == CHANGE_NEW)
-                        members_welcome(engine, entry->target, now);
+                        members_welcome(engine, entry->database, now);
                 return 0;
         case STAGE_SWITCH:
                 switch_over(engine, transition, now);
@@ -326,9 +326,9 @@ static struct transition *transition_new(const struct engine *engine, const stru
                 return NULL;
         transition->config = config;
         transition->entries = calloc(n + 1, sizeof(*transition->entries));
-        transition->removed = calloc(registry_count(engine->registry) + 1, sizeof(struct target *));
-        transition->by_name = calloc(n + 1, sizeof(struct target *));
-        transition->by_id = calloc(n + 1, sizeof(struct target *));
+        transition->removed = calloc(registry_count(engine->registry) + 1, sizeof(struct database *));
+        transition->by_name = calloc(n + 1, sizeof(struct database *));
+        transition->by_id = calloc(n + 1, sizeof(struct database *));
         if (transition->entries && transition->removed && transition->by_name && transition->by_id)
                 return transition;
         free_lists(transition);

@@ -244,6 +244,8 @@ def test_a_request_without_memory_leaves_nothing_behind(make_daemon, server, all
                 print(f"{method} {path}: allocation {number} of {count}, by {allocations.where}")
                 raise
         print(f"{method} {path}: {len(tried)} of {count} allocations")
+    # The leases have woken it, and it lingers.
+    assert daemon.get("/pause/idle?for=1h", method="POST").status == 200
     until(lambda: connected(daemon.control_socket) == 0 and len(descriptors(daemon.pid)) <= idle, 20, "everything is closed")
     assert daemon.stop()[0] == 0
 

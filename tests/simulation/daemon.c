@@ -13,7 +13,7 @@ static struct {
         struct settings *settings;
         struct engine *engine;
         struct observer observer;
-        const struct target *targets[DATABASES_MAX];
+        const struct database *databases[DATABASES_MAX];
         unsigned touched; /* bits */
         uint64_t sequence;
 } life;
@@ -26,12 +26,12 @@ struct engine *daemon_engine(void) {
         return life.engine;
 }
 
-struct target *daemon_find(unsigned database) {
+struct database *daemon_find(unsigned database) {
         return life.engine ? registry_by_name(engine_registry(life.engine), life.plan->databases[database].name) : NULL;
 }
 
-const struct target *daemon_target(unsigned database) {
-        return life.targets[database];
+const struct database *daemon_database(unsigned database) {
+        return life.databases[database];
 }
 
 unsigned daemon_take_touched(void) {
@@ -45,24 +45,24 @@ void daemon_set_present(unsigned database, bool present) {
         life.present[database] = present;
 }
 
-static void on_touched(void *userdata, const struct target *target) {
-        unsigned database = plan_database(life.plan, view_name(target));
+static void on_touched(void *userdata, const struct database *db) {
+        unsigned database = plan_database(life.plan, view_name(db));
 
         (void)userdata;
-        life.targets[database] = target;
+        life.databases[database] = db;
         life.touched |= 1u << database;
         history_note(database);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void on_event(void *userdata, const struct event *event, const struct database *db) {
         (void)userdata;
         life.sequence = event->sequence;
-        if (!target)
+        if (!db)
                 return;
-        on_touched(userdata, target);
+        on_touched(userdata, db);
         if (event->kind == EVENT_REMOVED) {
                 history_flush();
-                life.targets[plan_database(life.plan, view_name(target))] = NULL;
+                life.databases[plan_database(life.plan, view_name(db))] = NULL;
         }
 }
 
@@ -83,10 +83,10 @@ static void watch(unsigned database) {
         const struct database_config *config = settings_database(life.settings, life.plan->databases[database].name);
         bool held = record->known && record->memory.held && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
 
-        life.targets[database] = daemon_find(database);
+        life.databases[database] = daemon_find(database);
         life.touched |= 1u << database;
-        if (life.targets[database])
-                witness_watch(database, config, view_policy(life.targets[database]), held);
+        if (life.databases[database])
+                witness_watch(database, config, view_policy(life.databases[database]), held);
 }
 
 static void restore_leases(unsigned database) {
@@ -121,23 +121,23 @@ void daemon_stop(bool crash) {
         if (!life.engine)
                 return;
         for (unsigned i = 0; !crash && i < life.plan->n_databases; i++)
-                if (life.targets[i] && life.targets[i]->account_runs)
+                if (life.databases[i] && life.databases[i]->account_runs)
                         history_note(i); /* as notify/recorder.c */
         if (!crash)
                 history_flush();
         history_lose();
         for (unsigned i = 0; i < life.plan->n_databases; i++) {
-                if (life.targets[i])
+                if (life.databases[i])
                         invariants_expect_restart(i);
                 witness_unwatch(i, crash);
-                life.targets[i] = NULL;
+                life.databases[i] = NULL;
         }
         life.engine = engine_free(life.engine, 0);
         life.settings = settings_free(life.settings);
 }
 
 static void reconfigure(unsigned database, const struct database_config *config) {
-        witness_reconfigure(database, config, policy_choose(config->policy, life.targets[database]->provider));
+        witness_reconfigure(database, config, policy_choose(config->policy, life.databases[database]->provider));
 }
 
 void daemon_reload(void) {
@@ -167,7 +167,7 @@ void daemon_begin(struct plan_of_world *plan) {
         history_begin();
         for (unsigned i = 0; i < plan->n_databases; i++) {
                 life.present[i] = !plan->databases[i].later;
-                life.targets[i] = NULL;
+                life.databases[i] = NULL;
         }
 }
 

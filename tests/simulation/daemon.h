@@ -24,8 +24,8 @@ unsigned daemon_places(void);
 /* NULL while it does not run. */
 struct engine *daemon_engine(void);
 /* For asking the engine something: it looks at the clock first, as it does for everybody. NULL: not configured, or not running. */
-struct target *daemon_find(unsigned database);
+struct database *daemon_find(unsigned database);
 /* For looking at it without being noticed. */
-const struct target *daemon_target(unsigned database);
+const struct database *daemon_database(unsigned database);
 /* The databases that may have changed since the last call, as bits. */
 unsigned daemon_take_touched(void);

@@ -35,11 +35,11 @@ static void expect_cause(const struct happening *h, enum wake_cause cause) {
 }
 
 void expect_check(const struct happening *h, unsigned database, const struct view *seen) {
-        const struct target *target = daemon_target(database);
+        const struct database *db = daemon_database(database);
         struct view view = *seen;
 
-        if (target)
-                view_read(target, clock_now(), &view);
+        if (db)
+                view_read(db, clock_now(), &view);
         if (h->kind == EXPECT_STATE || h->kind == EXPECT_STATE_ALONE)
                 expect_state(h, &view);
         else if (h->kind == EXPECT_LOGINS)

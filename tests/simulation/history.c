@@ -42,22 +42,22 @@ uint64_t history_written_real_usec(unsigned database) {
         return history.written_real_usec[database];
 }
 
-static void write_record(struct record *record, const struct target *target) {
+static void write_record(struct record *record, const struct database *db) {
         record->known = true;
         record->n_leases = 0;
-        target_remember(target, clock_now(), &record->memory);
-        for (const struct lease *lease = lease_first(target); lease; lease = lease->next)
+        database_remember(db, clock_now(), &record->memory);
+        for (const struct lease *lease = lease_first(db); lease; lease = lease->next)
                 if (lease->record.until_real_usec > 0 && record->n_leases < HISTORY_LEASES_MAX)
                         record->leases[record->n_leases++] = lease->record;
 }
 
 void history_flush(void) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
-                const struct target *target = history.noted & 1u << i ? daemon_target(i) : NULL;
+                const struct database *db = history.noted & 1u << i ? daemon_database(i) : NULL;
 
-                if (!target)
+                if (!db)
                         continue;
-                write_record(&history.records[i], target);
+                write_record(&history.records[i], db);
                 history.written_usec[i] = clock_boot_usec();
                 history.written_real_usec[i] = clock_real_usec();
         }

@@ -52,11 +52,11 @@ static void on_timed_ended(void *userdata, enum lease_end end) {
 /* A program that is refused gives up. */
 static void take(struct holder *holder) {
         const struct lease_request request = {.owner = holder->person, .ended = on_ended, .userdata = holder};
-        struct target *target = daemon_find(holder->database);
+        struct database *db = daemon_find(holder->database);
         enum reason refusal;
 
         witness_lease(holder->database);
-        if (target && lease_take(daemon_engine(), target, &request, &refusal, &holder->lease) >= 0)
+        if (db && lease_take(daemon_engine(), db, &request, &refusal, &holder->lease) >= 0)
                 return;
         holder->used = false;
         witness_refuse_lease(holder->database);
@@ -79,12 +79,12 @@ static struct holder *find_free(void) {
 static void take_timed(const char *person, unsigned database, uint64_t for_usec) {
         const struct lease_request request = {
                 .owner = person, .for_usec = for_usec, .ended = on_timed_ended, .userdata = (void *)(uintptr_t)database};
-        struct target *target = daemon_find(database);
+        struct database *db = daemon_find(database);
         struct lease *lease;
         enum reason refusal;
 
         witness_timed_lease(database, for_usec);
-        if (!target || lease_take(daemon_engine(), target, &request, &refusal, &lease) < 0)
+        if (!db || lease_take(daemon_engine(), db, &request, &refusal, &lease) < 0)
                 witness_refuse_lease(database);
 }
 
@@ -119,23 +119,23 @@ void people_release_lease(const char *person, unsigned database) {
 }
 
 void people_wake(unsigned database) {
-        struct target *target = daemon_find(database);
+        struct database *db = daemon_find(database);
         uint64_t until;
 
-        if (!target)
+        if (!db)
                 return;
-        until = witness_call(database, target_ready(target));
-        if (engine_wake(daemon_engine(), target, WAKE_CALL) != REASON_NONE)
+        until = witness_call(database, database_ready(db));
+        if (engine_wake(daemon_engine(), db, WAKE_CALL) != REASON_NONE)
                 witness_refuse_call(database, until);
 }
 
 void people_pause(unsigned database, uint64_t for_usec) {
-        struct target *target = daemon_find(database);
+        struct database *db = daemon_find(database);
 
-        if (!target)
+        if (!db)
                 return;
         witness_pause(database, for_usec);
-        engine_pause(daemon_engine(), target, for_usec);
+        engine_pause(daemon_engine(), db, for_usec);
 }
 
 void people_lose_daemon(void) {

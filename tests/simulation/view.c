@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-void view_read(const struct target *t, struct instant now, struct view *ret_view) {
+void view_read(const struct database *t, struct instant now, struct view *ret_view) {
         *ret_view = (struct view){
                 .state = t->state,
                 .reason = t->reason,
-                .ready = target_ready(t),
-                .ready_or_asleep = target_ready_or_asleep(t),
-                .fresh_until_usec = target_fresh_until(t),
+                .ready = database_ready(t),
+                .ready_or_asleep = database_ready_or_asleep(t),
+                .fresh_until_usec = database_fresh_until(t),
                 .generation = t->generation,
                 .session_held = t->session_held,
                 .in_flight = t->in_flight,
@@ -17,16 +17,16 @@ void view_read(const struct target *t, struct instant now, struct view *ret_view
                 .leases = t->n_leases,
                 .wakes = t->wakes,
                 .last_wake = t->last_wake,
-                .account = target_account(t, now),
+                .account = database_account(t, now),
                 .failures = t->failures_total,
         };
         memcpy(ret_view->wakes_by_cause, t->wakes_by_cause, sizeof(t->wakes_by_cause));
 }
 
-const char *view_name(const struct target *t) {
+const char *view_name(const struct database *t) {
         return t->config->name;
 }
 
-enum policy view_policy(const struct target *t) {
+enum policy view_policy(const struct database *t) {
         return t->policy;
 }

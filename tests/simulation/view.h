@@ -1,5 +1,5 @@
 /*
- * What the daemon says of a database: every read of `struct target` in the simulator stands here, so that a change of its shape is one
+ * What the daemon says of a database: every read of `struct database` in the simulator stands here, so that a change of its shape is one
  * edit.
  */
 #pragma once
@@ -23,6 +23,6 @@ struct view {
         uint64_t failures;
 };
 
-void view_read(const struct target *target, struct instant now, struct view *ret_view);
-const char *view_name(const struct target *target);
-enum policy view_policy(const struct target *target);
+void view_read(const struct database *db, struct instant now, struct view *ret_view);
+const char *view_name(const struct database *db);
+enum policy view_policy(const struct database *db);

@@ -192,13 +192,13 @@ static void digest(uint64_t value) {
 
 /* What it says now; answers whether it says anything. */
 static bool read_view(unsigned database, struct instant now, struct view *ret_before) {
-        const struct target *target = daemon_target(database);
+        const struct database *db = daemon_database(database);
         struct view *view = &world.views[database];
 
-        if (!target || !witnesses[database].watched)
+        if (!db || !witnesses[database].watched)
                 return false;
         *ret_before = *view;
-        view_read(target, now, view);
+        view_read(db, now, view);
         digest(now.boot_usec ^ (uint64_t)view->state << 56 ^ (uint64_t)view->reason << 48);
         digest(view->generation ^ view->account.awake_usec);
         if (world.trace)

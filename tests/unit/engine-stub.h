@@ -1,5 +1,5 @@
 /*
- * An engine for tests of those who listen to one: a real registry of real targets, and no prober. A test says what each check found.
+ * An engine for tests of those who listen to one: a real registry of real databases, and no prober. A test says what each check found.
  * Included once by a test; it stands in for scheduler/engine.c and scheduler/lease.c.
  */
 #pragma once
@@ -28,43 +28,43 @@ struct engine {
         char name[STUB_TARGETS_MAX][TEXT_NAME_MAX + 1];
 };
 
-static inline void stub_tell(struct engine *engine, struct event *event, const struct target *target) {
+static inline void stub_tell(struct engine *engine, struct event *event, const struct database *database) {
         event->sequence = ++engine->sequence;
         for (struct observer *o = engine->observers, *next; o; o = next) {
                 next = o->next;
-                o->notify(o->userdata, event, target);
+                o->notify(o->userdata, event, database);
         }
 }
 
-static inline void stub_touch(struct engine *engine, const struct target *target) {
+static inline void stub_touch(struct engine *engine, const struct database *database) {
         for (struct observer *o = engine->observers; o; o = o->next)
                 if (o->touched)
-                        o->touched(o->userdata, target);
+                        o->touched(o->userdata, database);
 }
 
-static inline void stub_attempted(struct engine *engine, const struct target *target, const struct attempt *attempt) {
+static inline void stub_attempted(struct engine *engine, const struct database *database, const struct attempt *attempt) {
         for (struct observer *o = engine->observers; o; o = o->next)
                 if (o->attempted)
-                        o->attempted(o->userdata, target, attempt);
+                        o->attempted(o->userdata, database, attempt);
 }
 
 /* One step of TARGET, told in the engine's order. Answers what refuses it. */
-static inline enum reason stub_step(struct engine *engine, struct target *target, const struct input *input, struct instant now) {
-        enum state previous = target->state;
+static inline enum reason stub_step(struct engine *engine, struct database *database, const struct input *input, struct instant now) {
+        enum state previous = database->state;
         struct step step;
 
-        target_step(target, input, now, &step);
+        database_step(database, input, now, &step);
         if (input->kind == INPUT_ATTEMPT)
-                stub_attempted(engine, target, input->attempt);
-        registry_note_state(engine->registry, target, previous);
+                stub_attempted(engine, database, input->attempt);
+        registry_note_state(engine->registry, database, previous);
         for (unsigned i = 0; i < step.edges.n; i++)
-                stub_tell(engine, &step.edges.list[i], target);
-        stub_touch(engine, target);
+                stub_tell(engine, &step.edges.list[i], database);
+        stub_touch(engine, database);
         return step.refusal;
 }
 
-static inline enum reason stub_input(struct engine *engine, struct target *target, enum input_kind kind) {
-        return stub_step(engine, target, &(struct input){.kind = kind}, clock_now());
+static inline enum reason stub_input(struct engine *engine, struct database *database, enum input_kind kind) {
+        return stub_step(engine, database, &(struct input){.kind = kind}, clock_now());
 }
 
 void engine_observe(struct engine *engine, struct observer *observer) {
@@ -105,16 +105,16 @@ const struct tally *engine_durations(const struct engine *engine, enum check che
         return &engine->durations[check][phase];
 }
 
-enum reason engine_wake(struct engine *engine, struct target *target, enum wake_cause cause) {
+enum reason engine_wake(struct engine *engine, struct database *database, enum wake_cause cause) {
         engine->wakes++;
-        return engine->refusal != REASON_NONE ? engine->refusal : stub_step(engine, target, &(struct input){.kind = INPUT_WAKE, .cause = cause}, clock_now());
+        return engine->refusal != REASON_NONE ? engine->refusal : stub_step(engine, database, &(struct input){.kind = INPUT_WAKE, .cause = cause}, clock_now());
 }
 
-void engine_pause(struct engine *engine, struct target *target, uint64_t for_usec) {
-        (void)stub_step(engine, target, &(struct input){.kind = INPUT_PAUSE, .for_usec = for_usec}, clock_now());
+void engine_pause(struct engine *engine, struct database *database, uint64_t for_usec) {
+        (void)stub_step(engine, database, &(struct input){.kind = INPUT_PAUSE, .for_usec = for_usec}, clock_now());
 }
 
-/* Leases: a list for each target, and no clock. */
+/* Leases: a list for each database, and no clock. */
 
 const char *lease_end_name(enum lease_end end) {
         static const char *const names[_LEASE_END_MAX] = {
@@ -127,14 +127,14 @@ const char *lease_end_name(enum lease_end end) {
         return names[end];
 }
 
-const struct lease *lease_first(const struct target *target) {
-        return target->leases;
+const struct lease *lease_first(const struct database *database) {
+        return database->leases;
 }
 
-static inline void stub_lease_link(struct lease *lease, struct target *target) {
-        struct lease **end = &target->leases;
+static inline void stub_lease_link(struct lease *lease, struct database *database) {
+        struct lease **end = &database->leases;
 
-        lease->target = target;
+        lease->database = database;
         lease->previous = lease->next = NULL;
         for (; *end; end = &(*end)->next)
                 lease->previous = *end;
@@ -142,18 +142,18 @@ static inline void stub_lease_link(struct lease *lease, struct target *target) {
 }
 
 static inline void stub_lease_unlink(struct lease *lease) {
-        *(lease->previous ? &lease->previous->next : &lease->target->leases) = lease->next;
+        *(lease->previous ? &lease->previous->next : &lease->database->leases) = lease->next;
         if (lease->next)
                 lease->next->previous = lease->previous;
 }
 
 static inline void stub_lease_drop(struct engine *engine, struct lease *lease) {
-        struct target *target = lease->target;
+        struct database *database = lease->database;
 
         stub_lease_unlink(lease);
         engine->n_leases--;
         free(lease);
-        (void)stub_input(engine, target, INPUT_LEASE_END);
+        (void)stub_input(engine, database, INPUT_LEASE_END);
 }
 
 /* It ends by something else than its holder. */
@@ -166,21 +166,21 @@ static inline void stub_lease_end(struct engine *engine, struct lease *lease, en
                 ended(userdata, end);
 }
 
-static inline struct lease *stub_lease_make(struct engine *engine, struct target *target, const char *owner, uint64_t until_real_usec) {
+static inline struct lease *stub_lease_make(struct engine *engine, struct database *database, const char *owner, uint64_t until_real_usec) {
         struct lease *lease = calloc(1, sizeof(*lease));
 
         assert_non_null(lease);
         lease->record.id = ++engine->last_lease;
-        (void)text_copy(lease->record.database, sizeof(lease->record.database), target->config->name);
+        (void)text_copy(lease->record.database, sizeof(lease->record.database), database->config->name);
         (void)text_copy(lease->record.owner, sizeof(lease->record.owner), owner);
         lease->record.since_real_usec = clock_real_usec();
         lease->record.until_real_usec = until_real_usec;
-        stub_lease_link(lease, target);
+        stub_lease_link(lease, database);
         engine->n_leases++;
         return lease;
 }
 
-int lease_take(struct engine *engine, struct target *target, const struct lease_request *request, enum reason *ret_refusal,
+int lease_take(struct engine *engine, struct database *database, const struct lease_request *request, enum reason *ret_refusal,
                struct lease **ret_lease) {
         enum reason refusal = engine->refusal;
         struct lease *lease;
@@ -188,11 +188,11 @@ int lease_take(struct engine *engine, struct target *target, const struct lease_
         if (engine->n_leases == (engine->leases_room ? engine->leases_room : LEASES_MAX))
                 return -ENOSPC;
         if (refusal == REASON_NONE)
-                refusal = stub_input(engine, target, INPUT_LEASE);
+                refusal = stub_input(engine, database, INPUT_LEASE);
         *ret_refusal = refusal;
         if (refusal != REASON_NONE)
                 return -EPERM;
-        lease = stub_lease_make(engine, target, request->owner, request->for_usec ? clock_real_usec() + request->for_usec : 0);
+        lease = stub_lease_make(engine, database, request->owner, request->for_usec ? clock_real_usec() + request->for_usec : 0);
         lease->ended = request->ended;
         lease->userdata = request->userdata;
         *ret_lease = lease;
@@ -205,10 +205,10 @@ void lease_release(struct engine *engine, struct lease *lease) {
 }
 
 static inline struct lease *stub_lease_by_id(struct engine *engine, uint64_t id) {
-        struct target *target;
+        struct database *database;
 
-        for (size_t i = 0; (target = registry_at(engine->registry, i)); i++)
-                for (struct lease *lease = target->leases; lease; lease = lease->next)
+        for (size_t i = 0; (database = registry_at(engine->registry, i)); i++)
+                for (struct lease *lease = database->leases; lease; lease = lease->next)
                         if (lease->record.id == id)
                                 return lease;
         return NULL;
@@ -223,15 +223,15 @@ bool lease_delete(struct engine *engine, uint64_t id) {
 }
 
 int lease_restore(struct engine *engine, const struct lease_record *record) {
-        struct target *target = registry_by_name(engine->registry, record->database);
+        struct database *database = registry_by_name(engine->registry, record->database);
         struct lease *lease;
 
-        if (!target || record->until_real_usec <= clock_real_usec())
+        if (!database || record->until_real_usec <= clock_real_usec())
                 return 0;
-        lease = stub_lease_make(engine, target, record->owner, record->until_real_usec);
+        lease = stub_lease_make(engine, database, record->owner, record->until_real_usec);
         lease->record = *record;
         engine->last_lease = MAX(engine->last_lease, record->id);
-        (void)stub_input(engine, target, INPUT_LEASE_AGAIN);
+        (void)stub_input(engine, database, INPUT_LEASE_AGAIN);
         return 0;
 }
 
@@ -244,75 +244,75 @@ static inline struct engine *stub_new(void) {
         return engine;
 }
 
-static inline struct target *stub_add(struct engine *engine, const char *name) {
+static inline struct database *stub_add(struct engine *engine, const char *name) {
         size_t i = engine->n++;
         struct event event = {.kind = EVENT_ADDED, .database = engine->name[i], .reason = REASON_NOT_CHECKED};
-        struct target *target;
+        struct database *database;
 
         assert_true(i < STUB_TARGETS_MAX);
         (void)text_copy(engine->name[i], sizeof(engine->name[i]), name);
         engine->config[i] = unit_config(engine->name[i], unit_conninfo(&engine->conninfo[i], "127.0.0.1"));
         engine->config[i].fall = 1;
-        assert_int_equal(target_new(i + 1, &engine->config[i], clock_now(), &target), 0);
-        assert_int_equal(registry_add(engine->registry, target), 0);
+        assert_int_equal(database_new(i + 1, &engine->config[i], clock_now(), &database), 0);
+        assert_int_equal(registry_add(engine->registry, database), 0);
         event.real_usec = clock_real_usec();
-        stub_tell(engine, &event, target);
-        return target;
+        stub_tell(engine, &event, database);
+        return database;
 }
 
 /* Every observer must be gone. */
 static inline struct engine *stub_free(struct engine *engine) {
-        struct target *target;
+        struct database *database;
 
         assert_null(engine->observers);
-        while ((target = registry_at(engine->registry, 0))) {
-                while (target->leases)
-                        stub_lease_drop(engine, target->leases);
-                registry_remove(engine->registry, target);
-                target_free(target);
+        while ((database = registry_at(engine->registry, 0))) {
+                while (database->leases)
+                        stub_lease_drop(engine, database->leases);
+                registry_remove(engine->registry, database);
+                database_free(database);
         }
         registry_free(engine->registry);
         free(engine);
         return NULL;
 }
 
-static inline void stub_remove(struct engine *engine, struct target *target) {
-        struct event event = {.kind = EVENT_REMOVED, .database = target->config->name, .state = target->state, .previous = target->state};
+static inline void stub_remove(struct engine *engine, struct database *database) {
+        struct event event = {.kind = EVENT_REMOVED, .database = database->config->name, .state = database->state, .previous = database->state};
 
-        while (target->leases)
-                stub_lease_end(engine, target->leases, LEASE_END_REMOVED);
+        while (database->leases)
+                stub_lease_end(engine, database->leases, LEASE_END_REMOVED);
         event.real_usec = clock_real_usec();
-        registry_remove(engine->registry, target);
-        stub_tell(engine, &event, target);
-        target_free(target);
+        registry_remove(engine->registry, database);
+        stub_tell(engine, &event, database);
+        database_free(database);
 }
 
-/* A reload changed its settings: another target of the same name, and the same leases. */
-static inline struct target *stub_change(struct engine *engine, struct target *old) {
+/* A reload changed its settings: another id under the same name, and the same leases. */
+static inline struct database *stub_change(struct engine *engine, struct database *old) {
         struct event event = {.kind = EVENT_STATE, .database = old->config->name, .reason = REASON_NOT_CHECKED};
-        struct target *target;
+        struct database *database;
 
         event.previous = old->state;
         event.real_usec = clock_real_usec();
-        assert_int_equal(target_new(STUB_TARGETS_MAX + old->id, old->config, clock_now(), &target), 0);
+        assert_int_equal(database_new(STUB_TARGETS_MAX + old->id, old->config, clock_now(), &database), 0);
         registry_remove(engine->registry, old);
-        assert_int_equal(registry_add(engine->registry, target), 0);
+        assert_int_equal(registry_add(engine->registry, database), 0);
         while (old->leases) {
                 struct lease *lease = old->leases;
 
                 stub_lease_unlink(lease);
-                stub_lease_link(lease, target);
-                (void)stub_input(engine, target, INPUT_LEASE_AGAIN);
+                stub_lease_link(lease, database);
+                (void)stub_input(engine, database, INPUT_LEASE_AGAIN);
         }
-        target_free(old);
-        stub_tell(engine, &event, target);
-        return target;
+        database_free(old);
+        stub_tell(engine, &event, database);
+        return database;
 }
 
 /* A login that took 20 ms ended with REASON. */
-static inline void stub_check(struct engine *engine, struct target *target, enum reason reason) {
+static inline void stub_check(struct engine *engine, struct database *database, enum reason reason) {
         struct instant now = clock_now(), began = now;
-        struct attempt attempt = {.id = target->in_flight ? target->in_flight_id : ++engine->attempt, .check = CHECK_LOGIN, .total_usec = 20 * MSEC, .last_phase = PHASE_QUERY};
+        struct attempt attempt = {.id = database->in_flight ? database->in_flight_id : ++engine->attempt, .check = CHECK_LOGIN, .total_usec = 20 * MSEC, .last_phase = PHASE_QUERY};
 
         began.boot_usec -= attempt.total_usec;
         attempt.started_boot_usec = began.boot_usec;
@@ -327,21 +327,21 @@ static inline void stub_check(struct engine *engine, struct target *target, enum
         (void)text_copy(attempt.address, sizeof(attempt.address), "127.0.0.1:5432");
         if (reason != REASON_NONE)
                 (void)text_copy(attempt.detail, sizeof(attempt.detail), "raw words of the server");
-        if (!target->in_flight)
-                (void)stub_step(engine, target, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_LOGIN, .attempt_id = attempt.id}, began);
-        (void)stub_step(engine, target, &(struct input){.kind = INPUT_ATTEMPT, .attempt = &attempt}, now);
+        if (!database->in_flight)
+                (void)stub_step(engine, database, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_LOGIN, .attempt_id = attempt.id}, began);
+        (void)stub_step(engine, database, &(struct input){.kind = INPUT_ATTEMPT, .attempt = &attempt}, now);
 }
 
-static inline void stub_pause(struct engine *engine, struct target *target, uint64_t for_usec) {
-        engine_pause(engine, target, for_usec);
+static inline void stub_pause(struct engine *engine, struct database *database, uint64_t for_usec) {
+        engine_pause(engine, database, for_usec);
 }
 
 /* A login to a server that suspends is under way for 600 ms, so that it is waking; stub_check() ends it. */
-static inline void stub_slow(struct engine *engine, struct target *target) {
+static inline void stub_slow(struct engine *engine, struct database *database) {
         struct instant now = clock_now(), began = now;
 
-        target->provider = provider_by_name("neon");
+        database->provider = provider_by_name("neon");
         began.boot_usec -= 600 * MSEC;
-        (void)stub_step(engine, target, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_LOGIN, .attempt_id = ++engine->attempt}, began);
-        (void)stub_step(engine, target, &(struct input){.kind = INPUT_TIME, .phase = PHASE_AUTH}, now);
+        (void)stub_step(engine, database, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_LOGIN, .attempt_id = ++engine->attempt}, began);
+        (void)stub_step(engine, database, &(struct input){.kind = INPUT_TIME, .phase = PHASE_AUTH}, now);
 }

@@ -69,7 +69,7 @@ struct scene_edge {
 struct scene {
         struct unit_conninfo conninfo;
         struct database_config config;
-        struct target *t;
+        struct database *t;
         struct instant now;
         struct scene_edge log[SCENE_LOG_MAX];
         unsigned logged, read;
@@ -96,7 +96,7 @@ static inline void scene_note(struct scene *s, const struct edges *edges) {
 static inline enum reason scene_step(struct scene *s, const struct input *input) {
         struct step step;
 
-        target_step(s->t, input, s->now, &step);
+        database_step(s->t, input, s->now, &step);
         scene_note(s, &step.edges);
         return step.refusal;
 }
@@ -126,12 +126,12 @@ static inline void scene_begin(struct scene *s) {
         s->config.conninfo = &s->conninfo.conninfo;
         s->conninfo.conninfo.keywords = s->conninfo.keywords;
         s->conninfo.conninfo.values = s->conninfo.values;
-        assert_int_equal(target_new(7, &s->config, s->now, &s->t), 0);
+        assert_int_equal(database_new(7, &s->config, s->now, &s->t), 0);
         (void)scene_input(s, INPUT_START);
 }
 
 static inline void scene_end(struct scene *s) {
-        s->t = target_free(s->t);
+        s->t = database_free(s->t);
 }
 
 /* The next unread edge. */
@@ -175,7 +175,7 @@ static inline void is(struct scene *s, enum state state, enum reason reason) {
 /* What is due by now. */
 static inline void scene_tick(struct scene *s) {
         (void)scene_step(s, &(struct input){.kind = INPUT_TIME, .phase = s->phase});
-        assert_true(target_due(s->t) > s->now.boot_usec);
+        assert_true(database_due(s->t) > s->now.boot_usec);
 }
 
 static inline void scene_jump(struct scene *s, uint64_t boot_usec) {
@@ -187,8 +187,8 @@ static inline void scene_jump(struct scene *s, uint64_t boot_usec) {
 static inline void pass(struct scene *s, uint64_t usec) {
         uint64_t goal = s->now.boot_usec + usec;
 
-        while (target_due(s->t) <= goal) {
-                scene_jump(s, MAX(s->now.boot_usec, target_due(s->t)));
+        while (database_due(s->t) <= goal) {
+                scene_jump(s, MAX(s->now.boot_usec, database_due(s->t)));
                 scene_tick(s);
         }
         scene_jump(s, goal);
@@ -332,8 +332,8 @@ static inline void scene_sentinel(struct scene *s) {
         became(s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(edge(s)->cause, WAKE_START);
         while (next_in(s) != USEC_INFINITY)
-                if (target_due(s->t) <= policy_next(s->t).due_boot_usec)
-                        pass(s, target_due(s->t) - s->now.boot_usec);
+                if (database_due(s->t) <= policy_next(s->t).due_boot_usec)
+                        pass(s, database_due(s->t) - s->now.boot_usec);
                 else
                         check_after_wait(s, next_in(s), CHECK_PING, MSEC, REASON_NONE);
         is(s, STATE_AWAKE, REASON_NONE);
@@ -341,7 +341,7 @@ static inline void scene_sentinel(struct scene *s) {
         assert_true(s->t->session_held);
 }
 
-static inline void sums_agree(const struct target *t) {
+static inline void sums_agree(const struct database *t) {
         uint64_t by_reason = 0, failed = 0, by_cause = 0;
 
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)

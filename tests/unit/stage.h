@@ -155,14 +155,14 @@ static inline bool turn(struct stage *s, uint64_t wait_usec) {
         return r > 0;
 }
 
-static inline struct target *target_named(struct stage *s, const char *name) {
-        struct target *t = registry_by_name(engine_registry(s->engine), name);
+static inline struct database *database_named(struct stage *s, const char *name) {
+        struct database *t = registry_by_name(engine_registry(s->engine), name);
 
         assert_non_null(t);
         return t;
 }
 
-static inline struct probe_report report_of(const struct target *t, enum reason reason) {
+static inline struct probe_report report_of(const struct database *t, enum reason reason) {
         uint64_t now = clock_boot_usec();
 
         return (struct probe_report){
@@ -182,7 +182,7 @@ static inline struct probe_report report_of(const struct target *t, enum reason 
         };
 }
 
-static inline void report(struct stage *s, const struct target *t, enum reason reason) {
+static inline void report(struct stage *s, const struct database *t, enum reason reason) {
         struct probe_report r = report_of(t, reason);
 
         (void)s;
@@ -191,7 +191,7 @@ static inline void report(struct stage *s, const struct target *t, enum reason r
         pool->handler(pool->userdata, &r);
 }
 
-static inline void cut_session(const struct target *t) {
+static inline void cut_session(const struct database *t) {
         const struct probe_report r = {
                 .kind = PROBE_REPORT_SESSION,
                 .database = t->id,

@@ -53,7 +53,7 @@ static void touch(const char *name) {
 }
 
 static void a_file_is_there_exactly_while_awake(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         char line[64] = "";
         struct stat st;
         int fd;
@@ -80,7 +80,7 @@ static void a_file_is_there_exactly_while_awake(void **state) {
 }
 
 static void what_an_earlier_daemon_left_is_removed(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         stub_check(engine, a, REASON_NONE);
@@ -99,7 +99,7 @@ static void what_an_earlier_daemon_left_is_removed(void **state) {
 }
 
 static void nothing_stops_when_it_cannot_be_written(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         (void)snprintf(folder, sizeof(folder), "/dev/null/awake");

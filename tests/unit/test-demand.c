@@ -18,7 +18,7 @@ static void scene_asleep(struct scene *s) {
 /* What is asked for falls due, and is answered; until GOAL. */
 static void live_until(struct scene *s, uint64_t goal) {
         while (s->now.boot_usec < goal) {
-                uint64_t due = MIN(MIN(target_due(s->t), policy_next(s->t).due_boot_usec), goal);
+                uint64_t due = MIN(MIN(database_due(s->t), policy_next(s->t).due_boot_usec), goal);
 
                 pass(s, usec_sub(due, s->now.boot_usec));
                 if (policy_next(s->t).due_boot_usec <= s->now.boot_usec && s->now.boot_usec < goal) {
@@ -52,21 +52,21 @@ static void a_lease_wakes_and_keeps_awake_until_its_end_and_the_linger(void **st
 
         (void)state;
         scene_asleep(&s);
-        assert_false(target_has_demand(s.t));
+        assert_false(database_has_demand(s.t));
         assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         wakes_in(&s, 800 * MSEC, WAKE_LEASE);
         live_until(&s, s.now.boot_usec + USEC_PER_DAY);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_true(s.t->attempts[CHECK_PING][CLASS_OK] > 7000);
-        assert_true(target_has_demand(s.t));
+        assert_true(database_has_demand(s.t));
 
         scene_input(&s, INPUT_LEASE_END);
         ended = s.now.boot_usec;
-        assert_true(target_has_demand(s.t));
+        assert_true(database_has_demand(s.t));
         live_until(&s, ended + s.config.linger_usec);
-        assert_false(target_has_demand(s.t));
+        assert_false(database_has_demand(s.t));
         nothing_planned(&s);
-        assert_int_equal(target_fresh_until(s.t), USEC_INFINITY); /* the sentinel lives */
+        assert_int_equal(database_fresh_until(s.t), USEC_INFINITY); /* the sentinel lives */
         is(&s, STATE_AWAKE, REASON_NONE);
         scene_end(&s);
 }
@@ -82,10 +82,10 @@ static void the_last_of_many_leases_ends_the_demand(void **state) {
         wakes_in(&s, 800 * MSEC, WAKE_LEASE);
         for (unsigned i = 0; i < 999; i++)
                 scene_input(&s, INPUT_LEASE_END);
-        assert_true(target_has_demand(s.t));
+        assert_true(database_has_demand(s.t));
         next_is(&s, CHECK_PING, 10 * SEC);
         scene_input(&s, INPUT_LEASE_END);
-        assert_false(target_has_demand(s.t));
+        assert_false(database_has_demand(s.t));
         nothing_planned(&s);
         assert_int_equal(s.t->wakes, 2);
         scene_end(&s);
@@ -99,7 +99,7 @@ static void a_lease_of_one_that_is_about_to_sleep_asks_at_once(void **state) {
         pass(&s, 4 * MIN_);
         assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         assert_int_equal(next_in(&s), 0);
-        assert_int_not_equal(target_fresh_until(s.t), USEC_INFINITY);
+        assert_int_not_equal(database_fresh_until(s.t), USEC_INFINITY);
         scene_end(&s);
 }
 
@@ -115,7 +115,7 @@ static void a_holder_that_goes_during_the_wake_leaves_the_linger(void **state) {
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
         scene_input(&s, INPUT_LEASE_END);
         pass(&s, 11 * SEC);
-        assert_false(target_has_demand(s.t));
+        assert_false(database_has_demand(s.t));
         server_starts(&s);
         ends(&s, SEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
@@ -181,7 +181,7 @@ static void presumed_demand_ends_by_itself(void **state) {
         became(&s, STATE_AWAKE, REASON_NONE);
         others_woke(&s);
         live_until(&s, s.now.boot_usec + 10 * SEC);
-        assert_false(target_has_demand(s.t));
+        assert_false(database_has_demand(s.t));
         scene_end(&s);
 }
 
@@ -258,7 +258,7 @@ static void after_rising_the_wake_is_still_one(void **state) {
 /* -- accounts --------------------------------------------------------------------------------------------------------------------- */
 
 static void accounts_are(const struct scene *s, uint64_t awake_usec, uint64_t ours_usec) {
-        struct account account = target_account(s->t, s->now);
+        struct account account = database_account(s->t, s->now);
 
         if (account.awake_usec != awake_usec || account.ours_usec != ours_usec)
                 fail_msg("awake %llu, ours %llu; expected %llu and %llu", (unsigned long long)account.awake_usec,
@@ -295,7 +295,7 @@ static void what_others_kept_awake_is_theirs(void **state) {
 
         (void)state;
         scene_asleep(&s);
-        before = target_account(s.t, s.now);
+        before = database_account(s.t, s.now);
         pass(&s, 10 * SEC);
         server_starts(&s);
         pass(&s, 15 * SEC); /* others */
@@ -334,10 +334,10 @@ static void a_suspend_of_the_host_is_filled_or_not_by_the_uptime(void **state) {
 
         (void)state;
         scene_sentinel(&s);
-        before = target_account(s.t, s.now);
+        before = database_account(s.t, s.now);
         pass(&s, MIN_);
         host_sleeps(&s, USEC_PER_HOUR);
-        assert_int_equal(target_account(s.t, s.now).awake_usec, before.awake_usec + MIN_);
+        assert_int_equal(database_account(s.t, s.now).awake_usec, before.awake_usec + MIN_);
         session_ends(&s, REASON_SESSION_CUT, "57P01", false);
         s.read = s.logged;
         /* It slept and was woken by somebody while nobody looked. */
@@ -345,7 +345,7 @@ static void a_suspend_of_the_host_is_filled_or_not_by_the_uptime(void **state) {
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
         ends(&s, 0, REASON_NONE);
-        assert_int_equal(target_account(s.t, s.now).awake_usec, before.awake_usec + 11 * MIN_);
+        assert_int_equal(database_account(s.t, s.now).awake_usec, before.awake_usec + 11 * MIN_);
         assert_int_equal(s.t->wakes_by_cause[WAKE_OTHER], 1);
         scene_end(&s);
 }
@@ -353,19 +353,19 @@ static void a_suspend_of_the_host_is_filled_or_not_by_the_uptime(void **state) {
 static void memory_goes_on_over_a_restart(void **state) {
         struct scene s = scene(NEON);
         struct memory memory;
-        struct target *old;
+        struct database *old;
         struct account before;
 
         (void)state;
         scene_sentinel(&s);
-        target_remember(s.t, s.now, &memory);
+        database_remember(s.t, s.now, &memory);
         before = memory.account;
         old = s.t;
         pass(&s, 30 * SEC); /* the daemon is gone so long; the database stays awake */
 
         s.config.wake_at_start = false;
-        assert_int_equal(target_new(8, &s.config, s.now, &s.t), 0);
-        target_restore(s.t, &memory, REASON_STALE, s.now);
+        assert_int_equal(database_new(8, &s.config, s.now, &s.t), 0);
+        database_restore(s.t, &memory, REASON_STALE, s.now);
         is(&s, STATE_UNKNOWN, REASON_STALE);
         assert_int_equal(s.t->wakes_by_cause[WAKE_START], 1);
         assert_int_equal(s.t->generation, old->generation);
@@ -377,8 +377,8 @@ static void memory_goes_on_over_a_restart(void **state) {
         became(&s, STATE_AWAKE, REASON_NONE);
         no_edge(&s); /* the same start of the server: no wake, no new generation */
         assert_int_equal(s.t->generation, old->generation);
-        assert_int_equal(target_account(s.t, s.now).awake_usec, before.awake_usec + 30 * SEC);
-        old = target_free(old);
+        assert_int_equal(database_account(s.t, s.now).awake_usec, before.awake_usec + 30 * SEC);
+        old = database_free(old);
         scene_end(&s);
 }
 
@@ -389,11 +389,11 @@ static void a_pause_goes_on_over_a_restart_and_ends_at_its_time(void **state) {
         (void)state;
         scene_sentinel(&s);
         pause_for(&s, USEC_PER_HOUR);
-        target_remember(s.t, s.now, &memory);
-        s.t = target_free(s.t);
+        database_remember(s.t, s.now, &memory);
+        s.t = database_free(s.t);
         pass_without(&s, 10 * MIN_);
-        assert_int_equal(target_new(8, &s.config, s.now, &s.t), 0);
-        target_restore(s.t, &memory, REASON_STALE, s.now);
+        assert_int_equal(database_new(8, &s.config, s.now, &s.t), 0);
+        database_restore(s.t, &memory, REASON_STALE, s.now);
         s.read = s.logged;
         is(&s, STATE_UNKNOWN, REASON_PAUSED);
         nothing_planned(&s); /* though the start is a demand */
@@ -402,12 +402,12 @@ static void a_pause_goes_on_over_a_restart_and_ends_at_its_time(void **state) {
         is(&s, STATE_UNKNOWN, REASON_PAUSED);
         pass(&s, 1);
         became(&s, STATE_UNKNOWN, REASON_STALE);
-        s.t = target_free(s.t);
+        s.t = database_free(s.t);
 
         /* One that was over meanwhile is over. */
         pass_without(&s, SEC);
-        assert_int_equal(target_new(9, &s.config, s.now, &s.t), 0);
-        target_restore(s.t, &memory, REASON_STALE, s.now);
+        assert_int_equal(database_new(9, &s.config, s.now, &s.t), 0);
+        database_restore(s.t, &memory, REASON_STALE, s.now);
         is(&s, STATE_UNKNOWN, REASON_STALE);
         assert_int_equal(s.t->paused_until_boot_usec, 0);
         scene_end(&s);
@@ -435,7 +435,7 @@ static void a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month(vo
         no_edge(&s);
         assert_true(s.t->budget_spent);
         scene_input(&s, INPUT_LEASE_END); /* the engine's doing */
-        assert_false(target_has_demand(s.t));
+        assert_false(database_has_demand(s.t));
         assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_BUDGET_SPENT);
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_BUDGET_SPENT);
         nothing_planned(&s);
@@ -462,18 +462,18 @@ static void a_spent_budget_ends_demand_says_so_and_begins_anew_with_the_month(vo
 static void a_budget_stays_spent_over_a_restart(void **state) {
         struct scene s = scene(NEON);
         struct memory memory;
-        struct target *old;
+        struct database *old;
 
         (void)state;
         s.config.budget_awake_usec = USEC_PER_HOUR;
         s.config.policy = POLICY_KEEP_AWAKE;
         scene_begin(&s);
         live_until(&s, s.now.boot_usec + 2 * USEC_PER_HOUR);
-        target_remember(s.t, s.now, &memory);
+        database_remember(s.t, s.now, &memory);
         old = s.t;
-        assert_int_equal(target_new(8, &s.config, s.now, &s.t), 0);
-        target_restore(s.t, &memory, REASON_STALE, s.now);
-        old = target_free(old);
+        assert_int_equal(database_new(8, &s.config, s.now, &s.t), 0);
+        database_restore(s.t, &memory, REASON_STALE, s.now);
+        old = database_free(old);
         s.read = s.logged;
         is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);
         assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_BUDGET_SPENT);
@@ -499,7 +499,7 @@ static void a_budget_stops_keep_awake_too(void **state) {
         nothing_planned(&s);
         s.read = s.logged;
         live_until(&s, s.now.boot_usec + 40 * USEC_PER_DAY);
-        assert_true(s.t->budget_spent || target_account(s.t, s.now).month_awake_usec < USEC_PER_HOUR);
+        assert_true(s.t->budget_spent || database_account(s.t, s.now).month_awake_usec < USEC_PER_HOUR);
         scene_end(&s);
 }
 
@@ -513,8 +513,8 @@ static void a_month_that_begins_while_it_is_awake_is_split(void **state) {
         scene_awake(&s);
         left = month - s.now.real_usec;
         live_until(&s, s.now.boot_usec + left + 3 * MIN_);
-        assert_int_equal(target_account(s.t, s.now).month_awake_usec, 3 * MIN_);
-        assert_int_equal(target_account(s.t, s.now).awake_usec, 13 * MIN_);
+        assert_int_equal(database_account(s.t, s.now).month_awake_usec, 3 * MIN_);
+        assert_int_equal(database_account(s.t, s.now).awake_usec, 13 * MIN_);
         scene_end(&s);
 }
 

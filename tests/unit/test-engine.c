@@ -54,7 +54,7 @@ static void no_more_run_than_are_allowed_and_who_waits_longest_comes_first(void 
         assert_int_equal(stats(s).waiting, 37);
         nothing_happens(s); /* who waits for a place does not turn the loop */
         while (pool->n_running > 0) {
-                struct target *t = registry_by_id(engine_registry(s->engine), pool->started[done++]);
+                struct database *t = registry_by_id(engine_registry(s->engine), pool->started[done++]);
 
                 assert_true(pool->n_running <= 3);
                 report(s, t, REASON_NONE);
@@ -75,13 +75,13 @@ static void who_has_just_had_a_place_does_not_come_before_who_waits(void **state
         (void)state;
         s->config.attempts_in_flight = 1;
         stage_begin(s);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        cut_session(target_named(s, "db00")); /* wants a login at once */
-        assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db01")->id);
-        report(s, target_named(s, "db01"), REASON_NONE);
-        assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db02")->id);
-        report(s, target_named(s, "db02"), REASON_NONE);
-        assert_int_equal(pool->started[pool->n_started - 1], target_named(s, "db00")->id);
+        report(s, database_named(s, "db00"), REASON_NONE);
+        cut_session(database_named(s, "db00")); /* wants a login at once */
+        assert_int_equal(pool->started[pool->n_started - 1], database_named(s, "db01")->id);
+        report(s, database_named(s, "db01"), REASON_NONE);
+        assert_int_equal(pool->started[pool->n_started - 1], database_named(s, "db02")->id);
+        report(s, database_named(s, "db02"), REASON_NONE);
+        assert_int_equal(pool->started[pool->n_started - 1], database_named(s, "db00")->id);
         stage_end(s);
 }
 
@@ -94,22 +94,22 @@ static void a_ping_needs_no_place(void **state) {
         s->databases[0].login_interval_usec = 50 * MSEC;
         s->databases[0].fresh_for_usec = USEC_PER_HOUR;
         stage_begin(s);
-        report(s, target_named(s, "db00"), REASON_NONE);
+        report(s, database_named(s, "db00"), REASON_NONE);
         /* db01 hangs and has the only place. */
         for (unsigned i = 0; i < 5; i++) {
                 while (pool->n_running < 2)
                         assert_true(turn(s, 10 * SEC));
                 assert_int_equal(pool->running[1].check, CHECK_PING);
-                assert_int_equal(pool->running[1].database, target_named(s, "db00")->id);
+                assert_int_equal(pool->running[1].database, database_named(s, "db00")->id);
                 assert_int_equal(stats(s).in_flight, 1);
-                report(s, target_named(s, "db00"), REASON_NONE);
+                report(s, database_named(s, "db00"), REASON_NONE);
         }
         /* Its login, due for long, and db02's wait. */
         assert_int_equal(stats(s).waiting, 2);
-        report(s, target_named(s, "db01"), REASON_NONE);
-        assert_int_equal(pool->running[0].database, target_named(s, "db02")->id);
-        report(s, target_named(s, "db02"), REASON_NONE);
-        assert_int_equal(pool->running[0].database, target_named(s, "db00")->id);
+        report(s, database_named(s, "db01"), REASON_NONE);
+        assert_int_equal(pool->running[0].database, database_named(s, "db02")->id);
+        report(s, database_named(s, "db02"), REASON_NONE);
+        assert_int_equal(pool->running[0].database, database_named(s, "db00")->id);
         assert_int_equal(pool->running[0].check, CHECK_LOGIN);
         stage_end(s);
 }
@@ -124,14 +124,14 @@ static void a_check_falls_due_by_the_timer(void **state) {
         s->databases[1].ping_interval_usec = USEC_PER_HOUR;
         s->databases[1].login_interval_usec = USEC_PER_HOUR;
         stage_begin(s);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        report(s, target_named(s, "db01"), REASON_NONE);
+        report(s, database_named(s, "db00"), REASON_NONE);
+        report(s, database_named(s, "db01"), REASON_NONE);
         before = clock_boot_usec();
         while (pool->n_running == 0)
                 assert_true(turn(s, 10 * SEC));
         assert_true(clock_boot_usec() - before >= 15 * MSEC);
         assert_int_equal(pool->running[0].check, CHECK_PING);
-        assert_int_equal(pool->running[0].database, target_named(s, "db00")->id);
+        assert_int_equal(pool->running[0].database, database_named(s, "db00")->id);
         nothing_happens(s); /* in flight, and nothing else is due for an hour */
         stage_end(s);
 }
@@ -146,14 +146,14 @@ static void no_timer_is_armed_when_nothing_is_due(void **state) {
         s->databases[1].wake_at_start = false;
         s->databases[1].door_interval_usec = 0;
         stage_begin(s);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        assert_int_equal(target_named(s, "db00")->demand_until_boot_usec, 0); /* the demand of the start ended with the answer */
+        report(s, database_named(s, "db00"), REASON_NONE);
+        assert_int_equal(database_named(s, "db00")->demand_until_boot_usec, 0); /* the demand of the start ended with the answer */
         nothing_happens(s);
         /* Its time awake is counted now and then. */
-        assert_true(target_due(target_named(s, "db00")) > clock_boot_usec() + 5 * SEC);
+        assert_true(database_due(database_named(s, "db00")) > clock_boot_usec() + 5 * SEC);
         assert_int_equal(engine_overdue_usec(s->engine), 0);
-        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
-        assert_int_equal(target_named(s, "db01")->due.place, 0);
+        assert_int_equal(database_named(s, "db00")->state, STATE_AWAKE);
+        assert_int_equal(database_named(s, "db01")->due.place, 0);
         stage_end(s);
 }
 
@@ -166,9 +166,9 @@ static void a_slow_login_is_seen_while_it_runs(void **state) {
         stage_begin(s);
         pool->phase = PHASE_TLS;
         assert_true(turn(s, SEC));
-        assert_int_equal(target_named(s, "db00")->state, STATE_UNKNOWN);
+        assert_int_equal(database_named(s, "db00")->state, STATE_UNKNOWN);
         pool->phase = PHASE_AUTH;
-        while (target_named(s, "db00")->state != STATE_WAKING)
+        while (database_named(s, "db00")->state != STATE_WAKING)
                 assert_true(turn(s, SEC));
         nothing_happens(s);
         stage_end(s);
@@ -185,13 +185,13 @@ static void what_cannot_start_is_tried_later_and_not_in_a_circle(void **state) {
         s->databases[1].door_interval_usec = 20 * MSEC;
         /* The script's pool is made by engine_new(): the first checks run, the ones after them do not. */
         stage_begin(s);
-        report(s, target_named(s, "db00"), REASON_TCP_REFUSED);
-        report(s, target_named(s, "db01"), REASON_NONE);
+        report(s, database_named(s, "db00"), REASON_TCP_REFUSED);
+        report(s, database_named(s, "db01"), REASON_NONE);
         pool->error = -ENOMEM;
         for (unsigned i = 0; i < 6; i++)
                 assert_true(turn(s, 10 * SEC)); /* comes back: the loop is not held */
         assert_int_equal(stats(s).in_flight, 0);
-        assert_false(target_named(s, "db00")->in_flight);
+        assert_false(database_named(s, "db00")->in_flight);
         pool->error = 0;
         while (pool->n_running < 2)
                 assert_true(turn(s, 10 * SEC));
@@ -208,26 +208,26 @@ struct listener {
         uint64_t last_sequence;
         struct event last;
         char last_name[TEXT_NAME_MAX + 1];
-        bool had_target;
+        bool had_database;
         struct stage *stage;
 };
 
 static unsigned order[100], n_order;
 
-static void hear(void *userdata, const struct event *event, const struct target *target) {
+static void hear(void *userdata, const struct event *event, const struct database *database) {
         struct listener *l = userdata;
 
         assert_int_equal(event->sequence, l->last_sequence + 1);
         l->last_sequence = event->sequence;
         l->last = *event;
-        l->had_target = target != NULL;
+        l->had_database = database != NULL;
         (void)text_copy(l->last_name, sizeof(l->last_name), event->database);
         l->heard++;
         assert_true(n_order < ARRAY_LENGTH(order));
         order[n_order++] = l->number;
         /* Whoever reads now reads what is true now. */
-        if (target && event->kind == EVENT_STATE) {
-                assert_int_equal(target->state, event->state);
+        if (database && event->kind == EVENT_STATE) {
+                assert_int_equal(database->state, event->state);
                 assert_true(registry_count_in_state(engine_registry(l->stage->engine), event->state) > 0);
         }
 }
@@ -243,8 +243,8 @@ static void observers_are_told_in_their_order_with_sequence_numbers(void **state
         stage_begin(s);
         engine_observe(s->engine, &first.observer);
         engine_observe(s->engine, &second.observer);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        report(s, target_named(s, "db01"), REASON_AUTH_PASSWORD);
+        report(s, database_named(s, "db00"), REASON_NONE);
+        report(s, database_named(s, "db01"), REASON_AUTH_PASSWORD);
         assert_int_equal(engine_sequence(s->engine), 2);
         assert_int_equal(first.heard, 2);
         assert_int_equal(first.last.state, STATE_BLOCKED);
@@ -253,7 +253,7 @@ static void observers_are_told_in_their_order_with_sequence_numbers(void **state
                 assert_int_equal(order[i], i % 2 + 1);
         engine_unobserve(s->engine, &first.observer);
         engine_unobserve(s->engine, &first.observer);
-        cut_session(target_named(s, "db00"));
+        cut_session(database_named(s, "db00"));
         assert_int_equal(first.heard, 2);
         assert_int_equal(second.heard, 3);
         assert_int_equal(second.last.reason, REASON_SESSION_CUT);
@@ -269,7 +269,7 @@ static void reports_of_what_is_gone_are_dropped(void **state) {
 
         (void)state;
         stage_begin(s);
-        late = report_of(target_named(s, "db01"), REASON_NONE);
+        late = report_of(database_named(s, "db01"), REASON_NONE);
         smaller = s->config;
         smaller.n_databases = 1;
         assert_int_equal(engine_reload(s->engine, &smaller, &summary), 0);
@@ -278,13 +278,13 @@ static void reports_of_what_is_gone_are_dropped(void **state) {
         pool->handler(pool->userdata, &late);
         late.kind = PROBE_REPORT_SESSION;
         pool->handler(pool->userdata, &late);
-        other = report_of(target_named(s, "db00"), REASON_NONE);
+        other = report_of(database_named(s, "db00"), REASON_NONE);
         other.attempt.id += 100; /* of an attempt that was given up */
         pool->handler(pool->userdata, &other);
         assert_int_equal(stats(s).in_flight, 1);
-        assert_int_equal(target_named(s, "db00")->state, STATE_UNKNOWN);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        assert_int_equal(database_named(s, "db00")->state, STATE_UNKNOWN);
+        report(s, database_named(s, "db00"), REASON_NONE);
+        assert_int_equal(database_named(s, "db00")->state, STATE_AWAKE);
         stage_end(s);
 }
 
@@ -294,22 +294,22 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         struct stage *s = stage_new(3), *next = calloc(1, sizeof(*next));
         struct listener l = {.number = 1, .stage = s};
         struct reload_summary summary;
-        struct target *kept;
+        struct database *kept;
         uint64_t kept_id, changed_id;
 
         (void)state;
         n_order = 0;
         stage_begin(s);
         for (unsigned i = 0; i < 3; i++)
-                report(s, target_named(s, s->names[i]), REASON_NONE);
-        cut_session(target_named(s, "db01"));
-        report(s, target_named(s, "db01"), REASON_NONE);
+                report(s, database_named(s, s->names[i]), REASON_NONE);
+        cut_session(database_named(s, "db01"));
+        report(s, database_named(s, "db01"), REASON_NONE);
         l.last_sequence = engine_sequence(s->engine);
         l.observer = (struct observer){.notify = hear, .userdata = &l};
         engine_observe(s->engine, &l.observer);
-        kept = target_named(s, "db00");
+        kept = database_named(s, "db00");
         kept_id = kept->id;
-        changed_id = target_named(s, "db01")->id;
+        changed_id = database_named(s, "db01")->id;
 
         /* db00 stays, db01 is another server, db02 goes, db03 comes. */
         stage_config(next, 4);
@@ -326,7 +326,7 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         assert_int_equal(summary.added, 1);
         assert_int_equal(l.heard, 3); /* removed, changed, added */
 
-        assert_ptr_equal(target_named(s, "db00"), kept);
+        assert_ptr_equal(database_named(s, "db00"), kept);
         assert_int_equal(kept->id, kept_id);
         assert_int_equal(kept->state, STATE_AWAKE);
         assert_true(kept->session_held);
@@ -334,13 +334,13 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         assert_ptr_equal(kept->config, &next->databases[0]);
         assert_null(running(kept_id));
 
-        assert_int_not_equal(target_named(s, "db01")->id, changed_id);
-        assert_int_equal(target_named(s, "db01")->generation, 2);
-        assert_int_equal(target_named(s, "db01")->state, STATE_UNKNOWN);
-        assert_int_equal(target_named(s, "db01")->attempts[CHECK_LOGIN][CLASS_OK], 2); /* what was counted stays */
-        assert_non_null(running(target_named(s, "db01")->id));
+        assert_int_not_equal(database_named(s, "db01")->id, changed_id);
+        assert_int_equal(database_named(s, "db01")->generation, 2);
+        assert_int_equal(database_named(s, "db01")->state, STATE_UNKNOWN);
+        assert_int_equal(database_named(s, "db01")->attempts[CHECK_LOGIN][CLASS_OK], 2); /* what was counted stays */
+        assert_non_null(running(database_named(s, "db01")->id));
         assert_null(registry_by_name(engine_registry(s->engine), "db02"));
-        assert_non_null(running(target_named(s, "db03")->id));
+        assert_non_null(running(database_named(s, "db03")->id));
         assert_int_equal(registry_count(engine_registry(s->engine)), 3);
         assert_int_equal(registry_not_ready(engine_registry(s->engine)), 2);
         assert_int_equal(pool->forgotten, 2);
@@ -349,9 +349,9 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         memset(s->databases, 0xff, sizeof(s->databases));
         memset(s->conninfos, 0xff, sizeof(s->conninfos));
         memset(s->names, 0xff, sizeof(s->names));
-        assert_int_equal(target_named(s, "db01")->config->ping_interval_usec, 5 * SEC);
-        report(s, target_named(s, "db01"), REASON_NONE);
-        report(s, target_named(s, "db03"), REASON_NONE);
+        assert_int_equal(database_named(s, "db01")->config->ping_interval_usec, 5 * SEC);
+        report(s, database_named(s, "db01"), REASON_NONE);
+        report(s, database_named(s, "db03"), REASON_NONE);
         assert_int_equal(registry_not_ready(engine_registry(s->engine)), 0);
         stage_end(s);
         free(next);
@@ -361,15 +361,15 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
 static void a_reload_of_settings_keeps_state_session_and_sleep(void **state) {
         struct stage *s = stage_new(2), *next = calloc(1, sizeof(*next));
         struct reload_summary summary;
-        struct target *awake, *idle;
+        struct database *awake, *idle;
 
         (void)state;
         for (size_t i = 0; i < 2; i++)
                 s->databases[i].provider = "neon";
         s->databases[1].wake_at_start = false;
         stage_begin(s);
-        awake = target_named(s, "db00");
-        idle = target_named(s, "db01");
+        awake = database_named(s, "db00");
+        idle = database_named(s, "db01");
         report(s, awake, REASON_NONE);
         report(s, idle, REASON_NONE); /* the door */
         stage_config(next, 2);
@@ -379,13 +379,13 @@ static void a_reload_of_settings_keeps_state_session_and_sleep(void **state) {
         }
         assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
         assert_int_equal(summary.changed, 2);
-        assert_ptr_equal(target_named(s, "db00"), awake);
+        assert_ptr_equal(database_named(s, "db00"), awake);
         assert_int_equal(awake->state, STATE_AWAKE);
         assert_true(awake->session_held);
         assert_int_equal(awake->generation, 0);
         assert_ptr_equal(awake->config, &next->databases[0]);
-        assert_ptr_equal(target_named(s, "db01"), idle);
-        assert_false(target_has_demand(idle)); /* wake_at_start is for the daemon's start, and for what is new */
+        assert_ptr_equal(database_named(s, "db01"), idle);
+        assert_false(database_has_demand(idle)); /* wake_at_start is for the daemon's start, and for what is new */
         assert_null(running(idle->id));
         assert_int_equal(pool->forgotten, 0);
         stage_end(s);
@@ -408,14 +408,14 @@ static void demand_comes_before_what_only_falls_due(void **state) {
         stage_begin(s);
         assert_int_equal(stats(s).in_flight, 3);
         for (size_t i = 9; i < 12; i++)
-                assert_int_equal(lease_take(s->engine, target_named(s, s->names[i]), &(struct lease_request){.owner = "test"}, &refusal, &lease), 0);
-        assert_non_null(running(target_named(s, "db09")->id));
+                assert_int_equal(lease_take(s->engine, database_named(s, s->names[i]), &(struct lease_request){.owner = "test"}, &refusal, &lease), 0);
+        assert_non_null(running(database_named(s, "db09")->id));
         assert_int_equal(stats(s).in_flight, 4);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        assert_non_null(running(target_named(s, "db11")->id)); /* its door check waited, and became a login */
-        assert_int_equal(running(target_named(s, "db11")->id)->check, CHECK_LOGIN);
-        report(s, target_named(s, "db01"), REASON_NONE);
-        assert_non_null(running(target_named(s, "db10")->id)); /* before db03 to db08, which wait for longer */
+        report(s, database_named(s, "db00"), REASON_NONE);
+        assert_non_null(running(database_named(s, "db11")->id)); /* its door check waited, and became a login */
+        assert_int_equal(running(database_named(s, "db11")->id)->check, CHECK_LOGIN);
+        report(s, database_named(s, "db01"), REASON_NONE);
+        assert_non_null(running(database_named(s, "db10")->id)); /* before db03 to db08, which wait for longer */
         stage_end(s);
 }
 
@@ -428,7 +428,7 @@ static void a_login_overtakes_the_door_check_of_its_database(void **state) {
         s->databases[0].wake_at_start = false;
         stage_begin(s);
         assert_int_equal(running(1)->check, CHECK_DOOR);
-        assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_NONE);
+        assert_int_equal(engine_wake(s->engine, database_named(s, "db00"), WAKE_CALL), REASON_NONE);
         assert_int_equal(running(1)->check, CHECK_LOGIN);
         assert_int_equal(pool->forgotten, 1);
         assert_int_equal(stats(s).in_flight, 1);
@@ -470,11 +470,11 @@ static void a_hundred_wakes_are_one(void **state) {
         assert_int_equal(pool->n_started, 0);
         nothing_happens(s);
         for (unsigned i = 0; i < 100; i++)
-                assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_NONE);
+                assert_int_equal(engine_wake(s->engine, database_named(s, "db00"), WAKE_CALL), REASON_NONE);
         assert_int_equal(pool->n_started, 1);
         assert_int_equal(pool->running[0].check, CHECK_LOGIN);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        report(s, database_named(s, "db00"), REASON_NONE);
+        assert_int_equal(database_named(s, "db00")->state, STATE_AWAKE);
         assert_int_equal(pool->n_started, 1);
         stage_end(s);
 }
@@ -485,21 +485,21 @@ static void a_pause_cancels_what_runs_and_what_waits(void **state) {
         (void)state;
         s->config.attempts_in_flight = 1;
         stage_begin(s);
-        engine_pause(s->engine, target_named(s, "db01"), USEC_PER_HOUR); /* it waits */
+        engine_pause(s->engine, database_named(s, "db01"), USEC_PER_HOUR); /* it waits */
         assert_int_equal(stats(s).waiting, 1);
-        engine_pause(s->engine, target_named(s, "db00"), USEC_PER_HOUR); /* it runs: its place goes to the next */
+        engine_pause(s->engine, database_named(s, "db00"), USEC_PER_HOUR); /* it runs: its place goes to the next */
         assert_int_equal(pool->forgotten, 2);
         assert_int_equal(stats(s).waiting, 0);
         assert_int_equal(stats(s).in_flight, 1);
-        assert_int_equal(pool->running[0].database, target_named(s, "db02")->id);
-        assert_int_equal(target_named(s, "db00")->reason, REASON_PAUSED);
-        assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_PAUSED);
-        report(s, target_named(s, "db02"), REASON_NONE);
+        assert_int_equal(pool->running[0].database, database_named(s, "db02")->id);
+        assert_int_equal(database_named(s, "db00")->reason, REASON_PAUSED);
+        assert_int_equal(engine_wake(s->engine, database_named(s, "db00"), WAKE_CALL), REASON_PAUSED);
+        report(s, database_named(s, "db02"), REASON_NONE);
         nothing_happens(s);
-        engine_pause(s->engine, target_named(s, "db00"), 0);
-        assert_int_equal(pool->running[0].database, target_named(s, "db00")->id);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        assert_int_equal(target_named(s, "db00")->state, STATE_AWAKE);
+        engine_pause(s->engine, database_named(s, "db00"), 0);
+        assert_int_equal(pool->running[0].database, database_named(s, "db00")->id);
+        report(s, database_named(s, "db00"), REASON_NONE);
+        assert_int_equal(database_named(s, "db00")->state, STATE_AWAKE);
         stage_end(s);
 }
 
@@ -508,7 +508,7 @@ static void a_pause_ends_by_the_timer(void **state) {
 
         (void)state;
         stage_begin(s);
-        engine_pause(s->engine, target_named(s, "db00"), 20 * MSEC);
+        engine_pause(s->engine, database_named(s, "db00"), 20 * MSEC);
         assert_int_equal(pool->n_running, 0);
         while (pool->n_running == 0)
                 assert_true(turn(s, 10 * SEC));
@@ -522,7 +522,7 @@ static void our_own_network_is_told_of_every_database_that_meets_it(void **state
         (void)state;
         stage_begin(s);
         for (unsigned i = 0; i < 2; i++) {
-                struct target *t = target_named(s, s->names[i]);
+                struct database *t = database_named(s, s->names[i]);
 
                 r = report_of(t, REASON_DNS_FAILED);
                 r.attempt.own_network_suspect = true;

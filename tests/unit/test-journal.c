@@ -68,7 +68,7 @@ static void has(json_t *json, const char *key, const char *value) {
 }
 
 static void a_fall_is_told_with_its_evidence(void **state) {
-        struct target *a = stub_add(engine, "main");
+        struct database *a = stub_add(engine, "main");
         json_t *json;
 
         (void)state;
@@ -92,7 +92,7 @@ static void a_fall_is_told_with_its_evidence(void **state) {
 }
 
 static void a_repeated_failure_is_told_once_and_counted(void **state) {
-        struct target *a = stub_add(engine, "main");
+        struct database *a = stub_add(engine, "main");
         json_t *json;
 
         (void)state;
@@ -110,7 +110,7 @@ static void a_repeated_failure_is_told_once_and_counted(void **state) {
 }
 
 static void a_return_is_a_notice(void **state) {
-        struct target *a = stub_add(engine, "main");
+        struct database *a = stub_add(engine, "main");
         json_t *json;
 
         (void)state;
@@ -128,7 +128,7 @@ static void a_return_is_a_notice(void **state) {
 }
 
 static void a_wake_and_its_edge_are_one_entry(void **state) {
-        struct target *a = stub_add(engine, "main");
+        struct database *a = stub_add(engine, "main");
         const char *message;
         json_t *json;
 
@@ -155,7 +155,7 @@ static void a_wake_and_its_edge_are_one_entry(void **state) {
 }
 
 static void a_wake_by_somebody_else_says_so(void **state) {
-        struct target *a = stub_add(engine, "main");
+        struct database *a = stub_add(engine, "main");
         json_t *json;
 
         (void)state;
@@ -177,7 +177,7 @@ static void a_wake_by_somebody_else_says_so(void **state) {
 }
 
 static void a_budget_is_an_entry_of_its_own(void **state) {
-        struct target *a = stub_add(engine, "main");
+        struct database *a = stub_add(engine, "main");
         json_t *json;
 
         (void)state;

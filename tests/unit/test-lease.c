@@ -20,16 +20,16 @@ struct watcher {
         unsigned touched;
 };
 
-static void on_event(void *userdata, const struct event *event, const struct target *target) {
+static void on_event(void *userdata, const struct event *event, const struct database *database) {
         (void)userdata;
         (void)event;
-        (void)target;
+        (void)database;
 }
 
-static void on_touched(void *userdata, const struct target *target) {
+static void on_touched(void *userdata, const struct database *database) {
         struct watcher *watcher = userdata;
 
-        assert_non_null(target);
+        assert_non_null(database);
         watcher->touched++;
 }
 
@@ -51,7 +51,7 @@ static struct lease *take(struct stage *s, const char *name, uint64_t for_usec, 
         enum reason refusal = REASON_UNCLASSIFIED;
         struct lease *lease = NULL;
 
-        assert_int_equal(lease_take(s->engine, target_named(s, name), &request, &refusal, &lease), 0);
+        assert_int_equal(lease_take(s->engine, database_named(s, name), &request, &refusal, &lease), 0);
         assert_int_equal(refusal, REASON_NONE);
         return lease;
 }
@@ -70,12 +70,12 @@ static void a_lease_starts_a_login_and_its_end_lets_it_be(void **state) {
         assert_int_equal(lease->record.until_real_usec, 0);
         assert_int_equal(pool->n_running, 1);
         assert_int_equal(pool->running[0].check, CHECK_LOGIN);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        assert_int_equal(target_named(s, "db00")->n_leases, 1);
+        report(s, database_named(s, "db00"), REASON_NONE);
+        assert_int_equal(database_named(s, "db00")->n_leases, 1);
         lease_release(s->engine, lease);
         assert_int_equal(holder.ended, 0);
-        assert_null(lease_first(target_named(s, "db00")));
-        assert_false(target_has_demand(target_named(s, "db00")));
+        assert_null(lease_first(database_named(s, "db00")));
+        assert_false(database_has_demand(database_named(s, "db00")));
         assert_true(turn(s, SEC)); /* what is left to ask is looked at once */
         nothing_happens(s);
         stage_end(s);
@@ -94,7 +94,7 @@ static void many_are_one_login_and_are_listed_in_their_order(void **state) {
                 leases[i] = take(s, "db00", 0, NULL);
         assert_int_equal(pool->n_started, 1);
         assert_int_equal(watcher.touched, ARRAY_LENGTH(leases));
-        l = lease_first(target_named(s, "db00"));
+        l = lease_first(database_named(s, "db00"));
         for (size_t i = 0; i < ARRAY_LENGTH(leases); i++, l = l->next) {
                 assert_ptr_equal(l, leases[i]);
                 assert_true(i == 0 || leases[i]->record.id > leases[i - 1]->record.id);
@@ -105,8 +105,8 @@ static void many_are_one_login_and_are_listed_in_their_order(void **state) {
         lease_release(s->engine, leases[999]);
         for (size_t i = 1; i < 999; i++)
                 lease_release(s->engine, leases[i == 1 ? 500 : i <= 500 ? i - 1 : i]);
-        assert_null(lease_first(target_named(s, "db00")));
-        assert_int_equal(target_named(s, "db00")->n_leases, 0);
+        assert_null(lease_first(database_named(s, "db00")));
+        assert_int_equal(database_named(s, "db00")->n_leases, 0);
         engine_unobserve(s->engine, &watcher.observer);
         stage_end(s);
 }
@@ -121,9 +121,9 @@ static void there_is_a_limit(void **state) {
         stage_begin(s);
         for (unsigned i = 0; i < LEASES_MAX; i++)
                 (void)take(s, "db00", 0, NULL);
-        assert_int_equal(lease_take(s->engine, target_named(s, "db00"), &request, &refusal, &lease), -ENOSPC);
-        assert_int_equal(target_named(s, "db00")->n_leases, LEASES_MAX);
-        assert_true(lease_delete(s->engine, lease_first(target_named(s, "db00"))->record.id));
+        assert_int_equal(lease_take(s->engine, database_named(s, "db00"), &request, &refusal, &lease), -ENOSPC);
+        assert_int_equal(database_named(s, "db00")->n_leases, LEASES_MAX);
+        assert_true(lease_delete(s->engine, lease_first(database_named(s, "db00"))->record.id));
         (void)take(s, "db00", 0, NULL);
         stage_end(s);
 }
@@ -139,13 +139,13 @@ static void a_time_limit_ends_it_by_the_clock(void **state) {
         lease = take(s, "db00", 60 * MSEC, &first);
         (void)take(s, "db00", 20 * MSEC, &second);
         assert_true(lease->record.until_real_usec >= before + 60 * MSEC);
-        report(s, target_named(s, "db00"), REASON_NONE);
+        report(s, database_named(s, "db00"), REASON_NONE);
         while (!first.ended)
                 assert_true(turn(s, 10 * SEC));
         assert_true(clock_real_usec() >= before + 60 * MSEC);
         assert_int_equal(second.ended, 1);
         assert_int_equal(first.why, LEASE_END_EXPIRED);
-        assert_null(lease_first(target_named(s, "db00")));
+        assert_null(lease_first(database_named(s, "db00")));
         assert_true(turn(s, SEC)); /* what is left to ask is looked at once */
         nothing_happens(s);
         stage_end(s);
@@ -180,12 +180,12 @@ static void a_refused_one_leaves_nothing(void **state) {
 
         (void)state;
         stage_begin(s);
-        engine_pause(s->engine, target_named(s, "db00"), USEC_PER_HOUR);
-        assert_int_equal(lease_take(s->engine, target_named(s, "db00"), &request, &refusal, &lease), -EPERM);
+        engine_pause(s->engine, database_named(s, "db00"), USEC_PER_HOUR);
+        assert_int_equal(lease_take(s->engine, database_named(s, "db00"), &request, &refusal, &lease), -EPERM);
         assert_int_equal(refusal, REASON_PAUSED);
         assert_null(lease);
-        assert_null(lease_first(target_named(s, "db00")));
-        assert_int_equal(target_named(s, "db00")->n_leases, 0);
+        assert_null(lease_first(database_named(s, "db00")));
+        assert_int_equal(database_named(s, "db00")->n_leases, 0);
         stage_end(s);
 }
 
@@ -213,12 +213,12 @@ static void a_reload_keeps_them_by_name_and_ends_those_of_what_is_gone(void **st
         assert_int_equal(kept.ended + changed.ended, 0);
         assert_int_equal(removed.ended, 1);
         assert_int_equal(removed.why, LEASE_END_REMOVED);
-        assert_ptr_equal(lease_first(target_named(s, "db01")), lease);
-        assert_ptr_equal(lease->target, target_named(s, "db01"));
-        assert_int_equal(target_named(s, "db01")->n_leases, 2);
-        assert_int_equal(running(target_named(s, "db01")->id)->check, CHECK_LOGIN);
+        assert_ptr_equal(lease_first(database_named(s, "db01")), lease);
+        assert_ptr_equal(lease->database, database_named(s, "db01"));
+        assert_int_equal(database_named(s, "db01")->n_leases, 2);
+        assert_int_equal(running(database_named(s, "db01")->id)->check, CHECK_LOGIN);
         lease_release(s->engine, lease);
-        assert_int_equal(target_named(s, "db01")->n_leases, 1);
+        assert_int_equal(database_named(s, "db01")->n_leases, 1);
         stage_end(s);
         free(next);
 }
@@ -257,23 +257,23 @@ static void a_restart_presumes_holders_and_restores_what_lives_by_the_clock(void
         s->databases[0].lease_grace_usec = 30 * MSEC;
         assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
         assert_int_equal(past.asked, 2);
-        assert_int_equal(target_named(s, "db00")->generation, 9);
-        assert_int_equal(target_named(s, "db00")->reason, REASON_STALE);
-        assert_int_equal(target_named(s, "db01")->reason, REASON_NOT_CHECKED);
-        assert_true(target_has_demand(target_named(s, "db00")));
+        assert_int_equal(database_named(s, "db00")->generation, 9);
+        assert_int_equal(database_named(s, "db00")->reason, REASON_STALE);
+        assert_int_equal(database_named(s, "db01")->reason, REASON_NOT_CHECKED);
+        assert_true(database_has_demand(database_named(s, "db00")));
         assert_int_equal(pool->n_running, 1);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        while (target_has_demand(target_named(s, "db00")))
+        report(s, database_named(s, "db00"), REASON_NONE);
+        while (database_has_demand(database_named(s, "db00")))
                 assert_true(turn(s, 10 * SEC));
 
         assert_int_equal(lease_restore(s->engine, &late), 0);
         assert_int_equal(lease_restore(s->engine, &unknown), 0);
-        assert_false(target_has_demand(target_named(s, "db01")));
+        assert_false(database_has_demand(database_named(s, "db01")));
         assert_int_equal(lease_restore(s->engine, &live), 0);
-        assert_true(target_has_demand(target_named(s, "db01")));
-        assert_int_equal(lease_first(target_named(s, "db01"))->record.id, 77);
-        assert_string_equal(lease_first(target_named(s, "db01"))->record.owner, "backup");
-        assert_int_equal(running(target_named(s, "db01")->id)->check, CHECK_LOGIN);
+        assert_true(database_has_demand(database_named(s, "db01")));
+        assert_int_equal(lease_first(database_named(s, "db01"))->record.id, 77);
+        assert_string_equal(lease_first(database_named(s, "db01"))->record.owner, "backup");
+        assert_int_equal(running(database_named(s, "db01")->id)->check, CHECK_LOGIN);
         assert_true(lease_delete(s->engine, 77));
         stage_end(s);
 }
@@ -286,7 +286,7 @@ static void holders_of_long_ago_are_not_presumed(void **state) {
         (void)state;
         s->databases[0].lease_grace_usec = 10 * SEC;
         assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
-        assert_false(target_has_demand(target_named(s, "db00")));
+        assert_false(database_has_demand(database_named(s, "db00")));
         assert_int_equal(pool->n_running, 0);
         stage_end(s);
 }
@@ -300,39 +300,39 @@ static void what_is_recalled_late_is_added_to_what_was_seen_since(void **state) 
                 .last_wake = {.at_real_usec = 7, .cause = WAKE_LEASE}, .server_started_real_usec = 6, .account = {.awake_usec = USEC_PER_HOUR},
         }};
         const struct engine_past with = {.recall = recall, .userdata = &past};
-        struct target *target;
+        struct database *database;
         uint64_t wakes;
 
         (void)state;
         s->databases[0].lease_grace_usec = 10 * SEC;
         assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
-        target = target_named(s, "db00");
-        assert_false(target_has_demand(target));
-        assert_int_equal(engine_wake(s->engine, target, WAKE_CALL), REASON_NONE);
-        report(s, target, REASON_NONE);
-        assert_int_equal(target->attempts[CHECK_LOGIN][CLASS_OK], 1);
-        wakes = target->wakes;
+        database = database_named(s, "db00");
+        assert_false(database_has_demand(database));
+        assert_int_equal(engine_wake(s->engine, database, WAKE_CALL), REASON_NONE);
+        report(s, database, REASON_NONE);
+        assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], 1);
+        wakes = database->wakes;
         past.unread = false;
         engine_recall(s->engine);
-        assert_int_equal(target->attempts[CHECK_LOGIN][CLASS_OK], 41);
-        assert_int_equal(target->generation, 9);
-        assert_int_equal(target->failures_total, 3);
-        assert_int_equal(target->wakes, wakes + 2);
-        assert_int_equal(target->wakes_by_cause[WAKE_LEASE], 2);
-        assert_true(target_account(target, clock_now()).awake_usec >= USEC_PER_HOUR);
-        assert_int_equal(target->state, STATE_AWAKE);
-        assert_true(target_has_demand(target));
+        assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], 41);
+        assert_int_equal(database->generation, 9);
+        assert_int_equal(database->failures_total, 3);
+        assert_int_equal(database->wakes, wakes + 2);
+        assert_int_equal(database->wakes_by_cause[WAKE_LEASE], 2);
+        assert_true(database_account(database, clock_now()).awake_usec >= USEC_PER_HOUR);
+        assert_int_equal(database->state, STATE_AWAKE);
+        assert_true(database_has_demand(database));
         /* Paused it was as well, and is from now on: what runs is dropped. */
         past.memory.paused_until_real_usec = now + USEC_PER_HOUR;
         engine_recall(s->engine);
-        assert_int_equal(target->reason, REASON_PAUSED);
-        assert_in_range(target_paused_until_real(target, clock_now()), now + USEC_PER_HOUR - SEC, now + USEC_PER_HOUR + SEC);
-        assert_false(target->session_held);
+        assert_int_equal(database->reason, REASON_PAUSED);
+        assert_in_range(database_paused_until_real(database, clock_now()), now + USEC_PER_HOUR - SEC, now + USEC_PER_HOUR + SEC);
+        assert_false(database->session_held);
         /* A pause that was asked for since stays as it is. */
-        engine_pause(s->engine, target, USEC_PER_MINUTE);
+        engine_pause(s->engine, database, USEC_PER_MINUTE);
         engine_recall(s->engine);
-        assert_in_range(target_paused_until_real(target, clock_now()), now, now + 10 * USEC_PER_MINUTE);
-        assert_int_equal(target_named(s, "db01")->generation, 0);
+        assert_in_range(database_paused_until_real(database, clock_now()), now, now + 10 * USEC_PER_MINUTE);
+        assert_int_equal(database_named(s, "db01")->generation, 0);
         stage_end(s);
 }
 
@@ -343,17 +343,17 @@ static void a_reload_that_changes_a_database_keeps_who_waits_for_it(void **state
 
         (void)state;
         stage_begin(s);
-        assert_int_equal(engine_wake(s->engine, target_named(s, "db00"), WAKE_CALL), REASON_NONE);
-        until = target_named(s, "db00")->demand_until_boot_usec;
+        assert_int_equal(engine_wake(s->engine, database_named(s, "db00"), WAKE_CALL), REASON_NONE);
+        until = database_named(s, "db00")->demand_until_boot_usec;
         stage_config(next, 1);
         next->databases[0] = s->databases[0];
         next->databases[0].name = next->names[0];
         next->databases[0].ping_interval_usec = 5 * SEC;
         assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
         assert_int_equal(summary.changed, 1);
-        assert_int_equal(target_named(s, "db00")->demand_until_boot_usec, until);
-        assert_int_equal(target_named(s, "db00")->demand_cause, WAKE_CALL);
-        assert_int_equal(running(target_named(s, "db00")->id)->check, CHECK_LOGIN);
+        assert_int_equal(database_named(s, "db00")->demand_until_boot_usec, until);
+        assert_int_equal(database_named(s, "db00")->demand_cause, WAKE_CALL);
+        assert_int_equal(running(database_named(s, "db00")->id)->check, CHECK_LOGIN);
         stage_end(s);
         free(next);
 }
@@ -366,8 +366,8 @@ static void a_reload_that_finds_the_budget_spent_ends_them(void **state) {
         (void)state;
         stage_begin(s);
         (void)take(s, "db00", 0, &holder);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        while (target_account(target_named(s, "db00"), clock_now()).month_awake_usec < 5 * MSEC)
+        report(s, database_named(s, "db00"), REASON_NONE);
+        while (database_account(database_named(s, "db00"), clock_now()).month_awake_usec < 5 * MSEC)
                 (void)turn(s, 2 * MSEC);
         stage_config(next, 1);
         next->databases[0] = s->databases[0];
@@ -375,10 +375,10 @@ static void a_reload_that_finds_the_budget_spent_ends_them(void **state) {
         next->databases[0].budget_awake_usec = MSEC;
         assert_int_equal(engine_reload(s->engine, &next->config, &summary), 0);
         assert_int_equal(summary.changed, 1);
-        assert_true(target_named(s, "db00")->budget_spent);
+        assert_true(database_named(s, "db00")->budget_spent);
         assert_int_equal(holder.ended, 1);
         assert_int_equal(holder.why, LEASE_END_BUDGET);
-        assert_null(lease_first(target_named(s, "db00")));
+        assert_null(lease_first(database_named(s, "db00")));
         stage_end(s);
         free(next);
 }
@@ -392,14 +392,14 @@ static void a_spent_budget_ends_all_of_them(void **state) {
         stage_begin(s);
         for (unsigned i = 0; i < 3; i++)
                 (void)take(s, "db00", i ? 0 : USEC_PER_HOUR, &holders[i]);
-        report(s, target_named(s, "db00"), REASON_NONE);
-        while (!target_named(s, "db00")->budget_spent)
+        report(s, database_named(s, "db00"), REASON_NONE);
+        while (!database_named(s, "db00")->budget_spent)
                 assert_true(turn(s, 10 * SEC));
         for (unsigned i = 0; i < 3; i++) {
                 assert_int_equal(holders[i].ended, 1);
                 assert_int_equal(holders[i].why, LEASE_END_BUDGET);
         }
-        assert_null(lease_first(target_named(s, "db00")));
+        assert_null(lease_first(database_named(s, "db00")));
         nothing_happens(s);
         stage_end(s);
 }

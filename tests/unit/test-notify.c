@@ -89,7 +89,7 @@ static void without_databases_it_is_ready_at_once(void **state) {
 }
 
 static void ready_waits_for_each_that_is_to_be_awake(void **state) {
-        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b"), *c = stub_add(engine, "c");
+        struct database *a = stub_add(engine, "a"), *b = stub_add(engine, "b"), *c = stub_add(engine, "c");
 
         (void)state;
         engine->config[2].required = false;
@@ -106,7 +106,7 @@ static void ready_waits_for_each_that_is_to_be_awake(void **state) {
 }
 
 static void with_verdict_any_first_one_will_do(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         config.ready_on = READY_ON_VERDICT;
@@ -118,7 +118,7 @@ static void with_verdict_any_first_one_will_do(void **state) {
 
 /* Nobody asks it, and its door only says that it is good: what nothing will tell is not waited for. */
 static void with_verdict_what_nothing_will_tell_is_not_waited_for(void **state) {
-        struct target *a = stub_add(engine, "a"), *quiet = stub_add(engine, "quiet"), *door = stub_add(engine, "door");
+        struct database *a = stub_add(engine, "a"), *quiet = stub_add(engine, "quiet"), *door = stub_add(engine, "door");
         struct attempt good = {.id = 77, .check = CHECK_DOOR};
 
         (void)state;
@@ -144,7 +144,7 @@ static void with_start_nothing_is_waited_for(void **state) {
 }
 
 static void when_the_time_is_over_the_missing_are_named(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         config.ready_timeout_usec = 50 * MSEC;
@@ -156,7 +156,7 @@ static void when_the_time_is_over_the_missing_are_named(void **state) {
 }
 
 static void what_to_do_about_a_blocked_one_is_told(void **state) {
-        struct target *b;
+        struct database *b;
 
         (void)state;
         (void)stub_add(engine, "a");
@@ -169,7 +169,7 @@ static void what_to_do_about_a_blocked_one_is_told(void **state) {
 }
 
 static void a_database_that_a_reload_takes_away_is_not_waited_for(void **state) {
-        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct database *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
 
         (void)state;
         open_notify();
@@ -180,7 +180,7 @@ static void a_database_that_a_reload_takes_away_is_not_waited_for(void **state) 
 }
 
 static void one_that_is_paused_is_not_waited_for(void **state) {
-        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct database *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
 
         (void)state;
         stub_pause(engine, a, USEC_PER_HOUR);
@@ -201,7 +201,7 @@ static void with_verdict_one_that_is_paused_has_one(void **state) {
 }
 
 static void many_changes_are_few_messages(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         char text[1024];
         unsigned n = 0;
 
@@ -246,7 +246,7 @@ static void a_reload_before_ready_is_not_told(void **state) {
 }
 
 static void after_stopping_nothing_is_told(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         open_notify();
@@ -279,7 +279,7 @@ static void the_watchdog_is_fed_while_there_is_progress(void **state) {
 }
 
 static void without_a_manager_ready_is_still_known(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);

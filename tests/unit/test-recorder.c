@@ -79,7 +79,7 @@ static unsigned turn_for(uint64_t usec) {
 }
 
 static void what_changed_is_written_within_a_second(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         uint64_t began = clock_monotonic_usec();
         struct memory memory;
 
@@ -94,7 +94,7 @@ static void what_changed_is_written_within_a_second(void **state) {
 }
 
 static void many_changes_are_one_turn_and_none_is_none(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         for (unsigned i = 0; i < 1000; i++)
@@ -106,7 +106,7 @@ static void many_changes_are_one_turn_and_none_is_none(void **state) {
 }
 
 static void the_end_writes_what_is_left_as_it_is_then(void **state) {
-        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct database *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
         struct memory memory;
 
         (void)state;
@@ -150,7 +150,7 @@ static void hundreds_are_written_and_none_is_forgotten(void **state) {
 }
 
 static void who_goes_is_put_away_and_comes_back(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct memory memory;
 
         (void)state;
@@ -174,7 +174,7 @@ static int take_lease(void *userdata, const struct lease_record *lease) {
 
 static void leases_with_a_time_limit_are_kept_and_no_others(void **state) {
         struct lease_request held = {.owner = "shell"}, timed = {.owner = "cron", .for_usec = 60 * SEC};
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct lease *first = NULL, *second = NULL;
         struct lease_record found = {0}, wanted;
         struct memory memory;
@@ -208,7 +208,7 @@ static uint64_t number_in_file(const char *sql) {
 }
 
 static void edges_are_told_at_once(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         stub_check(engine, a, REASON_NONE);
@@ -227,7 +227,7 @@ static void edges_are_told_at_once(void **state) {
 }
 
 static void wakes_are_told_with_their_attempts(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         engine->uptime_usec = 1;

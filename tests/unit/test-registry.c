@@ -14,7 +14,7 @@ struct member {
         struct unit_conninfo conninfo;
         struct database_config config;
         char name[TEXT_NAME_MAX + 1];
-        struct target *t;
+        struct database *t;
 };
 
 static const struct instant now = {.boot_usec = 1000 * SEC, .real_usec = UINT64_C(1800000000) * SEC};
@@ -22,10 +22,10 @@ static const struct instant now = {.boot_usec = 1000 * SEC, .real_usec = UINT64_
 static void member_new(struct member *m, uint64_t id, const char *name, const char *host) {
         (void)text_copy(m->name, sizeof(m->name), name);
         m->config = unit_config(m->name, unit_conninfo(&m->conninfo, host));
-        assert_int_equal(target_new(id, &m->config, now, &m->t), 0);
+        assert_int_equal(database_new(id, &m->config, now, &m->t), 0);
 }
 
-static void move(struct registry *registry, struct target *t, enum state to) {
+static void move(struct registry *registry, struct database *t, enum state to) {
         enum state previous = t->state;
 
         t->state = to;
@@ -64,7 +64,7 @@ static void all_are_found_by_name_and_id_whatever_comes_and_goes(void **state) {
                         registry_remove(registry, crowd[i].t);
                         assert_null(registry_by_name(registry, name));
                         assert_null(registry_by_id(registry, crowd[i].t->id));
-                        crowd[i].t = target_free(crowd[i].t);
+                        crowd[i].t = database_free(crowd[i].t);
                         n--;
                 } else {
                         member_new(&crowd[i], ++next_id, name, i % 2 ? "a.example" : "b.example");
@@ -148,18 +148,18 @@ static void counts_follow_the_states(void **state) {
         registry_remove(registry, members[1].t);
         assert_int_equal(registry_not_ready(registry), 0);
         assert_int_equal(registry_count_in_state(registry, STATE_AWAKE), 0);
-        target_free(members[0].t);
-        target_free(members[1].t);
+        database_free(members[0].t);
+        database_free(members[1].t);
         registry_free(registry);
 }
 
-static bool note_at(struct registry *registry, const struct target *t, bool suspect, struct instant when) {
+static bool note_at(struct registry *registry, const struct database *t, bool suspect, struct instant when) {
         const struct attempt attempt = {.reason = suspect ? REASON_DNS_FAILED : REASON_NONE, .own_network_suspect = suspect};
 
         return registry_note_network(registry, t, &attempt, when);
 }
 
-static bool note(struct registry *registry, const struct target *t, bool suspect) {
+static bool note(struct registry *registry, const struct database *t, bool suspect) {
         return note_at(registry, t, suspect, now);
 }
 
@@ -241,8 +241,8 @@ static void our_network_is_gone_only_when_no_remote_host_at_all_is_reached(void 
         assert_false(note(registry, members[0].t, true));
         registry_remove(registry, members[0].t);
         assert_false(note(registry, members[2].t, true));
-        target_free(members[0].t);
-        target_free(members[1].t);
+        database_free(members[0].t);
+        database_free(members[1].t);
         registry_free(registry);
 }
 

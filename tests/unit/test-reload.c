@@ -31,10 +31,10 @@ struct listener {
         bool slow;
 };
 
-static void hear(void *userdata, const struct event *event, const struct target *target) {
+static void hear(void *userdata, const struct event *event, const struct database *database) {
         struct listener *l = userdata;
 
-        (void)target;
+        (void)database;
         assert_true(l->n_heard < ARRAY_LENGTH(l->heard));
         (void)snprintf(l->heard[l->n_heard++], sizeof(l->heard[0]), "%.8s %.16s", event_kind_name(event->kind), event->database);
         if (l->slow)
@@ -84,7 +84,7 @@ static struct play *play_begin(void) {
                 p->next->by_name[i] = &databases[i];
         assert_int_equal(engine_new(p->s->event, &p->s->config, &past, &p->s->engine), 0);
         for (size_t i = 0; i < OLD; i++)
-                report(p->s, target_named(p->s, p->s->names[i]), REASON_NONE);
+                report(p->s, database_named(p->s, p->s->names[i]), REASON_NONE);
         p->l.observer = (struct observer){.notify = hear, .userdata = &p->l};
         engine_observe(p->s->engine, &p->l.observer);
         p->slow = p->l.slow = true;
@@ -98,7 +98,7 @@ static void play_end(struct play *p) {
         free(p);
 }
 
-static struct target *look_up(const struct play *p, const char *name) {
+static struct database *look_up(const struct play *p, const char *name) {
         return registry_by_name(engine_registry(p->s->engine), name);
 }
 
@@ -118,14 +118,14 @@ static void assert_whole(const struct play *p) {
 
         assert_int_equal(registry_count(registry), 20);
         for (size_t i = 0; i < 20; i++) {
-                const struct target *target = registry_at(registry, i);
+                const struct database *database = registry_at(registry, i);
 
-                assert_ptr_equal(target->config, &config->databases[i]);
-                assert_ptr_equal(registry_by_id(registry, target->id), target);
-                assert_int_equal(target->generation, force && i >= 10 && i < 15); /* what begins anew has one more */
-                assert_int_equal(target->attempts[CHECK_LOGIN][CLASS_OK], !force || i < 15); /* and goes on counting */
+                assert_ptr_equal(database->config, &config->databases[i]);
+                assert_ptr_equal(registry_by_id(registry, database->id), database);
+                assert_int_equal(database->generation, force && i >= 10 && i < 15); /* what begins anew has one more */
+                assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], !force || i < 15); /* and goes on counting */
                 if (!force || i < 10)
-                        assert_int_equal(target->state, STATE_AWAKE);
+                        assert_int_equal(database->state, STATE_AWAKE);
         }
         assert_int_equal(registry_not_ready(registry), force ? 10 : 0);
 }
@@ -189,7 +189,7 @@ static void who_comes_between_two_steps_finds_what_is_in_force(void **state) {
         assert_int_equal(lease_take(p->s->engine, look_up(p, "db13"), &(struct lease_request){.owner = "a"}, &refusal, &lease), 0);
         run_until_force(p);
         assert_null(look_up(p, "db15"));
-        assert_ptr_equal(lease->target, look_up(p, "db13"));
+        assert_ptr_equal(lease->database, look_up(p, "db13"));
         assert_int_equal(lease_take(p->s->engine, look_up(p, "db24"), &(struct lease_request){.owner = "b"}, &refusal, &later), 0);
         report(p->s, look_up(p, "db24"), REASON_NONE);
         assert_int_equal(look_up(p, "db24")->state, STATE_AWAKE);

@@ -201,7 +201,7 @@ static void without_databases_it_is_ready(void **state) {
 }
 
 static void readyz_names_each_that_is_not_ready(void **state) {
-        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct database *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
         json_t *database;
 
         (void)state;
@@ -236,7 +236,7 @@ static void readyz_names_each_that_is_not_ready(void **state) {
 }
 
 static void waking_is_accepted_where_asleep_is(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         stub_slow(engine, a);
@@ -249,7 +249,7 @@ static void waking_is_accepted_where_asleep_is(void **state) {
 }
 
 static void what_is_asked_wrongly_is_refused(void **state) {
-        struct target *a = stub_add(engine, "main");
+        struct database *a = stub_add(engine, "main");
         static const struct {
                 const char *url;
                 int status;
@@ -326,7 +326,7 @@ static void two_requests_at_once_are_answered_in_turn(void **state) {
 }
 
 static void a_wait_ends_when_the_database_is_ready(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client all = client_on(status_path), one = client_on(status_path), woken = client_on(control_path);
 
         (void)state;
@@ -349,7 +349,7 @@ static void a_wait_ends_when_the_database_is_ready(void **state) {
 }
 
 static void a_good_door_ends_a_wait_that_accepts_asleep(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(status_path);
 
         (void)state;
@@ -376,7 +376,7 @@ static void a_wait_ends_with_its_time(void **state) {
 }
 
 static void a_wait_is_forgotten_when_its_client_leaves(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(status_path);
 
         (void)state;
@@ -394,7 +394,7 @@ static void a_wait_is_forgotten_when_its_client_leaves(void **state) {
 }
 
 static void a_wait_for_one_that_is_taken_away_ends(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(status_path);
 
         (void)state;
@@ -410,7 +410,7 @@ static void a_wait_for_one_that_is_taken_away_ends(void **state) {
 }
 
 static void a_wait_goes_on_when_a_reload_changed_the_database(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(status_path);
 
         (void)state;
@@ -425,7 +425,7 @@ static void a_wait_goes_on_when_a_reload_changed_the_database(void **state) {
 }
 
 static void a_wake_is_taken_or_refused_with_its_reason(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         {
@@ -449,7 +449,7 @@ static void a_wake_is_taken_or_refused_with_its_reason(void **state) {
 }
 
 static void a_wake_call_ends_when_newer_evidence_says_that_it_is_in_vain(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client called = client_on(control_path), reads = client_on(status_path);
 
         (void)state;
@@ -475,7 +475,7 @@ static void a_wake_call_ends_when_newer_evidence_says_that_it_is_in_vain(void **
 }
 
 static void a_pause_ends_a_wake_call(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client called = client_on(control_path);
 
         (void)state;
@@ -513,7 +513,7 @@ static void turn_until(uint64_t boot_usec) {
 
 static void who_waited_with_spread_is_released_evenly_inside_it(void **state) {
         const uint64_t spread = 800 * MSEC;
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client clients[WAITERS], lone = client_on(status_path);
         unsigned quarter[5], most[5];
         uint64_t began;
@@ -553,7 +553,7 @@ static void who_waited_with_spread_is_released_evenly_inside_it(void **state) {
 }
 
 static void a_database_lost_before_its_moment_is_waited_for_on(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(status_path), short_one = client_on(status_path);
 
         (void)state;
@@ -574,7 +574,7 @@ static void a_database_lost_before_its_moment_is_waited_for_on(void **state) {
 }
 
 static void who_waits_on_has_another_moment(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client clients[16];
         uint64_t began, due;
 
@@ -609,7 +609,7 @@ static uint64_t nanoseconds(void) {
 
 static void many_releases_cost_little(void **state) {
         static struct client clients[400];
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         uint64_t began, spent, give_up;
 
         (void)state;
@@ -658,17 +658,17 @@ static json_t *event_data(const struct client *client, const char *kind) {
         return json;
 }
 
-static void leases_become(const struct target *target, size_t n) {
+static void leases_become(const struct database *database, size_t n) {
         uint64_t give_up = clock_boot_usec() + PATIENCE_USEC;
 
-        while (target->n_leases != n) {
+        while (database->n_leases != n) {
                 assert_true(clock_boot_usec() < give_up);
                 assert_true(sd_event_run(event, 10 * USEC_PER_MSEC) >= 0);
         }
 }
 
 static void a_lease_is_a_stream_and_ends_with_it(void **state) {
-        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct database *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
         struct client client = lease_on("/lease/a?owner=b%C3%A4r.service");
         json_t *json = event_data(&client, "lease"), *lease = json_object_get(json, "lease");
         const char *owner, *name, *kind, *database, *is;
@@ -688,7 +688,7 @@ static void a_lease_is_a_stream_and_ends_with_it(void **state) {
         assert_false(ready);
         json_decref(json);
         assert_int_equal(a->n_leases, 1);
-        assert_true(target_has_demand(a));
+        assert_true(database_has_demand(a));
         stub_check(engine, b, REASON_NONE);
         stub_check(engine, a, REASON_NONE);
         client_await(&client, "id: 4\nevent: state\n");
@@ -698,7 +698,7 @@ static void a_lease_is_a_stream_and_ends_with_it(void **state) {
 }
 
 /* More events than are kept, for those who do not read. */
-static void tell_too_much(struct target *a) {
+static void tell_too_much(struct database *a) {
         for (unsigned i = 0; i < 3 * 4096; i++) {
                 stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
                 if (i % 64 == 0)
@@ -707,7 +707,7 @@ static void tell_too_much(struct target *a) {
 }
 
 static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(control_path);
         int small = 1;
 
@@ -728,7 +728,7 @@ static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state
 }
 
 static void a_holder_that_never_reads_is_dropped_at_last_with_its_lease(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(control_path);
 
         (void)state;
@@ -742,7 +742,7 @@ static void a_holder_that_never_reads_is_dropped_at_last_with_its_lease(void **s
 }
 
 static void who_reads_again_hears_of_the_gap_and_holds_on(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(control_path);
 
         (void)state;
@@ -765,7 +765,7 @@ static void a_lease_that_ends_says_why(void **state) {
                 {LEASE_END_REMOVED, "removed"},
                 {LEASE_END_BUDGET, "budget.spent"},
         };
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) {
@@ -790,7 +790,7 @@ static void a_lease_that_ends_says_why(void **state) {
 }
 
 static void a_database_taken_away_is_told_before_the_end(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = lease_on("/lease/a");
 
         (void)state;
@@ -802,7 +802,7 @@ static void a_database_taken_away_is_told_before_the_end(void **state) {
 }
 
 static void a_lease_goes_on_when_a_reload_changed_the_database(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = lease_on("/lease/a");
 
         (void)state;
@@ -816,7 +816,7 @@ static void a_lease_goes_on_when_a_reload_changed_the_database(void **state) {
 }
 
 static void a_lease_by_the_clock_is_answered_at_once_and_ended_by_its_id(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         {
@@ -859,7 +859,7 @@ static void a_lease_by_the_clock_is_answered_at_once_and_ended_by_its_id(void **
 }
 
 static void a_lease_is_refused_with_its_reason(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         {
@@ -894,7 +894,7 @@ static void a_lease_is_refused_with_its_reason(void **state) {
 
 static void many_leases_hear_each_edge(void **state) {
         static struct client clients[300];
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
@@ -909,7 +909,7 @@ static void many_leases_hear_each_edge(void **state) {
 }
 
 static void a_pause_begins_and_ends(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         stub_check(engine, a, REASON_NONE);
@@ -961,7 +961,7 @@ static bool has(const struct answer *answer, const char *text) {
 }
 
 static void metrics_are_text_unless_openmetrics_is_asked_for(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         stub_check(engine, a, REASON_NONE);
@@ -1065,7 +1065,7 @@ static void databases_that_come_and_go_between_slices_tear_no_metric(void **stat
 }
 
 static void a_stream_hears_each_edge_in_order(void **state) {
-        struct target *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
+        struct database *a = stub_add(engine, "a"), *b = stub_add(engine, "b");
         struct client all = client_on(status_path), one = client_on(status_path);
 
         (void)state;
@@ -1086,7 +1086,7 @@ static void a_stream_hears_each_edge_in_order(void **state) {
 }
 
 static void last_event_id_replays(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
 
         (void)state;
         for (unsigned i = 0; i < 6; i++)
@@ -1107,7 +1107,7 @@ static void last_event_id_replays(void **state) {
 }
 
 static void a_burst_longer_than_the_ring_is_told_as_a_gap(void **state) {
-        struct target *a = stub_add(engine, "a");
+        struct database *a = stub_add(engine, "a");
         struct client client = client_on(status_path);
 
         (void)state;

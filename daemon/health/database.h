@@ -1,5 +1,5 @@
 /*
- * One database and everything that is known of it, to be read; what changes it is one function, target_step() (health/step.h). No fd, no
+ * One database and everything that is known of it, to be read; what changes it is one function, database_step() (health/step.h). No fd, no
  * clock, no thread.
  */
 #pragma once
@@ -17,7 +17,7 @@
 
 struct lease;
 
-/* What a reload did with a target, of which those who listen have not been told yet. */
+/* What a reload did with a database, of which those who listen have not been told yet. */
 enum news {
         NEWS_NONE,
         NEWS_ADDED,
@@ -26,7 +26,7 @@ enum news {
         NEWS_REPLACED, /* told with its successor */
 };
 
-struct target {
+struct database {
         uint64_t id;                          /* never reused */
         const struct database_config *config; /* borrowed */
         const struct provider *provider;
@@ -109,7 +109,7 @@ struct target {
         uint64_t paused_until_boot_usec; /* 0: not paused */
 
         enum news news;             /* the engine's */
-        struct target *predecessor; /* the engine's: of the same name, before a reload; until that is told */
+        struct database *predecessor; /* the engine's: of the same name, before a reload; until that is told */
 
         struct heap_item due;     /* the engine's: when to look at it again */
         struct heap_item waiting; /* the engine's: due, and waiting for a free place among the attempts */
@@ -119,34 +119,34 @@ struct target {
         uint64_t retry_delay_usec; /* before the next try while something is changing */
 };
 
-/* CONFIG is borrowed and must outlive the target, or be replaced. Nobody needs it yet. */
-int target_new(uint64_t id, const struct database_config *config, struct instant now, struct target **ret_target);
-struct target *target_free(struct target *target);
+/* CONFIG is borrowed and must outlive the database, or be replaced. Nobody needs it yet. */
+int database_new(uint64_t id, const struct database_config *config, struct instant now, struct database **ret_database);
+struct database *database_free(struct database *database);
 
 /* After a reload that did not change this database: only the pointer. */
-void target_replace_config(struct target *target, const struct database_config *config);
+void database_replace_config(struct database *database, const struct database_config *config);
 
 /*
  * Counters, accounts and a pause go on from MEMORY; the verdict is unknown all the same, for REASON where nothing else says why. Of a
- * target that nothing happened to yet.
+ * database that nothing happened to yet.
  */
-void target_restore(struct target *target, const struct memory *memory, enum reason reason, struct instant now);
-/* What was BEFORE the target began without knowing it: counters and accounts go on from there. For step.c: inside a step. */
-void target_restore_late(struct target *target, const struct memory *before, struct instant now);
-void target_remember(const struct target *target, struct instant now, struct memory *ret_memory);
+void database_restore(struct database *database, const struct memory *memory, enum reason reason, struct instant now);
+/* What was BEFORE the database began without knowing it: counters and accounts go on from there. For step.c: inside a step. */
+void database_restore_late(struct database *database, const struct memory *before, struct instant now);
+void database_remember(const struct database *database, struct instant now, struct memory *ret_memory);
 
 /* How long after the last query its server may be suspended. */
-uint64_t target_suspend_after_usec(const struct target *target);
-bool target_has_demand(const struct target *target);
+uint64_t database_suspend_after_usec(const struct database *database);
+bool database_has_demand(const struct database *database);
 /* When the verdict expires; USEC_INFINITY: not by time alone. */
-uint64_t target_fresh_until(const struct target *target);
+uint64_t database_fresh_until(const struct database *database);
 /* The end of its pause by the clock of people; 0: not paused. */
-uint64_t target_paused_until_real(const struct target *target, struct instant now);
+uint64_t database_paused_until_real(const struct database *database, struct instant now);
 /* What being awake has cost, up to NOW. */
-struct account target_account(const struct target *target, struct instant now);
+struct account database_account(const struct database *database, struct instant now);
 
-bool target_ready(const struct target *target);
+bool database_ready(const struct database *database);
 /* ?accept=asleep: also asleep, waking, and unknown with a good door. */
-bool target_ready_or_asleep(const struct target *target);
+bool database_ready_or_asleep(const struct database *database);
 /* Usec until it is probably ready, from its own wakes; USEC_INFINITY when nothing is known or nothing is under way. */
-uint64_t target_expected_ready_usec(const struct target *target, struct instant now);
+uint64_t database_expected_ready_usec(const struct database *database, struct instant now);

@@ -120,12 +120,12 @@ static void lease_at_random(struct scene *s) {
 /* What is remembered is what goes on. */
 static void restart_at_random(struct scene *s) {
         struct memory memory, again;
-        struct target *fresh;
+        struct database *fresh;
 
-        target_remember(s->t, s->now, &memory);
-        assert_int_equal(target_new(8, &s->config, s->now, &fresh), 0);
-        target_restore(fresh, &memory, REASON_STALE, s->now);
-        target_remember(fresh, s->now, &again);
+        database_remember(s->t, s->now, &memory);
+        assert_int_equal(database_new(8, &s->config, s->now, &fresh), 0);
+        database_restore(fresh, &memory, REASON_STALE, s->now);
+        database_remember(fresh, s->now, &again);
         assert_memory_equal(&memory.attempts, &again.attempts, sizeof(memory.attempts));
         assert_memory_equal(&memory.failures_by_reason, &again.failures_by_reason, sizeof(memory.failures_by_reason));
         assert_memory_equal(&memory.wakes_by_cause, &again.wakes_by_cause, sizeof(memory.wakes_by_cause));
@@ -133,7 +133,7 @@ static void restart_at_random(struct scene *s) {
         assert_memory_equal(&memory.account, &again.account, sizeof(memory.account));
         assert_int_equal(memory.generation, again.generation);
         sums_agree(fresh);
-        target_free(fresh);
+        database_free(fresh);
 }
 
 static void random_step(struct scene *s, struct history *h) {
@@ -213,39 +213,39 @@ static void edges_are_edges(struct scene *s, struct history *h) {
 }
 
 static void verdicts_have_their_evidence(const struct scene *s) {
-        const struct target *t = s->t;
+        const struct database *t = s->t;
 
         /* A wake runs, or it was answered; where the session was cut after that, the next login tells. */
         if (t->state == STATE_WAKING)
                 assert_true(t->wake_began_boot_usec > 0 || t->successes_in_row > 0 || t->in_flight ||
                             policy_next(t).due_boot_usec != USEC_INFINITY);
-        assert_int_equal(target_ready(t), t->state == STATE_AWAKE);
+        assert_int_equal(database_ready(t), t->state == STATE_AWAKE);
         assert_int_equal(t->reason == REASON_NONE, t->state == STATE_AWAKE);
         if (t->state == STATE_AWAKE) {
                 assert_true(t->last_success_real_usec > 0);
-                assert_true(target_fresh_until(t) > s->now.boot_usec);
+                assert_true(database_fresh_until(t) > s->now.boot_usec);
                 /* For ever only while a session stands there to tell of the end. */
-                if (target_fresh_until(t) == USEC_INFINITY)
+                if (database_fresh_until(t) == USEC_INFINITY)
                         assert_true(t->session_held);
         }
         if (t->state == STATE_ASLEEP)
                 assert_true(t->provider->suspends && !t->session_held);
         if (t->state == STATE_DOWN || t->state == STATE_BLOCKED || t->state == STATE_FULL || t->state == STATE_DEGRADED)
-                assert_true(target_fresh_until(t) > s->now.boot_usec);
+                assert_true(database_fresh_until(t) > s->now.boot_usec);
 }
 
 static void the_plan_is_allowed(const struct scene *s) {
-        const struct target *t = s->t;
+        const struct database *t = s->t;
         struct plan plan = policy_next(t);
 
-        assert_true(target_due(t) > s->now.boot_usec);
+        assert_true(database_due(t) > s->now.boot_usec);
         if (t->paused_until_boot_usec || t->in_flight) {
                 assert_int_equal(plan.due_boot_usec, USEC_INFINITY);
                 return;
         }
         if (t->policy == POLICY_IS_KEEP_AWAKE && !t->budget_spent)
                 assert_int_not_equal(plan.due_boot_usec, USEC_INFINITY);
-        else if (!target_has_demand(t) && plan.due_boot_usec != USEC_INFINITY)
+        else if (!database_has_demand(t) && plan.due_boot_usec != USEC_INFINITY)
                 assert_int_equal(plan.check, CHECK_DOOR);
         if (t->budget_spent && plan.due_boot_usec != USEC_INFINITY)
                 assert_int_equal(plan.check, CHECK_DOOR);
@@ -259,7 +259,7 @@ static void the_plan_is_allowed(const struct scene *s) {
 
 /* Nothing is counted twice, and nothing from before the scene or while nobody could have seen it. */
 static void the_account_is_true(const struct scene *s, struct history *h) {
-        struct account account = target_account(s->t, s->now);
+        struct account account = database_account(s->t, s->now);
 
         assert_true(account.awake_usec >= h->awake_usec && account.ours_usec >= h->ours_usec);
         assert_true(account.awake_usec - h->awake_usec <= s->now.boot_usec - h->counted_boot_usec);
@@ -275,7 +275,7 @@ static void the_account_is_true(const struct scene *s, struct history *h) {
 }
 
 static void counters_only_grow(const struct scene *s, struct history *h) {
-        const struct target *t = s->t;
+        const struct database *t = s->t;
 
         assert_true(t->generation >= h->generation);
         assert_true(t->failures_total >= h->failures);
@@ -301,7 +301,7 @@ static void whatever_happens_the_rules_hold(void **state) {
                 h.counted_boot_usec = s.now.boot_usec;
                 for (unsigned step = 0; step < STEPS; step++) {
                         random_step(&s, &h);
-                        if (target_due(s.t) <= s.now.boot_usec)
+                        if (database_due(s.t) <= s.now.boot_usec)
                                 scene_tick(&s);
                         edges_are_edges(&s, &h);
                         verdicts_have_their_evidence(&s);

@@ -15,15 +15,15 @@ static void it_starts_unknown_and_asks_at_once(void **state) {
         scene_begin(&s);
         is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED);
         assert_int_equal(s.t->policy, POLICY_IS_KEEP_AWAKE);
-        assert_false(target_ready(s.t));
-        assert_int_equal(target_due(s.t), USEC_INFINITY);
+        assert_false(database_ready(s.t));
+        assert_int_equal(database_due(s.t), USEC_INFINITY);
         start(&s, CHECK_LOGIN);
         ends(&s, 20 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         assert_ptr_not_equal(s.log[0].event.attempt, NULL);
         assert_int_equal(s.log[0].event.previous, STATE_UNKNOWN);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_true(target_ready(s.t));
+        assert_true(database_ready(s.t));
         assert_int_equal(s.t->since_real_usec, s.now.real_usec);
         assert_int_equal(s.t->wakes, 0);
         sums_agree(s.t);
@@ -208,7 +208,7 @@ static void full_is_awake_without_a_slot_and_no_wake(void **state) {
         start(&s, CHECK_LOGIN);
         ends(&s, MSEC, REASON_SERVER_FULL);
         became(&s, STATE_FULL, REASON_SERVER_FULL);
-        assert_false(target_ready(s.t));
+        assert_false(database_ready(s.t));
         check_after_wait(&s, 1 * SEC, CHECK_LOGIN, MSEC, REASON_SERVER_FULL);
         for (unsigned i = 0; i < 20; i++)
                 check_after_wait(&s, next_in(&s), CHECK_LOGIN, MSEC, REASON_SERVER_FULL);
@@ -277,7 +277,7 @@ static void fresh_for_replaces_the_two_and_a_half_intervals(void **state) {
         (void)state;
         s.config.fresh_for_usec = 12 * SEC;
         scene_awake(&s);
-        assert_int_equal(target_fresh_until(s.t), s.now.boot_usec + 12 * SEC);
+        assert_int_equal(database_fresh_until(s.t), s.now.boot_usec + 12 * SEC);
         pass(&s, 12 * SEC);
         became(&s, STATE_UNKNOWN, REASON_STALE);
         scene_end(&s);
@@ -514,7 +514,7 @@ static void a_slow_login_wakes_only_in_the_phase_of_waking(void **state) {
         is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED); /* for all that the look can tell, the login has just begun */
         pass(&s, 500 * MSEC);
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
-        assert_int_equal(target_due(s.t), s.t->wake_began_boot_usec + 3 * MIN_);
+        assert_int_equal(database_due(s.t), s.t->wake_began_boot_usec + 3 * MIN_);
         scene_end(&s);
 
         s = scene(NEON);
@@ -523,7 +523,7 @@ static void a_slow_login_wakes_only_in_the_phase_of_waking(void **state) {
         s.phase = PHASE_QUERY;
         pass(&s, 10 * SEC);
         is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED); /* it let us in: that is no sleep */
-        assert_int_equal(target_due(s.t), s.t->demand_until_boot_usec);
+        assert_int_equal(database_due(s.t), s.t->demand_until_boot_usec);
         scene_end(&s);
 
         s = scene(AURORA);
@@ -771,32 +771,32 @@ static void the_expected_time_comes_from_its_own_wakes(void **state) {
 
         (void)state;
         scene_begin(&s);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), USEC_INFINITY);
+        assert_int_equal(database_expected_ready_usec(s.t, s.now), USEC_INFINITY);
         start(&s, CHECK_LOGIN);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), s.t->provider->usual_wake_usec); /* there was none yet */
+        assert_int_equal(database_expected_ready_usec(s.t, s.now), s.t->provider->usual_wake_usec); /* there was none yet */
         pass(&s, 500 * MSEC);
         server_starts(&s);
         ends(&s, 1500 * MSEC, REASON_NONE);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), 0);
+        assert_int_equal(database_expected_ready_usec(s.t, s.now), 0);
         s.read = s.logged;
         pass(&s, 400 * SEC - next_in(&s)); /* its demand ends meanwhile */
         s.read = s.logged;
         if (s.t->session_held)
                 session_ends(&s, REASON_SESSION_CUT, "57P01", false);
         start(&s, CHECK_DOOR);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), USEC_INFINITY); /* a door wakes nothing */
+        assert_int_equal(database_expected_ready_usec(s.t, s.now), USEC_INFINITY); /* a door wakes nothing */
         ends(&s, MSEC, REASON_NONE);
         s.read = s.logged;
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
-        assert_in_range(target_expected_ready_usec(s.t, s.now), 1900 * MSEC, 2100 * MSEC);
+        assert_in_range(database_expected_ready_usec(s.t, s.now), 1900 * MSEC, 2100 * MSEC);
         pass(&s, SEC);
-        assert_in_range(target_expected_ready_usec(s.t, s.now), 900 * MSEC, 1100 * MSEC);
+        assert_in_range(database_expected_ready_usec(s.t, s.now), 900 * MSEC, 1100 * MSEC);
         pass(&s, 5 * SEC);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), 6 * SEC); /* later than ever: as long again, perhaps */
+        assert_int_equal(database_expected_ready_usec(s.t, s.now), 6 * SEC); /* later than ever: as long again, perhaps */
         s.read = s.logged;
         pass(&s, 3 * MIN_ - 7 * SEC);
-        assert_int_equal(target_expected_ready_usec(s.t, s.now), SEC); /* then it is given up */
+        assert_int_equal(database_expected_ready_usec(s.t, s.now), SEC); /* then it is given up */
         scene_end(&s);
 }
 
@@ -811,7 +811,7 @@ static void a_pause_asks_nothing_and_ends_by_itself(void **state) {
         became(&s, STATE_UNKNOWN, REASON_PAUSED);
         nothing_planned(&s);
         assert_false(s.t->session_held);
-        assert_false(target_ready_or_asleep(s.t));
+        assert_false(database_ready_or_asleep(s.t));
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_PAUSED);
         session_ends(&s, REASON_SESSION_CUT, "57P01", false);
         host_sleeps(&s, MIN_);
@@ -837,10 +837,10 @@ static void a_pause_is_longer_shorter_or_over_when_somebody_says_so(void **state
         is(&s, STATE_AWAKE, REASON_NONE); /* there was none */
         pause_for(&s, USEC_INFINITY);
         became(&s, STATE_UNKNOWN, REASON_PAUSED);
-        assert_int_equal(target_due(s.t), USEC_INFINITY);
+        assert_int_equal(database_due(s.t), USEC_INFINITY);
         pause_for(&s, MIN_);
         is(&s, STATE_UNKNOWN, REASON_PAUSED);
-        assert_int_equal(target_due(s.t), s.now.boot_usec + MIN_);
+        assert_int_equal(database_due(s.t), s.now.boot_usec + MIN_);
         pause_for(&s, 0);
         became(&s, STATE_UNKNOWN, REASON_STALE);
         next_is(&s, CHECK_LOGIN, 0);
@@ -920,7 +920,7 @@ static void expectations_make_it_degraded_and_a_ping_may_clear_them(void **state
                 start(&s, CHECK_LOGIN);
                 ends(&s, MSEC, REASON_NONE);
                 became(&s, STATE_DEGRADED, rows[i].reason);
-                assert_false(target_ready(s.t));
+                assert_false(database_ready(s.t));
                 assert_true(s.t->session_held);
                 check_after_wait(&s, 10 * SEC, CHECK_PING, MSEC, REASON_NONE);
                 is(&s, STATE_DEGRADED, rows[i].reason);
@@ -1005,10 +1005,10 @@ static void the_sentinel_renews_for_days_and_asks_nothing(void **state) {
         before = s.t->account.awake_usec;
         nothing_planned(&s);
         /* What it costs is counted and told now and then, for a crash must not take days of it. */
-        assert_int_equal(target_due(s.t), s.now.boot_usec + 10 * SEC);
+        assert_int_equal(database_due(s.t), s.now.boot_usec + 10 * SEC);
         pass(&s, 10 * SEC);
         assert_int_equal(s.t->account.awake_usec, before + 10 * SEC);
-        assert_int_equal(target_due(s.t), s.now.boot_usec + 10 * SEC);
+        assert_int_equal(database_due(s.t), s.now.boot_usec + 10 * SEC);
         nothing_planned(&s);
         pass(&s, 30 * USEC_PER_DAY);
         is(&s, STATE_AWAKE, REASON_NONE);
@@ -1045,8 +1045,8 @@ static void cut_at_its_time_and_a_good_door_is_asleep(void **state) {
                 start(&s, CHECK_DOOR);
                 ends(&s, 50 * MSEC, REASON_NONE);
                 became(&s, STATE_ASLEEP, pooled ? REASON_SESSION_LOST : REASON_SESSION_CUT);
-                assert_false(target_ready(s.t));
-                assert_true(target_ready_or_asleep(s.t));
+                assert_false(database_ready(s.t));
+                assert_true(database_ready_or_asleep(s.t));
                 assert_int_equal(s.t->generation, 1);
                 /* The door renews it, and no login ever wakes it. */
                 for (unsigned i = 0; i < 3000; i++)
@@ -1086,7 +1086,7 @@ static void a_cut_that_is_no_suspend_stays_unknown(void **state) {
                 for (unsigned k = 0; k < 10; k++)
                         check_after_wait(&s, 30 * SEC, CHECK_DOOR, MSEC, REASON_NONE);
                 assert_int_equal(s.t->state, STATE_UNKNOWN);
-                assert_true(target_ready_or_asleep(s.t));
+                assert_true(database_ready_or_asleep(s.t));
                 scene_end(&s);
         }
 }
@@ -1122,7 +1122,7 @@ static void a_door_that_is_good_at_the_second_try_still_tells_sleep(void **state
         start(&s, CHECK_DOOR);
         ends(&s, MSEC, REASON_DNS_TIMEOUT);
         became(&s, STATE_UNKNOWN, REASON_DNS_TIMEOUT);
-        assert_false(target_ready_or_asleep(s.t));
+        assert_false(database_ready_or_asleep(s.t));
         check_after_wait(&s, 1 * SEC, CHECK_DOOR, MSEC, REASON_NONE);
         became(&s, STATE_ASLEEP, REASON_SESSION_CUT);
         scene_end(&s);
@@ -1146,7 +1146,7 @@ static void door_failures_are_down_within_fall_and_then_unknown_not_asleep(void 
         became(&s, STATE_UNKNOWN, REASON_STALE);
         check_after_wait(&s, 30 * SEC, CHECK_DOOR, MSEC, REASON_NONE);
         is(&s, STATE_UNKNOWN, REASON_STALE);
-        assert_true(target_ready_or_asleep(s.t));
+        assert_true(database_ready_or_asleep(s.t));
         sums_agree(s.t);
         scene_end(&s);
 }
@@ -1166,7 +1166,7 @@ static void a_wake_call_is_one_login_then_linger_then_the_sentinel_again(void **
         nothing_planned(&s);
         pass(&s, 600 * MSEC);
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
-        assert_true(target_ready_or_asleep(s.t));
+        assert_true(database_ready_or_asleep(s.t));
         server_starts(&s);
         ends(&s, 600 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
@@ -1178,8 +1178,8 @@ static void a_wake_call_is_one_login_then_linger_then_the_sentinel_again(void **
         answered = s.now.boot_usec;
         assert_int_equal(s.t->demand_until_boot_usec, answered + 60 * SEC);
         while (s.t->demand_until_boot_usec)
-                if (target_due(s.t) <= policy_next(s.t).due_boot_usec)
-                        pass(&s, target_due(s.t) - s.now.boot_usec);
+                if (database_due(s.t) <= policy_next(s.t).due_boot_usec)
+                        pass(&s, database_due(s.t) - s.now.boot_usec);
                 else
                         check_after_wait(&s, next_in(&s), CHECK_PING, MSEC, REASON_NONE);
         assert_int_equal(s.now.boot_usec, answered + 60 * SEC);
@@ -1340,7 +1340,7 @@ static void what_a_login_found_is_not_asked_of_the_door_every_second(void **stat
         s.never_holds = true;
         scene_begin(&s);
         while (s.t->demand_until_boot_usec) {
-                pass(&s, MIN(next_in(&s), target_due(s.t) - s.now.boot_usec));
+                pass(&s, MIN(next_in(&s), database_due(s.t) - s.now.boot_usec));
                 if (s.t->demand_until_boot_usec && next_in(&s) == 0) {
                         start(&s, CHECK_LOGIN);
                         ends(&s, MSEC, REASON_PROVIDER_QUOTA);
@@ -1407,13 +1407,13 @@ static void aurora_is_held_by_no_session_and_never_called_asleep(void **state) {
         became(&s, STATE_UNKNOWN, REASON_STALE);
         nothing_planned(&s);
         /* Nothing would ever tell more, and whoever asks for it wakes it. */
-        assert_true(target_ready_or_asleep(s.t));
+        assert_true(database_ready_or_asleep(s.t));
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
-        assert_false(target_ready_or_asleep(s.t));
+        assert_false(database_ready_or_asleep(s.t));
         start(&s, CHECK_LOGIN);
         ends(&s, MSEC, REASON_TCP_REFUSED);
         became(&s, STATE_UNKNOWN, REASON_TCP_REFUSED);
-        assert_false(target_ready_or_asleep(s.t));
+        assert_false(database_ready_or_asleep(s.t));
         scene_end(&s);
 
         /* What was seen last was no good, though it has grown old. */
@@ -1425,7 +1425,7 @@ static void aurora_is_held_by_no_session_and_never_called_asleep(void **state) {
         pause_for(&s, USEC_PER_HOUR);
         pass(&s, 2 * USEC_PER_HOUR);
         assert_int_equal(s.t->state, STATE_BLOCKED);
-        assert_false(target_ready_or_asleep(s.t));
+        assert_false(database_ready_or_asleep(s.t));
         s.logged = 0;
         scene_end(&s);
 }

@@ -1,0 +1,120 @@
+#include "health/database.h"
+
+#include "base/backoff.h"
+#include "base/macro.h"
+#include "health/verdict.h"
+#include "health/wake.h"
+
+#include <errno.h>
+
+void database_plan_interval(struct database *d, enum check check) {
+        const struct database_config *config = d->config;
+        const uint64_t intervals[_CHECK_MAX] = {
+                [CHECK_DOOR] = config->door_interval_usec,
+                [CHECK_LOGIN] = config->login_interval_usec,
+                [CHECK_PING] = config->ping_interval_usec,
+        };
+
+        d->jittered_interval_usec[check] = backoff_jitter(intervals[check], config->jitter_permille, &d->random);
+}
+
+int database_new(uint64_t id, const struct database_config *config, struct instant now, struct database **ret_database) {
+        const char *host = conninfo_get(config->conninfo, "host");
+        struct database *d = calloc(1, sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        d->id = id;
+        d->config = config;
+        d->provider = provider_by_name(config->provider);
+        if (!d->provider)
+                d->provider = provider_by_host(host);
+        d->policy = policy_choose(config->policy, d->provider);
+        d->cut_signature = provider_cut_signature(d->provider, host);
+        d->state = STATE_UNKNOWN;
+        d->reason = REASON_NOT_CHECKED;
+        d->since_real_usec = now.real_usec;
+        d->since_boot_usec = now.boot_usec;
+        d->random = id * UINT64_C(0x9e3779b97f4a7c15) ^ now.real_usec;
+        d->slow_due_boot_usec = USEC_INFINITY;
+        for (unsigned check = 0; check < _CHECK_MAX; check++)
+                database_plan_interval(d, (enum check)check);
+        d->retry_delay_usec = config->retry_interval_usec;
+        d->counted_boot_usec = d->asking_since_boot_usec = now.boot_usec;
+        *ret_database = d;
+        return 0;
+}
+
+struct database *database_free(struct database *d) {
+        if (!d)
+                return NULL;
+        free(d->detail);
+        free(d->wake_latency);
+        free(d);
+        return NULL;
+}
+
+void database_replace_config(struct database *d, const struct database_config *config) {
+        d->config = config;
+}
+
+uint64_t database_suspend_after_usec(const struct database *d) {
+        return d->config->suspend_after_usec ? d->config->suspend_after_usec : d->provider->suspend_after_usec;
+}
+
+uint64_t database_paused_until_real(const struct database *d, struct instant now) {
+        return d->paused_until_boot_usec ? usec_add(now.real_usec, usec_sub(d->paused_until_boot_usec, now.boot_usec)) : 0;
+}
+
+bool database_ready(const struct database *d) {
+        return d->state == STATE_AWAKE;
+}
+
+/*
+ * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes, or no door_interval): whether it sleeps is never
+ * seen, and nothing speaks against it.
+ */
+static bool rests_unseen(const struct database *d) {
+        return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && d->policy == POLICY_IS_ON_DEMAND && !d->budget_spent &&
+               findings_newest(&d->findings).reason == REASON_NONE && !findings_needs_login(&d->findings) && !d->in_flight &&
+               policy_next(d).due_boot_usec == USEC_INFINITY;
+}
+
+bool database_ready_or_asleep(const struct database *d) {
+        if (d->paused_until_boot_usec || d->blocked_before || findings_blocked(&d->findings) != REASON_NONE)
+                return false;
+        return d->state == STATE_AWAKE || d->state == STATE_ASLEEP || d->state == STATE_WAKING ||
+               (d->state == STATE_UNKNOWN && (findings_good_door(&d->findings) || rests_unseen(d)));
+}
+
+/* When it is probably answered, of one that is under way since ELAPSED: by its own wakes, or by what is usual for its provider. */
+static uint64_t expected_usec(const struct database *d, uint64_t elapsed_usec) {
+        static const unsigned permilles[] = {500, 950, 990};
+
+        /* The median; for one that is later than most, what most of the late ones needed. */
+        for (size_t i = 0; d->wake_latency && i < ARRAY_LENGTH(permilles); i++) {
+                uint64_t quantile = histogram_quantile(d->wake_latency, permilles[i]);
+
+                if (quantile > elapsed_usec)
+                        return quantile - elapsed_usec;
+        }
+        if (!d->wake_latency && d->provider->usual_wake_usec > elapsed_usec)
+                return d->provider->usual_wake_usec - elapsed_usec;
+        return USEC_INFINITY;
+}
+
+uint64_t database_expected_ready_usec(const struct database *d, struct instant now) {
+        bool waking = d->state == STATE_WAKING, under_way = waking || (d->in_flight && d->in_flight_check == CHECK_LOGIN);
+        uint64_t began = waking ? d->wake_began_boot_usec : 0;
+        uint64_t elapsed = usec_sub(now.boot_usec, began ? began : d->in_flight_boot_usec), expected;
+
+        if (d->state == STATE_AWAKE)
+                return 0;
+        if (!under_way)
+                return USEC_INFINITY;
+        expected = expected_usec(d, elapsed);
+        /* Later than all that are known: probably as long again as it took so far, and not past the time at which it is given up. */
+        if (expected == USEC_INFINITY && waking)
+                expected = MIN(elapsed, usec_sub(wake_deadline(d), now.boot_usec));
+        return expected;
+}

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/message-id.h"
+#include "base/sorted.h"
 #include "base/text.h"
 
 static bool reserve(void **items, size_t n, size_t *allocated, size_t size) {
@@ -18,19 +19,13 @@ static bool reserve(void **items, size_t n, size_t *allocated, size_t size) {
         return true;
 }
 
+static int compare_to_file(const void *name, const void *file) {
+        return strcmp(name, ((const struct complaint_file *)file)->name);
+}
+
 /* Where NAME is among the files, or would be. */
 static size_t find_file(const struct complaints *complaints, const char *name) {
-        size_t low = 0, high = complaints->n_files;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(complaints->files[middle].name, name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        return sorted_place(name, complaints->files, complaints->n_files, sizeof(*complaints->files), compare_to_file);
 }
 
 static bool is_file(const struct complaints *complaints, size_t i, const char *name) {

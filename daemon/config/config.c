@@ -207,21 +207,15 @@ struct config *config_free(struct config *config) {
         return NULL;
 }
 
+static int compare_to_database(const void *name, const void *database) {
+        return strcmp(name, (*(struct database_config *const *)database)->name);
+}
+
 const struct database_config *config_database(const struct config *config, const char *name) {
-        size_t low = 0, high = config->n_databases;
+        struct database_config *const *found = config->n_databases == 0 ? NULL : bsearch(name, config->by_name, config->n_databases,
+                                                                                         sizeof(*config->by_name), compare_to_database);
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int r = strcmp(config->by_name[middle]->name, name);
-
-                if (r == 0)
-                        return config->by_name[middle];
-                if (r < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
+        return found ? *found : NULL;
 }
 
 const char *config_source_file(const struct config *config, struct config_source source) {

@@ -1,6 +1,7 @@
 #include "config/service.h"
 
 #include "base/error.h"
+#include "base/sorted.h"
 #include "config/file.h"
 
 #include <ctype.h>
@@ -167,22 +168,17 @@ static int load(struct service_catalog *catalog) {
         return r;
 }
 
+static int compare_to_section(const void *name, const void *element) {
+        const struct section *section = element;
+
+        return compare_name(name, strlen(name), section->name, section->name_length);
+}
+
 /* The first section of that name, as libpq takes it. */
 static const struct section *find_section(const struct service_file *file, const char *name) {
-        size_t low = 0, high = file->n_sections, length = strlen(name);
+        size_t at = sorted_place(name, file->sections, file->n_sections, sizeof(*file->sections), compare_to_section);
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                const struct section *section = &file->sections[middle];
-
-                if (compare_name(section->name, section->name_length, name, length) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        if (low == file->n_sections || compare_name(file->sections[low].name, file->sections[low].name_length, name, length) != 0)
-                return NULL;
-        return &file->sections[low];
+        return at < file->n_sections && compare_to_section(name, &file->sections[at]) == 0 ? &file->sections[at] : NULL;
 }
 
 /* "keyword=value"; TEXT is a copy that may be cut. */

@@ -1,6 +1,7 @@
 #include "health/network.h"
 
 #include "base/macro.h"
+#include "base/sorted.h"
 
 #include <errno.h>
 
@@ -20,24 +21,16 @@ static const char *remote_host(const struct conninfo *conninfo) {
         return host;
 }
 
+static int compare_to_host(const void *name, const void *host) {
+        return strcmp(name, ((const struct network_host *)host)->name);
+}
+
+/* Where NAME is among the hosts, or would be. */
 static size_t position(const struct network *network, const char *name, bool *ret_found) {
-        size_t low = 0, high = network->n_hosts;
+        size_t at = sorted_place(name, network->hosts, network->n_hosts, sizeof(*network->hosts), compare_to_host);
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int c = strcmp(network->hosts[middle].name, name);
-
-                if (c == 0) {
-                        *ret_found = true;
-                        return middle;
-                }
-                if (c < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        *ret_found = false;
-        return low;
+        *ret_found = at < network->n_hosts && compare_to_host(name, &network->hosts[at]) == 0;
+        return at;
 }
 
 static struct network_host *find(struct network *network, const struct conninfo *conninfo) {

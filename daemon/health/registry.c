@@ -1,6 +1,7 @@
 #include "health/registry.h"
 
 #include "base/macro.h"
+#include "base/sorted.h"
 #include "health/network.h"
 
 #include <errno.h>
@@ -50,36 +51,26 @@ static int reserve(struct registry *registry) {
         return 0;
 }
 
+static int compare_to_name(const void *name, const void *element) {
+        return strcmp(name, (*(struct database *const *)element)->config->name);
+}
+
+static int compare_to_id(const void *key, const void *element) {
+        uint64_t wanted = *(const uint64_t *)key, id = (*(struct database *const *)element)->id;
+
+        return wanted < id ? -1 : wanted > id;
+}
+
 /* Where NAME is, or where it would be put. */
 static size_t place_of_name(const struct registry *registry, const char *name, bool *ret_found) {
-        size_t low = 0, high = registry->n;
+        size_t at = sorted_place(name, registry->by_name, registry->n, sizeof(*registry->by_name), compare_to_name);
 
-        *ret_found = false;
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int c = strcmp(registry->by_name[middle]->config->name, name);
-
-                if (c < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-                *ret_found |= c == 0;
-        }
-        return low;
+        *ret_found = at < registry->n && streq(registry->by_name[at]->config->name, name);
+        return at;
 }
 
 static size_t place_of_id(const struct registry *registry, uint64_t id) {
-        size_t low = 0, high = registry->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (registry->by_id[middle]->id < id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        return sorted_place(&id, registry->by_id, registry->n, sizeof(*registry->by_id), compare_to_id);
 }
 
 static void count(struct registry *registry, const struct database *database) {

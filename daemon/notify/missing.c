@@ -1,6 +1,7 @@
 #include "notify/missing.h"
 
 #include "base/error.h"
+#include "base/sorted.h"
 
 static bool is_to_be_awake(const struct database *database) {
         if (database->budget_spent)
@@ -40,19 +41,15 @@ static bool is_missing(const struct missing *missing, const struct database *dat
         return false;
 }
 
+static int compare_ids(const void *id, const void *element) {
+        uint64_t a = *(const uint64_t *)id, b = *(const uint64_t *)element;
+
+        return a < b ? -1 : a > b;
+}
+
 /* The place of ID, or where it would stand. */
 static size_t place_of(const struct missing *missing, uint64_t id) {
-        size_t low = 0, high = missing->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (missing->ids[middle] < id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        return sorted_place(&id, missing->ids, missing->n, sizeof(*missing->ids), compare_ids);
 }
 
 static int add(struct missing *missing, uint64_t id) {

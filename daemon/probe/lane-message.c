@@ -16,11 +16,11 @@ static void drop_old_attempt(struct lane *lane, struct subject *subject) {
 }
 
 static bool on_check(struct lane *lane, struct lane_message *message) {
-        struct subject *subject = table_get(&lane->subjects, message->database);
+        struct subject *subject = id_map_get(&lane->subjects, message->database);
 
         if (!subject) {
                 subject = subject_new(message->database);
-                if (!subject || table_put(&lane->subjects, subject->id, subject) < 0) {
+                if (!subject || id_map_put(&lane->subjects, subject->id, subject) < 0) {
                         /* No memory: the pool ends the attempt by its deadline. */
                         subject_free(subject);
                         run_order_deinit(&message->order);
@@ -40,7 +40,7 @@ static bool on_check(struct lane *lane, struct lane_message *message) {
 }
 
 static bool on_resolved(struct lane *lane, struct lane_message *message) {
-        struct subject *subject = table_get(&lane->subjects, message->database);
+        struct subject *subject = id_map_get(&lane->subjects, message->database);
         struct resolved *answer = &message->resolved;
         struct run *run = subject ? &subject->run : NULL;
         bool mine = true;
@@ -94,12 +94,12 @@ static void forget(struct lane *lane, struct subject *subject, uint64_t grace_us
 }
 
 static void on_forget(struct lane *lane, uint64_t database, uint64_t grace_usec) {
-        struct subject *subject = table_get(&lane->subjects, database);
+        struct subject *subject = id_map_get(&lane->subjects, database);
 
         if (!subject)
                 return;
         lane_report_done(lane);
-        (void)table_take(&lane->subjects, database);
+        (void)id_map_take(&lane->subjects, database);
         forget(lane, subject, grace_usec);
 }
 
@@ -110,11 +110,11 @@ static void on_stop(struct lane *lane) {
 
         lane_report_done(lane);
         lane->stopping = true;
-        while ((subject = table_next(&lane->subjects, &position))) {
+        while ((subject = id_map_next(&lane->subjects, &position))) {
                 forget(lane, subject, USEC_INFINITY);
                 atomic_fetch_add_explicit(&lane->goodbyes, 1, memory_order_relaxed);
         }
-        table_deinit(&lane->subjects);
+        id_map_deinit(&lane->subjects);
 }
 
 static void on_give_up(struct lane *lane) {
@@ -155,7 +155,7 @@ static bool on_message(struct lane *lane, struct lane_message *message) {
         case LANE_RETURNED:
                 return on_returned(lane, message->line);
         case LANE_DROP_SESSION:
-                subject = table_get(&lane->subjects, message->database);
+                subject = id_map_get(&lane->subjects, message->database);
                 if (subject)
                         drop_session(subject);
                 break;

@@ -201,7 +201,7 @@ void lane_resume(struct lane *lane) {
         struct subject *subject;
         size_t position = 0;
 
-        while ((subject = table_next(&lane->subjects, &position)))
+        while ((subject = id_map_next(&lane->subjects, &position)))
                 resume(lane, subject);
         /* Those that were forgotten, but are not over yet, are in no table. */
         for (subject = lane->active; subject; subject = subject->next_active)
@@ -240,10 +240,10 @@ struct lane *lane_free(struct lane *lane) {
                 if (message.kind == LANE_RETURNED && subject_is_over(message.line->subject))
                         subject_free(message.line->subject);
         }
-        while ((subject = table_next(&lane->subjects, &position)))
+        while ((subject = id_map_next(&lane->subjects, &position)))
                 if (!subject_is_away(subject))
                         subject_free(subject);
-        table_deinit(&lane->subjects);
+        id_map_deinit(&lane->subjects);
         while ((subject = lane->buried)) {
                 lane->buried = subject->next_buried;
                 subject_free(subject);

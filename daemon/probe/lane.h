@@ -11,7 +11,7 @@
 #include "base/queue.h"
 #include "probe/guard.h"
 #include "probe/subject.h"
-#include "probe/table.h"
+#include "base/id-map.h"
 
 enum lane_message_kind {
         LANE_CHECK,
@@ -43,7 +43,7 @@ struct lane {
         uint64_t now_usec; /* of this turn: CLOCK_MONOTONIC and CLOCK_BOOTTIME */
         uint64_t now_boot_usec;
 
-        struct table subjects; /* by id */
+        struct id_map subjects; /* by id */
         struct subject *active;
         unsigned n_active;
         struct subject *done, **last_done; /* not reported yet */

@@ -40,7 +40,7 @@ struct probe_pool {
 
         struct resolver *resolver;
         struct crew *crew;
-        struct table databases;
+        struct id_map databases;
         struct flight *first, *last; /* in the order of their starts */
 };
 
@@ -115,7 +115,7 @@ static void end_overdue(struct probe_pool *pool, const struct flight *flight) {
                 },
         };
 
-        end_flight(pool, table_get(&pool->databases, flight->database));
+        end_flight(pool, id_map_get(&pool->databases, flight->database));
         pool->handler(pool->userdata, &report);
 }
 
@@ -159,7 +159,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
 /* Reports. */
 
 static void deliver(struct probe_pool *pool, const struct probe_report *report) {
-        struct pool_database *database = table_get(&pool->databases, report->database);
+        struct pool_database *database = id_map_get(&pool->databases, report->database);
 
         if (!database)
                 return; /* forgotten meanwhile */
@@ -186,7 +186,7 @@ static int on_reports(sd_event_source *source, int fd, uint32_t revents, void *u
 /* Requests. */
 
 static int add_database(struct probe_pool *pool, uint64_t id, struct pool_database **ret_database) {
-        struct pool_database *database = table_get(&pool->databases, id);
+        struct pool_database *database = id_map_get(&pool->databases, id);
         int r;
 
         if (!database) {
@@ -194,7 +194,7 @@ static int add_database(struct probe_pool *pool, uint64_t id, struct pool_databa
                 if (!database)
                         return -ENOMEM;
                 database->id = id;
-                r = table_put(&pool->databases, id, database);
+                r = id_map_put(&pool->databases, id, database);
                 if (r < 0) {
                         free(database);
                         return r;
@@ -280,7 +280,7 @@ int probe_pool_check(struct probe_pool *pool, const struct probe_request *reques
 }
 
 bool probe_pool_phase(struct probe_pool *pool, uint64_t id, enum phase *ret_phase) {
-        const struct pool_database *database = table_get(&pool->databases, id);
+        const struct pool_database *database = id_map_get(&pool->databases, id);
 
         if (!database || !database->flight)
                 return false;
@@ -291,13 +291,13 @@ bool probe_pool_phase(struct probe_pool *pool, uint64_t id, enum phase *ret_phas
 void probe_pool_drop_session(struct probe_pool *pool, uint64_t database) {
         const struct lane_message message = { .kind = LANE_DROP_SESSION, .database = database };
 
-        if (table_get(&pool->databases, database))
+        if (id_map_get(&pool->databases, database))
                 (void)crew_push(pool->crew, &message);
 }
 
 void probe_pool_forget(struct probe_pool *pool, uint64_t id) {
         const struct lane_message message = { .kind = LANE_FORGET, .database = id };
-        struct pool_database *database = table_take(&pool->databases, id);
+        struct pool_database *database = id_map_take(&pool->databases, id);
 
         if (!database)
                 return;
@@ -375,11 +375,11 @@ static void free_databases(struct probe_pool *pool) {
         struct pool_database *database;
         size_t position = 0;
 
-        while ((database = table_next(&pool->databases, &position))) {
+        while ((database = id_map_next(&pool->databases, &position))) {
                 flight_unref(database->flight);
                 free(database);
         }
-        table_deinit(&pool->databases);
+        id_map_deinit(&pool->databases);
 }
 
 void probe_pool_stop(struct probe_pool *pool) {

@@ -15,7 +15,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/thread.h"
-#include "probe/table.h"
+#include "base/id-map.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ struct resolver {
         unsigned references; /* the owner and each thread */
         bool closed;
 
-        struct table names;                   /* by key */
+        struct id_map names;                   /* by key */
         struct name_list queued[_GRADE_MAX];  /* those that wait for a thread */
         struct name_list claimed;             /* those that have one, which is on its way */
         struct name_list remembered;          /* those that nobody asks for now, the oldest first */
@@ -140,7 +140,7 @@ static struct name *find_name(const struct resolver *resolver, const char *host,
         struct name *name;
         uint64_t key = hash(host);
 
-        while ((name = table_get(&resolver->names, key)) && !streq(name->host, host))
+        while ((name = id_map_get(&resolver->names, key)) && !streq(name->host, host))
                 key++;
         *ret_key = key;
         return name;
@@ -159,7 +159,7 @@ static struct name *add_name(struct resolver *resolver, const char *host) {
         name->key = key;
         name->grade = is_local(host) ? GRADE_QUICK : GRADE_NEW;
         memcpy(name->host, host, size);
-        if (table_put(&resolver->names, key, name) < 0) {
+        if (id_map_put(&resolver->names, key, name) < 0) {
                 free(name);
                 return NULL;
         }
@@ -174,7 +174,7 @@ static void remember_name(struct resolver *resolver, struct name *name) {
                 return;
         name = resolver->remembered.first;
         list_remove(name);
-        (void)table_take(&resolver->names, name->key);
+        (void)id_map_take(&resolver->names, name->key);
         free(name);
 }
 
@@ -446,7 +446,7 @@ static void drop_names(struct resolver *resolver) {
         struct name *name;
         size_t position = 0;
 
-        while ((name = table_next(&resolver->names, &position)))
+        while ((name = id_map_next(&resolver->names, &position)))
                 for (struct waiter *waiter; !name->list && (waiter = name->waiters);) {
                         name->waiters = waiter->next;
                         free(waiter);
@@ -455,7 +455,7 @@ static void drop_names(struct resolver *resolver) {
                 list_free(&resolver->queued[grade]);
         list_free(&resolver->claimed);
         list_free(&resolver->remembered);
-        table_deinit(&resolver->names);
+        id_map_deinit(&resolver->names);
 }
 
 struct resolver *resolver_free(struct resolver *resolver) {

@@ -205,7 +205,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         /* Who asks for what somebody else holds already waits from then on, and so does what keeps it awake from the end of a pause. */
         if (request->check == CHECK_LOGIN && w->requested_usec > w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
-        if (request->check == CHECK_LOGIN && w->paused_until_usec > w->login_asked_usec)
+        if (request->check == CHECK_LOGIN && w->paused_until_usec && w->paused_until_usec >= w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->paused_until_usec);
         if (request->check == CHECK_LOGIN) {
                 w->login_asked_usec = now;

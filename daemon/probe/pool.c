@@ -1,19 +1,19 @@
 /*
  * The pool watches its probers by one timer of the main loop, which runs only while attempts are in flight and is put off as long as they
  * end quickly: it is set to 100 ms behind the start of the oldest. An attempt that is still unanswered then is usually just waiting for its
- * server; so the probers themselves are looked at, and only one that is stuck inside a single call of libpq is set aside
- * (probe/crew.c). Each further look because of the same attempt waits twice as long, up to a second: a prober that gets stuck late may go
+ * server; so the probers themselves are looked at, and only one that is stuck inside a single call of libpq is detached
+ * (probe/workers.c). Each further look because of the same attempt waits twice as long, up to a second: a prober that gets stuck late may go
  * unnoticed for that time, unless another attempt waits for it as well.
  *
- * A lane with a new prober ends its attempts in time by itself. One second behind the deadline of an attempt the pool does so in its
- * place, and calls it our own fault: for a lane that has no thread (none could be started), or no processor. The lane's own report, coming
+ * A worker with a new prober ends its attempts in time by itself. One second behind the deadline of an attempt the pool does so in its
+ * place, and calls it our own fault: for a worker that has no thread (none could be started), or no processor. The worker's own report, coming
  * later, is then dropped.
  */
 #include "probe/pool.h"
 
 #include "base/error.h"
 #include "base/macro.h"
-#include "probe/crew.h"
+#include "probe/workers.h"
 
 #include <sys/epoll.h>
 
@@ -25,7 +25,7 @@
 
 struct pool_database {
         uint64_t id;
-        struct flight *flight; /* NULL: nothing runs */
+        struct in_flight *in_flight; /* NULL: nothing runs */
 };
 
 struct probe_pool {
@@ -39,9 +39,9 @@ struct probe_pool {
         uint64_t look_usec; /* what it is set to; USEC_INFINITY: off */
 
         struct resolver *resolver;
-        struct crew *crew;
+        struct workers *workers;
         struct id_map databases;
-        struct flight *first, *last; /* in the order of their starts */
+        struct in_flight *first, *last; /* in the order of their starts */
 };
 
 /* Looking after the probers. */
@@ -58,55 +58,55 @@ static void set_look(struct probe_pool *pool, uint64_t usec) {
         (void)sd_event_source_set_enabled(pool->look_source, SD_EVENT_ONESHOT);
 }
 
-static void link_flight(struct probe_pool *pool, struct flight *flight) {
-        flight->previous = pool->last;
+static void link_in_flight(struct probe_pool *pool, struct in_flight *in_flight) {
+        in_flight->previous = pool->last;
         if (pool->last)
-                pool->last->next = flight;
+                pool->last->next = in_flight;
         else
-                pool->first = flight;
-        pool->last = flight;
+                pool->first = in_flight;
+        pool->last = in_flight;
 }
 
-static void end_flight(struct probe_pool *pool, struct pool_database *database) {
-        struct flight *flight = steal_pointer(&database->flight);
+static void end_in_flight(struct probe_pool *pool, struct pool_database *database) {
+        struct in_flight *in_flight = steal_pointer(&database->in_flight);
 
-        if (flight->previous)
-                flight->previous->next = flight->next;
+        if (in_flight->previous)
+                in_flight->previous->next = in_flight->next;
         else
-                pool->first = flight->next;
-        if (flight->next)
-                flight->next->previous = flight->previous;
+                pool->first = in_flight->next;
+        if (in_flight->next)
+                in_flight->next->previous = in_flight->previous;
         else
-                pool->last = flight->previous;
-        flight_unref(flight);
-        /* Probers that were set aside are looked at until all that is to be said of them is said. */
-        if (!pool->first && !crew_has_aside(pool->crew))
+                pool->last = in_flight->previous;
+        in_flight_unref(in_flight);
+        /* Probers that were detached are looked at until all that is to be said of them is said. */
+        if (!pool->first && !workers_has_detached(pool->workers))
                 set_look(pool, USEC_INFINITY);
 }
 
-static uint64_t queued_of(const struct flight *flight) {
-        return atomic_load_explicit(&flight->queued_usec, memory_order_relaxed);
+static uint64_t queued_of(const struct in_flight *in_flight) {
+        return atomic_load_explicit(&in_flight->queued_usec, memory_order_relaxed);
 }
 
-static uint64_t flight_deadline(const struct flight *flight) {
-        return usec_add(usec_add(flight->started_usec, queued_of(flight)), flight->timeout_usec);
+static uint64_t flight_deadline(const struct in_flight *in_flight) {
+        return usec_add(usec_add(in_flight->started_usec, queued_of(in_flight)), in_flight->timeout_usec);
 }
 
-static enum phase flight_phase(const struct flight *flight) {
-        return (enum phase)atomic_load_explicit(&flight->phase, memory_order_relaxed);
+static enum phase flight_phase(const struct in_flight *in_flight) {
+        return (enum phase)atomic_load_explicit(&in_flight->phase, memory_order_relaxed);
 }
 
-/* Its lane has not: it has no thread, or no processor, and the database cannot help that. */
-static void end_overdue(struct probe_pool *pool, const struct flight *flight) {
-        enum phase phase = flight_phase(flight);
+/* Its worker has not: it has no thread, or no processor, and the database cannot help that. */
+static void end_overdue(struct probe_pool *pool, const struct in_flight *in_flight) {
+        enum phase phase = flight_phase(in_flight);
         struct probe_report report = {
                 .kind = PROBE_REPORT_ATTEMPT,
-                .database = flight->database,
+                .database = in_flight->database,
                 .attempt = {
-                        .id = flight->attempt,
-                        .check = flight->check,
-                        .started_boot_usec = flight->started_boot_usec,
-                        .started_real_usec = flight->started_real_usec,
+                        .id = in_flight->attempt,
+                        .check = in_flight->check,
+                        .started_boot_usec = in_flight->started_boot_usec,
+                        .started_real_usec = in_flight->started_real_usec,
                         .ended_boot_usec = clock_boot_usec(),
                         .total_usec = 1,
                         .last_phase = phase,
@@ -115,30 +115,30 @@ static void end_overdue(struct probe_pool *pool, const struct flight *flight) {
                 },
         };
 
-        end_flight(pool, id_map_get(&pool->databases, flight->database));
+        end_in_flight(pool, id_map_get(&pool->databases, in_flight->database));
         pool->handler(pool->userdata, &report);
 }
 
 /* The handler may start and forget attempts: the search begins anew after each. */
 static void end_all_overdue(struct probe_pool *pool, uint64_t now_usec) {
-        const struct flight *flight = pool->first;
+        const struct in_flight *in_flight = pool->first;
 
-        while (flight)
-                if (usec_add(flight_deadline(flight), OVERDUE_USEC) <= now_usec) {
-                        end_overdue(pool, flight);
-                        flight = pool->first;
+        while (in_flight)
+                if (usec_add(flight_deadline(in_flight), OVERDUE_USEC) <= now_usec) {
+                        end_overdue(pool, in_flight);
+                        in_flight = pool->first;
                 } else
-                        flight = flight->next;
+                        in_flight = in_flight->next;
 }
 
 static uint64_t next_look(struct probe_pool *pool, uint64_t now_usec) {
         uint64_t next = USEC_INFINITY;
 
-        for (struct flight *flight = pool->first; flight; flight = flight->next) {
-                if (flight->look_usec <= now_usec)
-                        flight->look_usec = now_usec + MIN(MAX(usec_sub(now_usec, flight->started_usec), CREW_STUCK_USEC), LOOK_MAX_USEC);
-                next = MIN(next, flight->look_usec);
-                next = MIN(next, usec_add(flight_deadline(flight), OVERDUE_USEC));
+        for (struct in_flight *in_flight = pool->first; in_flight; in_flight = in_flight->next) {
+                if (in_flight->look_usec <= now_usec)
+                        in_flight->look_usec = now_usec + MIN(MAX(usec_sub(now_usec, in_flight->started_usec), CREW_STUCK_USEC), LOOK_MAX_USEC);
+                next = MIN(next, in_flight->look_usec);
+                next = MIN(next, usec_add(flight_deadline(in_flight), OVERDUE_USEC));
         }
         return next;
 }
@@ -150,7 +150,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)source;
         (void)usec;
         pool->look_usec = USEC_INFINITY;
-        next = crew_look(pool->crew);
+        next = workers_look(pool->workers);
         end_all_overdue(pool, now_usec);
         set_look(pool, MIN(next, next_look(pool, now_usec)));
         return 0;
@@ -164,9 +164,9 @@ static void deliver(struct probe_pool *pool, const struct probe_report *report) 
         if (!database)
                 return; /* forgotten meanwhile */
         if (report->kind == PROBE_REPORT_ATTEMPT) {
-                if (!database->flight || database->flight->attempt != report->attempt.id)
+                if (!database->in_flight || database->in_flight->attempt != report->attempt.id)
                         return; /* ended by the pool before */
-                end_flight(pool, database);
+                end_in_flight(pool, database);
         }
         pool->handler(pool->userdata, report);
 }
@@ -204,20 +204,20 @@ static int add_database(struct probe_pool *pool, uint64_t id, struct pool_databa
         return 0;
 }
 
-static int make_flight(const struct probe_request *request, struct flight **ret_flight) {
-        struct flight *flight = flight_new();
+static int make_in_flight(const struct probe_request *request, struct in_flight **ret_in_flight) {
+        struct in_flight *in_flight = in_flight_new();
 
-        if (!flight)
+        if (!in_flight)
                 return -ENOMEM;
-        flight->database = request->database;
-        flight->attempt = request->attempt;
-        flight->check = request->check;
-        flight->started_usec = clock_monotonic_usec();
-        flight->started_boot_usec = clock_boot_usec();
-        flight->started_real_usec = clock_real_usec();
-        flight->timeout_usec = request->timeout_usec;
-        flight->look_usec = flight->started_usec + CREW_STUCK_USEC;
-        *ret_flight = flight;
+        in_flight->database = request->database;
+        in_flight->attempt = request->attempt;
+        in_flight->check = request->check;
+        in_flight->started_usec = clock_monotonic_usec();
+        in_flight->started_boot_usec = clock_boot_usec();
+        in_flight->started_real_usec = clock_real_usec();
+        in_flight->timeout_usec = request->timeout_usec;
+        in_flight->look_usec = in_flight->started_usec + CREW_STUCK_USEC;
+        *ret_in_flight = in_flight;
         return 0;
 }
 
@@ -231,8 +231,8 @@ static int copy_string(const char *text, char **ret_copy) {
 }
 
 /* Takes one of FLIGHT's references, whatever happens. */
-static int make_order(const struct probe_request *request, struct flight *flight, struct run_order *ret_order) {
-        *ret_order = (struct run_order){
+static int make_order(const struct probe_request *request, struct in_flight *in_flight, struct attempt_request *ret_order) {
+        *ret_order = (struct attempt_request){
                 .attempt = request->attempt,
                 .check = request->check,
                 .conninfo = conninfo_ref(request->conninfo),
@@ -240,7 +240,7 @@ static int make_order(const struct probe_request *request, struct flight *flight
                 .timeout_usec = request->timeout_usec,
                 .want_lag = request->want_lag,
                 .hold_session = request->hold_session,
-                .flight = flight,
+                .in_flight = in_flight,
         };
         if (copy_string(request->expect_query, &ret_order->expect_query) < 0 ||
             copy_string(request->expect_value, &ret_order->expect_value) < 0)
@@ -249,9 +249,9 @@ static int make_order(const struct probe_request *request, struct flight *flight
 }
 
 int probe_pool_check(struct probe_pool *pool, const struct probe_request *request) {
-        struct lane_message message = { .kind = LANE_CHECK, .database = request->database };
+        struct worker_message message = { .kind = WORKER_CHECK, .database = request->database };
         struct pool_database *database;
-        struct flight *flight;
+        struct in_flight *in_flight;
         int r;
 
         if (request->database == 0)
@@ -259,65 +259,65 @@ int probe_pool_check(struct probe_pool *pool, const struct probe_request *reques
         r = add_database(pool, request->database, &database);
         if (r < 0)
                 return r;
-        if (database->flight)
+        if (database->in_flight)
                 return -EBUSY;
-        r = make_flight(request, &flight);
+        r = make_in_flight(request, &in_flight);
         if (r < 0)
                 return r;
-        r = make_order(request, flight, &message.order);
+        r = make_order(request, in_flight, &message.request);
         if (r == 0)
-                r = crew_push(pool->crew, &message);
+                r = workers_push(pool->workers, &message);
         if (r < 0) {
-                run_order_deinit(&message.order);
-                flight_unref(flight);
+                attempt_request_deinit(&message.request);
+                in_flight_unref(in_flight);
                 return r;
         }
-        database->flight = flight;
-        link_flight(pool, flight);
-        if (pool->look_usec > flight->look_usec)
-                set_look(pool, flight->look_usec);
+        database->in_flight = in_flight;
+        link_in_flight(pool, in_flight);
+        if (pool->look_usec > in_flight->look_usec)
+                set_look(pool, in_flight->look_usec);
         return 0;
 }
 
 bool probe_pool_phase(struct probe_pool *pool, uint64_t id, enum phase *ret_phase) {
         const struct pool_database *database = id_map_get(&pool->databases, id);
 
-        if (!database || !database->flight)
+        if (!database || !database->in_flight)
                 return false;
-        *ret_phase = flight_phase(database->flight);
+        *ret_phase = flight_phase(database->in_flight);
         return true;
 }
 
 void probe_pool_drop_session(struct probe_pool *pool, uint64_t database) {
-        const struct lane_message message = { .kind = LANE_DROP_SESSION, .database = database };
+        const struct worker_message message = { .kind = WORKER_DROP_SESSION, .database = database };
 
         if (id_map_get(&pool->databases, database))
-                (void)crew_push(pool->crew, &message);
+                (void)workers_push(pool->workers, &message);
 }
 
 void probe_pool_forget(struct probe_pool *pool, uint64_t id) {
-        const struct lane_message message = { .kind = LANE_FORGET, .database = id };
+        const struct worker_message message = { .kind = WORKER_FORGET, .database = id };
         struct pool_database *database = id_map_take(&pool->databases, id);
 
         if (!database)
                 return;
-        if (database->flight)
-                end_flight(pool, database);
+        if (database->in_flight)
+                end_in_flight(pool, database);
         free(database);
-        (void)crew_push(pool->crew, &message);
+        (void)workers_push(pool->workers, &message);
 }
 
 void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stats) {
         uint64_t now_usec = clock_monotonic_usec();
         struct probe_pool_stats stats = {
-                .probers = crew_size(pool->crew),
-                .replaced = crew_replaced(pool->crew),
+                .probers = workers_size(pool->workers),
+                .replaced = workers_replaced(pool->workers),
                 .resolver_threads = resolver_threads(pool->resolver),
                 .names_waiting = resolver_waiting(pool->resolver),
         };
 
-        for (const struct flight *flight = pool->first; flight; flight = flight->next)
-                stats.overdue_usec = MAX(stats.overdue_usec, usec_sub(now_usec, flight_deadline(flight)));
+        for (const struct in_flight *in_flight = pool->first; in_flight; in_flight = in_flight->next)
+                stats.overdue_usec = MAX(stats.overdue_usec, usec_sub(now_usec, flight_deadline(in_flight)));
         *ret_stats = stats;
 }
 
@@ -346,10 +346,10 @@ static int start(struct probe_pool *pool, unsigned n_probers) {
         r = add_sources(pool);
         if (r < 0)
                 return r;
-        r = resolver_new(lane_deliver, &pool->resolver);
+        r = resolver_new(worker_deliver, &pool->resolver);
         if (r < 0)
                 return r;
-        return crew_new(n_probers, pool->reports, pool->resolver, &pool->crew);
+        return workers_new(n_probers, pool->reports, pool->resolver, &pool->workers);
 }
 
 int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler handler, void *userdata, struct probe_pool **ret_pool) {
@@ -376,14 +376,14 @@ static void free_databases(struct probe_pool *pool) {
         size_t position = 0;
 
         while ((database = id_map_next(&pool->databases, &position))) {
-                flight_unref(database->flight);
+                in_flight_unref(database->in_flight);
                 free(database);
         }
         id_map_deinit(&pool->databases);
 }
 
 void probe_pool_stop(struct probe_pool *pool) {
-        crew_say_goodbye(pool->crew);
+        workers_say_goodbye(pool->workers);
 }
 
 struct probe_pool *probe_pool_free(struct probe_pool *pool, uint64_t timeout_usec) {
@@ -391,11 +391,11 @@ struct probe_pool *probe_pool_free(struct probe_pool *pool, uint64_t timeout_use
                 return NULL;
         sd_event_source_disable_unref(pool->reports_source);
         sd_event_source_disable_unref(pool->look_source);
-        if (pool->crew)
-                crew_stop(pool->crew, timeout_usec);
-        /* Before the lanes: it delivers to them. */
+        if (pool->workers)
+                workers_stop(pool->workers, timeout_usec);
+        /* Before the workers: it delivers to them. */
         resolver_free(pool->resolver);
-        if (crew_free(pool->crew))
+        if (workers_free(pool->workers))
                 queue_free(pool->reports);
         free_databases(pool);
         sd_event_unref(pool->event);

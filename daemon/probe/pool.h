@@ -47,7 +47,7 @@ int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler han
 /* Begins what probe_pool_free() waits for. */
 void probe_pool_stop(struct probe_pool *pool);
 /*
- * Terminates every session cleanly, ends what runs (as long as servers answer they may; crew_stop()), frees. Waits at most TIMEOUT_USEC
+ * Terminates every session cleanly, ends what runs (as long as servers answer they may; workers_stop()), frees. Waits at most TIMEOUT_USEC
  * for servers, and for what we do ourselves as long as that takes. Nothing is reported any more. Not from the report handler. Takes NULL.
  */
 struct probe_pool *probe_pool_free(struct probe_pool *pool, uint64_t timeout_usec);
@@ -64,7 +64,7 @@ void probe_pool_forget(struct probe_pool *pool, uint64_t database);
 /* For metrics and the watchdog. */
 struct probe_pool_stats {
         unsigned probers;
-        unsigned replaced;      /* probers that were set aside so far */
+        unsigned replaced;      /* probers that were detached so far */
         uint64_t overdue_usec;  /* how long the most overdue answer of a prober is awaited; 0 when none is */
         unsigned resolver_threads;
         unsigned names_waiting; /* for one of them */

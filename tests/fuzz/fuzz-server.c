@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "model/reason.h"
-#include "probe/run.h"
+#include "probe/attempt-run.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -58,8 +58,8 @@ static int answer(const uint8_t *data, size_t size, bool stays_open) {
         return fd;
 }
 
-static void accept_order(struct run *run, struct conninfo *conninfo, uint8_t how) {
-        struct run_order order = {
+static void accept_order(struct attempt_run *run, struct conninfo *conninfo, uint8_t how) {
+        struct attempt_request request = {
                 .attempt = 1,
                 .check = how & IS_DOOR ? CHECK_DOOR : CHECK_LOGIN,
                 .conninfo = conninfo_ref(conninfo),
@@ -69,24 +69,24 @@ static void accept_order(struct run *run, struct conninfo *conninfo, uint8_t how
                 .expect_value = how & ASKS_QUERY ? strdup("1") : NULL,
                 .want_lag = how & ASKS_LAG,
                 .hold_session = true,
-                .flight = flight_new(),
+                .in_flight = in_flight_new(),
         };
 
-        fuzz_check(order.flight != NULL, "no memory");
-        (void)flight_unref(order.flight); /* the other side's */
-        run_accept(run, &order, USEC_PER_SEC, USEC_PER_SEC);
+        fuzz_check(request.in_flight != NULL, "no memory");
+        (void)in_flight_unref(request.in_flight); /* the other side's */
+        attempt_accept(run, &request, USEC_PER_SEC, USEC_PER_SEC);
 }
 
-static enum run_todo wait_for_socket(struct run *run, uint64_t *now_usec) {
+static enum attempt_todo wait_for_socket(struct attempt_run *run, uint64_t *now_usec) {
         struct pollfd fd = {.fd = connection_fd(run->connection), .events = run->connection->want_write ? POLLOUT : POLLIN};
 
         (*now_usec)++;
         if (fd.fd < 0 || poll(&fd, 1, 0) <= 0) {
-                *now_usec = run_due(run);
-                return run_expired(run, false, *now_usec);
+                *now_usec = attempt_due(run);
+                return attempt_expired(run, false, *now_usec);
         }
-        connection_perform(run->connection, run->stage == RUN_CONNECTING ? OP_POLL : OP_RECEIVE);
-        return run_performed(run, *now_usec);
+        connection_perform(run->connection, run->stage == ATTEMPT_CONNECTING ? OP_POLL : OP_RECEIVE);
+        return attempt_performed(run, *now_usec);
 }
 
 static void check_text(const char *text) {
@@ -105,24 +105,24 @@ static void check_attempt(const struct attempt *attempt) {
 static void attempt(struct conninfo *conninfo, const uint8_t *data, size_t size, uint8_t how) {
         struct connection connection = {0};
         uint64_t now_usec = USEC_PER_SEC;
-        struct run run = {0};
-        enum run_todo todo;
+        struct attempt_run run = {0};
+        enum attempt_todo todo;
         int fd = -1;
 
         accept_order(&run, conninfo, how);
-        todo = run_start(&run, &connection, now_usec);
-        for (unsigned steps = 0; todo != RUN_ENDED; steps++) {
+        todo = attempt_start(&run, &connection, now_usec);
+        for (unsigned steps = 0; todo != ATTEMPT_ENDED; steps++) {
                 fuzz_check(steps < 1000 + 10 * size, "it does not end");
-                if (todo == RUN_PERFORM) {
+                if (todo == ATTEMPT_PERFORM) {
                         connection_perform(&connection, run.op);
-                        todo = run_performed(&run, ++now_usec);
+                        todo = attempt_performed(&run, ++now_usec);
                 } else
                         todo = wait_for_socket(&run, &now_usec);
                 if (fd < 0)
                         fd = answer(data, size, how & STAYS_OPEN);
         }
         check_attempt(&run.attempt);
-        run_clear(&run);
+        attempt_clear(&run);
         connection_close(&connection);
         if (fd >= 0)
                 (void)close(fd);

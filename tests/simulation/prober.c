@@ -1,6 +1,6 @@
 /*
  * The probers' part, played against the servers of the world: one attempt passes its phases, each timed by the server, and is reported as
- * probe/ reports it (probe/run.h, probe/subject.h): a good login replaces the session, a failed one leaves it, a ping that is not answered ends
+ * probe/ reports it (probe/attempt-run.h, probe/slot.h): a good login replaces the session, a failed one leaves it, a ping that is not answered ends
  * it; the end of an idle session is reported by itself, before a ping can meet it.
  */
 #include "probe/pool.h"
@@ -174,7 +174,7 @@ static void leave_phase(struct slot *slot) {
         slot->mark_usec = now;
 }
 
-/* As subject_take_session(): a ping that was answered by an error keeps its session. */
+/* As slot_take_session(): a ping that was answered by an error keeps its session. */
 static bool settle_session(struct slot *slot) {
         bool good = slot->attempt.reason == REASON_NONE, kept = good || slot->attempt.reason == REASON_QUERY_FAILED, died = false;
 

@@ -7,7 +7,7 @@
  * wakes, to cut it short would be to give up the wake. Once TCP connects the server behind the name has been found, and no other is asked:
  * two logins at once could wake two.
  */
-#include "probe/run.h"
+#include "probe/attempt-run.h"
 
 #include "base/error.h"
 #include "base/text.h"
@@ -18,78 +18,92 @@
 
 #define ADDRESS_TIMEOUT_USEC (5 * USEC_PER_SEC)
 
-void run_order_deinit(struct run_order *order) {
-        order->conninfo = conninfo_unref(order->conninfo);
-        order->flight = flight_unref(order->flight);
-        free(order->expect_query);
-        free(order->expect_value);
-        order->expect_query = order->expect_value = NULL;
+struct in_flight *in_flight_new(void) {
+        struct in_flight *in_flight = calloc(1, sizeof(*in_flight));
+
+        if (in_flight)
+                atomic_init(&in_flight->references, 2);
+        return in_flight;
+}
+
+struct in_flight *in_flight_unref(struct in_flight *in_flight) {
+        if (in_flight && atomic_fetch_sub_explicit(&in_flight->references, 1, memory_order_acq_rel) == 1)
+                free(in_flight);
+        return NULL;
+}
+
+void attempt_request_deinit(struct attempt_request *request) {
+        request->conninfo = conninfo_unref(request->conninfo);
+        request->in_flight = in_flight_unref(request->in_flight);
+        free(request->expect_query);
+        free(request->expect_value);
+        request->expect_query = request->expect_value = NULL;
 }
 
 /* A phase that was entered lasts at least a microsecond: 0 says that it was not. */
-static void leave_phase(struct run *run, uint64_t at_usec) {
+static void leave_phase(struct attempt_run *run, uint64_t at_usec) {
         run->attempt.phase_usec[run->phase] += MAX(usec_sub(at_usec, run->mark_usec), UINT64_C(1));
         run->mark_usec = MAX(at_usec, run->mark_usec);
 }
 
-static void set_phase(struct run *run, enum phase phase) {
+static void set_phase(struct attempt_run *run, enum phase phase) {
         run->phase = phase;
         run->attempt.last_phase = MAX(run->attempt.last_phase, phase);
-        atomic_store_explicit(&run->order.flight->phase, phase, memory_order_relaxed);
+        atomic_store_explicit(&run->request.in_flight->phase, phase, memory_order_relaxed);
 }
 
-static void enter_phase(struct run *run, enum phase phase, uint64_t at_usec) {
+static void enter_phase(struct attempt_run *run, enum phase phase, uint64_t at_usec) {
         if (phase == run->phase)
                 return;
         leave_phase(run, at_usec);
         set_phase(run, phase);
 }
 
-void run_accept(struct run *run, const struct run_order *order, uint64_t at_usec, uint64_t at_boot_usec) {
-        run->order = *order;
+void attempt_accept(struct attempt_run *run, const struct attempt_request *request, uint64_t at_usec, uint64_t at_boot_usec) {
+        run->request = *request;
         run->attempt = (struct attempt){
-                .id = order->attempt,
-                .check = order->check,
+                .id = request->attempt,
+                .check = request->check,
                 .started_boot_usec = at_boot_usec,
                 .started_real_usec = clock_real_usec(),
         };
         run->began_usec = run->mark_usec = at_usec;
-        run->deadline_usec = usec_add(at_usec, order->timeout_usec);
+        run->deadline_usec = usec_add(at_usec, request->timeout_usec);
         run->address_deadline_usec = USEC_INFINITY;
         run->connected = false;
         run->connection = NULL;
         run->looks_up = false;
-        set_phase(run, order->check == CHECK_PING ? PHASE_QUERY : PHASE_RESOLVE);
+        set_phase(run, request->check == CHECK_PING ? PHASE_QUERY : PHASE_RESOLVE);
 }
 
-void run_hold_back(struct run *run, enum phase phase) {
-        run->stage = RUN_HELD_BACK;
+void attempt_hold_back(struct attempt_run *run, enum phase phase) {
+        run->stage = ATTEMPT_HELD_BACK;
         set_phase(run, phase);
 }
 
 /* All that was until now has been our own affair. */
-static void begin_anew(struct run *run, uint64_t at_usec) {
+static void begin_anew(struct attempt_run *run, uint64_t at_usec) {
         uint64_t queued_usec = usec_sub(at_usec, run->began_usec);
 
         run->attempt.started_boot_usec += queued_usec;
         run->attempt.started_real_usec += queued_usec;
         run->began_usec = run->mark_usec = at_usec;
-        run->deadline_usec = usec_add(at_usec, run->order.timeout_usec);
-        atomic_store_explicit(&run->order.flight->queued_usec, queued_usec, memory_order_relaxed);
+        run->deadline_usec = usec_add(at_usec, run->request.timeout_usec);
+        atomic_store_explicit(&run->request.in_flight->queued_usec, queued_usec, memory_order_relaxed);
 }
 
-static enum run_todo end(struct run *run, uint64_t at_usec) {
+static enum attempt_todo end(struct attempt_run *run, uint64_t at_usec) {
         struct attempt *attempt = &run->attempt;
 
-        if (run->stage != RUN_QUEUED)
+        if (run->stage != ATTEMPT_QUEUED)
                 leave_phase(run, at_usec);
         else
                 begin_anew(run, at_usec);
         attempt->total_usec = MAX(usec_sub(at_usec, run->began_usec), UINT64_C(1));
-        if (attempt->reason == REASON_TCP_UNREACHABLE && !conninfo_is_socket(run->order.conninfo))
+        if (attempt->reason == REASON_TCP_UNREACHABLE && !conninfo_is_socket(run->request.conninfo))
                 attempt->own_network_suspect = true;
-        run->stage = RUN_IDLE;
-        return RUN_ENDED;
+        run->stage = ATTEMPT_IDLE;
+        return ATTEMPT_ENDED;
 }
 
 /* Of several addresses that all failed: how much a failure tells about the server. */
@@ -105,13 +119,13 @@ static unsigned weight(enum reason reason) {
 }
 
 /* Before TCP connected, an earlier address may have told more. */
-static bool is_worth_noting(const struct run *run, enum reason reason) {
+static bool is_worth_noting(const struct attempt_run *run, enum reason reason) {
         return run->connected || weight(reason) > weight(run->attempt.reason);
 }
 
-static void note_deadline(struct run *run) {
+static void note_deadline(struct attempt_run *run) {
         const struct evidence e = { .kind = EVIDENCE_DEADLINE, .phase = run->phase };
-        enum reason reason = classify(&e, run->order.provider);
+        enum reason reason = classify(&e, run->request.provider);
 
         if (!is_worth_noting(run, reason))
                 return;
@@ -120,13 +134,13 @@ static void note_deadline(struct run *run) {
 }
 
 /* A ping whose connection ended is the end of the session; one that was answered with an error is not. */
-static bool is_session_end(const struct run *run, const struct evidence *e) {
-        if (run->order.check != CHECK_PING)
+static bool is_session_end(const struct attempt_run *run, const struct evidence *e) {
+        if (run->request.check != CHECK_PING)
                 return false;
         return connection_ended_mutely(run->connection) || (e->severity && (streq(e->severity, "FATAL") || streq(e->severity, "PANIC")));
 }
 
-static void note_failure(struct run *run) {
+static void note_failure(struct attempt_run *run) {
         struct attempt *attempt = &run->attempt;
         char severity[SEVERITY_MAX], primary[1];
         struct evidence e;
@@ -134,9 +148,9 @@ static void note_failure(struct run *run) {
 
         connection_evidence(run->connection, &e);
         e.session = is_session_end(run, &e);
-        if (run->order.check == CHECK_PING)
+        if (run->request.check == CHECK_PING)
                 attempt->session_ended = connection_ended_by_server(run->connection);
-        reason = classify(&e, run->order.provider);
+        reason = classify(&e, run->request.provider);
         if (!is_worth_noting(run, reason))
                 return;
         attempt->reason = reason;
@@ -147,78 +161,78 @@ static void note_failure(struct run *run) {
         connection_detail(run->connection, attempt->detail, sizeof(attempt->detail));
 }
 
-static enum run_todo ask(struct run *run, enum run_stage stage) {
-        if (stage == RUN_ASKING)
-                connection_set_query(run->connection, query_text(run->order.want_lag), NULL);
+static enum attempt_todo ask(struct attempt_run *run, enum attempt_stage stage) {
+        if (stage == ATTEMPT_ASKING)
+                connection_set_query(run->connection, query_text(run->request.want_lag), NULL);
         else
-                connection_set_query(run->connection, NULL, steal_pointer(&run->order.expect_query));
+                connection_set_query(run->connection, NULL, steal_pointer(&run->request.expect_query));
         run->stage = stage;
         run->op = OP_SEND;
-        return RUN_PERFORM;
+        return ATTEMPT_PERFORM;
 }
 
-static unsigned addresses_left(const struct run *run) {
+static unsigned addresses_left(const struct attempt_run *run) {
         return run->addresses ? run->addresses->n - run->next_address : 0;
 }
 
 /* LEFT others stand behind ADDRESS. */
-static enum run_todo connect_to(struct run *run, const char *address, unsigned left, uint64_t at_usec) {
-        const struct run_order *order = &run->order;
+static enum attempt_todo connect_to(struct attempt_run *run, const char *address, unsigned left, uint64_t at_usec) {
+        const struct attempt_request *request = &run->request;
         uint64_t share = usec_sub(run->deadline_usec, at_usec) / (left + 1);
 
-        addresses_format(order->conninfo, address, run->attempt.address, sizeof(run->attempt.address));
+        addresses_format(request->conninfo, address, run->attempt.address, sizeof(run->attempt.address));
         run->address_deadline_usec = left > 0 ? usec_add(at_usec, MIN(share, ADDRESS_TIMEOUT_USEC)) : run->deadline_usec;
-        connection_aim(run->connection, order->conninfo, address, order->check == CHECK_DOOR,
-                       order->check == CHECK_LOGIN && order->hold_session);
-        run->stage = RUN_CONNECTING;
+        connection_aim(run->connection, request->conninfo, address, request->check == CHECK_DOOR,
+                       request->check == CHECK_LOGIN && request->hold_session);
+        run->stage = ATTEMPT_CONNECTING;
         run->op = OP_START;
-        return RUN_PERFORM;
+        return ATTEMPT_PERFORM;
 }
 
-static enum run_todo connect_to_next(struct run *run, uint64_t at_usec) {
+static enum attempt_todo connect_to_next(struct attempt_run *run, uint64_t at_usec) {
         const char *address = run->addresses->list[run->next_address++];
 
         return connect_to(run, address, addresses_left(run), at_usec);
 }
 
-enum run_todo run_start(struct run *run, struct connection *connection, uint64_t at_usec) {
+enum attempt_todo attempt_start(struct attempt_run *run, struct connection *connection, uint64_t at_usec) {
         char literal[ADDRESS_TEXT_MAX];
 
         run->connection = connection;
         run->mark_usec = at_usec;
         run->attempt.last_phase = PHASE_RESOLVE; /* it may have been held back in another one */
-        if (run->order.check == CHECK_PING) {
+        if (run->request.check == CHECK_PING) {
                 run->connected = true;
                 set_phase(run, PHASE_QUERY);
                 connection_forget_received(connection);
-                return ask(run, RUN_ASKING);
+                return ask(run, ATTEMPT_ASKING);
         }
-        if (addresses_literal(run->order.conninfo, literal) == 0) {
+        if (addresses_literal(run->request.conninfo, literal) == 0) {
                 set_phase(run, PHASE_CONNECT);
                 return connect_to(run, literal, 0, at_usec);
         }
         set_phase(run, PHASE_RESOLVE);
-        run->stage = RUN_RESOLVING;
+        run->stage = ATTEMPT_RESOLVING;
         run->looks_up = true;
-        return RUN_LOOK_UP;
+        return ATTEMPT_LOOK_UP;
 }
 
-void run_queue(struct run *run) {
-        run->stage = RUN_QUEUED;
+void attempt_queue(struct attempt_run *run) {
+        run->stage = ATTEMPT_QUEUED;
 }
 
-void run_begun(struct run *run, uint64_t at_usec) {
+void attempt_begun(struct attempt_run *run, uint64_t at_usec) {
         begin_anew(run, at_usec);
-        run->stage = RUN_RESOLVING;
+        run->stage = ATTEMPT_RESOLVING;
 }
 
-enum run_todo run_resolved(struct run *run, struct resolved *answer, uint64_t at_usec) {
+enum attempt_todo attempt_resolved(struct attempt_run *run, struct resolved *answer, uint64_t at_usec) {
         const struct evidence e = { .kind = EVIDENCE_RESOLVE, .phase = PHASE_RESOLVE, .eai = answer->eai, .error = answer->error };
 
         run->looks_up = false;
         if (answer->eai != 0) {
                 run->attempt.own_network_suspect = answer->eai == EAI_AGAIN;
-                return run_give_up(run, classify(&e, run->order.provider),
+                return attempt_give_up(run, classify(&e, run->request.provider),
                                    answer->error ? strerrordesc_np(answer->error) : gai_strerror(answer->eai), at_usec);
         }
         run->addresses = steal_pointer(&answer->addresses);
@@ -228,8 +242,8 @@ enum run_todo run_resolved(struct run *run, struct resolved *answer, uint64_t at
         return connect_to_next(run, at_usec);
 }
 
-static enum run_todo connect_failed(struct run *run, uint64_t at_usec) {
-        if (run->order.check == CHECK_DOOR && connection_password_was_asked(run->connection)) {
+static enum attempt_todo connect_failed(struct attempt_run *run, uint64_t at_usec) {
+        if (run->request.check == CHECK_DOOR && connection_password_was_asked(run->connection)) {
                 run->attempt.reason = REASON_NONE;
                 return end(run, at_usec);
         }
@@ -239,48 +253,48 @@ static enum run_todo connect_failed(struct run *run, uint64_t at_usec) {
         return connect_to_next(run, at_usec);
 }
 
-static enum run_todo connect_performed(struct run *run, uint64_t at_usec) {
+static enum attempt_todo connect_performed(struct attempt_run *run, uint64_t at_usec) {
         const struct connection *connection = run->connection;
 
-        enter_phase(run, run->order.check == CHECK_DOOR ? MIN(connection->phase, PHASE_AUTH) : connection->phase, at_usec);
+        enter_phase(run, run->request.check == CHECK_DOOR ? MIN(connection->phase, PHASE_AUTH) : connection->phase, at_usec);
         if (connection->phase > PHASE_CONNECT) {
                 run->connected = true;
                 run->attempt.reason = REASON_NONE; /* what earlier addresses said does not matter any more */
                 run->attempt.detail[0] = '\0';
         }
-        if (run->order.check == CHECK_DOOR && connection->let_in)
+        if (run->request.check == CHECK_DOOR && connection->let_in)
                 run->attempt.door_let_in = true;
         switch (connection->step) {
         case STEP_WAIT:
-                return RUN_WAIT;
+                return ATTEMPT_WAIT;
         case STEP_FAILED:
                 return connect_failed(run, at_usec);
         case STEP_DONE:
                 break;
         }
-        if (run->order.check == CHECK_DOOR)
+        if (run->request.check == CHECK_DOOR)
                 return end(run, at_usec);
         memcpy(run->good_address, connection->address, sizeof(run->good_address));
-        return ask(run, RUN_ASKING);
+        return ask(run, ATTEMPT_ASKING);
 }
 
-static enum run_todo take_answer(struct run *run, uint64_t at_usec) {
-        bool want_lag = run->order.want_lag;
+static enum attempt_todo take_answer(struct attempt_run *run, uint64_t at_usec) {
+        bool want_lag = run->request.want_lag;
         const char *values[_QUERY_COLUMN_MAX] = {};
 
         if (!connection_has_row(run->connection, query_columns(want_lag)))
-                return run_give_up(run, REASON_PROTOCOL_GARBAGE, "the probe query was not answered with one row", at_usec);
+                return attempt_give_up(run, REASON_PROTOCOL_GARBAGE, "the probe query was not answered with one row", at_usec);
         for (unsigned i = 0; i < query_columns(want_lag); i++)
                 values[i] = connection_value(run->connection, i);
         if (query_parse(values, want_lag, &run->attempt.server) < 0)
-                return run_give_up(run, REASON_PROTOCOL_GARBAGE, "the probe query was answered with something else", at_usec);
-        if (run->order.expect_query)
-                return ask(run, RUN_EXPECTING);
+                return attempt_give_up(run, REASON_PROTOCOL_GARBAGE, "the probe query was answered with something else", at_usec);
+        if (run->request.expect_query)
+                return ask(run, ATTEMPT_EXPECTING);
         return end(run, at_usec);
 }
 
-static enum run_todo take_expected(struct run *run, uint64_t at_usec) {
-        const char *expected = run->order.expect_value, *value = connection_value(run->connection, 0);
+static enum attempt_todo take_expected(struct attempt_run *run, uint64_t at_usec) {
+        const char *expected = run->request.expect_value, *value = connection_value(run->connection, 0);
         struct attempt *attempt = &run->attempt;
 
         if (expected && (!value || !streq(value, expected))) {
@@ -291,72 +305,72 @@ static enum run_todo take_expected(struct run *run, uint64_t at_usec) {
         return end(run, at_usec);
 }
 
-static enum run_todo query_performed(struct run *run, uint64_t at_usec) {
+static enum attempt_todo query_performed(struct attempt_run *run, uint64_t at_usec) {
         switch (run->connection->step) {
         case STEP_WAIT:
-                return RUN_WAIT;
+                return ATTEMPT_WAIT;
         case STEP_FAILED:
                 note_failure(run);
                 return end(run, at_usec);
         case STEP_DONE:
                 break;
         }
-        return run->stage == RUN_ASKING ? take_answer(run, at_usec) : take_expected(run, at_usec);
+        return run->stage == ATTEMPT_ASKING ? take_answer(run, at_usec) : take_expected(run, at_usec);
 }
 
-enum run_todo run_performed(struct run *run, uint64_t at_usec) {
+enum attempt_todo attempt_performed(struct attempt_run *run, uint64_t at_usec) {
         switch (run->stage) {
-        case RUN_CONNECTING:
+        case ATTEMPT_CONNECTING:
                 return connect_performed(run, at_usec);
-        case RUN_ASKING:
-        case RUN_EXPECTING:
+        case ATTEMPT_ASKING:
+        case ATTEMPT_EXPECTING:
                 return query_performed(run, at_usec);
-        case RUN_IDLE:
-        case RUN_HELD_BACK:
-        case RUN_QUEUED:
-        case RUN_RESOLVING:
+        case ATTEMPT_IDLE:
+        case ATTEMPT_HELD_BACK:
+        case ATTEMPT_QUEUED:
+        case ATTEMPT_RESOLVING:
                 break;
         }
-        return RUN_WAIT;
+        return ATTEMPT_WAIT;
 }
 
-enum run_todo run_expired(struct run *run, bool away, uint64_t at_usec) {
-        if (run->stage == RUN_QUEUED)
-                return run_give_up(run, REASON_HOST_RESOURCES, "its name waited for a thread all the time", at_usec);
+enum attempt_todo attempt_expired(struct attempt_run *run, bool away, uint64_t at_usec) {
+        if (run->stage == ATTEMPT_QUEUED)
+                return attempt_give_up(run, REASON_HOST_RESOURCES, "its name waited for a thread all the time", at_usec);
         note_deadline(run);
-        if (run->stage == RUN_CONNECTING && !run->connected && !away && addresses_left(run) > 0 && at_usec < run->deadline_usec) {
+        if (run->stage == ATTEMPT_CONNECTING && !run->connected && !away && addresses_left(run) > 0 && at_usec < run->deadline_usec) {
                 /* The time at this address is over; phase connect goes on at the next. */
                 return connect_to_next(run, at_usec);
         }
         return end(run, at_usec);
 }
 
-enum run_todo run_give_up(struct run *run, enum reason reason, const char *detail, uint64_t at_usec) {
+enum attempt_todo attempt_give_up(struct attempt_run *run, enum reason reason, const char *detail, uint64_t at_usec) {
         run->attempt.reason = reason;
         (void)text_copy(run->attempt.detail, sizeof(run->attempt.detail), detail);
         return end(run, at_usec);
 }
 
-uint64_t run_due(const struct run *run) {
-        if (run->stage == RUN_IDLE)
+uint64_t attempt_due(const struct attempt_run *run) {
+        if (run->stage == ATTEMPT_IDLE)
                 return USEC_INFINITY;
-        if (run->stage == RUN_CONNECTING && !run->connected)
+        if (run->stage == ATTEMPT_CONNECTING && !run->connected)
                 return MIN(run->address_deadline_usec, run->deadline_usec);
         return run->deadline_usec;
 }
 
-bool run_may_hold(const struct run *run) {
+bool attempt_may_hold(const struct attempt_run *run) {
         enum reason_class class = reason_class(run->attempt.reason);
 
-        if (run->order.check == CHECK_PING && connection_is_usable(run->connection))
+        if (run->request.check == CHECK_PING && connection_is_usable(run->connection))
                 return true;
-        return run->order.check != CHECK_DOOR && (class == CLASS_OK || class == CLASS_DEGRADED);
+        return run->request.check != CHECK_DOOR && (class == CLASS_OK || class == CLASS_DEGRADED);
 }
 
-void run_clear(struct run *run) {
-        run_order_deinit(&run->order);
+void attempt_clear(struct attempt_run *run) {
+        attempt_request_deinit(&run->request);
         free(run->addresses);
         run->addresses = NULL;
         run->connection = NULL;
-        run->stage = RUN_IDLE;
+        run->stage = ATTEMPT_IDLE;
 }

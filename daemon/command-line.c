@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "config/address.h"
 #include "advice.h"
-#include "health/machine.h"
+#include "health/state-machine.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -1,7 +1,7 @@
 #include "health/account.h"
 
 #include "base/macro.h"
-#include "health/demand.h"
+#include "health/policy.h"
 #include "health/verdict.h"
 
 /* The clock of people may be set while a month's end is waited for. */
@@ -141,7 +141,7 @@ void account_restore(struct database *d, const struct account *account, uint64_t
         plan_month_look(d, now);
 }
 
-void account_check_budget(struct database *d, struct instant now, struct edges *edges) {
+void account_check_budget(struct database *d, struct instant now, struct event_list *events) {
         bool spent = is_spent(d);
 
         if (spent)
@@ -150,7 +150,7 @@ void account_check_budget(struct database *d, struct instant now, struct edges *
                 return;
         if (!spent)
                 demand_begin(d, now);
-        verdict_budget(d, spent, now, edges);
+        verdict_budget(d, spent, now, events);
         if (spent)
                 demand_lapse(d); /* leases are the engine's to end */
         else

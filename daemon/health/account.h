@@ -17,4 +17,4 @@ void account_restore(struct database *database, const struct account *account, u
 /* When the budget will be spent, the next month is to be looked for, or a sentinel's time is to be counted; USEC_INFINITY: never. */
 uint64_t account_due(const struct database *database);
 /* Tells that the month's budget is spent, or that a new month has one again. After account_settle(). */
-void account_check_budget(struct database *database, struct instant now, struct edges *edges);
+void account_check_budget(struct database *database, struct instant now, struct event_list *events);

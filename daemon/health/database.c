@@ -2,6 +2,7 @@
 
 #include "base/backoff.h"
 #include "base/macro.h"
+#include "health/account.h"
 #include "health/verdict.h"
 #include "health/wake.h"
 
@@ -76,15 +77,15 @@ bool database_ready(const struct database *d) {
  */
 static bool rests_unseen(const struct database *d) {
         return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && d->policy == POLICY_IS_ON_DEMAND && !d->budget_spent &&
-               findings_newest(&d->findings).reason == REASON_NONE && !findings_needs_login(&d->findings) && !d->in_flight &&
+               evidence_newest(&d->evidence).reason == REASON_NONE && !evidence_needs_login(&d->evidence) && !d->in_flight &&
                policy_next(d).due_boot_usec == USEC_INFINITY;
 }
 
 bool database_ready_or_asleep(const struct database *d) {
-        if (d->paused_until_boot_usec || d->blocked_before || findings_blocked(&d->findings) != REASON_NONE)
+        if (d->paused_until_boot_usec || d->blocked_before || evidence_blocked(&d->evidence) != REASON_NONE)
                 return false;
         return d->state == STATE_AWAKE || d->state == STATE_ASLEEP || d->state == STATE_WAKING ||
-               (d->state == STATE_UNKNOWN && (findings_good_door(&d->findings) || rests_unseen(d)));
+               (d->state == STATE_UNKNOWN && (evidence_good_door(&d->evidence) || rests_unseen(d)));
 }
 
 /* When it is probably answered, of one that is under way since ELAPSED: by its own wakes, or by what is usual for its provider. */
@@ -117,4 +118,82 @@ uint64_t database_expected_ready_usec(const struct database *d, struct instant n
         if (expected == USEC_INFINITY && waking)
                 expected = MIN(elapsed, usec_sub(wake_deadline(d), now.boot_usec));
         return expected;
+}
+
+/* -- what of it outlives the daemon: into a plain value, and back ------------------------------------------------------------------------- */
+
+void database_remember(const struct database *d, struct instant now, struct memory *ret_memory) {
+        *ret_memory = (struct memory){
+                .saved_real_usec = now.real_usec,
+                .held = d->n_leases > 0,
+                .state = d->state,
+                .reason = d->reason,
+                .since_real_usec = d->since_real_usec,
+                .generation = d->generation,
+                .server_started_real_usec = d->server_started_real_usec,
+                .last_success_real_usec = d->last_success_real_usec,
+                .paused_until_real_usec = database_paused_until_real(d, now),
+                .last_wake = d->last_wake,
+                .account = database_account(d, now),
+        };
+        memcpy(ret_memory->attempts, d->attempts, sizeof(d->attempts));
+        memcpy(ret_memory->wakes_by_cause, d->wakes_by_cause, sizeof(d->wakes_by_cause));
+        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
+                ret_memory->failures_by_reason[reason] = d->failures_by_reason[reason];
+        if (d->wake_latency)
+                ret_memory->wake_latency = *d->wake_latency;
+}
+
+static void restore_wakes(struct database *d, const struct memory *memory) {
+        memcpy(d->wakes_by_cause, memory->wakes_by_cause, sizeof(d->wakes_by_cause));
+        d->wakes = 0;
+        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                d->wakes += d->wakes_by_cause[cause];
+        d->last_wake = memory->last_wake;
+        if (memory->wake_latency.count == 0)
+                return;
+        if (!d->wake_latency)
+                d->wake_latency = malloc(sizeof(*d->wake_latency));
+        /* Without memory the distribution begins anew; the counts do not. */
+        if (d->wake_latency)
+                *d->wake_latency = memory->wake_latency;
+}
+
+static void restore_counts(struct database *d, const struct memory *memory) {
+        d->generation = memory->generation;
+        d->server_started_real_usec = memory->server_started_real_usec;
+        d->last_success_real_usec = memory->last_success_real_usec;
+        memcpy(d->attempts, memory->attempts, sizeof(d->attempts));
+        d->failures_total = 0;
+        for (unsigned r = 0; r < _REASON_MAX; r++) {
+                d->failures_by_reason[r] = memory->failures_by_reason[r];
+                d->failures_total += d->failures_by_reason[r];
+        }
+        restore_wakes(d, memory);
+}
+
+void database_restore(struct database *d, const struct memory *memory, enum reason reason, struct instant now) {
+        uint64_t pause = memory_pause_left(memory, now.real_usec);
+
+        account_restore(d, &memory->account, memory->saved_real_usec, now);
+        d->reason = d->budget_spent ? REASON_BUDGET_SPENT : reason;
+        if (pause > 0) {
+                d->paused_until_boot_usec = usec_add(now.boot_usec, pause);
+                d->reason = REASON_PAUSED;
+        }
+        restore_counts(d, memory);
+        d->blocked_before = memory->state == STATE_BLOCKED;
+        d->woken_server_real_usec = d->server_started_real_usec;
+}
+
+void database_restore_late(struct database *d, const struct memory *before, struct instant now) {
+        struct memory memory;
+
+        database_remember(d, now, &memory);
+        memory_add(&memory, before);
+        d->account = memory.account;
+        restore_counts(d, &memory);
+        d->blocked_before = before->state == STATE_BLOCKED && d->evidence.last[FOUND_BY_LOGIN].boot_usec == 0;
+        if (d->woken_server_real_usec == 0)
+                d->woken_server_real_usec = before->server_started_real_usec;
 }

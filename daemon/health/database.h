@@ -11,9 +11,9 @@
 #include "model/memory.h"
 #include "model/provider.h"
 #include "model/state.h"
-#include "health/machine.h"
+#include "health/state-machine.h"
 #include "health/policy.h"
-#include "health/findings.h"
+#include "health/evidence.h"
 
 struct lease;
 
@@ -54,7 +54,7 @@ struct database {
         uint64_t last_success_real_usec;
 
         /* What the verdict is derived from. */
-        struct findings findings;
+        struct evidence evidence;
 
         /* The last attempt, and the one in flight. */
         struct attempt last_attempt; /* id 0: there was none */

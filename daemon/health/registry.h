@@ -35,7 +35,7 @@ size_t registry_place_after(const struct registry *registry, const char *name);
 
 /* Call after every step of a database that may have changed its state. */
 void registry_note_state(struct registry *registry, const struct database *database, enum state previous);
-/* A reload is about to change whether TARGET is required. */
+/* A reload is about to change whether DATABASE is required. */
 void registry_note_required(struct registry *registry, const struct database *database, bool required);
 size_t registry_count_in_state(const struct registry *registry, enum state state);
 /* Required databases that are not ready. */

@@ -2,8 +2,8 @@
 
 #include "base/macro.h"
 #include "health/account.h"
-#include "health/demand.h"
-#include "health/judge.h"
+#include "health/policy.h"
+#include "health/evaluate.h"
 #include "health/verdict.h"
 #include "health/wake.h"
 
@@ -54,30 +54,30 @@ static bool is_left_to_evidence(const struct database *d) {
 static bool is_blocked_still(const struct database *d) {
         bool unasked = d->reason == REASON_STALE || d->reason == REASON_BUDGET_SPENT;
 
-        return is_left_to_evidence(d) && unasked && findings_blocked(&d->findings) != REASON_NONE;
+        return is_left_to_evidence(d) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
 }
 
 /* When a login or a ping was last answered; 0: the last was not. */
 static uint64_t answered_boot_usec(const struct database *d) {
-        return MAX(d->findings.last[FOUND_BY_LOGIN].boot_usec, d->findings.last[FOUND_BY_SESSION].boot_usec);
+        return MAX(d->evidence.last[FOUND_BY_LOGIN].boot_usec, d->evidence.last[FOUND_BY_SESSION].boot_usec);
 }
 
 /* What logins found is proof that they are refused, and not one failure that may have been chance: that a session lives says nothing else. */
 static bool logins_are_refused(const struct database *d) {
-        enum reason_class class = reason_class(d->findings.last[FOUND_BY_LOGIN].reason);
+        enum reason_class class = reason_class(d->evidence.last[FOUND_BY_LOGIN].reason);
 
-        return findings_needs_login(&d->findings) &&
+        return evidence_needs_login(&d->evidence) &&
                (class == CLASS_BLOCKED || class == CLASS_FULL || d->unanswered_in_row >= d->config->fall);
 }
 
 /* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct database *d) {
-        uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), findings_newest(&d->findings).boot_usec);
+        uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
 
         if (!is_left_to_evidence(d) || logins_are_refused(d))
                 return USEC_INFINITY;
         if (d->session_held)
-                return findings_asked(&d->findings) ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
+                return evidence_asked(&d->evidence) ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
         /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
         return d->successes_in_row > 0 ? answered_boot_usec(d) : USEC_INFINITY;
 }
@@ -107,53 +107,53 @@ static void lapse_if_over(struct database *d, struct instant now) {
 }
 
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
-static void survive(struct database *d, struct instant now, struct edges *edges) {
-        struct evidence_brought evidence = {.reason = findings_unmet(&d->findings)};
+static void survive(struct database *d, struct instant now, struct event_list *events) {
+        struct verdict_cause evidence = {.reason = evidence_unmet(&d->evidence)};
         uint64_t proven = d->session_held ? now.boot_usec : answered_boot_usec(d);
 
         if (d->session_held)
                 account_begin(d, USEC_INFINITY, now);
         d->wanted_boot_usec = 0;
         d->successes_in_row = 0;
-        verdict_step(d, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, edges);
+        verdict_step(d, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, events);
         d->renewed_boot_usec = proven;
 }
 
-static void resume(struct database *d, struct instant now, struct edges *edges) {
+static void resume(struct database *d, struct instant now, struct event_list *events) {
         if (!d->paused_until_boot_usec)
                 return;
         d->paused_until_boot_usec = 0;
         lapse_if_over(d, now);
         d->wanted_boot_usec = now.boot_usec;
-        verdict_step(d, MACHINE_RESUMED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+        verdict_step(d, MACHINE_RESUMED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
 }
 
 /* One thing that time demands now, the first in this order. */
-static void follow_time_once(struct database *d, struct instant now, struct edges *edges) {
+static void follow_time_once(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec && d->paused_until_boot_usec <= now.boot_usec)
-                resume(d, now, edges);
+                resume(d, now, events);
         lapse_if_over(d, now);
         if (wake_deadline(d) <= now.boot_usec)
-                verdict_step(d, MACHINE_WAKE_TIMEOUT, (struct evidence_brought){.reason = REASON_WAKE_TIMEOUT}, now, edges);
+                verdict_step(d, MACHINE_WAKE_TIMEOUT, (struct verdict_cause){.reason = REASON_WAKE_TIMEOUT}, now, events);
         if (wakes_for_nobody(d) || database_fresh_until(d) <= now.boot_usec)
-                verdict_step(d, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
         if (is_blocked_still(d)) {
-                verdict_step(d, MACHINE_BLOCKED, (struct evidence_brought){.reason = findings_blocked(&d->findings)}, now, edges);
-                d->renewed_boot_usec = d->findings.last[FOUND_BY_LOGIN].boot_usec;
+                verdict_step(d, MACHINE_BLOCKED, (struct verdict_cause){.reason = evidence_blocked(&d->evidence)}, now, events);
+                d->renewed_boot_usec = d->evidence.last[FOUND_BY_LOGIN].boot_usec;
         }
         if (survival_due(d) <= now.boot_usec)
-                survive(d, now, edges);
+                survive(d, now, events);
         /* What answers when somebody needs it again is another wake. */
         if (!policy_asks(d) && !d->in_flight)
                 wake_fail(d);
         account_settle(d, now);
-        account_check_budget(d, now, edges);
+        account_check_budget(d, now, events);
 }
 
-static void follow_time(struct database *d, struct instant now, struct edges *edges) {
+static void follow_time(struct database *d, struct instant now, struct event_list *events) {
         for (unsigned round = 0; round == 0 || time_due(d) <= now.boot_usec; round++) {
                 assert(round < ROUNDS_MAX);
-                follow_time_once(d, now, edges);
+                follow_time_once(d, now, events);
         }
 }
 
@@ -179,12 +179,12 @@ static void not_begun(struct database *d, enum check check, struct instant now) 
 
 static void drop_session(struct database *d) {
         d->session_held = false;
-        d->findings.cut_like_suspend = false;
+        d->evidence.cut_like_suspend = false;
 }
 
-static void pause_or_resume(struct database *d, uint64_t usec, struct instant now, struct edges *edges) {
+static void pause_or_resume(struct database *d, uint64_t usec, struct instant now, struct event_list *events) {
         if (usec == 0) {
-                resume(d, now, edges);
+                resume(d, now, events);
                 return;
         }
         d->paused_until_boot_usec = usec_add(now.boot_usec, usec);
@@ -192,15 +192,15 @@ static void pause_or_resume(struct database *d, uint64_t usec, struct instant no
         drop_session(d);
         d->failures_in_row = d->unanswered_in_row = d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
-        verdict_step(d, MACHINE_PAUSED, (struct evidence_brought){.reason = REASON_PAUSED}, now, edges);
+        verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, events);
 }
 
-static void host_suspended(struct database *d, struct instant now, struct edges *edges) {
+static void host_suspended(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec)
                 return;
         lapse_if_over(d, now);
         d->wanted_boot_usec = now.boot_usec;
-        d->findings.cut_like_suspend = false;
+        d->evidence.cut_like_suspend = false;
         d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
         wake_fail(d);
@@ -212,19 +212,19 @@ static void host_suspended(struct database *d, struct instant now, struct edges 
         }
         /* What only a login clears is no less true for its age, and what is not known is known no less. */
         if (d->state != STATE_BLOCKED && d->state != STATE_UNKNOWN)
-                verdict_step(d, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
 }
 
 /* What is expected is another: no answer was judged by it yet. */
-static void doubt_answers(struct database *d, struct instant now, struct edges *edges) {
-        findings_forget_answers(&d->findings);
+static void doubt_answers(struct database *d, struct instant now, struct event_list *events) {
+        evidence_forget_answers(&d->evidence);
         d->wanted_boot_usec = now.boot_usec;
         if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)
-                verdict_step(d, MACHINE_EXPIRED, (struct evidence_brought){.reason = REASON_STALE}, now, edges);
+                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
 }
 
 /* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
-static void reconfigure(struct database *d, const struct database_config *config, struct instant now, struct edges *edges) {
+static void reconfigure(struct database *d, const struct database_config *config, struct instant now, struct event_list *events) {
         bool asked = policy_asks(d), expects_same = database_config_same_expectations(d->config, config);
 
         d->config = config;
@@ -233,15 +233,15 @@ static void reconfigure(struct database *d, const struct database_config *config
                 d->asking_since_boot_usec = now.boot_usec;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, check);
-        judge_plan_retry(d);
+        evaluate_plan_retry(d);
         if (!expects_same)
-                doubt_answers(d, now, edges);
+                doubt_answers(d, now, events);
 }
 
 static void finish(struct database *d, const struct input *input, struct instant now, struct step *step) {
         if (!d->in_flight || input->attempt->id != d->in_flight_id)
                 return;
-        judge_attempt(d, input->attempt, input->own_network, now, &step->edges);
+        evaluate_attempt(d, input->attempt, input->own_network, now, &step->events);
         /* A smart shutdown waits for the last session to go, and ours is of no use to anybody. */
         if (input->attempt->reason == REASON_SERVER_STOPPING && d->session_held) {
                 drop_session(d);
@@ -263,16 +263,16 @@ static void apply(struct database *d, const struct input *input, struct instant 
                 finish(d, input, now, step);
                 break;
         case INPUT_SESSION_ENDED:
-                judge_session_end(d, input->attempt, input->bare_eof, now, &step->edges);
+                evaluate_session_end(d, input->attempt, input->bare_eof, now, &step->events);
                 break;
         case INPUT_HOST_SUSPENDED:
-                host_suspended(d, now, &step->edges);
+                host_suspended(d, now, &step->events);
                 break;
         case INPUT_PAUSE:
-                pause_or_resume(d, input->for_usec, now, &step->edges);
+                pause_or_resume(d, input->for_usec, now, &step->events);
                 break;
         case INPUT_RECONFIGURED:
-                reconfigure(d, input->config, now, &step->edges);
+                reconfigure(d, input->config, now, &step->events);
                 break;
         case INPUT_RECALLED:
                 database_restore_late(d, input->memory, now);
@@ -310,12 +310,12 @@ void database_step(struct database *d, const struct input *input, struct instant
         *ret_step = (struct step){.refusal = REASON_NONE};
         /* What was until now was as it was known until now, and who asks is answered by what is spent by now. */
         account_settle(d, now);
-        account_check_budget(d, now, &ret_step->edges);
+        account_check_budget(d, now, &ret_step->events);
         apply(d, input, now, ret_step);
-        follow_time(d, now, &ret_step->edges);
+        follow_time(d, now, &ret_step->events);
         if (input->kind == INPUT_TIME && database_is_slow(d, now)) {
-                judge_slow(d, input->phase, now, &ret_step->edges);
-                follow_time(d, now, &ret_step->edges);
+                evaluate_slow(d, input->phase, now, &ret_step->events);
+                follow_time(d, now, &ret_step->events);
         }
         ret_step->forget_attempt = overtake_door(d);
 }

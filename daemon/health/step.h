@@ -10,10 +10,10 @@
 
 #include "health/database.h"
 
-/* The edges of one step, in their order. */
-#define EDGES_MAX 8
-struct edges {
-        struct event list[EDGES_MAX];
+/* The events of one step, in their order. */
+#define EVENT_LIST_MAX 8
+struct event_list {
+        struct event list[EVENT_LIST_MAX];
         unsigned n;
 };
 
@@ -53,7 +53,7 @@ struct input {
 };
 
 struct step {
-        struct edges edges;
+        struct event_list events;
         enum reason refusal; /* INPUT_WAKE, INPUT_LEASE: what refuses it (paused; blocked, while the next try is not due; budget), or NONE */
         bool drop_session;   /* the held session is of no use to anybody: close it */
         bool forget_attempt; /* a door check was under way, and somebody needs it awake: forget that check */

@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-static void set_detail(struct database *d, const struct evidence_brought *evidence) {
+static void set_detail(struct database *d, const struct verdict_cause *evidence) {
         (void)text_copy(d->sqlstate, sizeof(d->sqlstate), evidence->sqlstate);
         free(d->detail);
         /* Without memory the raw text is lost; the reason is not. */
@@ -73,11 +73,11 @@ uint64_t database_fresh_until(const struct database *d) {
         return usec_add(since, lifetime_usec(d));
 }
 
-static struct event *add_edge(struct database *d, enum event_kind kind, struct instant now, struct edges *edges) {
+static struct event *add_event(struct database *d, enum event_kind kind, struct instant now, struct event_list *events) {
         struct event *event;
 
-        assert(edges->n < EDGES_MAX);
-        event = &edges->list[edges->n++];
+        assert(events->n < EVENT_LIST_MAX);
+        event = &events->list[events->n++];
         *event = (struct event){
                 .kind = kind,
                 .database = d->config->name,
@@ -92,8 +92,8 @@ static struct event *add_edge(struct database *d, enum event_kind kind, struct i
         return event;
 }
 
-static void tell_state(struct database *d, enum state previous, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        struct event *event = add_edge(d, EVENT_STATE, now, edges);
+static void tell_state(struct database *d, enum state previous, const struct attempt *attempt, struct instant now, struct event_list *events) {
+        struct event *event = add_event(d, EVENT_STATE, now, events);
 
         event->previous = previous;
         event->attempt = attempt;
@@ -101,8 +101,8 @@ static void tell_state(struct database *d, enum state previous, const struct att
         d->repeated = 0;
 }
 
-static void tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        struct event *event = add_edge(d, EVENT_WAKE, now, edges);
+static void tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
+        struct event *event = add_event(d, EVENT_WAKE, now, events);
 
         event->attempt = attempt;
         event->latency_usec = d->last_wake.latency_usec;
@@ -120,7 +120,7 @@ static enum reason reason_under_budget(const struct database *d, enum state stat
         return REASON_BUDGET_SPENT;
 }
 
-void verdict_budget(struct database *d, bool spent, struct instant now, struct edges *edges) {
+void verdict_budget(struct database *d, bool spent, struct instant now, struct event_list *events) {
         enum reason before = d->reason;
 
         d->budget_spent = spent;
@@ -129,11 +129,11 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
         else
                 d->reason = reason_under_budget(d, d->state, before);
         if (d->reason != before)
-                tell_state(d, d->state, NULL, now, edges);
-        add_edge(d, EVENT_BUDGET, now, edges)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
+                tell_state(d, d->state, NULL, now, events);
+        add_event(d, EVENT_BUDGET, now, events)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
-void verdict_step(struct database *d, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges) {
+void verdict_step(struct database *d, enum machine_event event, struct verdict_cause evidence, struct instant now, struct event_list *events) {
         const struct machine_row *row = machine_step(d->state, event);
         enum state previous = d->state, next = row->to == MACHINE_STAYS ? d->state : (enum state)row->to;
         enum reason previous_reason = d->reason;
@@ -164,9 +164,9 @@ void verdict_step(struct database *d, enum machine_event event, struct evidence_
         if (row->actions & ACTION_RENEW)
                 d->renewed_boot_usec = now.boot_usec;
         if (next != previous || d->reason != previous_reason)
-                tell_state(d, previous, evidence.attempt, now, edges);
+                tell_state(d, previous, evidence.attempt, now, events);
         else if (row->to != MACHINE_STAYS)
                 d->repeated++; /* a row that only stays confirms nothing */
         if (woke)
-                tell_wake(d, evidence.attempt, now, edges);
+                tell_wake(d, evidence.attempt, now, events);
 }

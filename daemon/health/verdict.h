@@ -4,7 +4,7 @@
 #include "health/step.h"
 
 /* The evidence that an event brings; everything but the reason may be empty. */
-struct evidence_brought {
+struct verdict_cause {
         enum reason reason;
         const char *sqlstate;
         const char *detail;
@@ -12,16 +12,16 @@ struct evidence_brought {
 };
 
 /*
- * Takes the step that the machine's table has for EVENT, and adds its edges. Only an edge is told: another state, or the same state for
+ * Takes the step that the machine's table has for EVENT, and adds its events. Only a change is told: another state, or the same state for
  * another reason.
  */
-void verdict_step(struct database *database, enum machine_event event, struct evidence_brought evidence, struct instant now, struct edges *edges);
+void verdict_step(struct database *database, enum machine_event event, struct verdict_cause evidence, struct instant now, struct event_list *events);
 
 /* What says nothing of the database: we had no network, or no means to ask. */
 bool verdict_is_host_trouble(enum reason reason);
 
 /* The month's budget is spent, or there is one again: tells it, and what follows for the reason. */
-void verdict_budget(struct database *database, bool spent, struct instant now, struct edges *edges);
+void verdict_budget(struct database *database, bool spent, struct instant now, struct event_list *events);
 
 /* Draws the time to the next check of this kind. */
 void database_plan_interval(struct database *database, enum check check);

@@ -1,7 +1,7 @@
 #include "health/wake.h"
 
 #include "base/macro.h"
-#include "health/demand.h"
+#include "health/policy.h"
 
 /*
  * A provider may restore a compute from a snapshot or hand out one that was started a moment before: there the server's uptime may be a

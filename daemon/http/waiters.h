@@ -15,7 +15,7 @@ struct waiter {
         bool accept_asleep;
         uint64_t spread_usec;         /* 0, or: answered at a moment of its own, so long after it is so */
         uint64_t evidence_boot_usec;  /* when the last login had ended at the time of the request */
-        /* TARGET is NULL for all. Never called for a database that a reload took away: that is answered 404. */
+        /* DATABASE is NULL for all. Never called for a database that a reload took away: that is answered 404. */
         bool (*met)(const struct waiter *waiter, const struct database *database);
         /* Whether waiting on is in vain: answered at once. NULL: it never is. */
         bool (*hopeless)(const struct waiter *waiter, const struct database *database);

@@ -31,7 +31,7 @@ static const char *skip_preamble(const char *text) {
         return rest;
 }
 
-static void words_read(struct words *w, const struct evidence *e) {
+static void words_read(struct words *w, const struct failure *e) {
         char severity[SEVERITY_MAX];
         bool parsed = classify_parse_message(e->text, severity, w->sqlstate, w->primary, sizeof(w->primary));
 
@@ -73,7 +73,7 @@ static enum reason classify_mute(const struct words *w, enum phase phase) {
         return classify_server_code(w->sqlstate, w->text, phase);
 }
 
-static enum reason classify_libpq(const struct evidence *e, const struct provider *provider) {
+static enum reason classify_libpq(const struct failure *e, const struct provider *provider) {
         struct words w = {};
         enum reason reason = REASON_NONE;
         bool mute;
@@ -92,7 +92,7 @@ static enum reason classify_libpq(const struct evidence *e, const struct provide
         return reason;
 }
 
-static enum reason classify_system(const struct evidence *e) {
+static enum reason classify_system(const struct failure *e) {
         return e->session ? REASON_SESSION_LOST : classify_errno(e->error);
 }
 
@@ -100,26 +100,26 @@ static enum reason classify_system(const struct evidence *e) {
  * Every EAI code that is not about us is dns.failed, EAI_AGAIN too: a resolver that says "not now" has answered. dns.timeout is the end of
  * our own patience. Who must tell our own network's fault looks at the code itself.
  */
-static enum reason classify_resolve(const struct evidence *e) {
+static enum reason classify_resolve(const struct failure *e) {
         if (e->eai == EAI_MEMORY || (e->eai == EAI_SYSTEM && classify_errno(e->error) == REASON_HOST_RESOURCES))
                 return REASON_HOST_RESOURCES;
         return REASON_DNS_FAILED;
 }
 
-enum reason classify(const struct evidence *e, const struct provider *provider) {
+enum reason classify(const struct failure *e, const struct provider *provider) {
         enum reason reason = REASON_NONE;
 
         switch (e->kind) {
-        case EVIDENCE_DEADLINE:
+        case FAILURE_DEADLINE:
                 reason = e->session ? REASON_SESSION_LOST : classify_deadline(e->phase);
                 break;
-        case EVIDENCE_RESOLVE:
+        case FAILURE_RESOLVE:
                 reason = classify_resolve(e);
                 break;
-        case EVIDENCE_SYSTEM:
+        case FAILURE_SYSTEM:
                 reason = classify_system(e);
                 break;
-        case EVIDENCE_LIBPQ:
+        case FAILURE_LIBPQ:
                 reason = classify_libpq(e, provider);
                 break;
         }

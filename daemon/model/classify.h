@@ -1,5 +1,5 @@
 /*
- * From the evidence of a failed check to its reason: pure, by tables (provider's texts first, then SQLSTATEs, then libpq's own texts).
+ * From what a failed check met to its reason: pure, by tables (provider's texts first, then SQLSTATEs, then libpq's own texts).
  */
 #pragma once
 
@@ -9,26 +9,26 @@
 
 #define SQLSTATE_LENGTH 5
 
-enum evidence_kind {
-        EVIDENCE_DEADLINE, /* the attempt's or the address's time was over in `phase` */
-        EVIDENCE_RESOLVE,  /* getaddrinfo answered `eai` */
-        EVIDENCE_SYSTEM,   /* a system call failed with `error` and libpq was not asked */
-        EVIDENCE_LIBPQ,    /* libpq failed; `text` is PQerrorMessage with PQERRORS_VERBOSE, or an error result's fields */
+enum failure_kind {
+        FAILURE_DEADLINE, /* the attempt's or the address's time was over in `phase` */
+        FAILURE_RESOLVE,  /* getaddrinfo answered `eai` */
+        FAILURE_SYSTEM,   /* a system call failed with `error` and libpq was not asked */
+        FAILURE_LIBPQ,    /* libpq failed; `text` is PQerrorMessage with PQERRORS_VERBOSE, or an error result's fields */
 };
 
-struct evidence {
-        enum evidence_kind kind;
+struct failure {
+        enum failure_kind kind;
         enum phase phase;      /* where it happened */
         int error;             /* errno, or 0 */
         int eai;               /* EAI_*, or 0 */
         const char *severity;  /* "FATAL", not localised, or NULL */
         const char *sqlstate;  /* 5 characters, or NULL */
-        const char *text;      /* never NULL for EVIDENCE_LIBPQ */
+        const char *text;      /* never NULL for FAILURE_LIBPQ */
         bool session;          /* the end of a held session, not a failed check */
 };
 
 /* Never REASON_NONE; REASON_UNCLASSIFIED when no row fits. */
-enum reason classify(const struct evidence *evidence, const struct provider *provider);
+enum reason classify(const struct failure *failure, const struct provider *provider);
 
 /* Whether the first word of letters and digits has the form of an SQLSTATE. */
 bool classify_begins_with_sqlstate(const char *text);

@@ -16,9 +16,9 @@ struct missing {
  */
 int missing_init(struct missing *missing, enum ready_on on, const struct registry *registry);
 void missing_deinit(struct missing *missing);
-/* Something happened to a database; TARGET as observers get it. -ENOMEM: one that a reload brought is not waited for. */
+/* Something happened to a database; DATABASE as observers get it. -ENOMEM: one that a reload brought is not waited for. */
 int missing_note(struct missing *missing, const struct event *event, const struct database *database);
-/* TARGET took a step, with or without an event: what nothing will tell any more is not waited for. */
+/* DATABASE took a step, with or without an event: what nothing will tell any more is not waited for. */
 void missing_look(struct missing *missing, const struct database *database);
 /* After a reload: forgets the databases that it replaced or removed; nobody will tell of them again. */
 void missing_sweep(struct missing *missing, const struct registry *registry);

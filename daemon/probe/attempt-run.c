@@ -124,7 +124,7 @@ static bool is_worth_noting(const struct attempt_run *run, enum reason reason) {
 }
 
 static void note_deadline(struct attempt_run *run) {
-        const struct evidence e = { .kind = EVIDENCE_DEADLINE, .phase = run->phase };
+        const struct failure e = { .kind = FAILURE_DEADLINE, .phase = run->phase };
         enum reason reason = classify(&e, run->request.provider);
 
         if (!is_worth_noting(run, reason))
@@ -134,7 +134,7 @@ static void note_deadline(struct attempt_run *run) {
 }
 
 /* A ping whose connection ended is the end of the session; one that was answered with an error is not. */
-static bool is_session_end(const struct attempt_run *run, const struct evidence *e) {
+static bool is_session_end(const struct attempt_run *run, const struct failure *e) {
         if (run->request.check != CHECK_PING)
                 return false;
         return connection_ended_mutely(run->connection) || (e->severity && (streq(e->severity, "FATAL") || streq(e->severity, "PANIC")));
@@ -143,10 +143,10 @@ static bool is_session_end(const struct attempt_run *run, const struct evidence 
 static void note_failure(struct attempt_run *run) {
         struct attempt *attempt = &run->attempt;
         char severity[SEVERITY_MAX], primary[1];
-        struct evidence e;
+        struct failure e;
         enum reason reason;
 
-        connection_evidence(run->connection, &e);
+        connection_failure(run->connection, &e);
         e.session = is_session_end(run, &e);
         if (run->request.check == CHECK_PING)
                 attempt->session_ended = connection_ended_by_server(run->connection);
@@ -227,7 +227,7 @@ void attempt_begun(struct attempt_run *run, uint64_t at_usec) {
 }
 
 enum attempt_todo attempt_resolved(struct attempt_run *run, struct resolved *answer, uint64_t at_usec) {
-        const struct evidence e = { .kind = EVIDENCE_RESOLVE, .phase = PHASE_RESOLVE, .eai = answer->eai, .error = answer->error };
+        const struct failure e = { .kind = FAILURE_RESOLVE, .phase = PHASE_RESOLVE, .eai = answer->eai, .error = answer->error };
 
         run->looks_up = false;
         if (answer->eai != 0) {

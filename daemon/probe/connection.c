@@ -361,8 +361,8 @@ static const char *new_text(const struct connection *c) {
         return text + MIN(c->told, strlen(text));
 }
 
-void connection_evidence(const struct connection *c, struct evidence *ret_evidence) {
-        struct evidence e = { .kind = c->error ? EVIDENCE_SYSTEM : EVIDENCE_LIBPQ, .phase = c->phase, .error = c->error };
+void connection_failure(const struct connection *c, struct failure *ret_failure) {
+        struct failure e = { .kind = c->error ? FAILURE_SYSTEM : FAILURE_LIBPQ, .phase = c->phase, .error = c->error };
 
         if (c->complaint)
                 e.text = c->complaint;
@@ -378,7 +378,7 @@ void connection_evidence(const struct connection *c, struct evidence *ret_eviden
                 e.text = new_text(c);
         if (!e.text)
                 e.text = "";
-        *ret_evidence = e;
+        *ret_failure = e;
 }
 
 /* What a server says in another encoding, or just to annoy, must not break the logs and answers that show it. */
@@ -424,10 +424,10 @@ void connection_detail(const struct connection *c, char *buffer, size_t size) {
         static const char preamble[] = " failed: ";
         char severity[SEVERITY_MAX], sqlstate[SQLSTATE_LENGTH + 1];
         _cleanup_free_ char *text = NULL;
-        struct evidence e;
+        struct failure e;
         const char *behind;
 
-        connection_evidence(c, &e);
+        connection_failure(c, &e);
         text = hide_password(c, e.text);
         if (!text)
                 buffer[0] = '\0';

@@ -20,7 +20,7 @@ enum op {
 enum step {
         STEP_WAIT,   /* for the socket (OP_IDLE: all is well) */
         STEP_DONE,   /* connected; answered */
-        STEP_FAILED, /* connection_evidence() tells */
+        STEP_FAILED, /* connection_failure() tells */
 };
 
 struct connection {
@@ -41,7 +41,7 @@ struct connection {
         bool want_write;  /* wait until it is writable, not readable */
         bool let_in;      /* the server has accepted us */
 
-        /* What was last said, for connection_evidence(). */
+        /* What was last said, for connection_failure(). */
         char severity[SEVERITY_MAX];
         char sqlstate[SQLSTATE_LENGTH + 1];
         char *words;           /* of a notice that ended the session, or NULL */
@@ -73,7 +73,7 @@ const char *connection_value(const struct connection *connection, unsigned colum
 bool connection_has_row(const struct connection *connection, unsigned columns);
 
 /* After STEP_FAILED. The texts live until the connection is closed. */
-void connection_evidence(const struct connection *connection, struct evidence *ret_evidence);
+void connection_failure(const struct connection *connection, struct failure *ret_failure);
 /* After STEP_FAILED: the raw text for people, flattened. */
 void connection_detail(const struct connection *connection, char *buffer, size_t size);
 /* After STEP_FAILED of a connection without password: the server asked for one, as it should. */

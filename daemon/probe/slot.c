@@ -102,7 +102,7 @@ void slot_end_session(struct slot *slot, struct probe_report *ret_report) {
         const struct channel *channel = slot->session;
         const struct connection *connection = &channel->connection;
         struct attempt *attempt = &ret_report->attempt;
-        struct evidence e;
+        struct failure e;
 
         *ret_report = (struct probe_report){
                 .kind = PROBE_REPORT_SESSION,
@@ -116,7 +116,7 @@ void slot_end_session(struct slot *slot, struct probe_report *ret_report) {
                         .started_real_usec = clock_real_usec(),
                 },
         };
-        connection_evidence(connection, &e);
+        connection_failure(connection, &e);
         e.session = true;
         attempt->last_phase = PHASE_QUERY;
         attempt->reason = classify(&e, slot->provider);

@@ -34,15 +34,15 @@ void drive_arm(struct engine *engine) {
         (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_ONESHOT);
 }
 
-void drive_publish(struct engine *engine, const struct database *database, struct edges *edges) {
-        for (unsigned i = 0; i < edges->n; i++) {
-                edges->list[i].sequence = ++engine->sequence;
+void drive_publish(struct engine *engine, const struct database *database, struct event_list *events) {
+        for (unsigned i = 0; i < events->n; i++) {
+                events->list[i].sequence = ++engine->sequence;
                 for (struct observer *o = engine->observers, *next; o; o = next) {
                         next = o->next;
-                        o->notify(o->userdata, &edges->list[i], database);
+                        o->notify(o->userdata, &events->list[i], database);
                 }
         }
-        edges->n = 0;
+        events->n = 0;
 }
 
 void drive_touch(struct engine *engine, const struct database *database) {
@@ -116,8 +116,8 @@ enum reason drive_step(struct engine *engine, struct database *database, const s
                 tell_attempt(engine, database, input->attempt);
         /* The counts first, so that observers read what is true now. */
         registry_note_state(engine->registry, database, previous);
-        changed = input->kind != INPUT_BEGUN || step.edges.n > 0;
-        drive_publish(engine, database, &step.edges);
+        changed = input->kind != INPUT_BEGUN || step.events.n > 0;
+        drive_publish(engine, database, &step.events);
         if (changed)
                 drive_touch(engine, database);
         return step.refusal;
@@ -322,7 +322,7 @@ static void take_attempt(struct engine *engine, struct database *database, const
         input.own_network = registry_note_network(engine->registry, database, attempt, now);
         drive_give_place_back(engine, database);
         note_durations(engine, attempt);
-        if (attempt->door_let_in && !database->findings.door_lets_in)
+        if (attempt->door_let_in && !database->evidence.door_lets_in)
                 warn_of_open_door(database);
         (void)drive_step(engine, database, &input, now);
 }

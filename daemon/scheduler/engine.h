@@ -1,5 +1,5 @@
 /*
- * The engine: drives the probers by the schedule, feeds what they report to the databases, and tells the observers every edge. It knows no
+ * The engine: drives the probers by the schedule, feeds what they report to the databases, and tells the observers every event. It knows no
  * listener by name. Main thread only.
  */
 #pragma once
@@ -30,12 +30,12 @@ struct engine *engine_free(struct engine *engine, uint64_t timeout_usec);
 /* More is known from before now than when engine_new() asked: it is asked once more, for each database, which goes on from that. */
 void engine_recall(struct engine *engine);
 
-/* An observer is told every edge, in order, at once. TARGET is NULL for none of them; it may be read, not kept. */
+/* An observer is told every event, in order, at once. DATABASE is NULL for none of them; it may be read, not kept. */
 struct observer {
         void (*notify)(void *userdata, const struct event *event, const struct database *database);
-        /* What database_remember() tells of TARGET, or its leases, may be another now, with or without an edge. NULL: of no interest. */
+        /* What database_remember() tells of DATABASE, or its leases, may be another now, with or without an event. NULL: of no interest. */
         void (*touched)(void *userdata, const struct database *database);
-        /* ATTEMPT of TARGET ended and was judged; before touched(). NULL: of no interest. */
+        /* ATTEMPT of DATABASE ended and was judged; before touched(). NULL: of no interest. */
         void (*attempted)(void *userdata, const struct database *database, const struct attempt *attempt);
         void *userdata;
         struct observer *next; /* the engine's */

@@ -40,18 +40,18 @@ struct engine {
 /* The timer for what is due first; after each step from outside the loop's own turn. */
 void drive_arm(struct engine *engine);
 /* Tells the observers, in order, and empties EDGES. */
-void drive_publish(struct engine *engine, const struct database *database, struct edges *edges);
-/* One step of TARGET, and what follows from it outside: counts, observers, sessions. Answers what refuses it. */
+void drive_publish(struct engine *engine, const struct database *database, struct event_list *events);
+/* One step of DATABASE, and what follows from it outside: counts, observers, sessions. Answers what refuses it. */
 enum reason drive_step(struct engine *engine, struct database *database, const struct input *input, struct instant now);
 /* What outlives the daemon changed. */
 void drive_touch(struct engine *engine, const struct database *database);
-/* Starts what is due for TARGET, or queues it, and notes when to look at it again. */
+/* Starts what is due for DATABASE, or queues it, and notes when to look at it again. */
 void drive_attend(struct engine *engine, struct database *database, struct instant now);
 /* The same in the next turn of the loop. */
 void drive_look_soon(struct engine *engine, struct database *database, struct instant now);
 /* A place is free: what waited longest is started, if it still has something to ask. */
 void drive_start_waiting(struct engine *engine, struct instant now);
-/* The attempt of TARGET in flight, if there is one, needs its place no longer. */
+/* The attempt of DATABASE in flight, if there is one, needs its place no longer. */
 void drive_give_place_back(struct engine *engine, const struct database *database);
 /* What time is it, and was the host asleep meanwhile? */
 struct instant drive_observe_clock(struct engine *engine);
@@ -64,7 +64,7 @@ int leases_init(struct engine *engine, uint64_t now_real_usec);
 void leases_deinit(struct engine *engine);
 /* Ends those whose time is over. */
 void leases_expire(struct engine *engine, struct instant now);
-/* Ends all of TARGET. */
+/* Ends all of DATABASE. */
 void leases_end(struct engine *engine, struct database *database, enum lease_end why, struct instant now);
 /* A reload replaced FROM, which has none then. */
 void leases_move(struct engine *engine, struct database *from, struct database *to, struct instant now);
@@ -72,12 +72,12 @@ void leases_move(struct engine *engine, struct database *from, struct database *
 /* members.c: who is watched. */
 
 int members_add(struct engine *engine, const struct database_config *config, struct instant now);
-/* What TARGET, which nothing happened to yet, begins with: what is known from before, and who needs it. */
+/* What DATABASE, which nothing happened to yet, begins with: what is known from before, and who needs it. */
 void members_welcome(struct engine *engine, struct database *database, struct instant now);
 void members_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now);
-/* Tells the observers the news of TARGET, if there are any. */
+/* Tells the observers the news of DATABASE, if there are any. */
 void members_tell(struct engine *engine, struct database *database, struct instant now);
-/* What was known of TARGET from before only after it began. */
+/* What was known of DATABASE from before only after it began. */
 void members_recall_late(struct engine *engine, struct database *database, struct instant now);
-/* Forgets what runs for TARGET: its attempt, its session, its place in the queue. */
+/* Forgets what runs for DATABASE: its attempt, its session, its place in the queue. */
 void members_let_go(struct engine *engine, struct database *database);

@@ -76,9 +76,9 @@ void members_let_go(struct engine *engine, struct database *database) {
 }
 
 static void tell(struct engine *engine, const struct database *database, enum event_kind kind, enum state previous, struct instant now) {
-        struct edges edges = {.n = 1};
+        struct event_list events = {.n = 1};
 
-        edges.list[0] = (struct event){
+        events.list[0] = (struct event){
                 .kind = kind,
                 .database = database->config->name,
                 .boot_usec = now.boot_usec,
@@ -89,7 +89,7 @@ static void tell(struct engine *engine, const struct database *database, enum ev
                 .ready = database_ready(database),
                 .generation = database->generation,
         };
-        drive_publish(engine, database, &edges);
+        drive_publish(engine, database, &events);
 }
 
 void members_tell(struct engine *engine, struct database *database, struct instant now) {

@@ -17,7 +17,7 @@ struct record {
 };
 
 void history_begin(void);
-/* TARGET of DATABASE may have changed. */
+/* DB, which is DATABASE, may have changed. */
 void history_note(unsigned database);
 /* When its record was written last (boot clock), and what the clock of people showed then. */
 uint64_t history_written_usec(unsigned database);

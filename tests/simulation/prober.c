@@ -269,9 +269,9 @@ static void enter(struct slot *slot, enum phase phase) {
 }
 
 static enum reason deadline_reason(const struct slot *slot) {
-        const struct evidence evidence = {.kind = EVIDENCE_DEADLINE, .phase = slot->phase};
+        const struct failure failure = {.kind = FAILURE_DEADLINE, .phase = slot->phase};
 
-        return classify(&evidence, slot->request.provider);
+        return classify(&failure, slot->request.provider);
 }
 
 /* The server went while it was asked. */

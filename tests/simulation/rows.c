@@ -2,7 +2,7 @@
 #include "rows.h"
 
 #include "base/text.h"
-#include "health/machine.h"
+#include "health/state-machine.h"
 
 #include <stdbool.h>
 

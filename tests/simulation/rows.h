@@ -1,4 +1,4 @@
-/* Which rows of the state table (health/machine.h) the daemon has walked in this process. */
+/* Which rows of the state table (health/state-machine.h) the daemon has walked in this process. */
 #pragma once
 
 #include "base/buffer.h"

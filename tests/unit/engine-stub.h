@@ -48,7 +48,7 @@ static inline void stub_attempted(struct engine *engine, const struct database *
                         o->attempted(o->userdata, database, attempt);
 }
 
-/* One step of TARGET, told in the engine's order. Answers what refuses it. */
+/* One step of DATABASE, told in the engine's order. Answers what refuses it. */
 static inline enum reason stub_step(struct engine *engine, struct database *database, const struct input *input, struct instant now) {
         enum state previous = database->state;
         struct step step;
@@ -57,8 +57,8 @@ static inline enum reason stub_step(struct engine *engine, struct database *data
         if (input->kind == INPUT_ATTEMPT)
                 stub_attempted(engine, database, input->attempt);
         registry_note_state(engine->registry, database, previous);
-        for (unsigned i = 0; i < step.edges.n; i++)
-                stub_tell(engine, &step.edges.list[i], database);
+        for (unsigned i = 0; i < step.events.n; i++)
+                stub_tell(engine, &step.events.list[i], database);
         stub_touch(engine, database);
         return step.refusal;
 }

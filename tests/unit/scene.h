@@ -80,9 +80,9 @@ struct scene {
         struct server_info server;  /* the rest of what it reads */
 };
 
-static inline void scene_note(struct scene *s, const struct edges *edges) {
-        for (unsigned i = 0; i < edges->n; i++) {
-                const struct event *e = &edges->list[i];
+static inline void scene_note(struct scene *s, const struct event_list *events) {
+        for (unsigned i = 0; i < events->n; i++) {
+                const struct event *e = &events->list[i];
 
                 assert_true(s->logged < SCENE_LOG_MAX);
                 assert_ptr_equal(e->database, s->config.name);
@@ -97,7 +97,7 @@ static inline enum reason scene_step(struct scene *s, const struct input *input)
         struct step step;
 
         database_step(s->t, input, s->now, &step);
-        scene_note(s, &step.edges);
+        scene_note(s, &step.events);
         return step.refusal;
 }
 

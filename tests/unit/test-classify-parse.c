@@ -105,15 +105,15 @@ static void compose(char *text, size_t size, uint64_t *random) {
         }
 }
 
-static void random_evidence(struct evidence *e, const char *text, char code[SQLSTATE_LENGTH + 1], uint64_t *random) {
+static void random_failure(struct failure *e, const char *text, char code[SQLSTATE_LENGTH + 1], uint64_t *random) {
         static const char *const codes[] = { "XX000", "57P03", "28000", "08P01", "", "long code" };
         uint64_t draw = random_next(random);
 
         for (size_t i = 0; i < SQLSTATE_LENGTH; i++)
                 code[i] = (char)(random_next(random) & 0xff);
         code[SQLSTATE_LENGTH] = '\0';
-        *e = (struct evidence){
-                .kind = (enum evidence_kind)(draw % 4),
+        *e = (struct failure){
+                .kind = (enum failure_kind)(draw % 4),
                 .phase = (enum phase)((draw >> 4) % _PHASE_MAX),
                 .error = (int)((draw >> 8) % 140),
                 .eai = -(int)((draw >> 16) % 12),
@@ -132,7 +132,7 @@ static void no_bytes_break_the_parser_or_the_tables(void **state) {
         for (unsigned i = 0; i < 100000; i++) {
                 char severity[SEVERITY_MAX], sqlstate[SQLSTATE_LENGTH + 1], primary[16], code[SQLSTATE_LENGTH + 1];
                 char *text = malloc(256), *exact;
-                struct evidence e;
+                struct failure e;
                 enum reason reason;
 
                 /* In a block of its own exact size, so that a sanitizer sees every byte too far. */
@@ -143,7 +143,7 @@ static void no_bytes_break_the_parser_or_the_tables(void **state) {
                 assert_non_null(exact);
                 if (classify_parse_message(exact, severity, sqlstate, primary, sizeof(primary)))
                         assert_int_equal(strlen(sqlstate), SQLSTATE_LENGTH);
-                random_evidence(&e, exact, code, &random);
+                random_failure(&e, exact, code, &random);
                 reason = classify(&e, provider_at(random_next(&random) % 4));
                 assert_in_range(reason, REASON_NONE + 1, _REASON_MAX - 1);
                 free(exact);

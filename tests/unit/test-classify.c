@@ -15,8 +15,8 @@
 
 static bool produced[_REASON_MAX];
 
-static enum reason judge(const char *provider, struct evidence evidence) {
-        enum reason reason = classify(&evidence, provider_by_name(provider));
+static enum reason judge(const char *provider, struct failure failure) {
+        enum reason reason = classify(&failure, provider_by_name(provider));
 
         produced[reason] = true;
         return reason;
@@ -107,11 +107,11 @@ static void neon_is_judged_by_its_texts_whatever_the_code(void **state) {
                         const char *text = neon_rows[i].text;
                         char message[512];
 
-                        assert_reason(judge("neon", (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_AUTH, .severity = "ERROR",
+                        assert_reason(judge("neon", (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_AUTH, .severity = "ERROR",
                                                                        .sqlstate = codes[j], .text = text }),
                                       neon_rows[i].reason, text);
                         (void)snprintf(message, sizeof(message), TRY "ERROR:  %s: %s\n", codes[j], text);
-                        assert_reason(judge("neon", (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_AUTH, .text = message }),
+                        assert_reason(judge("neon", (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_AUTH, .text = message }),
                                       neon_rows[i].reason, message);
                 }
 }
@@ -124,20 +124,20 @@ static void every_text_of_every_provider_is_reached(void **state) {
         for (size_t i = 0; (provider = provider_at(i)); i++)
                 for (const struct provider_text *row = provider->texts; row->contains; row++) {
                         (void)snprintf(text, sizeof(text), "%s %s", row->contains, row->and_contains ? row->and_contains : "");
-                        assert_reason(judge(provider->name, (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_AUTH,
+                        assert_reason(judge(provider->name, (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_AUTH,
                                                                                .severity = "ERROR", .sqlstate = "XX000", .text = text }),
                                       row->reason, text);
                 }
 }
 
 static void a_providers_words_are_its_own(void **state) {
-        struct evidence e = { .kind = EVIDENCE_LIBPQ, .phase = PHASE_AUTH, .severity = "ERROR", .sqlstate = "XX000",
+        struct failure e = { .kind = FAILURE_LIBPQ, .phase = PHASE_AUTH, .severity = "ERROR", .sqlstate = "XX000",
                               .text = "endpoint is disabled" };
 
         (void)state;
         assert_reason(judge("postgres", e), REASON_UNCLASSIFIED, "not Neon");
         /* An answered query's error is the database's own. */
-        e = (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_QUERY, .sqlstate = "P0001", .text = "you exceeded the usual quota" };
+        e = (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_QUERY, .sqlstate = "P0001", .text = "you exceeded the usual quota" };
         assert_reason(judge("neon", e), REASON_QUERY_FAILED, "raised by a query");
         e.sqlstate = "XX000";
         e.text = "cache lookup failed for relation 1";
@@ -245,7 +245,7 @@ static const struct {
 static void servers_are_judged_by_code_and_text(void **state) {
         (void)state;
         for (size_t i = 0; i < ARRAY_LENGTH(server_rows); i++) {
-                struct evidence e = { .kind = EVIDENCE_LIBPQ, .phase = server_rows[i].phase, .severity = "FATAL",
+                struct failure e = { .kind = FAILURE_LIBPQ, .phase = server_rows[i].phase, .severity = "FATAL",
                                       .sqlstate = server_rows[i].sqlstate, .text = server_rows[i].text };
                 char message[512];
 
@@ -421,14 +421,14 @@ static void libpq_is_judged_by_its_texts_for_every_provider(void **state) {
         (void)state;
         for (size_t i = 0; (provider = provider_at(i)); i++)
                 for (size_t j = 0; j < ARRAY_LENGTH(libpq_rows); j++)
-                        assert_reason(judge(provider->name, (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = libpq_rows[j].phase,
+                        assert_reason(judge(provider->name, (struct failure){ .kind = FAILURE_LIBPQ, .phase = libpq_rows[j].phase,
                                                                                .text = libpq_rows[j].text }),
                                       libpq_rows[j].reason, libpq_rows[j].text);
 }
 
 static void words_of_a_host_name_decide_nothing(void **state) {
         (void)state;
-        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_CONNECT,
+        assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_CONNECT,
                                                            .text = "connection to server at \"no-such-user-out of memory\", port 1 failed: "
                                                                    "Connection refused\n" }),
                       REASON_TCP_REFUSED, "host name");
@@ -436,14 +436,14 @@ static void words_of_a_host_name_decide_nothing(void **state) {
 
 static void the_last_try_of_two_decides(void **state) {
         (void)state;
-        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_AUTH,
+        assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_AUTH,
                                                            .text = TRY "FATAL:  28P01: password authentication failed for user \"a\"\n" TRY
                                                                        "FATAL:  28000: no pg_hba.conf entry for host, no encryption\n" }),
                       REASON_AUTH_PASSWORD, "prefer on a hostssl server");
-        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_AUTH,
+        assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_AUTH,
                                                            .text = TRY "SSL error: wrong version number\n" TRY "Connection refused\n" }),
                       REASON_TCP_REFUSED, "prefer without any code");
-        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_QUERY,
+        assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_QUERY,
                                                            .text = "FATAL:  57P01: terminating connection due to administrator command\n"
                                                                    "LOCATION:  ProcessInterrupts, postgres.c:3211\n"
                                                                    "SSL connection has been closed unexpectedly\n" }),
@@ -482,15 +482,15 @@ static void the_end_of_a_session_is_cut_with_a_word_and_lost_without(void **stat
         (void)state;
         for (size_t i = 0; (provider = provider_at(i)); i++)
                 for (size_t j = 0; j < ARRAY_LENGTH(session_rows); j++)
-                        assert_reason(judge(provider->name, (struct evidence){ .kind = EVIDENCE_LIBPQ, .phase = PHASE_QUERY,
+                        assert_reason(judge(provider->name, (struct failure){ .kind = FAILURE_LIBPQ, .phase = PHASE_QUERY,
           .session = true,
                                                                                .severity = session_rows[j].sqlstate ? "FATAL" : NULL,
                                                                                .sqlstate = session_rows[j].sqlstate,
                                                                                .text = session_rows[j].text }),
                                       session_rows[j].reason, session_rows[j].text);
-        assert_reason(judge("neon", (struct evidence){ .kind = EVIDENCE_SYSTEM, .session = true, .error = ECONNREFUSED }),
+        assert_reason(judge("neon", (struct failure){ .kind = FAILURE_SYSTEM, .session = true, .error = ECONNREFUSED }),
                       REASON_SESSION_LOST, "errno");
-        assert_reason(judge("neon", (struct evidence){ .kind = EVIDENCE_DEADLINE, .session = true }), REASON_SESSION_LOST, "deadline");
+        assert_reason(judge("neon", (struct failure){ .kind = FAILURE_DEADLINE, .session = true }), REASON_SESSION_LOST, "deadline");
 }
 
 static void a_deadline_is_told_by_its_phase(void **state) {
@@ -501,7 +501,7 @@ static void a_deadline_is_told_by_its_phase(void **state) {
 
         (void)state;
         for (size_t i = 0; i < _PHASE_MAX; i++)
-                assert_reason(judge("neon", (struct evidence){ .kind = EVIDENCE_DEADLINE, .phase = (enum phase)i }), reasons[i],
+                assert_reason(judge("neon", (struct failure){ .kind = FAILURE_DEADLINE, .phase = (enum phase)i }), reasons[i],
                               phase_name((enum phase)i));
 }
 
@@ -509,14 +509,14 @@ static void what_the_resolver_had_no_means_for_is_ours(void **state) {
         static const int errors[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS };
 
         (void)state;
-        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_RESOLVE, .eai = EAI_MEMORY }), REASON_HOST_RESOURCES, "memory");
+        assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_RESOLVE, .eai = EAI_MEMORY }), REASON_HOST_RESOURCES, "memory");
         for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
-                assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_RESOLVE, .eai = EAI_SYSTEM, .error = errors[i] }),
+                assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_RESOLVE, .eai = EAI_SYSTEM, .error = errors[i] }),
                               REASON_HOST_RESOURCES, strerrordesc_np(errors[i]));
-                assert_reason(judge("neon", (struct evidence){ .kind = EVIDENCE_SYSTEM, .error = errors[i] }), REASON_HOST_RESOURCES,
+                assert_reason(judge("neon", (struct failure){ .kind = FAILURE_SYSTEM, .error = errors[i] }), REASON_HOST_RESOURCES,
                               strerrordesc_np(errors[i]));
         }
-        assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_RESOLVE, .eai = EAI_SYSTEM, .error = ECONNREFUSED }),
+        assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_RESOLVE, .eai = EAI_SYSTEM, .error = ECONNREFUSED }),
                       REASON_DNS_FAILED, "another errno");
 }
 
@@ -525,7 +525,7 @@ static void whatever_the_resolver_says_is_dns_failed(void **state) {
 
         (void)state;
         for (size_t i = 0; i < ARRAY_LENGTH(codes); i++)
-                assert_reason(judge("postgres", (struct evidence){ .kind = EVIDENCE_RESOLVE, .eai = codes[i] }), REASON_DNS_FAILED,
+                assert_reason(judge("postgres", (struct failure){ .kind = FAILURE_RESOLVE, .eai = codes[i] }), REASON_DNS_FAILED,
                               gai_strerror(codes[i]));
 }
 
@@ -548,11 +548,11 @@ static const struct {
 static void a_system_call_is_told_by_its_errno(void **state) {
         (void)state;
         for (size_t i = 0; i < ARRAY_LENGTH(error_rows); i++) {
-                struct evidence e = { .kind = EVIDENCE_SYSTEM, .phase = PHASE_CONNECT, .error = error_rows[i].error };
+                struct failure e = { .kind = FAILURE_SYSTEM, .phase = PHASE_CONNECT, .error = error_rows[i].error };
 
                 assert_reason(judge("postgres", e), error_rows[i].reason, strerror(e.error));
                 /* The same beside a text that says nothing. */
-                e.kind = EVIDENCE_LIBPQ;
+                e.kind = FAILURE_LIBPQ;
                 e.text = "?";
                 assert_reason(judge("postgres", e), error_rows[i].reason, strerror(e.error));
         }

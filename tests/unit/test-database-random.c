@@ -254,7 +254,7 @@ static void the_plan_is_allowed(const struct scene *s) {
         if (plan.check == CHECK_PING)
                 assert_true(t->session_held);
         if (plan.check == CHECK_DOOR)
-                assert_true(t->provider->door_is_free && !t->findings.door_lets_in && t->config->door_interval_usec > 0);
+                assert_true(t->provider->door_is_free && !t->evidence.door_lets_in && t->config->door_interval_usec > 0);
 }
 
 /* Nothing is counted twice, and nothing from before the scene or while nobody could have seen it. */

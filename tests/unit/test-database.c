@@ -1108,7 +1108,7 @@ static void suspend_after_of_the_operator_counts_from_the_sending_of_the_last_qu
         assert_int_equal(s.t->demand_until_boot_usec, 0);
         pass(&s, 1900 * MSEC);
         cut(&s, false);
-        assert_true(s.t->findings.cut_like_suspend);
+        assert_true(s.t->evidence.cut_like_suspend);
         scene_end(&s);
 }
 

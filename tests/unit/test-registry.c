@@ -9,7 +9,7 @@
 
 #define CROWD 2000
 
-/* Target I of a crowd, with what it borrows. */
+/* Database I of a crowd, with what it borrows. */
 struct member {
         struct unit_conninfo conninfo;
         struct database_config config;

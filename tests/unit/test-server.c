@@ -356,7 +356,7 @@ static void a_good_door_ends_a_wait_that_accepts_asleep(void **state) {
         client_ask(&client, "GET", "/readyz?accept=asleep&wait=1h", "");
         client_hears_nothing(&client, 20 * MSEC);
         /* No edge tells this. */
-        findings_note(&a->findings, FOUND_BY_DOOR, REASON_NONE, clock_boot_usec());
+        evidence_note(&a->evidence, FOUND_BY_DOOR, REASON_NONE, clock_boot_usec());
         client_await(&client, " 200 OK");
         client_close(&client);
 }

@@ -23,33 +23,33 @@ struct finding {
         enum reason reason; /* REASON_NONE: good */
 };
 
-struct findings {
+struct evidence {
         struct finding last[_FOUND_BY_MAX];
         bool cut_like_suspend; /* the session ended with the provider's signature at a fitting time, and was not seen unreachable since */
         bool door_lets_in;     /* a door check was let in without a password: it is no door */
 };
 
-void findings_note(struct findings *findings, enum found_by source, enum reason reason, uint64_t boot_usec);
+void evidence_note(struct evidence *evidence, enum found_by source, enum reason reason, uint64_t boot_usec);
 /* The session ended; LIKE_SUSPEND: as this provider's suspend ends it, no sooner than it may. */
-void findings_session_ended(struct findings *findings, enum reason reason, bool like_suspend, uint64_t boot_usec);
+void evidence_session_ended(struct evidence *evidence, enum reason reason, bool like_suspend, uint64_t boot_usec);
 
 /* What is expected of answers is another: those that were met or not met are none any more. */
-void findings_forget_answers(struct findings *findings);
+void evidence_forget_answers(struct evidence *evidence);
 
 /* Whether a login or a session said anything yet. */
-bool findings_asked(const struct findings *findings);
+bool evidence_asked(const struct evidence *evidence);
 /* The newest finding of all; boot_usec 0 when there is none. */
-struct finding findings_newest(const struct findings *findings);
+struct finding evidence_newest(const struct evidence *evidence);
 /* Whether the newest finding is a good answer at the door. */
-bool findings_good_door(const struct findings *findings);
+bool evidence_good_door(const struct evidence *evidence);
 /* The last login found what only a person can change, and no login has cleared it: its reason; else REASON_NONE. */
-enum reason findings_blocked(const struct findings *findings);
+enum reason evidence_blocked(const struct evidence *evidence);
 /* The last answer on the session did not meet an expectation: its reason; else REASON_NONE. */
-enum reason findings_unmet(const struct findings *findings);
+enum reason evidence_unmet(const struct evidence *evidence);
 /*
  * What a login found, only a login clears: whether the last login or ping failed by the database's own fault, and nothing newer disproves
  * that. A sleep that was seen later does, but not what blocks.
  */
-bool findings_needs_login(const struct findings *findings);
+bool evidence_needs_login(const struct evidence *evidence);
 /* The session was cut like a suspend cuts it, the door was good after that, and no query was answered or refused since. */
-bool findings_slept(const struct findings *findings);
+bool evidence_slept(const struct evidence *evidence);

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/text.h"
-#include "health/machine.h"
+#include "health/state-machine.h"
 
 #define FOR_ALL_STATES(s) for (enum state s = 0; s < _STATE_MAX; s++)
 #define FOR_ALL_EVENTS(e) for (enum machine_event e = 0; e < _MACHINE_EVENT_MAX; e++)

@@ -1,4 +1,4 @@
-#include "health/machine.h"
+#include "health/state-machine.h"
 
 #include "base/macro.h"
 
@@ -13,7 +13,7 @@
 #define DOWN BIT(STATE_DOWN)
 #define BLOCKED BIT(STATE_BLOCKED)
 
-/* The first row that fits decides. Every (state, event) has one: tests/unit/test-machine.c walks them all. */
+/* The first row that fits decides. Every (state, event) has one: tests/unit/test-state-machine.c walks them all. */
 static const struct machine_row rows[] = {
         {AWAKE, MACHINE_ANSWERED, STATE_AWAKE, ACTION_RENEW | ACTION_WAKE_ENDS,
          "It answered again: the verdict is fresh. A login may have woken it, where nothing told that it fell asleep."},

@@ -2,7 +2,7 @@
  * What an attempt means: counting rise and fall, telling a wake from a failure, and what a login found from what a ping may clear. The
  * answer is one event for the machine.
  */
-#include "health/judge.h"
+#include "health/evaluate.h"
 
 #include "base/backoff.h"
 #include "base/macro.h"
@@ -95,41 +95,41 @@ static uint64_t retry_delay(const struct database *d, enum reason reason) {
 static void plan_retry(struct database *d, enum check check, enum reason reason) {
         uint64_t delay = backoff_jitter(retry_delay(d, reason), d->config->jitter_permille, &d->random);
 
-        if (check != CHECK_DOOR || !findings_needs_login(&d->findings))
+        if (check != CHECK_DOOR || !evidence_needs_login(&d->evidence))
                 d->retry_delay_usec = delay;
         else if (reason_class(reason) == CLASS_THROTTLED)
                 d->retry_delay_usec = MAX(d->retry_delay_usec, delay);
 }
 
-void judge_plan_retry(struct database *d) {
+void evaluate_plan_retry(struct database *d) {
         if (policy_was_throttled(d))
                 return;
-        if (findings_needs_login(&d->findings))
-                plan_retry(d, CHECK_LOGIN, d->findings.last[FOUND_BY_LOGIN].reason);
+        if (evidence_needs_login(&d->evidence))
+                plan_retry(d, CHECK_LOGIN, d->evidence.last[FOUND_BY_LOGIN].reason);
         else
                 plan_retry(d, d->last_attempt.check, d->last_attempt.reason);
 }
 
 /* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
-static enum machine_event judge_telling_failure(struct database *d, enum machine_event event) {
+static enum machine_event evaluate_telling_failure(struct database *d, enum machine_event event) {
         d->failures_in_row++;
         d->unanswered_in_row = 0;
         return event;
 }
 
-static enum machine_event judge_failure(struct database *d, enum reason reason) {
+static enum machine_event evaluate_failure(struct database *d, enum reason reason) {
         d->successes_in_row = 0;
         switch (reason_class(reason)) {
         case CLASS_FULL:
-                return judge_telling_failure(d, MACHINE_FULL);
+                return evaluate_telling_failure(d, MACHINE_FULL);
         case CLASS_BLOCKED:
-                return judge_telling_failure(d, MACHINE_BLOCKED);
+                return evaluate_telling_failure(d, MACHINE_BLOCKED);
         case CLASS_DEGRADED:
                 d->failures_in_row = d->unanswered_in_row = 0;
                 return MACHINE_UNMET;
         case CLASS_OURS:
                 if (reason == REASON_HOST_NETWORK)
-                        return judge_telling_failure(d, MACHINE_NO_NETWORK);
+                        return evaluate_telling_failure(d, MACHINE_NO_NETWORK);
                 d->failures_in_row++;
                 return MACHINE_NO_MEANS;
         case CLASS_OK:
@@ -148,7 +148,7 @@ static enum machine_event judge_failure(struct database *d, enum reason reason) 
         return d->unanswered_in_row >= d->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
 }
 
-static enum machine_event judge_answer(struct database *d) {
+static enum machine_event evaluate_answer(struct database *d) {
         bool after_failures = d->failures_in_row > 0 || d->successes_in_row > 0;
 
         d->failures_in_row = d->unanswered_in_row = 0;
@@ -219,23 +219,23 @@ static void start_linger(struct database *d, struct instant now) {
 }
 
 /* The server can be reached, and what a login found there stands: that it was not reached before is over. */
-static void reach_blocked(struct database *d, struct instant now, struct edges *edges) {
-        verdict_step(d, MACHINE_BLOCKED, (struct evidence_brought){.reason = findings_blocked(&d->findings)}, now, edges);
+static void reach_blocked(struct database *d, struct instant now, struct event_list *events) {
+        verdict_step(d, MACHINE_BLOCKED, (struct verdict_cause){.reason = evidence_blocked(&d->evidence)}, now, events);
 }
 
-static void door_failed(struct database *d, const struct attempt *attempt, struct instant now, struct edges *edges) {
-        enum machine_event event = judge_failure(d, attempt->reason);
+static void door_failed(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
+        enum machine_event event = evaluate_failure(d, attempt->reason);
 
-        if (event == MACHINE_FULL && findings_blocked(&d->findings)) {
-                reach_blocked(d, now, edges);
+        if (event == MACHINE_FULL && evidence_blocked(&d->evidence)) {
+                reach_blocked(d, now, events);
                 return;
         }
         /* A wake that others began is seen through the door of a plain server; it is none of ours. */
         if (event == MACHINE_STARTING)
                 event = MACHINE_FAILING;
-        verdict_step(d, event, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
+        verdict_step(d, event, (struct verdict_cause){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, events);
         /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
-        d->findings.cut_like_suspend &= d->state != STATE_DOWN;
+        d->evidence.cut_like_suspend &= d->state != STATE_DOWN;
 }
 
 /* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
@@ -246,25 +246,25 @@ static enum reason reason_behind_door(const struct database *d) {
         return d->state == STATE_UNKNOWN && stands ? d->reason : REASON_STALE;
 }
 
-static void finish_door(struct database *d, const struct attempt *attempt, struct instant now, struct edges *edges) {
+static void finish_door(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
         enum reason reason = reason_behind_door(d);
         bool slept;
 
-        d->findings.door_lets_in |= attempt->door_let_in;
+        d->evidence.door_lets_in |= attempt->door_let_in;
         if (attempt->reason != REASON_NONE) {
-                door_failed(d, attempt, now, edges);
+                door_failed(d, attempt, now, events);
                 return;
         }
-        if ((d->state == STATE_DOWN || d->state == STATE_UNKNOWN) && findings_blocked(&d->findings))
-                reach_blocked(d, now, edges);
-        if (findings_needs_login(&d->findings) && !verdict_is_host_trouble(d->reason))
+        if ((d->state == STATE_DOWN || d->state == STATE_UNKNOWN) && evidence_blocked(&d->evidence))
+                reach_blocked(d, now, events);
+        if (evidence_needs_login(&d->evidence) && !verdict_is_host_trouble(d->reason))
                 return;
-        slept = d->state != STATE_ASLEEP && findings_slept(&d->findings) && !d->findings.door_lets_in;
+        slept = d->state != STATE_ASLEEP && evidence_slept(&d->evidence) && !d->evidence.door_lets_in;
         d->failures_in_row = d->unanswered_in_row = 0;
         if (slept && reason_class(reason) != CLASS_CUT)
                 reason = REASON_SESSION_CUT;
-        verdict_step(d, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct evidence_brought){.reason = reason, .attempt = attempt}, now,
-                     edges);
+        verdict_step(d, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct verdict_cause){.reason = reason, .attempt = attempt}, now,
+                     events);
 }
 
 /*
@@ -279,10 +279,10 @@ static void ask_after_cut(struct database *d, struct instant now) {
         d->cut_young = cut_young;
 }
 
-static void finish_lost_session(struct database *d, const struct attempt *attempt, struct instant now, struct edges *edges) {
+static void finish_lost_session(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
         ask_after_cut(d, now);
-        findings_session_ended(&d->findings, attempt->reason, false, now.boot_usec);
-        verdict_step(d, MACHINE_CUT, (struct evidence_brought){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, edges);
+        evidence_session_ended(&d->evidence, attempt->reason, false, now.boot_usec);
+        verdict_step(d, MACHINE_CUT, (struct verdict_cause){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, events);
 }
 
 /*
@@ -298,8 +298,8 @@ static void note_wake(struct database *d, const struct attempt *attempt, enum re
                 wake_fail(d);
 }
 
-static void finish_query(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now, struct edges *edges) {
-        struct evidence_brought evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
+static void finish_query(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now, struct event_list *events) {
+        struct verdict_cause evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
         enum machine_event event;
 
         if (was_answered(attempt)) {
@@ -308,16 +308,16 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
         }
         if (reason == REASON_NONE) {
                 /* After a password change the held session goes on answering while logins fail: a ping cannot clear what a login found. */
-                if (attempt->check == CHECK_PING && findings_needs_login(&d->findings))
+                if (attempt->check == CHECK_PING && evidence_needs_login(&d->evidence))
                         return;
-                event = judge_answer(d);
+                event = evaluate_answer(d);
         } else
-                event = judge_failure(d, reason);
+                event = evaluate_failure(d, reason);
         if (event == MACHINE_RISING)
                 evidence.reason = REASON_SERVER_STARTING;
         else if (is_late(d, reason))
                 evidence.reason = REASON_WAKE_TIMEOUT;
-        verdict_step(d, event, evidence, now, edges);
+        verdict_step(d, event, evidence, now, events);
         if (!was_answered(attempt))
                 note_wake(d, attempt, reason);
         start_linger(d, now);
@@ -333,22 +333,22 @@ static void note_evidence(struct database *d, const struct attempt *attempt, enu
 
         if (reason_class(reason) == CLASS_OURS)
                 return;
-        findings_note(&d->findings, sources[attempt->check], reason, now.boot_usec);
+        evidence_note(&d->evidence, sources[attempt->check], reason, now.boot_usec);
         d->blocked_before &= attempt->check != CHECK_LOGIN;
         if (attempt->session_held && attempt->check == CHECK_LOGIN && was_answered(attempt))
-                findings_note(&d->findings, FOUND_BY_SESSION, reason, now.boot_usec);
+                evidence_note(&d->evidence, FOUND_BY_SESSION, reason, now.boot_usec);
 }
 
-static void judge_outcome(struct database *d, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
-                          struct edges *edges) {
+static void evaluate_outcome(struct database *d, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
+                          struct event_list *events) {
         if (reason_class(reason) == CLASS_OURS)
-                verdict_step(d, judge_failure(d, reason), (struct evidence_brought){reason, NULL, attempt->detail, attempt}, now, edges);
+                verdict_step(d, evaluate_failure(d, reason), (struct verdict_cause){reason, NULL, attempt->detail, attempt}, now, events);
         else if (attempt->check == CHECK_DOOR)
-                finish_door(d, attempt, now, edges);
+                finish_door(d, attempt, now, events);
         else if (lost)
-                finish_lost_session(d, attempt, now, edges);
+                finish_lost_session(d, attempt, now, events);
         else
-                finish_query(d, attempt, reason, now, edges);
+                finish_query(d, attempt, reason, now, events);
 }
 
 /* From here on the answer keeps the database awake. */
@@ -367,7 +367,7 @@ static void note_attempt(struct database *d, const struct attempt *attempt, stru
         database_plan_interval(d, attempt->check);
 }
 
-void judge_attempt(struct database *d, const struct attempt *attempt, bool own_network, struct instant now, struct edges *edges) {
+void evaluate_attempt(struct database *d, const struct attempt *attempt, bool own_network, struct instant now, struct event_list *events) {
         enum reason reason = own_network ? REASON_HOST_NETWORK : attempt->reason;
         bool lost = d->session_held && attempt->session_ended;
 
@@ -380,7 +380,7 @@ void judge_attempt(struct database *d, const struct attempt *attempt, bool own_n
         }
         note_attempt(d, attempt, now);
         note_evidence(d, attempt, reason, now);
-        judge_outcome(d, attempt, reason, lost, now, edges);
+        evaluate_outcome(d, attempt, reason, lost, now, events);
         /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
         count(d, attempt, reason);
         plan_retry(d, attempt->check, reason);
@@ -397,20 +397,20 @@ static bool looks_like_suspend(const struct database *d, const struct attempt *e
         return d->provider->suspends && signature && usec_add(idle, after / 100) >= after;
 }
 
-void judge_session_end(struct database *d, const struct attempt *end, bool bare_eof, struct instant now, struct edges *edges) {
+void evaluate_session_end(struct database *d, const struct attempt *end, bool bare_eof, struct instant now, struct event_list *events) {
         bool like_suspend = looks_like_suspend(d, end, bare_eof, now);
 
         if (!d->session_held)
                 return;
         d->session_held = false;
-        findings_session_ended(&d->findings, end->reason, like_suspend, now.boot_usec);
+        evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
         ask_after_cut(d, now);
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
         if (!like_suspend) {
                 d->failures_total++;
                 d->failures_by_reason[end->reason]++;
         }
-        verdict_step(d, MACHINE_CUT, (struct evidence_brought){end->reason, end->sqlstate, end->detail, NULL}, now, edges);
+        verdict_step(d, MACHINE_CUT, (struct verdict_cause){end->reason, end->sqlstate, end->detail, NULL}, now, events);
 }
 
 /* What is down because logins were taken and not answered is down still when the next one is not answered either. */
@@ -419,7 +419,7 @@ static bool repeats_verdict(const struct database *d) {
                                           d->reason == REASON_WAKE_TIMEOUT || d->reason == REASON_PROVIDER_TRANSIENT);
 }
 
-void judge_slow(struct database *d, enum phase phase, struct instant now, struct edges *edges) {
+void evaluate_slow(struct database *d, enum phase phase, struct instant now, struct event_list *events) {
         /* The wake lies behind the last message of the login (behind the connect for a provider that wakes on that). */
         enum phase first = d->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
 
@@ -435,7 +435,7 @@ void judge_slow(struct database *d, enum phase phase, struct instant now, struct
         }
         d->slow_due_boot_usec = USEC_INFINITY;
         if (d->provider->suspends)
-                verdict_step(d, MACHINE_SLOW, (struct evidence_brought){.reason = REASON_SERVER_STARTING}, now, edges);
+                verdict_step(d, MACHINE_SLOW, (struct verdict_cause){.reason = REASON_SERVER_STARTING}, now, events);
         else if (reason_class(d->reason) == CLASS_OURS) /* what a check found says more */
-                verdict_step(d, MACHINE_LATE, (struct evidence_brought){.reason = REASON_SERVER_SLOW}, now, edges);
+                verdict_step(d, MACHINE_LATE, (struct verdict_cause){.reason = REASON_SERVER_SLOW}, now, events);
 }

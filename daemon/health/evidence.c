@@ -1,0 +1,80 @@
+#include "health/evidence.h"
+
+void evidence_note(struct evidence *evidence, enum found_by source, enum reason reason, uint64_t boot_usec) {
+        evidence->last[source] = (struct finding){.boot_usec = boot_usec, .reason = reason};
+        if (source != FOUND_BY_DOOR)
+                evidence->cut_like_suspend = false;
+}
+
+void evidence_session_ended(struct evidence *evidence, enum reason reason, bool like_suspend, uint64_t boot_usec) {
+        /* A session that ends says nothing against new logins, however its end reads. */
+        evidence_note(evidence, FOUND_BY_SESSION, reason_class(reason) == CLASS_CUT ? reason : REASON_SESSION_LOST, boot_usec);
+        evidence->cut_like_suspend = like_suspend;
+}
+
+static bool is_against_database(const struct finding *finding) {
+        switch (reason_class(finding->reason)) {
+        case CLASS_TRANSIENT:
+        case CLASS_THROTTLED:
+        case CLASS_FULL:
+        case CLASS_BLOCKED:
+                return true;
+        case CLASS_OK:
+        case CLASS_CUT:
+        case CLASS_DEGRADED:
+        case CLASS_OURS:
+        case _REASON_CLASS_MAX:
+                break;
+        }
+        return false;
+}
+
+void evidence_forget_answers(struct evidence *evidence) {
+        for (unsigned source = 0; source < _FOUND_BY_MAX; source++)
+                if (source != FOUND_BY_DOOR && !is_against_database(&evidence->last[source]))
+                        evidence->last[source] = (struct finding){0};
+}
+
+bool evidence_asked(const struct evidence *evidence) {
+        return evidence->last[FOUND_BY_LOGIN].boot_usec > 0 || evidence->last[FOUND_BY_SESSION].boot_usec > 0;
+}
+
+struct finding evidence_newest(const struct evidence *evidence) {
+        struct finding newest = {0};
+
+        for (unsigned source = 0; source < _FOUND_BY_MAX; source++)
+                if (evidence->last[source].boot_usec > newest.boot_usec)
+                        newest = evidence->last[source];
+        return newest;
+}
+
+bool evidence_good_door(const struct evidence *evidence) {
+        const struct finding *last = evidence->last, *door = &last[FOUND_BY_DOOR];
+
+        return door->boot_usec > 0 && door->reason == REASON_NONE && door->boot_usec >= last[FOUND_BY_LOGIN].boot_usec &&
+               door->boot_usec >= last[FOUND_BY_SESSION].boot_usec;
+}
+
+enum reason evidence_blocked(const struct evidence *evidence) {
+        enum reason reason = evidence->last[FOUND_BY_LOGIN].reason;
+
+        return reason_class(reason) == CLASS_BLOCKED ? reason : REASON_NONE;
+}
+
+enum reason evidence_unmet(const struct evidence *evidence) {
+        enum reason reason = evidence->last[FOUND_BY_SESSION].reason;
+
+        return reason_class(reason) == CLASS_DEGRADED ? reason : REASON_NONE;
+}
+
+bool evidence_slept(const struct evidence *evidence) {
+        return evidence->cut_like_suspend && evidence_good_door(evidence);
+}
+
+bool evidence_needs_login(const struct evidence *evidence) {
+        const struct finding *login = &evidence->last[FOUND_BY_LOGIN], *session = &evidence->last[FOUND_BY_SESSION];
+
+        if (is_against_database(session) && session->boot_usec > login->boot_usec)
+                return true;
+        return is_against_database(login) && (evidence_blocked(evidence) != REASON_NONE || !evidence_slept(evidence));
+}

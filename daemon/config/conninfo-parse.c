@@ -7,10 +7,10 @@
  * Nothing of the text is ever repeated: a slip in quoting makes a piece of the password look like anything else. Only a keyword that is
  * close to a known one is answered with that known one.
  */
-#include "config/conninfo-draft.h"
+#include "config/conninfo.h"
 
 #include "base/error.h"
-#include "config/libpq.h"
+#include "config/keyword.h"
 
 #include <ctype.h>
 

@@ -5,7 +5,6 @@
 #include "config/env-file.h"
 #include "config/file.h"
 #include "config/option-value.h"
-#include "config/password.h"
 
 static struct config_source source_of(const struct database_config *database, const char *path) {
         return database->sources[option_find(OPTION_DATABASE, path)];

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "config/conninfo-draft.h"
+#include "config/conninfo.h"
 
 /*
  * Reads the dotenv file PATH and puts what it says into DRAFT. NAMES are those that are not as usual (a NULL name is as usual). Without

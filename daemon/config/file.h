@@ -1,6 +1,9 @@
 /* Reading a whole small file at once: configuration, services, passwords. */
 #pragma once
 
+#include "config/complaint.h"
+#include "config/environment.h"
+
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,3 +28,14 @@ const char *file_error(int r, char buffer[FILE_ERROR_MAX]);
 
 /* What to do about a file that others can read or write, in complaints. */
 #define FILE_PRIVATE "mode 0600, or 0640 and a group of the user that pgwaked runs as (chgrp pgwaked)"
+
+/* Passwords from files. No text about them ever holds one. */
+
+/*
+ * The content of NAME in the credentials directory, one newline at its end cut off; NULL where it may lack.
+ * Answers 0; -EINVAL when it complained at PLACE; -ENOMEM.
+ */
+int password_read_credential(const char *name, const struct config_environment *environment, const struct complaint_place *place,
+                             char **ret_password);
+/* The same for the file at PATH, which others must not be able to read. */
+int password_read_file(const char *path, const struct complaint_place *place, char **ret_password);

@@ -2,11 +2,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "config/libpq.h"
 
 #include <ctype.h>
+#include <libpq-fe.h>
 #include <limits.h>
 #include <netdb.h>
+#include <string.h>
 #include <sys/socket.h>
 
 static const char *const sslmodes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full", NULL};
@@ -243,4 +244,25 @@ int keyword_check(const struct keyword *keyword, const char *value, const struct
                 break;
         }
         return check_value(keyword, value, place);
+}
+
+/* -- libpq's own list of keywords ------------------------------------------------------------------------------------------------------ */
+
+int libpq_parse(const char *text, libpq_keyword function, void *userdata) {
+        PQconninfoOption *options = PQconninfoParse(text, NULL);
+        int r = options ? 1 : 0;
+
+        for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+                int answer = r == 1 ? function(userdata, o->keyword, o->val, strchr(o->dispchar, '*')) : 0;
+
+                r = answer < 0 ? answer : r;
+                if (o->val)
+                        explicit_bzero(o->val, strlen(o->val));
+        }
+        PQconninfoFree(options);
+        return r;
+}
+
+unsigned libpq_major_version(void) {
+        return (unsigned)PQlibVersion() / 10000;
 }

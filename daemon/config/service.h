@@ -1,7 +1,7 @@
 /* pg_service.conf, read by ourselves: libpq would resolve what it finds there on our thread. */
 #pragma once
 
-#include "config/conninfo-draft.h"
+#include "config/conninfo.h"
 
 struct service_catalog;
 

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "model/check.h"
 #include "model/classify.h"
-#include "model/phase.h"
 #include "model/reason.h"
 
 #include <netinet/in.h>

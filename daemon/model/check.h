@@ -10,3 +10,17 @@ enum check {
 
 /* "door", "login", "ping" */
 const char *check_name(enum check check);
+
+/* The phases that an attempt passes, in their order. */
+
+enum phase {
+        PHASE_RESOLVE,
+        PHASE_CONNECT,
+        PHASE_TLS,
+        PHASE_AUTH,
+        PHASE_QUERY,
+        _PHASE_MAX,
+};
+
+/* "resolve", "connect", ... */
+const char *phase_name(enum phase phase);

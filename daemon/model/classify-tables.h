@@ -1,7 +1,7 @@
 /* The tables that classify() walks, one a room: what servers and poolers say, and what libpq itself says. REASON_NONE: no row fits. */
 #pragma once
 
-#include "model/phase.h"
+#include "model/check.h"
 #include "model/reason.h"
 
 /* By SQLSTATE; TEXT (the primary message) refines it where one code has several meanings. */

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "model/phase.h"
+#include "model/check.h"
 #include "model/provider.h"
 #include "model/reason.h"
 

@@ -25,3 +25,20 @@ void histogram_add(struct histogram *histogram, uint64_t usec);
 uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
 /* How many values were at most each of N bounds, which rise, to the precision of a bucket: for Prometheus' le lists. */
 void histogram_counts_below(const struct histogram *histogram, const uint64_t *bounds_usec, size_t n, uint64_t *ret_counts);
+
+/*
+ * Durations counted by fixed bounds, exactly: what monitoring is shown of all attempts together. struct histogram is finer, for
+ * quantiles, and its buckets do not end where people would have them end. A fixed size, no allocation.
+ */
+
+#define TALLY_BOUNDS 16
+
+/* 0.5 ms to 60 s, rising: a ping on the same machine, and a login that waits for a cold start. */
+extern const uint64_t tally_bounds_usec[TALLY_BOUNDS];
+
+struct tally {
+        uint64_t counts[TALLY_BOUNDS + 1]; /* above the bound before, up to and including this one; the last is open */
+        uint64_t sum_usec;
+};
+
+void tally_add(struct tally *tally, uint64_t usec);

@@ -49,3 +49,8 @@ const struct provider *provider_by_host(const char *host);
 const struct provider *provider_at(size_t i);
 /* The signature that a suspend has on HOST: Neon's pooler (host label ending in "-pooler") differs from the direct endpoint. */
 unsigned provider_cut_signature(const struct provider *provider, const char *host);
+
+/* Whether TEXT is what ROW describes. */
+bool provider_text_matches(const struct provider_text *row, const char *text);
+/* The reason of the first row of TEXTS that TEXT is described by, or REASON_NONE. */
+enum reason provider_text_reason(const struct provider_text *texts, const char *text);

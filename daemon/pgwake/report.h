@@ -4,7 +4,7 @@
 #include "pgwake/bars.h"
 #include "pgwake/fields.h"
 #include "pgwake/strip.h"
-#include "model/phase.h"
+#include "model/check.h"
 
 /* Spans are USEC_INFINITY where nothing is known. */
 struct report_spread {

@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "model/event.h"
-#include "model/tally.h"
+#include "model/histogram.h"
 #include "health/registry.h"
 
 #include <systemd/sd-event.h>

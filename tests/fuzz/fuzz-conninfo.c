@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "config/conninfo-draft.h"
+#include "config/conninfo.h"
 
 #include <errno.h>
 #include <libpq-fe.h>

@@ -6,7 +6,7 @@
 
 #include "loop.h"
 
-#include "model/phase.h"
+#include "model/check.h"
 #include "model/reason.h"
 
 #define WORLD_NAME_MAX 24

@@ -2,7 +2,7 @@
 #include "conf-fixture.h"
 
 #include "base/random.h"
-#include "config/conninfo-draft.h"
+#include "config/conninfo.h"
 
 #include <libpq-fe.h>
 

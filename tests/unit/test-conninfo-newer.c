@@ -1,7 +1,7 @@
 /* A libpq that is newer than this code: its keywords are taken, and its secrets are shown to nobody. */
 #include "conf-fixture.h"
 
-#include "config/conninfo-draft.h"
+#include "config/conninfo.h"
 
 #include <libpq-fe.h>
 

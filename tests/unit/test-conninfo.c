@@ -1,7 +1,7 @@
 /* Conninfo strings: read as libpq reads them, completed, refused without a word of them. */
 #include "conf-fixture.h"
 
-#include "config/conninfo-draft.h"
+#include "config/conninfo.h"
 
 #include <libpq-fe.h>
 

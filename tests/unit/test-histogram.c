@@ -1,6 +1,5 @@
 /* The distribution of durations: its error bound, and that adding never breaks it. */
 #include "model/histogram.h"
-#include "model/tally.h"
 
 #include "base/macro.h"
 #include "base/random.h"

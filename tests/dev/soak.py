@@ -1,6 +1,7 @@
 """./dev soak: everything at once, for hours: databases that suspend and are woken, leases, reloads, streams, questions about the past, slow
 strangers, a log that is rotated. Every minute all of it pauses: then descriptors and threads must be as many as in the first such minute,
-and private memory must not grow. Between, each answer of the control socket is timed, beside those of a pgwaked that has nothing to do.
+and private memory must not grow once the history is full. Between, each answer of the control socket is timed, beside those of a pgwaked
+that has nothing to do.
 
     soak.py [--minute SECONDS] [HOURS]     SIGTERM or Ctrl-C ends it early, with what was seen so far.
 """
@@ -36,7 +37,9 @@ from rig.witness import Asker
 
 CONTROL_SECONDS = 0.25  # given to an answer of the control socket, beyond what the machine itself keeps everybody waiting
 GROWTH_KB = 2048  # of private memory, given to the second half of the run beyond the first: the heap has holes, and more or fewer of them
-FEWEST_FOR_GROWTH = 10  # minutes: what is kept of the past is full then
+HISTORY_BYTES = 1_000_000  # the least that it may be told: until it is full the answers about the past grow, and what they need
+FULL = 0.75  # of that: from then on nothing may grow
+FEWEST_FOR_GROWTH = 10  # such minutes
 LOOKS = 100
 NEONS, NAPS, PLAIN = 2, 6, 20
 STRANGERS = 150
@@ -51,6 +54,7 @@ class Minute:
     """What is seen when everything pauses, and how the minute before was answered."""
 
     rss_kb: int
+    history_kb: int
     descriptors: int
     threads: int
     worst: float
@@ -111,7 +115,7 @@ class World:
             self.neons.append(Neon(make_folder(folder, "n-"), ca, issue(ca), folder, f"neon{i}", suspend_after=1.5,
                                    wake_delay="lognormal 0.3 1.2", seed=i))
             stack.callback(close_talkative, self.neons[-1])
-        self.daemon = Daemon(folder, self.databases(), settings={"history": {"max_size": "4MB"}, "ready": {"on": "start"}})
+        self.daemon = Daemon(folder, self.databases(), settings={"history": {"max_size": f"{HISTORY_BYTES}"}, "ready": {"on": "start"}})
         stack.callback(self.daemon.close)
         self.floor = Daemon(folder, name="floor")
         stack.callback(self.floor.close)
@@ -286,11 +290,11 @@ def one_minute(world: World, seed: int, seconds: float, counts: dict[str, int]) 
     looks = [(len(descriptors(pid)), len(threads(pid))) for _ in range(LOOKS) if not time.sleep(0.02)]
     open_descriptors, running = (min(each) for each in zip(*looks))
     floor_seconds = max(bare.worst, answers.stall) + queued.most(answers.worst)
-    return Minute(rss_anon_kb(pid), open_descriptors, running, answers.worst, answers.p99, floor_seconds, answers.count)
+    return Minute(rss_anon_kb(pid), world.daemon.history_path.stat().st_size // 1024, open_descriptors, running, answers.worst, answers.p99, floor_seconds, answers.count)
 
 
 def judge(minutes: list[Minute]) -> list[str]:
-    """What is not as it must be. The first minute fills what is kept."""
+    """What is not as it must be. The first minute opens what stays open, and memory is bounded once the history is full."""
     wrong = [] if len(minutes) > 2 else [f"{len(minutes)} minutes are too few to say anything"]
     for i, each in enumerate(minutes):
         if each.worst > CONTROL_SECONDS + each.floor:
@@ -300,9 +304,9 @@ def judge(minutes: list[Minute]) -> list[str]:
         counts = sorted({getattr(each, what) for each in minutes[1:]})
         if len(counts) > 1:
             wrong.append(f"{what} are not flat: {counts}")
-    half = len(minutes[1:]) // 2
-    if len(minutes) >= FEWEST_FOR_GROWTH and not sanitized():
-        first, second = (statistics.median(each.rss_kb for each in part) for part in (minutes[1:1 + half], minutes[1 + half:]))
+    full = [each for i, each in enumerate(minutes) if any(one.history_kb >= FULL * HISTORY_BYTES / 1024 for one in minutes[:i])]
+    if len(full) >= FEWEST_FOR_GROWTH and not sanitized():
+        first, second = (statistics.median(each.rss_kb for each in part) for part in (full[:len(full) // 2], full[len(full) // 2:]))
         if second > first + GROWTH_KB:
             wrong.append(f"private memory grows: {first:.0f} kB in the first half, {second:.0f} kB in the second")
     return wrong
@@ -311,7 +315,7 @@ def judge(minutes: list[Minute]) -> list[str]:
 def soak(folder: Path, seconds: float, minute: float, seed: int) -> int:
     minutes: list[Minute] = []
     counts: dict[str, int] = {}
-    print(f"{'minute':>6} {'RssAnon kB':>10} {'fds':>5} {'threads':>7} {'asked':>7} {'p99 ms':>7} {'worst ms':>8} {'machine ms':>10}",
+    print(f"{'minute':>6} {'RssAnon kB':>10} {'history kB':>10} {'fds':>5} {'threads':>7} {'asked':>7} {'p99 ms':>7} {'worst ms':>8} {'machine ms':>10}",
           flush=True)
     with ExitStack() as stack:
         world = World(stack, folder)
@@ -322,7 +326,7 @@ def soak(folder: Path, seconds: float, minute: float, seed: int) -> int:
             while time.monotonic() < end or len(minutes) < 3:
                 seen = one_minute(world, seed + len(minutes), minute, counts)
                 minutes.append(seen)
-                print(f"{len(minutes):>6} {seen.rss_kb:>10} {seen.descriptors:>5} {seen.threads:>7} {seen.asked:>7} {1e3 * seen.p99:>7.1f} "
+                print(f"{len(minutes):>6} {seen.rss_kb:>10} {seen.history_kb:>10} {seen.descriptors:>5} {seen.threads:>7} {seen.asked:>7} {1e3 * seen.p99:>7.1f} "
                       f"{1e3 * seen.worst:>8.1f} {1e3 * seen.floor:>10.1f}", flush=True)
         stopped, took = world.daemon.stop()
     wrong = judge(minutes)

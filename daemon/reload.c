@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/message-id.h"
 #include "config/option.h"
-#include "notify/notify.h"
+#include "notify/sd-notify.h"
 #include "history/store.h"
 
 #define STEP_ACCURACY_USEC 1

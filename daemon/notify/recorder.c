@@ -2,18 +2,122 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/id-map.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/text.h"
-#include "scheduler/lease.h"
-#include "notify/changes.h"
 #include "history/store.h"
+#include "scheduler/lease.h"
 
 /* With the time that the writer takes to commit it is a second. */
 #define FLUSH_USEC (900 * USEC_PER_MSEC)
 #define ACCURACY_USEC (50 * USEC_PER_MSEC)
 /* In one turn of the loop: ten thousand at once would keep everybody else waiting. */
 #define FLUSH_MAX 128
+
+/* -- the databases that changed ---------------------------------------------------------------------------------------------------------- */
+
+#define DIRTY_MIN 64
+
+struct dirty_database {
+        uint64_t id;
+        size_t n_timings; /* of it, in `timings` */
+        size_t last;      /* its newest timing, plus 1; 0: none */
+};
+
+/*
+ * The databases that changed since somebody looked, each once, in the order of their coming; and how long the phases of their attempts
+ * took meanwhile. Its memory grows by doubling and goes when all is taken.
+ */
+struct dirty_set {
+        struct dirty_database *list;
+        size_t n, first, allocated; /* those before `first` are taken */
+        struct id_map places;       /* in the list, plus 1 */
+        struct dirty_timing {
+                size_t before; /* the timing of the same database before it, plus 1; 0: none */
+                struct timing timing;
+        } *timings;
+        size_t n_timings, allocated_timings;
+};
+
+static void dirty_set_deinit(struct dirty_set *set) {
+        free(set->list);
+        id_map_deinit(&set->places);
+        free(set->timings);
+        *set = (struct dirty_set){0};
+}
+
+static size_t dirty_set_count(const struct dirty_set *set) {
+        return set->n - set->first;
+}
+
+/* Room for one more in an array of N elements of SIZE bytes. 0 or -ENOMEM. */
+static int dirty_set_reserve(void **array, size_t n, size_t *allocated, size_t size) {
+        size_t more = *allocated ? 2 * *allocated : DIRTY_MIN;
+        void *grown;
+
+        if (n < *allocated)
+                return 0;
+        grown = reallocarray(*array, more, size);
+        if (!grown)
+                return -ENOMEM;
+        *array = grown;
+        *allocated = more;
+        return 0;
+}
+
+/* That of ID, added when it is not there. NULL: no memory. */
+static struct dirty_database *dirty_set_of(struct dirty_set *set, uint64_t id) {
+        size_t place = (size_t)(uintptr_t)id_map_get(&set->places, id);
+
+        if (place > 0)
+                return &set->list[place - 1];
+        if (dirty_set_reserve((void **)&set->list, set->n, &set->allocated, sizeof(*set->list)) < 0 ||
+            id_map_put(&set->places, id, (void *)(uintptr_t)(set->n + 1)) < 0)
+                return NULL;
+        set->list[set->n] = (struct dirty_database){.id = id};
+        return &set->list[set->n++];
+}
+
+/* ID changed. 0 or -ENOMEM. */
+static int dirty_set_note(struct dirty_set *set, uint64_t id) {
+        return dirty_set_of(set, id) ? 0 : -ENOMEM;
+}
+
+/* The same, by an attempt. */
+static int dirty_set_note_timing(struct dirty_set *set, uint64_t id, const struct timing *timing) {
+        struct dirty_database *dirty = dirty_set_of(set, id);
+
+        if (!dirty || dirty_set_reserve((void **)&set->timings, set->n_timings, &set->allocated_timings, sizeof(*set->timings)) < 0)
+                return -ENOMEM;
+        set->timings[set->n_timings++] = (struct dirty_timing){.before = dirty->last, .timing = *timing};
+        dirty->last = set->n_timings;
+        dirty->n_timings++;
+        return 0;
+}
+
+/* The oldest; it may change anew from here on. Answers false when there is none. */
+static bool dirty_set_take(struct dirty_set *set, struct dirty_database *ret_dirty) {
+        if (set->first == set->n)
+                return false;
+        *ret_dirty = set->list[set->first++];
+        (void)id_map_take(&set->places, ret_dirty->id);
+        return true;
+}
+
+/* DIRTY's timings, newest first, into TIMINGS, which has room for them. Before dirty_set_forget(). */
+static void dirty_set_timings(const struct dirty_set *set, const struct dirty_database *dirty, struct timing *timings) {
+        for (size_t i = dirty->last; i > 0; i = set->timings[i - 1].before)
+                *timings++ = set->timings[i - 1].timing;
+}
+
+/* Gives the memory back when everything was taken. */
+static void dirty_set_forget(struct dirty_set *set) {
+        if (set->first == set->n)
+                dirty_set_deinit(set);
+}
+
+/* -- what of it goes into the history, and when ------------------------------------------------------------------------------------------- */
 
 struct recorder {
         struct engine *engine;
@@ -22,7 +126,7 @@ struct recorder {
         sd_event_source *timer;
         bool armed;
         bool told; /* that memory is short */
-        struct changes changes;
+        struct dirty_set dirty;
 };
 
 /* Once until it works again. */
@@ -48,7 +152,7 @@ static void note(struct recorder *recorder, int r) {
 static void on_touched(void *userdata, const struct database *database) {
         struct recorder *recorder = userdata;
 
-        note(recorder, changes_note(&recorder->changes, database->id));
+        note(recorder, dirty_set_note(&recorder->dirty, database->id));
 }
 
 /* How long those phases took that came to their end: one that failed in it did not. */
@@ -67,9 +171,9 @@ static void on_attempted(void *userdata, const struct database *database, const 
 
         /* What changed is kept in mind, where it takes no more space the longer it takes; each attempt would. */
         if (store_is_behind(recorder->store))
-                note(recorder, changes_note(&recorder->changes, database->id));
+                note(recorder, dirty_set_note(&recorder->dirty, database->id));
         else
-                note(recorder, changes_note_timing(&recorder->changes, database->id, &timing));
+                note(recorder, dirty_set_note_timing(&recorder->dirty, database->id, &timing));
 }
 
 /* Those that end with a connection are over when we are. */
@@ -85,33 +189,32 @@ static size_t timed_leases(const struct database *database, struct lease_record 
         return n;
 }
 
-static int record(struct recorder *recorder, const struct database *database, const struct change *change) {
+static int record(struct recorder *recorder, const struct database *database, const struct dirty_database *dirty) {
         size_t n = timed_leases(database, NULL);
         _cleanup_free_ struct lease_record *leases = n > 0 ? calloc(n, sizeof(*leases)) : NULL;
-        _cleanup_free_ struct timing *timings = change->n_timings > 0 ? calloc(change->n_timings, sizeof(*timings)) : NULL;
+        _cleanup_free_ struct timing *timings = dirty->n_timings > 0 ? calloc(dirty->n_timings, sizeof(*timings)) : NULL;
         struct memory memory;
 
-        if ((n > 0 && !leases) || (change->n_timings > 0 && !timings))
+        if ((n > 0 && !leases) || (dirty->n_timings > 0 && !timings))
                 return -ENOMEM;
         (void)timed_leases(database, leases);
-        changes_timings(&recorder->changes, change, timings);
+        dirty_set_timings(&recorder->dirty, dirty, timings);
         database_remember(database, clock_now(), &memory);
-        return store_put_timed(recorder->store, database->config->name, &memory, leases, n, timings, change->n_timings);
+        return store_put_timed(recorder->store, database->config->name, &memory, leases, n, timings, dirty->n_timings);
 }
 
 /* The first N that changed. Whoever is gone meanwhile was put away when it went. */
 static void flush(struct recorder *recorder, size_t n) {
         const struct registry *registry = engine_registry(recorder->engine);
+        struct dirty_database dirty;
 
-        struct change change;
-
-        for (; n > 0 && changes_take(&recorder->changes, &change); n--) {
-                const struct database *database = registry_by_id(registry, change.id);
+        for (; n > 0 && dirty_set_take(&recorder->dirty, &dirty); n--) {
+                const struct database *database = registry_by_id(registry, dirty.id);
 
                 if (database)
-                        tell(recorder, record(recorder, database, &change));
+                        tell(recorder, record(recorder, database, &dirty));
         }
-        changes_forget(&recorder->changes);
+        dirty_set_forget(&recorder->dirty);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -125,7 +228,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 return 0;
         }
         flush(recorder, FLUSH_MAX);
-        if (changes_count(&recorder->changes) > 0)
+        if (dirty_set_count(&recorder->dirty) > 0)
                 arm(recorder, 0);
         return 0;
 }
@@ -251,7 +354,7 @@ struct recorder *recorder_free(struct recorder *recorder) {
         engine_unobserve(recorder->engine, &recorder->observer);
         flush(recorder, SIZE_MAX);
         sd_event_source_disable_unref(recorder->timer);
-        changes_deinit(&recorder->changes);
+        dirty_set_deinit(&recorder->dirty);
         free(recorder);
         return NULL;
 }

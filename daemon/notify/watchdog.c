@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "notify/service-manager.h"
+#include "notify/sd-notify.h"
 
 #include <systemd/sd-daemon.h>
 

@@ -75,7 +75,7 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
         return record->known;
 }
 
-/* How long after a lease was held it is worth while to wait for its holder (scheduler/members.c). */
+/* How long after a lease was held it is worth while to wait for its holder (scheduler/engine.c). */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
 static void watch(unsigned database) {

@@ -1,7 +1,7 @@
 /* The files that exist exactly while a database is awake. */
 #include "engine-stub.h"
 
-#include "notify/awake-file.h"
+#include "notify/awake-files.h"
 
 #include <errno.h>
 #include <fcntl.h>

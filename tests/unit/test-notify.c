@@ -1,7 +1,7 @@
 /* What the service manager is told, read from its socket. */
 #include "engine-stub.h"
 
-#include "notify/notify.h"
+#include "notify/sd-notify.h"
 #include "notify/watchdog.h"
 
 #include <stdio.h>

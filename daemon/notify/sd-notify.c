@@ -1,13 +1,15 @@
-#include "notify/notify.h"
+#include "notify/sd-notify.h"
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "base/message-id.h"
-#include "notify/service-manager.h"
-#include "notify/summary.h"
+#include "base/outbox.h"
+#include "notify/ready-gate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <systemd/sd-daemon.h>
 
 /* The manager is asked for more time this often, for this long each time. */
 #define EXTEND_INTERVAL_USEC (5 * USEC_PER_SEC)
@@ -18,7 +20,7 @@
 struct notify {
         struct engine *engine;
         struct observer observer;
-        struct missing missing;
+        struct ready_gate gate;
         sd_event_source *tell_source;    /* at the end of a turn of the loop in which something changed */
         sd_event_source *timeout_source; /* ready.timeout */
         sd_event_source *extend_source;
@@ -39,7 +41,7 @@ static void compose_status(const struct notify *notify, struct buffer *status) {
         const struct registry *registry = engine_registry(notify->engine);
 
         if (!notify->ready)
-                summary_waiting(status, registry, &notify->missing, clock_now());
+                summary_waiting(status, registry, &notify->gate, clock_now());
         else
                 summary_running(status, registry);
 }
@@ -84,7 +86,7 @@ static void send_status(struct notify *notify, const char *prefix) {
 
 static void become_ready(struct notify *notify) {
         _cleanup_(buffer_deinit) struct buffer status = {0};
-        bool in_time = notify->missing.n == 0;
+        bool in_time = notify->gate.n == 0;
 
         notify->timeout_source = sd_event_source_disable_unref(notify->timeout_source);
         notify->extend_source = sd_event_source_disable_unref(notify->extend_source);
@@ -96,7 +98,7 @@ static void become_ready(struct notify *notify) {
         if (buffer_finish(&status) == 0)
                 log_entry(in_time ? LOG_INFO : LOG_WARNING, MESSAGE_ID_READY, NULL, 0, "%s%s",
                           in_time ? "ready: " : "ready.timeout is over: ready all the same, still ", status.data);
-        missing_deinit(&notify->missing);
+        ready_gate_deinit(&notify->gate);
 }
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -133,7 +135,7 @@ static int on_tell(sd_event_source *source, void *userdata) {
         (void)source;
         if (notify->stopping || notify->reloading)
                 return 0;
-        if (!notify->ready && notify->missing.n == 0) {
+        if (!notify->ready && notify->gate.n == 0) {
                 become_ready(notify);
                 return 0;
         }
@@ -168,17 +170,17 @@ static void on_event(void *userdata, const struct event *event, const struct dat
 
         /* Without memory a database that a reload brought is not waited for. */
         if (!notify->ready)
-                (void)missing_note(&notify->missing, event, database);
+                (void)ready_gate_note(&notify->gate, event, database);
         tell(notify);
 }
 
 static void on_touched(void *userdata, const struct database *database) {
         struct notify *notify = userdata;
 
-        if (notify->ready || notify->missing.n == 0)
+        if (notify->ready || notify->gate.n == 0)
                 return;
-        missing_look(&notify->missing, database);
-        if (notify->missing.n == 0)
+        ready_gate_look(&notify->gate, database);
+        if (notify->gate.n == 0)
                 tell(notify);
 }
 
@@ -201,7 +203,7 @@ void notify_reloading(struct notify *notify) {
 
 void notify_reloaded(struct notify *notify) {
         if (!notify->ready)
-                missing_sweep(&notify->missing, engine_registry(notify->engine));
+                ready_gate_sweep(&notify->gate, engine_registry(notify->engine));
         if (notify->reloading)
                 send_status(notify, "READY=1\n");
         notify->reloading = false;
@@ -244,11 +246,11 @@ static int add_sources(struct notify *notify, sd_event *event) {
 static int start(struct notify *notify, sd_event *event, const struct config *config) {
         int r;
 
-        r = missing_init(&notify->missing, config->ready_on, engine_registry(notify->engine));
+        r = ready_gate_init(&notify->gate, config->ready_on, engine_registry(notify->engine));
         if (r < 0)
                 return r;
         r = add_sources(notify, event);
-        if (r < 0 || notify->missing.n == 0)
+        if (r < 0 || notify->gate.n == 0)
                 return r;
         r = add_start_timers(notify, event, config->ready_timeout_usec);
         if (r >= 0)
@@ -286,8 +288,62 @@ struct notify *notify_free(struct notify *notify) {
         sd_event_source_disable_unref(notify->timeout_source);
         sd_event_source_disable_unref(notify->extend_source);
         sd_event_source_disable_unref(notify->status_source);
-        missing_deinit(&notify->missing);
+        ready_gate_deinit(&notify->gate);
         buffer_deinit(&notify->said);
         free(notify);
         return NULL;
+}
+
+/* -- What the service manager is told -------------------------------------------------------------------------------------------------- */
+
+/* News of the moment do not add up, so these are the ends of hundreds of reloads. */
+#define WAITING_BYTES_MAX ((size_t)64 * 1024)
+
+struct message {
+        struct outbox_item item;
+        char text[];
+};
+
+static struct outbox *outbox;
+
+static void on_deliver(const struct outbox_item *item) {
+        (void)sd_notify(false, container_of(item, struct message, item)->text);
+}
+
+static void on_dropped(uint64_t n) {
+        log_warning("The service manager took nothing for so long that %" PRIu64 " messages to it were dropped", n);
+}
+
+bool service_manager_listens(void) {
+        return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+int service_manager_start(void) {
+        static const struct outbox_hooks hooks = {.deliver = on_deliver, .dropped = on_dropped};
+
+        return outbox || !service_manager_listens() ? 0 : outbox_new("notify", WAITING_BYTES_MAX, &hooks, &outbox);
+}
+
+bool service_manager_tell(const char *text) {
+        size_t bytes = sizeof(struct message) + strlen(text) + 1;
+        struct message *message;
+
+        if (!outbox)
+                return true;
+        message = malloc(bytes);
+        if (message) {
+                message->item.bytes = bytes;
+                memcpy(message->text, text, strlen(text) + 1);
+        }
+        outbox_put(outbox, message ? &message->item : NULL);
+        return message;
+}
+
+bool service_manager_is_behind(void) {
+        return outbox && !outbox_is_idle(outbox);
+}
+
+void service_manager_end(uint64_t timeout_usec) {
+        if (outbox)
+                (void)outbox_end(outbox, timeout_usec);
 }

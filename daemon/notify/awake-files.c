@@ -1,4 +1,4 @@
-#include "notify/awake-file.h"
+#include "notify/awake-files.h"
 
 #include "base/backoff.h"
 #include "base/clock.h"

@@ -5,7 +5,6 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/process.h"
-#include "base/thread.h"
 
 #include <poll.h>
 #include <sys/epoll.h>

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
-#include "base/thread.h"
+#include "base/process.h"
 
 #include <pthread.h>
 #include <time.h>

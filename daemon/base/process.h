@@ -1,6 +1,8 @@
 /* What the kernel says of this process, and its end. */
 #pragma once
 
+#include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* 0 where it does not say. */
@@ -20,3 +22,14 @@ uint64_t process_started_real_usec(void);
  * to end with, before the libraries' exit handlers free what that thread uses.
  */
 void process_exit_without_handlers(void);
+
+/* Threads that do one thing and are never bothered by a signal. */
+
+/* With the terminating zero: what the kernel keeps. */
+#define THREAD_NAME_MAX 16
+
+/*
+ * Starts one with all signals blocked, a stack of STACK_BYTES (of which only what is used costs memory) and NAME for those who look at
+ * the process. 0 or a negative errno.
+ */
+int thread_start(const char *name, size_t stack_bytes, void *(*function)(void *), void *userdata, pthread_t *ret_thread);

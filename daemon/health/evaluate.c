@@ -4,7 +4,7 @@
  */
 #include "health/evaluate.h"
 
-#include "base/backoff.h"
+#include "base/random.h"
 #include "base/macro.h"
 #include "health/account.h"
 #include "health/verdict.h"

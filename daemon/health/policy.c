@@ -1,6 +1,6 @@
 #include "health/policy.h"
 
-#include "base/backoff.h"
+#include "base/random.h"
 #include "base/macro.h"
 #include "health/account.h"
 #include "health/database.h"

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/queue.h"
-#include "base/thread.h"
+#include "base/process.h"
 #include "history/compose.h"
 #include "history/schema.h"
 

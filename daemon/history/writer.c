@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/queue.h"
-#include "base/thread.h"
+#include "base/process.h"
 #include "history/keeper.h"
 
 #include <poll.h>

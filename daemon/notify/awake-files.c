@@ -1,6 +1,6 @@
 #include "notify/awake-files.h"
 
-#include "base/backoff.h"
+#include "base/random.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"

@@ -1,6 +1,6 @@
 #include "pgwake/holder.h"
 
-#include "base/backoff.h"
+#include "base/random.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "pgwake/clean.h"

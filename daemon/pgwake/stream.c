@@ -1,6 +1,6 @@
 #include "pgwake/stream.h"
 
-#include "base/backoff.h"
+#include "base/random.h"
 #include "base/clock.h"
 
 #include <errno.h>

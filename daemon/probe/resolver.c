@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/error.h"
-#include "base/thread.h"
+#include "base/process.h"
 #include "base/id-map.h"
 
 #include <netdb.h>

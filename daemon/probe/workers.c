@@ -16,7 +16,6 @@
 #include "base/message-id.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "base/thread.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
 /* Arithmetic of time, its print, backoff and jitter. */
 #include "unit.h"
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/random.h"
 

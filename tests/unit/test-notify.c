@@ -147,7 +147,7 @@ static void when_the_time_is_over_the_missing_are_named(void **state) {
         struct database *a = stub_add(engine, "a");
 
         (void)state;
-        config.ready_timeout_usec = 50 * MSEC;
+        config.ready_timeout_usec = 500 * MSEC;
         open_notify();
         hears("EXTEND_TIMEOUT_USEC=15000000\nSTATUS=waiting for 1 of 1 database: a (unknown, not_checked)");
         hears("READY=1\nSTATUS=waiting for 1 of 1 database: a (unknown, not_checked)");

@@ -38,7 +38,7 @@ from rig.witness import Asker
 CONTROL_SECONDS = 0.25  # given to an answer of the control socket, beyond what the machine itself keeps everybody waiting
 GROWTH_KB = 2048  # of private memory, given to the second half of the run beyond the first: the heap has holes, and more or fewer of them
 HISTORY_BYTES = 1_000_000  # the least that it may be told: until it is full the answers about the past grow, and what they need
-FULL = 0.75  # of that: from then on nothing may grow
+FULL = 0.5  # of that, which the log beside it shares: from then on nothing may grow
 FEWEST_FOR_GROWTH = 10  # such minutes
 LOOKS = 100
 NEONS, NAPS, PLAIN = 2, 6, 20

@@ -113,7 +113,7 @@ static int watch_signals(struct app *app) {
         return r;
 }
 
-static int refused(const char *what, const char *where, int r) {
+static int app_refused(const char *what, const char *where, int r) {
         log_error("Cannot %s %s: %s", what, where, strerror(-r));
         return r;
 }
@@ -154,7 +154,7 @@ static int start_engine(struct app *app, const struct config *config) {
 
         r = store_open(config->history_path, &(struct store_bounds){config->history_max_bytes, config->history_keep_usec}, &app->store);
         if (r < 0)
-                return refused("start", "the history", r);
+                return app_refused("start", "the history", r);
         app->reload.store = past.userdata = app->store;
         r = engine_new(app->event, config, &past, &app->engine);
         if (r >= 0)
@@ -163,10 +163,10 @@ static int start_engine(struct app *app, const struct config *config) {
                 r = store_each_lease(app->store, restore_lease, app);
         if (r >= 0)
                 r = watch_past(app);
-        return r < 0 ? refused("start", "the engine", r) : 0;
+        return r < 0 ? app_refused("start", "the engine", r) : 0;
 }
 
-static int start(struct app *app, const struct config *config) {
+static int app_start(struct app *app, const struct config *config) {
         struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .facts = on_facts, .userdata = app};
         int r;
 
@@ -179,7 +179,7 @@ static int start(struct app *app, const struct config *config) {
         hooks.store = app->store;
         r = server_new(app->event, app->engine, &hooks, &app->server);
         if (r < 0)
-                return refused("start", "the server", r);
+                return app_refused("start", "the server", r);
         r = listeners_open(app->server, config);
         if (r < 0)
                 return r;
@@ -191,7 +191,7 @@ static int start(struct app *app, const struct config *config) {
         if (r >= 0)
                 r = watchdog_new(app->event, app->engine, &app->watchdog);
         if (r < 0)
-                return refused("start", "reporting", r);
+                return app_refused("start", "reporting", r);
         app->reload.notify = app->notify;
         return 0;
 }
@@ -235,15 +235,15 @@ int app_run(const char *path, const struct config_environment *environment, stru
         if (r >= 0)
                 r = log_start();
         if (r < 0)
-                (void)refused("start", "the event loop", r);
+                (void)app_refused("start", "the event loop", r);
         if (r >= 0)
-                r = start(&app, config);
+                r = app_start(&app, config);
         if (r >= 0) {
                 log_entry(LOG_INFO, MESSAGE_ID_STARTED, NULL, 0, "pgwaked " PACKAGE_VERSION " watches %zu %s", config->n_databases,
                           config->n_databases == 1 ? "database" : "databases");
                 r = sd_event_loop(app.event);
                 if (r < 0)
-                        (void)refused("run", "the event loop", r);
+                        (void)app_refused("run", "the event loop", r);
                 log_entry(LOG_INFO, MESSAGE_ID_STOPPING, NULL, 0, "pgwaked ends");
         }
         stop(&app);

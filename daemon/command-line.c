@@ -120,7 +120,7 @@ static int add_listen(struct command *command, const char *address) {
         return 0;
 }
 
-static int parse(int argc, char **argv, struct command *command) {
+static int command_line_parse(int argc, char **argv, struct command *command) {
         int c, r;
 
         opterr = 0;
@@ -264,7 +264,7 @@ int command_line_run(int argc, char **argv) {
         struct buffer text = {0};
         int r;
 
-        r = parse(argc, argv, &command);
+        r = command_line_parse(argc, argv, &command);
         if (r != 0)
                 return r;
         switch (command.mode) {

@@ -29,7 +29,7 @@ static void found_deinit(struct config_found *found) {
         complaints_deinit(&found->complaints);
 }
 
-static void *load(void *userdata) {
+static void *config_thread_run_load(void *userdata) {
         struct config_thread *thread = userdata;
         struct config_found *found = &thread->found;
 
@@ -40,7 +40,7 @@ static void *load(void *userdata) {
         return NULL;
 }
 
-static void *discard(void *userdata) {
+static void *config_thread_run_discard(void *userdata) {
         struct config_thread *thread = userdata;
 
         found_deinit(&thread->found);
@@ -69,7 +69,7 @@ static int on_written(sd_event_source *source, int fd, uint32_t revents, void *u
         return 0;
 }
 
-static int start(struct config_thread *thread, sd_event *event, const char *name, void *(*run)(void *userdata)) {
+static int config_thread_start(struct config_thread *thread, sd_event *event, const char *name, void *(*run)(void *userdata)) {
         int r;
 
         thread->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -88,7 +88,7 @@ int config_thread_load(sd_event *event, const char *path, const struct config_en
         if (!thread)
                 return -ENOMEM;
         *thread = (struct config_thread){.path = path, .environment = environment, .on_end = found, .userdata = userdata};
-        r = start(thread, event, "config", load);
+        r = config_thread_start(thread, event, "config", config_thread_run_load);
         if (r < 0) {
                 (void)config_thread_free(thread);
                 return r;
@@ -106,7 +106,7 @@ struct config_thread *config_thread_discard(sd_event *event, struct config *conf
                 return NULL;
         }
         *thread = (struct config_thread){.found.config = config, .on_end = gone, .userdata = userdata};
-        return start(thread, event, "config-free", discard) < 0 ? config_thread_free(thread) : thread;
+        return config_thread_start(thread, event, "config-free", config_thread_run_discard) < 0 ? config_thread_free(thread) : thread;
 }
 
 struct config_thread *config_thread_end(struct config_thread *thread, uint64_t timeout_usec) {

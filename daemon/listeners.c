@@ -19,7 +19,7 @@ struct listeners {
         bool has_status, has_control; /* passed, so not made */
 };
 
-static int refused(const char *where, int r) {
+static int listeners_refused(const char *where, int r) {
         log_error("Cannot listen on %s: %s", where, strerror(-r));
         return r;
 }
@@ -64,7 +64,7 @@ static int add_passed(struct listeners *listeners, int fd, const char *name) {
                 return 0;
         }
         r = server_add_fd(listeners->server, fd, access_of(listeners, fd, name));
-        return r < 0 ? refused(name, r) : 0;
+        return r < 0 ? listeners_refused(name, r) : 0;
 }
 
 static int add_all_passed(struct listeners *listeners) {
@@ -73,7 +73,7 @@ static int add_all_passed(struct listeners *listeners) {
 
         n = sd_listen_fds_with_names(true, &names);
         if (n < 0)
-                return refused("what the service manager passed", n);
+                return listeners_refused("what the service manager passed", n);
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
@@ -114,7 +114,7 @@ static int add_own_unix(const struct listeners *listeners, const char *path, mod
 
         r = server_add_unix(listeners->server, path, mode, group, access);
         if (r >= 0 || !config->sockets_optional || r == -ENOMEM)
-                return r < 0 ? refused(path, r) : 0;
+                return r < 0 ? listeners_refused(path, r) : 0;
         log_message(config->n_listen ? LOG_INFO : LOG_WARNING, "Goes on without the socket %s: %s%s", path, strerror(-r),
                     config->n_listen ? "" : "; there is no --listen either, so that nobody can ask");
         return 0;
@@ -127,12 +127,12 @@ static int add_own_tcp(const struct listeners *listeners) {
         for (size_t i = 0; i < config->n_listen; i++) {
                 r = server_add_tcp(listeners->server, config->listen[i]);
                 if (r < 0)
-                        return refused(config->listen[i], r);
+                        return listeners_refused(config->listen[i], r);
         }
         for (size_t i = 0; i < config->n_agent_listen; i++) {
                 r = server_add_agent(listeners->server, config->agent_listen[i], config->agent_ramp_usec);
                 if (r < 0)
-                        return refused(config->agent_listen[i], r);
+                        return listeners_refused(config->agent_listen[i], r);
         }
         return 0;
 }

@@ -64,7 +64,7 @@ static void complain_of_what_needs_a_restart(const struct reload *reload, const 
         }
 }
 
-static unsigned refuse(struct complaints *complaints, struct buffer *answer, size_t n_running) {
+static unsigned reload_refuse(struct complaints *complaints, struct buffer *answer, size_t n_running) {
         struct json_writer w = {.buffer = answer};
 
         complaints_sort(complaints);
@@ -145,7 +145,7 @@ static void take_calls(struct reload *reload) {
 static void begin_next(struct reload *reload);
 
 /* STATUS is what it came to. */
-static void end(struct reload *reload, unsigned status, const struct buffer *answer) {
+static void reload_end(struct reload *reload, unsigned status, const struct buffer *answer) {
         complaints_deinit(&reload->complaints);
         reload->next = config_free(reload->next);
         reload->failed = status != 200;
@@ -160,13 +160,13 @@ static void end(struct reload *reload, unsigned status, const struct buffer *ans
 static void end_broken_off(struct reload *reload, int error) {
         _cleanup_(buffer_deinit) struct buffer answer = {0};
 
-        end(reload, break_off(&answer, error), &answer);
+        reload_end(reload, break_off(&answer, error), &answer);
 }
 
 static void end_refused(struct reload *reload) {
         _cleanup_(buffer_deinit) struct buffer answer = {0};
 
-        end(reload, refuse(&reload->complaints, &answer, registry_count(engine_registry(reload->engine))), &answer);
+        reload_end(reload, reload_refuse(&reload->complaints, &answer, registry_count(engine_registry(reload->engine))), &answer);
 }
 
 static void on_discarded(void *userdata, struct config_found *found) {
@@ -190,7 +190,7 @@ static void end_taken(struct reload *reload, const struct reload_summary *summar
         use_next(reload);
         log_open(reload->config->log_format, reload->config->log_level);
         store_limit(reload->store, &(struct store_bounds){reload->config->history_max_bytes, reload->config->history_keep_usec});
-        end(reload, report_success(summary, &reload->complaints, &answer), &answer);
+        reload_end(reload, report_success(summary, &reload->complaints, &answer), &answer);
 }
 
 /* By a timer: a deferred source that goes on comes before all others. */

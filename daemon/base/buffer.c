@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-static bool reserve(struct buffer *buffer, size_t more) {
+static bool buffer_reserve(struct buffer *buffer, size_t more) {
         size_t need = buffer->size + more + 1, allocated = buffer->allocated ? buffer->allocated : 256;
         char *data;
 
@@ -24,7 +24,7 @@ static bool reserve(struct buffer *buffer, size_t more) {
 }
 
 void buffer_append(struct buffer *buffer, const void *data, size_t size) {
-        if (!reserve(buffer, size))
+        if (!buffer_reserve(buffer, size))
                 return;
         if (size)
                 memcpy(buffer->data + buffer->size, data, size);
@@ -42,7 +42,7 @@ void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments
 
         va_copy(again, arguments);
         length = vsnprintf(NULL, 0, format, arguments);
-        if (length >= 0 && reserve(buffer, (size_t)length)) {
+        if (length >= 0 && buffer_reserve(buffer, (size_t)length)) {
                 (void)vsnprintf(buffer->data + buffer->size, (size_t)length + 1, format, again);
                 buffer->size += (size_t)length;
         }

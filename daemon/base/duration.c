@@ -34,7 +34,7 @@ static const struct unit size_units[] = {
         {"B", 1},
 };
 
-static const char *skip_space(const char *p) {
+static const char *duration_skip_space(const char *p) {
         while (*p == ' ' || *p == '\t')
                 p++;
         return p;
@@ -84,7 +84,7 @@ static int add_term(uint64_t *sum, uint64_t whole, uint64_t millionths, uint64_t
 }
 
 int duration_parse(const char *text, uint64_t *ret_usec) {
-        const char *p = skip_space(text);
+        const char *p = duration_skip_space(text);
         uint64_t sum = 0;
 
         if (streq(p, "infinity")) {
@@ -105,14 +105,14 @@ int duration_parse(const char *text, uint64_t *ret_usec) {
                 r = read_number(&p, &whole, &millionths);
                 if (r < 0)
                         return r;
-                p = skip_space(p);
+                p = duration_skip_space(p);
                 unit = read_unit(&p, duration_units, ARRAY_LENGTH(duration_units));
                 if (!unit)
                         return -EINVAL;
                 r = add_term(&sum, whole, millionths, unit->factor);
                 if (r < 0)
                         return r;
-                p = skip_space(p);
+                p = duration_skip_space(p);
         }
         if (sum == USEC_INFINITY)
                 return -ERANGE;
@@ -122,17 +122,17 @@ int duration_parse(const char *text, uint64_t *ret_usec) {
 
 int size_parse(const char *text, uint64_t *ret_bytes) {
         const struct unit *unit = NULL;
-        const char *p = skip_space(text);
+        const char *p = duration_skip_space(text);
         uint64_t sum = 0, whole, millionths;
         int r;
 
         r = read_number(&p, &whole, &millionths);
         if (r < 0)
                 return r;
-        p = skip_space(p);
+        p = duration_skip_space(p);
         if (*p) {
                 unit = read_unit(&p, size_units, ARRAY_LENGTH(size_units));
-                if (!unit || *skip_space(p))
+                if (!unit || *duration_skip_space(p))
                         return -EINVAL;
         } else if (millionths)
                 return -EINVAL;

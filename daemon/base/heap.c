@@ -3,17 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void put(struct heap *heap, size_t place, struct heap_item *item) {
+static void heap_put(struct heap *heap, size_t place, struct heap_item *item) {
         heap->items[place] = item;
         item->place = place;
 }
 
 static void sift_up(struct heap *heap, size_t place, struct heap_item *item) {
         while (place > 1 && heap->items[place / 2]->key > item->key) {
-                put(heap, place, heap->items[place / 2]);
+                heap_put(heap, place, heap->items[place / 2]);
                 place /= 2;
         }
-        put(heap, place, item);
+        heap_put(heap, place, item);
 }
 
 static void sift_down(struct heap *heap, size_t place, struct heap_item *item) {
@@ -22,13 +22,13 @@ static void sift_down(struct heap *heap, size_t place, struct heap_item *item) {
                         child++;
                 if (heap->items[child]->key >= item->key)
                         break;
-                put(heap, place, heap->items[child]);
+                heap_put(heap, place, heap->items[child]);
                 place = child;
         }
-        put(heap, place, item);
+        heap_put(heap, place, item);
 }
 
-static int reserve(struct heap *heap) {
+static int heap_reserve(struct heap *heap) {
         size_t allocated = heap->allocated ? 2 * heap->allocated : 16;
         struct heap_item **items;
 
@@ -57,7 +57,7 @@ int heap_set(struct heap *heap, struct heap_item *item, uint64_t key) {
                 settle(heap, item->place, item);
                 return 0;
         }
-        r = reserve(heap);
+        r = heap_reserve(heap);
         if (r < 0)
                 return r;
         item->key = key;

@@ -14,7 +14,7 @@ static size_t next(const struct id_map *map, size_t at) {
         return (at + 1) & (map->allocated - 1);
 }
 
-static struct id_map_slot *find(const struct id_map *map, uint64_t id) {
+static struct id_map_slot *id_map_find(const struct id_map *map, uint64_t id) {
         if (map->allocated == 0)
                 return NULL;
         for (size_t at = home(map, id); map->slots[at].id != 0; at = next(map, at))
@@ -32,7 +32,7 @@ static void insert(struct id_map *map, uint64_t id, void *value) {
         map->count++;
 }
 
-static int grow(struct id_map *map) {
+static int id_map_grow(struct id_map *map) {
         struct id_map bigger = { .allocated = map->allocated ? 2 * map->allocated : SLOTS_MIN };
 
         bigger.slots = calloc(bigger.allocated, sizeof(*bigger.slots));
@@ -47,14 +47,14 @@ static int grow(struct id_map *map) {
 }
 
 void *id_map_get(const struct id_map *map, uint64_t id) {
-        struct id_map_slot *slot = find(map, id);
+        struct id_map_slot *slot = id_map_find(map, id);
 
         return slot ? slot->value : NULL;
 }
 
 int id_map_put(struct id_map *map, uint64_t id, void *value) {
         if (4 * (map->count + 1) > 3 * map->allocated) {
-                int r = grow(map);
+                int r = id_map_grow(map);
 
                 if (r < 0)
                         return r;
@@ -69,7 +69,7 @@ static bool must_move(size_t home_slot, size_t hole, size_t at) {
 }
 
 void *id_map_take(struct id_map *map, uint64_t id) {
-        struct id_map_slot *slot = find(map, id);
+        struct id_map_slot *slot = id_map_find(map, id);
         size_t hole;
         void *value;
 

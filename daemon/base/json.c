@@ -59,31 +59,31 @@ static void begin_value(struct json_writer *w, const char *key) {
         w->comma = true;
 }
 
-static void begin(struct json_writer *w, const char *key, const char *bracket) {
+static void json_begin(struct json_writer *w, const char *key, const char *bracket) {
         begin_value(w, key);
         buffer_append(w->buffer, bracket, 1);
         w->comma = false;
 }
 
-static void end(struct json_writer *w, const char *bracket) {
+static void json_end(struct json_writer *w, const char *bracket) {
         buffer_append(w->buffer, bracket, 1);
         w->comma = true;
 }
 
 void json_begin_object(struct json_writer *w, const char *key) {
-        begin(w, key, "{");
+        json_begin(w, key, "{");
 }
 
 void json_end_object(struct json_writer *w) {
-        end(w, "}");
+        json_end(w, "}");
 }
 
 void json_begin_array(struct json_writer *w, const char *key) {
-        begin(w, key, "[");
+        json_begin(w, key, "[");
 }
 
 void json_end_array(struct json_writer *w) {
-        end(w, "]");
+        json_end(w, "]");
 }
 
 void json_absent(struct json_writer *w, const char *key) {

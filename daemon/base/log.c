@@ -171,7 +171,7 @@ static void write_line(const struct entry *entry) {
 }
 
 /* May block. */
-static void say(const struct entry *entry) {
+static void log_say(const struct entry *entry) {
         if (entry->form != LOG_FORMAT_JOURNAL || send_to_journal(entry) < 0)
                 write_line(entry);
 }
@@ -210,21 +210,21 @@ static struct waiting_entry *waiting_entry_new(const struct entry *entry) {
         return waiting;
 }
 
-static void on_deliver(const struct outbox_item *item) {
-        say(&container_of(item, struct waiting_entry, item)->entry);
+static void log_on_deliver(const struct outbox_item *item) {
+        log_say(&container_of(item, struct waiting_entry, item)->entry);
 }
 
 /* Whatever the level: what was dropped was important enough. */
-static void on_dropped(uint64_t n) {
+static void log_on_dropped(uint64_t n) {
         char message[160];
 
         (void)snprintf(message, sizeof(message), "%" PRIu64 " log %s dropped here: what reads the log did not keep up", n,
                        n == 1 ? "entry was" : "entries were");
-        say(&(struct entry){log_format, LOG_WARNING, clock_real_usec(), message, MESSAGE_ID_LOG_DROPPED, NULL, 0});
+        log_say(&(struct entry){log_format, LOG_WARNING, clock_real_usec(), message, MESSAGE_ID_LOG_DROPPED, NULL, 0});
 }
 
 int log_start(void) {
-        static const struct outbox_hooks hooks = {.deliver = on_deliver, .dropped = on_dropped};
+        static const struct outbox_hooks hooks = {.deliver = log_on_deliver, .dropped = log_on_dropped};
         struct stat st;
 
         stderr_is_file = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
@@ -240,7 +240,7 @@ static void say_or_wait(const struct entry *entry) {
         struct waiting_entry *waiting;
 
         if (!outbox || (stderr_is_file && entry->form != LOG_FORMAT_JOURNAL)) {
-                say(entry);
+                log_say(entry);
                 return;
         }
         waiting = waiting_entry_new(entry);

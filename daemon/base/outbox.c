@@ -30,7 +30,7 @@ static bool is_idle(const struct outbox *outbox) {
 }
 
 /* The next value, or NULL and how many were dropped; NULL and 0 at the end. */
-static struct outbox_item *take(struct outbox *outbox, uint64_t *ret_dropped) {
+static struct outbox_item *outbox_take(struct outbox *outbox, uint64_t *ret_dropped) {
         struct outbox_item *item;
 
         (void)pthread_mutex_lock(&outbox->lock);
@@ -57,7 +57,7 @@ static void *run(void *userdata) {
 
         for (;;) {
                 uint64_t dropped = 0;
-                struct outbox_item *item = take(outbox, &dropped);
+                struct outbox_item *item = outbox_take(outbox, &dropped);
 
                 if (item)
                         outbox->hooks->deliver(item);

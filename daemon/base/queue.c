@@ -22,7 +22,7 @@ static char *value_at(const struct queue *queue, size_t index) {
         return queue->values + (queue->first + index) % queue->allocated * queue->value_size;
 }
 
-static int grow(struct queue *queue) {
+static int queue_grow(struct queue *queue) {
         size_t allocated = queue->allocated ? 2 * queue->allocated : QUEUE_MIN;
         char *values = malloc(allocated * queue->value_size);
 
@@ -51,7 +51,7 @@ int queue_new(size_t value_size, struct queue **ret_queue) {
                 return r;
         }
         (void)pthread_mutex_init(&queue->lock, NULL);
-        if (grow(queue) < 0) {
+        if (queue_grow(queue) < 0) {
                 (void)queue_free(queue);
                 return -ENOMEM;
         }
@@ -75,7 +75,7 @@ int queue_push(struct queue *queue, const void *value) {
 
         (void)pthread_mutex_lock(&queue->lock);
         if (queue->length == queue->allocated)
-                r = grow(queue);
+                r = queue_grow(queue);
         if (r == 0) {
                 memcpy(value_at(queue, queue->length), value, queue->value_size);
                 tell = queue->length++ == 0;

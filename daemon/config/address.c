@@ -74,7 +74,7 @@ struct place {
         uint32_t scope;
 };
 
-static struct place place_of(const char *text) {
+static struct place address_place_of(const char *text) {
         struct sockaddr_storage address = {0};
         struct place place = {0};
         socklen_t length;
@@ -106,13 +106,13 @@ static bool place_equal(const struct place *a, const struct place *b) {
 }
 
 bool address_same(const char *a, const char *b) {
-        struct place left = place_of(a), right = place_of(b);
+        struct place left = address_place_of(a), right = address_place_of(b);
 
         return place_equal(&left, &right);
 }
 
 bool address_collides(const char *a, const char *b) {
-        struct place left = place_of(a), right = place_of(b);
+        struct place left = address_place_of(a), right = address_place_of(b);
 
         return place_equal(&left, &right) ||
                (left.family == right.family && left.port == right.port && (is_everywhere(&left) || is_everywhere(&right)));

@@ -5,7 +5,7 @@
 #include "base/sorted.h"
 #include "base/text.h"
 
-static bool reserve(void **items, size_t n, size_t *allocated, size_t size) {
+static bool complaint_reserve(void **items, size_t n, size_t *allocated, size_t size) {
         size_t more = *allocated ? *allocated * 2 : 16;
         void *grown;
 
@@ -41,7 +41,8 @@ static struct complaint_file *file_called(struct complaints *complaints, const c
         if (is_file(complaints, i, name))
                 return &complaints->files[i];
         copy = strdup(name);
-        if (!copy || !reserve((void **)&complaints->files, complaints->n_files, &complaints->files_allocated, sizeof(*complaints->files))) {
+        if (!copy || !complaint_reserve((void **)&complaints->files, complaints->n_files, &complaints->files_allocated,
+                                        sizeof(*complaints->files))) {
                 free(copy);
                 return NULL;
         }
@@ -51,20 +52,20 @@ static struct complaint_file *file_called(struct complaints *complaints, const c
         return &complaints->files[i];
 }
 
-static bool has_room(const struct complaints *complaints, const struct complaint_file *file) {
+static bool complaint_has_room(const struct complaints *complaints, const struct complaint_file *file) {
         return file->n < COMPLAINTS_FILE_MAX && complaints->n < COMPLAINTS_MAX;
 }
 
 bool complaints_have_room(struct complaints *complaints, const char *file) {
         const struct complaint_file *found = file_called(complaints, file);
 
-        return found && has_room(complaints, found);
+        return found && complaint_has_room(complaints, found);
 }
 
 /* Takes TEXT over. */
 static void keep(struct complaints *complaints, struct complaint complaint) {
         if (!complaint.text ||
-            !reserve((void **)&complaints->items, complaints->n, &complaints->allocated, sizeof(*complaints->items))) {
+            !complaint_reserve((void **)&complaints->items, complaints->n, &complaints->allocated, sizeof(*complaints->items))) {
                 free(complaint.text);
                 complaints->failed = true;
                 return;
@@ -84,7 +85,7 @@ _printf_(6, 0) static void add(struct complaints *complaints, enum complaint_sev
                 complaints->failed = true;
                 return;
         }
-        if (!has_room(complaints, file)) {
+        if (!complaint_has_room(complaints, file)) {
                 file->more++;
                 file->more_errors += severity == COMPLAINT_ERROR;
                 return;
@@ -121,7 +122,7 @@ void place_warning(const struct complaint_place *place, const char *format, ...)
         va_end(arguments);
 }
 
-static int compare(const void *left, const void *right) {
+static int complaint_compare(const void *left, const void *right) {
         const struct complaint *a = left, *b = right;
         int r = strcmp(a->file, b->file);
 
@@ -147,7 +148,7 @@ void complaints_sort(struct complaints *complaints) {
                 if (complaints->files[i].more)
                         add_rest(complaints, &complaints->files[i]);
         if (complaints->n)
-                qsort(complaints->items, complaints->n, sizeof(*complaints->items), compare);
+                qsort(complaints->items, complaints->n, sizeof(*complaints->items), complaint_compare);
 }
 
 void complaint_format(const struct complaint *complaint, struct buffer *buffer) {

@@ -153,7 +153,7 @@ static int finish_databases(struct loader *loader, const struct config_environme
         return r;
 }
 
-static int load(struct loader *loader, const char *path, const struct config_environment *environment) {
+static int config_load_from(struct loader *loader, const char *path, const struct config_environment *environment) {
         int r;
 
         r = store_defaults(OPTION_GLOBAL, loader->config);
@@ -180,7 +180,7 @@ int config_load(const char *path, const struct config_environment *environment, 
         loader.config = calloc(1, sizeof(*loader.config));
         if (!loader.config)
                 return -ENOMEM;
-        r = load(&loader, path, environment);
+        r = config_load_from(&loader, path, environment);
         complaints_sort(complaints);
         if (r < 0)
                 return r;

@@ -91,7 +91,7 @@ static void translate(const struct reader *reader, const char **keyword, const c
         }
 }
 
-static int put(const struct reader *reader, const char *keyword, const char *value, size_t position, bool is_uri_parameter) {
+static int conninfo_parse_put(const struct reader *reader, const char *keyword, const char *value, size_t position, bool is_uri_parameter) {
         int i;
 
         if (is_uri_parameter || streq(keyword, "requiressl"))
@@ -104,14 +104,14 @@ static int put(const struct reader *reader, const char *keyword, const char *val
         return conninfo_draft_set(reader->draft, keyword, value, NULL);
 }
 
-static char *skip_space(char *p) {
+static char *conninfo_parse_skip_space(char *p) {
         while (isspace((unsigned char)*p))
                 p++;
         return p;
 }
 
 /* Reads a bare or quoted value in place; answers what stands behind it, or NULL when a quote is not closed. */
-static char *read_value(char *p, char **ret_value) {
+static char *conninfo_parse_read_value(char *p, char **ret_value) {
         bool quoted = *p == '\'';
         char *out;
 
@@ -137,7 +137,7 @@ static char *read_value(char *p, char **ret_value) {
 }
 
 static int parse_pairs(const struct reader *reader) {
-        char *p = skip_space(reader->text);
+        char *p = conninfo_parse_skip_space(reader->text);
 
         /* A shell or a dotenv file takes the quotes off; `docker --env-file` and a manifest leave them on. */
         if (*p == '"' || *p == '\'') {
@@ -145,14 +145,14 @@ static int parse_pairs(const struct reader *reader) {
                             "the value begins with a quote character, which is a part of it here; expected it without quotes around it");
                 return -EINVAL;
         }
-        for (; *p; p = skip_space(p)) {
+        for (; *p; p = conninfo_parse_skip_space(p)) {
                 char *keyword = p, *value, *end;
                 int r;
 
                 while (*p && *p != '=' && !isspace((unsigned char)*p))
                         p++;
                 end = p;
-                p = skip_space(p);
+                p = conninfo_parse_skip_space(p);
                 if (*p != '=') {
                         place_error(reader->place,
                                     "\"=\" is missing at character %zu; expected keyword=value pairs or a URI (a value with "
@@ -161,12 +161,12 @@ static int parse_pairs(const struct reader *reader) {
                         return -EINVAL;
                 }
                 *end = '\0';
-                p = read_value(skip_space(p + 1), &value);
+                p = conninfo_parse_read_value(conninfo_parse_skip_space(p + 1), &value);
                 if (!p) {
                         place_error(reader->place, "a quote is not closed; expected a second ' behind the value");
                         return -EINVAL;
                 }
-                r = put(reader, keyword, value, (size_t)(keyword - reader->text) + 1, false);
+                r = conninfo_parse_put(reader, keyword, value, (size_t)(keyword - reader->text) + 1, false);
                 if (r < 0)
                         return r;
         }
@@ -218,7 +218,7 @@ static int put_piece(const struct reader *reader, const char *keyword, char *val
         r = decode(reader, value);
         if (r < 0)
                 return r;
-        return put(reader, keyword, value, 0, false);
+        return conninfo_parse_put(reader, keyword, value, 0, false);
 }
 
 /* Cuts at the first of STOPS; answers what stood there and moves *P behind it (or onto the end). */
@@ -323,7 +323,7 @@ static int parse_parameter(const struct reader *reader, char *parameter) {
         r = decode(reader, value);
         if (r < 0)
                 return r;
-        return put(reader, parameter, value, position, true);
+        return conninfo_parse_put(reader, parameter, value, position, true);
 }
 
 static int parse_uri(const struct reader *reader, char *p) {
@@ -395,7 +395,7 @@ static bool has_stray_at(const char *authority) {
         return p[strcspn(p, "@?")] == '@';
 }
 
-static int take_value(void *userdata, const char *keyword, const char *value, bool is_secret) {
+static int conninfo_parse_take_value(void *userdata, const char *keyword, const char *value, bool is_secret) {
         struct conninfo_draft *draft = userdata;
 
         (void)is_secret;
@@ -412,10 +412,10 @@ static int parse_by_libpq(struct conninfo_draft *draft, const char *text, const 
                 return -ENOMEM;
         is_stray = has_stray_at(skip_scheme(copy, &reader.has_driver));
         explicit_bzero(copy, strlen(copy));
-        return is_stray ? refuse_encoding(&reader) : libpq_parse(text, take_value, draft);
+        return is_stray ? refuse_encoding(&reader) : libpq_parse(text, conninfo_parse_take_value, draft);
 }
 
-static int parse(struct conninfo_draft *draft, const char *text, bool of_application, const struct complaint_place *place) {
+static int conninfo_parse_parse(struct conninfo_draft *draft, const char *text, bool of_application, const struct complaint_place *place) {
         struct reader reader = {.draft = draft, .place = place, .text = strdup(text), .of_application = of_application};
         size_t length = strlen(text);
         char *authority;
@@ -443,9 +443,9 @@ static int parse(struct conninfo_draft *draft, const char *text, bool of_applica
 }
 
 int conninfo_draft_parse(struct conninfo_draft *draft, const char *text, const struct complaint_place *place) {
-        return parse(draft, text, false, place);
+        return conninfo_parse_parse(draft, text, false, place);
 }
 
 int conninfo_draft_parse_of_application(struct conninfo_draft *draft, const char *text, const struct complaint_place *place) {
-        return parse(draft, text, true, place);
+        return conninfo_parse_parse(draft, text, true, place);
 }

@@ -112,7 +112,7 @@ bool conninfo_equal(const struct conninfo *a, const struct conninfo *b) {
         return true;
 }
 
-static void format_value(const char *value, struct buffer *buffer) {
+static void conninfo_format_value(const char *value, struct buffer *buffer) {
         bool plain = *value && !value[strcspn(value, " \t\r\n\f\v'\\")];
 
         if (plain) {
@@ -135,7 +135,7 @@ void conninfo_format(const struct conninfo *conninfo, struct buffer *buffer) {
                 if (keyword_at((size_t)keyword_find(conninfo->keywords[i]))->use != KEYWORD_KEPT)
                         continue;
                 buffer_printf(buffer, "%s%s=", separator, conninfo->keywords[i]);
-                format_value(conninfo->values[i], buffer);
+                conninfo_format_value(conninfo->values[i], buffer);
                 separator = " ";
         }
 }

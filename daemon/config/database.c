@@ -30,11 +30,11 @@ static struct complaint_place place_at(const struct database_finish *with, struc
         };
 }
 
-static struct complaint_place place_of(const struct database_config *database, const struct database_finish *with, const char *path) {
+static struct complaint_place config_database_place_of(const struct database_config *database, const struct database_finish *with, const char *path) {
         return place_at(with, source_of(database, path), path);
 }
 
-static void forget(struct database_config *database, const char *path) {
+static void config_database_forget(struct database_config *database, const char *path) {
         int row = option_find(OPTION_DATABASE, path);
 
         option_clear(option_at(OPTION_DATABASE, (size_t)row), database);
@@ -42,7 +42,7 @@ static void forget(struct database_config *database, const char *path) {
 }
 
 static void check_name(struct database_config *database, const struct database_finish *with) {
-        struct complaint_place place = place_of(database, with, "name");
+        struct complaint_place place = config_database_place_of(database, with, "name");
 
         if (!is_given(database, "name")) {
                 place = place_at(with, database->source, NULL);
@@ -56,14 +56,14 @@ static void check_name(struct database_config *database, const struct database_f
 
 /* The key that says how the database is reached, or NULL when that is told to be wrong. */
 static const char *connection_key(const struct database_config *database, const struct database_finish *with) {
-        struct complaint_place place = place_of(database, with, "service");
+        struct complaint_place place = config_database_place_of(database, with, "service");
 
         if (database->from_environment)
                 return "conninfo";
         if (is_given(database, "env_file")) {
                 const char *other = is_given(database, "conninfo") ? "conninfo" : is_given(database, "service") ? "service" : NULL;
 
-                place = place_of(database, with, "env_file");
+                place = config_database_place_of(database, with, "env_file");
                 if (!other)
                         return database->env_file ? "env_file" : NULL;
                 place_error(&place, "%s stands beside it; expected one of the two", other);
@@ -135,12 +135,12 @@ static int choose_password(struct database_config *database, const struct databa
         else if (conninfo_draft_get(draft, "passfile"))
                 first = "a passfile";
         for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
-                struct complaint_place here = place_of(database, with, keys[i]);
+                struct complaint_place here = config_database_place_of(database, with, keys[i]);
 
                 if (!is_given(database, keys[i]))
                         continue;
                 if (first && is_inherited(database, with, keys[i])) {
-                        forget(database, keys[i]);
+                        config_database_forget(database, keys[i]);
                         continue;
                 }
                 if (!first) {
@@ -164,19 +164,19 @@ static enum conninfo_password_source source_of_draft(const struct database_confi
         return database->from_environment ? CONNINFO_PASSWORD_ENVIRONMENT : CONNINFO_PASSWORD_INLINE;
 }
 
-static int read_password(const struct database_config *database, const struct database_finish *with, struct conninfo_draft *draft,
+static int config_database_read_password(const struct database_config *database, const struct database_finish *with, struct conninfo_draft *draft,
                          char **ret_password, enum conninfo_password_source *ret_source) {
         int row = keyword_find("password");
         struct complaint_place place;
 
         *ret_source = CONNINFO_PASSWORD_NONE;
         if (database->password_credential) {
-                place = place_of(database, with, "password_credential");
+                place = config_database_place_of(database, with, "password_credential");
                 *ret_source = CONNINFO_PASSWORD_CREDENTIAL;
                 return password_read_credential(database->password_credential, with->environment, &place, ret_password);
         }
         if (database->password_file) {
-                place = place_of(database, with, "password_file");
+                place = config_database_place_of(database, with, "password_file");
                 *ret_source = CONNINFO_PASSWORD_FILE;
                 return password_read_file(database->password_file, &place, ret_password);
         }
@@ -204,7 +204,7 @@ static int connect_draft(struct database_config *database, const struct database
                 return r;
         problem = r < 0 ? r : problem;
         /* Its complaints belong to the whole as well. */
-        r = read_password(database, with, draft, &password, &source);
+        r = config_database_read_password(database, with, draft, &password, &source);
         if (r < 0 || problem < 0) {
                 secret_free(password);
                 return r < 0 ? r : problem;
@@ -220,7 +220,7 @@ static int finish_connection(struct database_config *database, const struct data
 
         if (!key)
                 return 0;
-        place = place_of(database, with, key);
+        place = config_database_place_of(database, with, key);
         r = read_draft(database, with, &draft, &place);
         if (r == 0)
                 r = connect_draft(database, with, &draft, &place);
@@ -232,15 +232,15 @@ static void check_keys(const struct database_config *database, const struct data
         struct complaint_place place;
 
         if (database->expect.value && !is_given(database, "expect.query")) {
-                place = place_of(database, with, "expect.value");
+                place = config_database_place_of(database, with, "expect.value");
                 place_error(&place, "nothing is asked whose answer it could be; expected expect.query beside it");
         }
         if (database->fresh_for_usec && database->fresh_for_usec < database->ping_interval_usec) {
-                place = place_of(database, with, "fresh_for");
+                place = config_database_place_of(database, with, "fresh_for");
                 place_warning(&place, "it is shorter than ping_interval: the verdict is stale most of the time");
         }
         if (database->down_interval_usec < database->retry_interval_usec) {
-                place = place_of(database, with, is_given(database, "down_interval") ? "down_interval" : "retry_interval");
+                place = config_database_place_of(database, with, is_given(database, "down_interval") ? "down_interval" : "retry_interval");
                 place_warning(&place, "down_interval is shorter than retry_interval, which then counts for both");
         }
 }
@@ -257,7 +257,7 @@ static bool check_env_names(const struct database_config *database, const struct
 
                 if (!name)
                         continue;
-                place = place_of(database, with, option->path);
+                place = config_database_place_of(database, with, option->path);
                 if (strspn(name, letters) != strlen(name))
                         place_error(&place, "this is no name of a variable; expected letters, digits and _");
                 if (!is_given(database, "env_file") && !is_inherited(database, with, option->path))

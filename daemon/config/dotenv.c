@@ -48,7 +48,7 @@ static void advance(struct reader *reader, char *p) {
                 reader->line += *reader->p == '\n';
 }
 
-static void skip_space(struct reader *reader) {
+static void dotenv_skip_space(struct reader *reader) {
         char *p = reader->p;
 
         while (space_length(p))
@@ -160,7 +160,7 @@ static int read_name(struct reader *reader, struct dotenv_entry *entry) {
         return copy(begin, entry->name_length, &entry->name);
 }
 
-static int read_value(struct reader *reader, char **ret_value) {
+static int dotenv_read_value(struct reader *reader, char **ret_value) {
         char *begin = reader->p, *end;
         int r;
 
@@ -204,12 +204,12 @@ static int read_binding(struct reader *reader, struct dotenv_entry *entry) {
                 advance(reader, skip_inline_space(reader->p));
         if (r == 0 && *reader->p == '=') {
                 advance(reader, skip_inline_space(reader->p + 1));
-                r = read_value(reader, &entry->value);
+                r = dotenv_read_value(reader, &entry->value);
         }
         return r ? r : read_line_end(reader);
 }
 
-static const struct dotenv_entry *find(const struct dotenv *dotenv, const char *name, size_t length) {
+static const struct dotenv_entry *dotenv_find_entry(const struct dotenv *dotenv, const char *name, size_t length) {
         for (size_t i = dotenv->n; i-- > 0;)
                 if (dotenv->entries[i].name_length == length && memcmp(dotenv->entries[i].name, name, length) == 0)
                         return &dotenv->entries[i];
@@ -233,7 +233,7 @@ static const char *read_variable(const struct dotenv *dotenv, const char *p, con
         }
         if (*end != '}')
                 return NULL;
-        entry = find(dotenv, name, length);
+        entry = dotenv_find_entry(dotenv, name, length);
         *ret_value = !entry ? fallback : entry->value ? entry->value : "";
         *ret_length = entry ? strlen(*ret_value) : fallback_length;
         return end + 1;
@@ -284,7 +284,7 @@ static void entry_deinit(struct dotenv_entry *entry) {
 }
 
 /* Takes the entry. */
-static int add(struct reader *reader, struct dotenv_entry *entry) {
+static int dotenv_add(struct reader *reader, struct dotenv_entry *entry) {
         struct dotenv *dotenv = reader->dotenv;
         int r;
 
@@ -318,14 +318,14 @@ static void skip_line(struct reader *reader, unsigned line) {
 }
 
 static int read_all(struct reader *reader) {
-        for (skip_space(reader); *reader->p; skip_space(reader)) {
+        for (dotenv_skip_space(reader); *reader->p; dotenv_skip_space(reader)) {
                 struct dotenv_entry entry = {0};
                 unsigned line = reader->line;
                 int r;
 
                 r = read_binding(reader, &entry);
                 if (r == 0 && entry.name)
-                        r = add(reader, &entry);
+                        r = dotenv_add(reader, &entry);
                 else
                         entry_deinit(&entry);
                 if (r == NOT_UNDERSTOOD)
@@ -397,7 +397,7 @@ int dotenv_parse(struct dotenv *dotenv, const char *text, size_t size, const str
 }
 
 const struct dotenv_entry *dotenv_find(const struct dotenv *dotenv, const char *name) {
-        return find(dotenv, name, strlen(name));
+        return dotenv_find_entry(dotenv, name, strlen(name));
 }
 
 void dotenv_deinit(struct dotenv *dotenv) {

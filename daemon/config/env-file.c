@@ -36,11 +36,11 @@ static const char *const other_names[_ENV_FIELD_MAX][7] = {
         [ENV_DATABASE] = {"POSTGRES_DB", "POSTGRES_DATABASE", "DB_NAME", "DB_DATABASE", "DATABASE_NAME", "PGDATABASE"},
 };
 
-static bool is_missing(const struct setting *setting) {
+static bool env_file_is_missing(const struct setting *setting) {
         return !setting->name || !setting->value || !*setting->value;
 }
 
-static struct complaint_place place_of(const struct source *source, enum env_field field) {
+static struct complaint_place env_file_place_of(const struct source *source, enum env_field field) {
         const struct setting *setting = &source->settings[field];
 
         return (struct complaint_place){source->place.complaints, source->place.file, setting->line, setting->name};
@@ -51,9 +51,9 @@ static void warn_of_contradictions(const struct source *source, const struct con
         for (int i = ENV_USER; i < _ENV_FIELD_MAX; i++) {
                 const struct setting *setting = &source->settings[i];
                 const char *value = conninfo_draft_get(draft, keywords[i]);
-                struct complaint_place place = place_of(source, (enum env_field)i);
+                struct complaint_place place = env_file_place_of(source, (enum env_field)i);
 
-                if (!is_missing(setting) && value && !streq(value, setting->value))
+                if (!env_file_is_missing(setting) && value && !streq(value, setting->value))
                         place_warning(&place, "it is not read, and says something else than %s, which is", source->settings[ENV_URL].name);
         }
 }
@@ -61,7 +61,7 @@ static void warn_of_contradictions(const struct source *source, const struct con
 static int apply_url(const struct source *source, struct conninfo_draft *draft, struct complaint_place *ret_place) {
         int r;
 
-        *ret_place = place_of(source, ENV_URL);
+        *ret_place = env_file_place_of(source, ENV_URL);
         r = conninfo_draft_parse_of_application(draft, source->settings[ENV_URL].value, ret_place);
         if (r == 0)
                 warn_of_contradictions(source, draft);
@@ -79,7 +79,7 @@ static bool is_host(const char *text) {
 
 /* What would be refused later, one at a time and under another name, is told here. */
 static int check_part(const struct source *source, enum env_field field) {
-        struct complaint_place place = place_of(source, field);
+        struct complaint_place place = env_file_place_of(source, field);
         const char *value = source->settings[field].value;
 
         if (field == ENV_HOST && !is_host(value)) {
@@ -116,7 +116,7 @@ static int complain_missing(const struct source *source, const char *parts, size
         bool is_any = false;
 
         for (int i = ENV_USER; i < _ENV_FIELD_MAX; i++)
-                is_any = is_any || !is_missing(&source->settings[i]);
+                is_any = is_any || !env_file_is_missing(&source->settings[i]);
         if (is_any || !url->name || n == 0) {
                 place_error(&source->place, "%s %s missing or empty; expected %s there%s", n == 0 ? url->name : parts,
                             n > 1 ? "are" : "is", n > 1 ? "them" : "it", source->advice);
@@ -140,7 +140,7 @@ static int check_missing(const struct source *source) {
                         has_parts = false;
                         break;
                 }
-                if (!is_missing(&source->settings[i]) || !is_needed(source, (enum env_field)i))
+                if (!env_file_is_missing(&source->settings[i]) || !is_needed(source, (enum env_field)i))
                         continue;
                 append_name(&list, &source->settings[i]);
                 n++;
@@ -153,12 +153,12 @@ static int check_missing(const struct source *source) {
 static int apply_parts(const struct source *source, struct conninfo_draft *draft, struct complaint_place *ret_place) {
         int result;
 
-        *ret_place = place_of(source, ENV_HOST);
+        *ret_place = env_file_place_of(source, ENV_HOST);
         result = check_missing(source);
         for (int i = ENV_USER; i < _ENV_FIELD_MAX && result != -ENOMEM; i++) {
                 int r;
 
-                if (is_missing(&source->settings[i]))
+                if (env_file_is_missing(&source->settings[i]))
                         continue;
                 r = check_part(source, (enum env_field)i);
                 if (r == 0)
@@ -168,8 +168,8 @@ static int apply_parts(const struct source *source, struct conninfo_draft *draft
         return result;
 }
 
-static int apply(const struct source *source, struct conninfo_draft *draft, struct complaint_place *ret_place) {
-        if (!is_missing(&source->settings[ENV_URL]))
+static int env_file_apply_source(const struct source *source, struct conninfo_draft *draft, struct complaint_place *ret_place) {
+        if (!env_file_is_missing(&source->settings[ENV_URL]))
                 return apply_url(source, draft, ret_place);
         return apply_parts(source, draft, ret_place);
 }
@@ -191,7 +191,7 @@ static void choose_names(const struct env_names *names, struct setting *settings
         }
 }
 
-static void look_up(const struct dotenv *dotenv, struct setting *settings) {
+static void env_file_look_up(const struct dotenv *dotenv, struct setting *settings) {
         for (int i = 0; i < _ENV_FIELD_MAX; i++) {
                 const struct dotenv_entry *entry = settings[i].name ? dotenv_find(dotenv, settings[i].name) : NULL;
 
@@ -226,8 +226,8 @@ static int apply_file(const struct file *file, const struct env_names *names, st
         r = dotenv_parse(&dotenv, file->text, file->size, &source->place);
         if (r == 0) {
                 choose_names(names, source->settings);
-                look_up(&dotenv, source->settings);
-                problem = apply(source, draft, ret_place);
+                env_file_look_up(&dotenv, source->settings);
+                problem = env_file_apply_source(source, draft, ret_place);
                 r = problem == -ENOMEM ? problem : check_mode(file, draft, &source->place);
                 r = r < 0 ? r : problem;
         }
@@ -265,5 +265,5 @@ int env_process_apply(const struct config_environment *environment, bool needs_p
                 source.settings[i].name = env_field_name((enum env_field)i);
                 source.settings[i].value = environment->settings[i];
         }
-        return apply(&source, draft, ret_place);
+        return env_file_apply_source(&source, draft, ret_place);
 }

@@ -16,7 +16,7 @@ const char *env_field_name(enum env_field field) {
         return names[field];
 }
 
-static int take(const char *name, char **ret_value) {
+static int environment_take(const char *name, char **ret_value) {
         const char *value = getenv(name);
 
         /* libpq counts an empty variable as none here. */
@@ -42,7 +42,7 @@ static int take_user(struct config_environment *environment) {
 }
 
 /* The bytes are the process's own, where the kernel put them: what is overwritten here is gone from /proc/PID/environ. */
-static int forget(const char *name) {
+static int environment_forget(const char *name) {
         char *value = getenv(name);
 
         if (value)
@@ -61,7 +61,7 @@ static int take_settings(struct config_environment *environment) {
                 environment->settings[i] = strdup(value);
                 if (!environment->settings[i])
                         return -ENOMEM;
-                r = forget(name);
+                r = environment_forget(name);
                 if (r < 0)
                         return r;
         }
@@ -87,7 +87,7 @@ static int unset_libpq_variables(void) {
                 name = strndup(*variable, strcspn(*variable, "="));
                 if (!name)
                         return -ENOMEM;
-                r = forget(name);
+                r = environment_forget(name);
                 if (r < 0)
                         return r;
                 /* unsetenv() moved the rest down: the walk begins again, a few dozen entries at most. */
@@ -110,7 +110,7 @@ int config_environment_take(struct config_environment *environment) {
         int r;
 
         for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
-                r = take(wanted[i].name, wanted[i].value);
+                r = environment_take(wanted[i].name, wanted[i].value);
                 if (r < 0)
                         return r;
         }

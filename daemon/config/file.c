@@ -128,7 +128,7 @@ static int take_password(const struct file *file, const struct complaint_place *
         return 0;
 }
 
-static int read_password(const char *path, bool others_may_read, const struct complaint_place *place, char **ret_password) {
+static int file_read_password(const char *path, bool others_may_read, const struct complaint_place *place, char **ret_password) {
         _cleanup_(file_deinit) struct file file = {0};
         char error[FILE_ERROR_MAX];
         int r;
@@ -150,7 +150,7 @@ static int read_password(const char *path, bool others_may_read, const struct co
 }
 
 int password_read_file(const char *path, const struct complaint_place *place, char **ret_password) {
-        return read_password(path, false, place, ret_password);
+        return file_read_password(path, false, place, ret_password);
 }
 
 int password_read_credential(const char *name, const struct config_environment *environment, const struct complaint_place *place,
@@ -177,7 +177,7 @@ int password_read_credential(const char *name, const struct config_environment *
         r = buffer_finish(&path);
         /* The folder itself is closed to others: systemd sees to it. */
         if (r == 0)
-                r = read_password(path.data, true, place, ret_password);
+                r = file_read_password(path.data, true, place, ret_password);
         buffer_deinit(&path);
         return r;
 }

@@ -81,7 +81,7 @@ _Static_assert(ARRAY_LENGTH(own_rows) <= KEYWORDS_MAX, "a draft has room for eve
 static struct keyword keywords[KEYWORDS_MAX];
 static size_t n_keywords;
 
-static int find(const char *name) {
+static int keyword_find_known(const char *name) {
         for (size_t i = 0; i < n_keywords; i++)
                 if (streq(keywords[i].name, name))
                         return (int)i;
@@ -91,7 +91,7 @@ static int find(const char *name) {
 /* Of libpq's list: one of ours is known to it, and one that is not ours is new to us. */
 static int take_keyword(void *userdata, const char *name, const char *value, bool is_secret) {
         bool *known = userdata;
-        int i = find(name);
+        int i = keyword_find_known(name);
         char *copy;
 
         (void)value;
@@ -133,7 +133,7 @@ const struct keyword *keyword_at(size_t i) {
 
 int keyword_find(const char *name) {
         learn();
-        return find(name);
+        return keyword_find_known(name);
 }
 
 const char *keyword_nearest(const char *name) {

@@ -39,7 +39,7 @@ static unsigned line_of(const config_setting_t *setting) {
 #define complain_at(reading, setting, ...) complain_error((reading)->loader->complaints, (reading)->path, line_of(setting), __VA_ARGS__)
 
 /* Finding a near word takes its time. */
-static bool has_room(const struct reading *reading) {
+static bool loader_has_room(const struct reading *reading) {
         return complaints_have_room(reading->loader->complaints, reading->path);
 }
 
@@ -122,7 +122,7 @@ static int walk_setting(const struct reading *reading, const struct destination 
                 complain_at(reading, setting, "%s: this is no group; expected %s = { ... }", path, path);
                 return 0;
         }
-        complain_unknown(reading, setting, config_setting_name(setting), has_room(reading) && option_nearest(to->scope, path, nearest) ? nearest : NULL);
+        complain_unknown(reading, setting, config_setting_name(setting), loader_has_room(reading) && option_nearest(to->scope, path, nearest) ? nearest : NULL);
         return 0;
 }
 
@@ -156,7 +156,7 @@ static int copy_defaults(const struct database_config *defaults, struct database
         return 0;
 }
 
-static int add_database(struct loader *loader, struct database_config **ret_database) {
+static int loader_add_database(struct loader *loader, struct database_config **ret_database) {
         struct config *config = loader->config;
 
         if (config->n_databases == loader->databases_allocated) {
@@ -202,7 +202,7 @@ static int walk_database(const struct reading *reading, config_setting_t *entry)
                 complain_at(reading, entry, "databases: this entry is no group; expected { name = \"...\"; conninfo = \"...\"; }");
                 return 0;
         }
-        r = add_database(loader, &database);
+        r = loader_add_database(loader, &database);
         if (r < 0)
                 return r;
         r = copy_defaults(&loader->defaults, database);
@@ -320,7 +320,7 @@ static int expect_memory(size_t size) {
         return 0;
 }
 
-static int parse(const struct reading *reading, const struct file *file, enum loader_kind kind) {
+static int loader_parse(const struct reading *reading, const struct file *file, enum loader_kind kind) {
         struct buffer text = {0};
         config_t tree;
         int r;
@@ -402,7 +402,7 @@ int loader_read(struct loader *loader, const char *path, enum loader_kind kind) 
         r = add_file(loader, path, file.mode, &reading.file);
         if (r < 0)
                 return r;
-        return parse(&reading, &file, kind);
+        return loader_parse(&reading, &file, kind);
 }
 
 static int set(struct loader *loader, const char *path, const char *text, uint32_t file) {
@@ -433,7 +433,7 @@ int loader_from_environment(struct loader *loader) {
         if (r == 0)
                 r = set_for_a_container(loader, file);
         if (r == 0)
-                r = add_database(loader, &database);
+                r = loader_add_database(loader, &database);
         if (r == 0)
                 r = copy_defaults(&loader->defaults, database);
         if (r < 0)

@@ -39,7 +39,7 @@ static const char *value_type_name(enum option_value_type type) {
 }
 
 /* "WHAT; expected DESCRIPTION". What stands in the file is not repeated: it may be a secret that got into the wrong line. */
-static int refuse(const struct option *option, const struct complaint_place *place, const char *what) {
+static int option_value_refuse(const struct option *option, const struct complaint_place *place, const char *what) {
         struct buffer expected = {0};
 
         option_describe(option, &expected);
@@ -52,7 +52,7 @@ static int refuse_type(const struct option *option, const struct option_value *v
         struct buffer what = {0};
 
         buffer_printf(&what, "this is %s", value_type_name(value->type));
-        (void)refuse(option, place, what.data ? what.data : "this has the wrong type");
+        (void)option_value_refuse(option, place, what.data ? what.data : "this has the wrong type");
         buffer_deinit(&what);
         return -EINVAL;
 }
@@ -61,14 +61,14 @@ static int store_string(const struct option *option, const char *text, void *bas
         char *copy;
 
         if (!*text && !(option->flags & OPTION_EMPTY))
-                return refuse(option, place, "this is empty");
+                return option_value_refuse(option, place, "this is empty");
         if (*text && (option->flags & OPTION_ABSOLUTE) && *text != '/')
-                return refuse(option, place, "this path does not begin with \"/\"");
+                return option_value_refuse(option, place, "this path does not begin with \"/\"");
         /* POSIX leaves open what it is, and SQLite takes it for another machine. */
         if ((option->flags & OPTION_ABSOLUTE) && starts_with(text, "//"))
-                return refuse(option, place, "this path begins with \"//\"");
+                return option_value_refuse(option, place, "this path begins with \"//\"");
         if ((option->flags & OPTION_SOCKET) && strlen(text) > SOCKET_PATH_MAX)
-                return refuse(option, place, "this path is longer than the 107 bytes that a UNIX socket may have");
+                return option_value_refuse(option, place, "this path is longer than the 107 bytes that a UNIX socket may have");
         copy = strdup(text);
         if (!copy)
                 return -ENOMEM;
@@ -91,8 +91,8 @@ static int refuse_collision(char *const *texts, size_t n, const char *text, cons
 
 static int refuse_address(const struct option *option, const char *text, const struct complaint_place *place) {
         if (!starts_with(text, "*:"))
-                return refuse(option, place, "this is no numeric address with a port from 1 to 65535");
-        return refuse(option, place, "\"*\" is no numeric address; write 0.0.0.0 for all IPv4 addresses of this machine, [::] for all IPv6 ones");
+                return option_value_refuse(option, place, "this is no numeric address with a port from 1 to 65535");
+        return option_value_refuse(option, place, "\"*\" is no numeric address; write 0.0.0.0 for all IPv4 addresses of this machine, [::] for all IPv6 ones");
 }
 
 /* TEXT as one more of the N TEXTS of a list. */
@@ -101,7 +101,7 @@ static int check_item(const struct option *option, char *const *texts, size_t n,
         socklen_t length;
 
         if (option->type == OPTION_HOSTS)
-                return address_is_host_name(text) ? 0 : refuse(option, place, "this is no host name");
+                return address_is_host_name(text) ? 0 : option_value_refuse(option, place, "this is no host name");
         if (address_parse(text, &address, &length) < 0)
                 return refuse_address(option, text, place);
         return refuse_collision(texts, n, text, place);
@@ -112,7 +112,7 @@ static int store_list(const struct option *option, const struct option_value *va
         int r = texts ? 0 : -ENOMEM;
 
         if (r == 0 && option->maximum && value->n > option->maximum)
-                r = refuse(option, place, "these are too many");
+                r = option_value_refuse(option, place, "these are too many");
         for (size_t i = 0; r == 0 && i < value->n; i++) {
                 if (value->items[i].type != OPTION_VALUE_TEXT)
                         r = refuse_type(option, &value->items[i], place);
@@ -140,11 +140,11 @@ static int store_duration(const struct option *option, const char *text, void *b
         }
         r = duration_parse(text, &usec);
         if (r == -EINVAL)
-                return refuse(option, place,
+                return option_value_refuse(option, place,
                               *text && strspn(text, "0123456789.") == strlen(text) ? "this duration has no unit" : "this is no duration");
         if (r < 0 || !((usec == USEC_INFINITY && (option->flags & OPTION_INFINITY)) || (usec == 0 && (option->flags & OPTION_ZERO)) ||
                        (usec >= option->minimum && usec <= option->maximum)))
-                return refuse(option, place, "this duration is out of range");
+                return option_value_refuse(option, place, "this duration is out of range");
         *(uint64_t *)field(option, base) = usec;
         return 0;
 }
@@ -155,9 +155,9 @@ static int store_size(const struct option *option, const char *text, void *base,
 
         r = size_parse(text, &bytes);
         if (r == -EINVAL)
-                return refuse(option, place, "this is no size");
+                return option_value_refuse(option, place, "this is no size");
         if (r < 0 || bytes < option->minimum || bytes > option->maximum)
-                return refuse(option, place, "this size is out of range");
+                return option_value_refuse(option, place, "this size is out of range");
         *(uint64_t *)field(option, base) = bytes;
         return 0;
 }
@@ -169,12 +169,12 @@ static int store_percent(const struct option *option, const char *text, void *ba
         unsigned permille;
 
         if (digits == 0 || (text[digits] == '.' && fraction != 1) || !streq(end, "%"))
-                return refuse(option, place, "this is no share with a percent sign");
+                return option_value_refuse(option, place, "this is no share with a percent sign");
         if (digits > 3)
-                return refuse(option, place, "this share is out of range");
+                return option_value_refuse(option, place, "this share is out of range");
         permille = (unsigned)atoi(text) * 10 + (fraction ? (unsigned)(text[digits + 1] - '0') : 0);
         if (permille < option->minimum || permille > option->maximum)
-                return refuse(option, place, "this share is out of range");
+                return option_value_refuse(option, place, "this share is out of range");
         *(unsigned *)field(option, base) = permille;
         return 0;
 }
@@ -199,11 +199,11 @@ static int store_choice(const struct option *option, const char *text, void *bas
                 struct buffer what = {0};
 
                 buffer_printf(&what, "this word is not known, did you mean \"%s\"?", nearest);
-                (void)refuse(option, place, what.data ? what.data : "this word is not known");
+                (void)option_value_refuse(option, place, what.data ? what.data : "this word is not known");
                 buffer_deinit(&what);
                 return -EINVAL;
         }
-        return refuse(option, place, "this word is not known");
+        return option_value_refuse(option, place, "this word is not known");
 }
 
 static int store_text(const struct option *option, const char *text, void *base, const struct complaint_place *place) {
@@ -226,12 +226,12 @@ static int store_text(const struct option *option, const char *text, void *base,
         case OPTION_HOURS:
                 break;
         }
-        return refuse(option, place, "this is a text");
+        return option_value_refuse(option, place, "this is a text");
 }
 
 static int store_integer(const struct option *option, int64_t integer, void *base, const struct complaint_place *place) {
         if (integer < (int64_t)option->minimum || integer > (int64_t)option->maximum)
-                return refuse(option, place, "this number is out of range");
+                return option_value_refuse(option, place, "this number is out of range");
         if (option->type == OPTION_HOURS)
                 *(uint64_t *)field(option, base) = (uint64_t)integer * USEC_PER_HOUR;
         else
@@ -242,7 +242,7 @@ static int store_integer(const struct option *option, int64_t integer, void *bas
 static int store_float(const struct option *option, double real, void *base, const struct complaint_place *place) {
         /* Written this way round, what is not a number is out of range too. */
         if (!(real >= (double)option->minimum && real <= (double)option->maximum))
-                return refuse(option, place, "this number is out of range");
+                return option_value_refuse(option, place, "this number is out of range");
         /* Thousandths of an hour: what can be written back exactly. */
         *(uint64_t *)field(option, base) = (uint64_t)(real * 1000 + 0.5) * (USEC_PER_HOUR / 1000);
         return 0;

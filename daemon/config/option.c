@@ -294,7 +294,7 @@ static void format_list(char *const *texts, size_t n, struct buffer *buffer) {
         buffer_append_string(buffer, "]");
 }
 
-static void format_value(const struct option *option, const void *base, struct buffer *buffer) {
+static void option_format_value(const struct option *option, const void *base, struct buffer *buffer) {
         const void *field = (const char *)base + option->offset;
         uint64_t usec;
 
@@ -338,7 +338,7 @@ static void format_value(const struct option *option, const void *base, struct b
 bool option_format(const struct option *option, const void *base, struct buffer *buffer) {
         if (!option_is_set(option, base))
                 return false;
-        format_value(option, base, buffer);
+        option_format_value(option, base, buffer);
         return true;
 }
 

@@ -310,7 +310,7 @@ static void after_value(struct grammar *g, enum token token, unsigned line) {
                 lose(g, line);
 }
 
-static void take_value(struct grammar *g, enum token token, unsigned line) {
+static void scan_take_value(struct grammar *g, enum token token, unsigned line) {
         switch (token) {
         case TOKEN_NAME:
                 grammar_error(g, line, "a text needs quotes; only true, false and numbers stand without");
@@ -363,7 +363,7 @@ void grammar_take(struct grammar *g, enum token token, unsigned line) {
                 break;
         case EXPECTED_VALUE:
         case EXPECTED_ELEMENT:
-                take_value(g, token, line);
+                scan_take_value(g, token, line);
                 break;
         case EXPECTED_AFTER:
                 after_value(g, token, line);

@@ -151,7 +151,7 @@ static int load_file(struct service_file *file, const char *folder, const char *
         return r < 0 ? 0 : index_sections(file);
 }
 
-static int load(struct service_catalog *catalog) {
+static int service_load(struct service_catalog *catalog) {
         const struct config_environment *environment = catalog->environment;
         int r = 0;
 
@@ -256,7 +256,7 @@ static int apply_section(const struct service_file *file, const struct section *
 int service_apply(struct service_catalog *catalog, const char *name, struct conninfo_draft *draft, const struct complaint_place *place) {
         int r;
 
-        r = load(catalog);
+        r = service_load(catalog);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < ARRAY_LENGTH(catalog->files); i++) {

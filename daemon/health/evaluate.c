@@ -46,7 +46,7 @@ static bool is_part_of_wake(const struct database *d, enum reason reason) {
         return wake_is_said(reason) || ((d->state == STATE_WAKING || d->state == STATE_ASLEEP) && wake_may_look_like(d, reason));
 }
 
-static void count(struct database *d, const struct attempt *attempt, enum reason reason) {
+static void evaluate_count(struct database *d, const struct attempt *attempt, enum reason reason) {
         enum reason_class class = reason_class(reason);
 
         d->attempts[attempt->check][class]++;
@@ -382,7 +382,7 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
         note_evidence(d, attempt, reason, now);
         evaluate_outcome(d, attempt, reason, lost, now, events);
         /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
-        count(d, attempt, reason);
+        evaluate_count(d, attempt, reason);
         plan_retry(d, attempt->check, reason);
         account_answer(d, attempt, now);
 }

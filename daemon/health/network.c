@@ -33,7 +33,7 @@ static size_t position(const struct network *network, const char *name, bool *re
         return at;
 }
 
-static struct network_host *find(struct network *network, const struct conninfo *conninfo) {
+static struct network_host *network_find(struct network *network, const struct conninfo *conninfo) {
         const char *name = remote_host(conninfo);
         bool found;
         size_t at;
@@ -76,7 +76,7 @@ int network_add(struct network *network, const struct conninfo *conninfo) {
 }
 
 void network_remove(struct network *network, const struct conninfo *conninfo) {
-        struct network_host *host = find(network, conninfo);
+        struct network_host *host = network_find(network, conninfo);
 
         if (!host || --host->references > 0)
                 return;
@@ -108,7 +108,7 @@ bool network_note(struct network *network, const struct conninfo *conninfo, uint
         /* The usual case: all is well, and was. */
         if (!suspect_until_boot_usec && network->n_suspect == 0)
                 return false;
-        host = find(network, conninfo);
+        host = network_find(network, conninfo);
         if (!host)
                 return false;
         network->n_suspect += (size_t)(suspect_until_boot_usec > 0) - (size_t)is_suspect(host);

@@ -33,7 +33,7 @@ struct registry *registry_free(struct registry *registry) {
         return NULL;
 }
 
-static int reserve(struct registry *registry) {
+static int registry_reserve(struct registry *registry) {
         size_t allocated = registry->allocated ? 2 * registry->allocated : 16;
         struct database **by_id, **by_name;
 
@@ -73,7 +73,7 @@ static size_t place_of_id(const struct registry *registry, uint64_t id) {
         return sorted_place(&id, registry->by_id, registry->n, sizeof(*registry->by_id), compare_to_id);
 }
 
-static void count(struct registry *registry, const struct database *database) {
+static void registry_count_in(struct registry *registry, const struct database *database) {
         registry->in_state[database->state]++;
         registry->required += database->config->required;
         registry->required_ready += database->config->required && database_ready(database);
@@ -84,7 +84,7 @@ int registry_add(struct registry *registry, struct database *database) {
         size_t at;
         int r;
 
-        r = reserve(registry);
+        r = registry_reserve(registry);
         if (r < 0)
                 return r;
         r = network_add(&registry->network, database->config->conninfo);
@@ -96,7 +96,7 @@ int registry_add(struct registry *registry, struct database *database) {
         registry->by_name[at] = database;
         registry->by_id[registry->n] = database;
         registry->n++;
-        count(registry, database);
+        registry_count_in(registry, database);
         return 0;
 }
 
@@ -125,7 +125,7 @@ void registry_exchange(struct registry *registry, struct database **by_name, str
         memset(registry->in_state, 0, sizeof(registry->in_state));
         registry->required = registry->required_ready = 0;
         for (size_t i = 0; i < n; i++)
-                count(registry, by_name[i]);
+                registry_count_in(registry, by_name[i]);
 }
 
 int registry_add_host(struct registry *registry, const struct conninfo *conninfo) {

@@ -119,7 +119,7 @@ static void survive(struct database *d, struct instant now, struct event_list *e
         d->renewed_boot_usec = proven;
 }
 
-static void resume(struct database *d, struct instant now, struct event_list *events) {
+static void step_resume(struct database *d, struct instant now, struct event_list *events) {
         if (!d->paused_until_boot_usec)
                 return;
         d->paused_until_boot_usec = 0;
@@ -131,7 +131,7 @@ static void resume(struct database *d, struct instant now, struct event_list *ev
 /* One thing that time demands now, the first in this order. */
 static void follow_time_once(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec && d->paused_until_boot_usec <= now.boot_usec)
-                resume(d, now, events);
+                step_resume(d, now, events);
         lapse_if_over(d, now);
         if (wake_deadline(d) <= now.boot_usec)
                 verdict_step(d, MACHINE_WAKE_TIMEOUT, (struct verdict_cause){.reason = REASON_WAKE_TIMEOUT}, now, events);
@@ -157,7 +157,7 @@ static void follow_time(struct database *d, struct instant now, struct event_lis
         }
 }
 
-static void begin(struct database *d, enum check check, uint64_t attempt_id, struct instant now) {
+static void step_begin(struct database *d, enum check check, uint64_t attempt_id, struct instant now) {
         assert(!d->in_flight);
         d->in_flight = true;
         d->in_flight_check = check;
@@ -171,25 +171,25 @@ static void begin(struct database *d, enum check check, uint64_t attempt_id, str
         d->slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY;
 }
 
-static void not_begun(struct database *d, enum check check, struct instant now) {
+static void step_not_begun(struct database *d, enum check check, struct instant now) {
         d->in_flight = false;
         d->wanted_boot_usec = 0;
         d->finished_boot_usec[check] = now.boot_usec;
 }
 
-static void drop_session(struct database *d) {
+static void step_drop_session(struct database *d) {
         d->session_held = false;
         d->evidence.cut_like_suspend = false;
 }
 
 static void pause_or_resume(struct database *d, uint64_t usec, struct instant now, struct event_list *events) {
         if (usec == 0) {
-                resume(d, now, events);
+                step_resume(d, now, events);
                 return;
         }
         d->paused_until_boot_usec = usec_add(now.boot_usec, usec);
         d->in_flight = false;
-        drop_session(d);
+        step_drop_session(d);
         d->failures_in_row = d->unanswered_in_row = d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
         verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, events);
@@ -224,7 +224,7 @@ static void doubt_answers(struct database *d, struct instant now, struct event_l
 }
 
 /* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
-static void reconfigure(struct database *d, const struct database_config *config, struct instant now, struct event_list *events) {
+static void step_reconfigure(struct database *d, const struct database_config *config, struct instant now, struct event_list *events) {
         bool asked = policy_asks(d), expects_same = database_config_same_expectations(d->config, config);
 
         d->config = config;
@@ -244,20 +244,20 @@ static void finish(struct database *d, const struct input *input, struct instant
         evaluate_attempt(d, input->attempt, input->own_network, now, &step->events);
         /* A smart shutdown waits for the last session to go, and ours is of no use to anybody. */
         if (input->attempt->reason == REASON_SERVER_STOPPING && d->session_held) {
-                drop_session(d);
+                step_drop_session(d);
                 step->drop_session = true;
         }
 }
 
-static void apply(struct database *d, const struct input *input, struct instant now, struct step *step) {
+static void step_apply(struct database *d, const struct input *input, struct instant now, struct step *step) {
         switch (input->kind) {
         case INPUT_TIME:
                 break;
         case INPUT_BEGUN:
-                begin(d, input->check, input->attempt_id, now);
+                step_begin(d, input->check, input->attempt_id, now);
                 break;
         case INPUT_NOT_BEGUN:
-                not_begun(d, input->check, now);
+                step_not_begun(d, input->check, now);
                 break;
         case INPUT_ATTEMPT:
                 finish(d, input, now, step);
@@ -272,7 +272,7 @@ static void apply(struct database *d, const struct input *input, struct instant 
                 pause_or_resume(d, input->for_usec, now, &step->events);
                 break;
         case INPUT_RECONFIGURED:
-                reconfigure(d, input->config, now, &step->events);
+                step_reconfigure(d, input->config, now, &step->events);
                 break;
         case INPUT_RECALLED:
                 database_restore_late(d, input->memory, now);
@@ -311,7 +311,7 @@ void database_step(struct database *d, const struct input *input, struct instant
         /* What was until now was as it was known until now, and who asks is answered by what is spent by now. */
         account_settle(d, now);
         account_check_budget(d, now, &ret_step->events);
-        apply(d, input, now, ret_step);
+        step_apply(d, input, now, ret_step);
         follow_time(d, now, &ret_step->events);
         if (input->kind == INPUT_TIME && database_is_slow(d, now)) {
                 evaluate_slow(d, input->phase, now, &ret_step->events);

@@ -92,7 +92,7 @@ static struct event *add_event(struct database *d, enum event_kind kind, struct 
         return event;
 }
 
-static void tell_state(struct database *d, enum state previous, const struct attempt *attempt, struct instant now, struct event_list *events) {
+static void verdict_tell_state(struct database *d, enum state previous, const struct attempt *attempt, struct instant now, struct event_list *events) {
         struct event *event = add_event(d, EVENT_STATE, now, events);
 
         event->previous = previous;
@@ -101,7 +101,7 @@ static void tell_state(struct database *d, enum state previous, const struct att
         d->repeated = 0;
 }
 
-static void tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
+static void verdict_tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
         struct event *event = add_event(d, EVENT_WAKE, now, events);
 
         event->attempt = attempt;
@@ -129,7 +129,7 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
         else
                 d->reason = reason_under_budget(d, d->state, before);
         if (d->reason != before)
-                tell_state(d, d->state, NULL, now, events);
+                verdict_tell_state(d, d->state, NULL, now, events);
         add_event(d, EVENT_BUDGET, now, events)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
@@ -164,9 +164,9 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
         if (row->actions & ACTION_RENEW)
                 d->renewed_boot_usec = now.boot_usec;
         if (next != previous || d->reason != previous_reason)
-                tell_state(d, previous, evidence.attempt, now, events);
+                verdict_tell_state(d, previous, evidence.attempt, now, events);
         else if (row->to != MACHINE_STAYS)
                 d->repeated++; /* a row that only stays confirms nothing */
         if (woke)
-                tell_wake(d, evidence.attempt, now, events);
+                verdict_tell_wake(d, evidence.attempt, now, events);
 }

@@ -50,7 +50,7 @@ static bool is_cold(const struct database *d, const struct server_info *server, 
         return server->uptime_usec < elapsed_usec + (d->provider->suspends ? COLD_SLACK_USEC : 0);
 }
 
-static void record(struct database *d, enum wake_cause cause, uint64_t latency_usec, bool cold, struct instant now) {
+static void wake_count(struct database *d, enum wake_cause cause, uint64_t latency_usec, bool cold, struct instant now) {
         d->wakes++;
         d->wakes_by_cause[cause]++;
         d->last_wake = (struct wake_record){
@@ -93,12 +93,12 @@ bool wake_end(struct database *d, const struct attempt *answered, bool was_awake
         cold = is_new && is_cold(d, &answered->server, usec_sub(answered->ended_boot_usec, began));
         /* The server was up before we asked: somebody else woke it. */
         if (!cold && is_new && d->provider->suspends) {
-                record(d, WAKE_OTHER, USEC_INFINITY, false, now);
+                wake_count(d, WAKE_OTHER, USEC_INFINITY, false, now);
                 return true;
         }
         /* A login that was only slow proves no wake: somebody must have seen it asleep or starting, or its uptime must say so. */
         if (!cold && (!seen || was_awake))
                 return false;
-        record(d, d->wake_cause, usec_sub(ended, d->wake_wanted_boot_usec), cold, now);
+        wake_count(d, d->wake_cause, usec_sub(ended, d->wake_wanted_boot_usec), cold, now);
         return true;
 }

@@ -123,19 +123,19 @@ static int remove_file(struct awake_files *files, const char *name) {
         return unlinkat(files->folder_fd, name, 0) < 0 && errno != ENOENT ? error_from_errno() : 0;
 }
 
-static void arm(struct awake_files *files, uint64_t usec) {
+static void awake_files_arm(struct awake_files *files, uint64_t usec) {
         (void)sd_event_source_set_time_relative(files->timer, usec);
         (void)sd_event_source_set_enabled(files->timer, SD_EVENT_ONESHOT);
 }
 
 /* Told once until it works again: with a full or read-only disk it would be one entry for each edge. */
-static void fail(struct awake_files *files, int error) {
+static void awake_files_fail(struct awake_files *files, int error) {
         if (files->failures == 0)
                 log_error("cannot keep the awake files in %s: %s; going on without", files->path, strerror(-error));
         files->wrong = true;
         files->mending = false;
         files->failures++;
-        arm(files, backoff_usec(files->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
+        awake_files_arm(files, backoff_usec(files->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
 }
 
 static void note_wrong(struct awake_files *files) {
@@ -162,7 +162,7 @@ static void mend_soon(struct awake_files *files) {
         bool armed = sd_event_source_get_enabled(files->timer, NULL) > 0;
 
         if (files->wrong && !armed)
-                arm(files, MEND_AFTER_USEC);
+                awake_files_arm(files, MEND_AFTER_USEC);
 }
 
 static const struct database *awake_database(const struct awake_files *files, const char *name) {
@@ -229,7 +229,7 @@ static void watch_folder(struct awake_files *files) {
         }
 }
 
-static void on_event(void *userdata, const struct event *event, const struct database *database) {
+static void awake_files_on_event(void *userdata, const struct event *event, const struct database *database) {
         struct awake_files *files = userdata;
         bool was = event->previous == STATE_AWAKE, is = event->state == STATE_AWAKE && event->kind != EVENT_REMOVED;
         int r = 0;
@@ -248,10 +248,10 @@ static void on_event(void *userdata, const struct event *event, const struct dat
         mend_soon(files);
         /* When it is to be tried again is known already where it failed before. */
         if (r < 0 && !files->failures)
-                fail(files, r);
+                awake_files_fail(files, r);
 }
 
-static bool is_ours(const char *name) {
+static bool awake_files_is_ours(const char *name) {
         return text_is_name(name) || starts_with(name, TEMPORARY_PREFIX);
 }
 
@@ -272,7 +272,7 @@ static int sweep(struct awake_files *files, bool all) {
         while ((entry = readdir(folder))) {
                 const char *name = entry->d_name;
 
-                if (!is_ours(name) || (!all && awake_database(files, name)) || unlinkat(files->folder_fd, name, 0) == 0 || errno == ENOENT)
+                if (!awake_files_is_ours(name) || (!all && awake_database(files, name)) || unlinkat(files->folder_fd, name, 0) == 0 || errno == ENOENT)
                         continue;
                 /* A folder of such a name is somebody else's, and says nothing false unless a database has that name. */
                 if (errno != EISDIR || registry_by_name(engine_registry(files->engine), name))
@@ -327,13 +327,13 @@ static void mend(struct awake_files *files, bool all) {
                 more = mend_some(files);
         leave(files);
         if (more) {
-                arm(files, 0);
+                awake_files_arm(files, 0);
                 return;
         }
         if (r >= 0)
                 r = files->error;
         if (r < 0) {
-                fail(files, r);
+                awake_files_fail(files, r);
                 return;
         }
         if (files->failures > 0)
@@ -342,7 +342,7 @@ static void mend(struct awake_files *files, bool all) {
         files->failures = 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int awake_files_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct awake_files *files = userdata;
 
         (void)source;
@@ -368,7 +368,7 @@ int awake_files_new(sd_event *event, struct engine *engine, const char *folder, 
         files->engine = engine;
         files->folder_fd = -1;
         files->path = strdup(folder);
-        r = files->path ? sd_event_add_time(event, &files->timer, CLOCK_MONOTONIC, USEC_INFINITY, USEC_PER_MSEC, on_timer, files) : -ENOMEM;
+        r = files->path ? sd_event_add_time(event, &files->timer, CLOCK_MONOTONIC, USEC_INFINITY, USEC_PER_MSEC, awake_files_on_timer, files) : -ENOMEM;
         if (r < 0) {
                 free(files->path);
                 free(files);
@@ -378,7 +378,7 @@ int awake_files_new(sd_event *event, struct engine *engine, const char *folder, 
         (void)sd_event_source_set_description(files->timer, "awake-files");
         files->wrong = true;
         mend(files, true);
-        files->observer = (struct observer){.notify = on_event, .userdata = files};
+        files->observer = (struct observer){.notify = awake_files_on_event, .userdata = files};
         engine_observe(engine, &files->observer);
         *ret_files = files;
         return 0;

@@ -63,7 +63,7 @@ static const struct wake_record *wake_of(const struct event *event, const struct
 }
 
 /* Of a wake that somebody else made nobody knows how long it took. */
-static bool is_ours(const struct wake_record *wake) {
+static bool journal_is_ours(const struct wake_record *wake) {
         return wake->latency_usec != USEC_INFINITY;
 }
 
@@ -87,13 +87,13 @@ static void add_fields(struct entry *entry, const struct event *event, const str
         if (event->repeated > 0)
                 add_number(entry, "PGWAKE_REPEATED", event->repeated);
         if (wake) {
-                if (is_ours(wake))
+                if (journal_is_ours(wake))
                         add_number(entry, "PGWAKE_LATENCY_USEC", wake->latency_usec);
                 add_text(entry, "PGWAKE_CAUSE", wake_cause_name(wake->cause));
                 add_text(entry, "PGWAKE_COLD", wake->cold ? "yes" : "no");
         }
         if (event->attempt)
-                add_attempt(entry, event->attempt, !wake || !is_ours(wake));
+                add_attempt(entry, event->attempt, !wake || !journal_is_ours(wake));
         else if (event->reason != REASON_NONE) {
                 add_text(entry, "PGWAKE_SQLSTATE", database->sqlstate);
                 add_text(entry, "PGWAKE_DETAIL", database->detail);
@@ -108,14 +108,14 @@ static void write_answered(struct buffer *message, const struct event *event, co
         const struct attempt *attempt = event->attempt;
         char span[DURATION_MAX];
 
-        if (wake && is_ours(wake))
+        if (wake && journal_is_ours(wake))
                 buffer_printf(message, "%s answered in %s, %s", check_name(attempt ? attempt->check : CHECK_LOGIN),
                               duration_format_human(span, wake->latency_usec), wake->cold ? "cold start proven" : "no cold start proven");
         else if (attempt)
                 buffer_printf(message, "%s answered in %s", check_name(attempt->check), duration_format_human(span, attempt->total_usec));
         else
                 buffer_append_string(message, state_sentence(event->state));
-        if (wake && !is_ours(wake))
+        if (wake && !journal_is_ours(wake))
                 buffer_append_string(message, "; it was found awake, somebody else woke it");
 }
 
@@ -155,7 +155,7 @@ static void tell_budget(const struct event *event) {
         log_entry(spent ? LOG_WARNING : LOG_NOTICE, id, entry.fields, entry.n_fields, "%s: %s", event->database, message);
 }
 
-static void tell_state(const struct event *event, const struct database *database) {
+static void journal_tell_state(const struct event *event, const struct database *database) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
         const struct wake_record *wake;
         struct entry entry = {0};
@@ -167,11 +167,11 @@ static void tell_state(const struct event *event, const struct database *databas
                 log_entry(level_of(event), message_ids[event->state], entry.fields, entry.n_fields, "%s", message.data);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct database *database) {
+static void journal_on_event(void *userdata, const struct event *event, const struct database *database) {
         (void)userdata;
         switch (event->kind) {
         case EVENT_STATE:
-                tell_state(event, database);
+                journal_tell_state(event, database);
                 return;
         case EVENT_BUDGET:
                 tell_budget(event);
@@ -189,7 +189,7 @@ int journal_new(struct engine *engine, struct journal **ret_journal) {
         if (!journal)
                 return -ENOMEM;
         journal->engine = engine;
-        journal->observer = (struct observer){.notify = on_event, .userdata = journal};
+        journal->observer = (struct observer){.notify = journal_on_event, .userdata = journal};
         engine_observe(engine, &journal->observer);
         *ret_journal = journal;
         return 0;

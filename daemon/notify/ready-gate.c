@@ -28,7 +28,7 @@ static bool may_get_verdict(const struct database *database) {
         return policy_asks(database) || (database->last_attempt.id == 0 && (database->in_flight || policy_next(database).due_boot_usec != USEC_INFINITY));
 }
 
-static bool is_missing(const struct ready_gate *gate, const struct database *database) {
+static bool ready_gate_is_missing(const struct ready_gate *gate, const struct database *database) {
         if (!database->config->required || database->paused_until_boot_usec)
                 return false;
         switch (gate->on) {
@@ -49,12 +49,12 @@ static int compare_ids(const void *id, const void *element) {
 }
 
 /* The place of ID, or where it would stand. */
-static size_t place_of(const struct ready_gate *gate, uint64_t id) {
+static size_t ready_gate_place_of(const struct ready_gate *gate, uint64_t id) {
         return sorted_place(&id, gate->ids, gate->n, sizeof(*gate->ids), compare_ids);
 }
 
-static int add(struct ready_gate *gate, uint64_t id) {
-        size_t place = place_of(gate, id);
+static int ready_gate_add(struct ready_gate *gate, uint64_t id) {
+        size_t place = ready_gate_place_of(gate, id);
         uint64_t *ids;
 
         if (place < gate->n && gate->ids[place] == id)
@@ -69,8 +69,8 @@ static int add(struct ready_gate *gate, uint64_t id) {
         return 0;
 }
 
-static void drop(struct ready_gate *gate, uint64_t id) {
-        size_t place = place_of(gate, id);
+static void ready_gate_drop(struct ready_gate *gate, uint64_t id) {
+        size_t place = ready_gate_place_of(gate, id);
 
         if (place == gate->n || gate->ids[place] != id)
                 return;
@@ -83,7 +83,7 @@ int ready_gate_init(struct ready_gate *gate, enum ready_on on, const struct regi
 
         *gate = (struct ready_gate){.on = on};
         for (size_t i = 0; (database = registry_at(registry, i)); i++)
-                if (is_missing(gate, database) && add(gate, database->id) < 0) {
+                if (ready_gate_is_missing(gate, database) && ready_gate_add(gate, database->id) < 0) {
                         ready_gate_deinit(gate);
                         return -ENOMEM;
                 }
@@ -98,22 +98,22 @@ void ready_gate_deinit(struct ready_gate *gate) {
 int ready_gate_note(struct ready_gate *gate, const struct event *event, const struct database *database) {
         switch (event->kind) {
         case EVENT_ADDED:
-                return is_missing(gate, database) ? add(gate, database->id) : 0;
+                return ready_gate_is_missing(gate, database) ? ready_gate_add(gate, database->id) : 0;
         case EVENT_REMOVED:
-                drop(gate, database->id);
+                ready_gate_drop(gate, database->id);
                 return 0;
         case EVENT_STATE:
                 /* Only one that is new says that: a reload changed the database, and it starts anew. */
                 if (event->reason == REASON_NOT_CHECKED)
-                        return is_missing(gate, database) ? add(gate, database->id) : 0;
+                        return ready_gate_is_missing(gate, database) ? ready_gate_add(gate, database->id) : 0;
                 /* Once is enough: it may have fallen asleep again in the same moment. A pause may last longer than anybody waits. */
                 if (event->reason == REASON_PAUSED || (gate->on == READY_ON_AWAKE ? event->state == STATE_AWAKE : event->state != STATE_UNKNOWN))
-                        drop(gate, database->id);
+                        ready_gate_drop(gate, database->id);
                 return 0;
         case EVENT_BUDGET:
                 /* Nobody will wake it this month: to wait for it is in vain. */
                 if (gate->on == READY_ON_AWAKE && database->budget_spent)
-                        drop(gate, database->id);
+                        ready_gate_drop(gate, database->id);
                 return 0;
         case EVENT_WAKE:
                 return 0;
@@ -122,8 +122,8 @@ int ready_gate_note(struct ready_gate *gate, const struct event *event, const st
 }
 
 void ready_gate_look(struct ready_gate *gate, const struct database *database) {
-        if (gate->on == READY_ON_VERDICT && gate->n > 0 && !is_missing(gate, database))
-                drop(gate, database->id);
+        if (gate->on == READY_ON_VERDICT && gate->n > 0 && !ready_gate_is_missing(gate, database))
+                ready_gate_drop(gate, database->id);
 }
 
 void ready_gate_sweep(struct ready_gate *gate, const struct registry *registry) {

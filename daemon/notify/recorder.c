@@ -130,13 +130,13 @@ struct recorder {
 };
 
 /* Once until it works again. */
-static void tell(struct recorder *recorder, int error) {
+static void recorder_tell(struct recorder *recorder, int error) {
         if (error < 0 && !recorder->told)
                 log_error("cannot keep the history: %s; going on without", strerror(-error));
         recorder->told = error < 0;
 }
 
-static void arm(struct recorder *recorder, uint64_t usec) {
+static void recorder_arm(struct recorder *recorder, uint64_t usec) {
         (void)sd_event_source_set_time_relative(recorder->timer, usec);
         (void)sd_event_source_set_enabled(recorder->timer, SD_EVENT_ONESHOT);
         recorder->armed = true;
@@ -144,12 +144,12 @@ static void arm(struct recorder *recorder, uint64_t usec) {
 
 static void note(struct recorder *recorder, int r) {
         if (r < 0)
-                tell(recorder, r);
+                recorder_tell(recorder, r);
         else if (!recorder->armed)
-                arm(recorder, FLUSH_USEC);
+                recorder_arm(recorder, FLUSH_USEC);
 }
 
-static void on_touched(void *userdata, const struct database *database) {
+static void recorder_on_touched(void *userdata, const struct database *database) {
         struct recorder *recorder = userdata;
 
         note(recorder, dirty_set_note(&recorder->dirty, database->id));
@@ -189,7 +189,7 @@ static size_t timed_leases(const struct database *database, struct lease_record 
         return n;
 }
 
-static int record(struct recorder *recorder, const struct database *database, const struct dirty_database *dirty) {
+static int recorder_record(struct recorder *recorder, const struct database *database, const struct dirty_database *dirty) {
         size_t n = timed_leases(database, NULL);
         _cleanup_free_ struct lease_record *leases = n > 0 ? calloc(n, sizeof(*leases)) : NULL;
         _cleanup_free_ struct timing *timings = dirty->n_timings > 0 ? calloc(dirty->n_timings, sizeof(*timings)) : NULL;
@@ -204,7 +204,7 @@ static int record(struct recorder *recorder, const struct database *database, co
 }
 
 /* The first N that changed. Whoever is gone meanwhile was put away when it went. */
-static void flush(struct recorder *recorder, size_t n) {
+static void recorder_flush(struct recorder *recorder, size_t n) {
         const struct registry *registry = engine_registry(recorder->engine);
         struct dirty_database dirty;
 
@@ -212,24 +212,24 @@ static void flush(struct recorder *recorder, size_t n) {
                 const struct database *database = registry_by_id(registry, dirty.id);
 
                 if (database)
-                        tell(recorder, record(recorder, database, &dirty));
+                        recorder_tell(recorder, recorder_record(recorder, database, &dirty));
         }
         dirty_set_forget(&recorder->dirty);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int recorder_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct recorder *recorder = userdata;
 
         (void)source;
         (void)usec;
         recorder->armed = false;
         if (store_is_behind(recorder->store)) {
-                arm(recorder, FLUSH_USEC);
+                recorder_arm(recorder, FLUSH_USEC);
                 return 0;
         }
-        flush(recorder, FLUSH_MAX);
+        recorder_flush(recorder, FLUSH_MAX);
         if (dirty_set_count(&recorder->dirty) > 0)
-                arm(recorder, 0);
+                recorder_arm(recorder, 0);
         return 0;
 }
 
@@ -237,7 +237,7 @@ static void put_away(struct recorder *recorder, const struct database *database)
         struct memory memory;
 
         database_remember(database, clock_now(), &memory);
-        tell(recorder, store_put_away(recorder->store, database->config->name, &memory));
+        recorder_tell(recorder, store_put_away(recorder->store, database->config->name, &memory));
 }
 
 static struct happening *new_happening(enum happening_kind kind, const struct event *event, const char *detail) {
@@ -253,7 +253,7 @@ static struct happening *new_happening(enum happening_kind kind, const struct ev
         return happening;
 }
 
-static int tell_state(struct recorder *recorder, const struct event *event, const struct database *database) {
+static int recorder_tell_state(struct recorder *recorder, const struct event *event, const struct database *database) {
         struct happening *happening = new_happening(HAPPENING_STATE, event, database->detail);
 
         if (!happening)
@@ -266,7 +266,7 @@ static int tell_state(struct recorder *recorder, const struct event *event, cons
         return store_tell(recorder->store, happening);
 }
 
-static int tell_wake(struct recorder *recorder, const struct event *event) {
+static int recorder_tell_wake(struct recorder *recorder, const struct event *event) {
         struct happening *happening = new_happening(HAPPENING_WAKE, event, NULL);
 
         if (!happening)
@@ -293,27 +293,27 @@ static int tell_removed(struct recorder *recorder, const struct event *event, co
         return store_tell(recorder->store, happening);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct database *database) {
+static void recorder_on_event(void *userdata, const struct event *event, const struct database *database) {
         struct recorder *recorder = userdata;
 
         if (!database)
                 return;
         switch (event->kind) {
         case EVENT_STATE:
-                tell(recorder, tell_state(recorder, event, database));
+                recorder_tell(recorder, recorder_tell_state(recorder, event, database));
                 break;
         case EVENT_WAKE:
-                tell(recorder, tell_wake(recorder, event));
+                recorder_tell(recorder, recorder_tell_wake(recorder, event));
                 break;
         case EVENT_REMOVED:
                 put_away(recorder, database);
-                tell(recorder, tell_removed(recorder, event, database));
+                recorder_tell(recorder, tell_removed(recorder, event, database));
                 return;
         case EVENT_ADDED:
         case EVENT_BUDGET:
                 break;
         }
-        on_touched(recorder, database);
+        recorder_on_touched(recorder, database);
 }
 
 int recorder_new(sd_event *event, struct engine *engine, struct store *store, struct recorder **ret_recorder) {
@@ -324,14 +324,19 @@ int recorder_new(sd_event *event, struct engine *engine, struct store *store, st
                 return -ENOMEM;
         recorder->engine = engine;
         recorder->store = store;
-        r = sd_event_add_time(event, &recorder->timer, CLOCK_MONOTONIC, USEC_INFINITY, ACCURACY_USEC, on_timer, recorder);
+        r = sd_event_add_time(event, &recorder->timer, CLOCK_MONOTONIC, USEC_INFINITY, ACCURACY_USEC, recorder_on_timer, recorder);
         if (r < 0) {
                 free(recorder);
                 return r;
         }
         (void)sd_event_source_set_description(recorder->timer, "recorder-flush");
         (void)sd_event_source_set_enabled(recorder->timer, SD_EVENT_OFF);
-        recorder->observer = (struct observer){.notify = on_event, .touched = on_touched, .attempted = on_attempted, .userdata = recorder};
+        recorder->observer = (struct observer){
+                .notify = recorder_on_event,
+                .touched = recorder_on_touched,
+                .attempted = on_attempted,
+                .userdata = recorder,
+        };
         engine_observe(engine, &recorder->observer);
         *ret_recorder = recorder;
         return 0;
@@ -344,7 +349,7 @@ static void note_awake(struct recorder *recorder) {
 
         for (size_t i = 0; (database = registry_at(registry, i)); i++)
                 if (database->account_runs)
-                        on_touched(recorder, database);
+                        recorder_on_touched(recorder, database);
 }
 
 struct recorder *recorder_free(struct recorder *recorder) {
@@ -352,7 +357,7 @@ struct recorder *recorder_free(struct recorder *recorder) {
                 return NULL;
         note_awake(recorder);
         engine_unobserve(recorder->engine, &recorder->observer);
-        flush(recorder, SIZE_MAX);
+        recorder_flush(recorder, SIZE_MAX);
         sd_event_source_disable_unref(recorder->timer);
         dirty_set_deinit(&recorder->dirty);
         free(recorder);

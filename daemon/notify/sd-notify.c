@@ -33,7 +33,7 @@ struct notify {
         bool stopping;
 };
 
-static bool say(const struct notify *notify, const char *text) {
+static bool notify_say(const struct notify *notify, const char *text) {
         return !notify->listened_to || service_manager_tell(text);
 }
 
@@ -54,7 +54,7 @@ static int put_off_status(struct notify *notify, uint64_t boot_usec) {
 /* Somebody waits for what is in PREFIX, and it needs no memory; the status is said as soon as there is some. */
 static void say_without_status(struct notify *notify, const char *prefix) {
         if (*prefix)
-                (void)say(notify, prefix);
+                (void)notify_say(notify, prefix);
         (void)put_off_status(notify, clock_boot_usec() + STATUS_INTERVAL_USEC);
 }
 
@@ -72,7 +72,7 @@ static void send_status(struct notify *notify, const char *prefix) {
         if (!*prefix && notify->said.data && streq(notify->said.data, status.data))
                 return;
         buffer_printf(&message, "%sSTATUS=%s", prefix, status.data);
-        if (buffer_finish(&message) < 0 || !say(notify, message.data)) {
+        if (buffer_finish(&message) < 0 || !notify_say(notify, message.data)) {
                 say_without_status(notify, prefix);
                 return;
         }
@@ -160,28 +160,28 @@ static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static void tell(struct notify *notify) {
+static void notify_tell(struct notify *notify) {
         if (notify->listened_to || !notify->ready)
                 (void)sd_event_source_set_enabled(notify->tell_source, SD_EVENT_ONESHOT);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct database *database) {
+static void notify_on_event(void *userdata, const struct event *event, const struct database *database) {
         struct notify *notify = userdata;
 
         /* Without memory a database that a reload brought is not waited for. */
         if (!notify->ready)
                 (void)ready_gate_note(&notify->gate, event, database);
-        tell(notify);
+        notify_tell(notify);
 }
 
-static void on_touched(void *userdata, const struct database *database) {
+static void notify_on_touched(void *userdata, const struct database *database) {
         struct notify *notify = userdata;
 
         if (notify->ready || notify->gate.n == 0)
                 return;
         ready_gate_look(&notify->gate, database);
         if (notify->gate.n == 0)
-                tell(notify);
+                notify_tell(notify);
 }
 
 /* From outside. */
@@ -198,7 +198,7 @@ void notify_reloading(struct notify *notify) {
                 return;
         notify->reloading = true;
         (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_usec());
-        (void)say(notify, text);
+        (void)notify_say(notify, text);
 }
 
 void notify_reloaded(struct notify *notify) {
@@ -207,12 +207,12 @@ void notify_reloaded(struct notify *notify) {
         if (notify->reloading)
                 send_status(notify, "READY=1\n");
         notify->reloading = false;
-        tell(notify);
+        notify_tell(notify);
 }
 
 void notify_stopping(struct notify *notify) {
         notify->stopping = true;
-        (void)say(notify, "STOPPING=1\nSTATUS=stopping");
+        (void)notify_say(notify, "STOPPING=1\nSTATUS=stopping");
 }
 
 /* Life. */
@@ -229,7 +229,7 @@ static int add_start_timers(struct notify *notify, sd_event *event, uint64_t tim
         return r;
 }
 
-static int add_sources(struct notify *notify, sd_event *event) {
+static int notify_add_sources(struct notify *notify, sd_event *event) {
         int r;
 
         /* What is already so needs no event: the first look is in the first turn of the loop. */
@@ -243,13 +243,13 @@ static int add_sources(struct notify *notify, sd_event *event) {
         return sd_event_source_set_enabled(notify->status_source, SD_EVENT_OFF);
 }
 
-static int start(struct notify *notify, sd_event *event, const struct config *config) {
+static int notify_start(struct notify *notify, sd_event *event, const struct config *config) {
         int r;
 
         r = ready_gate_init(&notify->gate, config->ready_on, engine_registry(notify->engine));
         if (r < 0)
                 return r;
-        r = add_sources(notify, event);
+        r = notify_add_sources(notify, event);
         if (r < 0 || notify->gate.n == 0)
                 return r;
         r = add_start_timers(notify, event, config->ready_timeout_usec);
@@ -268,12 +268,12 @@ int notify_new(sd_event *event, struct engine *engine, const struct config *conf
         notify->listened_to = service_manager_listens();
         r = service_manager_start();
         if (r >= 0)
-                r = start(notify, event, config);
+                r = notify_start(notify, event, config);
         if (r < 0) {
                 notify_free(notify);
                 return r;
         }
-        notify->observer = (struct observer){.notify = on_event, .touched = on_touched, .userdata = notify};
+        notify->observer = (struct observer){.notify = notify_on_event, .touched = notify_on_touched, .userdata = notify};
         engine_observe(engine, &notify->observer);
         *ret_notify = notify;
         return 0;
@@ -306,11 +306,11 @@ struct message {
 
 static struct outbox *outbox;
 
-static void on_deliver(const struct outbox_item *item) {
+static void notify_on_deliver(const struct outbox_item *item) {
         (void)sd_notify(false, container_of(item, struct message, item)->text);
 }
 
-static void on_dropped(uint64_t n) {
+static void notify_on_dropped(uint64_t n) {
         log_warning("The service manager took nothing for so long that %" PRIu64 " messages to it were dropped", n);
 }
 
@@ -319,7 +319,7 @@ bool service_manager_listens(void) {
 }
 
 int service_manager_start(void) {
-        static const struct outbox_hooks hooks = {.deliver = on_deliver, .dropped = on_dropped};
+        static const struct outbox_hooks hooks = {.deliver = notify_on_deliver, .dropped = notify_on_dropped};
 
         return outbox || !service_manager_listens() ? 0 : outbox_new("notify", WAITING_BYTES_MAX, &hooks, &outbox);
 }

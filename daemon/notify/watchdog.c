@@ -18,7 +18,7 @@ bool watchdog_engine_moves(struct engine *engine) {
         return engine_overdue_usec(engine) < OVERDUE_MAX_USEC;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int watchdog_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct watchdog *watchdog = userdata;
 
         (void)usec;
@@ -47,7 +47,7 @@ int watchdog_new(sd_event *event, struct engine *engine, struct watchdog **ret_w
         watchdog->engine = engine;
         watchdog->interval_usec = usec / 2;
         /* The manager counts in CLOCK_MONOTONIC. The first is fed at once. */
-        r = sd_event_add_time_relative(event, &watchdog->timer, CLOCK_MONOTONIC, 0, usec / 10, on_timer, watchdog);
+        r = sd_event_add_time_relative(event, &watchdog->timer, CLOCK_MONOTONIC, 0, usec / 10, watchdog_on_timer, watchdog);
         if (r < 0)
                 return watchdog_free(watchdog), r;
         (void)sd_event_source_set_description(watchdog->timer, "watchdog");

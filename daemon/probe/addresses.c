@@ -14,7 +14,7 @@ static bool contains(const struct addresses *addresses, const char *text) {
         return false;
 }
 
-static void add(struct addresses *addresses, const struct addrinfo *info) {
+static void addresses_add(struct addresses *addresses, const struct addrinfo *info) {
         char text[ADDRESS_TEXT_MAX];
 
         if (addresses->n == ADDRESSES_MAX)
@@ -38,7 +38,7 @@ int addresses_resolve(const char *host, int *ret_error, struct addresses **ret_a
                 return r;
         addresses = calloc(1, sizeof(*addresses));
         for (const struct addrinfo *info = found; addresses && info; info = info->ai_next)
-                add(addresses, info);
+                addresses_add(addresses, info);
         freeaddrinfo(found);
         if (!addresses)
                 return EAI_MEMORY;

@@ -92,7 +92,7 @@ static void begin_anew(struct attempt_run *run, uint64_t at_usec) {
         atomic_store_explicit(&run->request.in_flight->queued_usec, queued_usec, memory_order_relaxed);
 }
 
-static enum attempt_todo end(struct attempt_run *run, uint64_t at_usec) {
+static enum attempt_todo attempt_end(struct attempt_run *run, uint64_t at_usec) {
         struct attempt *attempt = &run->attempt;
 
         if (run->stage != ATTEMPT_QUEUED)
@@ -245,11 +245,11 @@ enum attempt_todo attempt_resolved(struct attempt_run *run, struct resolved *ans
 static enum attempt_todo connect_failed(struct attempt_run *run, uint64_t at_usec) {
         if (run->request.check == CHECK_DOOR && connection_password_was_asked(run->connection)) {
                 run->attempt.reason = REASON_NONE;
-                return end(run, at_usec);
+                return attempt_end(run, at_usec);
         }
         note_failure(run);
         if (run->connected || addresses_left(run) == 0 || at_usec >= run->deadline_usec)
-                return end(run, at_usec);
+                return attempt_end(run, at_usec);
         return connect_to_next(run, at_usec);
 }
 
@@ -273,7 +273,7 @@ static enum attempt_todo connect_performed(struct attempt_run *run, uint64_t at_
                 break;
         }
         if (run->request.check == CHECK_DOOR)
-                return end(run, at_usec);
+                return attempt_end(run, at_usec);
         memcpy(run->good_address, connection->address, sizeof(run->good_address));
         return ask(run, ATTEMPT_ASKING);
 }
@@ -290,7 +290,7 @@ static enum attempt_todo take_answer(struct attempt_run *run, uint64_t at_usec) 
                 return attempt_give_up(run, REASON_PROTOCOL_GARBAGE, "the probe query was answered with something else", at_usec);
         if (run->request.expect_query)
                 return ask(run, ATTEMPT_EXPECTING);
-        return end(run, at_usec);
+        return attempt_end(run, at_usec);
 }
 
 static enum attempt_todo take_expected(struct attempt_run *run, uint64_t at_usec) {
@@ -302,7 +302,7 @@ static enum attempt_todo take_expected(struct attempt_run *run, uint64_t at_usec
                 (void)snprintf(attempt->detail, sizeof(attempt->detail), "the query answered %s", value ? value : "NULL");
                 (void)text_flatten(attempt->detail);
         }
-        return end(run, at_usec);
+        return attempt_end(run, at_usec);
 }
 
 static enum attempt_todo query_performed(struct attempt_run *run, uint64_t at_usec) {
@@ -311,7 +311,7 @@ static enum attempt_todo query_performed(struct attempt_run *run, uint64_t at_us
                 return ATTEMPT_WAIT;
         case STEP_FAILED:
                 note_failure(run);
-                return end(run, at_usec);
+                return attempt_end(run, at_usec);
         case STEP_DONE:
                 break;
         }
@@ -342,13 +342,13 @@ enum attempt_todo attempt_expired(struct attempt_run *run, bool away, uint64_t a
                 /* The time at this address is over; phase connect goes on at the next. */
                 return connect_to_next(run, at_usec);
         }
-        return end(run, at_usec);
+        return attempt_end(run, at_usec);
 }
 
 enum attempt_todo attempt_give_up(struct attempt_run *run, enum reason reason, const char *detail, uint64_t at_usec) {
         run->attempt.reason = reason;
         (void)text_copy(run->attempt.detail, sizeof(run->attempt.detail), detail);
-        return end(run, at_usec);
+        return attempt_end(run, at_usec);
 }
 
 uint64_t attempt_due(const struct attempt_run *run) {

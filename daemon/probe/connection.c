@@ -80,14 +80,14 @@ static void take_notice(void *userdata, const PGresult *notice) {
         (void)text_copy(c->sqlstate, sizeof(c->sqlstate), sqlstate);
 }
 
-static enum step fail(struct connection *c, const char *complaint) {
+static enum step connection_fail(struct connection *c, const char *complaint) {
         c->complaint = complaint;
         return STEP_FAILED;
 }
 
 static enum step lacks(struct connection *c, int error) {
         c->error = error;
-        return fail(c, strerrordesc_np(error));
+        return connection_fail(c, strerrordesc_np(error));
 }
 
 /* What libpq does not get it tells in many ways, and of a certificate only that it cannot be read. The server's own words are known. */
@@ -121,7 +121,7 @@ static bool received_too_much(struct connection *c) {
 
 static enum step wait_for_more(struct connection *c) {
         if (received_too_much(c))
-                return fail(c, "protocol error: more data than any answer can have");
+                return connection_fail(c, "protocol error: more data than any answer can have");
         return STEP_WAIT;
 }
 
@@ -181,7 +181,7 @@ static void clear_result(struct connection *c) {
 }
 
 /* 0 when it is all out. */
-static int flush(struct connection *c) {
+static int connection_flush(struct connection *c) {
         int r = PQflush(c->pg);
 
         c->want_write = r == 1;
@@ -192,7 +192,7 @@ static enum step op_send(struct connection *c) {
         clear_result(c);
         c->told = 0;
         c->phase = PHASE_QUERY;
-        if (!PQsendQuery(c->pg, c->sql) || flush(c) < 0)
+        if (!PQsendQuery(c->pg, c->sql) || connection_flush(c) < 0)
                 return STEP_FAILED;
         return STEP_WAIT;
 }
@@ -268,14 +268,14 @@ static enum step take_result(struct connection *c, PGresult *result) {
         case PGRES_PIPELINE_SYNC:
         case PGRES_PIPELINE_ABORTED:
                 PQclear(result);
-                return fail(c, "protocol error: not an answer to a query");
+                return connection_fail(c, "protocol error: not an answer to a query");
         }
         PQclear(result);
         return STEP_WAIT;
 }
 
 static enum step op_receive(struct connection *c) {
-        if (c->want_write && flush(c) < 0)
+        if (c->want_write && connection_flush(c) < 0)
                 return STEP_FAILED;
         if (!consume(c))
                 return STEP_FAILED;
@@ -317,7 +317,7 @@ void connection_set_query(struct connection *c, const char *sql, char *own) {
         c->sql = own ? own : sql;
 }
 
-static enum step perform(struct connection *c, enum op op) {
+static enum step connection_perform_op(struct connection *c, enum op op) {
         switch (op) {
         case OP_START:
                 return op_start(c);
@@ -334,7 +334,7 @@ static enum step perform(struct connection *c, enum op op) {
 }
 
 void connection_perform(struct connection *c, enum op op) {
-        c->step = perform(c, op);
+        c->step = connection_perform_op(c, op);
 }
 
 int connection_fd(const struct connection *c) {

@@ -6,7 +6,7 @@
 #define NO_PASSFILE "/dev/null/pgwaked"
 
 /* Of two equal keywords libpq takes the later. */
-static void add(struct parameters *parameters, const char *keyword, const char *value) {
+static void parameters_add(struct parameters *parameters, const char *keyword, const char *value) {
         if (parameters->n == PARAMETERS_MAX)
                 return;
         parameters->keywords[parameters->n] = keyword;
@@ -15,7 +15,7 @@ static void add(struct parameters *parameters, const char *keyword, const char *
 
 static void add_default(struct parameters *parameters, const struct conninfo *conninfo, const char *keyword, const char *value) {
         if (!conninfo_get(conninfo, keyword))
-                add(parameters, keyword, value);
+                parameters_add(parameters, keyword, value);
 }
 
 /* What libpq would ignore it is not shown: it says so on stderr, at every connection. The configuration's complaint said it once. */
@@ -33,16 +33,16 @@ static bool passfile_is_usable(const struct conninfo *conninfo) {
 void parameters_fill(struct parameters *parameters, const struct conninfo *conninfo, const char *address, bool door, bool keep) {
         parameters->n = 0;
         for (size_t i = 0; i < conninfo->n; i++)
-                add(parameters, conninfo->keywords[i], conninfo->values[i]);
+                parameters_add(parameters, conninfo->keywords[i], conninfo->values[i]);
         if (*address)
-                add(parameters, "hostaddr", address);
-        add(parameters, "application_name", "pgwaked");
-        add(parameters, "client_encoding", "UTF8");
-        add(parameters, "gssencmode", "disable");
+                parameters_add(parameters, "hostaddr", address);
+        parameters_add(parameters, "application_name", "pgwaked");
+        parameters_add(parameters, "client_encoding", "UTF8");
+        parameters_add(parameters, "gssencmode", "disable");
         if (door || !passfile_is_usable(conninfo))
-                add(parameters, "passfile", NO_PASSFILE);
+                parameters_add(parameters, "passfile", NO_PASSFILE);
         if (!door && conninfo->password)
-                add(parameters, "password", conninfo->password);
+                parameters_add(parameters, "password", conninfo->password);
         if (keep) {
                 add_default(parameters, conninfo, "keepalives_idle", "30");
                 add_default(parameters, conninfo, "keepalives_interval", "10");

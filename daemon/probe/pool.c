@@ -185,7 +185,7 @@ static int on_reports(sd_event_source *source, int fd, uint32_t revents, void *u
 
 /* Requests. */
 
-static int add_database(struct probe_pool *pool, uint64_t id, struct pool_database **ret_database) {
+static int pool_add_database(struct probe_pool *pool, uint64_t id, struct pool_database **ret_database) {
         struct pool_database *database = id_map_get(&pool->databases, id);
         int r;
 
@@ -256,7 +256,7 @@ int probe_pool_check(struct probe_pool *pool, const struct probe_request *reques
 
         if (request->database == 0)
                 return -EINVAL;
-        r = add_database(pool, request->database, &database);
+        r = pool_add_database(pool, request->database, &database);
         if (r < 0)
                 return r;
         if (database->in_flight)
@@ -323,7 +323,7 @@ void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stat
 
 /* Beginning and end. */
 
-static int add_sources(struct probe_pool *pool) {
+static int pool_add_sources(struct probe_pool *pool) {
         int r;
 
         r = sd_event_add_io(pool->event, &pool->reports_source, queue_fd(pool->reports), EPOLLIN, on_reports, pool);
@@ -337,13 +337,13 @@ static int add_sources(struct probe_pool *pool) {
         return sd_event_source_set_enabled(pool->look_source, SD_EVENT_OFF);
 }
 
-static int start(struct probe_pool *pool, unsigned n_probers) {
+static int pool_start(struct probe_pool *pool, unsigned n_probers) {
         int r;
 
         r = queue_new(sizeof(struct probe_report), &pool->reports);
         if (r < 0)
                 return r;
-        r = add_sources(pool);
+        r = pool_add_sources(pool);
         if (r < 0)
                 return r;
         r = resolver_new(worker_deliver, &pool->resolver);
@@ -362,7 +362,7 @@ int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler han
         pool->handler = handler;
         pool->userdata = userdata;
         pool->look_usec = USEC_INFINITY;
-        r = start(pool, n_probers);
+        r = pool_start(pool, n_probers);
         if (r < 0) {
                 probe_pool_free(pool, GIVE_UP_USEC);
                 return r;

@@ -214,7 +214,7 @@ static int start_worker(struct resolver *resolver) {
         return 0;
 }
 
-static bool has_place(const struct resolver *resolver, enum grade grade) {
+static bool resolver_has_place(const struct resolver *resolver, enum grade grade) {
         if (grade == GRADE_SLOW && resolver->n_slow >= SLOW_MAX)
                 return false;
         return resolver->n_running < (grade == GRADE_QUICK ? THREADS_MAX : THREADS_MAX - KEPT_FOR_QUICK);
@@ -222,7 +222,7 @@ static bool has_place(const struct resolver *resolver, enum grade grade) {
 
 /* Gives NAME a thread. -EBUSY: there is none for it now; or why none could be started. */
 static int claim_thread(struct resolver *resolver, struct name *name) {
-        int r = has_place(resolver, name->grade) ? 0 : -EBUSY;
+        int r = resolver_has_place(resolver, name->grade) ? 0 : -EBUSY;
 
         if (r == 0 && resolver->n_running == resolver->n_workers)
                 r = start_worker(resolver);
@@ -284,7 +284,7 @@ static void end_look_up(struct resolver *resolver, struct name *name, const stru
 }
 
 /* Without a descriptor getaddrinfo() says whatever comes to its mind: that there is no such name, or to try again later. */
-static void look_up(const char *host, struct resolved *ret_answer) {
+static void resolver_look_up(const char *host, struct resolved *ret_answer) {
         int r = descriptor_check(DESCRIPTOR_LOOKUP);
 
         if (r == 0) {
@@ -338,7 +338,7 @@ static void *work(void *userdata) {
 
                 self->busy = true;
                 (void)pthread_mutex_unlock(&resolver->lock);
-                look_up(name->host, &answer);
+                resolver_look_up(name->host, &answer);
                 (void)pthread_mutex_lock(&resolver->lock);
                 /* With the lock: after resolver_free() the askers are gone, and the name is nobody's but ours. */
                 late = resolver->closed;

@@ -1,6 +1,6 @@
 /*
- * The one place from which libpq is entered is perform(); around it, what an attempt wants next is done until it waits for something or
- * has ended.
+ * The one place from which libpq is entered is worker_attempt_perform(); around it, what an attempt wants next is done until it waits for
+ * something or has ended.
  *
  * libpq closes and reopens its socket inside PQconnectPoll(), often under the same number. The kernel knows sockets, not numbers: a closed
  * one leaves the epoll set by itself, and changing what is watched for (EPOLL_CTL_MOD) fails with ENOENT for one that is not in it. So
@@ -165,7 +165,7 @@ void worker_stamp(const struct worker *worker, struct channel *channel) {
 }
 
 /* The one place that enters libpq. What is needed when the thread was detached meanwhile is taken along. */
-static bool perform(struct worker *worker, struct channel *channel, enum op op) {
+static bool worker_attempt_perform(struct worker *worker, struct channel *channel, enum op op) {
         const struct worker_message returned = { .kind = WORKER_RETURNED, .channel = channel };
         struct queue *messages = worker->messages;
         struct stuck_detector *detector = worker->detector;
@@ -185,13 +185,13 @@ static bool perform(struct worker *worker, struct channel *channel, enum op op) 
 
 bool worker_drive(struct worker *worker, struct channel *channel, enum op op) {
         do {
-                if (!perform(worker, channel, op))
+                if (!worker_attempt_perform(worker, channel, op))
                         return false;
         } while (worker_settle(worker, channel, &op));
         return true;
 }
 
-static void look_up(struct worker *worker, struct slot *slot) {
+static void worker_attempt_look_up(struct worker *worker, struct slot *slot) {
         struct attempt_run *run = &slot->run;
         int r = resolver_ask(worker->resolver, conninfo_get(run->request.conninfo, "host"), worker, slot->id, run->request.attempt);
 
@@ -229,6 +229,6 @@ bool worker_begin(struct worker *worker, struct slot *slot) {
         worker_stamp(worker, channel);
         if (attempt_start(run, &channel->connection, worker->now_usec) == ATTEMPT_PERFORM)
                 return worker_drive(worker, channel, run->op);
-        look_up(worker, slot);
+        worker_attempt_look_up(worker, slot);
         return true;
 }

@@ -65,7 +65,7 @@ static bool is_asking_session(const struct slot *slot) {
         return slot->session && slot->run.connection == &slot->session->connection;
 }
 
-static void drop_session(struct slot *slot) {
+static void worker_message_drop_session(struct slot *slot) {
         if (slot->run.stage != ATTEMPT_IDLE)
                 slot->run.request.hold_session = false;
         if (is_asking_session(slot))
@@ -78,11 +78,11 @@ static void drop_session(struct slot *slot) {
  * Nobody waits for SLOT any more. What is about to be answered has a moment to be: closing a socket into which the server is just
  * writing would leave a complaint in its log.
  */
-static void forget(struct worker *worker, struct slot *slot, uint64_t grace_usec) {
+static void worker_message_forget(struct worker *worker, struct slot *slot, uint64_t grace_usec) {
         struct attempt_run *run = &slot->run;
 
         slot->forgotten = true;
-        drop_session(slot);
+        worker_message_drop_session(slot);
         if (run->looks_up || run->stage == ATTEMPT_HELD_BACK) {
                 (void)attempt_expired(run, true, worker->now_usec);
                 worker_finish(worker, slot);
@@ -100,7 +100,7 @@ static void on_forget(struct worker *worker, uint64_t database, uint64_t grace_u
                 return;
         worker_report_done(worker);
         (void)id_map_take(&worker->slots, database);
-        forget(worker, slot, grace_usec);
+        worker_message_forget(worker, slot, grace_usec);
 }
 
 /* What is under way has until WORKER_GIVE_UP: only who sees all workers knows whether servers still answer. */
@@ -111,7 +111,7 @@ static void on_stop(struct worker *worker) {
         worker_report_done(worker);
         worker->stopping = true;
         while ((slot = id_map_next(&worker->slots, &position))) {
-                forget(worker, slot, USEC_INFINITY);
+                worker_message_forget(worker, slot, USEC_INFINITY);
                 atomic_fetch_add_explicit(&worker->goodbyes, 1, memory_order_relaxed);
         }
         id_map_deinit(&worker->slots);
@@ -157,7 +157,7 @@ static bool on_message(struct worker *worker, struct worker_message *message) {
         case WORKER_DROP_SESSION:
                 slot = id_map_get(&worker->slots, message->database);
                 if (slot)
-                        drop_session(slot);
+                        worker_message_drop_session(slot);
                 break;
         case WORKER_FORGET:
                 on_forget(worker, message->database, FORGET_GRACE_USEC);

@@ -185,7 +185,7 @@ int worker_open(struct worker *worker, struct stuck_detector *detector, struct c
         return 0;
 }
 
-static void resume(struct worker *worker, struct slot *slot) {
+static void worker_resume_slot(struct worker *worker, struct slot *slot) {
         enum op op;
 
         for (size_t i = 0; i < ARRAY_LENGTH(slot->channels); i++) {
@@ -202,11 +202,11 @@ void worker_resume(struct worker *worker) {
         size_t position = 0;
 
         while ((slot = id_map_next(&worker->slots, &position)))
-                resume(worker, slot);
+                worker_resume_slot(worker, slot);
         /* Those that were forgotten, but are not over yet, are in no map. */
         for (slot = worker->active; slot; slot = slot->next_active)
                 if (slot->forgotten)
-                        resume(worker, slot);
+                        worker_resume_slot(worker, slot);
 }
 
 int worker_new(struct queue *reports, struct resolver *resolver, struct worker **ret_worker) {

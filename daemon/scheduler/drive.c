@@ -140,7 +140,7 @@ static bool is_routine(uint64_t key) {
 }
 
 /* Some places are kept for those that somebody waits for, and for those that have waited for too long. */
-static bool has_place(const struct engine *engine, const struct database *database, struct instant now) {
+static bool drive_has_place(const struct engine *engine, const struct database *database, struct instant now) {
         size_t limit = engine->config->attempts_in_flight, kept = limit > 1 ? MAX(limit / KEPT_FOR_DEMAND, 1) : 0;
         bool waited = database->waiting.place && database->waiting.key / 2 <= now.boot_usec;
 
@@ -164,7 +164,7 @@ void drive_give_place_back(struct engine *engine, const struct database *databas
                 engine->in_flight--;
 }
 
-static void not_begun(struct engine *engine, struct database *database, enum check check, struct instant now) {
+static void drive_not_begun(struct engine *engine, struct database *database, enum check check, struct instant now) {
         (void)drive_step(engine, database, &(struct input){.kind = INPUT_NOT_BEGUN, .check = check}, now);
 }
 
@@ -188,7 +188,7 @@ static bool start_check(struct engine *engine, struct database *database, enum c
         r = probe_pool_check(engine->pool, &request);
         if (r < 0) {
                 log_error("%s: cannot start a %s check: %s; trying again later", config->name, check_name(check), strerror(-r));
-                not_begun(engine, database, check, now);
+                drive_not_begun(engine, database, check, now);
                 return false;
         }
         engine->in_flight += needs_place(check);
@@ -207,7 +207,7 @@ void drive_attend(struct engine *engine, struct database *database, struct insta
 
         if (engine->stopping)
                 return;
-        may = has_place(engine, database, now);
+        may = drive_has_place(engine, database, now);
         if (database->waiting.place && may)
                 heap_remove(&engine->waiting, &database->waiting);
         else if (database->waiting.place)
@@ -217,7 +217,7 @@ void drive_attend(struct engine *engine, struct database *database, struct insta
                 if (!needs_place(plan.check) || may)
                         (void)start_check(engine, database, plan.check, now);
                 else if (queue(engine, database, now) < 0)
-                        not_begun(engine, database, plan.check, now);
+                        drive_not_begun(engine, database, plan.check, now);
         }
         /* Here, where nobody is about to link one, or goes through their list. */
         if (database->budget_spent)
@@ -244,7 +244,7 @@ void drive_start_waiting(struct engine *engine, struct instant now) {
         while (!engine->stopping && (first = heap_first(&engine->waiting))) {
                 struct database *database = container_of(first, struct database, waiting);
 
-                if (!has_place(engine, database, now))
+                if (!drive_has_place(engine, database, now))
                         return;
                 drive_attend(engine, database, now); /* takes it out */
         }

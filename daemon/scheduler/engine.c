@@ -229,7 +229,7 @@ void members_let_go(struct engine *engine, struct database *database) {
         heap_remove(&engine->waiting, &database->waiting);
 }
 
-static void tell(struct engine *engine, const struct database *database, enum event_kind kind, enum state previous, struct instant now) {
+static void engine_tell(struct engine *engine, const struct database *database, enum event_kind kind, enum state previous, struct instant now) {
         struct event_list events = {.n = 1};
 
         events.list[0] = (struct event){
@@ -252,13 +252,13 @@ void members_tell(struct engine *engine, struct database *database, struct insta
         database->news = NEWS_NONE;
         switch (news) {
         case NEWS_ADDED:
-                tell(engine, database, EVENT_ADDED, database->state, now);
+                engine_tell(engine, database, EVENT_ADDED, database->state, now);
                 return;
         case NEWS_REMOVED:
-                tell(engine, database, EVENT_REMOVED, database->state, now);
+                engine_tell(engine, database, EVENT_REMOVED, database->state, now);
                 return;
         case NEWS_REPLACES:
-                tell(engine, database, EVENT_STATE, database->predecessor->state, now);
+                engine_tell(engine, database, EVENT_STATE, database->predecessor->state, now);
                 return;
         case NEWS_NONE:
         case NEWS_REPLACED:

@@ -49,7 +49,7 @@ static void unlink_lease(struct lease *lease) {
         *(lease->next ? &lease->next->previous : &database->last_lease) = lease->previous;
 }
 
-static int add(struct engine *engine, struct database *database, const struct lease *model, struct lease **ret_lease) {
+static int lease_add(struct engine *engine, struct database *database, const struct lease *model, struct lease **ret_lease) {
         struct lease *lease;
 
         if (engine->n_leases >= LEASES_MAX)
@@ -70,7 +70,7 @@ static int add(struct engine *engine, struct database *database, const struct le
         return 0;
 }
 
-static void drop(struct engine *engine, struct lease *lease) {
+static void lease_drop(struct engine *engine, struct lease *lease) {
         unlink_lease(lease);
         heap_remove(&engine->expiring, &lease->expiry);
         engine->n_leases--;
@@ -101,12 +101,12 @@ int lease_take(struct engine *engine, struct database *database, const struct le
         if (request->for_usec > 0)
                 model.record.until_real_usec = usec_add(now.real_usec, request->for_usec);
         (void)text_copy(model.record.owner, sizeof(model.record.owner), request->owner);
-        r = add(engine, database, &model, &lease);
+        r = lease_add(engine, database, &model, &lease);
         if (r < 0)
                 return r;
         *ret_refusal = step(engine, database, INPUT_LEASE, now);
         if (*ret_refusal != REASON_NONE) {
-                drop(engine, lease);
+                lease_drop(engine, lease);
                 arm_expiry(engine);
                 return -EPERM;
         }
@@ -117,12 +117,12 @@ int lease_take(struct engine *engine, struct database *database, const struct le
 }
 
 /* Its end; the demand that it was goes with it. One whose time was over long ago (the host slept) ended then. */
-static void end(struct engine *engine, struct lease *lease, struct instant now) {
+static void lease_finish(struct engine *engine, struct lease *lease, struct instant now) {
         uint64_t until = lease->record.until_real_usec;
         struct input input = {.kind = INPUT_LEASE_END, .for_usec = until ? usec_sub(now.real_usec, until) : 0};
         struct database *database = lease->database;
 
-        drop(engine, lease);
+        lease_drop(engine, lease);
         arm_expiry(engine);
         (void)drive_step(engine, database, &input, now);
         /* Where several end together, only what is left after the last is demand. */
@@ -130,22 +130,22 @@ static void end(struct engine *engine, struct lease *lease, struct instant now) 
 }
 
 static void end_for(struct engine *engine, struct lease *lease, enum lease_end why, struct instant now) {
-        void (*ended)(void *userdata, enum lease_end end) = lease->ended;
+        void (*ended)(void *userdata, enum lease_end lease_finish) = lease->ended;
         void *userdata = lease->userdata;
 
         /* Of a database that is gone nothing follows any more. */
         if (why == LEASE_END_REMOVED) {
-                drop(engine, lease);
+                lease_drop(engine, lease);
                 arm_expiry(engine);
         } else
-                end(engine, lease, now);
+                lease_finish(engine, lease, now);
         if (ended)
                 ended(userdata, why);
 }
 
 void lease_release(struct engine *engine, struct lease *lease) {
         if (lease)
-                end(engine, lease, clock_now()); /* to look whether the host slept may end this very lease */
+                lease_finish(engine, lease, clock_now()); /* to look whether the host slept may end this very lease */
 }
 
 bool lease_delete(struct engine *engine, uint64_t id) {
@@ -169,7 +169,7 @@ int lease_restore(struct engine *engine, const struct lease_record *record) {
 
         if (!database || record->until_real_usec <= now.real_usec)
                 return 0;
-        r = add(engine, database, &model, &lease);
+        r = lease_add(engine, database, &model, &lease);
         if (r < 0)
                 return r;
         (void)step(engine, database, INPUT_LEASE_AGAIN, now);
@@ -226,7 +226,7 @@ void leases_deinit(struct engine *engine) {
 
         for (size_t i = 0; engine->registry && (database = registry_at(engine->registry, i)); i++)
                 while (database->leases)
-                        drop(engine, database->leases);
+                        lease_drop(engine, database->leases);
         engine->expiry_timer = sd_event_source_disable_unref(engine->expiry_timer);
         heap_deinit(&engine->expiring);
 }

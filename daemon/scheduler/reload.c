@@ -54,7 +54,7 @@ static void free_lists(struct transition *transition) {
 }
 
 /* Of one that the registry does not have, or has no longer. */
-static struct database *discard(struct engine *engine, struct database *database) {
+static struct database *transition_discard(struct engine *engine, struct database *database) {
         if (!database)
                 return NULL;
         registry_remove_host(engine->registry, database->config->conninfo);
@@ -69,7 +69,7 @@ static bool is_made(const struct entry *entry) {
 static void drop_what_was_made(struct engine *engine, struct transition *transition) {
         for (size_t i = 0; i < transition->config->n_databases; i++)
                 if (is_made(&transition->entries[i]))
-                        (void)discard(engine, transition->entries[i].database);
+                        (void)transition_discard(engine, transition->entries[i].database);
 }
 
 /* Before. */
@@ -90,7 +90,7 @@ static int make(struct engine *engine, const struct database_config *config, str
         return 0;
 }
 
-static enum change compare(const struct database *database, const struct database_config *config) {
+static enum change transition_compare(const struct database *database, const struct database_config *config) {
         if (!database)
                 return CHANGE_NEW;
         if (database_config_equal(database->config, config))
@@ -101,7 +101,7 @@ static enum change compare(const struct database *database, const struct databas
 static int compare_next(struct engine *engine, struct transition *transition, struct instant now) {
         const struct database_config *config = &transition->config->databases[transition->next];
         struct database *database = registry_by_name(engine->registry, config->name);
-        struct entry entry = {.database = database, .change = compare(database, config)};
+        struct entry entry = {.database = database, .change = transition_compare(database, config)};
         struct reload_summary *summary = &transition->summary;
         int r;
 
@@ -168,7 +168,7 @@ static void succeed(struct engine *engine, struct database *database, struct ins
 }
 
 /* Other settings for the same server: state, session and counters stay. */
-static void reconfigure(struct engine *engine, struct database *database, const struct database_config *config, struct instant now) {
+static void transition_reconfigure(struct engine *engine, struct database *database, const struct database_config *config, struct instant now) {
         registry_note_required(engine->registry, database, config->required);
         (void)drive_step(engine, database, &(struct input){.kind = INPUT_RECONFIGURED, .config = config}, now);
 }
@@ -179,7 +179,7 @@ static void take_force(struct engine *engine, const struct entry *entry, const s
                 database_replace_config(entry->database, config);
                 return;
         case CHANGE_SETTINGS:
-                reconfigure(engine, entry->database, config, now);
+                transition_reconfigure(engine, entry->database, config, now);
                 return;
         case CHANGE_SERVER:
                 succeed(engine, entry->database, now);
@@ -227,7 +227,7 @@ static void tell_next_removed(struct engine *engine, struct transition *transiti
 
         members_tell(engine, *database, now);
         probe_pool_forget(engine->pool, (*database)->id);
-        *database = discard(engine, *database);
+        *database = transition_discard(engine, *database);
 }
 
 static void follow_next(struct engine *engine, struct transition *transition, struct instant now) {
@@ -239,7 +239,7 @@ static void follow_next(struct engine *engine, struct transition *transition, st
         members_tell(engine, database, now);
         if (database->predecessor)
                 probe_pool_forget(engine->pool, database->predecessor->id);
-        database->predecessor = discard(engine, database->predecessor);
+        database->predecessor = transition_discard(engine, database->predecessor);
         drive_attend(engine, database, now);
 }
 

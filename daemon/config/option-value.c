@@ -180,19 +180,19 @@ static int store_percent(const struct option *option, const char *text, void *ba
 }
 
 static int store_choice(const struct option *option, const char *text, void *base, const struct complaint_place *place) {
-        const char *words[16], *nearest;
+        const char *words[32], *word, *nearest;
         size_t n = 0;
 
-        for (const struct option_choice *choice = option->choices; choice->word; choice++) {
-                if (streq(choice->word, text)) {
+        for (size_t i = 0; (word = option_word(option, i)); i++) {
+                if (streq(word, text)) {
                         if (option->type == OPTION_WORD)
-                                *(const char **)field(option, base) = choice->word;
+                                *(const char **)field(option, base) = word;
                         else
-                                *(int *)field(option, base) = choice->value;
+                                *(int *)field(option, base) = option->choices[i].value;
                         return 0;
                 }
                 if (n < ARRAY_LENGTH(words))
-                        words[n++] = choice->word;
+                        words[n++] = word;
         }
         nearest = text_nearest(text, words, n);
         if (nearest) {

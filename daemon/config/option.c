@@ -4,6 +4,7 @@
 #include "base/duration.h"
 #include "base/text.h"
 #include "config/option-value.h"
+#include "model/provider.h"
 
 #include <inttypes.h>
 
@@ -35,9 +36,12 @@ static const struct option_choice policy_choices[] = {
         {"auto", POLICY_AUTO}, {"keep-awake", POLICY_KEEP_AWAKE}, {"on-demand", POLICY_ON_DEMAND}, {"observe", POLICY_OBSERVE}, {0},
 };
 
-static const struct option_choice provider_choices[] = {
-        {"auto", 0}, {"postgres", 0}, {"neon", 0}, {"aurora", 0}, {"supabase", 0}, {0},
-};
+/* The rows of model/provider.c, behind "auto". */
+static const char *provider_word(size_t i) {
+        const struct provider *provider = i > 0 ? provider_at(i - 1) : NULL;
+
+        return i == 0 ? "auto" : provider ? provider->name : NULL;
+}
 
 static const struct option global_options[] = {
         {"status.socket", OPTION_STRING, GLOBAL(status_socket), .flags = OPTION_ABSOLUTE | OPTION_SOCKET,
@@ -99,7 +103,7 @@ static const struct option database_options[] = {
         {"password_file", OPTION_STRING, DATABASE(password_file), .flags = OPTION_ABSOLUTE | OPTION_RELOADABLE,
          .example = "/etc/pgwaked/main.password",
          .help = "The password is the content of this file, which others must not be able to read."},
-        {"provider", OPTION_WORD, DATABASE(provider), .flags = OPTION_RELOADABLE, .choices = provider_choices, .default_text = "auto",
+        {"provider", OPTION_WORD, DATABASE(provider), .flags = OPTION_RELOADABLE, .words = provider_word, .default_text = "auto",
          .help = "Who runs it; auto looks at the host name."},
         {"policy", OPTION_CHOICE, DATABASE(policy), .flags = OPTION_RELOADABLE, .choices = policy_choices, .default_text = "auto",
          .help = "When we may log in; auto is keep-awake for a provider that never suspends, else on-demand."},
@@ -235,6 +239,10 @@ void option_quote(const char *text, struct buffer *buffer) {
         buffer_append_string(buffer, "\"");
 }
 
+const char *option_word(const struct option *option, size_t i) {
+        return option->words ? option->words(i) : option->choices[i].word;
+}
+
 const char *option_choice_word(const struct option_choice *choices, int value) {
         for (; choices->word; choices++)
                 if (choices->value == value)
@@ -344,8 +352,8 @@ bool option_format(const struct option *option, const void *base, struct buffer 
 
 static void describe_words(const struct option *option, struct buffer *buffer) {
         buffer_append_string(buffer, "one of");
-        for (const struct option_choice *choice = option->choices; choice->word; choice++)
-                buffer_printf(buffer, "%s \"%s\"", choice == option->choices ? "" : ",", choice->word);
+        for (size_t i = 0; option_word(option, i); i++)
+                buffer_printf(buffer, "%s \"%s\"", i == 0 ? "" : ",", option_word(option, i));
 }
 
 static void describe_duration(const struct option *option, struct buffer *buffer) {

@@ -51,7 +51,8 @@ struct option {
         const char *default_text; /* as in the file, without quotes; NULL: not set */
         const char *example;      /* what the sample shows when there is no default */
         uint64_t minimum, maximum; /* of a list: how many; 0: any number */
-        const struct option_choice *choices; /* ends with a NULL word */
+        const struct option_choice *choices; /* OPTION_CHOICE: ends with a NULL word */
+        const char *(*words)(size_t i);      /* OPTION_WORD: word I; NULL past the end */
         const char *help;
         size_t offset;
         size_t present_offset; /* of a bool that says "was set", or 0 */
@@ -77,5 +78,7 @@ void option_describe(const struct option *option, struct buffer *buffer);
 bool option_format(const struct option *option, const void *base, struct buffer *buffer);
 /* TEXT between quotes, escaped as libconfig reads it. */
 void option_quote(const char *text, struct buffer *buffer);
+/* Word I of an OPTION_CHOICE or OPTION_WORD; NULL past the end, and not to be asked further. */
+const char *option_word(const struct option *option, size_t i);
 /* The word of an OPTION_CHOICE's VALUE. */
 const char *option_choice_word(const struct option_choice *choices, int value);

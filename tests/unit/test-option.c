@@ -16,7 +16,7 @@ static void test_every_row_is_complete(void **state) {
                         assert_true(option->default_text || option->example);
                         assert_true(option->help && option->help[strlen(option->help) - 1] == '.');
                         assert_true(option->minimum <= option->maximum && option->maximum <= INT64_MAX);
-                        assert_int_equal(option->choices != NULL, has_words);
+                        assert_int_equal(option->choices || option->words, has_words);
                         assert_true(strlen(option->path) < OPTION_WORD_MAX);
                         option_describe(option, &text);
                         assert_true(text.size > 0);
@@ -75,8 +75,8 @@ static void test_every_value_goes_there_and_back(void **state) {
                         if (option->type == OPTION_ADDRESSES || option->type == OPTION_HOSTS)
                                 continue;
                         check_round(option, option->default_text ? option->default_text : option->example);
-                        for (const struct option_choice *choice = option->choices; choice && choice->word; choice++)
-                                check_round(option, choice->word);
+                        for (size_t w = 0; (option->choices || option->words) && option_word(option, w); w++)
+                                check_round(option, option_word(option, w));
                 }
 }
 

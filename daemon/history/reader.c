@@ -265,6 +265,8 @@ int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(vo
         struct question *question;
         int r;
 
+        if (!reader)
+                return -ENODATA;
         if (reader->n >= QUESTIONS_MAX || (!ask->urgent && reader->n_ordinary >= ASK_ORDINARY_MAX))
                 return -EBUSY;
         r = start(reader);
@@ -290,7 +292,7 @@ void reader_cancel(struct question *question) {
 }
 
 int reader_fd(const struct reader *reader) {
-        return queue_fd(reader->answers);
+        return reader ? queue_fd(reader->answers) : -1;
 }
 
 void reader_take_answers(struct reader *reader) {

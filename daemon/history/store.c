@@ -4,27 +4,136 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "base/process.h"
+#include "base/queue.h"
 #include "base/text.h"
 #include "history/history.h"
+#include "history/keeper.h"
 #include "history/reader.h"
-#include "history/rows.h"
 #include "history/shelf.h"
-#include "history/writer.h"
 
 #include <poll.h>
 
+#define STACK_BYTES (256 * 1024)
+/* More than one snapshot of each of the most databases that there can be. */
+#define BEHIND 16384
 /* A disk that takes longer than this to read a few rows shall not keep the databases from being watched. */
 #define READ_TIMEOUT_MSEC 5000
 /* Who answers looks up every few microseconds whether it shall go on. */
 #define ANSWER_TIMEOUT_USEC USEC_PER_SEC
 
+/* To the thread: one of them, or the end. */
+struct message {
+        struct snapshot *snapshot;
+        struct happening *happening;
+        bool doubt; /* whether the file is whole */
+        bool all_recalled, past_taken;
+};
+
 struct store {
-        struct writer *writer; /* NULL: nothing is kept */
-        struct reader *reader;
+        /* The main thread's. */
         struct shelf past; /* of databases that nobody watches (yet) */
         struct lease_record *leases;
         size_t n_leases;
+        struct reader *reader; /* NULL: nothing is kept, and there is no thread */
+        uint64_t put;          /* so many messages */
+        bool started;
+        pthread_t thread;
+
+        char *path;
+        struct queue *queue, *pasts; /* of messages to the thread, and of what it read */
+        struct keeper *keeper;       /* the thread's, but what says otherwise; NULL: nothing is kept */
+
+        /* Both threads'. */
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        uint64_t settled; /* so many messages are in the file */
+        bool ended;
+
+        /* The thread's. */
+        uint64_t taken;
+        bool ending;
 };
+
+/* The thread. */
+
+/* There is always room for it: it is read once, and the first time that it could not be is told as well. */
+static void hand_over(struct store *store, struct snapshot *past) {
+        (void)queue_push(store->pasts, &past);
+}
+
+static void take_messages(struct store *store) {
+        struct message message;
+
+        while (queue_pop(store->queue, &message) > 0) {
+                store->taken += message.happening || message.snapshot;
+                if (message.happening)
+                        keeper_tell(store->keeper, message.happening);
+                else if (message.snapshot)
+                        keeper_put(store->keeper, message.snapshot);
+                else if (message.doubt)
+                        keeper_doubt(store->keeper);
+                else if (message.all_recalled)
+                        keeper_all_recalled(store->keeper);
+                else if (message.past_taken)
+                        keeper_past_taken(store->keeper);
+                else
+                        store->ending = true;
+        }
+}
+
+static void settle(struct store *store) {
+        (void)pthread_mutex_lock(&store->lock);
+        store->settled = store->taken;
+        (void)pthread_cond_broadcast(&store->changed);
+        (void)pthread_mutex_unlock(&store->lock);
+}
+
+static void *work(void *userdata) {
+        struct store *store = userdata;
+        struct snapshot *past;
+
+        hand_over(store, keeper_read(store->keeper));
+        while (!store->ending) {
+                struct pollfd fd = {.fd = queue_fd(store->queue), .events = POLLIN};
+
+                (void)poll(&fd, 1, keeper_wait_msec(store->keeper));
+                take_messages(store);
+                keeper_write(store->keeper, store->ending);
+                if ((past = keeper_past(store->keeper)))
+                        hand_over(store, past);
+                if (!keeper_is_behind(store->keeper))
+                        settle(store);
+                if (!store->ending)
+                        keeper_prune(store->keeper);
+        }
+        keeper_close(store->keeper);
+        (void)pthread_mutex_lock(&store->lock);
+        store->ended = true;
+        (void)pthread_cond_broadcast(&store->changed);
+        (void)pthread_mutex_unlock(&store->lock);
+        return NULL;
+}
+
+/* The main thread. */
+
+static int push(struct store *store, const struct message *message) {
+        int r;
+
+        r = queue_push(store->queue, message);
+        if (r >= 0)
+                store->put++;
+        return r;
+}
+
+static int put(struct store *store, struct snapshot *snapshot) {
+        int r;
+
+        r = push(store, &(struct message){.snapshot = snapshot});
+        if (r < 0)
+                free(snapshot);
+        return r;
+}
 
 /* Of two of one name the later counts; without memory for it, nothing is known of it. */
 static void keep(struct store *store, struct snapshot *snapshot) {
@@ -45,8 +154,11 @@ static void keep_leases(struct store *store, const struct snapshot *snapshot) {
 bool store_take_past(struct store *store) {
         struct snapshot *past;
 
-        if (!writer_past(store->writer, &past))
+        if (queue_pop(store->pasts, &past) <= 0)
                 return false;
+        /* In the order of what is put. */
+        if (past)
+                (void)queue_push(store->queue, &(struct message){.past_taken = true});
         while (past) {
                 struct snapshot *next = past->next;
 
@@ -58,17 +170,47 @@ bool store_take_past(struct store *store) {
         return true;
 }
 
-static void wait_for_past(struct store *store, const char *path) {
-        struct pollfd fd = {.fd = writer_past_fd(store->writer), .events = POLLIN};
+static void wait_for_past(struct store *store) {
+        struct pollfd fd = {.fd = queue_fd(store->pasts), .events = POLLIN};
 
         (void)poll(&fd, 1, READ_TIMEOUT_MSEC);
         if (!store_take_past(store))
-                log_warning("The history in %s takes long to be read; the watching goes on, and from what is in it as soon as that is known", path);
+                log_warning("The history in %s takes long to be read; the watching goes on, and from what is in it as soon as that is "
+                            "known",
+                            store->path);
 }
 
-/* In the reader's thread. */
+/* In the reader's thread: it thinks that the file is damaged, so that is looked at. */
 static void on_damaged(void *userdata) {
-        writer_doubt(userdata);
+        struct store *store = userdata;
+
+        /* Not counted: that is the main thread's. */
+        (void)queue_push(store->queue, &(struct message){.doubt = true});
+}
+
+static void make_lock(struct store *store) {
+        pthread_condattr_t attributes;
+
+        (void)pthread_mutex_init(&store->lock, NULL);
+        (void)pthread_condattr_init(&attributes);
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&store->changed, &attributes);
+        (void)pthread_condattr_destroy(&attributes);
+}
+
+static int start(struct store *store, const char *path, const struct store_bounds *bounds) {
+        int r;
+
+        store->path = strdup(path);
+        r = store->path ? keeper_new(path, bounds, &store->keeper) : -ENOMEM;
+        if (r >= 0)
+                r = queue_new(sizeof(struct message), &store->queue);
+        if (r >= 0)
+                r = queue_new(sizeof(struct snapshot *), &store->pasts);
+        if (r >= 0)
+                r = thread_start("history", STACK_BYTES, work, store, &store->thread);
+        store->started = r >= 0;
+        return r < 0 ? r : reader_new(path, on_damaged, store, &store->reader);
 }
 
 int store_open(const char *path, const struct store_bounds *bounds, struct store **ret_store) {
@@ -77,35 +219,91 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
 
         if (!store)
                 return -ENOMEM;
+        make_lock(store);
         if (*path) {
-                r = writer_new(path, bounds, &store->writer);
+                r = start(store, path, bounds);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
-                r = reader_new(path, on_damaged, store->writer, &store->reader);
-                if (r < 0)
-                        return (void)store_close(store, 0), r;
-                wait_for_past(store, path);
+                wait_for_past(store);
         }
         *ret_store = store;
         return 0;
 }
 
+/* Waits until MET, or for TIMEOUT_USEC. Answers whether it is so. */
+static bool wait_for(struct store *store, bool (*met)(const struct store *store), uint64_t timeout_usec) {
+        uint64_t at = usec_add(clock_monotonic_usec(), timeout_usec);
+        struct timespec deadline = {.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
+        int error = 0;
+        bool is_met;
+
+        (void)pthread_mutex_lock(&store->lock);
+        while (!met(store) && error == 0)
+                error = pthread_cond_timedwait(&store->changed, &store->lock, &deadline);
+        is_met = met(store);
+        (void)pthread_mutex_unlock(&store->lock);
+        return is_met;
+}
+
+static bool has_ended(const struct store *store) {
+        return store->ended;
+}
+
+static bool is_settled(const struct store *store) {
+        return store->settled >= store->put;
+}
+
+/* What is still to be written is. Answers false when the thread is still there. */
+static bool end_thread(struct store *store, uint64_t timeout_usec) {
+        if (queue_push(store->queue, &(struct message){0}) < 0 || !wait_for(store, has_ended, timeout_usec)) {
+                log_error("The history in %s could not be written to its end in time", store->path);
+                (void)pthread_detach(store->thread);
+                return false;
+        }
+        (void)pthread_join(store->thread, NULL);
+        return true;
+}
+
+static void destroy(struct store *store) {
+        struct message message;
+        struct snapshot *past;
+
+        while (store->queue && queue_pop(store->queue, &message) > 0) {
+                free(message.snapshot);
+                free(message.happening);
+        }
+        while (store->pasts && queue_pop(store->pasts, &past) > 0)
+                snapshot_list_free(past);
+        store->queue = queue_free(store->queue);
+        store->pasts = queue_free(store->pasts);
+        store->keeper = keeper_free(store->keeper);
+        (void)pthread_cond_destroy(&store->changed);
+        (void)pthread_mutex_destroy(&store->lock);
+        free(store->path);
+        free(store);
+}
+
 struct store *store_close(struct store *store, uint64_t timeout_usec) {
+        bool is_alone = true; /* no thread is left */
+
         if (!store)
                 return NULL;
-        /* One that hangs may still call for the writer: then that is left to it. */
-        if (!reader_free(store->reader, ANSWER_TIMEOUT_USEC))
-                (void)writer_flush(store->writer, timeout_usec);
-        else
-                store->writer = writer_free(store->writer, timeout_usec);
         shelf_deinit(&store->past);
-        free(store->leases);
-        free(store);
+        free(steal_pointer(&store->leases));
+        /* A reader that hangs may still say that the file is damaged: then the writing goes on until the process ends. */
+        if (!reader_free(store->reader, ANSWER_TIMEOUT_USEC)) {
+                (void)store_flush(store, timeout_usec);
+                is_alone = false;
+        } else if (store->started)
+                is_alone = end_thread(store, timeout_usec);
+        /* What hangs in the disk has all that it needs; the process ends without it. */
+        if (is_alone)
+                destroy(store);
         return NULL;
 }
 
 int store_past_fd(const struct store *store) {
-        return store->writer ? writer_past_fd(store->writer) : -1;
+        return store->keeper ? queue_fd(store->pasts) : -1;
 }
 
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {
@@ -116,8 +314,8 @@ bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {
                 return false;
         snapshot_expand(snapshot, ret_memory);
         snapshot->is_recalled = true;
-        if (store->writer)
-                (void)writer_put(store->writer, snapshot);
+        if (store->keeper)
+                (void)put(store, snapshot);
         else
                 free(snapshot);
         return true;
@@ -130,30 +328,29 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
                 r = each(userdata, &store->leases[i]);
         free(steal_pointer(&store->leases));
         store->n_leases = 0;
-        if (store->writer)
-                writer_all_recalled(store->writer);
+        if (store->keeper)
+                (void)queue_push(store->queue, &(struct message){.all_recalled = true});
         return MIN(r, 0);
 }
 
-int store_put_timed(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
-                    const struct timing *timings, size_t n_timings) {
+int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
+              const struct timing *timings, size_t n_timings) {
         struct snapshot *snapshot;
 
-        if (!store->writer)
+        if (!store->keeper)
                 return 0;
         snapshot = snapshot_new(name, memory, leases, n_leases, timings, n_timings);
-        return snapshot ? writer_put(store->writer, snapshot) : -ENOMEM;
-}
-
-int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases) {
-        return store_put_timed(store, name, memory, leases, n_leases, NULL, 0);
+        return snapshot ? put(store, snapshot) : -ENOMEM;
 }
 
 int store_tell(struct store *store, struct happening *happening) {
-        if (store->writer && !writer_is_behind(store->writer))
-                return writer_tell(store->writer, happening);
-        free(happening);
-        return store->writer ? -ENOBUFS : 0;
+        int r = 0;
+
+        if (store->keeper)
+                r = store_is_behind(store) ? -ENOBUFS : push(store, &(struct message){.happening = happening});
+        if (!store->keeper || r < 0)
+                free(happening);
+        return r;
 }
 
 int store_put_away(struct store *store, const char *name, const struct memory *memory) {
@@ -162,48 +359,35 @@ int store_put_away(struct store *store, const char *name, const struct memory *m
         if (!snapshot)
                 return -ENOMEM;
         keep(store, snapshot);
-        snapshot = store->writer ? snapshot_new(name, memory, NULL, 0, NULL, 0) : NULL;
+        snapshot = store->keeper ? snapshot_new(name, memory, NULL, 0, NULL, 0) : NULL;
         if (!snapshot)
-                return store->writer ? -ENOMEM : 0;
+                return store->keeper ? -ENOMEM : 0;
         snapshot->is_put_away = true;
-        return writer_put(store->writer, snapshot);
+        return put(store, snapshot);
 }
 
 bool store_is_behind(struct store *store) {
-        return store->writer && writer_is_behind(store->writer);
+        return store->keeper && queue_length(store->queue) >= BEHIND;
 }
 
 void store_limit(struct store *store, const struct store_bounds *bounds) {
-        if (store->writer)
-                writer_limit(store->writer, bounds);
+        if (store->keeper)
+                keeper_limit(store->keeper, bounds);
         /* The writer forgets them too, when it has the time for it. */
         shelf_drop_before(&store->past, usec_sub(clock_real_usec(), MAX(bounds->keep_usec, HISTORY_GONE_USEC)));
 }
 
 int store_flush(struct store *store, uint64_t timeout_usec) {
-        return store->writer ? writer_flush(store->writer, timeout_usec) : 0;
+        return !store->keeper || wait_for(store, is_settled, timeout_usec) ? 0 : -ETIMEDOUT;
 }
 
 enum store_health store_health(struct store *store, char *ret_sentence, size_t size) {
-        if (store->writer)
-                return writer_health(store->writer, ret_sentence, size);
+        if (store->keeper)
+                return keeper_health(store->keeper, ret_sentence, size);
         (void)text_copy(ret_sentence, size, "");
         return STORE_NONE;
 }
 
-int store_ask(struct store *store, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
-              struct question **ret_question) {
-        return store->reader ? reader_ask(store->reader, ask, answered, userdata, ret_question) : -ENODATA;
-}
-
-void store_cancel(struct question *question) {
-        reader_cancel(question);
-}
-
-int store_answers_fd(const struct store *store) {
-        return store->reader ? reader_fd(store->reader) : -1;
-}
-
-void store_take_answers(struct store *store) {
-        reader_take_answers(store->reader);
+struct reader *store_reader(const struct store *store) {
+        return store->reader;
 }

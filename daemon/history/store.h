@@ -1,7 +1,10 @@
 /*
  * What outlives the daemon, in a file: the memory of each database, the leases with a time limit, and what happened. What the daemon goes
  * on from is read when store_open() returns; writing is done by a thread of its own, so that no disk stops the watching, and so is
- * answering questions about the past (history/ask.h). Main thread only.
+ * answering questions about the past (history/reader.h). Main thread only.
+ *
+ * The thread that writes reads the file once, then writes what it is given, the newest snapshot of each database only and all that
+ * happened, and sleeps while there is nothing to write. What cannot be written now it keeps and tries again, more and more slowly.
  *
  * Nothing that goes wrong with the file is an error of these functions: the history is then off, which is said in the journal once and
  * in store_health(), and comes back by itself when it can.
@@ -9,13 +12,12 @@
 #pragma once
 
 #include "model/memory.h"
-#include "history/ask.h"
 #include "history/happening.h"
 
 #include <stddef.h>
 
 struct store;
-struct question;
+struct reader;
 
 enum store_health {
         STORE_NONE,        /* history.path is "" */
@@ -62,11 +64,12 @@ bool store_recall(void *userdata, const char *name, struct memory *ret_memory);
  */
 int store_each_lease(struct store *store, int (*each)(void *userdata, const struct lease_record *lease), void *userdata);
 
-/* To be written soon; the newest of each database counts. 0 or -ENOMEM. */
-int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases);
-/* With how long the phases of the N_TIMINGS attempts took that came since the last time. */
-int store_put_timed(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
-                    const struct timing *timings, size_t n_timings);
+/*
+ * To be written soon, with how long the phases of the N_TIMINGS attempts took that came since the last time; the newest of each database
+ * counts. 0 or -ENOMEM.
+ */
+int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
+              const struct timing *timings, size_t n_timings);
 /* What happened, to be written soon; all of it is. HAPPENING (of malloc()) is the store's. 0, -ENOMEM, or -ENOBUFS: behind, and it is lost. */
 int store_tell(struct store *store, struct happening *happening);
 /* As store_put(), of a database that nobody watches any more, so that it can be recalled when it comes back. */
@@ -80,14 +83,5 @@ int store_flush(struct store *store, uint64_t timeout_usec);
 /* How it is, and one sentence about it for people ("" when it is good or none). */
 enum store_health store_health(struct store *store, char *ret_sentence, size_t size);
 
-/*
- * A question about the past. ANSWERED is called by store_take_answers(), once, with an answer whose content it may take. 0; -EBUSY: too
- * many wait already; -ENODATA: nothing is kept; or what it could not be asked for.
- */
-int store_ask(struct store *store, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
-              struct question **ret_question);
-/* Nobody wants to know any more; ANSWERED is not called. */
-void store_cancel(struct question *question);
-/* Readable when there are answers to take; -1 when there never are. */
-int store_answers_fd(const struct store *store);
-void store_take_answers(struct store *store);
+/* Who answers questions about the past; NULL: nothing is kept. It lives as long as STORE. */
+struct reader *store_reader(const struct store *store);

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "http/answer.h"
 #include "http/handlers.h"
+#include "history/reader.h"
 #include "history/store.h"
 
 #include <sys/epoll.h>
@@ -82,7 +83,7 @@ static void held_free(struct held *held) {
 static void on_left(void *userdata) {
         struct held *held = userdata;
 
-        store_cancel(held->question);
+        reader_cancel(held->question);
         held_free(held);
 }
 
@@ -156,7 +157,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
         (void)source;
         (void)fd;
         (void)events;
-        store_take_answers(history->site->hooks.store);
+        reader_take_answers(store_reader(history->site->hooks.store));
         return 0;
 }
 
@@ -181,7 +182,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
                 next = held->next;
                 if (!held->question || held->late_monotonic_usec > now)
                         continue;
-                store_cancel(held->question);
+                reader_cancel(held->question);
                 answer_late(held);
                 held_free(held);
         }
@@ -190,7 +191,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 int history_site_new(struct site *site, struct history_site **ret_history) {
-        int fd = site->hooks.store ? store_answers_fd(site->hooks.store) : -1, r = 0;
+        int fd = site->hooks.store ? reader_fd(store_reader(site->hooks.store)) : -1, r = 0;
         struct history_site *history = calloc(1, sizeof(*history));
 
         if (!history)
@@ -217,7 +218,7 @@ void history_site_stop(struct history_site *history) {
                 next = held->next;
                 if (!held->question)
                         continue;
-                store_cancel(held->question);
+                reader_cancel(held->question);
                 answer_stopping(history->site, held->exchange);
                 held_free(held);
         }
@@ -310,7 +311,7 @@ void history_get(struct request *request) {
                 return;
         }
         held = held_new(history, request);
-        r = held ? store_ask(request->site->hooks.store, &ask, on_answered, held, &held->question) : -ENOMEM;
+        r = held ? reader_ask(store_reader(request->site->hooks.store), &ask, on_answered, held, &held->question) : -ENOMEM;
         if (r >= 0) {
                 exchange_hold(request->exchange, on_left, held);
                 plan_look(history);

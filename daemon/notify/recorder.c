@@ -200,7 +200,7 @@ static int recorder_record(struct recorder *recorder, const struct database *dat
         (void)timed_leases(database, leases);
         dirty_set_timings(&recorder->dirty, dirty, timings);
         database_remember(database, clock_now(), &memory);
-        return store_put_timed(recorder->store, database->config->name, &memory, leases, n, timings, dirty->n_timings);
+        return store_put(recorder->store, database->config->name, &memory, leases, n, timings, dirty->n_timings);
 }
 
 /* The first N that changed. Whoever is gone meanwhile was put away when it went. */

@@ -8,6 +8,7 @@
 #include "history/chronicle.h"
 #include "history/keeper.h"
 #include "history/prune.h"
+#include "history/reader.h"
 #include "history/schema.h"
 #include "history/sqlite.h"
 #include "history/store.h"
@@ -180,7 +181,7 @@ static void assert_same_memory(const struct memory *a, const struct memory *b) {
 }
 
 static void put(const char *name, const struct memory *memory) {
-        assert_int_equal(store_put(store, name, memory, NULL, 0), 0);
+        assert_int_equal(store_put(store, name, memory, NULL, 0, NULL, 0), 0);
 }
 
 static void assert_recalled(const char *name, const struct memory *wanted) {
@@ -257,8 +258,8 @@ static void leases_come_back_and_go(void **state) {
 
         (void)state;
         open_store();
-        assert_int_equal(store_put(store, "a", &memory, leases, 2), 0);
-        assert_int_equal(store_put(store, "b", &memory, NULL, 0), 0);
+        assert_int_equal(store_put(store, "a", &memory, leases, 2, NULL, 0), 0);
+        assert_int_equal(store_put(store, "b", &memory, NULL, 0, NULL, 0), 0);
         close_store();
         open_store();
         /* As the daemon does: the databases are asked for first. */
@@ -272,7 +273,7 @@ static void leases_come_back_and_go(void **state) {
                 assert_int_equal(found[i].since_real_usec, leases[i].since_real_usec);
                 assert_int_equal(found[i].until_real_usec, leases[i].until_real_usec);
         }
-        assert_int_equal(store_put(store, "a", &memory, leases + 1, 1), 0);
+        assert_int_equal(store_put(store, "a", &memory, leases + 1, 1, NULL, 0), 0);
         close_store();
         open_store();
         last = found;
@@ -354,7 +355,7 @@ static void put_until_killed(int fd) {
         for (uint64_t i = recalled("a") + 1;; i++) {
                 struct memory memory = little_memory(i);
 
-                if (store_put(store, "a", &memory, NULL, 0) < 0 || store_put(store, "b", &memory, NULL, 0) < 0 ||
+                if (store_put(store, "a", &memory, NULL, 0, NULL, 0) < 0 || store_put(store, "b", &memory, NULL, 0, NULL, 0) < 0 ||
                     store_flush(store, PATIENCE_USEC) < 0 || write(fd, &i, sizeof(i)) != sizeof(i))
                         _exit(1);
         }
@@ -639,7 +640,7 @@ static void a_second_daemon_does_not_get_it(void **state) {
         put("a", &memory);
         /* It does not know what is in it, and what it puts does not count for less when it does. */
         memory = little_memory(2);
-        assert_int_equal(store_put(second, "a", &memory, NULL, 0), 0);
+        assert_int_equal(store_put(second, "a", &memory, NULL, 0, NULL, 0), 0);
         close_store();
         store = second;
         wait_for_past();
@@ -863,7 +864,7 @@ static struct memory fill_with_a_lease(void) {
         struct memory memory = some_memory(1000);
 
         open_store();
-        assert_int_equal(store_put(store, "a", &memory, &some_lease, 1), 0);
+        assert_int_equal(store_put(store, "a", &memory, &some_lease, 1, NULL, 0), 0);
         put("c", &memory);
         close_store();
         return memory;
@@ -904,7 +905,7 @@ static void what_is_read_late_is_what_goes_on(void **state) {
                 assert_int_equal(number_in_file("SELECT count(*) FROM lease"), 1);
                 assert_int_equal(number_in_file("SELECT paused_until FROM database WHERE name = 'a'"), sum.paused_until_real_usec);
                 sum.attempts[CHECK_LOGIN][CLASS_OK]++;
-                assert_int_equal(store_put(store, "a", &sum, &some_lease, 1), 0);
+                assert_int_equal(store_put(store, "a", &sum, &some_lease, 1, NULL, 0), 0);
                 close_store();
                 open_store();
                 assert_recalled("a", &sum);
@@ -951,7 +952,7 @@ static void put_late_until_killed(int fd) {
                         known = true;
                         memory_add(&memory, &before);
                 }
-                if (store_put(store, "a", &memory, NULL, 0) < 0 || (known && store_flush(store, PATIENCE_USEC) < 0) ||
+                if (store_put(store, "a", &memory, NULL, 0, NULL, 0) < 0 || (known && store_flush(store, PATIENCE_USEC) < 0) ||
                     (known && write(fd, &memory.attempts[CHECK_LOGIN][CLASS_OK], sizeof(uint64_t)) != sizeof(uint64_t)))
                         _exit(1);
                 if (!known && poll(&ready, 1, 1) > 0)
@@ -1259,7 +1260,7 @@ static void an_hour_has_what_was_counted_in_it_and_one_without_has_no_row(void *
         (void)state;
         open_store();
         memory.account.awake_usec = 30 * USEC_PER_SEC;
-        assert_int_equal(store_put_timed(store, "a", &memory, NULL, 0, timings, 2), 0);
+        assert_int_equal(store_put(store, "a", &memory, NULL, 0, timings, 2), 0);
         flush();
         memory.attempts[CHECK_LOGIN][CLASS_OK] = 7;
         memory.failures_by_reason[REASON_TCP_REFUSED] = 1;
@@ -1466,11 +1467,11 @@ static void on_answered(void *userdata, struct ask_answer *answer) {
 }
 
 static void wait_for_answers(const struct answered *answered, unsigned n) {
-        struct pollfd fd = {.fd = store_answers_fd(store), .events = POLLIN};
+        struct pollfd fd = {.fd = reader_fd(store_reader(store)), .events = POLLIN};
 
         while (answered->n < n) {
                 assert_int_equal(poll(&fd, 1, (int)(PATIENCE_USEC / USEC_PER_MSEC)), 1);
-                store_take_answers(store);
+                reader_take_answers(store_reader(store));
         }
 }
 
@@ -1483,33 +1484,33 @@ static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
         open_store();
         tell_state("a", 1000, STATE_UNKNOWN, STATE_DOWN, REASON_TCP_REFUSED);
         flush();
-        assert_int_equal(store_ask(store, &ask, on_answered, &answered, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
         wait_for_answers(&answered, 1);
         assert_int_equal(answered.result, ASK_ANSWERED);
         for (unsigned kind = 0; kind < _ASK_KIND_MAX; kind++) {
                 ask.kind = (enum ask_kind)kind;
                 ask.csv = kind != ASK_REPORT;
-                assert_int_equal(store_ask(store, &ask, on_answered, &answered, &question), 0);
+                assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
                 wait_for_answers(&answered, kind + 2);
                 assert_int_equal(answered.result, ASK_ANSWERED);
                 assert_int_equal(answered.csv, ask.csv);
         }
         (void)text_copy(ask.name, sizeof(ask.name), "b");
-        assert_int_equal(store_ask(store, &ask, on_answered, &never, &question), 0);
-        store_cancel(question);
+        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), 0);
+        reader_cancel(question);
         answered.n = 0;
-        assert_int_equal(store_ask(store, &ask, on_answered, &answered, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
         wait_for_answers(&answered, 1);
         assert_int_equal(answered.result, ASK_UNKNOWN);
         assert_int_equal(never.n, 0);
         /* Not taken, so many are too many, fewer of those that are not urgent; and they go with the store. */
         for (unsigned i = 0; i < 12; i++)
-                assert_int_equal(store_ask(store, &ask, on_answered, &never, &question), 0);
-        assert_int_equal(store_ask(store, &ask, on_answered, &never, &question), -EBUSY);
+                assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), -EBUSY);
         ask.urgent = true;
         for (unsigned i = 0; i < 4; i++)
-                assert_int_equal(store_ask(store, &ask, on_answered, &never, &question), 0);
-        assert_int_equal(store_ask(store, &ask, on_answered, &never, &question), -EBUSY);
+                assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), -EBUSY);
         close_store();
         assert_int_equal(never.n, 0);
 }
@@ -1526,12 +1527,12 @@ static const char *answer_to(const struct ask *ask) {
         struct question *question;
 
         text[0] = '\0';
-        assert_int_equal(store_ask(store, ask, on_told, text, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), ask, on_told, text, &question), 0);
         while (!*text) {
-                struct pollfd fd = {.fd = store_answers_fd(store), .events = POLLIN};
+                struct pollfd fd = {.fd = reader_fd(store_reader(store)), .events = POLLIN};
 
                 assert_int_equal(poll(&fd, 1, (int)(PATIENCE_USEC / USEC_PER_MSEC)), 1);
-                store_take_answers(store);
+                reader_take_answers(store_reader(store));
         }
         return text;
 }
@@ -1700,12 +1701,12 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
         open_store();
         end = clock_monotonic_usec() + 2 * USEC_PER_SEC;
         while (clock_monotonic_usec() < end || answered.n <= 2) {
-                while (asked - answered.n < 3 && store_ask(store, &ask, on_answered, &answered, &question) == 0)
+                while (asked - answered.n < 3 && reader_ask(store_reader(store), &ask, on_answered, &answered, &question) == 0)
                         asked++;
                 for (unsigned i = 0; i < 500; i++)
                         tell_state("a", now++, STATE_AWAKE, STATE_ASLEEP, REASON_SESSION_CUT);
                 (void)poll(NULL, 0, 5);
-                store_take_answers(store);
+                reader_take_answers(store_reader(store));
                 /* As long as it may be, and as much again. */
                 assert_true(size_of(wal) <= 2 * 1000 * (4096 + 24) + 65536);
         }
@@ -2086,7 +2087,8 @@ static void forget_until_killed(int fd) {
         struct memory memory = little_memory(1);
 
         if (store_open(path, &(struct store_bounds){MAX_BYTES, 30 * USEC_PER_DAY}, &store) < 0 ||
-            store_each_lease(store, ignore_lease, NULL) < 0 || store_put(store, "new", &memory, NULL, 0) < 0 || write(fd, "x", 1) != 1)
+            store_each_lease(store, ignore_lease, NULL) < 0 || store_put(store, "new", &memory, NULL, 0, NULL, 0) < 0 ||
+            write(fd, "x", 1) != 1)
                 _exit(1);
         for (;;)
                 (void)poll(NULL, 0, 1000);
@@ -2141,7 +2143,7 @@ static void put_many(unsigned step) {
                 (void)snprintf(name, sizeof(name), "d%u", i * step % MANY);
                 memory.attempts[CHECK_PING][CLASS_OK]++;
                 memory.saved_real_usec = clock_real_usec();
-                assert_int_equal(store_put(store, name, &memory, NULL, 0), 0);
+                assert_int_equal(store_put(store, name, &memory, NULL, 0, NULL, 0), 0);
         }
         flush();
 }

@@ -5,6 +5,7 @@
 #include "history/hour.h"
 #include "history/report.h"
 #include "history/sheet.h"
+#include "model/event.h"
 
 struct composing {
         struct sqlite *sqlite;

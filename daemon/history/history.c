@@ -19,12 +19,6 @@
 /* The log's own (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
 #define WAL_HEADER_BYTES 32
 #define WAL_FRAME_HEADER_BYTES 24
-/* What one snapshot changes in the worst case: its rows stand in a few pages each of five tables. */
-#define PAGES_PER_SNAPSHOT 5
-/* An hour is one row; a counter of it is so many characters at most. */
-#define COUNTERS_PER_PAGE 128
-/* In one transaction: more would only keep the disk busy in one piece. */
-#define BATCH_MAX 256
 /* One that has no room though there should be enough for it gets more. */
 #define MARGIN_OF_THE_LAST 4
 /*
@@ -266,60 +260,23 @@ int history_read_only(const char *path, struct snapshot **ret_snapshots) {
         return damaged_or(r);
 }
 
-/* What PLACE changes in the worst case: after a long time without a file there are many hours. */
-static uint64_t pages_of(const struct shelf_place *place) {
-        uint64_t pages = PAGES_PER_SNAPSHOT;
-
-        for (const struct hour *hour = place->hours; hour; hour = hour->next)
-                pages += 1 + hour->n / COUNTERS_PER_PAGE;
-        return pages;
-}
-
-static int write_place(struct history *history, const struct shelf_place *place) {
+static int write_entry(struct history *history, const struct pending_entry *entry) {
         uint64_t id = 0;
         int r;
 
-        r = rows_write(history->rows, place->snapshot, &id);
-        for (const struct hour *hour = place->hours; hour && r >= 0; hour = hour->next)
+        r = rows_write(history->rows, entry->snapshot, &id);
+        for (const struct hour *hour = entry->hours; hour && r >= 0; hour = hour->next)
                 r = chronicle_add_hour(history->chronicle, id, hour);
         return r;
 }
 
-struct batch {
-        size_t n, n_happenings;
-        uint64_t pages;
-};
-
-/* Whether something that changes PAGES belongs to BATCH too. One thing always does. */
-static bool fits(const struct history *history, const struct batch *batch, uint64_t pages) {
-        size_t n = batch->n + batch->n_happenings;
-
-        return n == 0 || (n < BATCH_MAX && batch->pages + pages <= history->batch_pages);
-}
-
-/* The first that wait, as many as fit well into one transaction. */
-static struct batch choose_batch(const struct history *history, const struct shelf *shelf) {
-        const struct happening *happening = shelf->first_happening;
-        struct batch batch = {0};
-
-        for (const struct shelf_place *place = shelf->first; place && fits(history, &batch, pages_of(place)); place = place->next) {
-                batch.pages += pages_of(place);
-                batch.n++;
-        }
-        for (; happening && fits(history, &batch, PAGES_PER_SNAPSHOT); happening = happening->next) {
-                batch.pages += PAGES_PER_SNAPSHOT;
-                batch.n_happenings++;
-        }
-        return batch;
-}
-
-static int write_batch(struct history *history, const struct shelf *shelf, const struct batch *batch) {
-        const struct shelf_place *place = shelf->first;
-        const struct happening *happening = shelf->first_happening;
+static int write_batch(struct history *history, const struct pending *pending, const struct pending_batch *batch) {
+        const struct pending_entry *entry = pending->first;
+        const struct happening *happening = pending->first_happening;
         int r = 0;
 
-        for (size_t i = 0; i < batch->n && r >= 0; i++, place = place->next)
-                r = write_place(history, place);
+        for (size_t i = 0; i < batch->n && r >= 0; i++, entry = entry->next)
+                r = write_entry(history, entry);
         for (size_t i = 0; i < batch->n_happenings && r >= 0; i++, happening = happening->next)
                 r = chronicle_tell(history->chronicle, happening);
         return r;
@@ -408,7 +365,7 @@ static int make_room(struct history *history, uint64_t least) {
 }
 
 /* MARGIN: how many times as much room as the batch should need. */
-static int commit_batch(struct history *history, const struct shelf *shelf, const struct batch *batch, uint64_t began_real_usec,
+static int commit_batch(struct history *history, const struct pending *pending, const struct pending_batch *batch, uint64_t began_real_usec,
                         unsigned margin) {
         int r;
 
@@ -419,7 +376,7 @@ static int commit_batch(struct history *history, const struct shelf *shelf, cons
                 r = sqlite_run(history->sqlite, "BEGIN IMMEDIATE");
         if (r != HISTORY_GOOD)
                 return r;
-        r = write_batch(history, shelf, batch);
+        r = write_batch(history, pending, batch);
         if (r >= 0)
                 r = chronicle_run_on(history->chronicle, began_real_usec, clock_real_usec());
         if (r >= 0)
@@ -441,36 +398,36 @@ static void fit_cache(struct history *history, size_t n_databases) {
         (void)sqlite_run(history->sqlite, sql);
 }
 
-int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec) {
-        struct batch batch = choose_batch(history, shelf);
+int history_write(struct history *history, struct pending *pending, uint64_t began_real_usec) {
+        struct pending_batch batch = pending_choose(pending, history->batch_pages);
         int r;
 
-        fit_cache(history, shelf->n);
+        fit_cache(history, pending->n);
         /* Where there is no room for many there may be for some of them. */
-        while ((r = commit_batch(history, shelf, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_happenings > 1) {
+        while ((r = commit_batch(history, pending, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_happenings > 1) {
                 history->batch_pages /= 2;
-                batch = choose_batch(history, shelf);
+                batch = pending_choose(pending, history->batch_pages);
         }
         if (r == -ENOSPC)
-                r = commit_batch(history, shelf, &batch, began_real_usec, MARGIN_OF_THE_LAST);
+                r = commit_batch(history, pending, &batch, began_real_usec, MARGIN_OF_THE_LAST);
         if (r != HISTORY_GOOD)
                 return damaged_or(r);
         history->batch_pages = MIN(2 * history->batch_pages + 1, history->wal_pages);
-        shelf_written(shelf, batch.n, batch.n_happenings);
+        pending_written(pending, &batch);
         return HISTORY_GOOD;
 }
 
 static bool is_watched(void *userdata, const char *name) {
-        return shelf_is_watched(userdata, name);
+        return pending_is_watched(userdata, name);
 }
 
-int history_prune(struct history *history, struct shelf *shelf, uint64_t before_real_usec, uint64_t gone_real_usec) {
+int history_prune(struct history *history, struct pending *pending, uint64_t before_real_usec, uint64_t gone_real_usec) {
         struct prune_terms terms = {
                 .before_real_usec = before_real_usec,
                 .gone_real_usec = gone_real_usec,
                 .rows_max = rows_of_slice(history),
                 .is_watched = is_watched,
-                .userdata = shelf,
+                .userdata = pending,
         };
         int r;
 
@@ -479,7 +436,7 @@ int history_prune(struct history *history, struct shelf *shelf, uint64_t before_
                 return damaged_or(r);
         r = prune_slice(history->sqlite, &history->prune, &terms);
         for (size_t i = 0; i < history->prune.n_forgotten; i++)
-                shelf_drop(shelf, history->prune.forgotten[i]);
+                pending_drop(pending, history->prune.forgotten[i]);
         return r > 0 ? HISTORY_NEW : damaged_or(r);
 }
 

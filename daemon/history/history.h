@@ -7,7 +7,7 @@
 #pragma once
 
 #include "history/rows.h"
-#include "history/shelf.h"
+#include "history/pending.h"
 
 enum history_answer {
         HISTORY_GOOD,
@@ -49,18 +49,18 @@ int history_read(struct history *history, struct snapshot **ret_snapshots);
 /* The same for one that history_open() could not open for writing: a disk that is full, a folder that is read-only. */
 int history_read_only(const char *path, struct snapshot **ret_snapshots);
 /*
- * Writes the first that wait on SHELF, as many as fit well into one transaction, and takes them off its lists; and that the daemon that
+ * Writes the first that wait on PENDING, as many as fit well into one transaction, and takes them off its lists; and that the daemon that
  * began to watch at BEGAN does so still. Where the size that is allowed is reached, what is oldest makes room first. HISTORY_GOOD,
  * HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno: -ENOSPC the disk is full, or there is nothing that could make room.
  */
-int history_write(struct history *history, struct shelf *shelf, uint64_t began_real_usec);
+int history_write(struct history *history, struct pending *pending, uint64_t began_real_usec);
 /* A database that nobody watched for so long is forgotten when nothing else is left of it: longer than any pause, lease, or month with its budget. */
 #define HISTORY_GONE_USEC (32 * USEC_PER_DAY)
 /*
- * Drops a slice of what is older than BEFORE; of databases of which nothing was saved since GONE, and that are not watched by SHELF, also the
+ * Drops a slice of what is older than BEFORE; of databases of which nothing was saved since GONE, and that are not watched by PENDING, also the
  * name, there too. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno.
  */
-int history_prune(struct history *history, struct shelf *shelf, uint64_t before_real_usec, uint64_t gone_real_usec);
+int history_prune(struct history *history, struct pending *pending, uint64_t before_real_usec, uint64_t gone_real_usec);
 /* Whether all of it is whole: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
 int history_check(struct history *history);
 

@@ -5,31 +5,6 @@
 
 #include <inttypes.h>
 
-struct hour *hour_free(struct hour *hour) {
-        if (!hour)
-                return NULL;
-        free(hour->counters);
-        free(hour);
-        return NULL;
-}
-
-struct hour *hours_free(struct hour *hour) {
-        while (hour) {
-                struct hour *earlier = hour->next;
-
-                hour_free(hour);
-                hour = earlier;
-        }
-        return NULL;
-}
-
-void hours_limit(struct hour *hours, size_t n) {
-        for (; hours && n > 1; n--)
-                hours = hours->next;
-        if (hours)
-                hours->next = hours_free(hours->next);
-}
-
 /* The first counter that is not below KEY. */
 static size_t search(const struct hour *hour, uint32_t key) {
         size_t low = 0, high = hour->n;
@@ -97,84 +72,6 @@ void hour_add_phase(const struct hour *hour, enum phase phase, struct histogram 
                 histogram->count += each->value;
                 histogram->max_usec = MAX(histogram->max_usec, histogram_bucket_from(bucket + (bucket + 1 < HISTOGRAM_BUCKETS)));
         }
-}
-
-/* The hour of REAL_USEC in the list, made when it is not there. NULL: no memory. */
-static struct hour *hour_of(struct hour **hours, uint64_t real_usec) {
-        uint64_t begin = real_usec - real_usec % USEC_PER_HOUR;
-        struct hour **place = hours, *hour;
-
-        while (*place && (*place)->begin_real_usec > begin)
-                place = &(*place)->next;
-        if (*place && (*place)->begin_real_usec == begin)
-                return *place;
-        hour = calloc(1, sizeof(*hour));
-        if (!hour)
-                return NULL;
-        hour->begin_real_usec = begin;
-        hour->next = *place;
-        *place = hour;
-        return hour;
-}
-
-static void count_one(struct hour **hours, uint64_t real_usec, enum counter_kind kind, unsigned index, uint64_t value) {
-        struct hour *hour = value > 0 ? hour_of(hours, real_usec) : NULL;
-
-        if (hour)
-                (void)hour_add(hour, kind, index, value);
-}
-
-static bool is_of_hours(const struct counter *counter) {
-        return counter->kind == COUNTER_ATTEMPTS || counter->kind == COUNTER_FAILURES || counter->kind == COUNTER_WAKES;
-}
-
-static void count_counters(struct hour **hours, const struct snapshot *old, const struct snapshot *new) {
-        size_t k = 0;
-
-        for (size_t i = 0; i < new->n_counters && is_of_hours(&new->counters[i]); i++) {
-                const struct counter *counter = &new->counters[i];
-                uint64_t before = old ? snapshot_value(old, &k, counter) : 0;
-
-                count_one(hours, new->saved_real_usec, counter->kind, counter->index, usec_sub(counter->value, before));
-        }
-}
-
-/* A month in which nothing happened but that time went by. */
-#define HOURS_AT_ONCE_MAX 744
-
-/* The time up to UNTIL into the hours that it was in, the latest first. */
-static void count_time(struct hour **hours, uint64_t until, uint64_t length, bool ours) {
-        for (unsigned n = 0; n < HOURS_AT_ONCE_MAX && length > 0 && until > 0; n++) {
-                uint64_t begin = (until - 1) - (until - 1) % USEC_PER_HOUR, part = MIN(length, until - begin);
-                struct hour *hour = hour_of(hours, begin);
-
-                if (!hour)
-                        return;
-                *(ours ? &hour->ours_usec : &hour->awake_usec) += part;
-                length -= part;
-                until = begin;
-        }
-}
-
-static void count_timings(struct hour **hours, const struct snapshot *new) {
-        for (size_t i = 0; i < new->n_timings; i++)
-                for (unsigned phase = 0; phase < _PHASE_MAX; phase++) {
-                        uint32_t usec = new->timings[i].phase_usec[phase];
-
-                        if (usec > 0)
-                                count_one(hours, new->saved_real_usec, COUNTER_PHASES,
-                                          phase * HISTOGRAM_BUCKETS + (unsigned)histogram_bucket(usec), 1);
-                }
-}
-
-void hours_count(struct hour **hours, const struct snapshot *old, const struct snapshot *new) {
-        static const struct account none;
-        const struct account *before = old ? &old->account : &none;
-
-        count_counters(hours, old, new);
-        count_time(hours, new->saved_real_usec, usec_sub(new->account.awake_usec, before->awake_usec), false);
-        count_time(hours, new->saved_real_usec, usec_sub(new->account.ours_usec, before->ours_usec), true);
-        count_timings(hours, new);
 }
 
 #define PHASES "phases."

@@ -1,13 +1,13 @@
 /*
- * What was counted in one hour of one database: small, only what is not zero. Made of the difference between two snapshots, so that
- * nothing is counted twice: what is not yet in the file is not yet in the snapshot of the file either.
+ * What was counted in one hour of one database: small, only what is not zero. Made of the difference between two snapshots
+ * (history/pending.c), so that nothing is counted twice: what is not yet in the file is not yet in the snapshot of the file either.
  */
 #pragma once
 
 #include "base/buffer.h"
+#include "model/attempt.h"
 #include "model/histogram.h"
 #include "history/counter.h"
-#include "history/snapshot.h"
 
 struct hour {
         struct hour *next; /* an earlier one, of the list that it is in */
@@ -16,17 +16,6 @@ struct hour {
         size_t n, allocated;
         struct counter *counters; /* by kind, then by index */
 };
-
-struct hour *hour_free(struct hour *hour);
-/* Frees HOUR and those before it. Answers NULL. */
-struct hour *hours_free(struct hour *hour);
-/*
- * Adds to HOURS, newest first, what NEW has more than OLD (NULL: than nothing), and the timings of NEW. Where nothing was counted nothing
- * is added. What memory is missing for is lost.
- */
-void hours_count(struct hour **hours, const struct snapshot *old, const struct snapshot *new);
-/* Drops all but the newest N. */
-void hours_limit(struct hour *hours, size_t n);
 
 /* 0 or -ENOMEM. */
 int hour_add(struct hour *hour, enum counter_kind kind, unsigned index, uint64_t value);

@@ -8,9 +8,9 @@
 #include "base/queue.h"
 #include "base/text.h"
 #include "history/history.h"
-#include "history/keeper.h"
+#include "history/writer.h"
 #include "history/reader.h"
-#include "history/shelf.h"
+#include "history/pending.h"
 
 #include <poll.h>
 
@@ -32,7 +32,7 @@ struct message {
 
 struct store {
         /* The main thread's. */
-        struct shelf past; /* of databases that nobody watches (yet) */
+        struct pending past; /* of databases that nobody watches (yet) */
         struct lease_record *leases;
         size_t n_leases;
         struct reader *reader; /* NULL: nothing is kept, and there is no thread */
@@ -42,7 +42,7 @@ struct store {
 
         char *path;
         struct queue *queue, *pasts; /* of messages to the thread, and of what it read */
-        struct keeper *keeper;       /* the thread's, but what says otherwise; NULL: nothing is kept */
+        struct writer *writer;       /* the thread's, but what says otherwise; NULL: nothing is kept */
 
         /* Both threads'. */
         pthread_mutex_t lock;
@@ -68,15 +68,15 @@ static void take_messages(struct store *store) {
         while (queue_pop(store->queue, &message) > 0) {
                 store->taken += message.happening || message.snapshot;
                 if (message.happening)
-                        keeper_tell(store->keeper, message.happening);
+                        writer_tell(store->writer, message.happening);
                 else if (message.snapshot)
-                        keeper_put(store->keeper, message.snapshot);
+                        writer_put(store->writer, message.snapshot);
                 else if (message.doubt)
-                        keeper_doubt(store->keeper);
+                        writer_doubt(store->writer);
                 else if (message.all_recalled)
-                        keeper_all_recalled(store->keeper);
+                        writer_all_recalled(store->writer);
                 else if (message.past_taken)
-                        keeper_past_taken(store->keeper);
+                        writer_past_taken(store->writer);
                 else
                         store->ending = true;
         }
@@ -93,21 +93,21 @@ static void *work(void *userdata) {
         struct store *store = userdata;
         struct snapshot *past;
 
-        hand_over(store, keeper_read(store->keeper));
+        hand_over(store, writer_read(store->writer));
         while (!store->ending) {
                 struct pollfd fd = {.fd = queue_fd(store->queue), .events = POLLIN};
 
-                (void)poll(&fd, 1, keeper_wait_msec(store->keeper));
+                (void)poll(&fd, 1, writer_wait_msec(store->writer));
                 take_messages(store);
-                keeper_write(store->keeper, store->ending);
-                if ((past = keeper_past(store->keeper)))
+                writer_write(store->writer, store->ending);
+                if ((past = writer_past(store->writer)))
                         hand_over(store, past);
-                if (!keeper_is_behind(store->keeper))
+                if (!writer_is_behind(store->writer))
                         settle(store);
                 if (!store->ending)
-                        keeper_prune(store->keeper);
+                        writer_prune(store->writer);
         }
-        keeper_close(store->keeper);
+        writer_close(store->writer);
         (void)pthread_mutex_lock(&store->lock);
         store->ended = true;
         (void)pthread_cond_broadcast(&store->changed);
@@ -137,7 +137,7 @@ static int put(struct store *store, struct snapshot *snapshot) {
 
 /* Of two of one name the later counts; without memory for it, nothing is known of it. */
 static void keep(struct store *store, struct snapshot *snapshot) {
-        if (shelf_put(&store->past, snapshot, false) < 0)
+        if (pending_put(&store->past, snapshot, false) < 0)
                 free(snapshot);
 }
 
@@ -202,7 +202,7 @@ static int start(struct store *store, const char *path, const struct store_bound
         int r;
 
         store->path = strdup(path);
-        r = store->path ? keeper_new(path, bounds, &store->keeper) : -ENOMEM;
+        r = store->path ? writer_new(path, bounds, &store->writer) : -ENOMEM;
         if (r >= 0)
                 r = queue_new(sizeof(struct message), &store->queue);
         if (r >= 0)
@@ -276,7 +276,7 @@ static void destroy(struct store *store) {
                 snapshot_list_free(past);
         store->queue = queue_free(store->queue);
         store->pasts = queue_free(store->pasts);
-        store->keeper = keeper_free(store->keeper);
+        store->writer = writer_free(store->writer);
         (void)pthread_cond_destroy(&store->changed);
         (void)pthread_mutex_destroy(&store->lock);
         free(store->path);
@@ -288,7 +288,7 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
 
         if (!store)
                 return NULL;
-        shelf_deinit(&store->past);
+        pending_deinit(&store->past);
         free(steal_pointer(&store->leases));
         /* A reader that hangs may still say that the file is damaged: then the writing goes on until the process ends. */
         if (!reader_free(store->reader, ANSWER_TIMEOUT_USEC)) {
@@ -303,18 +303,18 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
 }
 
 int store_past_fd(const struct store *store) {
-        return store->keeper ? queue_fd(store->pasts) : -1;
+        return store->writer ? queue_fd(store->pasts) : -1;
 }
 
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {
         struct store *store = userdata;
-        struct snapshot *snapshot = shelf_take(&store->past, name);
+        struct snapshot *snapshot = pending_take(&store->past, name);
 
         if (!snapshot)
                 return false;
         snapshot_expand(snapshot, ret_memory);
         snapshot->is_recalled = true;
-        if (store->keeper)
+        if (store->writer)
                 (void)put(store, snapshot);
         else
                 free(snapshot);
@@ -328,7 +328,7 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
                 r = each(userdata, &store->leases[i]);
         free(steal_pointer(&store->leases));
         store->n_leases = 0;
-        if (store->keeper)
+        if (store->writer)
                 (void)queue_push(store->queue, &(struct message){.all_recalled = true});
         return MIN(r, 0);
 }
@@ -337,7 +337,7 @@ int store_put(struct store *store, const char *name, const struct memory *memory
               const struct timing *timings, size_t n_timings) {
         struct snapshot *snapshot;
 
-        if (!store->keeper)
+        if (!store->writer)
                 return 0;
         snapshot = snapshot_new(name, memory, leases, n_leases, timings, n_timings);
         return snapshot ? put(store, snapshot) : -ENOMEM;
@@ -346,9 +346,9 @@ int store_put(struct store *store, const char *name, const struct memory *memory
 int store_tell(struct store *store, struct happening *happening) {
         int r = 0;
 
-        if (store->keeper)
+        if (store->writer)
                 r = store_is_behind(store) ? -ENOBUFS : push(store, &(struct message){.happening = happening});
-        if (!store->keeper || r < 0)
+        if (!store->writer || r < 0)
                 free(happening);
         return r;
 }
@@ -359,31 +359,31 @@ int store_put_away(struct store *store, const char *name, const struct memory *m
         if (!snapshot)
                 return -ENOMEM;
         keep(store, snapshot);
-        snapshot = store->keeper ? snapshot_new(name, memory, NULL, 0, NULL, 0) : NULL;
+        snapshot = store->writer ? snapshot_new(name, memory, NULL, 0, NULL, 0) : NULL;
         if (!snapshot)
-                return store->keeper ? -ENOMEM : 0;
+                return store->writer ? -ENOMEM : 0;
         snapshot->is_put_away = true;
         return put(store, snapshot);
 }
 
 bool store_is_behind(struct store *store) {
-        return store->keeper && queue_length(store->queue) >= BEHIND;
+        return store->writer && queue_length(store->queue) >= BEHIND;
 }
 
 void store_limit(struct store *store, const struct store_bounds *bounds) {
-        if (store->keeper)
-                keeper_limit(store->keeper, bounds);
+        if (store->writer)
+                writer_limit(store->writer, bounds);
         /* The writer forgets them too, when it has the time for it. */
-        shelf_drop_before(&store->past, usec_sub(clock_real_usec(), MAX(bounds->keep_usec, HISTORY_GONE_USEC)));
+        pending_drop_before(&store->past, usec_sub(clock_real_usec(), MAX(bounds->keep_usec, HISTORY_GONE_USEC)));
 }
 
 int store_flush(struct store *store, uint64_t timeout_usec) {
-        return !store->keeper || wait_for(store, is_settled, timeout_usec) ? 0 : -ETIMEDOUT;
+        return !store->writer || wait_for(store, is_settled, timeout_usec) ? 0 : -ETIMEDOUT;
 }
 
 enum store_health store_health(struct store *store, char *ret_sentence, size_t size) {
-        if (store->keeper)
-                return keeper_health(store->keeper, ret_sentence, size);
+        if (store->writer)
+                return writer_health(store->writer, ret_sentence, size);
         (void)text_copy(ret_sentence, size, "");
         return STORE_NONE;
 }

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "history/compose.h"
-#include "history/keeper.h"
+#include "history/writer.h"
 #include "history/schema.h"
 
 #include <jansson.h>
@@ -128,24 +128,24 @@ static void ask_all(const char *name) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const struct store_bounds bounds = {.max_bytes = 16 * 1024 * 1024, .keep_usec = 90 * USEC_PER_DAY};
         struct snapshot *snapshots;
-        struct keeper *keeper;
+        struct writer *writer;
         char name[64] = "a";
 
         make_ours();
         write_file(data, size);
-        fuzz_check(keeper_new(path, &bounds, &keeper) == 0, "no keeper");
-        snapshots = keeper_read(keeper);
-        keeper_past_taken(keeper);
-        keeper_all_recalled(keeper);
+        fuzz_check(writer_new(path, &bounds, &writer) == 0, "no writer");
+        snapshots = writer_read(writer);
+        writer_past_taken(writer);
+        writer_all_recalled(writer);
         for (struct snapshot *s = snapshots; s; s = s->next) {
                 check_snapshot(s);
                 (void)text_copy(name, sizeof(name), s->name);
         }
         snapshot_list_free(snapshots);
         ask_all(name);
-        keeper_prune(keeper);
-        keeper_write(keeper, true);
-        keeper_close(keeper);
-        (void)keeper_free(keeper);
+        writer_prune(writer);
+        writer_write(writer, true);
+        writer_close(writer);
+        (void)writer_free(writer);
         return 0;
 }

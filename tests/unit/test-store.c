@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "history/chronicle.h"
-#include "history/keeper.h"
+#include "history/writer.h"
 #include "history/prune.h"
 #include "history/reader.h"
 #include "history/schema.h"
@@ -1338,48 +1338,48 @@ static struct snapshot *an_hour_of(const char *name, uint64_t first_real_usec, u
         return snapshot;
 }
 
-static struct keeper *keeper_of(uint64_t max_bytes) {
-        struct keeper *keeper;
+static struct writer *writer_of(uint64_t max_bytes) {
+        struct writer *writer;
 
-        assert_int_equal(keeper_new(path, &(struct store_bounds){max_bytes, USEC_INFINITY}, &keeper), 0);
-        snapshot_list_free(keeper_read(keeper));
-        return keeper;
+        assert_int_equal(writer_new(path, &(struct store_bounds){max_bytes, USEC_INFINITY}, &writer), 0);
+        snapshot_list_free(writer_read(writer));
+        return writer;
 }
 
-static void put_hours(struct keeper *keeper, unsigned databases, unsigned from, unsigned to) {
+static void put_hours(struct writer *writer, unsigned databases, unsigned from, unsigned to) {
         uint64_t first = clock_real_usec() - LONG_HOURS * USEC_PER_HOUR;
         char name[64];
 
         for (unsigned hour = from; hour < to; hour++)
                 for (unsigned i = 0; i < databases; i++) {
                         (void)snprintf(name, sizeof(name), "db-%u", i);
-                        keeper_put(keeper, an_hour_of(name, first, hour));
+                        writer_put(writer, an_hour_of(name, first, hour));
                 }
 }
 
 /* A day without a file leaves more of each database than has room in a small file's transactions. */
 static void after_a_day_without_a_file_it_is_kept_again(void **state) {
         uint64_t until = clock_monotonic_usec() + USEC_PER_MINUTE;
-        struct keeper *keeper;
+        struct writer *writer;
         char sentence[256];
 
         (void)state;
         (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
-        keeper = keeper_of(1000000);
-        put_hours(keeper, 40, 0, LONG_HOURS);
-        keeper_write(keeper, true);
-        assert_int_equal(keeper_health(keeper, sentence, sizeof(sentence)), STORE_UNREACHABLE);
+        writer = writer_of(1000000);
+        put_hours(writer, 40, 0, LONG_HOURS);
+        writer_write(writer, true);
+        assert_int_equal(writer_health(writer, sentence, sizeof(sentence)), STORE_UNREACHABLE);
         (void)snprintf(path, sizeof(path), "%s/lib", top);
         assert_int_equal(mkdir(path, 0700), 0);
         (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
-        while (keeper_is_behind(keeper)) {
+        while (writer_is_behind(writer)) {
                 assert_true(clock_monotonic_usec() < until);
-                keeper_write(keeper, true);
+                writer_write(writer, true);
         }
-        assert_int_equal(keeper_health(keeper, sentence, sizeof(sentence)), STORE_GOOD);
+        assert_int_equal(writer_health(writer, sentence, sizeof(sentence)), STORE_GOOD);
         assert_true(size_with_its_log() <= 1000000);
-        keeper_close(keeper);
-        assert_null(keeper_free(keeper));
+        writer_close(writer);
+        assert_null(writer_free(writer));
         assert_int_equal(number_in_file("SELECT count(*) FROM database"), 40);
         /* What is left of the hours is the newest. */
         assert_in_range(number_in_file("SELECT count(*) FROM hour"), 40, 40 * LONG_HOURS);
@@ -1396,36 +1396,36 @@ static size_t used_memory(void) {
 
 /* Counters of hours are what there is most of: with many databases fewer hours of each wait. */
 static void what_waits_for_a_file_is_bounded_however_many_databases_there_are(void **state) {
-        struct keeper *keeper;
+        struct writer *writer;
         size_t before, part, all;
 
         (void)state;
         (void)snprintf(path, sizeof(path), "%s/lib/history.db", top);
-        keeper = keeper_of(MAX_BYTES);
+        writer = writer_of(MAX_BYTES);
         before = used_memory();
-        put_hours(keeper, MANY_DATABASES, 0, 8);
+        put_hours(writer, MANY_DATABASES, 0, 8);
         part = used_memory() - before;
-        put_hours(keeper, MANY_DATABASES, 8, LONG_HOURS);
+        put_hours(writer, MANY_DATABASES, 8, LONG_HOURS);
         all = used_memory() - before;
         print_message("%zu MB wait after 8 hours, %zu MB after %d\n", part / 1000000, all / 1000000, LONG_HOURS);
         assert_true(all <= part + part / 4);
-        assert_null(keeper_free(keeper));
+        assert_null(writer_free(writer));
 }
 
 static void where_nothing_will_ever_be_written_nothing_waits(void **state) {
-        struct keeper *keeper;
+        struct writer *writer;
         size_t before;
 
         (void)state;
         run_sql("PRAGMA application_id = 7; CREATE TABLE bookmark (url TEXT)");
-        keeper = keeper_of(MAX_BYTES);
+        writer = writer_of(MAX_BYTES);
         before = used_memory();
-        put_hours(keeper, MANY_DATABASES, 0, 2);
-        keeper_tell(keeper, calloc(1, sizeof(struct happening)));
+        put_hours(writer, MANY_DATABASES, 0, 2);
+        writer_tell(writer, calloc(1, sizeof(struct happening)));
         assert_true(used_memory() <= before + 4096);
         /* And nobody is told that it was written. */
-        assert_true(keeper_is_behind(keeper));
-        assert_null(keeper_free(keeper));
+        assert_true(writer_is_behind(writer));
+        assert_null(writer_free(writer));
 }
 
 static void the_oldest_makes_room_in_a_file_that_is_full(void **state) {
@@ -1718,7 +1718,7 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
 struct held {
         char path[192];
         uint64_t max_bytes, told;
-        struct keeper *keeper;
+        struct writer *writer;
         struct sqlite *reader;
 };
 
@@ -1737,13 +1737,13 @@ static uint64_t size_of_held(const struct held *held) {
 static enum store_health health_of_held(const struct held *held) {
         char sentence[256];
 
-        return keeper_health(held->keeper, sentence, sizeof(sentence));
+        return writer_health(held->writer, sentence, sizeof(sentence));
 }
 
 static void open_held(struct held *held) {
-        assert_int_equal(keeper_new(held->path, &(struct store_bounds){held->max_bytes, USEC_INFINITY}, &held->keeper), 0);
-        snapshot_list_free(keeper_read(held->keeper));
-        keeper_past_taken(held->keeper);
+        assert_int_equal(writer_new(held->path, &(struct store_bounds){held->max_bytes, USEC_INFINITY}, &held->writer), 0);
+        snapshot_list_free(writer_read(held->writer));
+        writer_past_taken(held->writer);
 }
 
 static void tell_held(struct held *held) {
@@ -1752,7 +1752,7 @@ static void tell_held(struct held *held) {
 
                 happening->state = i % 2 ? STATE_AWAKE : STATE_ASLEEP;
                 happening->generation = ++held->told;
-                keeper_tell(held->keeper, happening);
+                writer_tell(held->writer, happening);
         }
 }
 
@@ -1764,9 +1764,9 @@ static void fill_held(struct held *all) {
         while (n < HELD_SIZES) {
                 n = 0;
                 for (struct held *held = all; held < all + HELD_SIZES; held++) {
-                        if (!keeper_is_behind(held->keeper))
+                        if (!writer_is_behind(held->writer))
                                 tell_held(held);
-                        keeper_write(held->keeper, false);
+                        writer_write(held->writer, false);
                         assert_in_range(size_of_held(held), 0, held->max_bytes + 32768);
                         n += health_of_held(held) == STORE_LOCKED;
                 }
@@ -1787,7 +1787,7 @@ static void who_reads_for_ever_makes_it_no_larger_than_it_may_be(void **state) {
                 all[i].max_bytes = sizes[i];
                 open_held(&all[i]);
                 tell_held(&all[i]);
-                keeper_write(all[i].keeper, false);
+                writer_write(all[i].writer, false);
                 assert_int_equal(sqlite_open(all[i].path, SQLITE_READER, &all[i].reader), 0);
                 assert_int_equal(sqlite_run(all[i].reader, "BEGIN"), 0);
                 assert_int_equal(sqlite_read_number(all[i].reader, "SELECT count(*) FROM state", &number), 0);
@@ -1799,20 +1799,20 @@ static void who_reads_for_ever_makes_it_no_larger_than_it_may_be(void **state) {
 
                 assert_true(size_of_held(held) > held->max_bytes / 2);
                 /* As after a kill: a log that was left is as long as it is, and what waited comes once more. */
-                held->keeper = keeper_free(held->keeper);
+                held->writer = writer_free(held->writer);
                 open_held(held);
                 for (unsigned i = 0; i < 10; i++) {
                         tell_held(held);
-                        keeper_write(held->keeper, false);
+                        writer_write(held->writer, false);
                         assert_in_range(size_of_held(held), 0, held->max_bytes + 32768);
                 }
                 held->reader = sqlite_close(held->reader);
-                keeper_write(held->keeper, true);
-                assert_false(keeper_is_behind(held->keeper));
+                writer_write(held->writer, true);
+                assert_false(writer_is_behind(held->writer));
                 assert_int_equal(health_of_held(held), STORE_GOOD);
                 assert_in_range(size_of_held(held), 0, held->max_bytes + 32768);
-                keeper_close(held->keeper);
-                held->keeper = keeper_free(held->keeper);
+                writer_close(held->writer);
+                held->writer = writer_free(held->writer);
                 (void)text_copy(path, sizeof(path), held->path);
                 assert_whole();
                 assert_int_equal(number_in_file("SELECT max(generation) FROM state"), held->told);
@@ -1891,45 +1891,45 @@ static void nothing_wakes_up_while_nothing_is_to_be_written(void **state) {
 }
 
 /* Of so much that is old that it takes several slices. */
-static struct keeper *keeper_that_prunes(void) {
+static struct writer *writer_that_prunes(void) {
         uint64_t yesterday = clock_real_usec() - USEC_PER_DAY;
-        struct keeper *keeper;
+        struct writer *writer;
 
-        assert_int_equal(keeper_new(path, &(struct store_bounds){1000000, USEC_PER_HOUR}, &keeper), 0);
-        assert_null(keeper_read(keeper));
-        keeper_all_recalled(keeper);
+        assert_int_equal(writer_new(path, &(struct store_bounds){1000000, USEC_PER_HOUR}, &writer), 0);
+        assert_null(writer_read(writer));
+        writer_all_recalled(writer);
         for (unsigned i = 0; i < 100; i++) {
                 struct happening *happening = happening_of(HAPPENING_STATE, "a", yesterday + i * USEC_PER_SEC);
 
                 happening->state = STATE_AWAKE;
-                keeper_tell(keeper, happening);
+                writer_tell(writer, happening);
         }
-        keeper_write(keeper, true);
-        assert_false(keeper_is_behind(keeper));
-        assert_int_equal(keeper_wait_msec(keeper), -1);
-        keeper_prune(keeper);
-        assert_in_range(keeper_wait_msec(keeper), 0, 1000);
-        return keeper;
+        writer_write(writer, true);
+        assert_false(writer_is_behind(writer));
+        assert_int_equal(writer_wait_msec(writer), -1);
+        writer_prune(writer);
+        assert_in_range(writer_wait_msec(writer), 0, 1000);
+        return writer;
 }
 
 static void pruning_that_shall_not_go_on_is_not_waited_for(void **state) {
-        struct keeper *keeper = keeper_that_prunes();
+        struct writer *writer = writer_that_prunes();
 
         (void)state;
         /* Not yet due, it is; then a reload says that all is kept. */
-        keeper_prune(keeper);
-        assert_int_not_equal(keeper_wait_msec(keeper), -1);
-        keeper_limit(keeper, &(struct store_bounds){1000000, USEC_INFINITY});
-        keeper_prune(keeper);
-        assert_int_equal(keeper_wait_msec(keeper), -1);
-        assert_null(keeper_free(keeper));
+        writer_prune(writer);
+        assert_int_not_equal(writer_wait_msec(writer), -1);
+        writer_limit(writer, &(struct store_bounds){1000000, USEC_INFINITY});
+        writer_prune(writer);
+        assert_int_equal(writer_wait_msec(writer), -1);
+        assert_null(writer_free(writer));
         assert_int_equal(unlink(path), 0);
         /* And there is nothing to drop where there is no file. */
-        keeper = keeper_that_prunes();
-        keeper_close(keeper);
-        keeper_prune(keeper);
-        assert_int_equal(keeper_wait_msec(keeper), -1);
-        assert_null(keeper_free(keeper));
+        writer = writer_that_prunes();
+        writer_close(writer);
+        writer_prune(writer);
+        assert_int_equal(writer_wait_msec(writer), -1);
+        assert_null(writer_free(writer));
 }
 
 static bool nobody_is_watched(void *userdata, const char *name) {

@@ -1,0 +1,380 @@
+#include "history/writer.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "base/message-id.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "history/health.h"
+#include "history/history.h"
+#include "history/pending.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define RETRY_MIN_USEC (500 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (10 * USEC_PER_SEC)
+/* The daemon before us may still be on its way out. */
+#define LOCKED_AT_START_USEC USEC_PER_SEC
+#define LOCKED_AT_START_MSEC 20
+/* A disk that damages every file that it is given shall not be filled with them. */
+#define SET_ASIDE_MAX 3
+/* How often what is old is dropped, and how long between two slices of it those who write have for themselves. */
+#define PRUNE_EVERY_USEC USEC_PER_HOUR
+#define PRUNE_PAUSE_USEC (20 * USEC_PER_MSEC)
+/* Who reads is done with that soon. */
+#define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
+
+struct writer {
+        char *path;
+        uint64_t began_real_usec;
+        struct history *history;
+        struct pending pending;
+        bool known;             /* what is in the file, to `pending` and to the main thread */
+        struct snapshot *past, *learnt; /* what was read of it, for the main thread; and for `pending` when that has it */
+        bool in_doubt;
+        bool linked;            /* the file has a second name, and that was said */
+        bool over;              /* nothing but a restart, or a person and a restart, can change it */
+        bool grew;              /* something was written since what is old was dropped */
+        bool prune_goes_on;
+        bool all_recalled;      /* it is known which databases are watched */
+        unsigned failures;
+        unsigned set_aside;
+        uint64_t limit_in_force;
+        uint64_t retry_boot_usec;
+        uint64_t prune_boot_usec; /* when to go on with it */
+
+        /* Any thread's. */
+        _Atomic uint64_t max_bytes;
+        _Atomic uint64_t keep_usec;
+        pthread_mutex_t lock;   /* of what follows */
+        enum store_health health;
+        char sentence[256];
+};
+
+/* Each change is said, none is repeated. */
+static void note(struct writer *writer, int r) {
+        enum store_health health = health_of(r), previous = writer->health; /* this thread alone sets it */
+        char sentence[sizeof(writer->sentence)];
+
+        health_describe(sentence, sizeof(sentence), writer->path, health, r);
+        if (health != STORE_GOOD && health != previous)
+                log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_OFF, NULL, 0, "The history is off: %s. The watching goes on", sentence);
+        else if (health == STORE_GOOD && previous != STORE_GOOD && previous != STORE_NONE)
+                log_entry(LOG_INFO, MESSAGE_ID_HISTORY_ON, NULL, 0, "The history is kept again in %s", writer->path);
+        (void)pthread_mutex_lock(&writer->lock);
+        writer->health = health;
+        memcpy(writer->sentence, sentence, sizeof(sentence));
+        (void)pthread_mutex_unlock(&writer->lock);
+}
+
+/* Answers whether the way is free for a new file. */
+static bool set_aside(struct writer *writer) {
+        _cleanup_free_ char *aside = NULL;
+        int r;
+
+        if (writer->set_aside >= SET_ASIDE_MAX)
+                return false;
+        r = history_set_aside(writer->path, clock_real_usec(), &aside);
+        if (r < 0)
+                return false;
+        writer->set_aside++;
+        log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_SET_ASIDE, NULL, 0, "The history in %s is damaged; it is now %s, and a new one begins",
+                  writer->path, aside);
+        return true;
+}
+
+/* PAST is in the file. Until the main thread has it too nothing is written: who reads it from the file finds all of it. */
+static void learn(struct writer *writer, struct snapshot *past) {
+        if (writer->known)
+                pending_compare(&writer->pending, past); /* it may be another file than the last */
+        if (writer->known || writer->learnt) {
+                snapshot_list_free(past);
+                return;
+        }
+        for (const struct snapshot *each = past; each; each = each->next) {
+                struct snapshot *copy = snapshot_copy(each);
+
+                if (!copy)
+                        continue;
+                copy->next = writer->learnt;
+                writer->learnt = copy;
+        }
+        writer->past = past;
+        writer->known = !writer->learnt;
+}
+
+static int open_file(struct writer *writer) {
+        uint64_t max_bytes = atomic_load(&writer->max_bytes);
+        int r;
+
+        r = history_open(writer->path, max_bytes, &writer->history);
+        if (r == HISTORY_DAMAGED && set_aside(writer))
+                r = history_open(writer->path, max_bytes, &writer->history);
+        writer->limit_in_force = max_bytes;
+        return r;
+}
+
+/* HISTORY_GOOD, or why there is no file that could be written; what is in it is read all the same, if it can be. */
+static int take_file(struct writer *writer) {
+        struct snapshot *past = NULL;
+        int r, k;
+
+        r = open_file(writer);
+        if (r > HISTORY_NEW || r == -EBUSY || (r < 0 && (writer->known || writer->learnt)))
+                return r;
+        k = r < 0 ? history_read_only(writer->path, &past) : history_read(writer->history, &past);
+        if (k == HISTORY_GOOD)
+                learn(writer, past);
+        return r < 0 ? r : k;
+}
+
+static void follow_limit(struct writer *writer) {
+        uint64_t max_bytes = atomic_load(&writer->max_bytes);
+
+        if (writer->history && max_bytes != writer->limit_in_force && history_limit(writer->history, max_bytes) >= 0)
+                writer->limit_in_force = max_bytes;
+}
+
+static int write_next(struct writer *writer) {
+        uint64_t now = clock_real_usec();
+
+        /* By a clock that was set back the watching began no later than now. */
+        writer->began_real_usec = MIN(writer->began_real_usec, now);
+        return history_write(writer->history, &writer->pending, writer->began_real_usec);
+}
+
+/* What is written to a file that has no name, or another one, nobody finds. */
+static void look_at_name(struct writer *writer) {
+        bool linked = history_has_links(writer->history);
+
+        if (history_is_elsewhere(writer->history, writer->path)) {
+                log_warning("The history is not in %s any more: somebody removed, moved or replaced it; it is begun anew with what is known",
+                            writer->path);
+                writer->history = history_leave(writer->history);
+        } else if (history_lost_its_log(writer->history, writer->path)) {
+                log_warning("The history's log %s-wal was removed or replaced: what it had is written into the history itself", writer->path);
+                writer->history = history_leave(writer->history);
+        } else if (linked && !writer->linked)
+                log_warning("The history %s has a second name (a hard link), under which it is not whole while pgwaked runs; make a copy with "
+                            "sqlite3's .backup instead",
+                            writer->path);
+        writer->linked = linked;
+}
+
+static int write_all(struct writer *writer) {
+        int r = HISTORY_GOOD;
+
+        if (writer->history)
+                look_at_name(writer);
+        if (!writer->history)
+                r = take_file(writer);
+        follow_limit(writer);
+        while (r == HISTORY_GOOD && writer->known && pending_waits(&writer->pending)) {
+                r = write_next(writer);
+                writer->grew = writer->grew || r == HISTORY_GOOD;
+        }
+        return r;
+}
+
+/* With a full disk it is better kept open: opening takes space. And while somebody reads there is nothing wrong with it. */
+static void let_go(struct writer *writer, int r) {
+        if (health_of(r) != STORE_FULL && r != HISTORY_HELD)
+                writer->history = history_close(writer->history);
+}
+
+/* What waits for what will never come only takes memory. */
+static void see_the_end(struct writer *writer, int r) {
+        writer->over = health_is_final(r);
+        if (writer->over)
+                pending_deinit(&writer->pending);
+}
+
+/* Of one that was good when it was opened. */
+static int write_to_a_new_one(struct writer *writer) {
+        writer->history = history_close(writer->history);
+        return set_aside(writer) ? write_all(writer) : HISTORY_DAMAGED;
+}
+
+/* R became of a try with the file. */
+static void conclude(struct writer *writer, int r) {
+        if (r == HISTORY_DAMAGED && writer->history)
+                r = write_to_a_new_one(writer);
+        if (r == HISTORY_BUSY) {
+                writer->retry_boot_usec = usec_add(clock_boot_usec(), BUSY_RETRY_USEC);
+                return;
+        }
+        note(writer, r);
+        if (r == HISTORY_GOOD) {
+                writer->failures = 0;
+                return;
+        }
+        let_go(writer, r);
+        see_the_end(writer, r);
+        writer->failures++;
+        writer->retry_boot_usec = usec_add(clock_boot_usec(), backoff_usec(writer->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
+}
+
+struct snapshot *writer_read(struct writer *writer) {
+        uint64_t until = usec_add(clock_boot_usec(), LOCKED_AT_START_USEC);
+        int r;
+
+        while ((r = take_file(writer)) == -EBUSY && clock_boot_usec() < until)
+                (void)poll(NULL, 0, LOCKED_AT_START_MSEC);
+        conclude(writer, r);
+        return writer_past(writer);
+}
+
+struct snapshot *writer_past(struct writer *writer) {
+        return steal_pointer(&writer->past);
+}
+
+void writer_past_taken(struct writer *writer) {
+        while (writer->learnt) {
+                struct snapshot *past = writer->learnt;
+
+                writer->learnt = past->next;
+                past->next = NULL;
+                if (pending_learn(&writer->pending, past) < 0)
+                        free(past);
+        }
+        writer->known = true;
+        writer->all_recalled = false;
+}
+
+void writer_put(struct writer *writer, struct snapshot *snapshot) {
+        if (snapshot->is_recalled)
+                pending_watch(&writer->pending, snapshot->name);
+        if (writer->over || snapshot->is_recalled || pending_put(&writer->pending, snapshot, true) < 0)
+                free(snapshot);
+}
+
+void writer_tell(struct writer *writer, struct happening *happening) {
+        if (writer->over)
+                free(happening);
+        else
+                pending_tell(&writer->pending, happening);
+}
+
+void writer_all_recalled(struct writer *writer) {
+        writer->all_recalled = true;
+}
+
+void writer_doubt(struct writer *writer) {
+        writer->in_doubt = true;
+}
+
+bool writer_is_behind(const struct writer *writer) {
+        return writer->over || pending_waits(&writer->pending);
+}
+
+/* Whether something is to be written, or the file was never read; not while the main thread is still to take what was read. */
+static bool is_to_try(const struct writer *writer) {
+        return !writer->over && (writer->known ? pending_waits(&writer->pending) : !writer->learnt);
+}
+
+int writer_wait_msec(const struct writer *writer) {
+        uint64_t due;
+
+        /* Nothing wakes up for what is old alone: while nothing is written nothing grows. */
+        if (!is_to_try(writer) && !writer->prune_goes_on)
+                return -1;
+        due = is_to_try(writer) ? writer->retry_boot_usec : writer->prune_boot_usec;
+        return (int)((usec_sub(due, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
+}
+
+/* Who reads met something that cannot be, or no file. Where there is one that is not ours, another is begun though nothing waits. */
+static void look_for_damage(struct writer *writer) {
+        bool was_open = writer->history;
+
+        writer->in_doubt = false;
+        if (was_open)
+                look_at_name(writer);
+        if (was_open && !writer->history)
+                conclude(writer, write_all(writer));
+        else if (was_open && history_check(writer->history) == HISTORY_DAMAGED)
+                note(writer, write_to_a_new_one(writer));
+}
+
+void writer_write(struct writer *writer, bool last) {
+        if (writer->in_doubt)
+                look_for_damage(writer);
+        if (last && writer->history)
+                history_hurry(writer->history);
+        if (is_to_try(writer) && (last || clock_boot_usec() >= writer->retry_boot_usec))
+                conclude(writer, write_all(writer));
+        /* Nobody takes it any more, and nothing follows what was put without it. */
+        if (last && writer->learnt) {
+                writer_past_taken(writer);
+                conclude(writer, write_all(writer));
+        }
+}
+
+void writer_prune(struct writer *writer) {
+        uint64_t now = clock_boot_usec(), real = clock_real_usec(), keep = atomic_load(&writer->keep_usec);
+        int r;
+
+        if (!writer->history || !writer->all_recalled || keep == USEC_INFINITY) {
+                writer->prune_goes_on = false;
+                return;
+        }
+        if (now < writer->prune_boot_usec || !(writer->grew || writer->prune_goes_on))
+                return;
+        writer->grew = false;
+        r = history_prune(writer->history, &writer->pending, usec_sub(real, keep), usec_sub(real, MAX(keep, HISTORY_GONE_USEC)));
+        /* What goes wrong with that goes wrong with writing too, and is told then. */
+        writer->prune_goes_on = r == HISTORY_NEW || r == HISTORY_BUSY || r == HISTORY_HELD;
+        writer->prune_boot_usec = usec_add(now, r == HISTORY_HELD ? RETRY_MAX_USEC : writer->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC);
+}
+
+void writer_close(struct writer *writer) {
+        if (writer->history && writer->known && !pending_waits(&writer->pending))
+                (void)write_next(writer);
+        writer->history = history_close(writer->history);
+}
+
+int writer_new(const char *path, const struct store_bounds *bounds, struct writer **ret_writer) {
+        struct writer *writer = calloc(1, sizeof(*writer));
+
+        if (!writer)
+                return -ENOMEM;
+        writer->path = strdup(path);
+        if (!writer->path)
+                return free(writer), -ENOMEM;
+        writer->began_real_usec = clock_real_usec();
+        writer_limit(writer, bounds);
+        (void)pthread_mutex_init(&writer->lock, NULL);
+        *ret_writer = writer;
+        return 0;
+}
+
+struct writer *writer_free(struct writer *writer) {
+        if (!writer)
+                return NULL;
+        writer->history = history_close(writer->history);
+        snapshot_list_free(writer->past);
+        snapshot_list_free(writer->learnt);
+        pending_deinit(&writer->pending);
+        (void)pthread_mutex_destroy(&writer->lock);
+        free(writer->path);
+        free(writer);
+        return NULL;
+}
+
+void writer_limit(struct writer *writer, const struct store_bounds *bounds) {
+        atomic_store(&writer->max_bytes, bounds->max_bytes);
+        atomic_store(&writer->keep_usec, bounds->keep_usec);
+}
+
+enum store_health writer_health(struct writer *writer, char *ret_sentence, size_t size) {
+        enum store_health health;
+
+        (void)pthread_mutex_lock(&writer->lock);
+        health = writer->health;
+        (void)text_copy(ret_sentence, size, writer->sentence);
+        (void)pthread_mutex_unlock(&writer->lock);
+        return health;
+}

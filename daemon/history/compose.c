@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "history/hour.h"
+#include "history/event-rows.h"
 #include "history/report.h"
 #include "history/sheet.h"
 #include "model/event.h"

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
-#include "history/chronicle.h"
+#include "history/event-rows.h"
 #include "history/prune.h"
 #include "history/schema.h"
 
@@ -37,7 +37,7 @@
 struct history {
         struct sqlite *sqlite;
         struct rows_writer *rows;
-        struct chronicle *chronicle;
+        struct event_rows *event_rows;
         struct prune prune;
         uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
         int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
@@ -156,7 +156,7 @@ static int take_over(struct history *history, const char *path, uint64_t max_byt
         if (r >= 0)
                 r = rows_writer_new(history->sqlite, &history->rows);
         if (r >= 0)
-                r = chronicle_new(history->sqlite, &history->chronicle);
+                r = event_rows_new(history->sqlite, &history->event_rows);
         return r < 0 ? r : look == SCHEMA_EMPTY ? HISTORY_NEW : HISTORY_GOOD;
 }
 
@@ -185,7 +185,7 @@ struct history *history_close(struct history *history) {
         if (!history)
                 return NULL;
         history->rows = rows_writer_free(history->rows);
-        history->chronicle = chronicle_free(history->chronicle);
+        history->event_rows = event_rows_free(history->event_rows);
         history->sqlite = sqlite_close(history->sqlite);
         close_fd(&history->fd);
         free(history);
@@ -266,19 +266,19 @@ static int write_entry(struct history *history, const struct pending_entry *entr
 
         r = rows_write(history->rows, entry->snapshot, &id);
         for (const struct hour *hour = entry->hours; hour && r >= 0; hour = hour->next)
-                r = chronicle_add_hour(history->chronicle, id, hour);
+                r = event_rows_add_hour(history->event_rows, id, hour);
         return r;
 }
 
 static int write_batch(struct history *history, const struct pending *pending, const struct pending_batch *batch) {
         const struct pending_entry *entry = pending->first;
-        const struct happening *happening = pending->first_happening;
+        const struct event_record *record = pending->first_event;
         int r = 0;
 
         for (size_t i = 0; i < batch->n && r >= 0; i++, entry = entry->next)
                 r = write_entry(history, entry);
-        for (size_t i = 0; i < batch->n_happenings && r >= 0; i++, happening = happening->next)
-                r = chronicle_tell(history->chronicle, happening);
+        for (size_t i = 0; i < batch->n_events && r >= 0; i++, record = record->next)
+                r = event_rows_write(history->event_rows, record);
         return r;
 }
 
@@ -378,7 +378,7 @@ static int commit_batch(struct history *history, const struct pending *pending, 
                 return r;
         r = write_batch(history, pending, batch);
         if (r >= 0)
-                r = chronicle_run_on(history->chronicle, began_real_usec, clock_real_usec());
+                r = event_rows_run_on(history->event_rows, began_real_usec, clock_real_usec());
         if (r >= 0)
                 r = sqlite_run(history->sqlite, "COMMIT");
         if (r < 0)
@@ -404,7 +404,7 @@ int history_write(struct history *history, struct pending *pending, uint64_t beg
 
         fit_cache(history, pending->n);
         /* Where there is no room for many there may be for some of them. */
-        while ((r = commit_batch(history, pending, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_happenings > 1) {
+        while ((r = commit_batch(history, pending, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_events > 1) {
                 history->batch_pages /= 2;
                 batch = pending_choose(pending, history->batch_pages);
         }

@@ -5,7 +5,7 @@
 #include "base/macro.h"
 
 /* While the file cannot be written: some megabytes. */
-#define HAPPENINGS_MAX 16384
+#define EVENTS_MAX 16384
 #define HOURS_MAX 24
 /* Of all databases together, some 8 kB each at worst; one hour of each database stays. */
 #define HOURS_TOTAL_MAX 8192
@@ -34,14 +34,14 @@ static void limit_hours(struct hour *hours, size_t n) {
                 free_hours(steal_pointer(&hours->next));
 }
 
-static void drop_happening(struct pending *pending) {
-        struct happening *happening = pending->first_happening;
+static void drop_event(struct pending *pending) {
+        struct event_record *record = pending->first_event;
 
-        pending->first_happening = happening->next;
-        if (!pending->first_happening)
-                pending->last_happening = NULL;
-        pending->n_happenings--;
-        free(happening);
+        pending->first_event = record->next;
+        if (!pending->first_event)
+                pending->last_event = NULL;
+        pending->n_events--;
+        free(record);
 }
 
 static void free_entry(struct pending_entry *entry) {
@@ -53,14 +53,14 @@ static void free_entry(struct pending_entry *entry) {
 void pending_deinit(struct pending *pending) {
         for (size_t i = 0; i < pending->n; i++)
                 free_entry(pending->entries[i]);
-        while (pending->first_happening)
-                drop_happening(pending);
+        while (pending->first_event)
+                drop_event(pending);
         free(pending->entries);
         *pending = (struct pending){0};
 }
 
 /* The first entry whose name is not below NAME. */
-static size_t search(const struct pending *pending, const char *name) {
+static size_t pending_search(const struct pending *pending, const char *name) {
         size_t low = 0, high = pending->n;
 
         /* They mostly come in their order. */
@@ -81,7 +81,7 @@ static bool is_at(const struct pending *pending, size_t i, const char *name) {
         return i < pending->n && streq(pending->entries[i]->snapshot->name, name);
 }
 
-static int make_room(struct pending *pending) {
+static int pending_make_room(struct pending *pending) {
         size_t allocated = pending->allocated ? 2 * pending->allocated : 4;
         struct pending_entry **entries;
 
@@ -98,7 +98,7 @@ static int make_room(struct pending *pending) {
 static int add_entry(struct pending *pending, size_t i, struct snapshot *snapshot) {
         struct pending_entry *entry;
 
-        if (make_room(pending) < 0)
+        if (pending_make_room(pending) < 0)
                 return -ENOMEM;
         entry = calloc(1, sizeof(*entry));
         if (!entry)
@@ -211,7 +211,7 @@ static void count(const struct pending *pending, struct pending_entry *entry, co
 }
 
 int pending_put(struct pending *pending, struct snapshot *snapshot, bool waits) {
-        size_t i = search(pending, snapshot->name);
+        size_t i = pending_search(pending, snapshot->name);
         struct snapshot *old = NULL;
 
         if (is_at(pending, i, snapshot->name)) {
@@ -234,7 +234,7 @@ int pending_put(struct pending *pending, struct snapshot *snapshot, bool waits) 
 }
 
 struct snapshot *pending_take(struct pending *pending, const char *name) {
-        size_t i = search(pending, name);
+        size_t i = pending_search(pending, name);
         struct snapshot *snapshot;
 
         if (!is_at(pending, i, name))
@@ -251,14 +251,14 @@ void pending_drop(struct pending *pending, const char *name) {
 }
 
 void pending_watch(struct pending *pending, const char *name) {
-        size_t i = search(pending, name);
+        size_t i = pending_search(pending, name);
 
         if (is_at(pending, i, name))
                 pending->entries[i]->watched = true;
 }
 
 bool pending_is_watched(const struct pending *pending, const char *name) {
-        size_t i = search(pending, name);
+        size_t i = pending_search(pending, name);
 
         return is_at(pending, i, name) && (pending->entries[i]->watched || pending->entries[i]->waits);
 }
@@ -275,7 +275,7 @@ void pending_drop_before(struct pending *pending, uint64_t since_real_usec) {
 }
 
 int pending_learn(struct pending *pending, struct snapshot *past) {
-        size_t i = search(pending, past->name);
+        size_t i = pending_search(pending, past->name);
         struct snapshot *sum;
 
         if (!is_at(pending, i, past->name))
@@ -295,26 +295,26 @@ void pending_compare(struct pending *pending, const struct snapshot *snapshots) 
                 let_wait(pending, pending->entries[i]);
         }
         for (; snapshots; snapshots = snapshots->next) {
-                size_t i = search(pending, snapshots->name);
+                size_t i = pending_search(pending, snapshots->name);
 
                 if (is_at(pending, i, snapshots->name))
                         snapshot_compare(pending->entries[i]->snapshot, snapshots);
         }
 }
 
-void pending_tell(struct pending *pending, struct happening *happening) {
-        happening->next = NULL;
-        if (pending->last_happening)
-                pending->last_happening->next = happening;
+void pending_tell(struct pending *pending, struct event_record *record) {
+        record->next = NULL;
+        if (pending->last_event)
+                pending->last_event->next = record;
         else
-                pending->first_happening = happening;
-        pending->last_happening = happening;
-        if (++pending->n_happenings > HAPPENINGS_MAX)
-                drop_happening(pending);
+                pending->first_event = record;
+        pending->last_event = record;
+        if (++pending->n_events > EVENTS_MAX)
+                drop_event(pending);
 }
 
 bool pending_waits(const struct pending *pending) {
-        return pending->first || pending->first_happening;
+        return pending->first || pending->first_event;
 }
 
 /* What ENTRY changes in the worst case: after a long time without a file there are many hours. */
@@ -328,13 +328,13 @@ static uint64_t pages_of(const struct pending_entry *entry) {
 
 /* Whether something that changes PAGES belongs to BATCH too, which shall change PAGES_MAX. One thing always does. */
 static bool fits(const struct pending_batch *batch, uint64_t pages, uint64_t pages_max) {
-        size_t n = batch->n + batch->n_happenings;
+        size_t n = batch->n + batch->n_events;
 
         return n == 0 || (n < BATCH_MAX && batch->pages + pages <= pages_max);
 }
 
 struct pending_batch pending_choose(const struct pending *pending, uint64_t pages_max) {
-        const struct happening *happening = pending->first_happening;
+        const struct event_record *record = pending->first_event;
         const struct pending_entry *entry = pending->first;
         struct pending_batch batch = {0};
 
@@ -342,16 +342,16 @@ struct pending_batch pending_choose(const struct pending *pending, uint64_t page
                 batch.pages += pages_of(entry);
                 batch.n++;
         }
-        for (; happening && fits(&batch, PAGES_PER_SNAPSHOT, pages_max); happening = happening->next) {
+        for (; record && fits(&batch, PAGES_PER_SNAPSHOT, pages_max); record = record->next) {
                 batch.pages += PAGES_PER_SNAPSHOT;
-                batch.n_happenings++;
+                batch.n_events++;
         }
         return batch;
 }
 
 void pending_written(struct pending *pending, const struct pending_batch *batch) {
-        for (size_t i = 0; i < batch->n_happenings; i++)
-                drop_happening(pending);
+        for (size_t i = 0; i < batch->n_events; i++)
+                drop_event(pending);
         for (size_t i = 0; i < batch->n; i++) {
                 struct pending_entry *entry = pending->first;
 

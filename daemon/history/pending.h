@@ -1,9 +1,7 @@
 /* The newest snapshot of each database, by name; and what waits to be written: which of them, what their hours counted, what happened. */
 #pragma once
 
-#include "history/happening.h"
-#include "history/hour.h"
-#include "history/snapshot.h"
+#include "history/event-rows.h"
 
 struct pending_entry {
         struct snapshot *snapshot;
@@ -16,12 +14,12 @@ struct pending {
         struct pending_entry **entries; /* in the order of the names */
         size_t n, allocated;
         struct pending_entry *first, *last; /* that wait, in the order of their coming */
-        struct happening *first_happening, *last_happening;
-        size_t n_happenings;
+        struct event_record *first_event, *last_event;
+        size_t n_events;
 };
 
 struct pending_batch {
-        size_t n, n_happenings;
+        size_t n, n_events;
         uint64_t pages; /* that they change at worst */
 };
 
@@ -41,8 +39,8 @@ void pending_watch(struct pending *pending, const char *name);
 bool pending_is_watched(const struct pending *pending, const char *name);
 /* Frees all of which nothing was saved since SINCE. Only where nothing waits. */
 void pending_drop_before(struct pending *pending, uint64_t since_real_usec);
-/* Takes HAPPENING, which waits. When too much does, what happened longest ago is lost. */
-void pending_tell(struct pending *pending, struct happening *happening);
+/* Takes RECORD, which waits. When too much does, what happened longest ago is lost. */
+void pending_tell(struct pending *pending, struct event_record *record);
 /* Whether anything does. */
 bool pending_waits(const struct pending *pending);
 /*

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "history/happening.h"
-#include "history/hour.h"
+#include "history/event-record.h"
+#include "history/event-rows.h"
 #include "history/strip.h"
 
 #include <stdio.h>

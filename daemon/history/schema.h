@@ -13,7 +13,7 @@
  *   state         a row for each change of a database's state or its reason
  *   wake          a row for each wake
  *   outage        a row for each time in which a database was down, blocked, full or degraded
- *   hour          what was counted in an hour, as words (history/hour.h); an hour in which nothing was counted has no row
+ *   hour          what was counted in an hour, as words (history/event-rows.h); an hour in which nothing was counted has no row
  */
 #pragma once
 

@@ -5,10 +5,24 @@
 #pragma once
 
 #include "model/memory.h"
-#include "history/counter.h"
-#include "history/happening.h"
+#include "history/event-record.h"
 
 #include <stddef.h>
+
+enum counter_kind {
+        COUNTER_ATTEMPTS, /* index: check * _REASON_CLASS_MAX + class */
+        COUNTER_FAILURES, /* index: reason */
+        COUNTER_WAKES,    /* index: cause */
+        COUNTER_LATENCY,  /* index: bucket of the histogram of wakes; has no word */
+        COUNTER_PHASES,   /* index: phase * HISTOGRAM_BUCKETS + bucket; of an hour; has no word */
+};
+
+/* A number that was counted; the word under which it stands in the file is its name. */
+struct counter {
+        uint16_t kind; /* enum counter_kind */
+        uint16_t index;
+        uint64_t value;
+};
 
 struct snapshot {
         struct snapshot *next; /* of what it is listed in */
@@ -57,3 +71,13 @@ uint64_t snapshot_value(const struct snapshot *snapshot, size_t *k, const struct
 void snapshot_list_free(struct snapshot *snapshots);
 /* What COUNTER says, in MEMORY. */
 void snapshot_set_counter(struct memory *memory, const struct counter *counter);
+
+/* "attempts.login.transient": two words and two points, the longest of which are far from it. */
+#define COUNTER_NAME_MAX 64
+
+/* "attempts.login.ok", "failures.tcp.refused", "wakes.lease". Answers NAME, of COUNTER_NAME_MAX bytes. */
+const char *counter_name(char *name, const struct counter *counter);
+/* Kind and index of NAME; answers false for a word that this version does not know. */
+bool counter_from_name(const char *name, struct counter *ret_counter);
+/* To sort by. */
+uint32_t counter_key(const struct counter *counter);

@@ -25,7 +25,7 @@
 /* To the thread: one of them, or the end. */
 struct message {
         struct snapshot *snapshot;
-        struct happening *happening;
+        struct event_record *record;
         bool doubt; /* whether the file is whole */
         bool all_recalled, past_taken;
 };
@@ -66,9 +66,9 @@ static void take_messages(struct store *store) {
         struct message message;
 
         while (queue_pop(store->queue, &message) > 0) {
-                store->taken += message.happening || message.snapshot;
-                if (message.happening)
-                        writer_tell(store->writer, message.happening);
+                store->taken += message.record || message.snapshot;
+                if (message.record)
+                        writer_tell(store->writer, message.record);
                 else if (message.snapshot)
                         writer_put(store->writer, message.snapshot);
                 else if (message.doubt)
@@ -270,7 +270,7 @@ static void destroy(struct store *store) {
 
         while (store->queue && queue_pop(store->queue, &message) > 0) {
                 free(message.snapshot);
-                free(message.happening);
+                free(message.record);
         }
         while (store->pasts && queue_pop(store->pasts, &past) > 0)
                 snapshot_list_free(past);
@@ -343,13 +343,13 @@ int store_put(struct store *store, const char *name, const struct memory *memory
         return snapshot ? put(store, snapshot) : -ENOMEM;
 }
 
-int store_tell(struct store *store, struct happening *happening) {
+int store_tell(struct store *store, struct event_record *record) {
         int r = 0;
 
         if (store->writer)
-                r = store_is_behind(store) ? -ENOBUFS : push(store, &(struct message){.happening = happening});
+                r = store_is_behind(store) ? -ENOBUFS : push(store, &(struct message){.record = record});
         if (!store->writer || r < 0)
-                free(happening);
+                free(record);
         return r;
 }
 

@@ -12,7 +12,7 @@
 #pragma once
 
 #include "model/memory.h"
-#include "history/happening.h"
+#include "history/event-record.h"
 
 #include <stddef.h>
 
@@ -70,8 +70,8 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
  */
 int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
               const struct timing *timings, size_t n_timings);
-/* What happened, to be written soon; all of it is. HAPPENING (of malloc()) is the store's. 0, -ENOMEM, or -ENOBUFS: behind, and it is lost. */
-int store_tell(struct store *store, struct happening *happening);
+/* What happened, to be written soon; all of it is. RECORD (of malloc()) is the store's. 0, -ENOMEM, or -ENOBUFS: behind, and it is lost. */
+int store_tell(struct store *store, struct event_record *record);
 /* As store_put(), of a database that nobody watches any more, so that it can be recalled when it comes back. */
 int store_put_away(struct store *store, const char *name, const struct memory *memory);
 /* Whether a disk that hangs has left so much undone that nothing more should be put before it moves again. */

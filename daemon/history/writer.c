@@ -252,11 +252,11 @@ void writer_put(struct writer *writer, struct snapshot *snapshot) {
                 free(snapshot);
 }
 
-void writer_tell(struct writer *writer, struct happening *happening) {
+void writer_tell(struct writer *writer, struct event_record *record) {
         if (writer->over)
-                free(happening);
+                free(record);
         else
-                pending_tell(&writer->pending, happening);
+                pending_tell(&writer->pending, record);
 }
 
 void writer_all_recalled(struct writer *writer) {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "history/happening.h"
+#include "history/event-record.h"
 #include "history/snapshot.h"
 #include "history/store.h"
 
@@ -23,8 +23,8 @@ void writer_past_taken(struct writer *writer);
 
 /* SNAPSHOT is the writer's. */
 void writer_put(struct writer *writer, struct snapshot *snapshot);
-/* HAPPENING is the writer's. */
-void writer_tell(struct writer *writer, struct happening *happening);
+/* RECORD is the writer's. */
+void writer_tell(struct writer *writer, struct event_record *record);
 /* Every database that is watched was put or recalled, so that it is known which are not: from now on what is old is dropped. */
 void writer_all_recalled(struct writer *writer);
 /* Somebody thinks that the file is damaged: the next write looks at it. */

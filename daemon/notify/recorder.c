@@ -240,57 +240,57 @@ static void put_away(struct recorder *recorder, const struct database *database)
         recorder_tell(recorder, store_put_away(recorder->store, database->config->name, &memory));
 }
 
-static struct happening *new_happening(enum happening_kind kind, const struct event *event, const char *detail) {
+static struct event_record *new_record(enum event_kind kind, const struct event *event, const char *detail) {
         size_t size = detail ? strlen(detail) + 1 : 1;
-        struct happening *happening = calloc(1, sizeof(*happening) + size);
+        struct event_record *record = calloc(1, sizeof(*record) + size);
 
-        if (!happening)
+        if (!record)
                 return NULL;
-        happening->kind = kind;
-        (void)text_copy(happening->name, sizeof(happening->name), event->database);
-        happening->at_real_usec = event->real_usec;
-        (void)text_copy(happening->detail, size, detail);
-        return happening;
+        record->kind = kind;
+        (void)text_copy(record->name, sizeof(record->name), event->database);
+        record->at_real_usec = event->real_usec;
+        (void)text_copy(record->detail, size, detail);
+        return record;
 }
 
 static int recorder_tell_state(struct recorder *recorder, const struct event *event, const struct database *database) {
-        struct happening *happening = new_happening(HAPPENING_STATE, event, database->detail);
+        struct event_record *record = new_record(EVENT_STATE, event, database->detail);
 
-        if (!happening)
+        if (!record)
                 return -ENOMEM;
-        happening->state = event->state;
-        happening->previous = event->previous;
-        happening->reason = event->reason;
-        happening->generation = event->generation;
-        (void)text_copy(happening->sqlstate, sizeof(happening->sqlstate), database->sqlstate);
-        return store_tell(recorder->store, happening);
+        record->state = event->state;
+        record->previous = event->previous;
+        record->reason = event->reason;
+        record->generation = event->generation;
+        (void)text_copy(record->sqlstate, sizeof(record->sqlstate), database->sqlstate);
+        return store_tell(recorder->store, record);
 }
 
 static int recorder_tell_wake(struct recorder *recorder, const struct event *event) {
-        struct happening *happening = new_happening(HAPPENING_WAKE, event, NULL);
+        struct event_record *record = new_record(EVENT_WAKE, event, NULL);
 
-        if (!happening)
+        if (!record)
                 return -ENOMEM;
-        happening->latency_usec = event->latency_usec;
-        happening->cause = event->cause;
-        happening->cold = event->cold;
-        happening->attempts = event->attempts;
+        record->latency_usec = event->latency_usec;
+        record->cause = event->cause;
+        record->cold = event->cold;
+        record->attempts = event->attempts;
         for (unsigned phase = 0; phase < _PHASE_MAX && event->attempt; phase++)
-                happening->phase_usec[phase] = (uint32_t)MIN(event->attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
-        return store_tell(recorder->store, happening);
+                record->phase_usec[phase] = (uint32_t)MIN(event->attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
+        return store_tell(recorder->store, record);
 }
 
 /* From here on nothing is known of it. */
 static int tell_removed(struct recorder *recorder, const struct event *event, const struct database *database) {
-        struct happening *happening = new_happening(HAPPENING_STATE, event, NULL);
+        struct event_record *record = new_record(EVENT_STATE, event, NULL);
 
-        if (!happening)
+        if (!record)
                 return -ENOMEM;
-        happening->state = STATE_UNKNOWN;
-        happening->previous = database->state;
-        happening->reason = REASON_NOT_CHECKED;
-        happening->generation = database->generation;
-        return store_tell(recorder->store, happening);
+        record->state = STATE_UNKNOWN;
+        record->previous = database->state;
+        record->reason = REASON_NOT_CHECKED;
+        record->generation = database->generation;
+        return store_tell(recorder->store, record);
 }
 
 static void recorder_on_event(void *userdata, const struct event *event, const struct database *database) {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "history/happening.h"
+#include "history/event-record.h"
 #include "scheduler/engine.h"
 
 struct recorder;

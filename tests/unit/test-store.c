@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "history/chronicle.h"
+#include "history/event-rows.h"
 #include "history/writer.h"
 #include "history/prune.h"
 #include "history/reader.h"
@@ -1187,26 +1187,26 @@ static void it_never_grows_past_its_size(void **state) {
         }
 }
 
-static struct happening *happening_of(enum happening_kind kind, const char *name, uint64_t at) {
-        struct happening *happening = calloc(1, sizeof(*happening) + 1);
+static struct event_record *record_of(enum event_kind kind, const char *name, uint64_t at) {
+        struct event_record *record = calloc(1, sizeof(*record) + 1);
 
-        assert_non_null(happening);
-        happening->kind = kind;
-        (void)text_copy(happening->name, sizeof(happening->name), name);
-        happening->at_real_usec = at;
-        return happening;
+        assert_non_null(record);
+        record->kind = kind;
+        (void)text_copy(record->name, sizeof(record->name), name);
+        record->at_real_usec = at;
+        return record;
 }
 
 static void tell_state(const char *name, uint64_t at, enum state previous, enum state state, enum reason reason) {
-        struct happening *happening = happening_of(HAPPENING_STATE, name, at);
+        struct event_record *record = record_of(EVENT_STATE, name, at);
 
-        happening->previous = previous;
-        happening->state = state;
-        happening->reason = reason;
+        record->previous = previous;
+        record->state = state;
+        record->reason = reason;
         /* It takes no more from those who are faster than a disk. */
         while (store_is_behind(store))
                 (void)poll(NULL, 0, 1);
-        assert_int_equal(store_tell(store, happening), 0);
+        assert_int_equal(store_tell(store, record), 0);
 }
 
 static void outages_begin_and_end_with_states(void **state) {
@@ -1421,7 +1421,7 @@ static void where_nothing_will_ever_be_written_nothing_waits(void **state) {
         writer = writer_of(MAX_BYTES);
         before = used_memory();
         put_hours(writer, MANY_DATABASES, 0, 2);
-        writer_tell(writer, calloc(1, sizeof(struct happening)));
+        writer_tell(writer, calloc(1, sizeof(struct event_record)));
         assert_true(used_memory() <= before + 4096);
         /* And nobody is told that it was written. */
         assert_true(writer_is_behind(writer));
@@ -1591,26 +1591,26 @@ static void a_clock_that_is_far_behind_costs_no_history(void **state) {
 }
 
 static void a_run_that_is_still_to_come_is_none(void **state) {
-        struct chronicle *chronicle;
+        struct event_rows *event_rows;
         struct sqlite *sqlite;
 
         (void)state;
         assert_int_equal(sqlite_open(path, SQLITE_SHARED, &sqlite), 0);
         assert_int_equal(schema_bring_up(sqlite), 0);
-        assert_int_equal(chronicle_new(sqlite, &chronicle), 0);
-        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + USEC_PER_MINUTE), 0);
+        assert_int_equal(event_rows_new(sqlite, &event_rows), 0);
+        assert_int_equal(event_rows_run_on(event_rows, AN_HOUR, AN_HOUR + USEC_PER_MINUTE), 0);
         /* Ahead, and back again before it ends. */
-        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + 2 * USEC_PER_HOUR), 0);
-        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + 2 * USEC_PER_MINUTE), 0);
+        assert_int_equal(event_rows_run_on(event_rows, AN_HOUR, AN_HOUR + 2 * USEC_PER_HOUR), 0);
+        assert_int_equal(event_rows_run_on(event_rows, AN_HOUR, AN_HOUR + 2 * USEC_PER_MINUTE), 0);
         assert_int_equal(number_in_file("SELECT count(*) FROM run WHERE ended - began = 120000000"), 1);
         /* Ahead when it ended, and at the start of the next one, which sees the clock set back. */
-        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR, AN_HOUR + 2 * USEC_PER_HOUR), 0);
-        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR + 3 * USEC_PER_HOUR, AN_HOUR + 3 * USEC_PER_HOUR), 0);
-        assert_int_equal(chronicle_run_on(chronicle, AN_HOUR + 5 * USEC_PER_MINUTE, AN_HOUR + 5 * USEC_PER_MINUTE), 0);
+        assert_int_equal(event_rows_run_on(event_rows, AN_HOUR, AN_HOUR + 2 * USEC_PER_HOUR), 0);
+        assert_int_equal(event_rows_run_on(event_rows, AN_HOUR + 3 * USEC_PER_HOUR, AN_HOUR + 3 * USEC_PER_HOUR), 0);
+        assert_int_equal(event_rows_run_on(event_rows, AN_HOUR + 5 * USEC_PER_MINUTE, AN_HOUR + 5 * USEC_PER_MINUTE), 0);
         assert_int_equal(number_in_file("SELECT count(*) FROM run"), 2);
         assert_int_equal(number_in_file("SELECT ended - began FROM run WHERE began = (SELECT min(began) FROM run)"), 5 * USEC_PER_MINUTE);
         assert_int_equal(number_in_file("SELECT ended - began FROM run WHERE began = (SELECT max(began) FROM run)"), 0);
-        assert_null(chronicle_free(chronicle));
+        assert_null(event_rows_free(event_rows));
         assert_null(sqlite_close(sqlite));
 }
 
@@ -1748,11 +1748,11 @@ static void open_held(struct held *held) {
 
 static void tell_held(struct held *held) {
         for (unsigned i = 0; i < 50; i++) {
-                struct happening *happening = happening_of(HAPPENING_STATE, "a", clock_real_usec());
+                struct event_record *record = record_of(EVENT_STATE, "a", clock_real_usec());
 
-                happening->state = i % 2 ? STATE_AWAKE : STATE_ASLEEP;
-                happening->generation = ++held->told;
-                writer_tell(held->writer, happening);
+                record->state = i % 2 ? STATE_AWAKE : STATE_ASLEEP;
+                record->generation = ++held->told;
+                writer_tell(held->writer, record);
         }
 }
 
@@ -1899,10 +1899,10 @@ static struct writer *writer_that_prunes(void) {
         assert_null(writer_read(writer));
         writer_all_recalled(writer);
         for (unsigned i = 0; i < 100; i++) {
-                struct happening *happening = happening_of(HAPPENING_STATE, "a", yesterday + i * USEC_PER_SEC);
+                struct event_record *record = record_of(EVENT_STATE, "a", yesterday + i * USEC_PER_SEC);
 
-                happening->state = STATE_AWAKE;
-                writer_tell(writer, happening);
+                record->state = STATE_AWAKE;
+                writer_tell(writer, record);
         }
         writer_write(writer, true);
         assert_false(writer_is_behind(writer));

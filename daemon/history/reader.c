@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/queue.h"
 #include "base/process.h"
-#include "history/compose.h"
+#include "base/queue.h"
+#include "history/query.h"
 #include "history/schema.h"
 
 #include <stdatomic.h>
@@ -21,11 +21,11 @@ _Static_assert(QUESTIONS_MAX <= QUEUE_MIN, "an answer always has room");
 struct question {
         struct question *next; /* of those that wait */
         struct reader *reader;
-        struct ask ask;
-        struct ask_answer answer;
+        struct history_query query;
+        struct query_answer answer;
         uint64_t deadline_boot_usec;
         atomic_bool cancelled;
-        void (*answered)(void *userdata, struct ask_answer *answer);
+        void (*answered)(void *userdata, struct query_answer *answer);
         void *userdata;
 };
 
@@ -54,7 +54,7 @@ static bool is_in_vain(struct question *question) {
 
 /* One that is not urgent is left for one that is, and read again afterwards. */
 static bool gives_way(const struct question *question) {
-        return !question->ask.urgent && atomic_load(&question->reader->n_urgent) > 0;
+        return !question->query.urgent && atomic_load(&question->reader->n_urgent) > 0;
 }
 
 static bool is_to_end(void *userdata) {
@@ -71,7 +71,7 @@ static int read_in_mode(struct question *question, enum sqlite_mode mode) {
         sqlite_interrupt_when(sqlite, is_to_end, question);
         r = schema_look(sqlite);
         if (r >= 0)
-                r = r == SCHEMA_GOOD ? compose_answer(sqlite, &question->ask, &question->answer.content) : -EINVAL;
+                r = r == SCHEMA_GOOD ? query_run(sqlite, &question->query, &question->answer.content) : -EINVAL;
         (void)sqlite_close(sqlite);
         return r;
 }
@@ -90,16 +90,16 @@ static int read_answer(struct question *question) {
         return r;
 }
 
-static enum ask_result result_of(int r) {
+static enum query_result result_of(int r) {
         switch (r) {
         case 0:
-                return ASK_ANSWERED;
+                return QUERY_ANSWERED;
         case 1:
-                return ASK_UNKNOWN;
+                return QUERY_UNKNOWN;
         case -EINTR:
-                return ASK_LATE;
+                return QUERY_LATE;
         default:
-                return ASK_FAILED;
+                return QUERY_FAILED;
         }
 }
 
@@ -113,9 +113,9 @@ static bool answer(struct question *question) {
         }
         question->answer.result = result_of(r);
         question->answer.error = r;
-        if (question->answer.result != ASK_ANSWERED)
+        if (question->answer.result != QUERY_ANSWERED)
                 buffer_deinit(&question->answer.content);
-        if (question->answer.result == ASK_FAILED)
+        if (question->answer.result == QUERY_FAILED)
                 question->reader->damaged(question->reader->userdata);
         return true;
 }
@@ -135,7 +135,7 @@ static struct question *wait_for_question(struct reader *reader) {
         if (!atomic_load(&reader->ending)) {
                 question = reader->first;
                 reader->first = question->next;
-                atomic_fetch_sub(&reader->n_urgent, question->ask.urgent ? 1 : 0);
+                atomic_fetch_sub(&reader->n_urgent, question->query.urgent ? 1 : 0);
         }
         (void)pthread_mutex_unlock(&reader->lock);
         return question;
@@ -143,7 +143,7 @@ static struct question *wait_for_question(struct reader *reader) {
 
 /* The urgent ones come first; of a kind those that were asked first. */
 static bool comes_before(const struct question *a, const struct question *b) {
-        return a->ask.urgent != b->ask.urgent ? a->ask.urgent : a->deadline_boot_usec <= b->deadline_boot_usec;
+        return a->query.urgent != b->query.urgent ? a->query.urgent : a->deadline_boot_usec <= b->deadline_boot_usec;
 }
 
 static void let_wait(struct reader *reader, struct question *question) {
@@ -154,7 +154,7 @@ static void let_wait(struct reader *reader, struct question *question) {
                 place = &(*place)->next;
         question->next = *place;
         *place = question;
-        atomic_fetch_add(&reader->n_urgent, question->ask.urgent ? 1 : 0);
+        atomic_fetch_add(&reader->n_urgent, question->query.urgent ? 1 : 0);
         (void)pthread_cond_signal(&reader->changed);
         (void)pthread_mutex_unlock(&reader->lock);
 }
@@ -260,14 +260,14 @@ static int start(struct reader *reader) {
         return r;
 }
 
-int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
-               struct question **ret_question) {
+int reader_ask(struct reader *reader, const struct history_query *query, void (*answered)(void *userdata, struct query_answer *answer),
+               void *userdata, struct question **ret_question) {
         struct question *question;
         int r;
 
         if (!reader)
                 return -ENODATA;
-        if (reader->n >= QUESTIONS_MAX || (!ask->urgent && reader->n_ordinary >= ASK_ORDINARY_MAX))
+        if (reader->n >= QUESTIONS_MAX || (!query->urgent && reader->n_ordinary >= QUERY_ORDINARY_MAX))
                 return -EBUSY;
         r = start(reader);
         if (r < 0)
@@ -276,12 +276,12 @@ int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(vo
         if (!question)
                 return -ENOMEM;
         question->reader = reader;
-        question->ask = *ask;
+        question->query = *query;
         question->deadline_boot_usec = usec_add(clock_boot_usec(), DEADLINE_USEC);
         question->answered = answered;
         question->userdata = userdata;
         reader->n++;
-        reader->n_ordinary += !ask->urgent;
+        reader->n_ordinary += !query->urgent;
         let_wait(reader, question);
         *ret_question = question;
         return 0;
@@ -300,7 +300,7 @@ void reader_take_answers(struct reader *reader) {
 
         while (queue_pop(reader->answers, &question) > 0) {
                 reader->n--;
-                reader->n_ordinary -= !question->ask.urgent;
+                reader->n_ordinary -= !question->query.urgent;
                 if (!atomic_load(&question->cancelled))
                         question->answered(question->userdata, &question->answer);
                 question_free(question);

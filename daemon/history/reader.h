@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "history/ask.h"
+#include "history/query.h"
 
 struct reader;
 struct question;
@@ -18,8 +18,8 @@ bool reader_free(struct reader *reader, uint64_t timeout_usec);
  * A question about the past. ANSWERED is called by reader_take_answers(), once, with an answer whose content it may take. 0; -EBUSY: too
  * many wait already; -ENODATA: READER is NULL, nothing is kept; or what the thread could not be started for.
  */
-int reader_ask(struct reader *reader, const struct ask *ask, void (*answered)(void *userdata, struct ask_answer *answer), void *userdata,
-               struct question **ret_question);
+int reader_ask(struct reader *reader, const struct history_query *query, void (*answered)(void *userdata, struct query_answer *answer),
+               void *userdata, struct question **ret_question);
 /* Nobody wants to know any more; ANSWERED is not called. */
 void reader_cancel(struct question *question);
 /* Readable when there are answers; -1 when there never are: READER is NULL. */

@@ -2,10 +2,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "history/event-record.h"
 #include "history/event-rows.h"
-#include "history/strip.h"
+#include "history/timeline.h"
 
 #include <stdio.h>
 
@@ -16,239 +15,67 @@ static const uint64_t bounds_usec[] = {
 };
 #define N_BOUNDS ARRAY_LENGTH(bounds_usec)
 
-/* The words of a million rows are few: each is looked up once. */
-#define MEMO_MAX 128
-struct memo {
-        char text[32];
-        unsigned value;
-};
-
-struct gaps {
-        uint64_t *list; /* when a daemon ended; until the next state was seen nothing is known */
-        size_t n, next, allocated;
-};
-
-struct survey {
+struct report {
         struct sqlite *sqlite;
-        const struct ask *ask;
+        const struct history_query *query;
         uint64_t database;
         uint64_t saved_real_usec;
-        struct memo states[MEMO_MAX], reasons[MEMO_MAX], causes[MEMO_MAX];
+        struct schema_words words;
 
-        struct gaps gaps;
-        struct strip *strip;
-        uint64_t states_usec[_STATE_MAX];
+        struct timeline *timeline;
 
         uint64_t n_wakes, n_cold, by_cause[_WAKE_CAUSE_MAX];
         struct histogram latency;
         uint64_t distribution[N_BOUNDS + 1];
 
         struct hour sum; /* of all hours */
-        struct survey_outages {
+        struct report_outages {
                 enum reason reason;
                 uint64_t n, usec;
         } outages[_REASON_MAX];
 };
 
-static struct memo *memo_of(struct memo *memos, const char *text) {
-        size_t n = strlen(text);
-        unsigned char first = (unsigned char)text[0], middle = (unsigned char)text[n / 2], last = n > 0 ? (unsigned char)text[n - 1] : 0;
-
-        return &memos[(n * 37 + first * 5u + middle * 11u + last * 3u) % MEMO_MAX];
-}
-
-/* The number of a word that was seen before; else FIND is asked, which answers OTHERWISE for one that is not known. */
-static unsigned look_up(struct memo *memos, const char *text, unsigned (*find)(const char *text)) {
-        struct memo *memo = memo_of(memos, text);
-
-        if (memo->text[0] && streq(memo->text, text))
-                return memo->value;
-        memo->value = find(text);
-        (void)text_copy(memo->text, sizeof(memo->text), text);
-        return memo->value;
-}
-
-static unsigned find_state(const char *text) {
-        enum state state = STATE_UNKNOWN;
-
-        (void)state_from_name(text, &state);
-        return state;
-}
-
-static unsigned find_reason(const char *text) {
-        enum reason reason;
-
-        return reason_from_slug(text, &reason) < 0 ? REASON_UNCLASSIFIED : reason;
-}
-
-static unsigned find_cause(const char *text) {
-        enum wake_cause cause;
-
-        return wake_cause_from_name(text, &cause) < 0 ? WAKE_OTHER : cause;
-}
-
 /* Prepares SQL with ?1 the database and ?2, ?3 the time. */
-static int prepare(const struct survey *survey, const char *sql, uint64_t since, struct sqlite_statement **ret_statement) {
+static int report_prepare(const struct report *report, const char *sql, uint64_t since, struct sqlite_statement **ret_statement) {
         int r;
 
-        r = sqlite_prepare(survey->sqlite, sql, ret_statement);
+        r = sqlite_prepare(report->sqlite, sql, ret_statement);
         if (r < 0)
                 return r;
-        sqlite_bind_number(*ret_statement, 1, survey->database);
+        sqlite_bind_number(*ret_statement, 1, report->database);
         sqlite_bind_number(*ret_statement, 2, since);
-        sqlite_bind_number(*ret_statement, 3, survey->ask->until_real_usec);
+        sqlite_bind_number(*ret_statement, 3, report->query->until_real_usec);
         return 0;
-}
-
-/* States. */
-
-struct moment {
-        uint64_t at;
-        enum state state;
-        enum reason reason;
-};
-
-static struct moment read_moment(struct survey *survey, struct sqlite_statement *row) {
-        return (struct moment){
-                .at = sqlite_number(row, 0),
-                .state = (enum state)look_up(survey->states, sqlite_text(row, 1), find_state),
-                .reason = (enum reason)look_up(survey->reasons, sqlite_text(row, 2), find_reason),
-        };
-}
-
-static int add_gap(struct gaps *gaps, uint64_t at) {
-        if (gaps->n == gaps->allocated) {
-                size_t allocated = gaps->allocated ? 2 * gaps->allocated : 16;
-                uint64_t *list = reallocarray(gaps->list, allocated, sizeof(*list));
-
-                if (!list)
-                        return -ENOMEM;
-                gaps->list = list;
-                gaps->allocated = allocated;
-        }
-        gaps->list[gaps->n++] = at;
-        return 0;
-}
-
-/* The ends of all daemons but the one that runs, which wrote last, from SINCE on. A run that is still to come is of a clock that was set back. */
-static int read_gaps(struct survey *survey, uint64_t since) {
-        struct sqlite_statement *statement;
-        int r;
-
-        r = sqlite_prepare(survey->sqlite,
-                           "SELECT ended FROM run WHERE ended < (SELECT max(ended) FROM run WHERE began <= ?3) AND ended >= ?1 AND ended < ?2"
-                           " ORDER BY ended",
-                           &statement);
-        if (r < 0)
-                return r;
-        sqlite_bind_number(statement, 1, since);
-        sqlite_bind_number(statement, 2, survey->ask->until_real_usec);
-        sqlite_bind_number(statement, 3, survey->ask->now_real_usec);
-        while ((r = sqlite_step(statement)) > 0) {
-                r = add_gap(&survey->gaps, sqlite_number(statement, 0));
-                if (r < 0)
-                        break;
-        }
-        (void)sqlite_finalize(statement);
-        return r;
-}
-
-static void add_span(struct survey *survey, uint64_t from, uint64_t to, const struct moment *moment) {
-        if (from >= to)
-                return;
-        survey->states_usec[moment->state] += to - from;
-        strip_add(survey->strip, from, to, moment->state, moment->reason);
-}
-
-/* MOMENT lasts until TO, or until the daemon ended. */
-static void add_state(struct survey *survey, struct moment *moment, uint64_t to) {
-        struct gaps *gaps = &survey->gaps;
-        uint64_t from = MAX(moment->at, survey->ask->since_real_usec);
-
-        while (gaps->next < gaps->n && gaps->list[gaps->next] < moment->at)
-                gaps->next++;
-        if (gaps->next < gaps->n && gaps->list[gaps->next] < to) {
-                uint64_t end = MAX(gaps->list[gaps->next], from);
-
-                add_span(survey, from, end, moment);
-                *moment = (struct moment){.at = end, .state = STATE_UNKNOWN, .reason = REASON_NOT_CHECKED};
-                from = end;
-        }
-        add_span(survey, from, to, moment);
-}
-
-/* How it was when the time began. */
-static int read_first(struct survey *survey, struct moment *ret_moment) {
-        struct sqlite_statement *statement;
-        int r;
-
-        *ret_moment = (struct moment){.at = survey->ask->since_real_usec, .state = STATE_UNKNOWN, .reason = REASON_NOT_CHECKED};
-        r = prepare(survey,
-                    "SELECT at, state, reason FROM state WHERE database = ?1 AND at <= ?2 AND ?3 > 0 ORDER BY at DESC, place DESC LIMIT 1",
-                    survey->ask->since_real_usec, &statement);
-        if (r < 0)
-                return r;
-        r = sqlite_step(statement);
-        if (r > 0)
-                *ret_moment = read_moment(survey, statement);
-        (void)sqlite_finalize(statement);
-        return r;
-}
-
-static int survey_states(struct survey *survey) {
-        uint64_t until = MIN(survey->ask->until_real_usec, survey->ask->now_real_usec);
-        struct sqlite_statement *statement;
-        struct moment moment;
-        int r;
-
-        r = read_first(survey, &moment);
-        if (r >= 0)
-                r = read_gaps(survey, moment.at);
-        if (r >= 0)
-                r = prepare(survey, "SELECT at, state, reason FROM state WHERE database = ?1 AND at > ?2 AND at < ?3 ORDER BY at, place",
-                            survey->ask->since_real_usec, &statement);
-        if (r < 0)
-                return r;
-        while ((r = sqlite_step(statement)) > 0) {
-                struct moment next = read_moment(survey, statement);
-
-                /* A clock that was set back: what is in the future has not happened. */
-                add_state(survey, &moment, MIN(next.at, until));
-                moment = next;
-        }
-        (void)sqlite_finalize(statement);
-        add_state(survey, &moment, until);
-        return r;
 }
 
 /* Wakes. */
 
-static void add_wake(struct survey *survey, struct sqlite_statement *row) {
+static void add_wake(struct report *report, struct sqlite_statement *row) {
         uint64_t latency;
         size_t i = 0;
 
-        survey->n_wakes++;
-        survey->by_cause[look_up(survey->causes, sqlite_text(row, 1), find_cause)]++;
-        survey->n_cold += sqlite_number(row, 2) > 0;
+        report->n_wakes++;
+        report->by_cause[schema_cause(&report->words, sqlite_text(row, 1))]++;
+        report->n_cold += sqlite_number(row, 2) > 0;
         if (sqlite_is_null(row, 0))
                 return;
         latency = sqlite_number(row, 0);
-        histogram_add(&survey->latency, latency);
+        histogram_add(&report->latency, latency);
         while (i < N_BOUNDS && latency > bounds_usec[i])
                 i++;
-        survey->distribution[i]++;
+        report->distribution[i]++;
 }
 
-static int survey_wakes(struct survey *survey) {
+static int read_wakes(struct report *report) {
         struct sqlite_statement *statement;
         int r;
 
-        r = prepare(survey, "SELECT latency_usec, cause, cold FROM wake WHERE database = ?1 AND at >= ?2 AND at < ?3",
-                    survey->ask->since_real_usec, &statement);
+        r = report_prepare(report, "SELECT latency_usec, cause, cold FROM wake WHERE database = ?1 AND at >= ?2 AND at < ?3",
+                           report->query->since_real_usec, &statement);
         if (r < 0)
                 return r;
         while ((r = sqlite_step(statement)) > 0)
-                add_wake(survey, statement);
+                add_wake(report, statement);
         (void)sqlite_finalize(statement);
         return r;
 }
@@ -256,27 +83,27 @@ static int survey_wakes(struct survey *survey) {
 /* Hours and outages. */
 
 /* Of an hour that is in the time in part, as much as may be in that part: when in the hour it was awake is not known. */
-static void add_awake(struct survey *survey, uint64_t hour, uint64_t awake_usec, uint64_t ours_usec) {
-        const struct ask *ask = survey->ask;
-        uint64_t until = MIN(ask->until_real_usec, ask->now_real_usec);
-        uint64_t part = usec_sub(MIN(hour + USEC_PER_HOUR, until), MAX(hour, ask->since_real_usec));
+static void add_awake(struct report *report, uint64_t hour, uint64_t awake_usec, uint64_t ours_usec) {
+        const struct history_query *query = report->query;
+        uint64_t until = MIN(query->until_real_usec, query->now_real_usec);
+        uint64_t part = usec_sub(MIN(hour + USEC_PER_HOUR, until), MAX(hour, query->since_real_usec));
 
-        survey->sum.awake_usec += MIN(awake_usec, part);
-        survey->sum.ours_usec += MIN(ours_usec, part);
+        report->sum.awake_usec += MIN(awake_usec, part);
+        report->sum.ours_usec += MIN(ours_usec, part);
 }
 
-static int survey_hours(struct survey *survey) {
-        uint64_t since = survey->ask->since_real_usec;
+static int read_hours(struct report *report) {
+        uint64_t since = report->query->since_real_usec;
         struct sqlite_statement *statement;
         int r;
 
-        r = prepare(survey, "SELECT hour, awake_usec, awake_ours_usec, counts FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3",
+        r = report_prepare(report, "SELECT hour, awake_usec, awake_ours_usec, counts FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3",
                     since - since % USEC_PER_HOUR, &statement);
         if (r < 0)
                 return r;
         while ((r = sqlite_step(statement)) > 0) {
-                add_awake(survey, sqlite_number(statement, 0), sqlite_number(statement, 1), sqlite_number(statement, 2));
-                r = hour_read_words(&survey->sum, sqlite_text(statement, 3));
+                add_awake(report, sqlite_number(statement, 0), sqlite_number(statement, 1), sqlite_number(statement, 2));
+                r = hour_read_words(&report->sum, sqlite_text(statement, 3));
                 if (r < 0)
                         break;
         }
@@ -284,26 +111,26 @@ static int survey_hours(struct survey *survey) {
         return r;
 }
 
-static void add_outage(struct survey *survey, struct sqlite_statement *row) {
+static void add_outage(struct report *report, struct sqlite_statement *row) {
         uint64_t began = sqlite_number(row, 0), ended = sqlite_number(row, 1);
-        struct survey_outages *outages = &survey->outages[look_up(survey->reasons, sqlite_text(row, 2), find_reason)];
+        struct report_outages *outages = &report->outages[schema_reason(&report->words, sqlite_text(row, 2))];
 
         if (ended == 0)
-                ended = survey->ask->watched ? survey->ask->now_real_usec : survey->saved_real_usec;
+                ended = report->query->watched ? report->query->now_real_usec : report->saved_real_usec;
         outages->n++;
-        outages->usec += usec_sub(MIN(ended, survey->ask->until_real_usec), MAX(began, survey->ask->since_real_usec));
+        outages->usec += usec_sub(MIN(ended, report->query->until_real_usec), MAX(began, report->query->since_real_usec));
 }
 
-static int survey_outages(struct survey *survey) {
+static int read_outages(struct report *report) {
         struct sqlite_statement *statement;
         int r;
 
-        r = prepare(survey, "SELECT began, ended, reason FROM outage WHERE database = ?1 AND began < ?3 AND (ended IS NULL OR ended > ?2)",
-                    survey->ask->since_real_usec, &statement);
+        r = report_prepare(report, "SELECT began, ended, reason FROM outage WHERE database = ?1 AND began < ?3 AND (ended IS NULL OR ended > ?2)",
+                    report->query->since_real_usec, &statement);
         if (r < 0)
                 return r;
         while ((r = sqlite_step(statement)) > 0)
-                add_outage(survey, statement);
+                add_outage(report, statement);
         (void)sqlite_finalize(statement);
         return r;
 }
@@ -320,12 +147,12 @@ static void write_quantiles(struct json_writer *w, const struct histogram *histo
                 json_seconds(w, quantiles[i].key, histogram->count > 0 ? histogram_quantile(histogram, quantiles[i].permille) : USEC_INFINITY);
 }
 
-static void write_states(struct json_writer *w, const struct survey *survey) {
+static void write_states(struct json_writer *w, const struct report *report) {
         uint64_t known = 0, out = 0;
 
         for (unsigned state = 0; state < _STATE_MAX; state++) {
-                known += state == STATE_UNKNOWN ? 0 : survey->states_usec[state];
-                out += state_is_outage((enum state)state) ? survey->states_usec[state] : 0;
+                known += state == STATE_UNKNOWN ? 0 : report->timeline->states_usec[state];
+                out += state_is_outage((enum state)state) ? report->timeline->states_usec[state] : 0;
         }
         json_seconds(w, "seconds", known);
         if (known > 0)
@@ -334,49 +161,49 @@ static void write_states(struct json_writer *w, const struct survey *survey) {
                 json_absent(w, "availability");
         json_begin_object(w, "states_seconds");
         for (unsigned state = 0; state < _STATE_MAX; state++)
-                if (survey->states_usec[state] > 0)
-                        json_seconds(w, state_name((enum state)state), survey->states_usec[state]);
+                if (report->timeline->states_usec[state] > 0)
+                        json_seconds(w, state_name((enum state)state), report->timeline->states_usec[state]);
         json_end_object(w);
 }
 
-static void write_distribution(struct json_writer *w, const struct survey *survey) {
+static void write_distribution(struct json_writer *w, const struct report *report) {
         size_t first = 0, end = N_BOUNDS + 1;
 
-        while (first < end && survey->distribution[first] == 0)
+        while (first < end && report->distribution[first] == 0)
                 first++;
-        while (end > first && survey->distribution[end - 1] == 0)
+        while (end > first && report->distribution[end - 1] == 0)
                 end--;
         json_begin_array(w, "distribution");
         for (size_t i = first; i < end; i++) {
                 json_begin_object(w, NULL);
                 json_seconds(w, "up_to_seconds", i < N_BOUNDS ? bounds_usec[i] : USEC_INFINITY);
-                json_unsigned(w, "count", survey->distribution[i]);
+                json_unsigned(w, "count", report->distribution[i]);
                 json_end_object(w);
         }
         json_end_array(w);
 }
 
-static void write_wakes(struct json_writer *w, const struct survey *survey) {
+static void write_wakes(struct json_writer *w, const struct report *report) {
         json_begin_object(w, "wakes");
-        json_unsigned(w, "count", survey->n_wakes);
+        json_unsigned(w, "count", report->n_wakes);
         json_begin_object(w, "by_cause");
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                if (survey->by_cause[cause] > 0)
-                        json_unsigned(w, wake_cause_name((enum wake_cause)cause), survey->by_cause[cause]);
+                if (report->by_cause[cause] > 0)
+                        json_unsigned(w, wake_cause_name((enum wake_cause)cause), report->by_cause[cause]);
         json_end_object(w);
-        json_unsigned(w, "cold", survey->n_cold);
-        write_quantiles(w, &survey->latency);
-        json_seconds(w, "max_seconds", survey->latency.count > 0 ? survey->latency.max_usec : USEC_INFINITY);
-        write_distribution(w, survey);
+        json_unsigned(w, "cold", report->n_cold);
+        write_quantiles(w, &report->latency);
+        json_seconds(w, "max_seconds", report->latency.count > 0 ? report->latency.max_usec : USEC_INFINITY);
+        write_distribution(w, report);
         json_end_object(w);
 }
 
-static void write_phases(struct json_writer *w, const struct survey *survey) {
+static void write_phases(struct json_writer *w, const struct report *report) {
         json_begin_object(w, "phases");
         for (unsigned phase = 0; phase < _PHASE_MAX; phase++) {
                 struct histogram histogram = {0};
 
-                hour_add_phase(&survey->sum, (enum phase)phase, &histogram);
+                hour_add_phase(&report->sum, (enum phase)phase, &histogram);
                 if (histogram.count == 0)
                         continue;
                 json_begin_object(w, phase_name((enum phase)phase));
@@ -388,20 +215,20 @@ static void write_phases(struct json_writer *w, const struct survey *survey) {
 }
 
 static int by_time_falling(const void *a, const void *b) {
-        const struct survey_outages *left = a, *right = b;
+        const struct report_outages *left = a, *right = b;
 
         if (left->usec != right->usec)
                 return left->usec < right->usec ? 1 : -1;
         return (int)left->reason - (int)right->reason;
 }
 
-static void write_outages(struct json_writer *w, struct survey *survey) {
+static void write_outages(struct json_writer *w, struct report *report) {
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                survey->outages[reason].reason = (enum reason)reason;
-        qsort(survey->outages, _REASON_MAX, sizeof(*survey->outages), by_time_falling);
+                report->outages[reason].reason = (enum reason)reason;
+        qsort(report->outages, _REASON_MAX, sizeof(*report->outages), by_time_falling);
         json_begin_array(w, "outages");
         for (unsigned i = 0; i < _REASON_MAX; i++) {
-                const struct survey_outages *outages = &survey->outages[i];
+                const struct report_outages *outages = &report->outages[i];
 
                 if (outages->n == 0)
                         continue;
@@ -414,10 +241,10 @@ static void write_outages(struct json_writer *w, struct survey *survey) {
         json_end_array(w);
 }
 
-static void write_failures(struct json_writer *w, const struct survey *survey) {
+static void write_failures(struct json_writer *w, const struct report *report) {
         json_begin_object(w, "failures");
         for (unsigned reason = 0; reason < _REASON_MAX; reason++) {
-                uint64_t n = hour_value(&survey->sum, COUNTER_FAILURES, reason);
+                uint64_t n = hour_value(&report->sum, COUNTER_FAILURES, reason);
 
                 if (n > 0)
                         json_unsigned(w, reason_slug((enum reason)reason), n);
@@ -425,43 +252,44 @@ static void write_failures(struct json_writer *w, const struct survey *survey) {
         json_end_object(w);
 }
 
-static void write_survey(struct json_writer *w, struct survey *survey) {
-        write_states(w, survey);
-        json_seconds(w, "awake_seconds", survey->sum.awake_usec);
-        json_seconds(w, "awake_on_our_demand_seconds", survey->sum.ours_usec);
-        write_wakes(w, survey);
-        write_phases(w, survey);
-        write_outages(w, survey);
-        write_failures(w, survey);
-        strip_write(survey->strip, w, "timeline");
+static void write_report(struct json_writer *w, struct report *report) {
+        write_states(w, report);
+        json_seconds(w, "awake_seconds", report->sum.awake_usec);
+        json_seconds(w, "awake_on_our_demand_seconds", report->sum.ours_usec);
+        write_wakes(w, report);
+        write_phases(w, report);
+        write_outages(w, report);
+        write_failures(w, report);
+        timeline_write(report->timeline, w, "timeline");
 }
 
-int report_write(struct sqlite *sqlite, const struct ask *ask, uint64_t database, uint64_t saved_real_usec, struct json_writer *w) {
-        struct survey *survey = calloc(1, sizeof(*survey));
-        int r = -ENOMEM;
+static int read_report(struct report *report) {
+        int r;
 
-        if (survey)
-                survey->strip = strip_new(ask->since_real_usec, ask->until_real_usec);
-        if (survey && survey->strip) {
-                survey->sqlite = sqlite;
-                survey->ask = ask;
-                survey->database = database;
-                survey->saved_real_usec = saved_real_usec;
-                r = survey_states(survey);
-                if (r >= 0)
-                        r = survey_wakes(survey);
-                if (r >= 0)
-                        r = survey_hours(survey);
-                if (r >= 0)
-                        r = survey_outages(survey);
-                if (r >= 0)
-                        write_survey(w, survey);
-        }
-        if (survey) {
-                free(survey->gaps.list);
-                free(survey->strip);
-                free(survey->sum.counters);
-        }
-        free(survey);
+        r = timeline_read(report->sqlite, report->query, report->database, &report->words, &report->timeline);
+        if (r >= 0)
+                r = read_wakes(report);
+        if (r >= 0)
+                r = read_hours(report);
+        return r < 0 ? r : read_outages(report);
+}
+
+int report_write(struct sqlite *sqlite, const struct history_query *query, uint64_t database, uint64_t saved_real_usec,
+                 struct json_writer *w) {
+        struct report *report = calloc(1, sizeof(*report));
+        int r;
+
+        if (!report)
+                return -ENOMEM;
+        report->sqlite = sqlite;
+        report->query = query;
+        report->database = database;
+        report->saved_real_usec = saved_real_usec;
+        r = read_report(report);
+        if (r >= 0)
+                write_report(w, report);
+        free(report->timeline);
+        free(report->sum.counters);
+        free(report);
         return r;
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
@@ -164,4 +165,53 @@ int schema_bring_up(struct sqlite *sqlite) {
         if (r < 0)
                 (void)sqlite_run(sqlite, "ROLLBACK");
         return r;
+}
+
+static struct schema_word *word_of(struct schema_word *words, const char *text) {
+        size_t n = strlen(text);
+        unsigned char first = (unsigned char)text[0], middle = (unsigned char)text[n / 2], last = n > 0 ? (unsigned char)text[n - 1] : 0;
+
+        return &words[(n * 37 + first * 5u + middle * 11u + last * 3u) % SCHEMA_WORDS_MAX];
+}
+
+/* The number of a word that was seen before; else FIND is asked. */
+static unsigned look_up(struct schema_word *words, const char *text, unsigned (*find)(const char *text)) {
+        struct schema_word *word = word_of(words, text);
+
+        if (word->text[0] && streq(word->text, text))
+                return word->value;
+        word->value = find(text);
+        (void)text_copy(word->text, sizeof(word->text), text);
+        return word->value;
+}
+
+static unsigned find_state(const char *text) {
+        enum state state = STATE_UNKNOWN;
+
+        (void)state_from_name(text, &state);
+        return state;
+}
+
+static unsigned find_reason(const char *text) {
+        enum reason reason;
+
+        return reason_from_slug(text, &reason) < 0 ? REASON_UNCLASSIFIED : reason;
+}
+
+static unsigned find_cause(const char *text) {
+        enum wake_cause cause;
+
+        return wake_cause_from_name(text, &cause) < 0 ? WAKE_OTHER : cause;
+}
+
+enum state schema_state(struct schema_words *words, const char *text) {
+        return (enum state)look_up(words->states, text, find_state);
+}
+
+enum reason schema_reason(struct schema_words *words, const char *text) {
+        return (enum reason)look_up(words->reasons, text, find_reason);
+}
+
+enum wake_cause schema_cause(struct schema_words *words, const char *text) {
+        return (enum wake_cause)look_up(words->causes, text, find_cause);
 }

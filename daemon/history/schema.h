@@ -18,6 +18,7 @@
 #pragma once
 
 #include "history/sqlite.h"
+#include "model/event.h"
 
 #define SCHEMA_VERSION 3
 
@@ -33,3 +34,18 @@ enum schema_answer {
 int schema_look(struct sqlite *sqlite);
 /* Of SCHEMA_EMPTY or SCHEMA_OLD makes SCHEMA_GOOD. */
 int schema_bring_up(struct sqlite *sqlite);
+
+/* The words of a million rows are few: each is looked up once. */
+#define SCHEMA_WORDS_MAX 128
+
+struct schema_words {
+        struct schema_word {
+                char text[32];
+                unsigned value;
+        } states[SCHEMA_WORDS_MAX], reasons[SCHEMA_WORDS_MAX], causes[SCHEMA_WORDS_MAX];
+};
+
+/* What TEXT means in a row; for a word that this version does not know: STATE_UNKNOWN, REASON_UNCLASSIFIED, WAKE_OTHER. */
+enum state schema_state(struct schema_words *words, const char *text);
+enum reason schema_reason(struct schema_words *words, const char *text);
+enum wake_cause schema_cause(struct schema_words *words, const char *text);

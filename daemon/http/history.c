@@ -102,7 +102,7 @@ static void free_content(void *userdata) {
         held_free(userdata);
 }
 
-static void send_content(struct held *held, struct ask_answer *answer) {
+static void send_content(struct held *held, struct query_answer *answer) {
         struct reply reply = {.status = 200, .content_type = held->csv ? "text/csv; charset=utf-8; header=present" : NULL};
 
         if (answer->content.size <= WHOLE_BYTES) {
@@ -126,22 +126,22 @@ static void answer_late(struct held *held) {
                            "the answer took too long; ask for less, or later");
 }
 
-static void on_answered(void *userdata, struct ask_answer *answer) {
+static void on_answered(void *userdata, struct query_answer *answer) {
         struct held *held = userdata;
         struct site *site = held->site->site;
 
         held->question = NULL;
         switch (answer->result) {
-        case ASK_ANSWERED:
+        case QUERY_ANSWERED:
                 send_content(held, answer);
                 return;
-        case ASK_UNKNOWN:
+        case QUERY_UNKNOWN:
                 answer_unknown_database(site, held->exchange, held->name);
                 break;
-        case ASK_LATE:
+        case QUERY_LATE:
                 answer_late(held);
                 break;
-        case ASK_FAILED:
+        case QUERY_FAILED:
                 answer_unavailable(site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off",
                                    answer->error == -EUCLEAN ? "the file of the history is damaged"
                                    : answer->error == -EBUSY ? "another process holds the file of the history"
@@ -240,11 +240,11 @@ static uint64_t moment_of(const struct query_time *time, bool given, uint64_t ot
 }
 
 /* What is asked for; false when that makes no sense and was answered. */
-static bool make_ask(struct request *request, struct ask *ask) {
+static bool make_ask(struct request *request, struct history_query *ask) {
         const struct query *query = &request->query;
         uint64_t now = clock_real_usec();
 
-        *ask = (struct ask){
+        *ask = (struct history_query){
                 .kind = query->kind,
                 .since_real_usec = MAX(moment_of(&query->since, query->given & ARGUMENT_SINCE, usec_sub(now, SINCE_USEC), now), BEGINNING_USEC),
                 .until_real_usec = moment_of(&query->until, query->given & ARGUMENT_UNTIL, now, now),
@@ -295,13 +295,13 @@ static bool is_its_share_used(const struct history_site *history, const struct l
                 n_listeners += other->access != ACCESS_CONTROL;
         for (const struct held *held = history->first; held; held = held->next)
                 n_asked += held->question && held->listener == listener;
-        return n_asked >= MAX(ASK_ORDINARY_MAX / n_listeners, 1u);
+        return n_asked >= MAX(QUERY_ORDINARY_MAX / n_listeners, 1u);
 }
 
 void history_get(struct request *request) {
         struct history_site *history = request->site->history;
         struct held *held;
-        struct ask ask;
+        struct history_query ask;
         int r;
 
         if (!make_ask(request, &ask) || refuse(request))

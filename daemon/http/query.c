@@ -79,7 +79,7 @@ static bool take_follow(struct query *query, const char *value) {
 }
 
 static bool take_kind(struct query *query, const char *value) {
-        return ask_kind_from_name(value, &query->kind) >= 0 ||
+        return query_kind_from_name(value, &query->kind) >= 0 ||
                refuse(query, "kind=%.40s is not known; write wakes, states, outages, hours or report", value);
 }
 
@@ -183,8 +183,8 @@ static bool take_limit(struct query *query, const char *value) {
         size_t n = strspn(value, "0123456789");
 
         query->limit = n > 0 && n < 8 && !value[n] ? (size_t)strtoul(value, NULL, 10) : 0;
-        return (query->limit >= 1 && query->limit <= ASK_LIMIT_MAX) ||
-               refuse(query, "limit=%.40s is no number from 1 to %d", value, ASK_LIMIT_MAX);
+        return (query->limit >= 1 && query->limit <= QUERY_LIMIT_MAX) ||
+               refuse(query, "limit=%.40s is no number from 1 to %d", value, QUERY_LIMIT_MAX);
 }
 
 static bool take_format(struct query *query, const char *value) {
@@ -244,7 +244,7 @@ bool query_is_complete(struct query *query) {
                 return refuse(query, "spread= needs wait=: it spreads those who wait");
         if (!query->problem[0] && (query->allowed & ARGUMENT_KIND) && !(query->given & ARGUMENT_KIND))
                 return refuse(query, "kind= is missing: wakes, states, outages, hours or report");
-        if (!query->problem[0] && query->csv && query->kind == ASK_REPORT)
+        if (!query->problem[0] && query->csv && query->kind == QUERY_REPORT)
                 return refuse(query, "a report is no table: format=csv is for the other kinds");
         return !query->problem[0];
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/macro.h"
-#include "history/ask.h"
+#include "history/query.h"
 
 #include <stdint.h>
 
@@ -17,7 +17,7 @@ enum argument {
         ARGUMENT_KIND = 1 << 7,   /* kind=wakes ...: always given where it is allowed */
         ARGUMENT_SINCE = 1 << 8,  /* since=7d: a duration, or a time of RFC 3339 */
         ARGUMENT_UNTIL = 1 << 9,  /* until=, the same */
-        ARGUMENT_LIMIT = 1 << 10, /* limit=1000: from 1 to ASK_LIMIT_MAX */
+        ARGUMENT_LIMIT = 1 << 10, /* limit=1000: from 1 to QUERY_LIMIT_MAX */
         ARGUMENT_FORMAT = 1 << 11, /* format=json, format=csv: no report */
         ARGUMENT_REMOVE = 1 << 12, /* remove=all */
 };
@@ -35,7 +35,7 @@ struct query {
         const char *db;    /* borrowed */
         const char *owner; /* borrowed; NULL when none is given */
         bool no_follow;
-        enum ask_kind kind;
+        enum query_kind kind;
         struct query_time {
                 bool is_ago;   /* so long before now */
                 uint64_t usec; /* or since 1970 UTC */

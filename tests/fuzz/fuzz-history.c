@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "history/compose.h"
+#include "history/query.h"
 #include "history/writer.h"
 #include "history/schema.h"
 
@@ -88,8 +88,8 @@ static void check_snapshot(const struct snapshot *snapshot) {
                 fuzz_check(memchr(snapshot->leases[i].owner, '\0', sizeof(snapshot->leases[i].owner)) != NULL, "an owner without an end");
 }
 
-static void ask(struct sqlite *sqlite, const char *name, enum ask_kind kind, bool csv) {
-        struct ask question = {
+static void ask(struct sqlite *sqlite, const char *name, enum query_kind kind, bool csv) {
+        struct history_query question = {
                 .kind = kind,
                 .since_real_usec = NOW_USEC - 7 * USEC_PER_DAY,
                 .until_real_usec = NOW_USEC,
@@ -102,7 +102,7 @@ static void ask(struct sqlite *sqlite, const char *name, enum ask_kind kind, boo
         struct buffer content = {0};
 
         (void)text_copy(question.name, sizeof(question.name), name);
-        if (compose_answer(sqlite, &question, &content) == 0 && !csv) {
+        if (query_run(sqlite, &question, &content) == 0 && !csv) {
                 json_t *json = json_loadb(content.data, content.size, JSON_REJECT_DUPLICATES, NULL);
 
                 fuzz_check(json != NULL, "an answer that is no JSON");
@@ -117,9 +117,9 @@ static void ask_all(const char *name) {
         if (sqlite_open(path, SQLITE_READER, &sqlite) < 0)
                 return;
         if (schema_look(sqlite) == SCHEMA_GOOD)
-                for (enum ask_kind kind = 0; kind < _ASK_KIND_MAX; kind++) {
+                for (enum query_kind kind = 0; kind < _QUERY_KIND_MAX; kind++) {
                         ask(sqlite, name, kind, false);
-                        if (kind != ASK_REPORT)
+                        if (kind != QUERY_REPORT)
                                 ask(sqlite, name, kind, true);
                 }
         (void)sqlite_close(sqlite);

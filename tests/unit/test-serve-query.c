@@ -43,7 +43,7 @@ static void questions_about_the_past_are_read(void **state) {
         assert_true(query_take(&query, "limit", "100000"));
         assert_true(query_take(&query, "format", "csv"));
         assert_true(query_is_complete(&query));
-        assert_int_equal(query.kind, ASK_HOURS);
+        assert_int_equal(query.kind, QUERY_HOURS);
         assert_true(query.since.is_ago);
         assert_int_equal(query.since.usec, 36 * USEC_PER_HOUR);
         assert_false(query.until.is_ago);

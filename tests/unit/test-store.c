@@ -1454,11 +1454,11 @@ static void the_oldest_makes_room_in_a_file_that_is_full(void **state) {
 
 struct answered {
         unsigned n;
-        enum ask_result result;
+        enum query_result result;
         bool csv;
 };
 
-static void on_answered(void *userdata, struct ask_answer *answer) {
+static void on_answered(void *userdata, struct query_answer *answer) {
         struct answered *answered = userdata;
 
         answered->n++;
@@ -1476,7 +1476,7 @@ static void wait_for_answers(const struct answered *answered, unsigned n) {
 }
 
 static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
-        struct ask ask = {.name = "a", .kind = ASK_STATES, .until_real_usec = 10000, .now_real_usec = 10000, .limit = 10};
+        struct history_query ask = {.name = "a", .kind = QUERY_STATES, .until_real_usec = 10000, .now_real_usec = 10000, .limit = 10};
         struct answered answered = {0}, never = {0};
         struct question *question;
 
@@ -1486,13 +1486,13 @@ static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
         flush();
         assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
         wait_for_answers(&answered, 1);
-        assert_int_equal(answered.result, ASK_ANSWERED);
-        for (unsigned kind = 0; kind < _ASK_KIND_MAX; kind++) {
-                ask.kind = (enum ask_kind)kind;
-                ask.csv = kind != ASK_REPORT;
+        assert_int_equal(answered.result, QUERY_ANSWERED);
+        for (unsigned kind = 0; kind < _QUERY_KIND_MAX; kind++) {
+                ask.kind = (enum query_kind)kind;
+                ask.csv = kind != QUERY_REPORT;
                 assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
                 wait_for_answers(&answered, kind + 2);
-                assert_int_equal(answered.result, ASK_ANSWERED);
+                assert_int_equal(answered.result, QUERY_ANSWERED);
                 assert_int_equal(answered.csv, ask.csv);
         }
         (void)text_copy(ask.name, sizeof(ask.name), "b");
@@ -1501,7 +1501,7 @@ static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
         answered.n = 0;
         assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
         wait_for_answers(&answered, 1);
-        assert_int_equal(answered.result, ASK_UNKNOWN);
+        assert_int_equal(answered.result, QUERY_UNKNOWN);
         assert_int_equal(never.n, 0);
         /* Not taken, so many are too many, fewer of those that are not urgent; and they go with the store. */
         for (unsigned i = 0; i < 12; i++)
@@ -1515,14 +1515,14 @@ static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
         assert_int_equal(never.n, 0);
 }
 
-static void on_told(void *userdata, struct ask_answer *answer) {
-        assert_int_equal(answer->result, ASK_ANSWERED);
+static void on_told(void *userdata, struct query_answer *answer) {
+        assert_int_equal(answer->result, QUERY_ANSWERED);
         assert_true(answer->content.size < 65536);
         memcpy(userdata, answer->content.data, answer->content.size + 1);
 }
 
 /* What is answered to ASK. */
-static const char *answer_to(const struct ask *ask) {
+static const char *answer_to(const struct history_query *ask) {
         static char text[65536];
         struct question *question;
 
@@ -1539,7 +1539,7 @@ static const char *answer_to(const struct ask *ask) {
 
 /* The report on "a" over that time has TEXT. */
 static void assert_reported(uint64_t since, uint64_t until, const char *text) {
-        struct ask ask = {.name = "a", .kind = ASK_REPORT, .since_real_usec = since, .until_real_usec = until, .now_real_usec = until, .watched = true};
+        struct history_query ask = {.name = "a", .kind = QUERY_REPORT, .since_real_usec = since, .until_real_usec = until, .now_real_usec = until, .watched = true};
         const char *answer = answer_to(&ask);
 
         if (!strstr(answer, text))
@@ -1684,7 +1684,7 @@ static void what_could_not_be_committed_is_there_once(void **state) {
 
 /* A long read keeps the log from beginning anew. */
 static void who_reads_for_long_does_not_let_it_grow(void **state) {
-        struct ask ask = {.name = "a", .kind = ASK_REPORT, .since_real_usec = 1, .until_real_usec = 400000, .now_real_usec = 400000};
+        struct history_query ask = {.name = "a", .kind = QUERY_REPORT, .since_real_usec = 1, .until_real_usec = 400000, .now_real_usec = 400000};
         uint64_t now = clock_real_usec(), end;
         struct answered answered = {0};
         struct question *question;

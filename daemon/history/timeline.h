@@ -1,0 +1,34 @@
+/*
+ * The states of one database in a time: how long it was in each, and a line of them to be drawn, of as many entries as fit; where there are
+ * more, the time is cut into equal slots, and of each the worst is told.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "history/query.h"
+#include "history/schema.h"
+
+#define TIMELINE_MAX 2000
+
+struct timeline {
+        uint64_t since, until;
+        uint64_t states_usec[_STATE_MAX];
+        size_t n;
+        bool overflowed; /* the slots count */
+        struct timeline_entry {
+                uint64_t from_real_usec;
+                enum state state;
+                enum reason reason;
+        } entries[TIMELINE_MAX];
+        struct timeline_slot {
+                bool any;
+                enum state state;
+                enum reason reason;
+        } slots[TIMELINE_MAX];
+};
+
+/* Reads the states of the time that QUERY asks for. DATABASE is the row of its database. RET_TIMELINE is freed with free(). */
+int timeline_read(struct sqlite *sqlite, const struct history_query *query, uint64_t database, struct schema_words *words,
+                  struct timeline **ret_timeline);
+/* As an array of objects. */
+void timeline_write(const struct timeline *timeline, struct json_writer *w, const char *key);

@@ -94,7 +94,7 @@ struct event_rows *event_rows_free(struct event_rows *rows) {
 }
 
 /* The first number of the one row that is answered, to its end. 1, or 0 when there is none. */
-static int read_one(struct sqlite_statement *statement, uint64_t *ret_number) {
+static int event_rows_read_one(struct sqlite_statement *statement, uint64_t *ret_number) {
         int r = sqlite_step(statement);
 
         if (r <= 0)
@@ -104,12 +104,12 @@ static int read_one(struct sqlite_statement *statement, uint64_t *ret_number) {
         return r < 0 ? r : 1;
 }
 
-static int find_database(struct event_rows *rows, const struct event_record *record, uint64_t *ret_id) {
+static int event_rows_find_database(struct event_rows *rows, const struct event_record *record, uint64_t *ret_id) {
         struct sqlite_statement *find = rows->statements[FIND_DATABASE], *make = rows->statements[MAKE_DATABASE];
         int r;
 
         sqlite_bind_text(find, 1, record->name);
-        r = read_one(find, ret_id);
+        r = event_rows_read_one(find, ret_id);
         if (r != 0)
                 return MIN(r, 0);
         sqlite_bind_text(make, 1, record->name);
@@ -117,7 +117,7 @@ static int find_database(struct event_rows *rows, const struct event_record *rec
         sqlite_bind_text(make, 3, state_name(record->state));
         sqlite_bind_text(make, 4, reason_slug(record->reason));
         sqlite_bind_number(make, 5, record->generation);
-        r = read_one(make, ret_id);
+        r = event_rows_read_one(make, ret_id);
         return r == 0 ? -EIO : MIN(r, 0);
 }
 
@@ -145,7 +145,7 @@ static int find_moment(struct event_rows *rows, uint64_t id, const struct event_
                 return r;
         sqlite_bind_number(find, 1, id);
         sqlite_bind_number(find, 2, record->at_real_usec);
-        r = read_one(find, ret_at);
+        r = event_rows_read_one(find, ret_at);
         return MIN(r, 0);
 }
 
@@ -181,7 +181,7 @@ static int put_outage(struct event_rows *rows, uint64_t id, uint64_t at, const s
         return sqlite_step(put);
 }
 
-static int tell_state(struct event_rows *rows, uint64_t id, const struct event_record *record) {
+static int event_rows_write_state(struct event_rows *rows, uint64_t id, const struct event_record *record) {
         uint64_t at = 0;
         int r;
 
@@ -209,12 +209,12 @@ int event_rows_write(struct event_rows *rows, const struct event_record *record)
         uint64_t id = 0;
         int r;
 
-        r = find_database(rows, record, &id);
+        r = event_rows_find_database(rows, record, &id);
         if (r < 0)
                 return r;
         switch (record->kind) {
         case EVENT_STATE:
-                return tell_state(rows, id, record);
+                return event_rows_write_state(rows, id, record);
         case EVENT_WAKE:
                 return put_wake(rows, id, record);
         case EVENT_ADDED:
@@ -313,7 +313,8 @@ static void hour_write_words(const struct hour *hour, struct buffer *buffer) {
                         else
                                 buffer_printf(buffer, "%s" PHASES "%s=", space, phase_name((enum phase)phase));
                         last_phase = phase;
-                        buffer_printf(buffer, "%" PRIu64 ":%" PRIu64, histogram_bucket_from(counter->index % HISTOGRAM_BUCKETS), counter->value);
+                        buffer_printf(buffer, "%" PRIu64 ":%" PRIu64, histogram_bucket_from(counter->index % HISTOGRAM_BUCKETS),
+                                      counter->value);
                 } else
                         buffer_printf(buffer, "%s%s=%" PRIu64, space, counter_name(name, counter), counter->value);
         }
@@ -370,7 +371,7 @@ int hour_read_words(struct hour *hour, const char *words) {
 }
 
 /* What is there, and HOUR, in SUM. */
-static int add_up(struct sqlite_statement *get, uint64_t database, const struct hour *hour, struct hour *sum) {
+static int hour_add_up(struct sqlite_statement *get, uint64_t database, const struct hour *hour, struct hour *sum) {
         int r;
 
         *sum = (struct hour){.begin_real_usec = hour->begin_real_usec, .awake_usec = hour->awake_usec, .ours_usec = hour->ours_usec};
@@ -394,7 +395,7 @@ int event_rows_add_hour(struct event_rows *rows, uint64_t database, const struct
         struct hour sum;
         int r;
 
-        r = add_up(rows->statements[GET_HOUR], database, hour, &sum);
+        r = hour_add_up(rows->statements[GET_HOUR], database, hour, &sum);
         if (r >= 0) {
                 buffer_append_string(&words, "");
                 hour_write_words(&sum, &words);

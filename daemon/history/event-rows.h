@@ -25,9 +25,9 @@ int event_rows_new(struct sqlite *sqlite, struct event_rows **ret_rows);
 struct event_rows *event_rows_free(struct event_rows *rows);
 
 /*
- * A state change begins and ends outages as well. What is told stands behind what was told before: after a clock that was ahead is set back,
- * the states and outages that are still to come by the clock are dropped. Of a database that has no row yet one is made, of which little is
- * known.
+ * A state change begins and ends outages as well. What is told stands behind what was told before: after a clock that was ahead is set
+ * back, the states and outages that are still to come by the clock are dropped. Of a database that has no row yet one is made, of which
+ * little is known.
  */
 int event_rows_write(struct event_rows *rows, const struct event_record *record);
 /* Adds HOUR to what is there of it. DATABASE is the row of its database. */
@@ -37,7 +37,10 @@ int event_rows_run_on(struct event_rows *rows, uint64_t began_real_usec, uint64_
 
 /* 0 or -ENOMEM. */
 int hour_add(struct hour *hour, enum counter_kind kind, unsigned index, uint64_t value);
-/* Adds the counters of WORDS ("attempts.login.ok=7 failures.tcp.refused=1 phases.connect=1024:6,1088:1"); what this version does not know is passed over. 0 or -ENOMEM. */
+/*
+ * Adds the counters of WORDS ("attempts.login.ok=7 failures.tcp.refused=1 phases.connect=1024:6,1088:1"); what this version does not know
+ * is passed over. 0 or -ENOMEM.
+ */
 int hour_read_words(struct hour *hour, const char *words);
 /* The value, 0 when it was not counted. */
 uint64_t hour_value(const struct hour *hour, enum counter_kind kind, unsigned index);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 /* Of a small file the log beside it gets an eighth, in pages; of a large one as much as SQLite takes by itself. */
 #define WAL_SHARE 8
@@ -22,8 +24,8 @@
 /* One that has no room though there should be enough for it gets more. */
 #define MARGIN_OF_THE_LAST 4
 /*
- * What thousands of databases have in the file changes all over it every few seconds: pages that do not stay in memory are read, and written,
- * many times for each commit. So many bytes each has in those tables; a file with few needs no more than SQLite is told to keep.
+ * What thousands of databases have in the file changes all over it every few seconds: pages that do not stay in memory are read, and
+ * written, many times for each commit. So many bytes each has in those tables; a file with few needs no more than SQLite is told to keep.
  */
 #define BYTES_PER_DATABASE 512
 #define CACHE_BYTES_MIN (128 * 1024)
@@ -40,7 +42,8 @@ struct history {
         struct event_rows *event_rows;
         struct prune prune;
         uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
-        int fd; /* holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks */
+        /* Holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks. */
+        int fd;
         size_t cache_bytes; /* what SQLite was told to keep; 0: no more than by itself */
         ino_t log_inode; /* of what SQLite keeps beside the file while that is open; 0: not seen yet */
         uint64_t max_bytes, page_bytes, wal_pages;
@@ -49,7 +52,7 @@ struct history {
         uint64_t batch_pages; /* what a transaction may change: as much as that, less after one for which there was no room */
 };
 
-static int hold(struct history *history, const char *path) {
+static int history_hold(struct history *history, const char *path) {
         struct stat st;
 
         history->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
@@ -97,18 +100,6 @@ static int answer_of_look(int look) {
         return -EINVAL;
 }
 
-/* Of the tables that are read at start alone: the time that this takes must not grow with what happened in a year. */
-static int check(struct sqlite *sqlite) {
-        static const char *const checks[] = {
-                "PRAGMA quick_check(database)", "PRAGMA quick_check(counter)", "PRAGMA quick_check(wake_latency)", "PRAGMA quick_check(lease)",
-        };
-        int r = 1;
-
-        for (size_t i = 0; i < ARRAY_LENGTH(checks) && r > 0; i++)
-                r = sqlite_says(sqlite, checks[i], "ok");
-        return r == 0 ? -EUCLEAN : MIN(r, 0);
-}
-
 int history_limit(struct history *history, uint64_t max_bytes) {
         uint64_t page_bytes = 0, wal_pages, wal_bytes;
         char sql[160];
@@ -152,7 +143,7 @@ static int take_over(struct history *history, const char *path, uint64_t max_byt
         if (r >= 0 && look != SCHEMA_GOOD)
                 r = schema_bring_up(history->sqlite);
         if (r >= 0)
-                r = check(history->sqlite);
+                r = schema_check(history->sqlite);
         if (r >= 0)
                 r = rows_writer_new(history->sqlite, &history->rows);
         if (r >= 0)
@@ -171,7 +162,7 @@ int history_open(const char *path, uint64_t max_bytes, struct history **ret_hist
         if (!history)
                 return -ENOMEM;
         history->fd = -1;
-        r = hold(history, path);
+        r = history_hold(history, path);
         if (r >= 0)
                 r = damaged_or(take_over(history, path, max_bytes));
         if (r == HISTORY_GOOD || r == HISTORY_NEW)
@@ -234,7 +225,7 @@ int history_read(struct history *history, struct snapshot **ret_snapshots) {
         return damaged_or(rows_read(history->sqlite, ret_snapshots));
 }
 
-static int read_in_mode(const char *path, enum sqlite_mode mode, struct snapshot **ret_snapshots) {
+static int history_read_in_mode(const char *path, enum sqlite_mode mode, struct snapshot **ret_snapshots) {
         struct sqlite *sqlite = NULL;
         int r;
 
@@ -254,13 +245,13 @@ int history_read_only(const char *path, struct snapshot **ret_snapshots) {
         /* Neither mode may make a file: where there is none, nothing is known, and that is no answer from the past. */
         if (access(path, F_OK) < 0)
                 return error_from_errno();
-        r = read_in_mode(path, SQLITE_ALONE, ret_snapshots);
+        r = history_read_in_mode(path, SQLITE_ALONE, ret_snapshots);
         if (r < 0)
-                r = read_in_mode(path, SQLITE_IMMUTABLE, ret_snapshots);
+                r = history_read_in_mode(path, SQLITE_IMMUTABLE, ret_snapshots);
         return damaged_or(r);
 }
 
-static int write_entry(struct history *history, const struct pending_entry *entry) {
+static int history_write_entry(struct history *history, const struct pending_entry *entry) {
         uint64_t id = 0;
         int r;
 
@@ -276,7 +267,7 @@ static int write_batch(struct history *history, const struct pending *pending, c
         int r = 0;
 
         for (size_t i = 0; i < batch->n && r >= 0; i++, entry = entry->next)
-                r = write_entry(history, entry);
+                r = history_write_entry(history, entry);
         for (size_t i = 0; i < batch->n_events && r >= 0; i++, record = record->next)
                 r = event_rows_write(history->event_rows, record);
         return r;
@@ -341,7 +332,10 @@ static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dro
         return k == HISTORY_GOOD ? r : k;
 }
 
-/* Where fewer than LEAST pages are free: of the time that is kept a quarter goes at a time, the oldest first, until there is room or nothing is left to go. */
+/*
+ * Where fewer than LEAST pages are free: of the time that is kept a quarter goes at a time, the oldest first, until there is room or
+ * nothing is left to go.
+ */
 static int make_room(struct history *history, uint64_t least) {
         uint64_t end = clock_real_usec() + USEC_PER_HOUR, oldest = 0, pages = 0, dropped;
         int r;
@@ -444,4 +438,57 @@ int history_check(struct history *history) {
         int r = sqlite_says(history->sqlite, "PRAGMA quick_check", "ok");
 
         return r > 0 ? HISTORY_GOOD : r == 0 ? HISTORY_DAMAGED : damaged_or(r);
+}
+
+/* OLD becomes NEW, unless something of that name is there: -EEXIST. */
+static int move_file(const char *old, const char *new) {
+        if (renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL && errno != ENOSYS)
+                return error_from_errno();
+        /* A file system that cannot promise it. */
+        if (access(new, F_OK) == 0)
+                return -EEXIST;
+        return rename(old, new) < 0 ? error_from_errno() : 0;
+}
+
+/* A log without its database, or one beside another database, would be misread: they go together. */
+static void move_beside(const char *path, const char *aside, const char *suffix) {
+        _cleanup_free_ char *old = NULL, *new = NULL;
+
+        if (asprintf(&old, "%s%s", path, suffix) < 0) {
+                old = NULL;
+                return;
+        }
+        if (asprintf(&new, "%s%s", aside, suffix) < 0) {
+                new = NULL;
+                return;
+        }
+        if (move_file(old, new) < 0)
+                (void)unlink(old);
+}
+
+int history_set_aside(const char *path, uint64_t now_real_usec, char **ret_path) {
+        time_t seconds = (time_t)(now_real_usec / USEC_PER_SEC);
+        char when[sizeof("20261122T190405Z")] = "";
+        struct tm tm;
+        int r = -EEXIST;
+
+        if (gmtime_r(&seconds, &tm))
+                (void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
+        for (unsigned i = 0; i < 100 && r == -EEXIST; i++) {
+                char *aside;
+
+                if ((i == 0 ? asprintf(&aside, "%s.corrupt-%s", path, when) : asprintf(&aside, "%s.corrupt-%s-%u", path, when, i)) < 0)
+                        return -ENOMEM;
+                r = move_file(path, aside);
+                if (r < 0) {
+                        free(aside);
+                        continue;
+                }
+                move_beside(path, aside, "-wal");
+                move_beside(path, aside, "-shm");
+                *ret_path = aside;
+        }
+        return r;
 }

@@ -22,8 +22,8 @@ enum history_answer {
 struct history;
 
 /*
- * Makes it when it is missing, never its folder. A history_answer or a negative errno: -EBUSY when somebody else writes it, -ENOSPC, -EROFS,
- * -EACCES, -ENOENT ... RET_HISTORY is set with HISTORY_GOOD and HISTORY_NEW.
+ * Makes it when it is missing, never its folder. A history_answer or a negative errno: -EBUSY when somebody else writes it, -ENOSPC,
+ * -EROFS, -EACCES, -ENOENT ... RET_HISTORY is set with HISTORY_GOOD and HISTORY_NEW.
  */
 int history_open(const char *path, uint64_t max_bytes, struct history **ret_history);
 /* Takes NULL. */
@@ -35,8 +35,8 @@ bool history_lost_its_log(struct history *history, const char *path);
 /* Whether it has a second name. */
 bool history_has_links(const struct history *history);
 /*
- * Closes one that is elsewhere. Its log stands beside the name that it had, where it must not be taken for that of another file, so all of it
- * goes into the file first. Answers NULL.
+ * Closes one that is elsewhere. Its log stands beside the name that it had, where it must not be taken for that of another file, so all of
+ * it goes into the file first. Answers NULL.
  */
 struct history *history_leave(struct history *history);
 /* It is written for the last time: nobody who reads is waited for. */
@@ -54,11 +54,14 @@ int history_read_only(const char *path, struct snapshot **ret_snapshots);
  * HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno: -ENOSPC the disk is full, or there is nothing that could make room.
  */
 int history_write(struct history *history, struct pending *pending, uint64_t began_real_usec);
-/* A database that nobody watched for so long is forgotten when nothing else is left of it: longer than any pause, lease, or month with its budget. */
+/*
+ * A database that nobody watched for so long is forgotten when nothing else is left of it: longer than any pause, lease, or month with its
+ * budget.
+ */
 #define HISTORY_GONE_USEC (32 * USEC_PER_DAY)
 /*
- * Drops a slice of what is older than BEFORE; of databases of which nothing was saved since GONE, and that are not watched by PENDING, also the
- * name, there too. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno.
+ * Drops a slice of what is older than BEFORE; of databases of which nothing was saved since GONE, and that are not watched by PENDING, also
+ * the name, there too. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno.
  */
 int history_prune(struct history *history, struct pending *pending, uint64_t before_real_usec, uint64_t gone_real_usec);
 /* Whether all of it is whole: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */

@@ -95,7 +95,7 @@ static int pending_make_room(struct pending *pending) {
         return 0;
 }
 
-static int add_entry(struct pending *pending, size_t i, struct snapshot *snapshot) {
+static int pending_add_entry(struct pending *pending, size_t i, struct snapshot *snapshot) {
         struct pending_entry *entry;
 
         if (pending_make_room(pending) < 0)
@@ -110,7 +110,7 @@ static int add_entry(struct pending *pending, size_t i, struct snapshot *snapsho
         return 0;
 }
 
-static void let_wait(struct pending *pending, struct pending_entry *entry) {
+static void pending_let_wait(struct pending *pending, struct pending_entry *entry) {
         if (entry->waits)
                 return;
         entry->waits = true;
@@ -204,7 +204,7 @@ static void count_hours(struct hour **hours, const struct snapshot *old, const s
         count_timings(hours, new);
 }
 
-static void count(const struct pending *pending, struct pending_entry *entry, const struct snapshot *old) {
+static void pending_count(const struct pending *pending, struct pending_entry *entry, const struct snapshot *old) {
         count_hours(&entry->hours, old, entry->snapshot);
         if (entry->waits)
                 limit_hours(entry->hours, MIN(MAX(HOURS_TOTAL_MAX / pending->n, (size_t)1), (size_t)HOURS_MAX));
@@ -219,15 +219,15 @@ int pending_put(struct pending *pending, struct snapshot *snapshot, bool waits) 
                 snapshot_follow(snapshot, old);
                 pending->entries[i]->snapshot = snapshot;
         } else {
-                int r = add_entry(pending, i, snapshot);
+                int r = pending_add_entry(pending, i, snapshot);
 
                 if (r < 0)
                         return r;
         }
         if (waits) {
                 pending->entries[i]->watched = !snapshot->is_put_away;
-                count(pending, pending->entries[i], old);
-                let_wait(pending, pending->entries[i]);
+                pending_count(pending, pending->entries[i], old);
+                pending_let_wait(pending, pending->entries[i]);
         }
         free(old);
         return 0;
@@ -279,7 +279,7 @@ int pending_learn(struct pending *pending, struct snapshot *past) {
         struct snapshot *sum;
 
         if (!is_at(pending, i, past->name))
-                return add_entry(pending, i, past);
+                return pending_add_entry(pending, i, past);
         sum = snapshot_add(pending->entries[i]->snapshot, past);
         if (!sum)
                 return -ENOMEM;
@@ -292,7 +292,7 @@ int pending_learn(struct pending *pending, struct snapshot *past) {
 void pending_compare(struct pending *pending, const struct snapshot *snapshots) {
         for (size_t i = 0; i < pending->n; i++) {
                 snapshot_compare(pending->entries[i]->snapshot, NULL);
-                let_wait(pending, pending->entries[i]);
+                pending_let_wait(pending, pending->entries[i]);
         }
         for (; snapshots; snapshots = snapshots->next) {
                 size_t i = pending_search(pending, snapshots->name);

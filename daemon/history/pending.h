@@ -25,8 +25,8 @@ struct pending_batch {
 
 void pending_deinit(struct pending *pending);
 /*
- * Takes SNAPSHOT in place of what was there, which is freed. With WAITS it is listed too, and what it has more is counted. -ENOMEM: SNAPSHOT
- * stays the caller's.
+ * Takes SNAPSHOT in place of what was there, which is freed. With WAITS it is listed too, and what it has more is counted. -ENOMEM:
+ * SNAPSHOT stays the caller's.
  */
 int pending_put(struct pending *pending, struct snapshot *snapshot, bool waits);
 /* Takes what is there of NAME; NULL: nothing is. Not of what waits. */
@@ -44,8 +44,8 @@ void pending_tell(struct pending *pending, struct event_record *record);
 /* Whether anything does. */
 bool pending_waits(const struct pending *pending);
 /*
- * Takes PAST, which is in the file: what is there of the same database began without knowing it, and goes on from it. -ENOMEM: PAST stays the
- * caller's.
+ * Takes PAST, which is in the file: what is there of the same database began without knowing it, and goes on from it. -ENOMEM: PAST stays
+ * the caller's.
  */
 int pending_learn(struct pending *pending, struct snapshot *past);
 /* In the file are SNAPSHOTS: all that it has otherwise is to be written. */

@@ -71,7 +71,7 @@ static int drop_rows(const struct pruning *pruning, struct prune *prune) {
 }
 
 /* The name of one that is long gone, when nothing else is left of it. */
-static int forget(const struct pruning *pruning, struct prune *prune) {
+static int prune_forget(const struct pruning *pruning, struct prune *prune) {
         char sql[96];
         int r;
 
@@ -105,7 +105,7 @@ static int drop_slice(struct pruning *pruning, struct prune *prune) {
                         return r;
                 r = drop_rows(pruning, prune);
                 if (r == 0)
-                        r = forget(pruning, prune);
+                        r = prune_forget(pruning, prune);
                 if (r < 0)
                         return r;
                 /* Else this one once more. */
@@ -129,7 +129,7 @@ static int drop_runs(struct sqlite *sqlite, uint64_t before) {
         return r;
 }
 
-static int prepare(struct pruning *pruning) {
+static int prune_prepare(struct pruning *pruning) {
         int r;
 
         r = sqlite_prepare(pruning->sqlite, "SELECT id, name, saved_at FROM database WHERE id > ? ORDER BY id LIMIT 1", &pruning->next);
@@ -149,7 +149,7 @@ int prune_slice(struct sqlite *sqlite, struct prune *prune, const struct prune_t
         r = sqlite_run(sqlite, "BEGIN IMMEDIATE");
         if (r < 0)
                 return r;
-        r = prepare(&pruning);
+        r = prune_prepare(&pruning);
         if (r >= 0)
                 r = more = drop_slice(&pruning, prune);
         (void)sqlite_finalize(pruning.next);

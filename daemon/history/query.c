@@ -174,7 +174,7 @@ static const char *reason_of(struct sqlite_statement *row, int column) {
         return slug && !streq(slug, reason_slug(REASON_NONE)) ? slug : NULL;
 }
 
-static int write_wake(struct query_context *context, struct sqlite_statement *row) {
+static int query_write_wake(struct query_context *context, struct sqlite_statement *row) {
         struct row_writer *writer = &context->writer;
 
         row_time(writer, "at", number_of(row, 0, 0));
@@ -189,7 +189,7 @@ static int write_wake(struct query_context *context, struct sqlite_statement *ro
         return 0;
 }
 
-static int write_state(struct query_context *context, struct sqlite_statement *row) {
+static int query_write_state(struct query_context *context, struct sqlite_statement *row) {
         struct row_writer *writer = &context->writer;
 
         row_time(writer, "at", number_of(row, 0, 0));
@@ -203,7 +203,7 @@ static int write_state(struct query_context *context, struct sqlite_statement *r
         return 0;
 }
 
-static int write_outage(struct query_context *context, struct sqlite_statement *row) {
+static int query_write_outage(struct query_context *context, struct sqlite_statement *row) {
         struct row_writer *writer = &context->writer;
         uint64_t from = number_of(row, 0, 0), to = number_of(row, 1, 0);
 
@@ -218,7 +218,7 @@ static int write_outage(struct query_context *context, struct sqlite_statement *
         return 0;
 }
 
-static void write_attempts(struct row_writer *writer, const struct hour *hour) {
+static void query_write_attempts(struct row_writer *writer, const struct hour *hour) {
         row_begin_group(writer, "attempts");
         for (unsigned check = 0; check < _CHECK_MAX; check++) {
                 uint64_t any = 0;
@@ -236,7 +236,7 @@ static void write_attempts(struct row_writer *writer, const struct hour *hour) {
         row_end_group(writer);
 }
 
-static void write_phases(struct row_writer *writer, const struct hour *hour) {
+static void query_write_phases(struct row_writer *writer, const struct hour *hour) {
         static const struct {
                 const char *key;
                 unsigned permille;
@@ -259,20 +259,20 @@ static void write_phases(struct row_writer *writer, const struct hour *hour) {
         row_end_group(writer);
 }
 
-static int write_hour(struct query_context *context, struct sqlite_statement *row) {
+static int query_write_hour(struct query_context *context, struct sqlite_statement *row) {
         struct row_writer *writer = &context->writer;
         struct hour hour = {0};
         int r;
 
         r = row ? hour_read_words(&hour, sqlite_text(row, 3)) : 0;
         row_time(writer, "hour", number_of(row, 0, 0));
-        write_attempts(writer, &hour);
+        query_write_attempts(writer, &hour);
         row_begin_group(writer, "failures");
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
                 if (reason != REASON_NONE)
                         row_count(writer, reason_slug((enum reason)reason), hour_value(&hour, COUNTER_FAILURES, reason));
         row_end_group(writer);
-        write_phases(writer, &hour);
+        query_write_phases(writer, &hour);
         row_seconds(writer, "awake_seconds", number_of(row, 1, 0));
         row_seconds(writer, "awake_on_our_demand_seconds", number_of(row, 2, 0));
         row_begin_group(writer, "wakes");
@@ -284,7 +284,8 @@ static int write_hour(struct query_context *context, struct sqlite_statement *ro
 }
 
 /* An outage that began before the time is asked for may reach into it: none but the last of them. */
-#define OUTAGES "FROM outage WHERE database = ?1 AND began >= coalesce((SELECT max(began) FROM outage WHERE database = ?1 AND began <= ?2), 0)" \
+#define OUTAGES "FROM outage WHERE database = ?1" \
+                " AND began >= coalesce((SELECT max(began) FROM outage WHERE database = ?1 AND began <= ?2), 0)" \
                 " AND began < ?3 AND (ended IS NULL OR ended > ?2)"
 #define MOMENTS(table) "FROM " table " WHERE database = ?1 AND at >= ?2 AND at < ?3"
 #define HOURS "FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3"
@@ -301,23 +302,23 @@ static const struct listing {
                 "SELECT at, place " MOMENTS("wake") " ORDER BY at DESC, place DESC LIMIT 1 OFFSET ?4",
                 "SELECT at, latency_usec, cause, cold, attempts, resolve_usec, connect_usec, tls_usec, auth_usec, query_usec "
                 MOMENTS("wake") " AND (at, place) > (?4, ?5) ORDER BY at, place",
-                write_wake,
+                query_write_wake,
         },
         [QUERY_STATES] = {
                 "SELECT at, place " MOMENTS("state") " ORDER BY at DESC, place DESC LIMIT 1 OFFSET ?4",
                 "SELECT at, state, previous, reason, sqlstate, generation, detail " MOMENTS("state")
                 " AND (at, place) > (?4, ?5) ORDER BY at, place",
-                write_state,
+                query_write_state,
         },
         [QUERY_OUTAGES] = {
                 "SELECT began, 0 " OUTAGES " ORDER BY began DESC LIMIT 1 OFFSET ?4",
                 "SELECT began, ended, state, reason " OUTAGES " AND (began, 0) > (?4, ?5) ORDER BY began",
-                write_outage,
+                query_write_outage,
         },
         [QUERY_HOURS] = {
                 "SELECT hour, 0 " HOURS " ORDER BY hour DESC LIMIT 1 OFFSET ?4",
                 "SELECT hour, awake_usec, awake_ours_usec, counts " HOURS " AND (hour, 0) > (?4, ?5) ORDER BY hour",
-                write_hour,
+                query_write_hour,
         },
 };
 
@@ -378,7 +379,7 @@ static int write_rows(struct query_context *context, const struct listing *listi
         return r;
 }
 
-static int write_csv_answer(struct query_context *context, const struct listing *listing, struct key key) {
+static int query_write_csv(struct query_context *context, const struct listing *listing, struct key key) {
         struct row_writer *writer = &context->writer;
         int r;
 
@@ -401,7 +402,7 @@ static void begin_json(struct query_context *context) {
         json_time(w, "until", query->until_real_usec);
 }
 
-static int write_json_answer(struct query_context *context, const struct listing *listing, struct key key, bool truncated) {
+static int query_write_json(struct query_context *context, const struct listing *listing, struct key key, bool truncated) {
         struct json_writer *w = &context->writer.json;
         int r;
 
@@ -414,7 +415,7 @@ static int write_json_answer(struct query_context *context, const struct listing
         return r;
 }
 
-static int write_answer(struct query_context *context) {
+static int query_write_rows(struct query_context *context) {
         const struct listing *listing = &listings[context->query->kind];
         struct key key;
         int r;
@@ -422,10 +423,10 @@ static int write_answer(struct query_context *context) {
         r = find_last(context, listing, &key);
         if (r < 0)
                 return r;
-        return context->query->csv ? write_csv_answer(context, listing, key) : write_json_answer(context, listing, key, r > 0);
+        return context->query->csv ? query_write_csv(context, listing, key) : query_write_json(context, listing, key, r > 0);
 }
 
-static int write_report(struct query_context *context) {
+static int query_write_report(struct query_context *context) {
         struct json_writer *w = &context->writer.json;
         int r;
 
@@ -438,7 +439,7 @@ static int write_report(struct query_context *context) {
 }
 
 /* Of a database that was never heard of the row is 0; 1 when that is not configured either. */
-static int find_database(struct query_context *context) {
+static int query_find_database(struct query_context *context) {
         struct sqlite_statement *statement;
         int r;
 
@@ -462,9 +463,9 @@ int query_run(struct sqlite *sqlite, const struct history_query *query, struct b
         /* What is told fits together: all of it is read at one moment. */
         r = sqlite_run(sqlite, "BEGIN");
         if (r >= 0)
-                r = find_database(&context);
+                r = query_find_database(&context);
         if (r == 0)
-                r = query->kind == QUERY_REPORT ? write_report(&context) : write_answer(&context);
+                r = query->kind == QUERY_REPORT ? query_write_report(&context) : query_write_rows(&context);
         (void)sqlite_run(sqlite, "COMMIT");
         return r != 0 ? r : buffer_finish(buffer);
 }

@@ -61,7 +61,7 @@ static bool is_to_end(void *userdata) {
         return is_in_vain(userdata) || gives_way(userdata);
 }
 
-static int read_in_mode(struct question *question, enum sqlite_mode mode) {
+static int reader_read_in_mode(struct question *question, enum sqlite_mode mode) {
         struct sqlite *sqlite = NULL;
         int r;
 
@@ -83,10 +83,10 @@ static int read_answer(struct question *question) {
         /* To open a pipe waits for who writes into it. */
         if (stat(question->reader->path, &st) == 0 && !S_ISREG(st.st_mode))
                 return -EINVAL;
-        r = read_in_mode(question, SQLITE_READER);
+        r = reader_read_in_mode(question, SQLITE_READER);
         /* In a folder that is read-only nobody writes, and what is kept beside the file cannot be made. */
         if (r == -ENOENT || r == -EACCES || r == -EROFS)
-                r = read_in_mode(question, SQLITE_IMMUTABLE);
+                r = reader_read_in_mode(question, SQLITE_IMMUTABLE);
         return r;
 }
 
@@ -146,7 +146,7 @@ static bool comes_before(const struct question *a, const struct question *b) {
         return a->query.urgent != b->query.urgent ? a->query.urgent : a->deadline_boot_usec <= b->deadline_boot_usec;
 }
 
-static void let_wait(struct reader *reader, struct question *question) {
+static void reader_let_wait(struct reader *reader, struct question *question) {
         struct question **place = &reader->first;
 
         (void)pthread_mutex_lock(&reader->lock);
@@ -159,13 +159,13 @@ static void let_wait(struct reader *reader, struct question *question) {
         (void)pthread_mutex_unlock(&reader->lock);
 }
 
-static void *work(void *userdata) {
+static void *reader_work(void *userdata) {
         struct reader *reader = userdata;
         struct question *question;
 
         while ((question = wait_for_question(reader))) {
                 if (!answer(question))
-                        let_wait(reader, question);
+                        reader_let_wait(reader, question);
                 else
                         /* There is room for as many as there may be. */
                         (void)queue_push(reader->answers, &question);
@@ -177,7 +177,7 @@ static void *work(void *userdata) {
         return NULL;
 }
 
-static void make_lock(struct reader *reader) {
+static void reader_make_lock(struct reader *reader) {
         pthread_condattr_t attributes;
 
         (void)pthread_mutex_init(&reader->lock, NULL);
@@ -195,7 +195,7 @@ int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata
                 return -ENOMEM;
         reader->damaged = damaged;
         reader->userdata = userdata;
-        make_lock(reader);
+        reader_make_lock(reader);
         reader->path = strdup(path);
         r = reader->path ? queue_new(sizeof(struct question *), &reader->answers) : -ENOMEM;
         if (r < 0) {
@@ -206,7 +206,7 @@ int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata
         return 0;
 }
 
-static bool end_thread(struct reader *reader, uint64_t timeout_usec) {
+static bool reader_end_thread(struct reader *reader, uint64_t timeout_usec) {
         uint64_t at = usec_add(clock_monotonic_usec(), timeout_usec);
         struct timespec deadline = {.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
         bool ended;
@@ -234,7 +234,7 @@ bool reader_free(struct reader *reader, uint64_t timeout_usec) {
         if (!reader)
                 return true;
         /* One that hangs in the disk has all that it needs; the process ends without it. */
-        if (!end_thread(reader, timeout_usec))
+        if (!reader_end_thread(reader, timeout_usec))
                 return false;
         while (reader->answers && queue_pop(reader->answers, &question) > 0)
                 question_free(question);
@@ -250,12 +250,12 @@ bool reader_free(struct reader *reader, uint64_t timeout_usec) {
         return true;
 }
 
-static int start(struct reader *reader) {
+static int reader_start(struct reader *reader) {
         int r;
 
         if (reader->started)
                 return 0;
-        r = thread_start("history-reader", STACK_BYTES, work, reader, &reader->thread);
+        r = thread_start("history-reader", STACK_BYTES, reader_work, reader, &reader->thread);
         reader->started = r >= 0;
         return r;
 }
@@ -269,7 +269,7 @@ int reader_ask(struct reader *reader, const struct history_query *query, void (*
                 return -ENODATA;
         if (reader->n >= QUESTIONS_MAX || (!query->urgent && reader->n_ordinary >= QUERY_ORDINARY_MAX))
                 return -EBUSY;
-        r = start(reader);
+        r = reader_start(reader);
         if (r < 0)
                 return r;
         question = calloc(1, sizeof(*question));
@@ -282,7 +282,7 @@ int reader_ask(struct reader *reader, const struct history_query *query, void (*
         question->userdata = userdata;
         reader->n++;
         reader->n_ordinary += !query->urgent;
-        let_wait(reader, question);
+        reader_let_wait(reader, question);
         *ret_question = question;
         return 0;
 }

@@ -11,7 +11,9 @@ struct question;
 
 /* PATH is copied. DAMAGED is called in the reader's thread: the file makes no sense. */
 int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata, struct reader **ret_reader);
-/* Ends what runs, waits for that at most TIMEOUT_USEC. Nobody is told any more. Takes NULL. Answers false when the thread is still there. */
+/*
+ * Ends what runs, waits for that at most TIMEOUT_USEC. Nobody is told any more. Takes NULL. Answers false when the thread is still there.
+ */
 bool reader_free(struct reader *reader, uint64_t timeout_usec);
 
 /*

@@ -66,7 +66,7 @@ static void add_wake(struct report *report, struct sqlite_statement *row) {
         report->distribution[i]++;
 }
 
-static int read_wakes(struct report *report) {
+static int report_read_wakes(struct report *report) {
         struct sqlite_statement *statement;
         int r;
 
@@ -92,13 +92,14 @@ static void add_awake(struct report *report, uint64_t hour, uint64_t awake_usec,
         report->sum.ours_usec += MIN(ours_usec, part);
 }
 
-static int read_hours(struct report *report) {
+static int report_read_hours(struct report *report) {
         uint64_t since = report->query->since_real_usec;
         struct sqlite_statement *statement;
         int r;
 
-        r = report_prepare(report, "SELECT hour, awake_usec, awake_ours_usec, counts FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3",
-                    since - since % USEC_PER_HOUR, &statement);
+        r = report_prepare(report,
+                           "SELECT hour, awake_usec, awake_ours_usec, counts FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3",
+                           since - since % USEC_PER_HOUR, &statement);
         if (r < 0)
                 return r;
         while ((r = sqlite_step(statement)) > 0) {
@@ -121,12 +122,13 @@ static void add_outage(struct report *report, struct sqlite_statement *row) {
         outages->usec += usec_sub(MIN(ended, report->query->until_real_usec), MAX(began, report->query->since_real_usec));
 }
 
-static int read_outages(struct report *report) {
+static int report_read_outages(struct report *report) {
         struct sqlite_statement *statement;
         int r;
 
-        r = report_prepare(report, "SELECT began, ended, reason FROM outage WHERE database = ?1 AND began < ?3 AND (ended IS NULL OR ended > ?2)",
-                    report->query->since_real_usec, &statement);
+        r = report_prepare(report,
+                           "SELECT began, ended, reason FROM outage WHERE database = ?1 AND began < ?3 AND (ended IS NULL OR ended > ?2)",
+                           report->query->since_real_usec, &statement);
         if (r < 0)
                 return r;
         while ((r = sqlite_step(statement)) > 0)
@@ -137,17 +139,18 @@ static int read_outages(struct report *report) {
 
 /* Writing. */
 
-static void write_quantiles(struct json_writer *w, const struct histogram *histogram) {
+static void report_write_quantiles(struct json_writer *w, const struct histogram *histogram) {
         static const struct {
                 const char *key;
                 unsigned permille;
         } quantiles[] = {{"p50_seconds", 500}, {"p95_seconds", 950}, {"p99_seconds", 990}};
 
         for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
-                json_seconds(w, quantiles[i].key, histogram->count > 0 ? histogram_quantile(histogram, quantiles[i].permille) : USEC_INFINITY);
+                json_seconds(w, quantiles[i].key,
+                             histogram->count > 0 ? histogram_quantile(histogram, quantiles[i].permille) : USEC_INFINITY);
 }
 
-static void write_states(struct json_writer *w, const struct report *report) {
+static void report_write_states(struct json_writer *w, const struct report *report) {
         uint64_t known = 0, out = 0;
 
         for (unsigned state = 0; state < _STATE_MAX; state++) {
@@ -166,7 +169,7 @@ static void write_states(struct json_writer *w, const struct report *report) {
         json_end_object(w);
 }
 
-static void write_distribution(struct json_writer *w, const struct report *report) {
+static void report_write_distribution(struct json_writer *w, const struct report *report) {
         size_t first = 0, end = N_BOUNDS + 1;
 
         while (first < end && report->distribution[first] == 0)
@@ -183,7 +186,7 @@ static void write_distribution(struct json_writer *w, const struct report *repor
         json_end_array(w);
 }
 
-static void write_wakes(struct json_writer *w, const struct report *report) {
+static void report_write_wakes(struct json_writer *w, const struct report *report) {
         json_begin_object(w, "wakes");
         json_unsigned(w, "count", report->n_wakes);
         json_begin_object(w, "by_cause");
@@ -192,13 +195,13 @@ static void write_wakes(struct json_writer *w, const struct report *report) {
                         json_unsigned(w, wake_cause_name((enum wake_cause)cause), report->by_cause[cause]);
         json_end_object(w);
         json_unsigned(w, "cold", report->n_cold);
-        write_quantiles(w, &report->latency);
+        report_write_quantiles(w, &report->latency);
         json_seconds(w, "max_seconds", report->latency.count > 0 ? report->latency.max_usec : USEC_INFINITY);
-        write_distribution(w, report);
+        report_write_distribution(w, report);
         json_end_object(w);
 }
 
-static void write_phases(struct json_writer *w, const struct report *report) {
+static void report_write_phases(struct json_writer *w, const struct report *report) {
         json_begin_object(w, "phases");
         for (unsigned phase = 0; phase < _PHASE_MAX; phase++) {
                 struct histogram histogram = {0};
@@ -208,7 +211,7 @@ static void write_phases(struct json_writer *w, const struct report *report) {
                         continue;
                 json_begin_object(w, phase_name((enum phase)phase));
                 json_unsigned(w, "count", histogram.count);
-                write_quantiles(w, &histogram);
+                report_write_quantiles(w, &histogram);
                 json_end_object(w);
         }
         json_end_object(w);
@@ -222,7 +225,7 @@ static int by_time_falling(const void *a, const void *b) {
         return (int)left->reason - (int)right->reason;
 }
 
-static void write_outages(struct json_writer *w, struct report *report) {
+static void report_write_outages(struct json_writer *w, struct report *report) {
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
                 report->outages[reason].reason = (enum reason)reason;
         qsort(report->outages, _REASON_MAX, sizeof(*report->outages), by_time_falling);
@@ -241,7 +244,7 @@ static void write_outages(struct json_writer *w, struct report *report) {
         json_end_array(w);
 }
 
-static void write_failures(struct json_writer *w, const struct report *report) {
+static void report_write_failures(struct json_writer *w, const struct report *report) {
         json_begin_object(w, "failures");
         for (unsigned reason = 0; reason < _REASON_MAX; reason++) {
                 uint64_t n = hour_value(&report->sum, COUNTER_FAILURES, reason);
@@ -252,26 +255,26 @@ static void write_failures(struct json_writer *w, const struct report *report) {
         json_end_object(w);
 }
 
-static void write_report(struct json_writer *w, struct report *report) {
-        write_states(w, report);
+static void report_write_all(struct json_writer *w, struct report *report) {
+        report_write_states(w, report);
         json_seconds(w, "awake_seconds", report->sum.awake_usec);
         json_seconds(w, "awake_on_our_demand_seconds", report->sum.ours_usec);
-        write_wakes(w, report);
-        write_phases(w, report);
-        write_outages(w, report);
-        write_failures(w, report);
+        report_write_wakes(w, report);
+        report_write_phases(w, report);
+        report_write_outages(w, report);
+        report_write_failures(w, report);
         timeline_write(report->timeline, w, "timeline");
 }
 
-static int read_report(struct report *report) {
+static int report_read_all(struct report *report) {
         int r;
 
         r = timeline_read(report->sqlite, report->query, report->database, &report->words, &report->timeline);
         if (r >= 0)
-                r = read_wakes(report);
+                r = report_read_wakes(report);
         if (r >= 0)
-                r = read_hours(report);
-        return r < 0 ? r : read_outages(report);
+                r = report_read_hours(report);
+        return r < 0 ? r : report_read_outages(report);
 }
 
 int report_write(struct sqlite *sqlite, const struct history_query *query, uint64_t database, uint64_t saved_real_usec,
@@ -285,9 +288,9 @@ int report_write(struct sqlite *sqlite, const struct history_query *query, uint6
         report->query = query;
         report->database = database;
         report->saved_real_usec = saved_real_usec;
-        r = read_report(report);
+        r = report_read_all(report);
         if (r >= 0)
-                write_report(w, report);
+                report_write_all(w, report);
         free(report->timeline);
         free(report->sum.counters);
         free(report);

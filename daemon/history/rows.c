@@ -121,7 +121,7 @@ static int write_counter(struct rows_writer *writer, uint64_t id, const struct c
         return sqlite_step(statement);
 }
 
-static int write_leases(struct rows_writer *writer, uint64_t id, const struct snapshot *snapshot) {
+static int rows_write_leases(struct rows_writer *writer, uint64_t id, const struct snapshot *snapshot) {
         struct sqlite_statement *drop = writer->statements[DROP_LEASES], *put = writer->statements[PUT_LEASE];
         int r;
 
@@ -150,7 +150,7 @@ int rows_write(struct rows_writer *writer, const struct snapshot *snapshot, uint
                 if (snapshot->pending[i] > 0)
                         r = write_counter(writer, id, &snapshot->counters[i], snapshot->pending[i]);
         if (r >= 0 && snapshot->leases_dirty)
-                r = write_leases(writer, id, snapshot);
+                r = rows_write_leases(writer, id, snapshot);
         return r;
 }
 
@@ -251,7 +251,7 @@ static int read_leases(struct reading *reading, uint64_t id, const char *name) {
 }
 
 /* The database that reading->databases stands on. A name that cannot be a database's is passed over: RET_SNAPSHOT is NULL. */
-static int read_one(struct reading *reading, struct snapshot **ret_snapshot) {
+static int rows_read_one(struct reading *reading, struct snapshot **ret_snapshot) {
         uint64_t id = sqlite_number(reading->databases, 0);
         const char *name = sqlite_text(reading->databases, 1);
         struct memory memory = {0};
@@ -275,13 +275,13 @@ static int read_one(struct reading *reading, struct snapshot **ret_snapshot) {
         return 0;
 }
 
-static int read_all(struct reading *reading, struct snapshot **snapshots) {
+static int rows_read_all(struct reading *reading, struct snapshot **snapshots) {
         int r;
 
         while ((r = sqlite_step(reading->databases)) > 0) {
                 struct snapshot *snapshot;
 
-                r = read_one(reading, &snapshot);
+                r = rows_read_one(reading, &snapshot);
                 if (r < 0)
                         return r;
                 if (snapshot) {
@@ -317,9 +317,10 @@ int rows_read(struct sqlite *sqlite, struct snapshot **ret_snapshots) {
         if (r >= 0)
                 r = sqlite_prepare(sqlite, "SELECT from_usec, count FROM wake_latency WHERE database = ?", &reading.latencies);
         if (r >= 0)
-                r = sqlite_prepare(sqlite, "SELECT id, owner, since, until FROM lease WHERE database = ? ORDER BY since, id", &reading.leases);
+                r = sqlite_prepare(sqlite, "SELECT id, owner, since, until FROM lease WHERE database = ? ORDER BY since, id",
+                                   &reading.leases);
         if (r >= 0)
-                r = read_all(&reading, &snapshots);
+                r = rows_read_all(&reading, &snapshots);
         (void)sqlite_finalize(reading.databases);
         (void)sqlite_finalize(reading.counters);
         (void)sqlite_finalize(reading.latencies);

@@ -149,7 +149,8 @@ static int climb(struct sqlite *sqlite) {
                 r = steps[version](sqlite);
         if (r < 0)
                 return r;
-        (void)snprintf(mark, sizeof(mark), "PRAGMA application_id = %u; PRAGMA user_version = %d", (unsigned)APPLICATION_ID, SCHEMA_VERSION);
+        (void)snprintf(mark, sizeof(mark), "PRAGMA application_id = %u; PRAGMA user_version = %d", (unsigned)APPLICATION_ID,
+                       SCHEMA_VERSION);
         return sqlite_run(sqlite, mark);
 }
 
@@ -167,6 +168,20 @@ int schema_bring_up(struct sqlite *sqlite) {
         return r;
 }
 
+int schema_check(struct sqlite *sqlite) {
+        static const char *const checks[] = {
+                "PRAGMA quick_check(database)",
+                "PRAGMA quick_check(counter)",
+                "PRAGMA quick_check(wake_latency)",
+                "PRAGMA quick_check(lease)",
+        };
+        int r = 1;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(checks) && r > 0; i++)
+                r = sqlite_says(sqlite, checks[i], "ok");
+        return r == 0 ? -EUCLEAN : MIN(r, 0);
+}
+
 static struct schema_word *word_of(struct schema_word *words, const char *text) {
         size_t n = strlen(text);
         unsigned char first = (unsigned char)text[0], middle = (unsigned char)text[n / 2], last = n > 0 ? (unsigned char)text[n - 1] : 0;
@@ -175,7 +190,7 @@ static struct schema_word *word_of(struct schema_word *words, const char *text) 
 }
 
 /* The number of a word that was seen before; else FIND is asked. */
-static unsigned look_up(struct schema_word *words, const char *text, unsigned (*find)(const char *text)) {
+static unsigned schema_look_up(struct schema_word *words, const char *text, unsigned (*find)(const char *text)) {
         struct schema_word *word = word_of(words, text);
 
         if (word->text[0] && streq(word->text, text))
@@ -205,13 +220,13 @@ static unsigned find_cause(const char *text) {
 }
 
 enum state schema_state(struct schema_words *words, const char *text) {
-        return (enum state)look_up(words->states, text, find_state);
+        return (enum state)schema_look_up(words->states, text, find_state);
 }
 
 enum reason schema_reason(struct schema_words *words, const char *text) {
-        return (enum reason)look_up(words->reasons, text, find_reason);
+        return (enum reason)schema_look_up(words->reasons, text, find_reason);
 }
 
 enum wake_cause schema_cause(struct schema_words *words, const char *text) {
-        return (enum wake_cause)look_up(words->causes, text, find_cause);
+        return (enum wake_cause)schema_look_up(words->causes, text, find_cause);
 }

@@ -34,6 +34,11 @@ enum schema_answer {
 int schema_look(struct sqlite *sqlite);
 /* Of SCHEMA_EMPTY or SCHEMA_OLD makes SCHEMA_GOOD. */
 int schema_bring_up(struct sqlite *sqlite);
+/*
+ * 0, or -EUCLEAN when it is damaged. Of the tables that are read at start alone: the time that this takes must not grow with what happened
+ * in a year.
+ */
+int schema_check(struct sqlite *sqlite);
 
 /* The words of a million rows are few: each is looked up once. */
 #define SCHEMA_WORDS_MAX 128

@@ -18,7 +18,8 @@ const char *counter_name(char *name, const struct counter *counter) {
         *name = '\0';
         switch ((enum counter_kind)counter->kind) {
         case COUNTER_ATTEMPTS:
-                (void)snprintf(name, COUNTER_NAME_MAX, "%s%s.%s", prefixes[COUNTER_ATTEMPTS], check_name((enum check)(index / _REASON_CLASS_MAX)),
+                (void)snprintf(name, COUNTER_NAME_MAX, "%s%s.%s", prefixes[COUNTER_ATTEMPTS],
+                               check_name((enum check)(index / _REASON_CLASS_MAX)),
                                reason_class_name((enum reason_class)(index % _REASON_CLASS_MAX)));
                 break;
         case COUNTER_FAILURES:
@@ -137,7 +138,8 @@ struct snapshot *snapshot_new(const char *name, const struct memory *memory, con
                               const struct timing *timings, size_t n_timings) {
         size_t n = collect(memory, NULL);
         struct snapshot *snapshot =
-                malloc(sizeof(*snapshot) + n_leases * sizeof(*leases) + n * (sizeof(struct counter) + sizeof(uint64_t)) + n_timings * sizeof(*timings));
+                malloc(sizeof(*snapshot) + n_leases * sizeof(*leases) + n * (sizeof(struct counter) + sizeof(uint64_t)) +
+                       n_timings * sizeof(*timings));
 
         if (!snapshot)
                 return NULL;
@@ -199,7 +201,8 @@ void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory)
 }
 
 static bool same_lease(const struct lease_record *a, const struct lease_record *b) {
-        return a->id == b->id && a->since_real_usec == b->since_real_usec && a->until_real_usec == b->until_real_usec && streq(a->owner, b->owner);
+        return a->id == b->id && a->since_real_usec == b->since_real_usec && a->until_real_usec == b->until_real_usec &&
+               streq(a->owner, b->owner);
 }
 
 struct snapshot *snapshot_copy(const struct snapshot *snapshot) {

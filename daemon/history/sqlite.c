@@ -123,7 +123,7 @@ struct sqlite *sqlite_close(struct sqlite *sqlite) {
 /* In virtual machine steps: some microseconds. */
 #define STEPS_BETWEEN_LOOKS 1000
 
-static int on_progress(void *userdata) {
+static int sqlite_on_progress(void *userdata) {
         struct sqlite *sqlite = userdata;
 
         return sqlite->stop(sqlite->stop_userdata);
@@ -132,7 +132,7 @@ static int on_progress(void *userdata) {
 void sqlite_interrupt_when(struct sqlite *sqlite, bool (*stop)(void *userdata), void *userdata) {
         sqlite->stop = stop;
         sqlite->stop_userdata = userdata;
-        sqlite3_progress_handler(sqlite->handle, stop ? STEPS_BETWEEN_LOOKS : 0, stop ? on_progress : NULL, sqlite);
+        sqlite3_progress_handler(sqlite->handle, stop ? STEPS_BETWEEN_LOOKS : 0, stop ? sqlite_on_progress : NULL, sqlite);
 }
 
 int sqlite_run(struct sqlite *sqlite, const char *sql) {

@@ -1,9 +1,9 @@
 /*
  * The one door to SQLite: a connection, statements, values. Knows nothing of what is kept.
  *
- * One thread at a time has a connection. Answers are negative errnos: -ENOSPC the disk or the size that is allowed is full, -EBUSY
- * another process holds it, -EROFS, -EINTR it was asked to stop, -EUCLEAN what is in the file is damaged or no database at all, -EIO, -ENOMEM, and what the system said
- * when the file could not be opened.
+ * One thread at a time has a connection. Answers are negative errnos: -ENOSPC the disk or the size that is allowed is full, -EBUSY another
+ * process holds it, -EROFS, -EINTR it was asked to stop, -EUCLEAN what is in the file is damaged or no database at all, -EIO, -ENOMEM, and
+ * what the system said when the file could not be opened.
  */
 #pragma once
 
@@ -32,7 +32,9 @@ void sqlite_interrupt_when(struct sqlite *sqlite, bool (*stop)(void *userdata), 
 int sqlite_run(struct sqlite *sqlite, const char *sql);
 /* How many pages the log has, in the one connection that writes, which alone moves it into the database. */
 uint64_t sqlite_log_pages(const struct sqlite *sqlite);
-/* Moves the log into the database, as far as nobody who reads keeps it; when it answers 0, the log begins anew. Waits for nobody: -EBUSY. */
+/*
+ * Moves the log into the database, as far as nobody who reads keeps it; when it answers 0, the log begins anew. Waits for nobody: -EBUSY.
+ */
 int sqlite_checkpoint(struct sqlite *sqlite);
 /* One number, as from "PRAGMA user_version". -ENODATA: there is none. */
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number);

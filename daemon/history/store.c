@@ -55,6 +55,22 @@ struct store {
         bool ending;
 };
 
+static const char *const health_names[_STORE_HEALTH_MAX] = {
+        [STORE_NONE] = "none",
+        [STORE_GOOD] = "ok",
+        [STORE_FULL] = "full",
+        [STORE_READ_ONLY] = "read_only",
+        [STORE_LOCKED] = "locked",
+        [STORE_UNREACHABLE] = "unreachable",
+        [STORE_FOREIGN] = "foreign",
+        [STORE_NEWER] = "newer",
+        [STORE_FAILED] = "failed",
+};
+
+const char *store_health_name(enum store_health health) {
+        return health_names[health];
+}
+
 /* The thread. */
 
 /* There is always room for it: it is read once, and the first time that it could not be is told as well. */
@@ -82,14 +98,14 @@ static void take_messages(struct store *store) {
         }
 }
 
-static void settle(struct store *store) {
+static void store_settle(struct store *store) {
         (void)pthread_mutex_lock(&store->lock);
         store->settled = store->taken;
         (void)pthread_cond_broadcast(&store->changed);
         (void)pthread_mutex_unlock(&store->lock);
 }
 
-static void *work(void *userdata) {
+static void *store_work(void *userdata) {
         struct store *store = userdata;
         struct snapshot *past;
 
@@ -103,7 +119,7 @@ static void *work(void *userdata) {
                 if ((past = writer_past(store->writer)))
                         hand_over(store, past);
                 if (!writer_is_behind(store->writer))
-                        settle(store);
+                        store_settle(store);
                 if (!store->ending)
                         writer_prune(store->writer);
         }
@@ -117,7 +133,7 @@ static void *work(void *userdata) {
 
 /* The main thread. */
 
-static int push(struct store *store, const struct message *message) {
+static int store_push(struct store *store, const struct message *message) {
         int r;
 
         r = queue_push(store->queue, message);
@@ -126,22 +142,22 @@ static int push(struct store *store, const struct message *message) {
         return r;
 }
 
-static int put(struct store *store, struct snapshot *snapshot) {
+static int store_push_snapshot(struct store *store, struct snapshot *snapshot) {
         int r;
 
-        r = push(store, &(struct message){.snapshot = snapshot});
+        r = store_push(store, &(struct message){.snapshot = snapshot});
         if (r < 0)
                 free(snapshot);
         return r;
 }
 
 /* Of two of one name the later counts; without memory for it, nothing is known of it. */
-static void keep(struct store *store, struct snapshot *snapshot) {
+static void store_keep(struct store *store, struct snapshot *snapshot) {
         if (pending_put(&store->past, snapshot, false) < 0)
                 free(snapshot);
 }
 
-static void keep_leases(struct store *store, const struct snapshot *snapshot) {
+static void store_keep_leases(struct store *store, const struct snapshot *snapshot) {
         struct lease_record *leases = reallocarray(store->leases, store->n_leases + snapshot->n_leases, sizeof(*leases));
 
         if (!leases)
@@ -163,8 +179,8 @@ bool store_take_past(struct store *store) {
                 struct snapshot *next = past->next;
 
                 if (past->n_leases > 0)
-                        keep_leases(store, past);
-                keep(store, past);
+                        store_keep_leases(store, past);
+                store_keep(store, past);
                 past = next;
         }
         return true;
@@ -188,7 +204,7 @@ static void on_damaged(void *userdata) {
         (void)queue_push(store->queue, &(struct message){.doubt = true});
 }
 
-static void make_lock(struct store *store) {
+static void store_make_lock(struct store *store) {
         pthread_condattr_t attributes;
 
         (void)pthread_mutex_init(&store->lock, NULL);
@@ -198,7 +214,7 @@ static void make_lock(struct store *store) {
         (void)pthread_condattr_destroy(&attributes);
 }
 
-static int start(struct store *store, const char *path, const struct store_bounds *bounds) {
+static int store_start(struct store *store, const char *path, const struct store_bounds *bounds) {
         int r;
 
         store->path = strdup(path);
@@ -208,7 +224,7 @@ static int start(struct store *store, const char *path, const struct store_bound
         if (r >= 0)
                 r = queue_new(sizeof(struct snapshot *), &store->pasts);
         if (r >= 0)
-                r = thread_start("history", STACK_BYTES, work, store, &store->thread);
+                r = thread_start("history", STACK_BYTES, store_work, store, &store->thread);
         store->started = r >= 0;
         return r < 0 ? r : reader_new(path, on_damaged, store, &store->reader);
 }
@@ -219,9 +235,9 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
 
         if (!store)
                 return -ENOMEM;
-        make_lock(store);
+        store_make_lock(store);
         if (*path) {
-                r = start(store, path, bounds);
+                r = store_start(store, path, bounds);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
                 wait_for_past(store);
@@ -254,7 +270,7 @@ static bool is_settled(const struct store *store) {
 }
 
 /* What is still to be written is. Answers false when the thread is still there. */
-static bool end_thread(struct store *store, uint64_t timeout_usec) {
+static bool store_end_thread(struct store *store, uint64_t timeout_usec) {
         if (queue_push(store->queue, &(struct message){0}) < 0 || !wait_for(store, has_ended, timeout_usec)) {
                 log_error("The history in %s could not be written to its end in time", store->path);
                 (void)pthread_detach(store->thread);
@@ -295,7 +311,7 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
                 (void)store_flush(store, timeout_usec);
                 is_alone = false;
         } else if (store->started)
-                is_alone = end_thread(store, timeout_usec);
+                is_alone = store_end_thread(store, timeout_usec);
         /* What hangs in the disk has all that it needs; the process ends without it. */
         if (is_alone)
                 destroy(store);
@@ -315,7 +331,7 @@ bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {
         snapshot_expand(snapshot, ret_memory);
         snapshot->is_recalled = true;
         if (store->writer)
-                (void)put(store, snapshot);
+                (void)store_push_snapshot(store, snapshot);
         else
                 free(snapshot);
         return true;
@@ -340,14 +356,14 @@ int store_put(struct store *store, const char *name, const struct memory *memory
         if (!store->writer)
                 return 0;
         snapshot = snapshot_new(name, memory, leases, n_leases, timings, n_timings);
-        return snapshot ? put(store, snapshot) : -ENOMEM;
+        return snapshot ? store_push_snapshot(store, snapshot) : -ENOMEM;
 }
 
 int store_tell(struct store *store, struct event_record *record) {
         int r = 0;
 
         if (store->writer)
-                r = store_is_behind(store) ? -ENOBUFS : push(store, &(struct message){.record = record});
+                r = store_is_behind(store) ? -ENOBUFS : store_push(store, &(struct message){.record = record});
         if (!store->writer || r < 0)
                 free(record);
         return r;
@@ -358,12 +374,12 @@ int store_put_away(struct store *store, const char *name, const struct memory *m
 
         if (!snapshot)
                 return -ENOMEM;
-        keep(store, snapshot);
+        store_keep(store, snapshot);
         snapshot = store->writer ? snapshot_new(name, memory, NULL, 0, NULL, 0) : NULL;
         if (!snapshot)
                 return store->writer ? -ENOMEM : 0;
         snapshot->is_put_away = true;
-        return put(store, snapshot);
+        return store_push_snapshot(store, snapshot);
 }
 
 bool store_is_behind(struct store *store) {

@@ -46,9 +46,9 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
 struct store *store_close(struct store *store, uint64_t timeout_usec);
 
 /*
- * What could not be read when store_open() returned (a file that somebody locked, a disk that hangs) comes later: the descriptor is readable
- * then (-1: never), and when store_take_past() answers true, store_recall() and store_each_lease() tell it. What is put after that must have
- * gone on from it: to be called in the same turn.
+ * What could not be read when store_open() returned (a file that somebody locked, a disk that hangs) comes later: the descriptor is
+ * readable then (-1: never), and when store_take_past() answers true, store_recall() and store_each_lease() tell it. What is put after that
+ * must have gone on from it: to be called in the same turn.
  */
 int store_past_fd(const struct store *store);
 bool store_take_past(struct store *store);
@@ -59,8 +59,9 @@ bool store_take_past(struct store *store);
  */
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory);
 /*
- * Every lease that was known at the start, once: they are forgotten then. A negative answer of EACH ends it, and is the answer. To be called
- * when every database that is watched was recalled: from then on what is old is dropped, and those that nobody watches are forgotten.
+ * Every lease that was known at the start, once: they are forgotten then. A negative answer of EACH ends it, and is the answer. To be
+ * called when every database that is watched was recalled: from then on what is old is dropped, and those that nobody watches are
+ * forgotten.
  */
 int store_each_lease(struct store *store, int (*each)(void *userdata, const struct lease_record *lease), void *userdata);
 

@@ -40,7 +40,7 @@ static void worsen(struct timeline_slot *slot, enum state state, enum reason rea
 }
 
 /* The next span of one state, which ends inside the time. */
-static void add_entry(struct timeline *timeline, uint64_t from, uint64_t to, enum state state, enum reason reason) {
+static void timeline_add_entry(struct timeline *timeline, uint64_t from, uint64_t to, enum state state, enum reason reason) {
         const struct timeline_entry *last = timeline->n > 0 ? &timeline->entries[timeline->n - 1] : NULL;
 
         if (from >= to)
@@ -92,8 +92,8 @@ static int read_gaps(struct state_reading *reading, uint64_t since) {
         int r;
 
         r = sqlite_prepare(reading->sqlite,
-                           "SELECT ended FROM run WHERE ended < (SELECT max(ended) FROM run WHERE began <= ?3) AND ended >= ?1 AND ended < ?2"
-                           " ORDER BY ended",
+                           "SELECT ended FROM run WHERE ended < (SELECT max(ended) FROM run WHERE began <= ?3)"
+                           " AND ended >= ?1 AND ended < ?2 ORDER BY ended",
                            &statement);
         if (r < 0)
                 return r;
@@ -109,11 +109,11 @@ static int read_gaps(struct state_reading *reading, uint64_t since) {
         return r;
 }
 
-static void add_span(struct state_reading *reading, uint64_t from, uint64_t to, const struct moment *moment) {
+static void timeline_add_span(struct state_reading *reading, uint64_t from, uint64_t to, const struct moment *moment) {
         if (from >= to)
                 return;
         reading->timeline->states_usec[moment->state] += to - from;
-        add_entry(reading->timeline, from, to, moment->state, moment->reason);
+        timeline_add_entry(reading->timeline, from, to, moment->state, moment->reason);
 }
 
 /* MOMENT lasts until TO, or until the daemon ended. */
@@ -126,11 +126,11 @@ static void add_state(struct state_reading *reading, struct moment *moment, uint
         if (gaps->next < gaps->n && gaps->list[gaps->next] < to) {
                 uint64_t end = MAX(gaps->list[gaps->next], from);
 
-                add_span(reading, from, end, moment);
+                timeline_add_span(reading, from, end, moment);
                 *moment = (struct moment){.at = end, .state = STATE_UNKNOWN, .reason = REASON_NOT_CHECKED};
                 from = end;
         }
-        add_span(reading, from, to, moment);
+        timeline_add_span(reading, from, to, moment);
 }
 
 /* Prepares SQL with ?1 the database and ?2, ?3 the time. */
@@ -210,7 +210,7 @@ int timeline_read(struct sqlite *sqlite, const struct history_query *query, uint
         return 0;
 }
 
-static void write_entry(struct json_writer *w, uint64_t from, enum state state, enum reason reason) {
+static void timeline_write_entry(struct json_writer *w, uint64_t from, enum state state, enum reason reason) {
         json_begin_object(w, NULL);
         json_time(w, "from", from);
         json_text(w, "state", state_name(state));
@@ -226,7 +226,7 @@ static void write_slots(const struct timeline *timeline, struct json_writer *w) 
 
                 if (!slot->any || (last && last->state == slot->state && last->reason == slot->reason))
                         continue;
-                write_entry(w, timeline->since + i * slot_width(timeline), slot->state, slot->reason);
+                timeline_write_entry(w, timeline->since + i * slot_width(timeline), slot->state, slot->reason);
                 last = slot;
         }
 }
@@ -236,7 +236,7 @@ void timeline_write(const struct timeline *timeline, struct json_writer *w, cons
         if (timeline->overflowed)
                 write_slots(timeline, w);
         else
-                for (size_t i = 0; i < timeline->n; i++)
-                        write_entry(w, timeline->entries[i].from_real_usec, timeline->entries[i].state, timeline->entries[i].reason);
+                for (const struct timeline_entry *entry = timeline->entries; entry < timeline->entries + timeline->n; entry++)
+                        timeline_write_entry(w, entry->from_real_usec, entry->state, entry->reason);
         json_end_array(w);
 }

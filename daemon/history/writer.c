@@ -7,13 +7,13 @@
 #include "base/message-id.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "history/health.h"
 #include "history/history.h"
 #include "history/pending.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #define RETRY_MIN_USEC (500 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (10 * USEC_PER_SEC)
@@ -55,12 +55,70 @@ struct writer {
         char sentence[256];
 };
 
+/* How the history is when R became of a try with the file. */
+static enum store_health health_of(int r) {
+        switch (r) {
+        case HISTORY_GOOD:
+        case HISTORY_NEW:
+                return STORE_GOOD;
+        case HISTORY_NEWER:
+                return STORE_NEWER;
+        case HISTORY_FOREIGN:
+                return STORE_FOREIGN;
+        case -ENOSPC:
+        case -EDQUOT:
+        case -EFBIG:
+                return STORE_FULL;
+        case -EROFS:
+        case -EACCES:
+        case -EPERM:
+                return STORE_READ_ONLY;
+        case -EBUSY:
+        case HISTORY_BUSY:
+        case HISTORY_HELD:
+                return STORE_LOCKED;
+        case -ENOENT:
+        case -ENOTDIR:
+                return STORE_UNREACHABLE;
+        default:
+                return STORE_FAILED;
+        }
+}
+
+/* Nothing but a restart, or a person and a restart, can change it. */
+static bool is_final(int r) {
+        return r == HISTORY_NEWER || r == HISTORY_FOREIGN;
+}
+
+/* One sentence about the file PATH for people; "" where there is nothing to say. HEALTH is R's. */
+static void describe_health(char *ret_sentence, size_t size, const char *path, enum store_health health, int r) {
+        static const char *const sentences[_STORE_HEALTH_MAX] = {
+                [STORE_NONE] = "",
+                [STORE_GOOD] = "",
+                [STORE_FULL] = "the disk is full, or history.max_size is reached",
+                [STORE_READ_ONLY] = "the file or its folder cannot be written",
+                [STORE_LOCKED] = "another process holds the file",
+                [STORE_UNREACHABLE] = "there is no such folder",
+                [STORE_FOREIGN] = "the file belongs to another program, and is left alone; change history.path",
+                [STORE_NEWER] = "the file was made by a newer version of pgwaked, and is left alone",
+        };
+
+        if (r == HISTORY_HELD)
+                (void)snprintf(ret_sentence, size, "%s: another process reads the file for so long that history.max_size is reached", path);
+        else if (health == STORE_GOOD || health == STORE_NONE)
+                (void)text_copy(ret_sentence, size, "");
+        else if (health == STORE_FAILED)
+                (void)snprintf(ret_sentence, size, "%s: %s", path, r > 0 ? "the file is damaged" : strerror(-r));
+        else
+                (void)snprintf(ret_sentence, size, "%s: %s", path, sentences[health]);
+}
+
 /* Each change is said, none is repeated. */
-static void note(struct writer *writer, int r) {
+static void writer_note_health(struct writer *writer, int r) {
         enum store_health health = health_of(r), previous = writer->health; /* this thread alone sets it */
         char sentence[sizeof(writer->sentence)];
 
-        health_describe(sentence, sizeof(sentence), writer->path, health, r);
+        describe_health(sentence, sizeof(sentence), writer->path, health, r);
         if (health != STORE_GOOD && health != previous)
                 log_entry(LOG_WARNING, MESSAGE_ID_HISTORY_OFF, NULL, 0, "The history is off: %s. The watching goes on", sentence);
         else if (health == STORE_GOOD && previous != STORE_GOOD && previous != STORE_NONE)
@@ -88,7 +146,7 @@ static bool set_aside(struct writer *writer) {
 }
 
 /* PAST is in the file. Until the main thread has it too nothing is written: who reads it from the file finds all of it. */
-static void learn(struct writer *writer, struct snapshot *past) {
+static void writer_learn(struct writer *writer, struct snapshot *past) {
         if (writer->known)
                 pending_compare(&writer->pending, past); /* it may be another file than the last */
         if (writer->known || writer->learnt) {
@@ -128,7 +186,7 @@ static int take_file(struct writer *writer) {
                 return r;
         k = r < 0 ? history_read_only(writer->path, &past) : history_read(writer->history, &past);
         if (k == HISTORY_GOOD)
-                learn(writer, past);
+                writer_learn(writer, past);
         return r < 0 ? r : k;
 }
 
@@ -152,20 +210,22 @@ static void look_at_name(struct writer *writer) {
         bool linked = history_has_links(writer->history);
 
         if (history_is_elsewhere(writer->history, writer->path)) {
-                log_warning("The history is not in %s any more: somebody removed, moved or replaced it; it is begun anew with what is known",
+                log_warning("The history is not in %s any more: somebody removed, moved or replaced it; it is begun anew with what is "
+                            "known",
                             writer->path);
                 writer->history = history_leave(writer->history);
         } else if (history_lost_its_log(writer->history, writer->path)) {
-                log_warning("The history's log %s-wal was removed or replaced: what it had is written into the history itself", writer->path);
+                log_warning("The history's log %s-wal was removed or replaced: what it had is written into the history itself",
+                            writer->path);
                 writer->history = history_leave(writer->history);
         } else if (linked && !writer->linked)
-                log_warning("The history %s has a second name (a hard link), under which it is not whole while pgwaked runs; make a copy with "
-                            "sqlite3's .backup instead",
+                log_warning("The history %s has a second name (a hard link), under which it is not whole while pgwaked runs; make a copy "
+                            "with sqlite3's .backup instead",
                             writer->path);
         writer->linked = linked;
 }
 
-static int write_all(struct writer *writer) {
+static int writer_write_all(struct writer *writer) {
         int r = HISTORY_GOOD;
 
         if (writer->history)
@@ -188,7 +248,7 @@ static void let_go(struct writer *writer, int r) {
 
 /* What waits for what will never come only takes memory. */
 static void see_the_end(struct writer *writer, int r) {
-        writer->over = health_is_final(r);
+        writer->over = is_final(r);
         if (writer->over)
                 pending_deinit(&writer->pending);
 }
@@ -196,7 +256,7 @@ static void see_the_end(struct writer *writer, int r) {
 /* Of one that was good when it was opened. */
 static int write_to_a_new_one(struct writer *writer) {
         writer->history = history_close(writer->history);
-        return set_aside(writer) ? write_all(writer) : HISTORY_DAMAGED;
+        return set_aside(writer) ? writer_write_all(writer) : HISTORY_DAMAGED;
 }
 
 /* R became of a try with the file. */
@@ -207,7 +267,7 @@ static void conclude(struct writer *writer, int r) {
                 writer->retry_boot_usec = usec_add(clock_boot_usec(), BUSY_RETRY_USEC);
                 return;
         }
-        note(writer, r);
+        writer_note_health(writer, r);
         if (r == HISTORY_GOOD) {
                 writer->failures = 0;
                 return;
@@ -294,9 +354,9 @@ static void look_for_damage(struct writer *writer) {
         if (was_open)
                 look_at_name(writer);
         if (was_open && !writer->history)
-                conclude(writer, write_all(writer));
+                conclude(writer, writer_write_all(writer));
         else if (was_open && history_check(writer->history) == HISTORY_DAMAGED)
-                note(writer, write_to_a_new_one(writer));
+                writer_note_health(writer, write_to_a_new_one(writer));
 }
 
 void writer_write(struct writer *writer, bool last) {
@@ -305,16 +365,16 @@ void writer_write(struct writer *writer, bool last) {
         if (last && writer->history)
                 history_hurry(writer->history);
         if (is_to_try(writer) && (last || clock_boot_usec() >= writer->retry_boot_usec))
-                conclude(writer, write_all(writer));
+                conclude(writer, writer_write_all(writer));
         /* Nobody takes it any more, and nothing follows what was put without it. */
         if (last && writer->learnt) {
                 writer_past_taken(writer);
-                conclude(writer, write_all(writer));
+                conclude(writer, writer_write_all(writer));
         }
 }
 
 void writer_prune(struct writer *writer) {
-        uint64_t now = clock_boot_usec(), real = clock_real_usec(), keep = atomic_load(&writer->keep_usec);
+        uint64_t now = clock_boot_usec(), real = clock_real_usec(), keep = atomic_load(&writer->keep_usec), pause;
         int r;
 
         if (!writer->history || !writer->all_recalled || keep == USEC_INFINITY) {
@@ -327,7 +387,8 @@ void writer_prune(struct writer *writer) {
         r = history_prune(writer->history, &writer->pending, usec_sub(real, keep), usec_sub(real, MAX(keep, HISTORY_GONE_USEC)));
         /* What goes wrong with that goes wrong with writing too, and is told then. */
         writer->prune_goes_on = r == HISTORY_NEW || r == HISTORY_BUSY || r == HISTORY_HELD;
-        writer->prune_boot_usec = usec_add(now, r == HISTORY_HELD ? RETRY_MAX_USEC : writer->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC);
+        pause = r == HISTORY_HELD ? RETRY_MAX_USEC : writer->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC;
+        writer->prune_boot_usec = usec_add(now, pause);
 }
 
 void writer_close(struct writer *writer) {

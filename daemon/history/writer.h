@@ -1,6 +1,6 @@
 /*
- * The file of the history, as the one thread that writes it has it (history/store.c): read once, then written, made anew when it is damaged,
- * and tried again, more and more slowly, when it cannot be written. All is that thread's but what says otherwise.
+ * The file of the history, as the one thread that writes it has it (history/store.c): read once, then written, made anew when it is
+ * damaged, and tried again, more and more slowly, when it cannot be written. All is that thread's but what says otherwise.
  */
 #pragma once
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/sorted.h"
 #include "history/sqlite.h"
 
 #include <inttypes.h>
@@ -225,19 +226,19 @@ int event_rows_write(struct event_rows *rows, const struct event_record *record)
         return -EINVAL;
 }
 
-/* The first counter that is not below KEY. */
-static size_t hour_search(const struct hour *hour, uint32_t key) {
-        size_t low = 0, high = hour->n;
+static int compare_counters(const void *a, const void *b) {
+        uint32_t left = counter_key(a), right = counter_key(b);
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
+        return (left > right) - (left < right);
+}
 
-                if (counter_key(&hour->counters[middle]) < key)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+/* The first counter that is not below COUNTER. */
+static size_t hour_search(const struct hour *hour, const struct counter *counter) {
+        return sorted_place(counter, hour->counters, hour->n, sizeof(*hour->counters), compare_counters);
+}
+
+static bool hour_has(const struct hour *hour, size_t i, const struct counter *counter) {
+        return i < hour->n && compare_counters(counter, &hour->counters[i]) == 0;
 }
 
 static int hour_make_room(struct hour *hour) {
@@ -256,9 +257,9 @@ static int hour_make_room(struct hour *hour) {
 
 int hour_add(struct hour *hour, enum counter_kind kind, unsigned index, uint64_t value) {
         struct counter counter = {.kind = (uint16_t)kind, .index = (uint16_t)index, .value = value};
-        size_t i = hour_search(hour, counter_key(&counter));
+        size_t i = hour_search(hour, &counter);
 
-        if (i < hour->n && counter_key(&hour->counters[i]) == counter_key(&counter)) {
+        if (hour_has(hour, i, &counter)) {
                 hour->counters[i].value += value;
                 return 0;
         }
@@ -272,15 +273,15 @@ int hour_add(struct hour *hour, enum counter_kind kind, unsigned index, uint64_t
 
 uint64_t hour_value(const struct hour *hour, enum counter_kind kind, unsigned index) {
         struct counter counter = {.kind = (uint16_t)kind, .index = (uint16_t)index};
-        size_t i = hour_search(hour, counter_key(&counter));
+        size_t i = hour_search(hour, &counter);
 
-        return i < hour->n && counter_key(&hour->counters[i]) == counter_key(&counter) ? hour->counters[i].value : 0;
+        return hour_has(hour, i, &counter) ? hour->counters[i].value : 0;
 }
 
 void hour_add_phase(const struct hour *hour, enum phase phase, struct histogram *histogram) {
         struct counter counter = {.kind = COUNTER_PHASES, .index = (uint16_t)(phase * HISTOGRAM_BUCKETS)};
 
-        for (size_t i = hour_search(hour, counter_key(&counter)); i < hour->n; i++) {
+        for (size_t i = hour_search(hour, &counter); i < hour->n; i++) {
                 const struct counter *each = &hour->counters[i];
                 size_t bucket = (size_t)each->index - counter.index;
                 uint32_t *count;

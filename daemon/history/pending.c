@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/sorted.h"
 
 /* While the file cannot be written: some megabytes. */
 #define EVENTS_MAX 16384
@@ -59,22 +60,18 @@ void pending_deinit(struct pending *pending) {
         *pending = (struct pending){0};
 }
 
+static int compare_to_entry(const void *name, const void *element) {
+        const struct pending_entry *const *entry = element;
+
+        return strcmp(name, (*entry)->snapshot->name);
+}
+
 /* The first entry whose name is not below NAME. */
 static size_t pending_search(const struct pending *pending, const char *name) {
-        size_t low = 0, high = pending->n;
-
         /* They mostly come in their order. */
-        if (high > 0 && strcmp(pending->entries[high - 1]->snapshot->name, name) < 0)
-                return high;
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(pending->entries[middle]->snapshot->name, name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        if (pending->n > 0 && compare_to_entry(name, &pending->entries[pending->n - 1]) > 0)
+                return pending->n;
+        return sorted_place(name, pending->entries, pending->n, sizeof(*pending->entries), compare_to_entry);
 }
 
 static bool is_at(const struct pending *pending, size_t i, const char *name) {

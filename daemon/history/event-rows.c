@@ -31,7 +31,7 @@ enum statement {
 /*
  * What is later than now was told by a clock that was ahead and has been set back: when its time comes it would hold once more. Less than
  * JITTER is no such clock: in one turn of the loop it is read in another order than what happened is told. And where all is later than
- * SET_BACK_MAX it is rather the clock that is behind, as without a battery it is at boot: that shall not cost the history.
+ * SET_BACK_MAX it is rather the clock that is behind, as without a battery it is at boot: that must not cost the history.
  */
 #define JITTER "1000000"
 #define SET_BACK_MAX "86400000000"
@@ -55,7 +55,7 @@ static const char *const statements[_STATEMENT_MAX] = {
         [DROP_OUTAGES] = "DELETE FROM outage WHERE database = ?1 AND " IS_AHEAD("began"),
         [CUT_OUTAGE] = "UPDATE outage SET ended = ?2 WHERE database = ?1"
                        " AND began = (SELECT max(began) FROM outage WHERE database = ?1 AND began <= ?2) AND " IS_AHEAD("ended"),
-        /* One that ended in this microsecond goes on. */
+        /* An outage that ended in this microsecond goes on. */
         [BEGIN_OUTAGE] = "INSERT INTO outage (database, began, state, reason) SELECT ?1, ?2, ?3, ?4"
                          " WHERE NOT EXISTS (SELECT 1 FROM outage WHERE database = ?1 AND ended IS NULL)"
                          " ON CONFLICT (database, began) DO UPDATE SET ended = NULL, state = excluded.state, reason = excluded.reason",
@@ -164,7 +164,7 @@ static int put_state(struct event_rows *rows, uint64_t id, uint64_t at, const st
         return sqlite_step(put);
 }
 
-/* What was down when a daemon ended is not known to be up when the next one has not found out yet. */
+/* A database that was down when a daemon ended is not known to be up while the next daemon has not found out yet. */
 static bool tells_nothing(const struct event_record *record) {
         return record->state == STATE_UNKNOWN && record->previous == STATE_UNKNOWN && record->reason != REASON_PAUSED;
 }
@@ -371,7 +371,7 @@ int hour_read_words(struct hour *hour, const char *words) {
         return r;
 }
 
-/* What is there, and HOUR, in SUM. */
+/* SUM becomes what the row of HOUR has, plus HOUR. */
 static int hour_add_up(struct sqlite_statement *get, uint64_t database, const struct hour *hour, struct hour *sum) {
         int r;
 

@@ -1,4 +1,4 @@
-/* What happened, as rows: states, outages, wakes, hours, runs. What the rows mean stands in history/schema.h. Inside a transaction. */
+/* Events as rows: states, outages, wakes, hours, runs. history/schema.h says what the rows mean. All of it inside a transaction. */
 #pragma once
 
 #include "history/event-record.h"

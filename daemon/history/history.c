@@ -14,14 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of a small file the log beside it gets an eighth, in pages; of a large one as much as SQLite takes by itself. */
+/* The log beside a small file gets an eighth of the pages, the log beside a large one as many as SQLite takes by itself. */
 #define WAL_SHARE 8
 #define WAL_PAGES_MIN UINT64_C(16)
 #define WAL_PAGES_MAX UINT64_C(1000)
 /* The log's own (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
 #define WAL_HEADER_BYTES 32
 #define WAL_FRAME_HEADER_BYTES 24
-/* One that has no room though there should be enough for it gets more. */
+/* A batch that finds no room where there should be enough for it gets so many times as much. */
 #define MARGIN_OF_THE_LAST 4
 /*
  * What thousands of databases have in the file changes all over it every few seconds: pages that do not stay in memory are read, and
@@ -31,9 +31,9 @@
 #define CACHE_BYTES_MIN (128 * 1024)
 /* Looking in vain for what could go costs time. */
 #define NO_ROOM_USEC (10 * USEC_PER_SEC)
-/* Who asks us about the past reads for less time than this (history/reader.c). */
+/* A query of ours reads for less time than this (history/reader.c). */
 #define HELD_USEC (12 * USEC_PER_SEC)
-/* Of the index of the log, which is a file too. */
+/* For each page of the log, in its index, which is a file too. */
 #define WAL_INDEX_BYTES 8
 
 struct history {
@@ -48,7 +48,7 @@ struct history {
         ino_t log_inode; /* of what SQLite keeps beside the file while that is open; 0: not seen yet */
         uint64_t max_bytes, page_bytes, wal_pages;
         bool hurries;
-        uint64_t held_boot_usec; /* since when somebody who reads keeps the log, which is full; 0: nobody does */
+        uint64_t held_boot_usec; /* since when a reader keeps the log, which is full; 0: none does */
         uint64_t batch_pages; /* what a transaction may change: as much as that, less after one for which there was no room */
 };
 
@@ -65,7 +65,7 @@ static int history_hold(struct history *history, const char *path) {
         return 0;
 }
 
-/* What SQLite makes beside the file gets the file's mode; what an earlier one left has its own. */
+/* The files that SQLite makes beside ours get its mode; those that an earlier one left have their own. */
 static int hide(const struct history *history, const char *path) {
         static const char *const besides[] = {"-wal", "-shm"};
         size_t size = strlen(path) + sizeof("-wal");
@@ -288,8 +288,8 @@ static int count_free_pages(struct history *history, uint64_t *ret_pages) {
 }
 
 /*
- * Before something is written that may change PAGES: while somebody reads the log cannot begin anew. One who asks us is waited for
- * (HISTORY_BUSY); for one who goes on, the log takes the room that the size that is allowed leaves, and no more (HISTORY_HELD).
+ * Makes room before something is written that may change PAGES: while somebody reads the log cannot begin anew. A query of ours is waited
+ * for (HISTORY_BUSY); for a reader that goes on, the log takes the room that the size that is allowed leaves, and no more (HISTORY_HELD).
  */
 static int make_log_room(struct history *history, uint64_t pages) {
         uint64_t now = clock_boot_usec(), used = 0, frame_bytes = history->page_bytes + WAL_FRAME_HEADER_BYTES + WAL_INDEX_BYTES;
@@ -380,7 +380,7 @@ static int commit_batch(struct history *history, const struct pending *pending, 
         return r;
 }
 
-/* Without more memory it only takes longer. */
+/* A cache that cannot grow only makes it slower. */
 static void fit_cache(struct history *history, size_t n_databases) {
         size_t bytes = n_databases * BYTES_PER_DATABASE;
         char sql[64];
@@ -397,7 +397,7 @@ int history_write(struct history *history, struct pending *pending, uint64_t beg
         int r;
 
         fit_cache(history, pending->n);
-        /* Where there is no room for many there may be for some of them. */
+        /* Some of them may have room where many have none. */
         while ((r = commit_batch(history, pending, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_events > 1) {
                 history->batch_pages /= 2;
                 batch = pending_choose(pending, history->batch_pages);

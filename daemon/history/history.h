@@ -39,14 +39,14 @@ bool history_has_links(const struct history *history);
  * it goes into the file first. Answers NULL.
  */
 struct history *history_leave(struct history *history);
-/* It is written for the last time: nobody who reads is waited for. */
+/* The file is written for the last time: no reader is waited for. */
 void history_hurry(struct history *history);
 /* Bounds it and what SQLite keeps beside it. */
 int history_limit(struct history *history, uint64_t max_bytes);
 
 /* Everything in it. HISTORY_GOOD, HISTORY_DAMAGED or a negative errno. */
 int history_read(struct history *history, struct snapshot **ret_snapshots);
-/* The same for one that history_open() could not open for writing: a disk that is full, a folder that is read-only. */
+/* Reads a file that history_open() could not open for writing: the disk is full, or the folder is read-only. */
 int history_read_only(const char *path, struct snapshot **ret_snapshots);
 /*
  * Writes the first that wait on PENDING, as many as fit well into one transaction, and takes them off its lists; and that the daemon that

@@ -5,16 +5,16 @@
 #include "base/macro.h"
 #include "base/sorted.h"
 
-/* While the file cannot be written: some megabytes. */
+/* So many events wait while the file cannot be written: some megabytes. */
 #define EVENTS_MAX 16384
 #define HOURS_MAX 24
-/* Of all databases together, some 8 kB each at worst; one hour of each database stays. */
+/* So many hours of all databases wait, some 8 kB each at worst; one hour of each database stays. */
 #define HOURS_TOTAL_MAX 8192
-/* What one snapshot changes in the worst case: its rows stand in a few pages each of five tables. */
+/* One snapshot changes so many pages at worst: its rows stand in a few pages each of five tables. */
 #define PAGES_PER_SNAPSHOT 5
 /* An hour is one row; a counter of it is so many characters at most. */
 #define COUNTERS_PER_PAGE 128
-/* In one transaction: more would only keep the disk busy in one piece. */
+/* One transaction writes so many: more would only keep the disk busy in one piece. */
 #define BATCH_MAX 256
 
 static void free_hours(struct hour *hour) {
@@ -314,7 +314,7 @@ bool pending_waits(const struct pending *pending) {
         return pending->first || pending->first_event;
 }
 
-/* What ENTRY changes in the worst case: after a long time without a file there are many hours. */
+/* ENTRY changes so many pages at worst: after a long time without a file it has many hours. */
 static uint64_t pages_of(const struct pending_entry *entry) {
         uint64_t pages = PAGES_PER_SNAPSHOT;
 
@@ -323,7 +323,7 @@ static uint64_t pages_of(const struct pending_entry *entry) {
         return pages;
 }
 
-/* Whether something that changes PAGES belongs to BATCH too, which shall change PAGES_MAX. One thing always does. */
+/* Whether something that changes PAGES belongs to BATCH too, which may change PAGES_MAX. One thing always does. */
 static bool fits(const struct pending_batch *batch, uint64_t pages, uint64_t pages_max) {
         size_t n = batch->n + batch->n_events;
 

@@ -31,9 +31,9 @@ void pending_deinit(struct pending *pending);
 int pending_put(struct pending *pending, struct snapshot *snapshot, bool waits);
 /* Takes what is there of NAME; NULL: nothing is. Not of what waits. */
 struct snapshot *pending_take(struct pending *pending, const char *name);
-/* The same, and frees it. */
+/* Takes the snapshot of NAME and frees it. */
 void pending_drop(struct pending *pending, const char *name);
-/* What is there of NAME is of a database that is watched, as all is that is put, unless it was put away. */
+/* The database NAME is watched, as each is whose snapshot is put, unless it was put away. */
 void pending_watch(struct pending *pending, const char *name);
 /* Whether it is, or waits to be written. */
 bool pending_is_watched(const struct pending *pending, const char *name);
@@ -48,9 +48,9 @@ bool pending_waits(const struct pending *pending);
  * the caller's.
  */
 int pending_learn(struct pending *pending, struct snapshot *past);
-/* In the file are SNAPSHOTS: all that it has otherwise is to be written. */
+/* The file has SNAPSHOTS: everything else is to be written. */
 void pending_compare(struct pending *pending, const struct snapshot *snapshots);
-/* The first that wait, as many as fit well into one transaction, which shall change no more than PAGES_MAX pages of the file. */
+/* Chooses the first that wait, as many as fit well into one transaction, which may change PAGES_MAX pages of the file. */
 struct pending_batch pending_choose(const struct pending *pending, uint64_t pages_max);
-/* What is in BATCH has been written. */
+/* The snapshots and events of BATCH have been written. */
 void pending_written(struct pending *pending, const struct pending_batch *batch);

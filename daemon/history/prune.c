@@ -108,7 +108,7 @@ static int drop_slice(struct pruning *pruning, struct prune *prune) {
                         r = prune_forget(pruning, prune);
                 if (r < 0)
                         return r;
-                /* Else this one once more. */
+                /* The next slice begins with this database once more. */
                 if (r > 0)
                         prune->last = last;
         }

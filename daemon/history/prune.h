@@ -1,5 +1,5 @@
 /*
- * What is old is dropped: a slice at a time, each a transaction of its own, so that who writes never waits for long. Of each database the
+ * Old rows are dropped: a slice at a time, each a transaction of its own, so that the writer never waits for long. Of each database the
  * state at that time stays, so that it is known from then on, and the last run that ended before it, so that it is not known for longer. A
  * database that nobody watches, and of which nothing else is left, goes too, with what was counted of it.
  */

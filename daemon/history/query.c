@@ -143,7 +143,7 @@ static void row_number(struct row_writer *writer, const char *key, uint64_t numb
                 json_unsigned(&writer->json, key, number);
 }
 
-/* The same as a number, but what was not counted stands only in CSV. */
+/* A number that stands only in CSV when it is 0. */
 static void row_count(struct row_writer *writer, const char *key, uint64_t number) {
         if (number > 0 || writer->form != ROW_JSON)
                 row_number(writer, key, number);
@@ -207,7 +207,7 @@ static int query_write_outage(struct query_context *context, struct sqlite_state
         struct row_writer *writer = &context->writer;
         uint64_t from = number_of(row, 0, 0), to = number_of(row, 1, 0);
 
-        /* Of one that is watched no longer nobody knows when it ended. */
+        /* Nobody knows when the outage of a database ended that is watched no longer. */
         if (to == 0 && !context->query->watched)
                 to = MAX(from, context->saved_real_usec);
         row_time(writer, "from", from);
@@ -438,7 +438,7 @@ static int query_write_report(struct query_context *context) {
         return r;
 }
 
-/* Of a database that was never heard of the row is 0; 1 when that is not configured either. */
+/* The row of a database without history stays 0; the answer is 1 when the database is not configured either. */
 static int query_find_database(struct query_context *context) {
         struct sqlite_statement *statement;
         int r;
@@ -460,7 +460,7 @@ int query_run(struct sqlite *sqlite, const struct history_query *query, struct b
         struct query_context context = {.sqlite = sqlite, .query = query, .writer = {.buffer = buffer, .json = {.buffer = buffer}}};
         int r;
 
-        /* What is told fits together: all of it is read at one moment. */
+        /* All parts of the answer are read at one moment, so that they fit together. */
         r = sqlite_run(sqlite, "BEGIN");
         if (r >= 0)
                 r = query_find_database(&context);

@@ -48,9 +48,9 @@ enum query_result {
 
 struct query_answer {
         enum query_result result;
-        struct buffer content; /* QUERY_ANSWERED: JSON or CSV; who is given the answer may take it */
+        struct buffer content; /* QUERY_ANSWERED: JSON or CSV; the caller that gets the answer may take it */
         int error;             /* QUERY_FAILED: a negative errno */
 };
 
-/* What the file answers to QUERY, into BUFFER. 0; 1: nothing was ever known of that database; -EINTR; or another negative errno. */
+/* Writes the answer of the file to QUERY into BUFFER. 0; 1: nothing was ever known of that database; -EINTR; or another negative errno. */
 int query_run(struct sqlite *sqlite, const struct history_query *query, struct buffer *buffer);

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 
 #define STACK_BYTES (512 * 1024)
-/* Those that wait, and the one that is being answered. */
+/* Questions that wait, and the one that is being answered. */
 #define QUESTIONS_MAX 16
-/* From when it was asked. A year of a million rows takes less than a fifth of it. */
+/* A question is given up so long after it was asked. A year of a million rows takes less than a fifth of it. */
 #define DEADLINE_USEC (10 * USEC_PER_SEC)
 
 _Static_assert(QUESTIONS_MAX <= QUEUE_MIN, "an answer always has room");
@@ -52,7 +52,7 @@ static bool is_in_vain(struct question *question) {
                clock_boot_usec() >= question->deadline_boot_usec;
 }
 
-/* One that is not urgent is left for one that is, and read again afterwards. */
+/* A question that is not urgent is left for one that is, and read again afterwards. */
 static bool gives_way(const struct question *question) {
         return !question->query.urgent && atomic_load(&question->reader->n_urgent) > 0;
 }
@@ -80,11 +80,11 @@ static int read_answer(struct question *question) {
         struct stat st;
         int r;
 
-        /* To open a pipe waits for who writes into it. */
+        /* Opening a pipe waits for its writer. */
         if (stat(question->reader->path, &st) == 0 && !S_ISREG(st.st_mode))
                 return -EINVAL;
         r = reader_read_in_mode(question, SQLITE_READER);
-        /* In a folder that is read-only nobody writes, and what is kept beside the file cannot be made. */
+        /* Nobody writes in a folder that is read-only, where SQLite cannot make what it keeps beside the file. */
         if (r == -ENOENT || r == -EACCES || r == -EROFS)
                 r = reader_read_in_mode(question, SQLITE_IMMUTABLE);
         return r;
@@ -233,7 +233,7 @@ bool reader_free(struct reader *reader, uint64_t timeout_usec) {
 
         if (!reader)
                 return true;
-        /* One that hangs in the disk has all that it needs; the process ends without it. */
+        /* A thread that hangs in the disk keeps all that it needs; the process ends without it. */
         if (!reader_end_thread(reader, timeout_usec))
                 return false;
         while (reader->answers && queue_pop(reader->answers, &question) > 0)

@@ -22,7 +22,7 @@ bool reader_free(struct reader *reader, uint64_t timeout_usec);
  */
 int reader_ask(struct reader *reader, const struct history_query *query, void (*answered)(void *userdata, struct query_answer *answer),
                void *userdata, struct question **ret_question);
-/* Nobody wants to know any more; ANSWERED is not called. */
+/* The asker does not want to know any more; ANSWERED is not called. */
 void reader_cancel(struct question *question);
 /* Readable when there are answers; -1 when there never are: READER is NULL. */
 int reader_fd(const struct reader *reader);

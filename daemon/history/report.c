@@ -82,7 +82,7 @@ static int report_read_wakes(struct report *report) {
 
 /* Hours and outages. */
 
-/* Of an hour that is in the time in part, as much as may be in that part: when in the hour it was awake is not known. */
+/* An hour that is in the time in part counts with as much as may be in that part: when in the hour it was awake is not known. */
 static void add_awake(struct report *report, uint64_t hour, uint64_t awake_usec, uint64_t ours_usec) {
         const struct history_query *query = report->query;
         uint64_t until = MIN(query->until_real_usec, query->now_real_usec);

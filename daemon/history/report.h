@@ -1,4 +1,4 @@
-/* One time of one database, summed up: availability, awake time, wakes, outages, and a timeline to be drawn. */
+/* A report sums up one time of one database: availability, awake time, wakes, outages, and a timeline to be drawn. */
 #pragma once
 
 #include "base/json.h"

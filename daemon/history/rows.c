@@ -103,7 +103,7 @@ static int write_database(struct rows_writer *writer, const struct snapshot *sna
         if (r <= 0)
                 return r < 0 ? r : -EIO;
         *ret_id = sqlite_number(statement, 0);
-        /* To its end: the row that it answers with is not yet all of it. */
+        /* The statement runs to its end: the row that it answers with is not yet all of it. */
         return sqlite_step(statement);
 }
 

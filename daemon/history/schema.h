@@ -30,9 +30,9 @@ enum schema_answer {
         SCHEMA_FOREIGN, /* of another program */
 };
 
-/* Only reads. An answer of the above, or a negative errno. */
+/* Reads which of them the file is; writes nothing. Answers a schema_answer or a negative errno. */
 int schema_look(struct sqlite *sqlite);
-/* Of SCHEMA_EMPTY or SCHEMA_OLD makes SCHEMA_GOOD. */
+/* Makes SCHEMA_GOOD of SCHEMA_EMPTY or SCHEMA_OLD. */
 int schema_bring_up(struct sqlite *sqlite);
 /*
  * 0, or -EUCLEAN when it is damaged. Of the tables that are read at start alone: the time that this takes must not grow with what happened
@@ -50,7 +50,7 @@ struct schema_words {
         } states[SCHEMA_WORDS_MAX], reasons[SCHEMA_WORDS_MAX], causes[SCHEMA_WORDS_MAX];
 };
 
-/* What TEXT means in a row; for a word that this version does not know: STATE_UNKNOWN, REASON_UNCLASSIFIED, WAKE_OTHER. */
+/* The meaning of the word TEXT in a row; a word that this version does not know is STATE_UNKNOWN, REASON_UNCLASSIFIED, WAKE_OTHER. */
 enum state schema_state(struct schema_words *words, const char *text);
 enum reason schema_reason(struct schema_words *words, const char *text);
 enum wake_cause schema_cause(struct schema_words *words, const char *text);

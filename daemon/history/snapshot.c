@@ -72,7 +72,7 @@ uint32_t counter_key(const struct counter *counter) {
         return (uint32_t)counter->kind << 16 | counter->index;
 }
 
-/* Where the counters of each kind stand in a struct memory, in the order of their kinds. */
+/* The counters of each kind stand here in a struct memory. */
 static uint64_t counter_value(const struct memory *memory, enum counter_kind kind, size_t index) {
         switch (kind) {
         case COUNTER_ATTEMPTS:

@@ -51,25 +51,25 @@ struct snapshot {
         struct timing *timings;   /* of the attempts since the snapshot before it */
 };
 
-/* Nothing of it is in the file. NULL: no memory. Freed with free(). */
+/* Makes a snapshot of which nothing is in the file. NULL: no memory. Freed with free(). */
 struct snapshot *snapshot_new(const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
                               const struct timing *timings, size_t n_timings);
 void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory);
-/* The same once more. NULL: no memory. */
+/* Copies one that is in the file. NULL: no memory. */
 struct snapshot *snapshot_copy(const struct snapshot *snapshot);
 /* SNAPSHOT as if it had gone on from BEFORE, which is what is in the file; a new one, NULL: no memory. */
 struct snapshot *snapshot_add(const struct snapshot *snapshot, const struct snapshot *before);
-/* What is pending of OLD is so of SNAPSHOT, which follows it, and what came since. */
+/* SNAPSHOT follows OLD: what is pending of OLD and what came since is pending of SNAPSHOT. */
 void snapshot_follow(struct snapshot *snapshot, const struct snapshot *old);
-/* In the file is FILE (NULL: nothing). */
+/* The file has FILE (NULL: nothing): the difference is pending. */
 void snapshot_compare(struct snapshot *snapshot, const struct snapshot *file);
-/* All of it is in the file. */
+/* All of SNAPSHOT is in the file. */
 void snapshot_written(struct snapshot *snapshot);
-/* Of the counter of the same kind and index, which is number *K then. Who asks in the order of the counters begins with *K 0. */
+/* The value of the counter of the same kind and index, which is number *K then. A caller that asks in their order begins with *K 0. */
 uint64_t snapshot_value(const struct snapshot *snapshot, size_t *k, const struct counter *counter);
-/* All that hang together by their `next`. Takes NULL. */
+/* Frees a list of snapshots, by their `next`. Takes NULL. */
 void snapshot_list_free(struct snapshot *snapshots);
-/* What COUNTER says, in MEMORY. */
+/* Sets the counter of MEMORY that COUNTER names to its value. */
 void snapshot_set_counter(struct memory *memory, const struct counter *counter);
 
 /* "attempts.login.transient": two words and two points, the longest of which are far from it. */
@@ -79,5 +79,5 @@ void snapshot_set_counter(struct memory *memory, const struct counter *counter);
 const char *counter_name(char *name, const struct counter *counter);
 /* Kind and index of NAME; answers false for a word that this version does not know. */
 bool counter_from_name(const char *name, struct counter *ret_counter);
-/* To sort by. */
+/* Counters are sorted by it: by kind, then by index. */
 uint32_t counter_key(const struct counter *counter);

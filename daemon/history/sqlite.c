@@ -14,7 +14,7 @@
         "PRAGMA trusted_schema = OFF;"      \
         "PRAGMA foreign_keys = OFF;"
 
-/* Somebody who only looks into it is gone soon. */
+/* A process that only looks into the file is gone soon. */
 #define BUSY_TIMEOUT_MSEC 500
 
 struct sqlite {
@@ -24,7 +24,7 @@ struct sqlite {
         uint64_t log_pages;
 };
 
-/* It is nothing but SQLite's own object; the type keeps sqlite3.h out of everybody else. */
+/* SQLite's own object; the type keeps sqlite3.h out of all other files. */
 struct sqlite_statement {
         sqlite3_stmt *handle;
 };
@@ -120,7 +120,7 @@ struct sqlite *sqlite_close(struct sqlite *sqlite) {
         return NULL;
 }
 
-/* In virtual machine steps: some microseconds. */
+/* SQLite asks so many steps of its virtual machine apart: some microseconds. */
 #define STEPS_BETWEEN_LOOKS 1000
 
 static int sqlite_on_progress(void *userdata) {

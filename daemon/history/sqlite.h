@@ -33,10 +33,10 @@ int sqlite_run(struct sqlite *sqlite, const char *sql);
 /* How many pages the log has, in the one connection that writes, which alone moves it into the database. */
 uint64_t sqlite_log_pages(const struct sqlite *sqlite);
 /*
- * Moves the log into the database, as far as nobody who reads keeps it; when it answers 0, the log begins anew. Waits for nobody: -EBUSY.
+ * Moves the log into the database, as far as no reader keeps it; when it answers 0, the log begins anew. Waits for nobody: -EBUSY.
  */
 int sqlite_checkpoint(struct sqlite *sqlite);
-/* One number, as from "PRAGMA user_version". -ENODATA: there is none. */
+/* Reads one number, as from "PRAGMA user_version". -ENODATA: there is none. */
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number);
 /* Whether the first row of SQL is TEXT: 1 or 0. */
 int sqlite_says(struct sqlite *sqlite, const char *sql, const char *text);
@@ -52,9 +52,9 @@ void sqlite_bind_or_null(struct sqlite_statement *statement, int place, uint64_t
 void sqlite_bind_text(struct sqlite_statement *statement, int place, const char *text);
 /* 1: a row; 0: it is done, and can be bound anew; or an error (the same). */
 int sqlite_step(struct sqlite_statement *statement);
-/* Before the end of its rows. What was bound stays. */
+/* Ends a statement before the end of its rows. What was bound stays. */
 void sqlite_reset(struct sqlite_statement *statement);
-/* Of the row that it stands on; columns count from 0. A negative number or NULL is 0, a text that is NULL is "". */
+/* A value of the row that STATEMENT stands on; columns count from 0. A negative number or NULL is 0, a text that is NULL is "". */
 uint64_t sqlite_number(struct sqlite_statement *statement, int column);
 const char *sqlite_text(struct sqlite_statement *statement, int column);
 bool sqlite_is_null(struct sqlite_statement *statement, int column);

@@ -17,12 +17,12 @@
 #define STACK_BYTES (256 * 1024)
 /* More than one snapshot of each of the most databases that there can be. */
 #define BEHIND 16384
-/* A disk that takes longer than this to read a few rows shall not keep the databases from being watched. */
+/* A disk that takes longer than this to read a few rows does not keep the databases from being watched. */
 #define READ_TIMEOUT_MSEC 5000
-/* Who answers looks up every few microseconds whether it shall go on. */
+/* The reader looks up every few microseconds whether it is to go on. */
 #define ANSWER_TIMEOUT_USEC USEC_PER_SEC
 
-/* To the thread: one of them, or the end. */
+/* The main thread tells the writing one of these things, or, with none of them, to end. */
 struct message {
         struct snapshot *snapshot;
         struct event_record *record;
@@ -73,7 +73,7 @@ const char *store_health_name(enum store_health health) {
 
 /* The thread. */
 
-/* There is always room for it: it is read once, and the first time that it could not be is told as well. */
+/* The queue always has room: the past is read once, and the first time that it could not be is told as well. */
 static void hand_over(struct store *store, struct snapshot *past) {
         (void)queue_push(store->pasts, &past);
 }
@@ -151,7 +151,7 @@ static int store_push_snapshot(struct store *store, struct snapshot *snapshot) {
         return r;
 }
 
-/* Of two of one name the later counts; without memory for it, nothing is known of it. */
+/* The later of two snapshots of one name counts; one that there is no memory for is not known. */
 static void store_keep(struct store *store, struct snapshot *snapshot) {
         if (pending_put(&store->past, snapshot, false) < 0)
                 free(snapshot);
@@ -172,7 +172,7 @@ bool store_take_past(struct store *store) {
 
         if (queue_pop(store->pasts, &past) <= 0)
                 return false;
-        /* In the order of what is put. */
+        /* This message stands in the order of what is put. */
         if (past)
                 (void)queue_push(store->queue, &(struct message){.past_taken = true});
         while (past) {
@@ -196,7 +196,7 @@ static void wait_for_past(struct store *store) {
                             store->path);
 }
 
-/* In the reader's thread: it thinks that the file is damaged, so that is looked at. */
+/* The reader, whose thread calls this, thinks that the file is damaged; the writer looks. */
 static void on_damaged(void *userdata) {
         struct store *store = userdata;
 
@@ -269,7 +269,7 @@ static bool is_settled(const struct store *store) {
         return store->settled >= store->put;
 }
 
-/* What is still to be written is. Answers false when the thread is still there. */
+/* Lets the thread write what is still to be written, and end. Answers false when it is still there. */
 static bool store_end_thread(struct store *store, uint64_t timeout_usec) {
         if (queue_push(store->queue, &(struct message){0}) < 0 || !wait_for(store, has_ended, timeout_usec)) {
                 log_error("The history in %s could not be written to its end in time", store->path);
@@ -312,7 +312,7 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
                 is_alone = false;
         } else if (store->started)
                 is_alone = store_end_thread(store, timeout_usec);
-        /* What hangs in the disk has all that it needs; the process ends without it. */
+        /* A thread that hangs in the disk keeps all that it needs; the process ends without it. */
         if (is_alone)
                 destroy(store);
         return NULL;

@@ -54,7 +54,7 @@ int store_past_fd(const struct store *store);
 bool store_take_past(struct store *store);
 
 /*
- * What was known of NAME when the daemon started, or when it was put away. Only once: whoever asked for it knows it from then on, and
+ * What was known of NAME when the daemon started, or when it was put away. Only once: the caller knows it from then on, and
  * better. Answers false when nothing is known. Fit for struct engine_past, with the store as USERDATA.
  */
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory);
@@ -71,7 +71,7 @@ int store_each_lease(struct store *store, int (*each)(void *userdata, const stru
  */
 int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
               const struct timing *timings, size_t n_timings);
-/* What happened, to be written soon; all of it is. RECORD (of malloc()) is the store's. 0, -ENOMEM, or -ENOBUFS: behind, and it is lost. */
+/* RECORD (of malloc()), which is the store's now, is written soon. 0, -ENOMEM, or -ENOBUFS: the store is behind, and RECORD is lost. */
 int store_tell(struct store *store, struct event_record *record);
 /* As store_put(), of a database that nobody watches any more, so that it can be recalled when it comes back. */
 int store_put_away(struct store *store, const char *name, const struct memory *memory);
@@ -84,5 +84,5 @@ int store_flush(struct store *store, uint64_t timeout_usec);
 /* How it is, and one sentence about it for people ("" when it is good or none). */
 enum store_health store_health(struct store *store, char *ret_sentence, size_t size);
 
-/* Who answers questions about the past; NULL: nothing is kept. It lives as long as STORE. */
+/* The reader, which answers questions about the past, lives as long as STORE. NULL: nothing is kept. */
 struct reader *store_reader(const struct store *store);

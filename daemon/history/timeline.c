@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 
-/* Of two states in one slot the worse is drawn. */
+/* A slot with two states is drawn as the worse of them. */
 static const unsigned char badness[_STATE_MAX] = {
         [STATE_ASLEEP] = 0,
         [STATE_AWAKE] = 1,

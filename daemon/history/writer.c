@@ -20,12 +20,12 @@
 /* The daemon before us may still be on its way out. */
 #define LOCKED_AT_START_USEC USEC_PER_SEC
 #define LOCKED_AT_START_MSEC 20
-/* A disk that damages every file that it is given shall not be filled with them. */
+/* A disk that damages every file that it is given is not filled with them. */
 #define SET_ASIDE_MAX 3
-/* How often what is old is dropped, and how long between two slices of it those who write have for themselves. */
+/* How often old rows are dropped, and how long snapshots have the file for themselves between two slices of that. */
 #define PRUNE_EVERY_USEC USEC_PER_HOUR
 #define PRUNE_PAUSE_USEC (20 * USEC_PER_MSEC)
-/* Who reads is done with that soon. */
+/* A reader is done soon. */
 #define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
 
 struct writer {
@@ -85,12 +85,12 @@ static enum store_health health_of(int r) {
         }
 }
 
-/* Nothing but a restart, or a person and a restart, can change it. */
+/* R stays: nothing but a restart, or a person and a restart, can change it. */
 static bool is_final(int r) {
         return r == HISTORY_NEWER || r == HISTORY_FOREIGN;
 }
 
-/* One sentence about the file PATH for people; "" where there is nothing to say. HEALTH is R's. */
+/* Writes one sentence about the file PATH for people; "" where there is nothing to say. HEALTH is R's. */
 static void describe_health(char *ret_sentence, size_t size, const char *path, enum store_health health, int r) {
         static const char *const sentences[_STORE_HEALTH_MAX] = {
                 [STORE_NONE] = "",
@@ -145,7 +145,7 @@ static bool set_aside(struct writer *writer) {
         return true;
 }
 
-/* PAST is in the file. Until the main thread has it too nothing is written: who reads it from the file finds all of it. */
+/* PAST is in the file. Nothing is written until the main thread has it too, so that a reader of the file finds all of it. */
 static void writer_learn(struct writer *writer, struct snapshot *past) {
         if (writer->known)
                 pending_compare(&writer->pending, past); /* it may be another file than the last */
@@ -200,12 +200,12 @@ static void follow_limit(struct writer *writer) {
 static int write_next(struct writer *writer) {
         uint64_t now = clock_real_usec();
 
-        /* By a clock that was set back the watching began no later than now. */
+        /* The watching began no later than now, also by a clock that was set back. */
         writer->began_real_usec = MIN(writer->began_real_usec, now);
         return history_write(writer->history, &writer->pending, writer->began_real_usec);
 }
 
-/* What is written to a file that has no name, or another one, nobody finds. */
+/* Nobody finds what is written to a file that has no name, or another one. */
 static void look_at_name(struct writer *writer) {
         bool linked = history_has_links(writer->history);
 
@@ -240,20 +240,20 @@ static int writer_write_all(struct writer *writer) {
         return r;
 }
 
-/* With a full disk it is better kept open: opening takes space. And while somebody reads there is nothing wrong with it. */
+/* The file is better kept open on a full disk: opening takes space. And a reader that goes on is nothing wrong with it. */
 static void let_go(struct writer *writer, int r) {
         if (health_of(r) != STORE_FULL && r != HISTORY_HELD)
                 writer->history = history_close(writer->history);
 }
 
-/* What waits for what will never come only takes memory. */
+/* Snapshots that wait for a file that will never come only take memory. */
 static void see_the_end(struct writer *writer, int r) {
         writer->over = is_final(r);
         if (writer->over)
                 pending_deinit(&writer->pending);
 }
 
-/* Of one that was good when it was opened. */
+/* The file was good when it was opened, and is damaged: another one begins. */
 static int write_to_a_new_one(struct writer *writer) {
         writer->history = history_close(writer->history);
         return set_aside(writer) ? writer_write_all(writer) : HISTORY_DAMAGED;
@@ -339,14 +339,14 @@ static bool is_to_try(const struct writer *writer) {
 int writer_wait_msec(const struct writer *writer) {
         uint64_t due;
 
-        /* Nothing wakes up for what is old alone: while nothing is written nothing grows. */
+        /* Old rows alone wake nobody up: while nothing is written nothing grows. */
         if (!is_to_try(writer) && !writer->prune_goes_on)
                 return -1;
         due = is_to_try(writer) ? writer->retry_boot_usec : writer->prune_boot_usec;
         return (int)((usec_sub(due, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
 }
 
-/* Who reads met something that cannot be, or no file. Where there is one that is not ours, another is begun though nothing waits. */
+/* The reader met something that cannot be, or no file. Where the file is not ours any more another is begun though nothing waits. */
 static void look_for_damage(struct writer *writer) {
         bool was_open = writer->history;
 
@@ -366,7 +366,7 @@ void writer_write(struct writer *writer, bool last) {
                 history_hurry(writer->history);
         if (is_to_try(writer) && (last || clock_boot_usec() >= writer->retry_boot_usec))
                 conclude(writer, writer_write_all(writer));
-        /* Nobody takes it any more, and nothing follows what was put without it. */
+        /* The main thread takes the past no more, and nothing follows what was put without it. */
         if (last && writer->learnt) {
                 writer_past_taken(writer);
                 conclude(writer, writer_write_all(writer));
@@ -385,7 +385,7 @@ void writer_prune(struct writer *writer) {
                 return;
         writer->grew = false;
         r = history_prune(writer->history, &writer->pending, usec_sub(real, keep), usec_sub(real, MAX(keep, HISTORY_GONE_USEC)));
-        /* What goes wrong with that goes wrong with writing too, and is told then. */
+        /* Pruning fails where writing fails too, which is told then. */
         writer->prune_goes_on = r == HISTORY_NEW || r == HISTORY_BUSY || r == HISTORY_HELD;
         pause = r == HISTORY_HELD ? RETRY_MAX_USEC : writer->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC;
         writer->prune_boot_usec = usec_add(now, pause);

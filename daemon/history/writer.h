@@ -11,14 +11,17 @@
 struct writer;
 
 int writer_new(const char *path, const struct store_bounds *bounds, struct writer **ret_writer);
-/* What was not written is lost. Takes NULL. */
+/* Snapshots and events that were not written are lost. Takes NULL. */
 struct writer *writer_free(struct writer *writer);
 
 /* The first call: tries to read what is in the file, and answers as writer_past(). */
 struct snapshot *writer_read(struct writer *writer);
-/* What was read of the file since, once, for who puts what follows it; NULL: nothing. Until writer_past_taken() nothing is written. */
+/*
+ * The past that was read of the file since, once, for the caller, whose next snapshots follow it; NULL: nothing was. Until
+ * writer_past_taken() nothing is written.
+ */
 struct snapshot *writer_past(struct writer *writer);
-/* What is put from now on has gone on from it. */
+/* The caller has the past: what it puts from now on has gone on from it. */
 void writer_past_taken(struct writer *writer);
 
 /* SNAPSHOT is the writer's. */
@@ -27,7 +30,7 @@ void writer_put(struct writer *writer, struct snapshot *snapshot);
 void writer_tell(struct writer *writer, struct event_record *record);
 /* Every database that is watched was put or recalled, so that it is known which are not: from now on what is old is dropped. */
 void writer_all_recalled(struct writer *writer);
-/* Somebody thinks that the file is damaged: the next write looks at it. */
+/* The reader thinks that the file is damaged: the next write looks at it. */
 void writer_doubt(struct writer *writer);
 
 /* Whether something is not in the file that was put or told. */

@@ -1476,7 +1476,7 @@ static void wait_for_answers(const struct answered *answered, unsigned n) {
 }
 
 static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
-        struct history_query ask = {.name = "a", .kind = QUERY_STATES, .until_real_usec = 10000, .now_real_usec = 10000, .limit = 10};
+        struct history_query query = {.name = "a", .kind = QUERY_STATES, .until_real_usec = 10000, .now_real_usec = 10000, .limit = 10};
         struct answered answered = {0}, never = {0};
         struct question *question;
 
@@ -1484,33 +1484,33 @@ static void questions_are_answered_and_cancelled_ones_are_not(void **state) {
         open_store();
         tell_state("a", 1000, STATE_UNKNOWN, STATE_DOWN, REASON_TCP_REFUSED);
         flush();
-        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &answered, &question), 0);
         wait_for_answers(&answered, 1);
         assert_int_equal(answered.result, QUERY_ANSWERED);
         for (unsigned kind = 0; kind < _QUERY_KIND_MAX; kind++) {
-                ask.kind = (enum query_kind)kind;
-                ask.csv = kind != QUERY_REPORT;
-                assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
+                query.kind = (enum query_kind)kind;
+                query.csv = kind != QUERY_REPORT;
+                assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &answered, &question), 0);
                 wait_for_answers(&answered, kind + 2);
                 assert_int_equal(answered.result, QUERY_ANSWERED);
-                assert_int_equal(answered.csv, ask.csv);
+                assert_int_equal(answered.csv, query.csv);
         }
-        (void)text_copy(ask.name, sizeof(ask.name), "b");
-        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), 0);
+        (void)text_copy(query.name, sizeof(query.name), "b");
+        assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &never, &question), 0);
         reader_cancel(question);
         answered.n = 0;
-        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &answered, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &answered, &question), 0);
         wait_for_answers(&answered, 1);
         assert_int_equal(answered.result, QUERY_UNKNOWN);
         assert_int_equal(never.n, 0);
         /* Not taken, so many are too many, fewer of those that are not urgent; and they go with the store. */
         for (unsigned i = 0; i < 12; i++)
-                assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), 0);
-        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), -EBUSY);
-        ask.urgent = true;
+                assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &never, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &never, &question), -EBUSY);
+        query.urgent = true;
         for (unsigned i = 0; i < 4; i++)
-                assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), 0);
-        assert_int_equal(reader_ask(store_reader(store), &ask, on_answered, &never, &question), -EBUSY);
+                assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &never, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &never, &question), -EBUSY);
         close_store();
         assert_int_equal(never.n, 0);
 }
@@ -1522,12 +1522,12 @@ static void on_told(void *userdata, struct query_answer *answer) {
 }
 
 /* What is answered to ASK. */
-static const char *answer_to(const struct history_query *ask) {
+static const char *answer_to(const struct history_query *query) {
         static char text[65536];
         struct question *question;
 
         text[0] = '\0';
-        assert_int_equal(reader_ask(store_reader(store), ask, on_told, text, &question), 0);
+        assert_int_equal(reader_ask(store_reader(store), query, on_told, text, &question), 0);
         while (!*text) {
                 struct pollfd fd = {.fd = reader_fd(store_reader(store)), .events = POLLIN};
 
@@ -1539,8 +1539,10 @@ static const char *answer_to(const struct history_query *ask) {
 
 /* The report on "a" over that time has TEXT. */
 static void assert_reported(uint64_t since, uint64_t until, const char *text) {
-        struct history_query ask = {.name = "a", .kind = QUERY_REPORT, .since_real_usec = since, .until_real_usec = until, .now_real_usec = until, .watched = true};
-        const char *answer = answer_to(&ask);
+        struct history_query query = {
+                .name = "a", .kind = QUERY_REPORT, .since_real_usec = since, .until_real_usec = until, .now_real_usec = until, .watched = true,
+        };
+        const char *answer = answer_to(&query);
 
         if (!strstr(answer, text))
                 fail_msg("%s is not in %s", text, answer);
@@ -1684,7 +1686,7 @@ static void what_could_not_be_committed_is_there_once(void **state) {
 
 /* A long read keeps the log from beginning anew. */
 static void who_reads_for_long_does_not_let_it_grow(void **state) {
-        struct history_query ask = {.name = "a", .kind = QUERY_REPORT, .since_real_usec = 1, .until_real_usec = 400000, .now_real_usec = 400000};
+        struct history_query query = {.name = "a", .kind = QUERY_REPORT, .since_real_usec = 1, .until_real_usec = 400000, .now_real_usec = 400000};
         uint64_t now = clock_real_usec(), end;
         struct answered answered = {0};
         struct question *question;
@@ -1701,7 +1703,7 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
         open_store();
         end = clock_monotonic_usec() + 2 * USEC_PER_SEC;
         while (clock_monotonic_usec() < end || answered.n <= 2) {
-                while (asked - answered.n < 3 && reader_ask(store_reader(store), &ask, on_answered, &answered, &question) == 0)
+                while (asked - answered.n < 3 && reader_ask(store_reader(store), &query, on_answered, &answered, &question) == 0)
                         asked++;
                 for (unsigned i = 0; i < 500; i++)
                         tell_state("a", now++, STATE_AWAKE, STATE_ASLEEP, REASON_SESSION_CUT);

@@ -1,14 +1,28 @@
 #include "pgwake/status.h"
 
 #include "base/clock.h"
-#include "pgwake/clean.h"
-#include "pgwake/say.h"
+#include "pgwake/sanitize.h"
+#include "pgwake/format.h"
 #include "model/reason.h"
 
 #include <inttypes.h>
 
 /* Where the values begin. */
 #define INDENT 14
+
+/* How long ago it was, by this machine's clock; USEC_INFINITY for 0. */
+static uint64_t detail_ago(uint64_t real_usec) {
+        return real_usec ? usec_sub(clock_real_usec(), real_usec) : USEC_INFINITY;
+}
+
+/* A server's version number: 150018 is "15.18". */
+static char *detail_version(char buffer[DURATION_MAX], uint64_t number) {
+        if (number >= 100000)
+                (void)snprintf(buffer, DURATION_MAX, "%" PRIu64 ".%" PRIu64, number / 10000, number % 10000);
+        else
+                (void)snprintf(buffer, DURATION_MAX, "%" PRIu64 ".%" PRIu64 ".%" PRIu64, number / 10000, number / 100 % 100, number % 100);
+        return buffer;
+}
 
 static void begin(struct buffer *buffer, const char *label) {
         buffer_printf(buffer, "  %-*s", INDENT - 2, label);
@@ -38,29 +52,29 @@ static void append_advice(struct buffer *buffer, const struct database_view *dat
 }
 
 static void append_times(struct buffer *buffer, const struct database_view *database) {
-        uint64_t since = say_parse_time(database->since), until = say_parse_time(database->fresh_until);
-        char span[DURATION_MAX], time[SAY_TIME_MAX];
+        uint64_t since = decode_time(database->since), until = decode_time(database->fresh_until);
+        char span[DURATION_MAX], time[FORMAT_TIME_MAX];
 
         begin(buffer, "since");
-        buffer_printf(buffer, "%s", say_time(time, since, false));
+        buffer_printf(buffer, "%s", format_time(time, since, false));
         if (since)
-                buffer_printf(buffer, ", %s ago", say_span(span, say_ago(since)));
+                buffer_printf(buffer, ", %s ago", format_span(span, detail_ago(since)));
         buffer_printf(buffer, "; generation %" PRIu64 "\n", database->generation);
         begin(buffer, "evidence");
         if (database->age_usec == USEC_INFINITY)
                 buffer_append_string(buffer, "none yet");
         else
-                buffer_printf(buffer, "%s old", say_span(span, database->age_usec));
+                buffer_printf(buffer, "%s old", format_span(span, database->age_usec));
         if (until)
-                buffer_printf(buffer, ", counts until %s", say_time(time, until, false));
+                buffer_printf(buffer, ", counts until %s", format_time(time, until, false));
         buffer_append(buffer, "\n", 1);
         if (database->paused_until) {
                 begin(buffer, "paused");
-                buffer_printf(buffer, "until %s\n", say_time(time, say_parse_time(database->paused_until), false));
+                buffer_printf(buffer, "until %s\n", format_time(time, decode_time(database->paused_until), false));
         }
         if (!database->ready && database->expected_usec != USEC_INFINITY) {
                 begin(buffer, "expected");
-                buffer_printf(buffer, "ready in about %s\n", say_span(span, database->expected_usec));
+                buffer_printf(buffer, "ready in about %s\n", format_span(span, database->expected_usec));
         }
 }
 
@@ -81,7 +95,7 @@ static void append_phases(struct buffer *buffer, const struct database_view *dat
                         continue;
                 if (!any)
                         begin(buffer, "phases");
-                buffer_printf(buffer, "%s%s %s", any ? ", " : "", database_phase_names[i], say_span(span, database->phase_usec[i]));
+                buffer_printf(buffer, "%s%s %s", any ? ", " : "", database_phase_names[i], format_span(span, database->phase_usec[i]));
                 any = true;
         }
         if (any)
@@ -99,11 +113,11 @@ static void append_attempt(struct buffer *buffer, const struct database_view *da
         if (database->attempt_sqlstate && *database->attempt_sqlstate)
                 buffer_printf(buffer, " (SQLSTATE %s)", database->attempt_sqlstate);
         if (database->attempt_usec != USEC_INFINITY)
-                buffer_printf(buffer, " in %s", say_span(span, database->attempt_usec));
+                buffer_printf(buffer, " in %s", format_span(span, database->attempt_usec));
         if (database->attempt_address && *database->attempt_address)
                 buffer_printf(buffer, " at %s", database->attempt_address);
-        if (say_parse_time(database->attempt_at))
-                buffer_printf(buffer, ", %s ago", say_span(span, say_ago(say_parse_time(database->attempt_at))));
+        if (decode_time(database->attempt_at))
+                buffer_printf(buffer, ", %s ago", format_span(span, detail_ago(decode_time(database->attempt_at))));
         buffer_append(buffer, "\n", 1);
         append_phases(buffer, database);
         if (database->attempt_detail && *database->attempt_detail) {
@@ -119,17 +133,17 @@ static void append_next(struct buffer *buffer, const struct database_view *datab
         if (!database->next_kind)
                 buffer_append_string(buffer, "none\n");
         else
-                buffer_printf(buffer, "%s in %s\n", database->next_kind, say_span(span, database->next_in_usec));
+                buffer_printf(buffer, "%s in %s\n", database->next_kind, format_span(span, database->next_in_usec));
 }
 
 static void append_server(struct buffer *buffer, const struct database_view *database) {
-        char text[DURATION_MAX], time[SAY_TIME_MAX];
-        uint64_t since = say_parse_time(database->session_since), started = say_parse_time(database->server_started_at);
+        char text[DURATION_MAX], time[FORMAT_TIME_MAX];
+        uint64_t since = decode_time(database->session_since), started = decode_time(database->server_started_at);
 
         begin(buffer, "session");
         buffer_append_string(buffer, database->session_held ? "held" : "none held");
         if (database->session_held && since)
-                buffer_printf(buffer, " since %s", say_time(time, since, false));
+                buffer_printf(buffer, " since %s", format_time(time, since, false));
         buffer_append(buffer, "\n", 1);
         if (!database->server_version)
                 return;
@@ -137,10 +151,10 @@ static void append_server(struct buffer *buffer, const struct database_view *dat
         if (json_is_string(database->server_version))
                 buffer_printf(buffer, "PostgreSQL %s", json_string_value(database->server_version));
         else
-                buffer_printf(buffer, "PostgreSQL %s", say_version(text, (uint64_t)MAX(json_integer_value(database->server_version), 0)));
+                buffer_printf(buffer, "PostgreSQL %s", detail_version(text, (uint64_t)MAX(json_integer_value(database->server_version), 0)));
         buffer_printf(buffer, ", %s", database->server_in_recovery ? "in recovery" : "primary");
         if (started)
-                buffer_printf(buffer, ", up %s", say_span(text, say_ago(started)));
+                buffer_printf(buffer, ", up %s", format_span(text, detail_ago(started)));
         buffer_append(buffer, "\n", 1);
 }
 
@@ -159,23 +173,23 @@ static void append_causes(struct buffer *buffer, const struct database_view *dat
 }
 
 static void append_wakes(struct buffer *buffer, const struct database_view *database) {
-        char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX], time[SAY_TIME_MAX];
+        char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX], time[FORMAT_TIME_MAX];
 
         begin(buffer, "wakes");
         buffer_printf(buffer, "%" PRIu64, database->wakes);
         append_causes(buffer, database);
         if (database->last_wake) {
                 begin(buffer, "last wake");
-                buffer_printf(buffer, "%s", say_time(time, say_parse_time(database->wake_at), false));
+                buffer_printf(buffer, "%s", format_time(time, decode_time(database->wake_at), false));
                 if (database->wake_usec != USEC_INFINITY)
-                        buffer_printf(buffer, " in %s", say_span(a, database->wake_usec));
+                        buffer_printf(buffer, " in %s", format_span(a, database->wake_usec));
                 buffer_printf(buffer, ", %s, caused by %s\n", database->wake_cold ? "cold" : "not proven cold",
                               database->wake_cause ? database->wake_cause : "-");
         }
         if (database->wake_p50_usec != USEC_INFINITY) {
                 begin(buffer, "wakes take");
-                buffer_printf(buffer, "%s (median), %s (95 of 100), %s (99 of 100)\n", say_span(a, database->wake_p50_usec),
-                              say_span(b, database->wake_p95_usec), say_span(c, database->wake_p99_usec));
+                buffer_printf(buffer, "%s (median), %s (95 of 100), %s (99 of 100)\n", format_span(a, database->wake_p50_usec),
+                              format_span(b, database->wake_p95_usec), format_span(c, database->wake_p99_usec));
         }
 }
 
@@ -207,28 +221,28 @@ static void append_lease(struct buffer *buffer, json_t *lease) {
                 {"since", FIELD_TEXT, false, offsetof(struct held_lease, since)},
                 {"until", FIELD_TEXT, false, offsetof(struct held_lease, until)},
         };
-        char since[SAY_TIME_MAX], until[SAY_TIME_MAX];
+        char since[FORMAT_TIME_MAX], until[FORMAT_TIME_MAX];
         const char *wrong;
 
-        if (fields_read(lease, fields, ARRAY_LENGTH(fields), &held, &wrong) < 0)
+        if (decode_fields(lease, fields, ARRAY_LENGTH(fields), &held, &wrong) < 0)
                 return;
         begin(buffer, "lease");
         buffer_printf(buffer, "%" PRIu64 ": %s (as it says of itself), since %s", held.id, held.owner ? held.owner : "-",
-                      say_time(since, say_parse_time(held.since), false));
+                      format_time(since, decode_time(held.since), false));
         if (held.until)
-                buffer_printf(buffer, ", until %s", say_time(until, say_parse_time(held.until), false));
+                buffer_printf(buffer, ", until %s", format_time(until, decode_time(held.until), false));
         buffer_append(buffer, "\n", 1);
 }
 
 static void append_demand(struct buffer *buffer, const struct database_view *database) {
-        char time[SAY_TIME_MAX];
+        char time[FORMAT_TIME_MAX];
 
         if (!database->demand)
                 return;
         begin(buffer, "demand");
         buffer_printf(buffer, "%s", database->demand_cause ? database->demand_cause : "-");
         if (database->demand_until)
-                buffer_printf(buffer, ", until %s", say_time(time, say_parse_time(database->demand_until), false));
+                buffer_printf(buffer, ", until %s", format_time(time, decode_time(database->demand_until), false));
         buffer_append(buffer, "\n", 1);
 }
 
@@ -238,7 +252,7 @@ static void append_budget(struct buffer *buffer, const struct database_view *dat
         if (!database->budget)
                 return;
         begin(buffer, "budget");
-        buffer_printf(buffer, "%s of %s awake", say_span(used, database->budget_used_usec), say_span(all, database->budget_usec));
+        buffer_printf(buffer, "%s of %s awake", format_span(used, database->budget_used_usec), format_span(all, database->budget_usec));
         if (database->budget_month)
                 buffer_printf(buffer, " in %s", database->budget_month);
         buffer_append_string(buffer, database->budget_spent ? ": spent\n" : "\n");
@@ -251,9 +265,9 @@ static void append_account(struct buffer *buffer, const struct database_view *da
 
         if (database->awake_usec != USEC_INFINITY) {
                 begin(buffer, "awake");
-                buffer_printf(buffer, "%s seen", say_span(all, database->awake_usec));
+                buffer_printf(buffer, "%s seen", format_span(all, database->awake_usec));
                 if (database->awake_on_demand_usec != USEC_INFINITY)
-                        buffer_printf(buffer, ", %s of it on our demand", say_span(ours, database->awake_on_demand_usec));
+                        buffer_printf(buffer, ", %s of it on our demand", format_span(ours, database->awake_on_demand_usec));
                 buffer_append(buffer, "\n", 1);
         }
         append_budget(buffer, database);
@@ -266,7 +280,7 @@ int status_compose_block(struct context *context, json_t *answer, struct buffer 
         struct database_view database;
         const char *wrong;
 
-        if (database_read(answer, &database, &wrong) < 0)
+        if (decode_database(answer, &database, &wrong) < 0)
                 return tell_malformed(context, wrong);
         append_verdict(buffer, &context->out, &database);
         append_advice(buffer, &database);

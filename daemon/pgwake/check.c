@@ -1,7 +1,7 @@
 /* `pgwake check`: one database, one line, one exit code; for people and scripts, and with --nagios for monitoring systems. */
 #include "base/clock.h"
-#include "pgwake/ask.h"
-#include "pgwake/say.h"
+#include "pgwake/request.h"
+#include "pgwake/format.h"
 
 #include <inttypes.h>
 
@@ -79,7 +79,7 @@ static void append_line(struct buffer *buffer, const struct terminal *terminal, 
                 buffer_append_string(buffer, ")");
         }
         if (database->age_usec != USEC_INFINITY)
-                buffer_printf(buffer, ", seen %s ago", say_span(span, database->age_usec));
+                buffer_printf(buffer, ", seen %s ago", format_span(span, database->age_usec));
         if (!database->ready && database->message && *database->message) {
                 buffer_append_string(buffer, ": ");
                 append_plain(buffer, database->message);
@@ -91,10 +91,10 @@ static int ask_status(struct context *context, const char *name, struct answer *
         const char *wrong;
         int r;
 
-        r = ask_get(context, "/status", name, ret_answer);
+        r = request_get(context, "/status", name, ret_answer);
         if (r != 0)
                 return r;
-        return ret_answer->status == 200 && database_read(ret_answer->json, ret_database, &wrong) == 0 ? 0 : EXIT_CODE_NO_ANSWER;
+        return ret_answer->status == 200 && decode_database(ret_answer->json, ret_database, &wrong) == 0 ? 0 : EXIT_CODE_NO_ANSWER;
 }
 
 static int tell_nagios(struct context *context, const struct database_view *database, bool accepted) {
@@ -133,7 +133,7 @@ static int check(struct context *context, bool *ret_judged) {
         size_t n;
         int r;
 
-        r = ask(context, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &answer);
+        r = request_send(context, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &answer);
         if (r != 0)
                 return r;
         if ((answer.status != 200 && answer.status != 503) || json_object_get(answer.json, "error"))

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "pgwake/ask.h"
+#include "pgwake/request.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,5 @@
-#include "pgwake/ask.h"
-#include "pgwake/event.h"
-#include "pgwake/stream.h"
+#include "pgwake/request.h"
+#include "pgwake/event-stream.h"
 
 #include "base/clock.h"
 
@@ -16,20 +15,20 @@ static int print_event(void *userdata, const char *kind, const char *data) {
         const struct options *options = &printing->context->options;
         _cleanup_(buffer_deinit) struct buffer line = {0};
         _cleanup_(json_freep) json_t *json = NULL;
-        struct event event;
+        struct event_view event;
         int r;
 
         if (streq(kind, "gap")) {
                 complain("some events are missing here: the daemon holds them no more");
                 return 0;
         }
-        r = event_read(data, options->json, &json, &event);
+        r = event_view_read(data, options->json, &json, &event);
         if (r < 0)
                 return r;
         if (options->json)
                 printing->error = terminal_write_json_line(&printing->context->out, json);
         else {
-                event_append(&line, &printing->context->out, &event);
+                event_view_append(&line, &printing->context->out, &event);
                 printing->error = terminal_write(&printing->context->out, &line);
         }
         return printing->error;
@@ -46,21 +45,15 @@ static int tell_end(struct context *context, const struct exchange *exchange, co
         return r != 0 ? r : tell_refusal(context, &answer, name);
 }
 
-static int receive_stored(void *userdata, const char *data, size_t size) {
-        struct stream *stream = userdata;
-
-        return sse_feed(&stream->sse, data, size, stream->handler, stream->userdata);
-}
-
 /* What the daemon still holds, and the end. */
-static int print_stored(struct context *context, struct stream *stream, const char *name) {
+static int print_stored(struct context *context, struct event_stream *stream, const char *name) {
         _cleanup_free_ char *path = NULL;
         _cleanup_(exchange_freep) struct exchange *exchange = NULL;
         const struct printing *printing = stream->userdata;
         struct request request = {
                 .timeout_usec = CLIENT_ANSWER_USEC,
                 .last_event_id = "0",
-                .receive = receive_stored,
+                .receive = event_stream_receive,
                 .userdata = stream,
         };
         int r;
@@ -76,14 +69,14 @@ static int print_stored(struct context *context, struct stream *stream, const ch
         return tell_end(context, exchange, name);
 }
 
-static int print_forever(struct context *context, struct stream *stream, const char *name) {
+static int print_forever(struct context *context, struct event_stream *stream, const char *name) {
         const struct printing *printing = stream->userdata;
         const struct pollfd out = {.fd = fileno(context->out.file)};
         bool lost = false;
         int r;
 
         for (;;) {
-                r = stream_turn(stream, clock_boot_usec());
+                r = event_stream_turn(stream, clock_boot_usec());
                 if (r < 0 || printing->error < 0)
                         return tell_error(r < 0 ? r : printing->error, EXIT_CODE_DONE);
                 if (r == STREAM_ENDED)
@@ -106,11 +99,11 @@ static int print_forever(struct context *context, struct stream *stream, const c
 
 int command_events(struct context *context) {
         const char *name = context->options.n_operands ? context->options.operands[0] : NULL;
-        _cleanup_(stream_deinit) struct stream stream = {0};
+        _cleanup_(event_stream_deinit) struct event_stream stream = {0};
         struct printing printing = {.context = context};
         int r;
 
-        r = stream_init(&stream, context->client, name, print_event, &printing);
+        r = event_stream_init(&stream, context->client, name, print_event, &printing);
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
         stream.replay = true;

@@ -2,8 +2,8 @@
 #include "pgwake/history.h"
 
 #include "base/clock.h"
-#include "pgwake/clean.h"
-#include "pgwake/say.h"
+#include "pgwake/sanitize.h"
+#include "pgwake/format.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,12 +118,12 @@ static int append_counts(struct buffer *text, json_t *object, bool plain) {
 }
 
 static int append_time(struct buffer *text, const char *value, bool plain) {
-        uint64_t usec = say_parse_time(value);
-        char time[SAY_TIME_MAX];
+        uint64_t usec = decode_time(value);
+        char time[FORMAT_TIME_MAX];
 
         if (usec == 0)
                 return -EBADMSG;
-        buffer_append_string(text, plain ? value : say_time(time, usec, false));
+        buffer_append_string(text, plain ? value : format_time(time, usec, false));
         return 0;
 }
 
@@ -133,7 +133,7 @@ static void append_span(struct buffer *text, uint64_t usec, bool plain) {
         if (plain)
                 buffer_printf(text, "%" PRIu64 ".%06" PRIu64, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
         else
-                buffer_append_string(text, say_span(span, usec));
+                buffer_append_string(text, format_span(span, usec));
 }
 
 static enum field_type type_of(enum form form) {
@@ -168,7 +168,7 @@ static int compose(const struct cell_source *source, json_t *row, bool plain, st
 
         /* Nothing that can be read is this: what stays was not there. */
         memset(&value, 0xFF, sizeof(value));
-        if (fields_read(row, &field, 1, &value, ret_wrong) < 0)
+        if (decode_fields(row, &field, 1, &value, ret_wrong) < 0)
                 return -EBADMSG;
         *ret_wrong = source->path;
         if (value.number == UINT64_MAX)
@@ -211,7 +211,7 @@ static int add_row(struct table *table, const struct kind *kind, json_t *row, bo
                 if (r < 0)
                         return r;
                 if (limit && text->data && (kind->sources[i].form == FORM_TEXT || kind->sources[i].form == FORM_COUNTS))
-                        clean_cut(text->data, limit);
+                        format_cut(text->data, limit);
                 table_add(table, kind->sources[i].form == FORM_STATE && text->size ? style_of_state(text->data) : STYLE_PLAIN,
                           text->size ? text->data : NULL);
         }

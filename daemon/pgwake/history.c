@@ -2,7 +2,7 @@
 
 #include "base/duration.h"
 #include "base/text.h"
-#include "pgwake/clean.h"
+#include "pgwake/sanitize.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -105,7 +105,7 @@ static int show(struct context *context, const char *kind, json_t *json) {
         const char *wrong;
         int r;
 
-        r = fields_read(json, fields, ARRAY_LENGTH(fields), &rows, &wrong);
+        r = decode_fields(json, fields, ARRAY_LENGTH(fields), &rows, &wrong);
         if (r == 0 && json_array_size(rows.rows) == 0 && !plain)
                 buffer_printf(&buffer, "No %s in this time.\n", kind);
         else if (r == 0)
@@ -139,7 +139,7 @@ static void append_clean(struct buffer *buffer, const char *data, size_t size) {
                 for (size_t i = 0; i < text; i++)
                         line[i] = data[i] ? data[i] : '\x7F';
                 line[text] = '\0';
-                clean_append(buffer, line);
+                sanitize_append(buffer, line);
                 buffer_append(buffer, "\n", 1);
                 data += end ? length + 1 : length;
                 size -= end ? length + 1 : length;
@@ -188,7 +188,7 @@ int command_history(struct context *context) {
         if (!check_usage(options))
                 return EXIT_CODE_USAGE;
         path = history_path(options, kind, options->csv ? "csv" : NULL);
-        r = ask_exchange(context, &(struct request){.path = path, .timeout_usec = HISTORY_ANSWER_USEC}, &exchange);
+        r = request_exchange(context, &(struct request){.path = path, .timeout_usec = HISTORY_ANSWER_USEC}, &exchange);
         if (r != 0)
                 return r;
         if (options->csv && exchange->error == 0 && exchange->status == 200)

@@ -1,8 +1,8 @@
 /* What the daemon kept of a database: /history/NAME, asked for and shown. */
 #pragma once
 
-#include "pgwake/ask.h"
-#include "pgwake/table.h"
+#include "pgwake/request.h"
+#include "pgwake/format.h"
 
 /* Read from a file, behind those who asked before: that takes longer than what comes from memory. */
 #define HISTORY_ANSWER_USEC (30 * UINT64_C(1000000))

@@ -5,8 +5,7 @@
 #include "pgwake/holder.h"
 #include "pgwake/lease.h"
 #include "pgwake/owner.h"
-#include "pgwake/progress.h"
-#include "pgwake/say.h"
+#include "pgwake/format.h"
 #include "pgwake/service.h"
 #include "pgwake/wait.h"
 
@@ -75,7 +74,7 @@ static void give_up(struct hold *hold, uint64_t now) {
         char span[DURATION_MAX];
 
         progress_clear(&hold->progress);
-        (void)say_span(span, now - hold->started_boot_usec);
+        (void)format_span(span, now - hold->started_boot_usec);
         if (holder->stage == HOLDER_HELD)
                 complain("%s is %s after %s%s%s%s%s%s; the lease is given back", hold->name, holder->state, span, explains ? " (" : "",
                          explains ? holder->reason : "", explains ? ")" : "", *holder->message ? ": " : "", holder->message);

@@ -3,9 +3,9 @@
 #include "base/random.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "pgwake/clean.h"
-#include "pgwake/event.h"
-#include "pgwake/say.h"
+#include "pgwake/sanitize.h"
+#include "pgwake/event-stream.h"
+#include "pgwake/format.h"
 #include "pgwake/service.h"
 #include "model/reason.h"
 
@@ -86,7 +86,7 @@ static int take_lease(struct holder *holder, json_t *json) {
         struct database_view database;
         const char *wrong;
 
-        if (fields_read(json, fields, ARRAY_LENGTH(fields), &read, &wrong) < 0 || database_read(json, &database, &wrong) < 0)
+        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &read, &wrong) < 0 || decode_database(json, &database, &wrong) < 0)
                 return -EBADMSG;
         json_decref(holder->lease);
         holder->lease = json_incref(read.lease);
@@ -113,7 +113,7 @@ static int take_end(struct holder *holder, json_t *json) {
         };
         const char *wrong;
 
-        if (fields_read(json, fields, ARRAY_LENGTH(fields), &read, &wrong) < 0 || !*read.reason)
+        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &read, &wrong) < 0 || !*read.reason)
                 return -EBADMSG;
         holder->end.passes = mends(read.reason);
         (void)text_copy(holder->end.slug, sizeof(holder->end.slug), read.reason);
@@ -123,10 +123,10 @@ static int take_end(struct holder *holder, json_t *json) {
 
 static int take_state(struct holder *holder, const char *data) {
         _cleanup_(json_freep) json_t *json = NULL;
-        struct event event;
+        struct event_view event;
         int r;
 
-        r = event_read(data, false, &json, &event);
+        r = event_view_read(data, false, &json, &event);
         if (r < 0 || !event.state || !streq(event.database, holder->name))
                 return r;
         learn(holder, event.ready, event.state, event.reason, event.message);
@@ -148,7 +148,7 @@ static int on_event(void *userdata, const char *kind, const char *data) {
         json = json_loads(data, JSON_REJECT_DUPLICATES, NULL);
         if (!json)
                 return -EBADMSG;
-        if (!holder->context->options.json && clean_json(json) < 0)
+        if (!holder->context->options.json && sanitize_json(json) < 0)
                 return -ENOMEM;
         return lease ? take_lease(holder, json) : take_end(holder, json);
 }
@@ -285,7 +285,7 @@ static void on_held(struct holder *holder, uint64_t now) {
         char span[DURATION_MAX];
 
         if (holder->told[0])
-                complain("%s: the lease is back after %s", holder->name, say_span(span, now - holder->lost_boot_usec));
+                complain("%s: the lease is back after %s", holder->name, format_span(span, now - holder->lost_boot_usec));
         holder->told[0] = '\0';
         holder->lost_boot_usec = 0;
 }
@@ -299,7 +299,7 @@ static void end_overdue(struct holder *holder, uint64_t now) {
                 return;
         exchange->done = true;
         exchange->error = -ETIMEDOUT;
-        (void)snprintf(exchange->problem, sizeof(exchange->problem), "did not answer within %s", say_span(span, CLIENT_ANSWER_USEC));
+        (void)snprintf(exchange->problem, sizeof(exchange->problem), "did not answer within %s", format_span(span, CLIENT_ANSWER_USEC));
 }
 
 /* How long it should take, for the eyes, and what was said while we were not listening. */
@@ -312,7 +312,7 @@ static int turn_look(struct holder *holder) {
                 const char *wrong;
 
                 if (holder->look->error == 0 && holder->look->status == 200 && answer_read(holder->context, holder->look, &answer) == 0 &&
-                    database_read(answer.json, &database, &wrong) == 0) {
+                    decode_database(answer.json, &database, &wrong) == 0) {
                         expect(holder, database.expected_usec);
                         if (holder->missed && holder->stage == HOLDER_HELD)
                                 learn(holder, database.ready, database.state, database.reason, database.message);

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "pgwake/ask.h"
-#include "pgwake/sse.h"
+#include "pgwake/request.h"
+#include "pgwake/event-stream.h"
 
 enum holder_stage {
         HOLDER_ASKING, /* it is asked for, or will be */

@@ -3,7 +3,7 @@
 
 #include "base/duration.h"
 #include "pgwake/holder.h"
-#include "pgwake/say.h"
+#include "pgwake/format.h"
 
 #include <inttypes.h>
 
@@ -12,7 +12,7 @@ static int ask_lease(struct context *context, const char *owner, uint64_t for_us
         const struct parameter parameters[] = {{"owner", owner}, {"for", duration_format(span, for_usec)}, {0}};
         _cleanup_free_ char *path = client_path("/lease", context->options.operands[0], parameters);
 
-        return ask(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
+        return request_send(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
 }
 
 static int tell_lease(struct context *context, json_t *json) {
@@ -25,15 +25,15 @@ static int tell_lease(struct context *context, json_t *json) {
                 {"lease.id", FIELD_COUNT, true, offsetof(struct lease_fields, id)},
                 {"lease.until", FIELD_TEXT, true, offsetof(struct lease_fields, until)},
         };
-        char time[SAY_TIME_MAX];
+        char time[FORMAT_TIME_MAX];
         const char *wrong;
 
-        if (fields_read(json, fields, ARRAY_LENGTH(fields), &lease, &wrong) < 0)
+        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &lease, &wrong) < 0)
                 return tell_malformed(context, "no lease in it");
         if (context->options.json)
                 return tell_error(terminal_write_json(&context->out, json), EXIT_CODE_DONE);
         buffer_printf(&line, "lease %" PRIu64 " of %s until %s\n", lease.id, context->options.operands[0],
-                      say_time(time, say_parse_time(lease.until), false));
+                      format_time(time, decode_time(lease.until), false));
         return tell_error(terminal_write(&context->out, &line), EXIT_CODE_DONE);
 }
 
@@ -71,7 +71,7 @@ int command_release(struct context *context) {
                 return EXIT_CODE_USAGE;
         }
         path = client_path("/lease", id, NULL);
-        r = ask(context, &(struct request){.method = REQUEST_DELETE, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &answer);
+        r = request_send(context, &(struct request){.method = REQUEST_DELETE, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &answer);
         if (r != 0)
                 return r;
         slug = json_string_value(json_object_get(answer.json, "error"));

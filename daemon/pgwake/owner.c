@@ -1,7 +1,7 @@
 #include "pgwake/owner.h"
 
 #include "base/text.h"
-#include "pgwake/clean.h"
+#include "pgwake/sanitize.h"
 #include "pgwake/service.h"
 
 #include <pwd.h>
@@ -22,5 +22,5 @@ char *owner_default(char buffer[LEASE_OWNER_MAX + 1]) {
 }
 
 bool owner_is_valid(const char *text) {
-        return *text && strlen(text) <= LEASE_OWNER_MAX && clean_is(text);
+        return *text && strlen(text) <= LEASE_OWNER_MAX && sanitize_is_clean(text);
 }

@@ -1,8 +1,8 @@
 /* `pgwake reasons`: what each reason means and what to do. From our own table: it works without a daemon. */
 #include "base/text.h"
-#include "pgwake/ask.h"
+#include "pgwake/request.h"
 #include "pgwake/command.h"
-#include "pgwake/table.h"
+#include "pgwake/format.h"
 #include "model/reason.h"
 
 #include <errno.h>

@@ -1,8 +1,7 @@
 #include "pgwake/report.h"
 
 #include "base/clock.h"
-#include "pgwake/say.h"
-#include "pgwake/table.h"
+#include "pgwake/format.h"
 
 #include <inttypes.h>
 
@@ -38,7 +37,7 @@ static char *say_part(char buffer[DURATION_MAX], uint64_t part, uint64_t whole) 
 }
 
 static void draw_span(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
-        char since[SAY_TIME_MAX], until[SAY_TIME_MAX], span[DURATION_MAX], known[DURATION_MAX];
+        char since[FORMAT_TIME_MAX], until[FORMAT_TIME_MAX], span[DURATION_MAX], known[DURATION_MAX];
         uint64_t all = report->until_usec - report->since_usec;
         struct buffer title = {0};
 
@@ -48,12 +47,12 @@ static void draw_span(struct buffer *buffer, const struct drawing *drawing, cons
                 style_append(buffer, drawing->terminal, STYLE_HEAD, title.data);
         buffer_deinit(&title);
         buffer_append(buffer, "\n", 1);
-        paragraph(buffer, drawing, "from", "%s to %s, %s", say_time(since, report->since_usec, false),
-                  say_time(until, report->until_usec, false), say_span(span, all));
+        paragraph(buffer, drawing, "from", "%s to %s, %s", format_time(since, report->since_usec, false),
+                  format_time(until, report->until_usec, false), format_span(span, all));
         if (report->known_usec == 0)
                 paragraph(buffer, drawing, "known", "nothing");
         else if (usec_add(report->known_usec, USEC_PER_SEC) < all)
-                paragraph(buffer, drawing, "known", "%s of it", say_span(known, report->known_usec));
+                paragraph(buffer, drawing, "known", "%s of it", format_span(known, report->known_usec));
 }
 
 static void draw_account(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
@@ -66,10 +65,10 @@ static void draw_account(struct buffer *buffer, const struct drawing *drawing, c
         if (report->awake_usec == 0)
                 paragraph(buffer, drawing, "awake", "never seen");
         else if (report->awake_on_demand_usec == USEC_INFINITY)
-                paragraph(buffer, drawing, "awake", "%s", say_span(all, report->awake_usec));
+                paragraph(buffer, drawing, "awake", "%s", format_span(all, report->awake_usec));
         else
-                paragraph(buffer, drawing, "awake", "%s, %s of it (%s) on our demand", say_span(all, report->awake_usec),
-                          say_span(ours, report->awake_on_demand_usec), say_part(part, report->awake_on_demand_usec, report->awake_usec));
+                paragraph(buffer, drawing, "awake", "%s, %s of it (%s) on our demand", format_span(all, report->awake_usec),
+                          format_span(ours, report->awake_on_demand_usec), say_part(part, report->awake_on_demand_usec, report->awake_usec));
 }
 
 static void draw_states(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
@@ -83,7 +82,7 @@ static void draw_states(struct buffer *buffer, const struct drawing *drawing, co
 
                 if (usec == 0)
                         continue;
-                buffer_printf(&text, "%s%s %s", separator, name, say_span(span, usec));
+                buffer_printf(&text, "%s%s %s", separator, name, format_span(span, usec));
                 separator = ", ";
         }
         if (text.size)
@@ -115,8 +114,8 @@ static void draw_wakes(struct buffer *buffer, const struct drawing *drawing, con
         for (size_t i = 0; i < report->n_distribution; i++)
                 measured += report->distribution[i].count;
         (void)snprintf(unknown, sizeof(unknown), "; of %" PRIu64 " it is not known", wakes->count - MIN(wakes->count, measured));
-        paragraph(buffer, drawing, "wakes take", "p50 %s, p95 %s, p99 %s, at most %s%s", say_span(p50, wakes->p50_usec),
-                  say_span(p95, wakes->p95_usec), say_span(p99, wakes->p99_usec), say_span(max, wakes->max_usec),
+        paragraph(buffer, drawing, "wakes take", "p50 %s, p95 %s, p99 %s, at most %s%s", format_span(p50, wakes->p50_usec),
+                  format_span(p95, wakes->p95_usec), format_span(p99, wakes->p99_usec), format_span(max, wakes->max_usec),
                   measured < wakes->count ? unknown : "");
 }
 
@@ -136,9 +135,9 @@ static void draw_phases(struct buffer *buffer, const struct drawing *drawing, co
                 table_add(&table, STYLE_PLAIN, phase_name(phase));
                 (void)snprintf(text, sizeof(text), "%" PRIu64, spread->count);
                 table_add(&table, STYLE_PLAIN, text);
-                table_add(&table, STYLE_PLAIN, say_span(text, spread->p50_usec));
-                table_add(&table, STYLE_PLAIN, say_span(text, spread->p95_usec));
-                table_add(&table, STYLE_PLAIN, say_span(text, spread->p99_usec));
+                table_add(&table, STYLE_PLAIN, format_span(text, spread->p50_usec));
+                table_add(&table, STYLE_PLAIN, format_span(text, spread->p95_usec));
+                table_add(&table, STYLE_PLAIN, format_span(text, spread->p99_usec));
         }
         if (table.n_cells == 0 && !table.failed)
                 return;
@@ -163,7 +162,7 @@ static void draw_outages(struct buffer *buffer, const struct drawing *drawing, c
                 _cleanup_(buffer_deinit) struct buffer text = {0};
                 char span[DURATION_MAX];
 
-                buffer_printf(&text, "%s: %s, %" PRIu64 " %s", outage->reason, say_span(span, outage->usec), outage->count,
+                buffer_printf(&text, "%s: %s, %" PRIu64 " %s", outage->reason, format_span(span, outage->usec), outage->count,
                               outage->count == 1 ? "outage" : "outages");
                 buffer->failed = buffer->failed || text.failed;
                 draw_reason(buffer, drawing, text.data ? text.data : "", report_meaning(outage->reason));
@@ -195,11 +194,11 @@ static void draw_failures(struct buffer *buffer, const struct drawing *drawing, 
 }
 
 void report_draw(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
-        const struct strip strip = {report->since_usec, report->until_usec, report->timeline, report->n_timeline};
+        const struct timeline timeline = {report->since_usec, report->until_usec, report->timeline, report->n_timeline};
 
         draw_span(buffer, drawing, report);
         buffer_append(buffer, "\n", 1);
-        strip_append(buffer, drawing, &strip);
+        timeline_append(buffer, drawing, &timeline);
         buffer_append(buffer, "\n", 1);
         draw_account(buffer, drawing, report);
         draw_states(buffer, drawing, report);

@@ -1,7 +1,7 @@
 #include "pgwake/report.h"
 
 #include "base/clock.h"
-#include "pgwake/say.h"
+#include "pgwake/format.h"
 #include "model/reason.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ static int read_outages(json_t *array, struct report *report, const char **ret_w
                 struct report_outage *outage = &report->outages[report->n_outages++];
 
                 outage->reason = "-";
-                if (fields_read(each, row, ARRAY_LENGTH(row), outage, ret_wrong) < 0)
+                if (decode_fields(each, row, ARRAY_LENGTH(row), outage, ret_wrong) < 0)
                         return -EBADMSG;
         }
         return 0;
@@ -90,7 +90,7 @@ static int read_distribution(json_t *array, struct report *report, const char **
                 struct bars_entry *entry = &report->distribution[report->n_distribution++];
 
                 entry->up_to_usec = USEC_INFINITY;
-                if (fields_read(each, row, ARRAY_LENGTH(row), entry, ret_wrong) < 0)
+                if (decode_fields(each, row, ARRAY_LENGTH(row), entry, ret_wrong) < 0)
                         return -EBADMSG;
                 *ret_wrong = "report.wakes.distribution";
                 if (entry->up_to_usec < before)
@@ -117,12 +117,12 @@ static int read_timeline(json_t *array, struct report *report, const char **ret_
         if (!report->timeline)
                 return -ENOMEM;
         json_array_foreach(array, i, each) {
-                struct strip_entry *entry = &report->timeline[report->n_timeline++];
+                struct timeline_entry *entry = &report->timeline[report->n_timeline++];
 
-                if (fields_read(each, row, ARRAY_LENGTH(row), &moment, ret_wrong) < 0)
+                if (decode_fields(each, row, ARRAY_LENGTH(row), &moment, ret_wrong) < 0)
                         return -EBADMSG;
                 *ret_wrong = "report.timeline";
-                entry->from_usec = say_parse_time(moment.from);
+                entry->from_usec = decode_time(moment.from);
                 if (entry->from_usec < before)
                         return -EBADMSG;
                 before = entry->from_usec;
@@ -144,7 +144,7 @@ static int read_phases(json_t *object, struct report *report, const char **ret_w
                 json_t *each = json_object_get(object, phase_name(phase));
 
                 report->phases[phase] = spread_unknown;
-                if (each && !json_is_null(each) && fields_read(each, row, ARRAY_LENGTH(row), &report->phases[phase], ret_wrong) < 0)
+                if (each && !json_is_null(each) && decode_fields(each, row, ARRAY_LENGTH(row), &report->phases[phase], ret_wrong) < 0)
                         return -EBADMSG;
         }
         return 0;
@@ -156,8 +156,8 @@ static bool is_share(json_t *value) {
 
 /* What the tables cannot say: times that are times, shares that are shares, objects of numbers. */
 static int check(struct report *report, const char **ret_wrong) {
-        report->since_usec = say_parse_time(report->since);
-        report->until_usec = say_parse_time(report->until);
+        report->since_usec = decode_time(report->since);
+        report->until_usec = decode_time(report->until);
         if (!report->since_usec || report->until_usec < report->since_usec)
                 *ret_wrong = "since\" or \"until";
         else if (report->availability && !is_share(report->availability))
@@ -182,9 +182,9 @@ int report_read(json_t *answer, struct report *ret, const char **ret_wrong) {
                 .awake_on_demand_usec = USEC_INFINITY,
                 .wakes = spread_unknown,
         };
-        r = fields_read(answer, fields, ARRAY_LENGTH(fields), ret, ret_wrong);
+        r = decode_fields(answer, fields, ARRAY_LENGTH(fields), ret, ret_wrong);
         if (r == 0)
-                r = fields_read(answer, array_fields, ARRAY_LENGTH(array_fields), &arrays, ret_wrong);
+                r = decode_fields(answer, array_fields, ARRAY_LENGTH(array_fields), &arrays, ret_wrong);
         if (r == 0)
                 r = check(ret, ret_wrong);
         if (r == 0)

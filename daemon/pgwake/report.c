@@ -42,7 +42,7 @@ int command_report(struct context *context) {
         if (options->since && !history_is_time("report", "since", options->since))
                 return EXIT_CODE_USAGE;
         path = history_path(options, "report", NULL);
-        r = ask(context, &(struct request){.path = path, .timeout_usec = HISTORY_ANSWER_USEC}, &answer);
+        r = request_send(context, &(struct request){.path = path, .timeout_usec = HISTORY_ANSWER_USEC}, &answer);
         if (r != 0)
                 return r;
         if (answer.status != 200)

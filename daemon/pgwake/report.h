@@ -1,10 +1,9 @@
 /* What the daemon says of a database over a time: the "report" of /history/NAME. */
 #pragma once
 
-#include "pgwake/bars.h"
-#include "pgwake/fields.h"
-#include "pgwake/strip.h"
 #include "model/check.h"
+#include "pgwake/charts.h"
+#include "pgwake/decode.h"
 
 /* Spans are USEC_INFINITY where nothing is known. */
 struct report_spread {
@@ -31,7 +30,7 @@ struct report {
         size_t n_outages;
         struct bars_entry *distribution;
         size_t n_distribution;
-        struct strip_entry *timeline;
+        struct timeline_entry *timeline;
         size_t n_timeline;
 };
 

@@ -1,8 +1,7 @@
 #include "pgwake/status.h"
 
 #include "base/clock.h"
-#include "pgwake/say.h"
-#include "pgwake/table.h"
+#include "pgwake/format.h"
 
 #include <inttypes.h>
 
@@ -33,20 +32,20 @@ static void add_next_check(struct table *table, const struct database_view *data
                 table_add(table, STYLE_PLAIN, NULL);
                 return;
         }
-        (void)snprintf(text, sizeof(text), "%.32s in %s", database->next_kind, say_span(span, database->next_in_usec));
+        (void)snprintf(text, sizeof(text), "%.32s in %s", database->next_kind, format_span(span, database->next_in_usec));
         table_add(table, STYLE_PLAIN, text);
 }
 
 static void add_row(struct table *table, const struct database_view *database) {
         bool explains = database->reason && !streq(database->reason, "ok");
-        char span[DURATION_MAX], time[SAY_TIME_MAX];
+        char span[DURATION_MAX], time[FORMAT_TIME_MAX];
 
         table_add(table, STYLE_HEAD, database->name);
         table_add(table, style_of_state(database->state), database->state);
         table_add(table, STYLE_PLAIN, explains ? database->reason : NULL);
-        table_add(table, STYLE_PLAIN, say_span(span, database->age_usec));
-        table_add(table, STYLE_PLAIN, say_span(span, database->attempt_usec));
-        table_add(table, STYLE_PLAIN, say_time(time, say_parse_time(database->since), false));
+        table_add(table, STYLE_PLAIN, format_span(span, database->age_usec));
+        table_add(table, STYLE_PLAIN, format_span(span, database->attempt_usec));
+        table_add(table, STYLE_PLAIN, format_time(time, decode_time(database->since), false));
         add_count(table, database->wakes);
         add_count(table, database->failures_total);
         add_count(table, json_array_size(database->leases));
@@ -137,7 +136,7 @@ int command_status(struct context *context) {
 
         if (context->options.watch)
                 return status_watch(context, name);
-        r = ask_get(context, "/status", name, &answer);
+        r = request_get(context, "/status", name, &answer);
         if (r != 0)
                 return r;
         if (answer.status != 200)

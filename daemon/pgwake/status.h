@@ -1,7 +1,7 @@
 /* The pictures of `pgwake status`: the table of all databases and the block of one. */
 #pragma once
 
-#include "pgwake/ask.h"
+#include "pgwake/request.h"
 
 /* ROWS_MAX is how many lines there are (0: no limit); those that are not ready come first when not all fit. 0 or an exit code. */
 int status_compose_table(struct context *context, json_t *answer, size_t rows_max, struct buffer *buffer);

@@ -1,7 +1,7 @@
 #include "pgwake/terminal.h"
 
 #include "base/error.h"
-#include "pgwake/clean.h"
+#include "pgwake/sanitize.h"
 
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -143,7 +143,7 @@ void complain(const char *format, ...) {
         buffer_vprintf(&text, format, arguments);
         va_end(arguments);
         buffer_append_string(&line, complaints.chosen ? complaints.prefix : "pgwake: ");
-        clean_append(&line, text.data ? text.data : "");
+        sanitize_append(&line, text.data ? text.data : "");
         buffer_append(&line, "\n", 1);
         if (buffer_finish(&text) < 0 || buffer_finish(&line) < 0)
                 (void)fputs("pgwake: out of memory\n", file);

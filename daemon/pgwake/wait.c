@@ -2,10 +2,8 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/text.h"
-#include "pgwake/event.h"
-#include "pgwake/progress.h"
-#include "pgwake/say.h"
-#include "pgwake/stream.h"
+#include "pgwake/event-stream.h"
+#include "pgwake/format.h"
 #include "pgwake/wait.h"
 #include "pgwake/waiter.h"
 
@@ -22,7 +20,7 @@ struct waiting {
         struct waiter_aim aim;
         struct waiter *waiters;
         size_t n;
-        struct stream stream;
+        struct event_stream stream;
         bool streaming;
         struct progress progress;
         uint64_t started_boot_usec;
@@ -32,14 +30,14 @@ static void waiting_deinit(struct waiting *waiting) {
         for (size_t i = 0; i < waiting->n; i++)
                 waiter_deinit(&waiting->waiters[i]);
         free(waiting->waiters);
-        stream_deinit(&waiting->stream);
+        event_stream_deinit(&waiting->stream);
         progress_clear(&waiting->progress);
 }
 
 static int on_event(void *userdata, const char *kind, const char *data) {
         struct waiting *waiting = userdata;
         _cleanup_(json_freep) json_t *json = NULL;
-        struct event event;
+        struct event_view event;
         int r;
 
         /* What is missing may be just what is waited for. */
@@ -48,7 +46,7 @@ static int on_event(void *userdata, const char *kind, const char *data) {
                         waiting->waiters[i].look_wanted = true;
                 return 0;
         }
-        r = event_read(data, waiting->context->options.json, &json, &event);
+        r = event_view_read(data, waiting->context->options.json, &json, &event);
         if (r < 0)
                 return r;
         for (size_t i = 0; r == 0 && i < waiting->n; i++) {
@@ -74,7 +72,7 @@ static int turn_stream(struct waiting *waiting, uint64_t now) {
 
         if (!waiting->streaming)
                 return 0;
-        r = stream_turn(&waiting->stream, now);
+        r = event_stream_turn(&waiting->stream, now);
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
         if (r == STREAM_OPENED)
@@ -223,7 +221,7 @@ static int tell_people(const struct waiting *waiting, uint64_t elapsed_usec) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         char span[DURATION_MAX];
 
-        (void)say_span(span, elapsed_usec);
+        (void)format_span(span, elapsed_usec);
         for (size_t i = 0; i < waiting->n; i++) {
                 const struct waiter *waiter = &waiting->waiters[i];
 
@@ -261,7 +259,7 @@ static int prepare(struct waiting *waiting, uint64_t timeout_usec) {
                 waiter_init(&waiting->waiters[i], waiting->context, &waiting->aim, options->operands[i]);
         waiting->streaming = waiting->aim.state || waiting->progress.terminal->is_terminal;
         if (waiting->streaming)
-                r = stream_init(&waiting->stream, waiting->context->client, waiting->n == 1 ? waiting->waiters[0].name : NULL, on_event,
+                r = event_stream_init(&waiting->stream, waiting->context->client, waiting->n == 1 ? waiting->waiters[0].name : NULL, on_event,
                                 waiting);
         return r;
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "pgwake/ask.h"
+#include "pgwake/request.h"
 
 enum waiter_stage {
         WAITER_PENDING,

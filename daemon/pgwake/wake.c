@@ -1,26 +1,12 @@
 /* The commands that tell the daemon to do something: wake, pause, resume, reload. */
 #include "base/clock.h"
 #include "base/duration.h"
-#include "pgwake/ask.h"
-#include "pgwake/say.h"
+#include "pgwake/request.h"
+#include "pgwake/format.h"
 #include "pgwake/wait.h"
 
 #include <errno.h>
 #include <inttypes.h>
-
-int parse_span(const char *option, const char *text, uint64_t *ret_usec) {
-        if (duration_parse(text, ret_usec) == 0)
-                return 0;
-        complain("--%s: \"%s\" is no span of time; write a number with its unit, as 500ms, 30s, 5min, 2h, 1d", option, text);
-        return -EINVAL;
-}
-
-static int ask_post(struct context *context, const char *prefix, const char *name, const char *parameter, const char *value,
-                    struct answer *ret_answer) {
-        _cleanup_free_ char *path = client_path(prefix, name, (const struct parameter[]){{parameter, value}, {0}});
-
-        return ask(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
-}
 
 static int tell_wake(struct context *context, json_t *json) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
@@ -28,12 +14,12 @@ static int tell_wake(struct context *context, json_t *json) {
         char span[DURATION_MAX];
         const char *wrong;
 
-        if (database_read(json, &database, &wrong) < 0)
+        if (decode_database(json, &database, &wrong) < 0)
                 return tell_malformed(context, wrong);
         buffer_printf(&buffer, "%s is ", database.name);
         style_append(&buffer, &context->out, style_of_state(database.state), database.state);
         if (!database.ready && database.expected_usec != USEC_INFINITY)
-                buffer_printf(&buffer, ", expected to be ready in about %s", say_span(span, database.expected_usec));
+                buffer_printf(&buffer, ", expected to be ready in about %s", format_span(span, database.expected_usec));
         else if (!database.ready)
                 buffer_append_string(&buffer, ", the wake has begun");
         buffer_append(&buffer, "\n", 1);
@@ -55,7 +41,7 @@ int command_wake(struct context *context) {
                 complain("wake: --spread goes with --wait");
                 return EXIT_CODE_USAGE;
         }
-        r = ask_post(context, "/wake", name, NULL, NULL, &answer);
+        r = request_post(context, "/wake", name, NULL, NULL, &answer);
         if (r != 0)
                 return r;
         if (answer.status != 200 && answer.status != 202)
@@ -68,11 +54,11 @@ int command_wake(struct context *context) {
 static int pause_for(struct context *context, const char *name, uint64_t usec) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
-        char span[DURATION_MAX], time[SAY_TIME_MAX];
+        char span[DURATION_MAX], time[FORMAT_TIME_MAX];
         const char *until;
         int r;
 
-        r = ask_post(context, "/pause", name, "for", duration_format(span, usec), &answer);
+        r = request_post(context, "/pause", name, "for", duration_format(span, usec), &answer);
         if (r != 0)
                 return r;
         if (answer.status != 200)
@@ -83,7 +69,7 @@ static int pause_for(struct context *context, const char *name, uint64_t usec) {
         if (usec == 0)
                 buffer_printf(&buffer, "%s is watched again\n", name);
         else if (until)
-                buffer_printf(&buffer, "%s is paused until %s: no checks, no alarms\n", name, say_time(time, say_parse_time(until), false));
+                buffer_printf(&buffer, "%s is paused until %s: no checks, no alarms\n", name, format_time(time, decode_time(until), false));
         else
                 buffer_printf(&buffer, "%s is paused: no checks, no alarms\n", name);
         return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);
@@ -120,7 +106,7 @@ static int append_complaint(struct buffer *buffer, json_t *json) {
         };
         const char *wrong;
 
-        if (fields_read(json, fields, ARRAY_LENGTH(fields), &complaint, &wrong) < 0)
+        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &complaint, &wrong) < 0)
                 return -EBADMSG;
         if (complaint.file && complaint.line)
                 buffer_printf(buffer, "%s:%" PRIu64 ": ", complaint.file, complaint.line);
@@ -154,7 +140,7 @@ static int append_counts(struct buffer *buffer, json_t *json) {
         };
         const char *wrong;
 
-        if (fields_read(json, fields, ARRAY_LENGTH(fields), &counts, &wrong) < 0)
+        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &counts, &wrong) < 0)
                 return -EBADMSG;
         buffer_printf(buffer, "reloaded: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed, %" PRIu64 " unchanged\n",
                       counts.added, counts.removed, counts.changed, counts.unchanged);
@@ -181,7 +167,7 @@ int command_reload(struct context *context) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         int r, code;
 
-        r = ask_post(context, "/reload", NULL, context->options.remove_all ? "remove" : NULL, "all", &answer);
+        r = request_post(context, "/reload", NULL, context->options.remove_all ? "remove" : NULL, "all", &answer);
         if (r != 0)
                 return r;
         if (answer.status != 200 && answer.status != 422)

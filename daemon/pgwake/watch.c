@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "pgwake/say.h"
-#include "pgwake/stream.h"
+#include "pgwake/format.h"
+#include "pgwake/event-stream.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -19,7 +19,7 @@
 struct watch {
         struct context *context;
         const char *name;
-        struct stream stream;
+        struct event_stream stream;
         struct exchange *exchange; /* the question for the picture that is under way */
         uint64_t ask_boot_usec;    /* when the next one is due */
         struct buffer picture;     /* the last one */
@@ -31,7 +31,7 @@ struct watch {
 
 static void watch_deinit(struct watch *watch) {
         exchange_free(watch->exchange);
-        stream_deinit(&watch->stream);
+        event_stream_deinit(&watch->stream);
         buffer_deinit(&watch->picture);
         close_fd(&watch->signals);
 }
@@ -90,13 +90,13 @@ static int take_picture(struct watch *watch, struct answer *answer) {
 /* The picture stays, marked as old, until the daemon is back; but somebody who never answered is told at once. */
 static void on_no_answer(struct watch *watch) {
         struct context *context = watch->context;
-        char time[SAY_TIME_MAX];
+        char time[FORMAT_TIME_MAX];
 
         if (!watch->picture.size && !watch->stream.stood)
                 end(watch, tell_no_answer(context, watch->exchange));
         else if (!watch->notice[0]) {
                 (void)snprintf(watch->notice, sizeof(watch->notice), "%s: the daemon %s; waiting for it",
-                               say_time(time, clock_real_usec(), false), watch->exchange->problem);
+                               format_time(time, clock_real_usec(), false), watch->exchange->problem);
                 if (!context->out.is_terminal)
                         complain("%s", watch->notice);
         }
@@ -149,7 +149,7 @@ static void on_signal(struct watch *watch) {
 static int turn_stream(struct watch *watch) {
         int r;
 
-        r = stream_turn(&watch->stream, clock_boot_usec());
+        r = event_stream_turn(&watch->stream, clock_boot_usec());
         /* After a gap the picture may be any other. */
         if (r == STREAM_OPENED || r == STREAM_LOST)
                 watch->ask_boot_usec = 0;
@@ -228,7 +228,7 @@ int status_watch(struct context *context, const char *name) {
                 context->out.is_terminal = false;
         r = open_signals(&watch.signals);
         if (r == 0)
-                r = stream_init(&watch.stream, context->client, name, on_event, &watch);
+                r = event_stream_init(&watch.stream, context->client, name, on_event, &watch);
         while (r == 0 && !watch.ended) {
                 /* Only a daemon that is there gets a screen: what goes wrong before is told in the ordinary one. */
                 if (!own_screen && watch.stream.stood) {

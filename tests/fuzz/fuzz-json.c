@@ -4,8 +4,8 @@
  */
 #include "fuzz.h"
 
-#include "pgwake/ask.h"
-#include "pgwake/clean.h"
+#include "pgwake/request.h"
+#include "pgwake/sanitize.h"
 #include "pgwake/report.h"
 #include "pgwake/status.h"
 
@@ -16,7 +16,7 @@ static void check_lines(const struct buffer *buffer) {
         for (const char *p = buffer->data ? buffer->data : ""; *p; p += strcspn(p, "\n"), p += *p == '\n') {
                 buffer_clear(&line);
                 buffer_append(&line, p, strcspn(p, "\n"));
-                fuzz_check(clean_is(line.data ? line.data : ""), "a line that can move the cursor");
+                fuzz_check(sanitize_is_clean(line.data ? line.data : ""), "a line that can move the cursor");
         }
         buffer_deinit(&line);
 }
@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         context.out.columns = data[0] / 4 * 2;
         context.out.is_terminal = context.out.columns > 0;
-        if (clean_json(json) == 0)
+        if (sanitize_json(json) == 0)
                 read_answer(&context, json, data[0] % 4);
         json_decref(json);
         return 0;

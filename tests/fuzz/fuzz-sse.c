@@ -4,25 +4,24 @@
  */
 #include "fuzz.h"
 
-#include "pgwake/clean.h"
-#include "pgwake/event.h"
-#include "pgwake/sse.h"
+#include "pgwake/sanitize.h"
+#include "pgwake/event-stream.h"
 
 static int take(void *userdata, const char *kind, const char *data) {
         const struct terminal terminal = {.colour = false};
         struct buffer *lines = userdata, line = {0};
         json_t *json;
-        struct event event;
+        struct event_view event;
         int r;
 
         buffer_printf(lines, "%s: %s\n", kind, data);
-        r = event_read(data, false, &json, &event);
+        r = event_view_read(data, false, &json, &event);
         if (r == 0) {
-                event_append(&line, &terminal, &event);
+                event_view_append(&line, &terminal, &event);
                 json_decref(json);
                 fuzz_check(buffer_finish(&line) == 0 && line.size > 0 && line.data[line.size - 1] == '\n', "no whole line");
                 line.data[--line.size] = '\0';
-                fuzz_check(clean_is(line.data), "a line that can move the cursor");
+                fuzz_check(sanitize_is_clean(line.data), "a line that can move the cursor");
                 buffer_append(lines, line.data, line.size);
         }
         buffer_deinit(&line);

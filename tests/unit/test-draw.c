@@ -2,10 +2,8 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "pgwake/axis.h"
-#include "pgwake/bars.h"
-#include "pgwake/clean.h"
-#include "pgwake/strip.h"
+#include "pgwake/charts.h"
+#include "pgwake/format.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -31,11 +29,11 @@ static void assert_text(struct buffer *buffer, const char *expected) {
         buffer_deinit(buffer);
 }
 
-static void assert_strip(const struct strip *strip, size_t columns, bool utf8, const char *expected) {
+static void assert_strip(const struct timeline *strip, size_t columns, bool utf8, const char *expected) {
         struct drawing drawing = drawing_of(columns, utf8);
         struct buffer buffer = {0};
 
-        strip_append(&buffer, &drawing, strip);
+        timeline_append(&buffer, &drawing, strip);
         assert_text(&buffer, expected);
 }
 
@@ -56,7 +54,7 @@ static size_t assert_fits(struct buffer *buffer, size_t columns) {
                 end = strchr(line, '\n');
                 assert_non_null(end);
                 *end = '\0';
-                assert_true(clean_width(line) <= columns);
+                assert_true(format_width(line) <= columns);
                 assert_true(end == line || end[-1] != ' ');
         }
         buffer_clear(buffer);
@@ -64,13 +62,13 @@ static size_t assert_fits(struct buffer *buffer, size_t columns) {
 }
 
 static void a_week_is_a_strip_of_states(void **state) {
-        static const struct strip_entry entries[] = {
+        static const struct timeline_entry entries[] = {
                 {NOW - 6 * USEC_PER_DAY, STATE_ASLEEP},
                 {NOW - 4 * USEC_PER_DAY, STATE_AWAKE},
                 {NOW - 2 * USEC_PER_DAY, STATE_BLOCKED},
                 {NOW - USEC_PER_DAY, STATE_WAKING},
         };
-        const struct strip strip = {NOW - 7 * USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
+        const struct timeline strip = {NOW - 7 * USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
 
         (void)state;
         assert_strip(&strip, 40, true,
@@ -97,8 +95,8 @@ static void a_week_is_a_strip_of_states(void **state) {
 }
 
 static void one_state_only(void **state) {
-        static const struct strip_entry entries[] = {{NOW - 30 * USEC_PER_DAY, STATE_AWAKE}};
-        const struct strip strip = {NOW - USEC_PER_DAY, NOW, entries, 1};
+        static const struct timeline_entry entries[] = {{NOW - 30 * USEC_PER_DAY, STATE_AWAKE}};
+        const struct timeline strip = {NOW - USEC_PER_DAY, NOW, entries, 1};
 
         (void)state;
         assert_strip(&strip, 40, true,
@@ -113,7 +111,7 @@ static void one_state_only(void **state) {
 }
 
 static void an_empty_history_is_unknown_and_not_good(void **state) {
-        const struct strip strip = {NOW - USEC_PER_DAY, NOW, NULL, 0};
+        const struct timeline strip = {NOW - USEC_PER_DAY, NOW, NULL, 0};
 
         (void)state;
         assert_strip(&strip, 40, true,
@@ -128,7 +126,7 @@ static void an_empty_history_is_unknown_and_not_good(void **state) {
 }
 
 static void a_time_without_length_is_not_drawn(void **state) {
-        const struct strip strip = {NOW, NOW, NULL, 0}, backwards = {NOW, NOW - 1, NULL, 0};
+        const struct timeline strip = {NOW, NOW, NULL, 0}, backwards = {NOW, NOW - 1, NULL, 0};
 
         (void)state;
         assert_strip(&strip, 40, true, "");
@@ -136,12 +134,12 @@ static void a_time_without_length_is_not_drawn(void **state) {
 }
 
 static void all_states_have_a_letter_and_a_block_of_their_own(void **state) {
-        struct strip_entry entries[_STATE_MAX];
-        const struct strip strip = {NOW - _STATE_MAX * USEC_PER_HOUR, NOW, entries, _STATE_MAX};
+        struct timeline_entry entries[_STATE_MAX];
+        const struct timeline strip = {NOW - _STATE_MAX * USEC_PER_HOUR, NOW, entries, _STATE_MAX};
 
         (void)state;
         for (enum state each = 0; each < _STATE_MAX; each++)
-                entries[each] = (struct strip_entry){NOW - (_STATE_MAX - each) * USEC_PER_HOUR, each};
+                entries[each] = (struct timeline_entry){NOW - (_STATE_MAX - each) * USEC_PER_HOUR, each};
         assert_strip(&strip, 42, true,
                 "  ·····▁▁▁▁▁▄▄▄▄▄█████▓▓▓▓▓▒▒▒▒▒░░░░░▚▚▚▚▚\n"
                 "  ?    z    w    a    G    F    D    B\n"
@@ -159,7 +157,7 @@ static void all_states_have_a_letter_and_a_block_of_their_own(void **state) {
 
 /* A cell is 38 minutes: a moment of trouble is seen, the worst of several; a second of anything else is not. */
 static void trouble_is_seen_however_short(void **state) {
-        static const struct strip_entry entries[] = {
+        static const struct timeline_entry entries[] = {
                 {NOW - USEC_PER_DAY, STATE_AWAKE},
                 {NOW - 20 * USEC_PER_HOUR, STATE_DOWN},
                 {NOW - 20 * USEC_PER_HOUR + 1, STATE_BLOCKED},
@@ -172,7 +170,7 @@ static void trouble_is_seen_however_short(void **state) {
                 {NOW - 5 * USEC_PER_HOUR, STATE_WAKING},
                 {NOW - 5 * USEC_PER_HOUR + USEC_PER_SEC, STATE_AWAKE},
         };
-        const struct strip strip = {NOW - USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
+        const struct timeline strip = {NOW - USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
 
         (void)state;
         assert_strip(&strip, 40, false,
@@ -183,7 +181,7 @@ static void trouble_is_seen_however_short(void **state) {
 
 /* What began before the time or lasts beyond it is cut, and of several at one moment the last counts. */
 static void the_edges_of_the_time(void **state) {
-        static const struct strip_entry entries[] = {
+        static const struct timeline_entry entries[] = {
                 {1, STATE_DOWN},
                 {NOW - 2 * USEC_PER_DAY, STATE_AWAKE},
                 {NOW - USEC_PER_DAY / 2, STATE_DOWN},
@@ -191,7 +189,7 @@ static void the_edges_of_the_time(void **state) {
                 {NOW, STATE_DOWN},
                 {NOW + USEC_PER_DAY, STATE_BLOCKED},
         };
-        const struct strip strip = {NOW - USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
+        const struct timeline strip = {NOW - USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
 
         (void)state;
         assert_strip(&strip, 40, false,
@@ -201,13 +199,13 @@ static void the_edges_of_the_time(void **state) {
 }
 
 static void two_thousand_states_fit_every_width(void **state) {
-        static struct strip_entry entries[MANY];
-        const struct strip strip = {NOW - 90 * USEC_PER_DAY, NOW, entries, MANY};
+        static struct timeline_entry entries[MANY];
+        const struct timeline strip = {NOW - 90 * USEC_PER_DAY, NOW, entries, MANY};
         struct buffer buffer = {0};
 
         (void)state;
         for (size_t i = 0; i < MANY; i++)
-                entries[i] = (struct strip_entry){NOW - (MANY - i) * (90 * USEC_PER_DAY / MANY), (enum state)(i / 50 % _STATE_MAX)};
+                entries[i] = (struct timeline_entry){NOW - (MANY - i) * (90 * USEC_PER_DAY / MANY), (enum state)(i / 50 % _STATE_MAX)};
         assert_strip(&strip, 40, false,
                 "  ?zwGFDBB?zaGFDBBzwaFDBB?zwGFDBBzwaGFDB\n"
                 "     |2026-09    |2026-10     |2026-11\n"
@@ -218,20 +216,20 @@ static void two_thousand_states_fit_every_width(void **state) {
                 for (unsigned utf8 = 0; utf8 < 2; utf8++) {
                         struct drawing drawing = drawing_of(columns, utf8);
 
-                        strip_append(&buffer, &drawing, &strip);
+                        timeline_append(&buffer, &drawing, &strip);
                         assert_in_range(assert_fits(&buffer, columns), 3 + utf8, 6);
                 }
         buffer_deinit(&buffer);
 }
 
 static void colour_only_repeats(void **state) {
-        static const struct strip_entry entries[] = {{NOW - USEC_PER_DAY, STATE_AWAKE}, {NOW - USEC_PER_DAY / 2, STATE_DOWN}};
-        const struct strip strip = {NOW - USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
+        static const struct timeline_entry entries[] = {{NOW - USEC_PER_DAY, STATE_AWAKE}, {NOW - USEC_PER_DAY / 2, STATE_DOWN}};
+        const struct timeline strip = {NOW - USEC_PER_DAY, NOW, entries, ARRAY_LENGTH(entries)};
         const struct drawing drawing = {&colours, false, 40};
         struct buffer buffer = {0};
 
         (void)state;
-        strip_append(&buffer, &drawing, &strip);
+        timeline_append(&buffer, &drawing, &strip);
         assert_text(&buffer,
                 "  \033[32maaaaaaaaaaaaaaaaaaa\033[0m\033[1;31mDDDDDDDDDDDDDDDDDDD\033[0m\n"
                 "              |Nov 22            |12:00\n"

@@ -1,4 +1,4 @@
-#include "pgwake/clean.h"
+#include "pgwake/sanitize.h"
 
 #include "base/text.h"
 
@@ -12,7 +12,7 @@ static bool is_hostile(uint32_t character) {
                (character >= 0x2066 && character <= 0x2069);
 }
 
-void clean_append(struct buffer *buffer, const char *text) {
+void sanitize_append(struct buffer *buffer, const char *text) {
         while (*text) {
                 uint32_t character = 0;
                 size_t length = text_decode(text, &character);
@@ -27,7 +27,7 @@ void clean_append(struct buffer *buffer, const char *text) {
         }
 }
 
-bool clean_is(const char *text) {
+bool sanitize_is_clean(const char *text) {
         while (*text) {
                 uint32_t character = 0;
                 size_t length = text_decode(text, &character);
@@ -39,36 +39,12 @@ bool clean_is(const char *text) {
         return true;
 }
 
-static bool begins_character(char byte) {
-        return ((unsigned char)byte & 0xC0) != 0x80;
-}
-
-size_t clean_width(const char *text) {
-        size_t width = 0;
-
-        for (; *text; text++)
-                width += begins_character(*text);
-        return width;
-}
-
-void clean_cut(char *text, size_t columns) {
-        size_t dots = MIN(columns, (size_t)3), keep = columns - dots;
-
-        if (clean_width(text) <= columns)
-                return;
-        while (keep > 0 || !begins_character(*text))
-                keep -= begins_character(*text++);
-        /* At least as many bytes follow as columns are cut: the dots fit. */
-        memset(text, '.', dots);
-        text[dots] = '\0';
-}
-
-static int clean_string(json_t *value) {
+static int sanitize_string(json_t *value) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
 
-        if (clean_is(json_string_value(value)))
+        if (sanitize_is_clean(json_string_value(value)))
                 return 0;
-        clean_append(&buffer, json_string_value(value));
+        sanitize_append(&buffer, json_string_value(value));
         if (buffer_finish(&buffer) < 0)
                 return -ENOMEM;
         return json_string_setn_nocheck(value, buffer.data, buffer.size) < 0 ? -ENOMEM : 0;
@@ -79,13 +55,13 @@ static bool has_clean_keys(json_t *object) {
         json_t *value;
 
         json_object_foreach(object, key, value)
-                if (!clean_is(key))
+                if (!sanitize_is_clean(key))
                         return false;
         return true;
 }
 
 /* Keys cannot be changed in place: the members move through a second object. */
-static int clean_keys(json_t *object) {
+static int sanitize_keys(json_t *object) {
         json_t *copy, *value;
         const char *key;
         int r = 0;
@@ -96,7 +72,7 @@ static int clean_keys(json_t *object) {
         json_object_foreach(object, key, value) {
                 _cleanup_(buffer_deinit) struct buffer buffer = {0};
 
-                clean_append(&buffer, key);
+                sanitize_append(&buffer, key);
                 if (buffer_finish(&buffer) < 0 || json_object_set(copy, buffer.data ? buffer.data : "", value) < 0)
                         r = -ENOMEM;
         }
@@ -107,24 +83,24 @@ static int clean_keys(json_t *object) {
 }
 
 /* jansson refuses documents deeper than 2048: the recursion ends. */
-int clean_json(json_t *value) {
+int sanitize_json(json_t *value) {
         json_t *member;
         const char *key;
         size_t i;
         int r = 0;
 
         if (json_is_string(value))
-                return clean_string(value);
+                return sanitize_string(value);
         if (json_is_array(value))
                 json_array_foreach(value, i, member)
                         if (r == 0)
-                                r = clean_json(member);
+                                r = sanitize_json(member);
         if (json_is_object(value)) {
                 json_object_foreach(value, key, member)
                         if (r == 0)
-                                r = clean_json(member);
+                                r = sanitize_json(member);
                 if (r == 0)
-                        r = clean_keys(value);
+                        r = sanitize_keys(value);
         }
         return r;
 }

@@ -1,8 +1,9 @@
-#include "pgwake/ask.h"
+#include "pgwake/request.h"
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/text.h"
-#include "pgwake/clean.h"
+#include "pgwake/sanitize.h"
 
 #include <errno.h>
 
@@ -48,7 +49,7 @@ int answer_read(struct context *context, const struct exchange *exchange, struct
                 json_decref(json);
                 return tell_malformed(context, what);
         }
-        if (!context->options.json && clean_json(json) < 0) {
+        if (!context->options.json && sanitize_json(json) < 0) {
                 json_decref(json);
                 return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
         }
@@ -56,7 +57,7 @@ int answer_read(struct context *context, const struct exchange *exchange, struct
         return 0;
 }
 
-int ask_exchange(struct context *context, const struct request *request, struct exchange **ret_exchange) {
+int request_exchange(struct context *context, const struct request *request, struct exchange **ret_exchange) {
         _cleanup_(exchange_freep) struct exchange *exchange = NULL;
         int r;
 
@@ -71,18 +72,25 @@ int ask_exchange(struct context *context, const struct request *request, struct 
         return 0;
 }
 
-int ask(struct context *context, const struct request *request, struct answer *ret_answer) {
+int request_send(struct context *context, const struct request *request, struct answer *ret_answer) {
         _cleanup_(exchange_freep) struct exchange *exchange = NULL;
         int r;
 
-        r = ask_exchange(context, request, &exchange);
+        r = request_exchange(context, request, &exchange);
         return r != 0 ? r : answer_read(context, exchange, ret_answer);
 }
 
-int ask_get(struct context *context, const char *prefix, const char *name, struct answer *ret_answer) {
+int request_get(struct context *context, const char *prefix, const char *name, struct answer *ret_answer) {
         _cleanup_free_ char *path = client_path(prefix, name, NULL);
 
-        return ask(context, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
+        return request_send(context, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
+}
+
+int request_post(struct context *context, const char *prefix, const char *name, const char *parameter, const char *value,
+                    struct answer *ret_answer) {
+        _cleanup_free_ char *path = client_path(prefix, name, (const struct parameter[]){{parameter, value}, {0}});
+
+        return request_send(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
 }
 
 #define KNOWN_SHOWN 10
@@ -124,7 +132,7 @@ int tell_refusal(struct context *context, const struct answer *answer, const cha
         };
         const char *wrong;
 
-        if (fields_read(answer->json, fields, ARRAY_LENGTH(fields), &refusal, &wrong) < 0) {
+        if (decode_fields(answer->json, fields, ARRAY_LENGTH(fields), &refusal, &wrong) < 0) {
                 char what[32];
 
                 (void)snprintf(what, sizeof(what), "HTTP %d without a reason", answer->status);
@@ -159,7 +167,7 @@ int answer_databases(struct context *context, json_t *json, struct database_view
         if (!databases)
                 return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
         for (size_t i = 0; i < n; i++)
-                if (database_read(array ? json_array_get(array, i) : json, &databases[i], &wrong) < 0) {
+                if (decode_database(array ? json_array_get(array, i) : json, &databases[i], &wrong) < 0) {
                         char what[128];
 
                         (void)snprintf(what, sizeof(what), "\"%s\" is missing or has the wrong type", wrong);
@@ -168,4 +176,11 @@ int answer_databases(struct context *context, json_t *json, struct database_view
         *ret_databases = steal_pointer(&databases);
         *ret_n = n;
         return 0;
+}
+
+int parse_span(const char *option, const char *text, uint64_t *ret_usec) {
+        if (duration_parse(text, ret_usec) == 0)
+                return 0;
+        complain("--%s: \"%s\" is no span of time; write a number with its unit, as 500ms, 30s, 5min, 2h, 1d", option, text);
+        return -EINVAL;
 }

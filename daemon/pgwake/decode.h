@@ -1,10 +1,38 @@
-/* What the daemon says of one database: the object of /status/NAME, of which /readyz and /wake answer parts. */
+/*
+ * From a JSON object to a struct, by a table: each row names a member, its type and where it goes. What is absent or null stays as the
+ * caller left it; what has another type than promised makes the whole answer one that is not understood.
+ */
 #pragma once
 
-#include "pgwake/fields.h"
-
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+enum field_type {
+        FIELD_TEXT,    /* const char *, lives as long as the JSON */
+        FIELD_BOOL,    /* bool */
+        FIELD_COUNT,   /* uint64_t, not negative */
+        FIELD_SECONDS, /* uint64_t of microseconds, not negative */
+        FIELD_OBJECT,  /* json_t *, borrowed */
+        FIELD_ARRAY,   /* json_t *, borrowed */
+        FIELD_ANY,     /* json_t *, borrowed */
+};
+
+struct field {
+        const char *path; /* "wakes.last.at" */
+        enum field_type type;
+        bool required;
+        size_t offset;
+};
+
+/* 0, or -EBADMSG and the path of the member that is wrong in *ret_wrong. */
+int decode_fields(json_t *object, const struct field *fields, size_t n, void *ret, const char **ret_wrong);
+
+/* Microseconds since 1970 of an RFC 3339 time in UTC; 0 for NULL and for what is none. */
+uint64_t decode_time(const char *text);
+
+/* What the daemon says of one database: the object of /status/NAME, of which /readyz and /wake answer parts. */
 #define DATABASE_PHASES 5
 
 /* Texts are NULL, spans USEC_INFINITY and objects NULL where nothing is known. All of it lives as long as the JSON. */
@@ -43,6 +71,6 @@ struct database_view {
 };
 
 /* 0, or -EBADMSG and the member that is wrong. */
-int database_read(json_t *object, struct database_view *ret_database, const char **ret_wrong);
+int decode_database(json_t *object, struct database_view *ret_database, const char **ret_wrong);
 
 extern const char *const database_phase_names[DATABASE_PHASES];

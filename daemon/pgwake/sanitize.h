@@ -9,12 +9,7 @@
 #include <jansson.h>
 
 /* TEXT with every control character (C0, DEL, C1), direction override and ill-formed byte as \xNN or \uNNNN. */
-void clean_append(struct buffer *buffer, const char *text);
-bool clean_is(const char *text);
-/* Columns that TEXT takes: its characters. */
-size_t clean_width(const char *text);
-/* Cuts TEXT to COLUMNS columns, the last of them dots, in place. */
-void clean_cut(char *text, size_t columns);
-
+void sanitize_append(struct buffer *buffer, const char *text);
+bool sanitize_is_clean(const char *text);
 /* Cleans every string and key below VALUE in place; 0 or -ENOMEM. */
-int clean_json(json_t *value);
+int sanitize_json(json_t *value);

@@ -3,7 +3,7 @@
 
 #include "pgwake/client.h"
 #include "pgwake/command.h"
-#include "pgwake/database.h"
+#include "pgwake/decode.h"
 
 /* An answer: what HTTP said and its JSON. */
 struct answer {
@@ -14,11 +14,15 @@ struct answer {
 void answer_deinit(struct answer *answer);
 
 /* Starts REQUEST (a path of NULL is one without memory) and waits for its end, whatever that is. Answers 0, or an exit code (told). */
-int ask_exchange(struct context *context, const struct request *request, struct exchange **ret_exchange);
+int request_exchange(struct context *context, const struct request *request, struct exchange **ret_exchange);
 /* Starts REQUEST, waits for its end and reads the answer. Answers 0, or an exit code when there is none (it was told). */
-int ask(struct context *context, const struct request *request, struct answer *ret_answer);
+int request_send(struct context *context, const struct request *request, struct answer *ret_answer);
 /* GET of PREFIX/NAME (NAME may be NULL), within the usual time. */
-int ask_get(struct context *context, const char *prefix, const char *name, struct answer *ret_answer);
+int request_get(struct context *context, const char *prefix, const char *name, struct answer *ret_answer);
+
+/* POST of PREFIX/NAME (NAME may be NULL) with one PARAMETER, left out when its name or VALUE is NULL. */
+int request_post(struct context *context, const char *prefix, const char *name, const char *parameter, const char *value,
+                 struct answer *ret_answer);
 
 /* Reads the answer of an exchange that is done. */
 int answer_read(struct context *context, const struct exchange *exchange, struct answer *ret_answer);
@@ -37,3 +41,6 @@ int tell_refusal(struct context *context, const struct answer *answer, const cha
 
 /* The answer's databases, read: ARRAY is the "databases" of ANSWER, or ANSWER itself as the only one. */
 int answer_databases(struct context *context, json_t *json, struct database_view **ret_databases, size_t *ret_n);
+
+/* The value of --OPTION as a span; -EINVAL, told, when it is none. */
+int parse_span(const char *option, const char *text, uint64_t *ret_usec);

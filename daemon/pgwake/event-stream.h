@@ -1,0 +1,73 @@
+/*
+ * The daemon's events: the text/event-stream format (HTML Standard, 9.2.6), the stream of /events over the daemon's comings and goings, and
+ * one event as values and as a line.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "pgwake/client.h"
+#include "pgwake/terminal.h"
+
+#include <stdint.h>
+
+#define SSE_MAX (1024 * 1024)
+#define SSE_ID_MAX 64
+
+/* A stream that is read a piece at a time. Pure; bounded: a line or an event above SSE_MAX is an error. */
+struct sse {
+        struct buffer line, data;
+        char event[32];
+        char id[SSE_ID_MAX];      /* of the event that is being read */
+        char last_id[SSE_ID_MAX]; /* of the last that was dispatched; what Last-Event-ID wants */
+        bool after_cr;
+};
+
+/* One event; its texts live as long as the call. A negative answer ends the reading. */
+typedef int (*sse_handler)(void *userdata, const char *event, const char *data);
+
+/* 0, what HANDLER answered when that was negative, -EMSGSIZE, or -ENOMEM. */
+int sse_feed(struct sse *sse, const char *data, size_t size, sse_handler handler, void *userdata);
+/* Forgets what is unfinished, for a new connection; the last id stays. */
+void sse_restart(struct sse *sse);
+void sse_deinit(struct sse *sse);
+
+/* When a connection that stood is lost, it is opened again and what was missed is asked for by Last-Event-ID. */
+struct event_stream {
+        struct client *client;
+        struct exchange *exchange; /* NULL while it waits for the next try */
+        struct sse sse;
+        char *path;
+        bool replay;              /* everything that the daemon still holds comes first */
+        bool stands;              /* the daemon answered this connection */
+        bool stood;               /* ... or an earlier one */
+        unsigned failures;        /* tries in vain since it stood */
+        uint64_t retry_boot_usec; /* when to try again; USEC_INFINITY while there is a connection */
+        sse_handler handler;
+        void *userdata;
+};
+
+enum {
+        STREAM_OPENED = 1, /* now, for the first time or again */
+        STREAM_LOST,       /* it will be tried again at retry_boot_usec */
+        STREAM_ENDED,      /* it will not: `exchange` says why (no first answer, a refusal, an answer that is not understood) */
+};
+
+/* DATABASE is NULL for all. */
+int event_stream_init(struct event_stream *stream, struct client *client, const char *database, sse_handler handler, void *userdata);
+/* Takes what an exchange received; USERDATA is the stream. */
+int event_stream_receive(void *userdata, const char *data, size_t size);
+/* To be called after every client_turn(): 0 for no change, one of the answers above, or a negative errno. */
+int event_stream_turn(struct event_stream *stream, uint64_t now_boot_usec);
+void event_stream_deinit(struct event_stream *stream);
+
+/* One event, as /events tells it. */
+struct event_view {
+        uint64_t sequence, generation, latency_usec;
+        const char *kind, *at, *database, *state, *previous, *reason, *message, *cause;
+        bool ready, cold;
+};
+
+/* Reads DATA, cleaned for a terminal unless RAW; the texts live as long as *RET_JSON, which is the caller's. 0, -EBADMSG or -ENOMEM. */
+int event_view_read(const char *data, bool raw, json_t **ret_json, struct event_view *ret_event);
+/* As a line for people. */
+void event_view_append(struct buffer *buffer, const struct terminal *terminal, const struct event_view *event);

@@ -1,0 +1,62 @@
+/* What people read: spans and moments, an aligned table, and one line that says how far a wait is. */
+#pragma once
+
+#include "base/duration.h"
+#include "pgwake/terminal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FORMAT_TIME_MAX sizeof("2026-11-22 16:02:09.123")
+
+/* duration_format_human(), or "-" for one that is not known. Answers BUFFER. */
+char *format_span(char buffer[DURATION_MAX], uint64_t usec);
+/* In local time: "16:02:09" for today, else with its date; "-" for 0. Milliseconds on request. Answers BUFFER. */
+char *format_time(char buffer[FORMAT_TIME_MAX], uint64_t real_usec, bool milliseconds);
+
+/* Columns that TEXT takes: its characters. */
+size_t format_width(const char *text);
+/* Cuts TEXT to COLUMNS columns, the last of them dots, in place. */
+void format_cut(char *text, size_t columns);
+
+/*
+ * An aligned table. What does not fit the terminal goes by importance: first whole columns, then the ends of the widest one, so that a line
+ * never wraps.
+ */
+struct column {
+        const char *title;
+        bool right;          /* aligned to the right: numbers */
+        unsigned importance; /* columns with the smallest go first; 0 always stays */
+};
+
+struct table {
+        const struct column *columns;
+        size_t n_columns;
+        struct cell *cells;
+        size_t n_cells, allocated;
+        bool failed;
+};
+
+/* Cells are added row by row. The text is copied; NULL and "" become "-". */
+void table_add(struct table *table, enum style style, const char *text);
+/* Appends heading and rows, each ended by a newline. */
+int table_render(struct table *table, const struct terminal *terminal, struct buffer *buffer);
+void table_deinit(struct table *table);
+
+/* One line on a terminal that is written over itself: what is waited for, for how long already, and how long it should take. */
+struct progress {
+        const struct terminal *terminal;
+        uint64_t started_boot_usec;
+        bool shown;
+};
+
+/* What is known of what is waited for. */
+struct progress_view {
+        const char *name, *state, *reason; /* state and reason may be NULL */
+        uint64_t expected_boot_usec;       /* when it should be over; USEC_INFINITY when nobody knows */
+        size_t done, total;
+};
+
+void progress_draw(struct progress *progress, uint64_t now_boot_usec, const struct progress_view *view);
+/* Takes the line away; to be called before anything else is said. */
+void progress_clear(struct progress *progress);

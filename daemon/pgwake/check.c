@@ -126,7 +126,8 @@ static int tell_people(struct context *context, const struct database_view *data
 static int check(struct context *context, bool *ret_judged) {
         const struct options *options = &context->options;
         const char *name = options->operands[0];
-        _cleanup_free_ char *path = client_path("/readyz", name, (const struct parameter[]){{"accept", options->accept}, {0}});
+        const struct parameter parameters[] = {{"accept", option_text(options, "accept")}, {0}};
+        _cleanup_free_ char *path = client_path("/readyz", name, parameters);
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_free_ struct database_view *databases = NULL;
         bool accepted;
@@ -145,27 +146,46 @@ static int check(struct context *context, bool *ret_judged) {
         if (n != 1)
                 return tell_malformed(context, "not exactly one database");
         *ret_judged = true;
-        if (options->nagios)
+        if (option_is_given(options, "nagios"))
                 return tell_nagios(context, &databases[0], accepted);
         if (options->json)
                 return tell_error(terminal_write_json(&context->out, answer.json), accepted ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
         return tell_people(context, &databases[0], accepted);
 }
 
-int command_check(struct context *context) {
+static int check_exec(struct context *context) {
         const struct options *options = &context->options;
-        bool judged = false;
+        const char *accept = option_text(options, "accept");
+        bool nagios = option_is_given(options, "nagios"), judged = false;
         int r;
 
-        if (options->accept && !streq(options->accept, "asleep")) {
-                complain("check: --accept knows only asleep, not \"%s\"", options->accept);
+        if (accept && !streq(accept, "asleep")) {
+                complain("check: --accept knows only asleep, not \"%s\"", accept);
                 return EXIT_CODE_USAGE;
         }
         /* Monitoring reads stdout only, and there only this form. */
-        if (options->nagios) {
+        if (nagios) {
                 complain_to(context->out.file, UNKNOWN_PREFIX);
                 context->options.json = false;
         }
         r = check(context, &judged);
-        return options->nagios && !judged ? NAGIOS_UNKNOWN : r;
+        return nagios && !judged ? NAGIOS_UNKNOWN : r;
 }
+
+const struct command command_check = {
+        .name = "check",
+        .arguments = "NAME [--accept asleep] [--nagios]",
+        .summary = "Judge one database by an exit code.",
+        .description =
+                "Says in one line whether NAME is ready and why not: exit code 0 or 1. With --nagios the codes are 0 OK\n"
+                "(ready, accepted or paused), 1 WARNING (asleep, waking, degraded), 2 CRITICAL (full, down, blocked) and\n"
+                "3 UNKNOWN (unknown, or no answer from the daemon).\n",
+        .options = (const struct command_option[]){
+                {"accept", "asleep", "A sleeping database that could be woken is fine too."},
+                {"nagios", NULL, "Answer as a monitoring plugin: one line with figures, exit codes 0 to 3."},
+                {0},
+        },
+        .min_operands = 1,
+        .max_operands = 1,
+        .exec = check_exec,
+};

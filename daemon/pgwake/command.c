@@ -10,172 +10,160 @@
 #define SOCKET_CONTROL "/run/pgwaked/control.sock"
 #define SOCKET_STATUS "/run/pgwaked/status.sock"
 
-#define FLAG(name, member, help) {name, NULL, help, offsetof(struct options, member)}
-#define VALUE(name, argument, member, help) {name, argument, help, offsetof(struct options, member)}
-#define END {NULL, NULL, NULL, 0}
+/* In the order in which --help shows them. Each is the `const struct command command_NAME` of a file. */
+#define COMMANDS(command) \
+        command(status) \
+        command(wait) \
+        command(wake) \
+        command(hold) \
+        command(release) \
+        command(check) \
+        command(events) \
+        command(history) \
+        command(report) \
+        command(pause) \
+        command(resume) \
+        command(reload) \
+        command(reasons)
 
-static const struct option_row options_status[] = {
-        FLAG("watch", watch, "Show it anew at every change, until Ctrl-C."),
-        END,
-};
-static const struct option_row options_wait[] = {
-        VALUE("for", "STATE", for_what, "Wait for this state instead of ready: asleep, waking, awake, down, ..."),
-        VALUE("timeout", "T", timeout, "Give up after T (30s, 5min); without it wait for ever."),
-        FLAG("wake", wake, "Wake the databases too; to wait alone wakes nothing."),
-        VALUE("spread", "T", spread, "Be released at a moment of its own within T after it awoke: no storm."),
-        END,
-};
-static const struct option_row options_wake[] = {
-        VALUE("wait", "T", wait, "Wait until the database is ready, T at most."),
-        VALUE("spread", "T", spread, "With --wait: be released at a moment of its own within T after it awoke."),
-        END,
-};
-static const struct option_row options_hold[] = {
-        VALUE("owner", "TEXT", owner, "Who needs it, for others to read; by default the own unit, or user and process."),
-        VALUE("timeout", "T", timeout, "Give up when the database is not awake after T (30s, 5min)."),
-        VALUE("for", "T", for_what, "Without COMMAND: take a lease that lasts T by the clock, and return at once."),
-        END,
-};
-static const struct option_row options_check[] = {
-        VALUE("accept", "asleep", accept, "A sleeping database that could be woken is fine too."),
-        FLAG("nagios", nagios, "Answer as a monitoring plugin: one line with figures, exit codes 0 to 3."),
-        END,
-};
-static const struct option_row options_events[] = {
-        FLAG("follow", follow, "Go on with the events to come, until Ctrl-C."),
-        END,
-};
-static const struct option_row options_history[] = {
-        VALUE("kind", "KIND", kind, "wakes (this is the default), states, outages or hours."),
-        VALUE("since", "T", since, "From T on: back from now (36h, 7d), or a moment (2026-11-22T16:00:00Z); by default 7d."),
-        VALUE("until", "T", until, "Up to T, which is written in the same way."),
-        VALUE("limit", "N", limit, "The newest N rows, 100000 at most; by default 1000."),
-        FLAG("csv", csv, "Answer with comma-separated values, for spreadsheets."),
-        FLAG("plain", plain, "As where there is no terminal: nothing is cut, times in UTC, spans in seconds."),
-        END,
-};
-static const struct option_row options_report[] = {
-        VALUE("since", "T", since, "From T on: back from now (36h, 7d), or a moment (2026-11-22T16:00:00Z); by default 7d."),
-        FLAG("plain", plain, "As where there is no terminal: nothing is drawn, one fact a line, spans in seconds."),
-        END,
-};
-static const struct option_row options_pause[] = {
-        VALUE("for", "T", for_what, "For how long nothing is to be checked."),
-        FLAG("off", off, "End the pause."),
-        END,
-};
-static const struct option_row options_reload[] = {
-        FLAG("remove-all", remove_all, "Take it also where it leaves no database."),
-        END,
-};
-static const struct option_row options_none[] = {END};
+#define COMMAND_DECLARE(name) extern const struct command command_##name;
+#define COMMAND_ADDRESS(name) &command_##name,
 
-#define MANY ((size_t)-1)
+COMMANDS(COMMAND_DECLARE)
 
-static const struct command commands[] = {
-        {
-                "status", "[NAME] [--watch]", "Show the databases, or all that is known of one.",
-                "Shows a table of all databases, or everything that is known of one. The answer comes from the daemon's\n"
-                "memory: nothing is woken or asked. Exits 0 when the daemon answered, whatever it said; use check to judge.\n",
-                options_status, 0, 1, false, false, command_status,
-        },
-        {
-                "wait", "NAME... [--for STATE] [--timeout T] [--wake] [--spread T]", "Wait until databases are ready.",
-                "Waits until every NAME was ready, and returns in that moment. To wait is no demand: a sleeping database\n"
-                "stays asleep unless somebody else wakes it, or --wake is given.\n",
-                options_wait, 1, MANY, false, false, command_wait,
-        },
-        {
-                "wake", "NAME [--wait T] [--spread T]", "Wake a database.",
-                "Starts a wake, or joins the one that runs, and says when the database should be ready.\n",
-                options_wake, 1, 1, false, false, command_wake,
-        },
-        {
-                "hold", "NAME [--owner TEXT] [--timeout T] [--for T] [-- COMMAND...]", "Keep a database awake, while COMMAND runs.",
-                "Takes a lease: NAME is woken and stays awake until the lease ends. When it is awake, COMMAND is started, and the\n"
-                "lease ends with it; without COMMAND it is held until SIGTERM or Ctrl-C. A restart of the daemon is survived:\n"
-                "the lease is taken again, and COMMAND notices nothing. Exits with COMMAND's own code, or dies of its signal;\n"
-                "125 when there is no lease or NAME is not awake in time, 126 when COMMAND cannot be run, 127 when it is not found.\n",
-                options_hold, 1, 1, false, true, command_hold,
-        },
-        {
-                "release", "ID", "End somebody's lease.",
-                "Ends the lease with this number, which status NAME shows. Who holds it is told, and does not take it again.\n",
-                options_none, 1, 1, false, false, command_release,
-        },
-        {
-                "check", "NAME [--accept asleep] [--nagios]", "Judge one database by an exit code.",
-                "Says in one line whether NAME is ready and why not: exit code 0 or 1. With --nagios the codes are 0 OK\n"
-                "(ready, accepted or paused), 1 WARNING (asleep, waking, degraded), 2 CRITICAL (full, down, blocked) and\n"
-                "3 UNKNOWN (unknown, or no answer from the daemon).\n",
-                options_check, 1, 1, false, false, command_check,
-        },
-        {
-                "events", "[NAME] [--follow]", "Show what happened.",
-                "Shows the events that the daemon still holds. With --follow it goes on, over restarts of the daemon too.\n",
-                options_events, 0, 1, false, false, command_events,
-        },
-        {
-                "history", "NAME [--kind KIND] [--since T] [--until T] [--limit N] [--csv | --plain]",
-                "Show what the daemon remembers of a database.",
-                "Shows rows of the daemon's history, the newest last: wakes, changes of state, outages, or what each hour added up to.\n",
-                options_history, 1, 1, false, false, command_history,
-        },
-        {
-                "report", "NAME [--since T] [--plain]", "Show how a database did over a time.",
-                "Shows how available it was, how long it was awake and for whom, how long its wakes took, and why it was out. On a\n"
-                "terminal that has colours its states and its wakes are drawn.\n",
-                options_report, 1, 1, false, false, command_report,
-        },
-        {
-                "pause", "NAME --for T | --off", "Stop checking a database for a while.",
-                "For maintenance: NAME is not checked, its state is unknown (paused), and nobody is alarmed.\n",
-                options_pause, 1, 1, false, false, command_pause,
-        },
-        {
-                "resume", "NAME", "End a pause.", "The same as pause NAME --off.\n", options_none, 1, 1, false, false, command_resume,
-        },
-        {
-                "reload", "[--remove-all]", "Read the configuration again.",
-                "Prints the daemon's complaints about its configuration. A bad one is refused: the one before stays in\n"
-                "force, and the exit code is 1.\n",
-                options_reload, 0, 0, false, false, command_reload,
-        },
-        {
-                "reasons", "[SLUG]", "Explain why a database is not ready.",
-                "Lists all reasons, or says what one means and what to do. Needs no daemon.\n",
-                options_none, 0, 1, true, false, command_reasons,
-        },
+static const struct command *const commands[] = {COMMANDS(COMMAND_ADDRESS)};
+
+/* Known to every command. */
+static const struct command_option common_options[] = {
+        {"json", NULL, "Answer with JSON, for programs."},
+        {"socket", "PATH", "The daemon's socket ($PGWAKE_SOCKET)."},
+        {"help", NULL, "Explain the command."},
+        {"version", NULL, "Say the version."},
 };
 
 static const struct command *command_find(const char *name) {
         for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
-                if (streq(commands[i].name, name))
-                        return &commands[i];
+                if (streq(commands[i]->name, name))
+                        return commands[i];
         return NULL;
-}
-
-static const struct option_row *find_options(const char *name) {
-        const struct command *command = command_find(name);
-
-        if (streq(name, "help"))
-                return options_none;
-        return command ? command->options : NULL;
 }
 
 static int usage_error_command(const char *word) {
         const char *names[ARRAY_LENGTH(commands)], *nearest;
 
         for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
-                names[i] = commands[i].name;
+                names[i] = commands[i]->name;
         nearest = text_nearest(word, names, ARRAY_LENGTH(names));
         complain("unknown command \"%s\"%s%s%s", word, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
                  nearest ? "\"?" : "; pgwake --help lists them");
         return EXIT_CODE_USAGE;
 }
 
-static void append_options(struct buffer *buffer, const struct option_row *rows, size_t n) {
-        for (size_t i = 0; i < n && rows[i].name; i++) {
+/* From now on the command's own options count too, before those of all: what is nearest to a word is looked for in this order. */
+static void options_add_own(struct options *options, const struct command_option *own) {
+        struct option_value common[ARRAY_LENGTH(common_options)];
+
+        assert(options->n_values == ARRAY_LENGTH(common));
+        memcpy(common, options->values, sizeof(common));
+        options->n_values = 0;
+        for (; own && own->name; own++) {
+                assert(options->n_values < OPTIONS_MAX - ARRAY_LENGTH(common));
+                options->values[options->n_values++] = (struct option_value){own, NULL};
+        }
+        memcpy(&options->values[options->n_values], common, sizeof(common));
+        options->n_values += ARRAY_LENGTH(common);
+}
+
+static int options_refuse(const struct options *options, const char *word) {
+        const char *names[OPTIONS_MAX], *nearest, *command = options->command;
+
+        for (size_t i = 0; i < options->n_values; i++)
+                names[i] = options->values[i].option->name;
+        nearest = text_nearest(word, names, options->n_values);
+        complain("%s%sunknown option --%s%s%s%s", command ? command : "", command ? ": " : "", word, nearest ? "; did you mean --" : "",
+                 nearest ? nearest : "", nearest ? "?" : "");
+        return 1;
+}
+
+/* WORD is "name" or "name=value"; the value may be *NEXT, which is then set to NULL. */
+static int options_take(struct options *options, const char *word, const char **next) {
+        struct option_value *taken = NULL;
+        size_t length = strcspn(word, "=");
+        _cleanup_free_ char *name = strndup(word, length);
+        const char *value = word[length] ? word + length + 1 : NULL;
+
+        if (!name)
+                return -ENOMEM;
+        for (size_t i = 0; i < options->n_values; i++)
+                if (streq(options->values[i].option->name, name))
+                        taken = &options->values[i];
+        if (!taken)
+                return options_refuse(options, name);
+        if (!taken->option->argument) {
+                if (value) {
+                        complain("--%s takes no value", name);
+                        return 1;
+                }
+                taken->text = "";
+                return 0;
+        }
+        if (!value)
+                value = steal_pointer(next);
+        if (!value) {
+                complain("--%s wants a value: --%s %s", name, name, taken->option->argument);
+                return 1;
+        }
+        taken->text = value;
+        return 0;
+}
+
+/* The first word that is no option. False for a command that is unknown: nobody knows which options are right behind it. */
+static bool options_take_command(struct options *options, const char *word) {
+        const struct command *command = command_find(word);
+
+        options->command = word;
+        options_add_own(options, command ? command->options : NULL);
+        return command || streq(word, "help");
+}
+
+/* Reads ARGV. Answers 0; 1 when it complained and the usage is wrong; -ENOMEM. The operands are the caller's to free. */
+static int options_parse(struct options *options, int argc, char **argv) {
+        bool ended = false;
+        int r;
+
+        options->operands = calloc((size_t)argc + 1, sizeof(*options->operands));
+        if (!options->operands)
+                return -ENOMEM;
+        for (; options->n_values < ARRAY_LENGTH(common_options); options->n_values++)
+                options->values[options->n_values].option = &common_options[options->n_values];
+        for (int i = 1; i < argc; i++) {
+                const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+
+                if (!ended && streq(word, "--")) {
+                        ended = true;
+                        options->program = options->command ? argv + i + 1 : NULL;
+                        options->n_before = options->n_operands;
+                } else if (!ended && (starts_with(word, "--") || streq(word, "-h"))) {
+                        const char *unused = next;
+
+                        r = options_take(options, streq(word, "-h") ? "help" : word + 2, &unused);
+                        if (r != 0)
+                                return r;
+                        i += next && !unused;
+                } else if (!ended && word[0] == '-' && word[1]) {
+                        complain("unknown option %s; options have two dashes and a word", word);
+                        return 1;
+                } else if (options->command) {
+                        options->operands[options->n_operands++] = word;
+                } else if (!options_take_command(options, word))
+                        break;
+        }
+        options->json = option_is_given(options, "json");
+        return 0;
+}
+
+static void append_options(struct buffer *buffer, const struct command_option *rows, size_t n) {
+        for (size_t i = 0; rows && i < n && rows[i].name; i++) {
                 char option[64];
 
                 (void)snprintf(option, sizeof(option), "--%s%s%s", rows[i].name, rows[i].argument ? " " : "",
@@ -194,9 +182,9 @@ static void append_overview(struct buffer *buffer) {
         buffer_append_string(buffer, "usage: pgwake COMMAND [...]\n\n"
                                      "Talks to pgwaked, which watches PostgreSQL databases that may be asleep.\n\n");
         for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
-                buffer_printf(buffer, "  %-18s %s\n", commands[i].name, commands[i].summary);
+                buffer_printf(buffer, "  %-18s %s\n", commands[i]->name, commands[i]->summary);
         buffer_append(buffer, "\n", 1);
-        append_options(buffer, options_common, options_n_common);
+        append_options(buffer, common_options, ARRAY_LENGTH(common_options));
         buffer_append_string(buffer, "\nExit codes: 0 ready or done, 1 not ready or refused, 2 the daemon did not answer, 3 wrong usage;\n"
                                      "of hold COMMAND's own, or 125 to 127.\n"
                                      "pgwake COMMAND --help explains a command; pgwake(1) has it all.\n");
@@ -209,7 +197,7 @@ static int tell_help(const struct terminal *terminal, const struct command *comm
                 append_usage(&buffer, command);
                 buffer_printf(&buffer, "\n%s\n", command->description);
                 append_options(&buffer, command->options, SIZE_MAX);
-                append_options(&buffer, options_common, options_n_common);
+                append_options(&buffer, common_options, ARRAY_LENGTH(common_options));
         } else
                 append_overview(&buffer);
         return tell_error(terminal_write(terminal, &buffer), EXIT_CODE_DONE);
@@ -226,8 +214,7 @@ static int usage_error_operands(const struct command *command, const struct opti
         _cleanup_(buffer_deinit) struct buffer usage = {0};
 
         if (options->n_operands < command->min_operands)
-                complain(streq(command->name, "release") ? "%s: which lease? pgwake status NAME shows their numbers" : "%s: which database?",
-                         command->name);
+                complain("%s: %s", command->name, command->missing ? command->missing : "which database?");
         else if (command->runs)
                 complain("%s: \"%s\" is one word too many; a COMMAND is written behind --", command->name,
                          options->operands[command->max_operands]);
@@ -241,16 +228,16 @@ static int usage_error_operands(const struct command *command, const struct opti
 
 /* Control where it may be opened: it answers everything that status does, and more. */
 static const char *choose_socket(const struct options *options) {
-        const char *environment = getenv("PGWAKE_SOCKET");
+        const char *environment = getenv("PGWAKE_SOCKET"), *given = option_text(options, "socket");
 
-        if (options->socket)
-                return options->socket;
+        if (given)
+                return given;
         if (environment && *environment)
                 return environment;
         return faccessat(AT_FDCWD, SOCKET_CONTROL, R_OK | W_OK, AT_EACCESS) == 0 ? SOCKET_CONTROL : SOCKET_STATUS;
 }
 
-static int run(struct context *context, const struct command *command) {
+static int command_run(struct context *context, const struct command *command) {
         int r;
 
         for (size_t i = 0; i < context->options.n_operands; i++)
@@ -263,7 +250,7 @@ static int run(struct context *context, const struct command *command) {
                 if (r < 0)
                         return tell_error(r, EXIT_CODE_NO_ANSWER);
         }
-        r = command->run(context);
+        r = command->exec(context);
         context->client = client_free(context->client);
         return r;
 }
@@ -271,7 +258,7 @@ static int run(struct context *context, const struct command *command) {
 static int dispatch(struct context *context) {
         struct options *options = &context->options;
         const struct command *command = NULL;
-        bool help = options->help;
+        bool help = option_is_given(options, "help");
         const char *word = options->command;
 
         /* "pgwake help wait" is what some people try first. */
@@ -283,7 +270,7 @@ static int dispatch(struct context *context) {
                 return usage_error_command(word);
         if (help)
                 return tell_help(&context->out, command);
-        if (options->version)
+        if (option_is_given(options, "version"))
                 return tell_version(&context->out);
         if (!command) {
                 complain("which command? pgwake --help lists them");
@@ -293,7 +280,7 @@ static int dispatch(struct context *context) {
                 options->n_operands = options->n_before;
         if (options->n_operands < command->min_operands || options->n_operands > command->max_operands)
                 return usage_error_operands(command, options);
-        return run(context, command);
+        return command_run(context, command);
 }
 
 int pgwake_main(int argc, char **argv) {
@@ -304,10 +291,11 @@ int pgwake_main(int argc, char **argv) {
         context.on_sigpipe = signal(SIGPIPE, SIG_IGN);
         terminal_open(&context.out, stdout);
         terminal_open(&context.err, stderr);
-        r = options_parse(&context.options, argc, argv, find_options);
-        if (r != 0)
-                return r < 0 ? tell_error(r, EXIT_CODE_USAGE) : EXIT_CODE_USAGE;
-        r = dispatch(&context);
+        r = options_parse(&context.options, argc, argv);
+        if (r == 0)
+                r = dispatch(&context);
+        else
+                r = r < 0 ? tell_error(r, EXIT_CODE_USAGE) : EXIT_CODE_USAGE;
         free(context.options.operands);
         return r;
 }

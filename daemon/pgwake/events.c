@@ -97,7 +97,7 @@ static int print_forever(struct context *context, struct event_stream *stream, c
         }
 }
 
-int command_events(struct context *context) {
+static int events_exec(struct context *context) {
         const char *name = context->options.n_operands ? context->options.operands[0] : NULL;
         _cleanup_(event_stream_deinit) struct event_stream stream = {0};
         struct printing printing = {.context = context};
@@ -107,5 +107,18 @@ int command_events(struct context *context) {
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
         stream.replay = true;
-        return context->options.follow ? print_forever(context, &stream, name) : print_stored(context, &stream, name);
+        return option_is_given(&context->options, "follow") ? print_forever(context, &stream, name) : print_stored(context, &stream, name);
 }
+
+const struct command command_events = {
+        .name = "events",
+        .arguments = "[NAME] [--follow]",
+        .summary = "Show what happened.",
+        .description = "Shows the events that the daemon still holds. With --follow it goes on, over restarts of the daemon too.\n",
+        .options = (const struct command_option[]){
+                {"follow", NULL, "Go on with the events to come, until Ctrl-C."},
+                {0},
+        },
+        .max_operands = 1,
+        .exec = events_exec,
+};

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 
 bool history_is_plain(const struct context *context) {
-        return context->options.plain || !context->out.is_terminal;
+        return option_is_given(&context->options, "plain") || !context->out.is_terminal;
 }
 
 bool history_is_time(const char *command, const char *option, const char *text) {
@@ -23,9 +23,15 @@ bool history_is_time(const char *command, const char *option, const char *text) 
         return false;
 }
 
-char *history_path(const struct options *options, const char *kind, const char *format) {
+/* The path for the options that were given. NULL without memory. */
+static char *history_path(const struct options *options, const char *kind, const char *format) {
         const struct parameter parameters[] = {
-                {"kind", kind}, {"since", options->since}, {"until", options->until}, {"limit", options->limit}, {"format", format}, {0},
+                {"kind", kind},
+                {"since", option_text(options, "since")},
+                {"until", option_text(options, "until")},
+                {"limit", option_text(options, "limit")},
+                {"format", format},
+                {0},
         };
 
         return client_path("/history", options->operands[0], parameters);
@@ -54,16 +60,19 @@ static bool is_kind(const char *kind) {
 }
 
 static bool check_usage(const struct options *options) {
-        if (options->json + options->csv + options->plain > 1) {
+        const char *kind = option_text(options, "kind"), *limit = option_text(options, "limit");
+        const char *since = option_text(options, "since"), *until = option_text(options, "until");
+
+        if (options->json + option_is_given(options, "csv") + option_is_given(options, "plain") > 1) {
                 complain("history: --json, --csv and --plain exclude each other");
                 return false;
         }
-        if (options->limit && !is_limit(options->limit)) {
-                complain("history: --limit wants a number from 1 to %d, not \"%s\"", HISTORY_LIMIT_MAX, options->limit);
+        if (limit && !is_limit(limit)) {
+                complain("history: --limit wants a number from 1 to %d, not \"%s\"", HISTORY_LIMIT_MAX, limit);
                 return false;
         }
-        return (!options->kind || is_kind(options->kind)) && (!options->since || history_is_time("history", "since", options->since)) &&
-               (!options->until || history_is_time("history", "until", options->until));
+        return (!kind || is_kind(kind)) && (!since || history_is_time("history", "since", since)) &&
+               (!until || history_is_time("history", "until", until));
 }
 
 struct rows {
@@ -161,7 +170,8 @@ static size_t count_rows(const char *data, size_t size) {
 static int pass_csv(struct context *context, const struct exchange *exchange) {
         const struct buffer *body = &exchange->body;
         _cleanup_(buffer_deinit) struct buffer clean = {0};
-        size_t limit = context->options.limit ? strtoul(context->options.limit, NULL, 10) : 1000, n;
+        const char *given = option_text(&context->options, "limit");
+        size_t limit = given ? strtoul(given, NULL, 10) : 1000, n;
         int r;
 
         if (body->size == 0 || !islower((unsigned char)body->data[0]))
@@ -177,9 +187,10 @@ static int pass_csv(struct context *context, const struct exchange *exchange) {
         return tell_error(r, EXIT_CODE_DONE);
 }
 
-int command_history(struct context *context) {
+static int history_exec(struct context *context) {
         const struct options *options = &context->options;
-        const char *kind = options->kind ? options->kind : "wakes";
+        bool csv = option_is_given(options, "csv");
+        const char *given = option_text(options, "kind"), *kind = given ? given : "wakes";
         _cleanup_(exchange_freep) struct exchange *exchange = NULL;
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_free_ char *path = NULL;
@@ -187,11 +198,11 @@ int command_history(struct context *context) {
 
         if (!check_usage(options))
                 return EXIT_CODE_USAGE;
-        path = history_path(options, kind, options->csv ? "csv" : NULL);
+        path = history_path(options, kind, csv ? "csv" : NULL);
         r = request_exchange(context, &(struct request){.path = path, .timeout_usec = HISTORY_ANSWER_USEC}, &exchange);
         if (r != 0)
                 return r;
-        if (options->csv && exchange->error == 0 && exchange->status == 200)
+        if (csv && exchange->error == 0 && exchange->status == 200)
                 return pass_csv(context, exchange);
         r = answer_read(context, exchange, &answer);
         if (r != 0)
@@ -202,3 +213,23 @@ int command_history(struct context *context) {
                 return tell_error(terminal_write_json(&context->out, answer.json), EXIT_CODE_DONE);
         return show(context, kind, answer.json);
 }
+
+const struct command command_history = {
+        .name = "history",
+        .arguments = "NAME [--kind KIND] [--since T] [--until T] [--limit N] [--csv | --plain]",
+        .summary = "Show what the daemon remembers of a database.",
+        .description =
+                "Shows rows of the daemon's history, the newest last: wakes, changes of state, outages, or what each hour added up to.\n",
+        .options = (const struct command_option[]){
+                {"kind", "KIND", "wakes (this is the default), states, outages or hours."},
+                {"since", "T", "From T on: back from now (36h, 7d), or a moment (2026-11-22T16:00:00Z); by default 7d."},
+                {"until", "T", "Up to T, which is written in the same way."},
+                {"limit", "N", "The newest N rows, 100000 at most; by default 1000."},
+                {"csv", NULL, "Answer with comma-separated values, for spreadsheets."},
+                {"plain", NULL, "As where there is no terminal: nothing is cut, times in UTC, spans in seconds."},
+                {0},
+        },
+        .min_operands = 1,
+        .max_operands = 1,
+        .exec = history_exec,
+};

@@ -10,9 +10,6 @@
 
 /* Whether TEXT may be the value of --OPTION of COMMAND: a duration back from now, or a time. Complains when it is neither. */
 bool history_is_time(const char *command, const char *option, const char *text);
-/* The path for the options that were given; KIND and FORMAT (NULL: the usual one) are the query's. NULL without memory. */
-char *history_path(const struct options *options, const char *kind, const char *format);
-
 /* Whether it is for grep and not for eyes: --plain, or no terminal to look at. */
 bool history_is_plain(const struct context *context);
 

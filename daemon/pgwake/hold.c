@@ -224,43 +224,68 @@ static int hold_until_end(struct context *context, const char *owner, uint64_t t
 
 /* 0, or -EINVAL when the usage is wrong (it was told). */
 static int check_usage(const struct options *options) {
+        const char *owner = option_text(options, "owner");
+        bool lasts = option_is_given(options, "for");
+
         if (options->program && !*options->program) {
                 complain("hold: no COMMAND follows --");
                 return -EINVAL;
         }
-        if (options->for_what && options->program) {
+        if (lasts && options->program) {
                 complain("hold: either --for T or a COMMAND: with a COMMAND the lease lasts as long as that runs");
                 return -EINVAL;
         }
-        if (options->for_what && options->timeout) {
+        if (lasts && option_is_given(options, "timeout")) {
                 complain("hold: --for T does not wait, so it has no --timeout");
                 return -EINVAL;
         }
-        if (options->owner && !owner_is_valid(options->owner)) {
+        if (owner && !owner_is_valid(owner)) {
                 complain("hold: --owner wants printable text of at most %d bytes", LEASE_OWNER_MAX);
                 return -EINVAL;
         }
         return 0;
 }
 
-int command_hold(struct context *context) {
+static int hold_exec(struct context *context) {
         const struct options *options = &context->options;
+        const char *lasts = option_text(options, "for"), *timeout = option_text(options, "timeout"), *given = option_text(options, "owner");
         uint64_t for_usec = 0, timeout_usec = USEC_INFINITY;
         char owner[LEASE_OWNER_MAX + 1];
 
         if (check_usage(options) < 0)
                 return EXIT_CODE_USAGE;
-        if (options->timeout && parse_span("timeout", options->timeout, &timeout_usec) < 0)
+        if (timeout && parse_span("timeout", timeout, &timeout_usec) < 0)
                 return EXIT_CODE_USAGE;
-        if (options->for_what && parse_span("for", options->for_what, &for_usec) < 0)
+        if (lasts && parse_span("for", lasts, &for_usec) < 0)
                 return EXIT_CODE_USAGE;
-        if (options->for_what && (for_usec == 0 || for_usec == USEC_INFINITY)) {
+        if (lasts && (for_usec == 0 || for_usec == USEC_INFINITY)) {
                 complain("hold: --for wants a time that ends");
                 return EXIT_CODE_USAGE;
         }
-        if (options->owner)
-                (void)snprintf(owner, sizeof(owner), "%s", options->owner);
+        if (given)
+                (void)snprintf(owner, sizeof(owner), "%s", given);
         else
                 (void)owner_default(owner);
-        return options->for_what ? lease_take_for(context, owner, for_usec) : hold_until_end(context, owner, timeout_usec);
+        return lasts ? lease_take_for(context, owner, for_usec) : hold_until_end(context, owner, timeout_usec);
 }
+
+const struct command command_hold = {
+        .name = "hold",
+        .arguments = "NAME [--owner TEXT] [--timeout T] [--for T] [-- COMMAND...]",
+        .summary = "Keep a database awake, while COMMAND runs.",
+        .description =
+                "Takes a lease: NAME is woken and stays awake until the lease ends. When it is awake, COMMAND is started, and the\n"
+                "lease ends with it; without COMMAND it is held until SIGTERM or Ctrl-C. A restart of the daemon is survived:\n"
+                "the lease is taken again, and COMMAND notices nothing. Exits with COMMAND's own code, or dies of its signal;\n"
+                "125 when there is no lease or NAME is not awake in time, 126 when COMMAND cannot be run, 127 when it is not found.\n",
+        .options = (const struct command_option[]){
+                {"owner", "TEXT", "Who needs it, for others to read; by default the own unit, or user and process."},
+                {"timeout", "T", "Give up when the database is not awake after T (30s, 5min)."},
+                {"for", "T", "Without COMMAND: take a lease that lasts T by the clock, and return at once."},
+                {0},
+        },
+        .min_operands = 1,
+        .max_operands = 1,
+        .runs = true,
+        .exec = hold_exec,
+};

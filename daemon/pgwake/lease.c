@@ -59,7 +59,7 @@ static bool is_number(const char *text) {
         return length > 0 && length <= 20 && strspn(text, "0123456789") == length;
 }
 
-int command_release(struct context *context) {
+static int release_exec(struct context *context) {
         const char *id = context->options.operands[0], *slug;
         _cleanup_free_ char *path = NULL;
         _cleanup_(answer_deinit) struct answer answer = {0};
@@ -86,3 +86,14 @@ int command_release(struct context *context) {
         buffer_printf(&line, "lease %s is ended\n", id);
         return tell_error(terminal_write(&context->out, &line), EXIT_CODE_DONE);
 }
+
+const struct command command_release = {
+        .name = "release",
+        .arguments = "ID",
+        .summary = "End somebody's lease.",
+        .description = "Ends the lease with this number, which status NAME shows. Who holds it is told, and does not take it again.\n",
+        .min_operands = 1,
+        .max_operands = 1,
+        .missing = "which lease? pgwake status NAME shows their numbers",
+        .exec = release_exec,
+};

@@ -93,7 +93,7 @@ static int usage_error_slug(const char *word) {
         return EXIT_CODE_USAGE;
 }
 
-int command_reasons(struct context *context) {
+static int reasons_exec(struct context *context) {
         const struct options *options = &context->options;
         bool all = options->n_operands == 0;
         enum reason reason = REASON_NONE;
@@ -107,3 +107,13 @@ int command_reasons(struct context *context) {
                 r = all ? tell_all(&context->out) : tell_one(&context->out, reason);
         return tell_error(r, EXIT_CODE_DONE);
 }
+
+const struct command command_reasons = {
+        .name = "reasons",
+        .arguments = "[SLUG]",
+        .summary = "Explain why a database is not ready.",
+        .description = "Lists all reasons, or says what one means and what to do. Needs no daemon.\n",
+        .max_operands = 1,
+        .offline = true,
+        .exec = reasons_exec,
+};

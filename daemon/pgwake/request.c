@@ -89,8 +89,9 @@ int request_get(struct context *context, const char *prefix, const char *name, s
 int request_post(struct context *context, const char *prefix, const char *name, const char *parameter, const char *value,
                     struct answer *ret_answer) {
         _cleanup_free_ char *path = client_path(prefix, name, (const struct parameter[]){{parameter, value}, {0}});
+        const struct request request = {.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC};
 
-        return request_send(context, &(struct request){.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC}, ret_answer);
+        return request_send(context, &request, ret_answer);
 }
 
 #define KNOWN_SHOWN 10

@@ -128,13 +128,13 @@ int status_compose(struct context *context, const char *name, json_t *answer, si
         return name ? status_compose_block(context, answer, buffer) : status_compose_table(context, answer, rows_max, buffer);
 }
 
-int command_status(struct context *context) {
+static int status_exec(struct context *context) {
         const char *name = context->options.n_operands ? context->options.operands[0] : NULL;
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         int r;
 
-        if (context->options.watch)
+        if (option_is_given(&context->options, "watch"))
                 return status_watch(context, name);
         r = request_get(context, "/status", name, &answer);
         if (r != 0)
@@ -148,3 +148,18 @@ int command_status(struct context *context) {
                 return r;
         return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);
 }
+
+const struct command command_status = {
+        .name = "status",
+        .arguments = "[NAME] [--watch]",
+        .summary = "Show the databases, or all that is known of one.",
+        .description =
+                "Shows a table of all databases, or everything that is known of one. The answer comes from the daemon's\n"
+                "memory: nothing is woken or asked. Exits 0 when the daemon answered, whatever it said; use check to judge.\n",
+        .options = (const struct command_option[]){
+                {"watch", NULL, "Show it anew at every change, until Ctrl-C."},
+                {0},
+        },
+        .max_operands = 1,
+        .exec = status_exec,
+};

@@ -266,19 +266,21 @@ static int prepare(struct waiting *waiting, uint64_t timeout_usec) {
 
 /* Reads --spread; -EINVAL, told, for what the daemon would refuse. */
 static int read_spread(const struct options *options, struct waiter_aim *aim) {
-        if (!options->spread)
+        const char *spread = option_text(options, "spread");
+
+        if (!spread)
                 return 0;
         if (aim->state) {
                 complain("--spread goes with waiting for ready, not for another state");
                 return -EINVAL;
         }
-        if (parse_span("spread", options->spread, &aim->spread_usec) < 0)
+        if (parse_span("spread", spread, &aim->spread_usec) < 0)
                 return -EINVAL;
         if (aim->spread_usec > SPREAD_MAX_USEC) {
-                complain("--spread: %s is too long; at most 5min", options->spread);
+                complain("--spread: %s is too long; at most 5min", spread);
                 return -EINVAL;
         }
-        aim->spread = options->spread;
+        aim->spread = spread;
         return 0;
 }
 
@@ -313,9 +315,9 @@ static int usage_error_state(const char *word) {
         return EXIT_CODE_USAGE;
 }
 
-int command_wait(struct context *context) {
+static int wait_exec(struct context *context) {
         const struct options *options = &context->options;
-        const char *for_state = options->for_what;
+        const char *for_state = option_text(options, "for"), *timeout = option_text(options, "timeout");
         uint64_t timeout_usec = USEC_INFINITY;
         enum state state;
 
@@ -323,7 +325,26 @@ int command_wait(struct context *context) {
                 for_state = NULL;
         if (for_state && state_from_name(for_state, &state) < 0)
                 return usage_error_state(for_state);
-        if (options->timeout && parse_span("timeout", options->timeout, &timeout_usec) < 0)
+        if (timeout && parse_span("timeout", timeout, &timeout_usec) < 0)
                 return EXIT_CODE_USAGE;
-        return wait_for(context, for_state, options->wake, timeout_usec);
+        return wait_for(context, for_state, option_is_given(options, "wake"), timeout_usec);
 }
+
+const struct command command_wait = {
+        .name = "wait",
+        .arguments = "NAME... [--for STATE] [--timeout T] [--wake] [--spread T]",
+        .summary = "Wait until databases are ready.",
+        .description =
+                "Waits until every NAME was ready, and returns in that moment. To wait is no demand: a sleeping database\n"
+                "stays asleep unless somebody else wakes it, or --wake is given.\n",
+        .options = (const struct command_option[]){
+                {"for", "STATE", "Wait for this state instead of ready: asleep, waking, awake, down, ..."},
+                {"timeout", "T", "Give up after T (30s, 5min); without it wait for ever."},
+                {"wake", NULL, "Wake the databases too; to wait alone wakes nothing."},
+                {"spread", "T", "Be released at a moment of its own within T after it awoke: no storm."},
+                {0},
+        },
+        .min_operands = 1,
+        .max_operands = OPERANDS_MANY,
+        .exec = wait_exec,
+};

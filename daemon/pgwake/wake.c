@@ -26,18 +26,19 @@ static int tell_wake(struct context *context, json_t *json) {
         return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);
 }
 
-int command_wake(struct context *context) {
+static int wake_exec(struct context *context) {
         const char *name = context->options.operands[0];
+        const char *wait = option_text(&context->options, "wait");
         _cleanup_(answer_deinit) struct answer answer = {0};
         uint64_t wait_usec;
         int r;
 
-        if (context->options.wait) {
-                if (parse_span("wait", context->options.wait, &wait_usec) < 0)
+        if (wait) {
+                if (parse_span("wait", wait, &wait_usec) < 0)
                         return EXIT_CODE_USAGE;
                 return wait_for(context, NULL, true, wait_usec);
         }
-        if (context->options.spread) {
+        if (option_is_given(&context->options, "spread")) {
                 complain("wake: --spread goes with --wait");
                 return EXIT_CODE_USAGE;
         }
@@ -50,6 +51,21 @@ int command_wake(struct context *context) {
                 return tell_error(terminal_write_json(&context->out, answer.json), EXIT_CODE_DONE);
         return tell_wake(context, answer.json);
 }
+
+const struct command command_wake = {
+        .name = "wake",
+        .arguments = "NAME [--wait T] [--spread T]",
+        .summary = "Wake a database.",
+        .description = "Starts a wake, or joins the one that runs, and says when the database should be ready.\n",
+        .options = (const struct command_option[]){
+                {"wait", "T", "Wait until the database is ready, T at most."},
+                {"spread", "T", "With --wait: be released at a moment of its own within T after it awoke."},
+                {0},
+        },
+        .min_operands = 1,
+        .max_operands = 1,
+        .exec = wake_exec,
+};
 
 static int pause_for(struct context *context, const char *name, uint64_t usec) {
         _cleanup_(answer_deinit) struct answer answer = {0};
@@ -75,22 +91,48 @@ static int pause_for(struct context *context, const char *name, uint64_t usec) {
         return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);
 }
 
-int command_pause(struct context *context) {
+static int pause_exec(struct context *context) {
         const struct options *options = &context->options;
+        const char *lasts = option_text(options, "for");
         uint64_t usec = 0;
 
-        if (options->off == (options->for_what != NULL)) {
+        if (option_is_given(options, "off") == (lasts != NULL)) {
                 complain("pause: say either --for T, how long nothing is to be checked, or --off");
                 return EXIT_CODE_USAGE;
         }
-        if (options->for_what && parse_span("for", options->for_what, &usec) < 0)
+        if (lasts && parse_span("for", lasts, &usec) < 0)
                 return EXIT_CODE_USAGE;
         return pause_for(context, options->operands[0], usec);
 }
 
-int command_resume(struct context *context) {
+const struct command command_pause = {
+        .name = "pause",
+        .arguments = "NAME --for T | --off",
+        .summary = "Stop checking a database for a while.",
+        .description = "For maintenance: NAME is not checked, its state is unknown (paused), and nobody is alarmed.\n",
+        .options = (const struct command_option[]){
+                {"for", "T", "For how long nothing is to be checked."},
+                {"off", NULL, "End the pause."},
+                {0},
+        },
+        .min_operands = 1,
+        .max_operands = 1,
+        .exec = pause_exec,
+};
+
+static int resume_exec(struct context *context) {
         return pause_for(context, context->options.operands[0], 0);
 }
+
+const struct command command_resume = {
+        .name = "resume",
+        .arguments = "NAME",
+        .summary = "End a pause.",
+        .description = "The same as pause NAME --off.\n",
+        .min_operands = 1,
+        .max_operands = 1,
+        .exec = resume_exec,
+};
 
 /* "file:line: severity: message", as compilers say it. */
 static int append_complaint(struct buffer *buffer, json_t *json) {
@@ -163,11 +205,11 @@ static int tell_reload(struct context *context, const struct answer *answer) {
         return tell_error(r, done ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
 }
 
-int command_reload(struct context *context) {
+static int reload_exec(struct context *context) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         int r, code;
 
-        r = request_post(context, "/reload", NULL, context->options.remove_all ? "remove" : NULL, "all", &answer);
+        r = request_post(context, "/reload", NULL, option_is_given(&context->options, "remove-all") ? "remove" : NULL, "all", &answer);
         if (r != 0)
                 return r;
         if (answer.status != 200 && answer.status != 422)
@@ -177,3 +219,17 @@ int command_reload(struct context *context) {
                 return tell_error(terminal_write_json(&context->out, answer.json), code);
         return tell_reload(context, &answer);
 }
+
+const struct command command_reload = {
+        .name = "reload",
+        .arguments = "[--remove-all]",
+        .summary = "Read the configuration again.",
+        .description =
+                "Prints the daemon's complaints about its configuration. A bad one is refused: the one before stays in\n"
+                "force, and the exit code is 1.\n",
+        .options = (const struct command_option[]){
+                {"remove-all", NULL, "Take it also where it leaves no database."},
+                {0},
+        },
+        .exec = reload_exec,
+};

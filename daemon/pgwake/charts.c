@@ -31,7 +31,8 @@ void drawing_init(struct drawing *ret, const struct terminal *terminal) {
         };
 }
 
-void draw_repeat(struct buffer *buffer, const char *text, size_t count) {
+/* TEXT, COUNT times. */
+static void draw_repeat(struct buffer *buffer, const char *text, size_t count) {
         for (; count > 0; count--)
                 buffer_append_string(buffer, text);
 }

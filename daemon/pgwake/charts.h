@@ -19,8 +19,6 @@ struct drawing {
 /* For TERMINAL in the locale of the environment. */
 void drawing_init(struct drawing *ret, const struct terminal *terminal);
 
-/* TEXT, COUNT times. */
-void draw_repeat(struct buffer *buffer, const char *text, size_t count);
 /*
  * LABEL in the first INDENT columns, and TEXT beside it, broken between words (and inside those that are wider than all that is left), but
  * not between a number and its unit, into lines that are indented as well. LABEL may be empty; one that is too long is cut.

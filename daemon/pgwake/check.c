@@ -1,7 +1,7 @@
 /* `pgwake check`: one database, one line, one exit code; for people and scripts, and with --nagios for monitoring systems. */
 #include "base/clock.h"
-#include "pgwake/request.h"
 #include "pgwake/format.h"
+#include "pgwake/request.h"
 
 #include <inttypes.h>
 
@@ -17,7 +17,7 @@ enum nagios {
 static const char *const nagios_names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
 
 /* A planned pause is no alarm; a sleep that was not accepted, and what passes by itself, is a warning. */
-static enum nagios judge(const struct database_view *database, bool accepted) {
+static enum nagios check_judge(const struct database_view *database, bool accepted) {
         enum state state;
 
         if (accepted || (database->reason && streq(database->reason, "paused")))
@@ -42,52 +42,52 @@ static enum nagios judge(const struct database_view *database, bool accepted) {
 }
 
 /* The part before the bar ends at the first bar or newline. */
-static void append_plain(struct buffer *buffer, const char *text) {
+static void check_append_plain(struct buffer *buffer, const char *text) {
         for (; *text; text++)
                 buffer_append(buffer, *text == '|' ? "/" : text, 1);
 }
 
-static void append_seconds(struct buffer *buffer, const char *label, uint64_t usec) {
+static void check_append_seconds(struct buffer *buffer, const char *label, uint64_t usec) {
         if (usec != USEC_INFINITY)
                 buffer_printf(buffer, " %s=%" PRIu64 ".%06" PRIu64 "s;;;0", label, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
 }
 
 /* label=value[unit];[warn];[crit];[min];[max], as the Monitoring Plugins' guidelines say. */
-static void append_perfdata(struct buffer *buffer, const struct database_view *verdict, const struct database_view *status) {
+static void check_append_perfdata(struct buffer *buffer, const struct database_view *verdict, const struct database_view *status) {
         buffer_printf(buffer, " | ready=%d;;;0;1", verdict->ready);
-        append_seconds(buffer, "age", verdict->age_usec);
-        append_seconds(buffer, "expected", verdict->expected_usec);
+        check_append_seconds(buffer, "age", verdict->age_usec);
+        check_append_seconds(buffer, "expected", verdict->expected_usec);
         if (!status)
                 return;
-        append_seconds(buffer, "latency", status->attempt_usec);
-        append_seconds(buffer, "wake_p95", status->wake_p95_usec);
+        check_append_seconds(buffer, "latency", status->attempt_usec);
+        check_append_seconds(buffer, "wake_p95", status->wake_p95_usec);
         buffer_printf(buffer, " failures=%" PRIu64 "c;;;0 wakes=%" PRIu64 "c;;;0", status->failures_total, status->wakes);
 }
 
-static void append_line(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database, bool people) {
+static void check_append_line(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database, bool people) {
         char span[DURATION_MAX];
 
-        append_plain(buffer, database->name);
+        check_append_plain(buffer, database->name);
         buffer_append_string(buffer, " is ");
         if (people)
                 style_append(buffer, terminal, style_of_state(database->state), database->state);
         else
-                append_plain(buffer, database->state);
+                check_append_plain(buffer, database->state);
         if (database->reason && !streq(database->reason, "ok")) {
                 buffer_append_string(buffer, " (");
-                append_plain(buffer, database->reason);
+                check_append_plain(buffer, database->reason);
                 buffer_append_string(buffer, ")");
         }
         if (database->age_usec != USEC_INFINITY)
                 buffer_printf(buffer, ", seen %s ago", format_span(span, database->age_usec));
         if (!database->ready && database->message && *database->message) {
                 buffer_append_string(buffer, ": ");
-                append_plain(buffer, database->message);
+                check_append_plain(buffer, database->message);
         }
 }
 
 /* The figures of /status are an extra: without them the verdict stands. */
-static int ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database_view *ret_database) {
+static int check_ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database_view *ret_database) {
         const char *wrong;
         int r;
 
@@ -97,33 +97,33 @@ static int ask_status(struct context *context, const char *name, struct answer *
         return ret_answer->status == 200 && decode_database(ret_answer->json, ret_database, &wrong) == 0 ? 0 : EXIT_CODE_NO_ANSWER;
 }
 
-static int tell_nagios(struct context *context, const struct database_view *database, bool accepted) {
+static int check_tell_nagios(struct context *context, const struct database_view *database, bool accepted) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
-        enum nagios nagios = judge(database, accepted);
+        enum nagios nagios = check_judge(database, accepted);
         struct database_view status;
         bool known;
 
         complain_to(NULL, NULL);
-        known = ask_status(context, context->options.operands[0], &answer, &status) == 0;
+        known = check_ask_status(context, context->options.operands[0], &answer, &status) == 0;
         complain_to(context->out.file, UNKNOWN_PREFIX);
         buffer_printf(&buffer, "PGWAKE %s - ", nagios_names[nagios]);
-        append_line(&buffer, &context->out, database, false);
-        append_perfdata(&buffer, database, known ? &status : NULL);
+        check_append_line(&buffer, &context->out, database, false);
+        check_append_perfdata(&buffer, database, known ? &status : NULL);
         buffer_append(&buffer, "\n", 1);
         return tell_error(terminal_write(&context->out, &buffer), (int)nagios);
 }
 
-static int tell_people(struct context *context, const struct database_view *database, bool accepted) {
+static int check_tell_people(struct context *context, const struct database_view *database, bool accepted) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
 
-        append_line(&buffer, &context->out, database, true);
+        check_append_line(&buffer, &context->out, database, true);
         buffer_append(&buffer, "\n", 1);
         return tell_error(terminal_write(&context->out, &buffer), accepted ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
 }
 
 /* *RET_JUDGED tells whether the daemon's verdict is in the answer. */
-static int check(struct context *context, bool *ret_judged) {
+static int check_ask(struct context *context, bool *ret_judged) {
         const struct options *options = &context->options;
         const char *name = options->operands[0];
         const struct parameter parameters[] = {{"accept", option_text(options, "accept")}, {0}};
@@ -147,10 +147,10 @@ static int check(struct context *context, bool *ret_judged) {
                 return tell_malformed(context, "not exactly one database");
         *ret_judged = true;
         if (option_is_given(options, "nagios"))
-                return tell_nagios(context, &databases[0], accepted);
+                return check_tell_nagios(context, &databases[0], accepted);
         if (options->json)
                 return tell_error(terminal_write_json(&context->out, answer.json), accepted ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
-        return tell_people(context, &databases[0], accepted);
+        return check_tell_people(context, &databases[0], accepted);
 }
 
 static int check_exec(struct context *context) {
@@ -168,7 +168,7 @@ static int check_exec(struct context *context) {
                 complain_to(context->out.file, UNKNOWN_PREFIX);
                 context->options.json = false;
         }
-        r = check(context, &judged);
+        r = check_ask(context, &judged);
         return nagios && !judged ? NAGIOS_UNKNOWN : r;
 }
 

@@ -13,7 +13,7 @@ static const int passed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUS
 static const int ending[] = {SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 
 /* What is ignored, as by nohup or behind `&`, is ignored by the program too. */
-static void add_unless_ignored(sigset_t *set, int number) {
+static void child_add_unless_ignored(sigset_t *set, int number) {
         struct sigaction action;
 
         if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
@@ -29,9 +29,9 @@ int child_init(struct child *child, bool runs, void (*on_sigpipe)(int number)) {
         *child = (struct child){.signals = -1, .on_sigpipe = on_sigpipe};
         (void)sigemptyset(&set);
         for (size_t i = 0; i < n; i++)
-                add_unless_ignored(&set, numbers[i]);
+                child_add_unless_ignored(&set, numbers[i]);
         for (int number = SIGRTMIN; runs && number <= SIGRTMAX; number++)
-                add_unless_ignored(&set, number);
+                child_add_unless_ignored(&set, number);
         /* Who ignores SIGCHLD is never told how a child ended. */
         (void)sigaddset(&set, SIGCHLD);
         if (sigaction(SIGCHLD, &action, &child->on_sigchld) < 0 || sigprocmask(SIG_BLOCK, &set, &child->mask) < 0)
@@ -45,7 +45,7 @@ void child_deinit(struct child *child) {
 }
 
 /* In the new process. An exec that works closes REPORT, and nobody reads anything. */
-static void run(const struct child *child, char **argv, int report) {
+static void child_run(const struct child *child, char **argv, int report) {
         int error;
 
         (void)signal(SIGPIPE, child->on_sigpipe);
@@ -72,7 +72,7 @@ int child_start(struct child *child, char **argv) {
         if (pid < 0)
                 return error_from_errno();
         if (pid == 0)
-                run(child, argv, writing);
+                child_run(child, argv, writing);
         close_fd(&writing);
         while ((n = read(reading, &error, sizeof(error))) < 0 && errno == EINTR)
                 ;
@@ -88,7 +88,7 @@ int child_start(struct child *child, char **argv) {
  * The terminal sends its signals to the whole foreground process group: a program that is still in ours has them already. That the line is
  * hung up it tells to the leader of the session alone.
  */
-static bool has_it_already(const struct child *child, const struct signalfd_siginfo *info) {
+static bool child_has_it_already(const struct child *child, const struct signalfd_siginfo *info) {
         int number = (int)info->ssi_signo;
         bool to_group = number == SIGINT || number == SIGQUIT || number == SIGWINCH || (number == SIGHUP && getsid(0) != getpid());
 
@@ -105,7 +105,7 @@ int child_take_signal(struct child *child, int *ret_number) {
         if (number == SIGCHLD)
                 return child->pid && waitpid(child->pid, &child->status, WNOHANG) == child->pid ? CHILD_ENDED : CHILD_NOTHING;
         if (child->pid) {
-                if (!has_it_already(child, &info))
+                if (!child_has_it_already(child, &info))
                         (void)kill(child->pid, number);
                 return CHILD_NOTHING;
         }

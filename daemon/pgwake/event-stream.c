@@ -233,7 +233,8 @@ static void event_view_append_wake(struct buffer *buffer, const struct event_vie
 
         /* Nobody saw when that began. */
         if (event->latency_usec == USEC_INFINITY) {
-                buffer_printf(buffer, "found awake, woken by %s", !event->cause || streq(event->cause, "other") ? "somebody else" : event->cause);
+                buffer_printf(buffer, "found awake, woken by %s",
+                              !event->cause || streq(event->cause, "other") ? "somebody else" : event->cause);
                 return;
         }
         buffer_printf(buffer, "woken in %s", format_span(span, event->latency_usec));

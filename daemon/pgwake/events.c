@@ -1,5 +1,6 @@
-#include "pgwake/request.h"
+/* `pgwake events`: what happened, and with --follow what happens, a line each. */
 #include "pgwake/event-stream.h"
+#include "pgwake/request.h"
 
 #include "base/clock.h"
 
@@ -10,7 +11,7 @@ struct printing {
         int error; /* of writing */
 };
 
-static int print_event(void *userdata, const char *kind, const char *data) {
+static int events_print_event(void *userdata, const char *kind, const char *data) {
         struct printing *printing = userdata;
         const struct options *options = &printing->context->options;
         _cleanup_(buffer_deinit) struct buffer line = {0};
@@ -35,7 +36,7 @@ static int print_event(void *userdata, const char *kind, const char *data) {
 }
 
 /* What an exchange that ended says: a refusal, or no answer. */
-static int tell_end(struct context *context, const struct exchange *exchange, const char *name) {
+static int events_tell_end(struct context *context, const struct exchange *exchange, const char *name) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         int r;
 
@@ -46,7 +47,7 @@ static int tell_end(struct context *context, const struct exchange *exchange, co
 }
 
 /* What the daemon still holds, and the end. */
-static int print_stored(struct context *context, struct event_stream *stream, const char *name) {
+static int events_print_stored(struct context *context, struct event_stream *stream, const char *name) {
         _cleanup_free_ char *path = NULL;
         _cleanup_(exchange_freep) struct exchange *exchange = NULL;
         const struct printing *printing = stream->userdata;
@@ -66,10 +67,10 @@ static int print_stored(struct context *context, struct event_stream *stream, co
                 r = client_turn(context->client, USEC_INFINITY, NULL, 0);
         if (r < 0 || printing->error < 0)
                 return tell_error(r < 0 ? r : printing->error, EXIT_CODE_DONE);
-        return tell_end(context, exchange, name);
+        return events_tell_end(context, exchange, name);
 }
 
-static int print_forever(struct context *context, struct event_stream *stream, const char *name) {
+static int events_print_forever(struct context *context, struct event_stream *stream, const char *name) {
         const struct printing *printing = stream->userdata;
         const struct pollfd out = {.fd = fileno(context->out.file)};
         bool lost = false;
@@ -80,7 +81,7 @@ static int print_forever(struct context *context, struct event_stream *stream, c
                 if (r < 0 || printing->error < 0)
                         return tell_error(r < 0 ? r : printing->error, EXIT_CODE_DONE);
                 if (r == STREAM_ENDED)
-                        return tell_end(context, stream->exchange, name);
+                        return events_tell_end(context, stream->exchange, name);
                 if (r == STREAM_LOST) {
                         complain("the daemon at %s is gone; waiting for it", client_socket(context->client));
                         lost = true;
@@ -103,11 +104,13 @@ static int events_exec(struct context *context) {
         struct printing printing = {.context = context};
         int r;
 
-        r = event_stream_init(&stream, context->client, name, print_event, &printing);
+        r = event_stream_init(&stream, context->client, name, events_print_event, &printing);
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
         stream.replay = true;
-        return option_is_given(&context->options, "follow") ? print_forever(context, &stream, name) : print_stored(context, &stream, name);
+        if (option_is_given(&context->options, "follow"))
+                return events_print_forever(context, &stream, name);
+        return events_print_stored(context, &stream, name);
 }
 
 const struct command command_events = {

@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "model/reason.h"
 #include "pgwake/sanitize.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -28,6 +28,14 @@ char *format_time(char buffer[FORMAT_TIME_MAX], uint64_t real_usec, bool millise
         if (milliseconds && FORMAT_TIME_MAX - length > 4)
                 (void)snprintf(buffer + length, FORMAT_TIME_MAX - length, ".%03u", (unsigned)(real_usec % USEC_PER_SEC / USEC_PER_MSEC));
         return buffer;
+}
+
+const char *format_advice(const char *slug) {
+        enum reason reason;
+
+        if (!slug || reason_from_slug(slug, &reason) < 0 || reason == REASON_NONE)
+                return NULL;
+        return reason_info(reason)->advice && *reason_info(reason)->advice ? reason_info(reason)->advice : NULL;
 }
 
 static bool begins_character(char byte) {
@@ -135,8 +143,8 @@ static void table_fit(const struct table *table, size_t limit, size_t widths[TAB
                 widths[column]--;
 }
 
-static void table_render_cell(const struct terminal *terminal, const struct column *column, const struct cell *cell, size_t width, bool last,
-                        struct buffer *buffer) {
+static void table_render_cell(const struct terminal *terminal, const struct column *column, const struct cell *cell, size_t width,
+                              bool last, struct buffer *buffer) {
         int padding;
 
         format_cut(cell->text, width);

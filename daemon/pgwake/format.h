@@ -14,6 +14,9 @@ char *format_span(char buffer[DURATION_MAX], uint64_t usec);
 /* In local time: "16:02:09" for today, else with its date; "-" for 0. Milliseconds on request. Answers BUFFER. */
 char *format_time(char buffer[FORMAT_TIME_MAX], uint64_t real_usec, bool milliseconds);
 
+/* What to do about the reason SLUG (or NULL): from our own table, as the slug's meaning never changes. NULL: there is nothing to say. */
+const char *format_advice(const char *slug);
+
 /* Columns that TEXT takes: its characters. */
 size_t format_width(const char *text);
 /* Cuts TEXT to COLUMNS columns, the last of them dots, in place. */

@@ -1,26 +1,258 @@
-#include "pgwake/history.h"
-
+/* `pgwake history`: rows of what the daemon kept of a database, as a table, by a table: which member makes which column. */
+#include "base/clock.h"
 #include "base/duration.h"
 #include "base/text.h"
+#include "pgwake/format.h"
+#include "pgwake/request.h"
 #include "pgwake/sanitize.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 
-bool history_is_plain(const struct context *context) {
-        return option_is_given(&context->options, "plain") || !context->out.is_terminal;
+#define HISTORY_LIMIT_MAX 100000
+
+enum history_form {
+        FORM_TEXT,
+        FORM_STATE,
+        FORM_TIME,
+        FORM_SPAN,
+        FORM_COUNT,
+        FORM_BOOL,
+        FORM_COUNTS, /* {word: n} as "word n, ..." */
+        FORM_SUM,    /* {word: {word: n}} as the sum of all */
+};
+
+struct cell_source {
+        const char *path;
+        enum history_form form;
+        bool required;
+};
+
+#define HISTORY_COLUMNS_MAX 12
+
+static const struct history_kind {
+        const char *name;
+        size_t n;
+        struct column columns[HISTORY_COLUMNS_MAX];
+        struct cell_source sources[HISTORY_COLUMNS_MAX];
+} history_kinds[] = {
+        {
+                "wakes", 10,
+                {
+                        {"AT", false, 0}, {"LATENCY", true, 0}, {"CAUSE", false, 8}, {"COLD", false, 7}, {"ATTEMPTS", true, 6},
+                        {"RESOLVE", true, 1}, {"CONNECT", true, 3}, {"TLS", true, 2}, {"AUTH", true, 4}, {"QUERY", true, 5},
+                },
+                {
+                        {"at", FORM_TIME, true}, {"latency_seconds", FORM_SPAN, false}, {"cause", FORM_TEXT, false},
+                        {"cold", FORM_BOOL, false}, {"attempts", FORM_COUNT, false}, {"phases.resolve", FORM_SPAN, false},
+                        {"phases.connect", FORM_SPAN, false}, {"phases.tls", FORM_SPAN, false}, {"phases.auth", FORM_SPAN, false},
+                        {"phases.query", FORM_SPAN, false},
+                },
+        },
+        {
+                "states", 7,
+                {
+                        {"AT", false, 0}, {"STATE", false, 0}, {"PREVIOUS", false, 3}, {"REASON", false, 5}, {"SQLSTATE", false, 2},
+                        {"GENERATION", true, 1}, {"DETAIL", false, 4},
+                },
+                {
+                        {"at", FORM_TIME, true}, {"state", FORM_STATE, true}, {"previous", FORM_STATE, false}, {"reason", FORM_TEXT, false},
+                        {"sqlstate", FORM_TEXT, false}, {"generation", FORM_COUNT, false}, {"detail", FORM_TEXT, false},
+                },
+        },
+        {
+                "outages", 5,
+                {
+                        {"FROM", false, 0}, {"TO", false, 1}, {"LASTED", true, 0}, {"STATE", false, 0}, {"REASON", false, 2},
+                },
+                {
+                        {"from", FORM_TIME, true}, {"to", FORM_TIME, false}, {"seconds", FORM_SPAN, false}, {"state", FORM_STATE, true},
+                        {"reason", FORM_TEXT, false},
+                },
+        },
+        {
+                "hours", 11,
+                {
+                        {"HOUR", false, 0}, {"ATTEMPTS", true, 6}, {"AWAKE", true, 10}, {"OURS", true, 8}, {"RESOLVE", true, 1},
+                        {"CONNECT", true, 3}, {"TLS", true, 2}, {"AUTH", true, 4}, {"QUERY", true, 5}, {"WAKES", false, 7},
+                        {"FAILURES", false, 9},
+                },
+                {
+                        {"hour", FORM_TIME, true}, {"attempts", FORM_SUM, false}, {"awake_seconds", FORM_SPAN, false},
+                        {"awake_on_our_demand_seconds", FORM_SPAN, false}, {"phases.resolve.p95_seconds", FORM_SPAN, false},
+                        {"phases.connect.p95_seconds", FORM_SPAN, false}, {"phases.tls.p95_seconds", FORM_SPAN, false},
+                        {"phases.auth.p95_seconds", FORM_SPAN, false}, {"phases.query.p95_seconds", FORM_SPAN, false},
+                        {"wakes", FORM_COUNTS, false}, {"failures", FORM_COUNTS, false},
+                },
+        },
+};
+
+/* Adds what OBJECT counts to the sum, and below it; false for what is no count. */
+static bool history_add_up(json_t *object, bool nested, uint64_t *sum) {
+        const char *key;
+        json_t *value;
+
+        json_object_foreach(object, key, value) {
+                if (nested && json_is_object(value)) {
+                        if (!history_add_up(value, false, sum))
+                                return false;
+                } else if (!json_is_integer(value) || json_integer_value(value) < 0)
+                        return false;
+                else
+                        *sum += (uint64_t)json_integer_value(value);
+        }
+        return true;
 }
 
-bool history_is_time(const char *command, const char *option, const char *text) {
-        uint64_t usec;
+/* "tcp.refused 3, dns.failed 1"; PLAIN: one word, "tcp.refused=3,dns.failed=1". */
+static int history_append_counts(struct buffer *text, json_t *object, bool plain) {
+        const char *key, *separator = "";
+        json_t *value;
 
-        /* Which times there are is the daemon's to judge: here only what cannot be one is told from the rest. */
-        if (duration_parse(text, &usec) == 0 || (strlen(text) > 10 && isdigit((unsigned char)text[0]) && text[10] == 'T'))
-                return true;
-        complain("%s: --%s wants a time back from now, a number with its unit (36h, 7d), or a moment (2026-11-22T16:00:00Z), not \"%s\"",
-                 command, option, text);
-        return false;
+        json_object_foreach(object, key, value) {
+                if (!json_is_integer(value) || json_integer_value(value) < 0)
+                        return -EBADMSG;
+                buffer_printf(text, "%s%s%s%" JSON_INTEGER_FORMAT, separator, key, plain ? "=" : " ", json_integer_value(value));
+                separator = plain ? "," : ", ";
+        }
+        return 0;
+}
+
+static int history_append_time(struct buffer *text, const char *value, bool plain) {
+        uint64_t usec = decode_time(value);
+        char time[FORMAT_TIME_MAX];
+
+        if (usec == 0)
+                return -EBADMSG;
+        buffer_append_string(text, plain ? value : format_time(time, usec, false));
+        return 0;
+}
+
+static void history_append_span(struct buffer *text, uint64_t usec, bool plain) {
+        char span[DURATION_MAX];
+
+        if (plain)
+                buffer_printf(text, "%" PRIu64 ".%06" PRIu64, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
+        else
+                buffer_append_string(text, format_span(span, usec));
+}
+
+static enum field_type history_type_of(enum history_form form) {
+        switch (form) {
+        case FORM_TEXT:
+        case FORM_STATE:
+        case FORM_TIME:
+                return FIELD_TEXT;
+        case FORM_SPAN:
+                return FIELD_SECONDS;
+        case FORM_COUNT:
+                return FIELD_COUNT;
+        case FORM_BOOL:
+                return FIELD_BOOL;
+        case FORM_COUNTS:
+        case FORM_SUM:
+                break;
+        }
+        return FIELD_OBJECT;
+}
+
+/* The text of a cell; nothing for what is not known. */
+static int history_compose(const struct cell_source *source, json_t *row, bool plain, struct buffer *text, const char **ret_wrong) {
+        union {
+                const char *text;
+                uint64_t number;
+                bool is;
+                json_t *object;
+        } value = {0};
+        const struct field field = {source->path, history_type_of(source->form), source->required, 0};
+        uint64_t sum = 0;
+
+        /* Nothing that can be read is this: what stays was not there. */
+        memset(&value, 0xFF, sizeof(value));
+        if (decode_fields(row, &field, 1, &value, ret_wrong) < 0)
+                return -EBADMSG;
+        *ret_wrong = source->path;
+        if (value.number == UINT64_MAX)
+                return 0;
+        switch (source->form) {
+        case FORM_TEXT:
+        case FORM_STATE:
+                buffer_append_string(text, value.text);
+                return 0;
+        case FORM_TIME:
+                return history_append_time(text, value.text, plain);
+        case FORM_SPAN:
+                history_append_span(text, value.number, plain);
+                return 0;
+        case FORM_COUNT:
+                buffer_printf(text, "%" PRIu64, value.number);
+                return 0;
+        case FORM_BOOL:
+                buffer_append_string(text, value.is ? "yes" : "no");
+                return 0;
+        case FORM_COUNTS:
+                return history_append_counts(text, value.object, plain);
+        case FORM_SUM:
+                if (!history_add_up(value.object, true, &sum))
+                        return -EBADMSG;
+                buffer_printf(text, "%" PRIu64, sum);
+                return 0;
+        }
+        return -EBADMSG;
+}
+
+/* No text or list is wider than LIMIT columns (0: as wide as it is). */
+static int history_add_row(struct table *table, const struct history_kind *kind, json_t *row, bool plain, size_t limit, struct buffer *text,
+                   const char **ret_wrong) {
+        for (size_t i = 0; i < kind->n; i++) {
+                int r;
+
+                buffer_clear(text);
+                r = history_compose(&kind->sources[i], row, plain, text, ret_wrong);
+                if (r < 0)
+                        return r;
+                if (limit && text->data && (kind->sources[i].form == FORM_TEXT || kind->sources[i].form == FORM_COUNTS))
+                        format_cut(text->data, limit);
+                table_add(table, kind->sources[i].form == FORM_STATE && text->size ? style_of_state(text->data) : STYLE_PLAIN,
+                          text->size ? text->data : NULL);
+        }
+        return buffer_finish(text);
+}
+
+static const struct history_kind *history_find_kind(const char *name) {
+        for (size_t i = 0; i < ARRAY_LENGTH(history_kinds); i++)
+                if (streq(history_kinds[i].name, name))
+                        return &history_kinds[i];
+        return NULL;
+}
+
+/*
+ * The rows of KIND as a table; PLAIN: every column, whole, times as the daemon writes them and spans in seconds. Answers 0; -ENOMEM; or
+ * -EBADMSG and the member that is wrong in *ret_wrong.
+ */
+static int history_render(const struct history_kind *kind, json_t *rows, bool plain, const struct terminal *terminal, struct buffer *buffer,
+                          const char **ret_wrong) {
+        _cleanup_(table_deinit) struct table table = {.columns = kind->columns, .n_columns = kind->n};
+        _cleanup_(buffer_deinit) struct buffer text = {0};
+        struct terminal wide = *terminal;
+        /* One long story must not push all other columns out. */
+        size_t limit = plain ? 0 : terminal->columns * 2 / 5;
+        json_t *row;
+        size_t i;
+        int r = 0;
+
+        json_array_foreach(rows, i, row)
+                if (r == 0)
+                        r = history_add_row(&table, kind, row, plain, limit, &text, ret_wrong);
+        if (plain)
+                wide = (struct terminal){.file = terminal->file};
+        return r == 0 ? table_render(&table, &wide, buffer) : r;
+}
+
+/* Whether it is for grep and not for eyes: --plain, or no terminal to look at. */
+static bool history_is_plain(const struct context *context) {
+        return option_is_given(&context->options, "plain") || !context->out.is_terminal;
 }
 
 /* The path for the options that were given. NULL without memory. */
@@ -37,7 +269,7 @@ static char *history_path(const struct options *options, const char *kind, const
         return client_path("/history", options->operands[0], parameters);
 }
 
-static bool is_limit(const char *text) {
+static bool history_is_limit(const char *text) {
         char *end;
         unsigned long limit;
 
@@ -46,20 +278,20 @@ static bool is_limit(const char *text) {
         return isdigit((unsigned char)text[0]) && !*end && errno == 0 && limit >= 1 && limit <= HISTORY_LIMIT_MAX;
 }
 
-static bool is_kind(const char *kind) {
-        const char *nearest;
-        size_t n = 0;
+static bool history_is_kind(const char *kind) {
+        const char *names[ARRAY_LENGTH(history_kinds)], *nearest;
 
-        for (; history_kinds[n]; n++)
-                if (streq(history_kinds[n], kind))
-                        return true;
-        nearest = text_nearest(kind, history_kinds, n);
+        if (history_find_kind(kind))
+                return true;
+        for (size_t i = 0; i < ARRAY_LENGTH(history_kinds); i++)
+                names[i] = history_kinds[i].name;
+        nearest = text_nearest(kind, names, ARRAY_LENGTH(names));
         complain("history: \"%s\" is no kind of history; there are wakes, states, outages and hours%s%s%s", kind,
                  nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
         return false;
 }
 
-static bool check_usage(const struct options *options) {
+static bool history_check_usage(const struct options *options) {
         const char *kind = option_text(options, "kind"), *limit = option_text(options, "limit");
         const char *since = option_text(options, "since"), *until = option_text(options, "until");
 
@@ -67,12 +299,12 @@ static bool check_usage(const struct options *options) {
                 complain("history: --json, --csv and --plain exclude each other");
                 return false;
         }
-        if (limit && !is_limit(limit)) {
+        if (limit && !history_is_limit(limit)) {
                 complain("history: --limit wants a number from 1 to %d, not \"%s\"", HISTORY_LIMIT_MAX, limit);
                 return false;
         }
-        return (!kind || is_kind(kind)) && (!since || history_is_time("history", "since", since)) &&
-               (!until || history_is_time("history", "until", until));
+        return (!kind || history_is_kind(kind)) && (!since || is_past_time("history", "since", since)) &&
+               (!until || is_past_time("history", "until", until));
 }
 
 struct rows {
@@ -80,7 +312,7 @@ struct rows {
         json_t *rows;
 };
 
-static const char *when_of(json_t *row) {
+static const char *history_when_of(json_t *row) {
         static const char *const names[] = {"at", "from", "hour"};
 
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
@@ -90,8 +322,8 @@ static const char *when_of(json_t *row) {
 }
 
 /* Told beside the rows and not among them. */
-static void tell_truncated(const struct rows *rows) {
-        const char *first = when_of(json_array_get(rows->rows, 0));
+static void history_tell_truncated(const struct rows *rows) {
+        const char *first = history_when_of(json_array_get(rows->rows, 0));
         size_t n = json_array_size(rows->rows);
 
         if (n >= HISTORY_LIMIT_MAX)
@@ -102,7 +334,7 @@ static void tell_truncated(const struct rows *rows) {
                          first ? ", --until " : "", first ? first : "", first ? " those before" : "");
 }
 
-static int show(struct context *context, const char *kind, json_t *json) {
+static int history_show(struct context *context, const struct history_kind *kind, json_t *json) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         bool plain = history_is_plain(context);
         struct rows rows = {0};
@@ -116,7 +348,7 @@ static int show(struct context *context, const char *kind, json_t *json) {
 
         r = decode_fields(json, fields, ARRAY_LENGTH(fields), &rows, &wrong);
         if (r == 0 && json_array_size(rows.rows) == 0 && !plain)
-                buffer_printf(&buffer, "No %s in this time.\n", kind);
+                buffer_printf(&buffer, "No %s in this time.\n", kind->name);
         else if (r == 0)
                 r = history_render(kind, rows.rows, plain, &context->out, &buffer, &wrong);
         if (r == -EBADMSG) {
@@ -126,12 +358,12 @@ static int show(struct context *context, const char *kind, json_t *json) {
         if (r == 0)
                 r = terminal_write(&context->out, &buffer);
         if (r == 0 && rows.truncated)
-                tell_truncated(&rows);
+                history_tell_truncated(&rows);
         return tell_error(r, EXIT_CODE_DONE);
 }
 
 /* Line by line, so that nothing of it speaks to the terminal; a file gets what the daemon wrote. */
-static void append_clean(struct buffer *buffer, const char *data, size_t size) {
+static void history_append_clean(struct buffer *buffer, const char *data, size_t size) {
         while (size > 0) {
                 const char *end = memchr(data, '\n', size);
                 size_t length = end ? (size_t)(end - data) : size, text = length;
@@ -156,7 +388,7 @@ static void append_clean(struct buffer *buffer, const char *data, size_t size) {
 }
 
 /* The rows of CSV, its heading not counted: a newline inside of quotes ends none. */
-static size_t count_rows(const char *data, size_t size) {
+static size_t history_count_rows(const char *data, size_t size) {
         bool quoted = false;
         size_t n = 0;
 
@@ -167,7 +399,7 @@ static size_t count_rows(const char *data, size_t size) {
         return n > 0 ? n - 1 : 0;
 }
 
-static int pass_csv(struct context *context, const struct exchange *exchange) {
+static int history_pass_csv(struct context *context, const struct exchange *exchange) {
         const struct buffer *body = &exchange->body;
         _cleanup_(buffer_deinit) struct buffer clean = {0};
         const char *given = option_text(&context->options, "limit");
@@ -176,9 +408,9 @@ static int pass_csv(struct context *context, const struct exchange *exchange) {
 
         if (body->size == 0 || !islower((unsigned char)body->data[0]))
                 return tell_malformed(context, "no CSV");
-        n = count_rows(body->data, body->size);
+        n = history_count_rows(body->data, body->size);
         if (isatty(fileno(context->out.file)))
-                append_clean(&clean, body->data, body->size);
+                history_append_clean(&clean, body->data, body->size);
         else
                 buffer_append(&clean, body->data, body->size);
         r = terminal_write(&context->out, &clean);
@@ -196,14 +428,14 @@ static int history_exec(struct context *context) {
         _cleanup_free_ char *path = NULL;
         int r;
 
-        if (!check_usage(options))
+        if (!history_check_usage(options))
                 return EXIT_CODE_USAGE;
         path = history_path(options, kind, csv ? "csv" : NULL);
-        r = request_exchange(context, &(struct request){.path = path, .timeout_usec = HISTORY_ANSWER_USEC}, &exchange);
+        r = request_exchange(context, &(struct request){.path = path, .timeout_usec = REQUEST_HISTORY_USEC}, &exchange);
         if (r != 0)
                 return r;
         if (csv && exchange->error == 0 && exchange->status == 200)
-                return pass_csv(context, exchange);
+                return history_pass_csv(context, exchange);
         r = answer_read(context, exchange, &answer);
         if (r != 0)
                 return r;
@@ -211,7 +443,7 @@ static int history_exec(struct context *context) {
                 return tell_refusal(context, &answer, options->operands[0]);
         if (options->json)
                 return tell_error(terminal_write_json(&context->out, answer.json), EXIT_CODE_DONE);
-        return show(context, kind, answer.json);
+        return history_show(context, history_find_kind(kind), answer.json);
 }
 
 const struct command command_history = {

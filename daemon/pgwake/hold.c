@@ -1,24 +1,67 @@
-/* `pgwake hold`: a database is kept awake while a program runs, or until a signal. */
+/* `pgwake hold`: a database is kept awake while a program runs, until a signal, or by a lease that lasts for a time. */
 #include "base/clock.h"
 #include "base/duration.h"
+#include "base/macro.h"
+#include "base/text.h"
+#include "model/memory.h"
 #include "pgwake/child.h"
-#include "pgwake/holder.h"
-#include "pgwake/lease.h"
-#include "pgwake/owner.h"
 #include "pgwake/format.h"
-#include "pgwake/service.h"
-#include "pgwake/wait.h"
+#include "pgwake/lease-client.h"
+#include "pgwake/request.h"
+#include "pgwake/sanitize.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-login.h>
 
 #define DRAW_USEC (100 * USEC_PER_MSEC)
+
+static bool service_ends_with(const char *text, const char *end) {
+        size_t length = strlen(text), end_length = strlen(end);
+
+        return length >= end_length && streq(text + length - end_length, end);
+}
+
+/* The system service that pgwake runs in ("report.service"), owned by the caller; NULL when it runs in none. */
+static char *service_unit(void) {
+        _cleanup_free_ char *unit = NULL;
+
+        if (sd_pid_get_unit(0, &unit) < 0 || !service_ends_with(unit, ".service"))
+                return NULL;
+        /* The manager of a user's services: that says less than the user's name. */
+        if (starts_with(unit, "user@"))
+                return NULL;
+        return steal_pointer(&unit);
+}
+
+/* The own unit, else user and process: "report.service", "user alice, process 1234". Answers BUFFER. */
+static char *lease_owner_default(char buffer[LEASE_OWNER_MAX + 1]) {
+        _cleanup_free_ char *unit = service_unit();
+        const struct passwd *user;
+
+        if (unit)
+                return text_copy(buffer, LEASE_OWNER_MAX + 1, unit);
+        user = getpwuid(getuid());
+        if (user)
+                (void)snprintf(buffer, LEASE_OWNER_MAX + 1, "user %.100s, process %ld", user->pw_name, (long)getpid());
+        else
+                (void)snprintf(buffer, LEASE_OWNER_MAX + 1, "user %lu, process %ld", (unsigned long)getuid(), (long)getpid());
+        return buffer;
+}
+
+/* Whether the daemon takes TEXT: printable, not empty, not longer than LEASE_OWNER_MAX bytes. */
+static bool lease_owner_is_valid(const char *text) {
+        return *text && strlen(text) <= LEASE_OWNER_MAX && sanitize_is_clean(text);
+}
 
 struct hold {
         struct context *context;
         const char *name;
         char **program; /* NULL: it is held until a signal */
-        struct holder holder;
+        struct lease_client client;
         struct child child;
         struct progress progress;
         uint64_t started_boot_usec, deadline_boot_usec;
@@ -29,87 +72,87 @@ struct hold {
         int code;
 };
 
-static void end(struct hold *hold, int code) {
+static void hold_end(struct hold *hold, int code) {
         hold->ended = true;
         hold->code = code;
 }
 
-static void run_program(struct hold *hold) {
+static void hold_run_program(struct hold *hold) {
         int r = child_start(&hold->child, hold->program);
 
         if (r == 0)
                 return;
         complain("cannot run %s: %s", hold->program[0], strerror(-r));
-        end(hold, r == -ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_CANNOT_RUN);
+        hold_end(hold, r == -ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_CANNOT_RUN);
 }
 
 /* That nobody reads it is no reason to let go. */
-static void announce(const struct hold *hold) {
+static void hold_announce(const struct hold *hold) {
         const struct terminal *out = &hold->context->out;
         _cleanup_(buffer_deinit) struct buffer line = {0};
 
         if (hold->context->options.json)
-                (void)terminal_write_json_line(out, hold->holder.lease);
+                (void)terminal_write_json_line(out, hold->client.lease);
         else {
-                buffer_printf(&line, "%s is %s and held by lease %" PRIu64 ", until SIGTERM or Ctrl-C\n", hold->name, hold->holder.state,
-                              hold->holder.id);
+                buffer_printf(&line, "%s is %s and held by lease %" PRIu64 ", until SIGTERM or Ctrl-C\n", hold->name, hold->client.state,
+                              hold->client.id);
                 (void)terminal_write(out, &line);
         }
-        service_notify("READY=1");
+        (void)sd_notify(0, "READY=1");
 }
 
-static void begin(struct hold *hold) {
+static void hold_begin(struct hold *hold) {
         progress_clear(&hold->progress);
         hold->begun = true;
-        holder_settle(&hold->holder);
+        lease_client_settle(&hold->client);
         if (hold->program)
-                run_program(hold);
+                hold_run_program(hold);
         else
-                announce(hold);
+                hold_announce(hold);
 }
 
-static void give_up(struct hold *hold, uint64_t now) {
-        const struct holder *holder = &hold->holder;
-        bool explains = *holder->reason && !streq(holder->reason, "ok");
+static void hold_give_up(struct hold *hold, uint64_t now) {
+        const struct lease_client *client = &hold->client;
+        bool explains = *client->reason && !streq(client->reason, "ok");
         char span[DURATION_MAX];
 
         progress_clear(&hold->progress);
         (void)format_span(span, now - hold->started_boot_usec);
-        if (holder->stage == HOLDER_HELD)
-                complain("%s is %s after %s%s%s%s%s%s; the lease is given back", hold->name, holder->state, span, explains ? " (" : "",
-                         explains ? holder->reason : "", explains ? ")" : "", *holder->message ? ": " : "", holder->message);
+        if (client->stage == LEASE_HELD)
+                complain("%s is %s after %s%s%s%s%s%s; the lease is given back", hold->name, client->state, span, explains ? " (" : "",
+                         explains ? client->reason : "", explains ? ")" : "", *client->message ? ": " : "", client->message);
         else
-                complain("%s: no lease after %s%s%s", hold->name, span, *holder->loss.text ? ": " : "", holder->loss.text);
-        end(hold, EXIT_CODE_OWN_FAILURE);
+                complain("%s: no lease after %s%s%s", hold->name, span, *client->loss.text ? ": " : "", client->loss.text);
+        hold_end(hold, EXIT_CODE_OWN_FAILURE);
 }
 
 /* What the service manager shows, as far as it changed. A program that runs has the socket for itself. */
-static void tell_manager(struct hold *hold) {
-        const struct holder *holder = &hold->holder;
-        bool explains = *holder->reason && !streq(holder->reason, "ok");
+static void hold_tell_manager(struct hold *hold) {
+        const struct lease_client *client = &hold->client;
+        bool explains = *client->reason && !streq(client->reason, "ok");
         char status[sizeof(hold->status)];
         int length;
 
         if (hold->program)
                 return;
-        if (holder->stage != HOLDER_HELD)
+        if (client->stage != LEASE_HELD)
                 length = snprintf(status, sizeof(status), "STATUS=Asking for a lease of %s", hold->name);
         else
                 length = snprintf(status, sizeof(status), "STATUS=%s %s: %s%s%s%s", hold->begun ? "Holding" : "Waiting for", hold->name,
-                                  holder->state, explains ? " (" : "", explains ? holder->reason : "", explains ? ")" : "");
+                                  client->state, explains ? " (" : "", explains ? client->reason : "", explains ? ")" : "");
         if (length <= 0 || streq(status, hold->status))
                 return;
         memcpy(hold->status, status, sizeof(status));
-        service_notify(status);
+        (void)sd_notify(0, status);
 }
 
-static void draw(struct hold *hold, uint64_t now) {
-        const struct holder *holder = &hold->holder;
+static void hold_draw(struct hold *hold, uint64_t now) {
+        const struct lease_client *client = &hold->client;
         struct progress_view view = {
                 .name = hold->name,
-                .state = *holder->state ? holder->state : NULL,
-                .reason = *holder->reason ? holder->reason : NULL,
-                .expected_boot_usec = holder->expected_boot_usec,
+                .state = *client->state ? client->state : NULL,
+                .reason = *client->reason ? client->reason : NULL,
+                .expected_boot_usec = client->expected_boot_usec,
         };
 
         if (!hold->begun)
@@ -117,88 +160,92 @@ static void draw(struct hold *hold, uint64_t now) {
 }
 
 /* Once: that the time alone will not help. */
-static void note_obstacle(struct hold *hold) {
-        const struct holder *holder = &hold->holder;
+static void hold_note_obstacle(struct hold *hold) {
+        const struct lease_client *client = &hold->client;
 
-        if (hold->noted || hold->begun || !streq(holder->state, "blocked"))
+        if (hold->noted || hold->begun || !streq(client->state, "blocked"))
                 return;
         hold->noted = true;
         progress_clear(&hold->progress);
-        complain("%s is blocked (%s), a person must act: %s", hold->name, holder->reason, holder->message);
+        complain("%s is blocked (%s), a person must act: %s", hold->name, client->reason, client->message);
 }
 
-static void take_signals(struct hold *hold) {
+static void hold_take_signals(struct hold *hold) {
         int number = 0, news;
 
         while (!hold->ended && (news = child_take_signal(&hold->child, &number)) != CHILD_NOTHING) {
                 if (news == CHILD_ENDED)
-                        end(hold, 0);
+                        hold_end(hold, 0);
                 else if (news == CHILD_RESIZED)
                         terminal_measure(&hold->context->err);
                 else {
                         progress_clear(&hold->progress);
-                        holder_deinit(&hold->holder);
-                        end(hold, hold->program ? child_die_of(number) : EXIT_CODE_DONE);
+                        lease_client_deinit(&hold->client);
+                        hold_end(hold, hold->program ? child_die_of(number) : EXIT_CODE_DONE);
                 }
         }
 }
 
-static void take_news(struct hold *hold) {
+static void hold_take_news(struct hold *hold) {
         uint64_t now = clock_boot_usec();
-        struct exchange *exchange = hold->holder.exchange;
+        struct exchange *exchange = hold->client.exchange;
         int r;
 
         /* What is told there stands on a line of its own. */
-        if (!exchange || exchange->done || now >= holder_next(&hold->holder))
+        if (!exchange || exchange->done || now >= lease_client_next(&hold->client))
                 progress_clear(&hold->progress);
-        r = holder_turn(&hold->holder, now);
+        r = lease_client_turn(&hold->client, now);
         if (r != 0)
-                end(hold, r);
-        else if (hold->holder.stage == HOLDER_LEFT && !hold->program)
-                end(hold, EXIT_CODE_OWN_FAILURE);
-        else if (!hold->begun && hold->holder.ready)
-                begin(hold);
+                hold_end(hold, r);
+        else if (hold->client.stage == LEASE_LEFT && !hold->program)
+                hold_end(hold, EXIT_CODE_OWN_FAILURE);
+        else if (!hold->begun && hold->client.ready)
+                hold_begin(hold);
         else if (!hold->begun && now >= hold->deadline_boot_usec)
-                give_up(hold, now);
+                hold_give_up(hold, now);
 }
 
-static void turn(struct hold *hold) {
+static void hold_turn(struct hold *hold) {
         struct pollfd fd = {.fd = hold->child.signals, .events = POLLIN};
-        uint64_t now = clock_boot_usec(), next = holder_next(&hold->holder);
+        uint64_t now = clock_boot_usec(), next = lease_client_next(&hold->client);
         int r;
 
-        note_obstacle(hold);
-        tell_manager(hold);
-        draw(hold, now);
+        hold_note_obstacle(hold);
+        hold_tell_manager(hold);
+        hold_draw(hold, now);
         if (!hold->begun)
-                next = MIN(next, hold->context->err.is_terminal ? MIN(now + DRAW_USEC, hold->deadline_boot_usec) : hold->deadline_boot_usec);
+                next = MIN(next, hold->deadline_boot_usec);
+        if (!hold->begun && hold->context->err.is_terminal)
+                next = MIN(next, now + DRAW_USEC);
         r = client_turn(hold->context->client, next, &fd, 1);
         /* A program that runs is not left alone for want of memory. */
         if (r < 0 && hold->child.pid)
                 (void)poll(&fd, 1, 1000);
         else if (r < 0)
-                end(hold, tell_error(r, EXIT_CODE_OWN_FAILURE));
-        take_signals(hold);
+                hold_end(hold, tell_error(r, EXIT_CODE_OWN_FAILURE));
+        hold_take_signals(hold);
         if (!hold->ended)
-                take_news(hold);
+                hold_take_news(hold);
 }
 
-static int run(struct hold *hold, const char *owner) {
+static int hold_run(struct hold *hold, const char *owner) {
+        /* While the machine starts, its sockets are there long before the daemon. */
+        bool patient = getenv("NOTIFY_SOCKET") != NULL;
         int r;
 
         r = child_init(&hold->child, hold->program != NULL, hold->context->on_sigpipe);
         if (r == 0)
-                r = holder_init(&hold->holder, hold->context, hold->name, owner, hold->deadline_boot_usec);
+                r = lease_client_init(&hold->client, hold->context, hold->name, owner, patient, hold->deadline_boot_usec);
         if (r < 0) {
                 (void)tell_error(r, EXIT_CODE_OWN_FAILURE);
                 return EXIT_CODE_OWN_FAILURE;
         }
-        take_news(hold);
+        hold_take_news(hold);
         while (!hold->ended)
-                turn(hold);
+                hold_turn(hold);
         progress_clear(&hold->progress);
         if (!hold->program)
-                service_notify("STOPPING=1");
+                (void)sd_notify(0, "STOPPING=1");
         return hold->code;
 }
 
@@ -215,15 +262,62 @@ static int hold_until_end(struct context *context, const char *owner, uint64_t t
         };
         int r;
 
-        r = run(&hold, owner);
+        r = hold_run(&hold, owner);
         /* The lease ends before anybody learns that the program did. */
-        holder_deinit(&hold.holder);
+        lease_client_deinit(&hold.client);
         child_deinit(&hold.child);
         return hold.child.pid && r == 0 ? child_exit_as(hold.child.status) : r;
 }
 
+static int hold_ask_lease(struct context *context, const char *owner, uint64_t for_usec, struct answer *ret_answer) {
+        char span[DURATION_MAX];
+        const struct parameter parameters[] = {{"owner", owner}, {"for", duration_format(span, for_usec)}, {0}};
+        _cleanup_free_ char *path = client_path("/lease", context->options.operands[0], parameters);
+        const struct request request = {.method = REQUEST_POST, .path = path, .timeout_usec = CLIENT_ANSWER_USEC};
+
+        return request_send(context, &request, ret_answer);
+}
+
+static int hold_tell_lease(struct context *context, json_t *json) {
+        _cleanup_(buffer_deinit) struct buffer line = {0};
+        struct lease_fields {
+                uint64_t id;
+                const char *until;
+        } lease = {0};
+        const struct field fields[] = {
+                {"lease.id", FIELD_COUNT, true, offsetof(struct lease_fields, id)},
+                {"lease.until", FIELD_TEXT, true, offsetof(struct lease_fields, until)},
+        };
+        char time[FORMAT_TIME_MAX];
+        const char *wrong;
+
+        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &lease, &wrong) < 0)
+                return tell_malformed(context, "no lease in it");
+        if (context->options.json)
+                return tell_error(terminal_write_json(&context->out, json), EXIT_CODE_DONE);
+        buffer_printf(&line, "lease %" PRIu64 " of %s until %s\n", lease.id, context->options.operands[0],
+                      format_time(time, decode_time(lease.until), false));
+        return tell_error(terminal_write(&context->out, &line), EXIT_CODE_DONE);
+}
+
+static int hold_for_a_time(struct context *context, const char *owner, uint64_t for_usec) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        const char *advice;
+        int r;
+
+        r = hold_ask_lease(context, owner, for_usec, &answer);
+        if (r == 0 && answer.status != 201) {
+                r = tell_refusal(context, &answer, context->options.operands[0]);
+                advice = format_advice(json_string_value(json_object_get(answer.json, "error")));
+                if (advice)
+                        complain("%s", advice);
+        } else if (r == 0)
+                r = hold_tell_lease(context, answer.json);
+        return r == 0 ? EXIT_CODE_DONE : EXIT_CODE_OWN_FAILURE;
+}
+
 /* 0, or -EINVAL when the usage is wrong (it was told). */
-static int check_usage(const struct options *options) {
+static int hold_check_usage(const struct options *options) {
         const char *owner = option_text(options, "owner");
         bool lasts = option_is_given(options, "for");
 
@@ -239,7 +333,7 @@ static int check_usage(const struct options *options) {
                 complain("hold: --for T does not wait, so it has no --timeout");
                 return -EINVAL;
         }
-        if (owner && !owner_is_valid(owner)) {
+        if (owner && !lease_owner_is_valid(owner)) {
                 complain("hold: --owner wants printable text of at most %d bytes", LEASE_OWNER_MAX);
                 return -EINVAL;
         }
@@ -252,7 +346,7 @@ static int hold_exec(struct context *context) {
         uint64_t for_usec = 0, timeout_usec = USEC_INFINITY;
         char owner[LEASE_OWNER_MAX + 1];
 
-        if (check_usage(options) < 0)
+        if (hold_check_usage(options) < 0)
                 return EXIT_CODE_USAGE;
         if (timeout && parse_span("timeout", timeout, &timeout_usec) < 0)
                 return EXIT_CODE_USAGE;
@@ -265,8 +359,8 @@ static int hold_exec(struct context *context) {
         if (given)
                 (void)snprintf(owner, sizeof(owner), "%s", given);
         else
-                (void)owner_default(owner);
-        return lasts ? lease_take_for(context, owner, for_usec) : hold_until_end(context, owner, timeout_usec);
+                (void)lease_owner_default(owner);
+        return lasts ? hold_for_a_time(context, owner, for_usec) : hold_until_end(context, owner, timeout_usec);
 }
 
 const struct command command_hold = {

@@ -1,20 +1,20 @@
 /* `pgwake reasons`: what each reason means and what to do. From our own table: it works without a daemon. */
 #include "base/text.h"
-#include "pgwake/request.h"
+#include "model/reason.h"
 #include "pgwake/command.h"
 #include "pgwake/format.h"
-#include "model/reason.h"
+#include "pgwake/request.h"
 
 #include <errno.h>
 
-static const struct column columns[] = {
+static const struct column reasons_columns[] = {
         {"REASON", false, 0},
         {"CLASS", false, 1},
         {"MEANING", false, 0},
 };
 
 /* What follows from a class, for people. */
-static const char *class_sentence(enum reason_class class) {
+static const char *reasons_class_sentence(enum reason_class class) {
         switch (class) {
         case CLASS_OK:
                 return "nothing to explain";
@@ -38,7 +38,7 @@ static const char *class_sentence(enum reason_class class) {
         return "";
 }
 
-static json_t *reason_to_json(enum reason reason) {
+static json_t *reasons_reason_to_json(enum reason reason) {
         const struct reason_info *info = reason_info(reason);
 
         return json_pack("{s:s, s:s, s:s, s:s?}", "reason", info->slug, "class", reason_class_name(info->class), "sentence", info->sentence,
@@ -46,17 +46,17 @@ static json_t *reason_to_json(enum reason reason) {
 }
 
 /* One of them as an object, all of them as a list. */
-static int tell_json(const struct terminal *terminal, enum reason reason, bool all) {
-        _cleanup_(json_freep) json_t *json = all ? json_array() : reason_to_json(reason);
+static int reasons_tell_json(const struct terminal *terminal, enum reason reason, bool all) {
+        _cleanup_(json_freep) json_t *json = all ? json_array() : reasons_reason_to_json(reason);
 
         for (reason = REASON_NONE + 1; json && all && reason < _REASON_MAX; reason++)
-                if (json_array_append_new(json, reason_to_json(reason)) < 0)
+                if (json_array_append_new(json, reasons_reason_to_json(reason)) < 0)
                         return -ENOMEM;
         return json ? terminal_write_json(terminal, json) : -ENOMEM;
 }
 
-static int tell_all(const struct terminal *terminal) {
-        _cleanup_(table_deinit) struct table table = {.columns = columns, .n_columns = ARRAY_LENGTH(columns)};
+static int reasons_tell_all(const struct terminal *terminal) {
+        _cleanup_(table_deinit) struct table table = {.columns = reasons_columns, .n_columns = ARRAY_LENGTH(reasons_columns)};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         int r;
 
@@ -71,25 +71,25 @@ static int tell_all(const struct terminal *terminal) {
         return r < 0 ? r : terminal_write(terminal, &buffer);
 }
 
-static int tell_one(const struct terminal *terminal, enum reason reason) {
+static int reasons_tell_one(const struct terminal *terminal, enum reason reason) {
         const struct reason_info *info = reason_info(reason);
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
 
         style_append(&buffer, terminal, STYLE_HEAD, info->slug);
-        buffer_printf(&buffer, " (%s: %s)\n  %s\n", reason_class_name(info->class), class_sentence(info->class), info->sentence);
+        buffer_printf(&buffer, " (%s: %s)\n  %s\n", reason_class_name(info->class), reasons_class_sentence(info->class), info->sentence);
         if (info->advice && *info->advice)
                 buffer_printf(&buffer, "  %s\n", info->advice);
         return terminal_write(terminal, &buffer);
 }
 
-static int usage_error_slug(const char *word) {
+static int reasons_usage_error_slug(const char *word) {
         const char *slugs[_REASON_MAX], *nearest;
 
         for (enum reason reason = 0; reason < _REASON_MAX; reason++)
                 slugs[reason] = reason_slug(reason);
         nearest = text_nearest(word, slugs, ARRAY_LENGTH(slugs));
-        complain("reasons: \"%s\" is no reason; pgwake reasons lists them%s%s%s", word, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                 nearest ? "\"?" : "");
+        complain("reasons: \"%s\" is no reason; pgwake reasons lists them%s%s%s", word, nearest ? "; did you mean \"" : "",
+                 nearest ? nearest : "", nearest ? "\"?" : "");
         return EXIT_CODE_USAGE;
 }
 
@@ -100,11 +100,11 @@ static int reasons_exec(struct context *context) {
         int r;
 
         if (!all && reason_from_slug(options->operands[0], &reason) < 0)
-                return usage_error_slug(options->operands[0]);
+                return reasons_usage_error_slug(options->operands[0]);
         if (options->json)
-                r = tell_json(&context->out, reason, all);
+                r = reasons_tell_json(&context->out, reason, all);
         else
-                r = all ? tell_all(&context->out) : tell_one(&context->out, reason);
+                r = all ? reasons_tell_all(&context->out) : reasons_tell_one(&context->out, reason);
         return tell_error(r, EXIT_CODE_DONE);
 }
 

@@ -1,14 +1,12 @@
 #include "pgwake/report.h"
 
 #include "base/clock.h"
-#include "pgwake/format.h"
-#include "model/reason.h"
 
 #include <errno.h>
 
 #define AT(member) offsetof(struct report, member)
 
-static const struct field fields[] = {
+static const struct field report_fields[] = {
         {"name", FIELD_TEXT, true, AT(name)},
         {"since", FIELD_TEXT, true, AT(since)},
         {"until", FIELD_TEXT, true, AT(until)},
@@ -27,21 +25,21 @@ static const struct field fields[] = {
         {"report.failures", FIELD_OBJECT, false, AT(failures)},
 };
 
-struct arrays {
+struct report_arrays {
         json_t *outages, *distribution, *timeline, *phases;
 };
 
-static const struct field array_fields[] = {
-        {"report.outages", FIELD_ARRAY, true, offsetof(struct arrays, outages)},
-        {"report.wakes.distribution", FIELD_ARRAY, true, offsetof(struct arrays, distribution)},
-        {"report.timeline", FIELD_ARRAY, true, offsetof(struct arrays, timeline)},
-        {"report.phases", FIELD_OBJECT, true, offsetof(struct arrays, phases)},
+static const struct field report_array_fields[] = {
+        {"report.outages", FIELD_ARRAY, true, offsetof(struct report_arrays, outages)},
+        {"report.wakes.distribution", FIELD_ARRAY, true, offsetof(struct report_arrays, distribution)},
+        {"report.timeline", FIELD_ARRAY, true, offsetof(struct report_arrays, timeline)},
+        {"report.phases", FIELD_OBJECT, true, offsetof(struct report_arrays, phases)},
 };
 
 static const struct report_spread spread_unknown = {0, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY};
 
 /* Whether each member of OBJECT is a number that is not negative: of whole ones, or of seconds. */
-static bool holds_numbers(json_t *object, bool whole) {
+static bool report_holds_numbers(json_t *object, bool whole) {
         const char *key;
         json_t *value;
 
@@ -51,7 +49,7 @@ static bool holds_numbers(json_t *object, bool whole) {
         return true;
 }
 
-static int read_outages(json_t *array, struct report *report, const char **ret_wrong) {
+static int report_read_outages(json_t *array, struct report *report, const char **ret_wrong) {
         static const struct field row[] = {
                 {"reason", FIELD_TEXT, false, offsetof(struct report_outage, reason)},
                 {"count", FIELD_COUNT, true, offsetof(struct report_outage, count)},
@@ -74,7 +72,7 @@ static int read_outages(json_t *array, struct report *report, const char **ret_w
 }
 
 /* Bounds rise; the last may be open. */
-static int read_distribution(json_t *array, struct report *report, const char **ret_wrong) {
+static int report_read_distribution(json_t *array, struct report *report, const char **ret_wrong) {
         static const struct field row[] = {
                 {"up_to_seconds", FIELD_SECONDS, false, offsetof(struct bars_entry, up_to_usec)},
                 {"count", FIELD_COUNT, true, offsetof(struct bars_entry, count)},
@@ -101,7 +99,7 @@ static int read_distribution(json_t *array, struct report *report, const char **
 }
 
 /* A state that a newer daemon knows and this program does not is none that can be told: unknown. */
-static int read_timeline(json_t *array, struct report *report, const char **ret_wrong) {
+static int report_read_timeline(json_t *array, struct report *report, const char **ret_wrong) {
         struct moment {
                 const char *from, *state;
         } moment = {0};
@@ -132,7 +130,7 @@ static int read_timeline(json_t *array, struct report *report, const char **ret_
         return 0;
 }
 
-static int read_phases(json_t *object, struct report *report, const char **ret_wrong) {
+static int report_read_phases(json_t *object, struct report *report, const char **ret_wrong) {
         static const struct field row[] = {
                 {"count", FIELD_COUNT, true, offsetof(struct report_spread, count)},
                 {"p50_seconds", FIELD_SECONDS, false, offsetof(struct report_spread, p50_usec)},
@@ -150,23 +148,23 @@ static int read_phases(json_t *object, struct report *report, const char **ret_w
         return 0;
 }
 
-static bool is_share(json_t *value) {
+static bool report_is_share(json_t *value) {
         return json_is_number(value) && json_number_value(value) >= 0 && json_number_value(value) <= 1;
 }
 
 /* What the tables cannot say: times that are times, shares that are shares, objects of numbers. */
-static int check(struct report *report, const char **ret_wrong) {
+static int report_check(struct report *report, const char **ret_wrong) {
         report->since_usec = decode_time(report->since);
         report->until_usec = decode_time(report->until);
         if (!report->since_usec || report->until_usec < report->since_usec)
                 *ret_wrong = "since\" or \"until";
-        else if (report->availability && !is_share(report->availability))
+        else if (report->availability && !report_is_share(report->availability))
                 *ret_wrong = "report.availability";
-        else if (!holds_numbers(report->states, false))
+        else if (!report_holds_numbers(report->states, false))
                 *ret_wrong = "report.states_seconds";
-        else if (!holds_numbers(report->causes, true))
+        else if (!report_holds_numbers(report->causes, true))
                 *ret_wrong = "report.wakes.by_cause";
-        else if (!holds_numbers(report->failures, true))
+        else if (!report_holds_numbers(report->failures, true))
                 *ret_wrong = "report.failures";
         else
                 return 0;
@@ -174,7 +172,7 @@ static int check(struct report *report, const char **ret_wrong) {
 }
 
 int report_read(json_t *answer, struct report *ret, const char **ret_wrong) {
-        struct arrays arrays = {0};
+        struct report_arrays arrays = {0};
         int r;
 
         *ret = (struct report){
@@ -182,18 +180,18 @@ int report_read(json_t *answer, struct report *ret, const char **ret_wrong) {
                 .awake_on_demand_usec = USEC_INFINITY,
                 .wakes = spread_unknown,
         };
-        r = decode_fields(answer, fields, ARRAY_LENGTH(fields), ret, ret_wrong);
+        r = decode_fields(answer, report_fields, ARRAY_LENGTH(report_fields), ret, ret_wrong);
         if (r == 0)
-                r = decode_fields(answer, array_fields, ARRAY_LENGTH(array_fields), &arrays, ret_wrong);
+                r = decode_fields(answer, report_array_fields, ARRAY_LENGTH(report_array_fields), &arrays, ret_wrong);
         if (r == 0)
-                r = check(ret, ret_wrong);
+                r = report_check(ret, ret_wrong);
         if (r == 0)
-                r = read_outages(arrays.outages, ret, ret_wrong);
+                r = report_read_outages(arrays.outages, ret, ret_wrong);
         if (r == 0)
-                r = read_distribution(arrays.distribution, ret, ret_wrong);
+                r = report_read_distribution(arrays.distribution, ret, ret_wrong);
         if (r == 0)
-                r = read_timeline(arrays.timeline, ret, ret_wrong);
-        return r == 0 ? read_phases(arrays.phases, ret, ret_wrong) : r;
+                r = report_read_timeline(arrays.timeline, ret, ret_wrong);
+        return r == 0 ? report_read_phases(arrays.phases, ret, ret_wrong) : r;
 }
 
 void report_deinit(struct report *report) {
@@ -201,10 +199,4 @@ void report_deinit(struct report *report) {
         free(report->distribution);
         free(report->timeline);
         *report = (struct report){0};
-}
-
-const char *report_meaning(const char *slug) {
-        enum reason reason;
-
-        return reason_from_slug(slug, &reason) == 0 ? reason_info(reason)->sentence : NULL;
 }

@@ -38,9 +38,6 @@ struct report {
 int report_read(json_t *answer, struct report *ret, const char **ret_wrong);
 void report_deinit(struct report *report);
 
-/* What a reason means, or NULL for a word that is none of ours. */
-const char *report_meaning(const char *reason);
-
 /* The two forms: a picture, or lines of a key and its value for grep and awk. */
 void report_draw(struct buffer *buffer, const struct drawing *drawing, const struct report *report);
 void report_list(struct buffer *buffer, const struct report *report);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "pgwake/sanitize.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 void answer_deinit(struct answer *answer) {
@@ -184,4 +185,15 @@ int parse_span(const char *option, const char *text, uint64_t *ret_usec) {
                 return 0;
         complain("--%s: \"%s\" is no span of time; write a number with its unit, as 500ms, 30s, 5min, 2h, 1d", option, text);
         return -EINVAL;
+}
+
+bool is_past_time(const char *command, const char *option, const char *text) {
+        uint64_t usec;
+
+        /* Which times there are is the daemon's to judge: here only what cannot be one is told from the rest. */
+        if (duration_parse(text, &usec) == 0 || (strlen(text) > 10 && isdigit((unsigned char)text[0]) && text[10] == 'T'))
+                return true;
+        complain("%s: --%s wants a time back from now, a number with its unit (36h, 7d), or a moment (2026-11-22T16:00:00Z), not \"%s\"",
+                 command, option, text);
+        return false;
 }

@@ -5,6 +5,9 @@
 #include "pgwake/command.h"
 #include "pgwake/decode.h"
 
+/* What is read from a file, behind those who asked before, takes longer than what comes from memory. */
+#define REQUEST_HISTORY_USEC (30 * UINT64_C(1000000))
+
 /* An answer: what HTTP said and its JSON. */
 struct answer {
         int status;
@@ -44,3 +47,5 @@ int answer_databases(struct context *context, json_t *json, struct database_view
 
 /* The value of --OPTION as a span; -EINVAL, told, when it is none. */
 int parse_span(const char *option, const char *text, uint64_t *ret_usec);
+/* Whether TEXT may be the value of --OPTION of COMMAND: a duration back from now, or a time. Complains when it is neither. */
+bool is_past_time(const char *command, const char *option, const char *text);

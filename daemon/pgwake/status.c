@@ -1,131 +1,248 @@
-#include "pgwake/status.h"
+/*
+ * `pgwake status`: the databases as they are. With --watch on a terminal, a picture that is drawn over itself on every event, and once a
+ * second because spans grow; anywhere else, a picture (with --json a line) after every event.
+ */
+#include "pgwake/status-view.h"
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "pgwake/event-stream.h"
 #include "pgwake/format.h"
 
-#include <inttypes.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 
-static const struct column columns[] = {
-        {"NAME", false, 0},
-        {"STATE", false, 0},
-        {"REASON", false, 8},
-        {"AGE", true, 7},
-        {"LATENCY", true, 6},
-        {"SINCE", true, 5},
-        {"WAKES", true, 2},
-        {"FAILURES", true, 4},
-        {"LEASES", true, 3},
-        {"NEXT CHECK", false, 1},
+#define REFRESH_USEC USEC_PER_SEC
+/* A burst of events is one picture. */
+#define SETTLE_USEC (20 * USEC_PER_MSEC)
+
+struct watch {
+        struct context *context;
+        const char *name;
+        struct event_stream stream;
+        struct exchange *exchange; /* the question for the picture that is under way */
+        uint64_t ask_boot_usec;    /* when the next one is due */
+        struct buffer picture;     /* the last one */
+        char notice[320];          /* why it is old, or "" */
+        int signals;
+        int code;
+        bool ended;
 };
 
-static void add_count(struct table *table, uint64_t count) {
-        char text[24];
-
-        (void)snprintf(text, sizeof(text), "%" PRIu64, count);
-        table_add(table, STYLE_PLAIN, text);
+static void watch_deinit(struct watch *watch) {
+        exchange_free(watch->exchange);
+        event_stream_deinit(&watch->stream);
+        buffer_deinit(&watch->picture);
+        close_fd(&watch->signals);
 }
 
-static void add_next_check(struct table *table, const struct database_view *database) {
-        char text[96], span[DURATION_MAX];
-
-        if (!database->next_kind) {
-                table_add(table, STYLE_PLAIN, NULL);
-                return;
-        }
-        (void)snprintf(text, sizeof(text), "%.32s in %s", database->next_kind, format_span(span, database->next_in_usec));
-        table_add(table, STYLE_PLAIN, text);
+static void watch_end(struct watch *watch, int code) {
+        watch->ended = true;
+        watch->code = code;
 }
 
-static void add_row(struct table *table, const struct database_view *database) {
-        bool explains = database->reason && !streq(database->reason, "ok");
-        char span[DURATION_MAX], time[FORMAT_TIME_MAX];
+static int watch_on_event(void *userdata, const char *kind, const char *data) {
+        struct watch *watch = userdata;
 
-        table_add(table, STYLE_HEAD, database->name);
-        table_add(table, style_of_state(database->state), database->state);
-        table_add(table, STYLE_PLAIN, explains ? database->reason : NULL);
-        table_add(table, STYLE_PLAIN, format_span(span, database->age_usec));
-        table_add(table, STYLE_PLAIN, format_span(span, database->attempt_usec));
-        table_add(table, STYLE_PLAIN, format_time(time, decode_time(database->since), false));
-        add_count(table, database->wakes);
-        add_count(table, database->failures_total);
-        add_count(table, json_array_size(database->leases));
-        add_next_check(table, database);
-}
-
-/* Those with READY, at most *LEFT of them. */
-static void add_rows(struct table *table, const struct database_view *databases, size_t n, bool ready, size_t *left) {
-        for (size_t i = 0; i < n && *left > 0; i++)
-                if (databases[i].ready == ready) {
-                        add_row(table, &databases[i]);
-                        --*left;
-                }
-}
-
-/* "4 databases: 2 awake, 1 asleep, 1 down. Not ready." The states come in the order in which they are met. */
-static void append_summary(struct buffer *buffer, const struct terminal *terminal, const struct database_view *databases, size_t n, bool ready) {
-        bool first = true;
-
-        if (n == 0) {
-                buffer_append_string(buffer, "No database is configured.\n");
-                return;
-        }
-        buffer_printf(buffer, "%zu %s:", n, n == 1 ? "database" : "databases");
-        for (enum state state = 0; state < _STATE_MAX; state++) {
-                size_t count = 0;
-
-                for (size_t i = 0; i < n; i++)
-                        count += streq(databases[i].state, state_name(state));
-                if (count == 0)
-                        continue;
-                buffer_printf(buffer, "%s %zu ", first ? "" : ",", count);
-                style_append(buffer, terminal, style_of_state(state_name(state)), state_name(state));
-                first = false;
-        }
-        buffer_printf(buffer, ". %s.\n", ready ? "Ready" : "Not ready");
-}
-
-static int compose_rows(struct table *table, const struct terminal *terminal, const struct database_view *databases, size_t n, size_t rows_max,
-                        struct buffer *buffer) {
-        /* The heading, the empty line, the summary and the line that says what is left out. */
-        size_t left = rows_max > 4 ? rows_max - 4 : 1;
-
-        if (rows_max && n > left) {
-                add_rows(table, databases, n, false, &left);
-                add_rows(table, databases, n, true, &left);
-        } else
-                for (size_t i = 0; i < n; i++)
-                        add_row(table, &databases[i]);
-        if (n == 0)
-                return 0;
-        return table_render(table, terminal, buffer);
-}
-
-int status_compose_table(struct context *context, json_t *answer, size_t rows_max, struct buffer *buffer) {
-        _cleanup_(table_deinit) struct table table = {.columns = columns, .n_columns = ARRAY_LENGTH(columns)};
-        _cleanup_free_ struct database_view *databases = NULL;
-        const json_t *ready = json_object_get(answer, "ready");
-        size_t n = 0, shown;
-        int r;
-
-        if (!json_is_array(json_object_get(answer, "databases")) || !json_is_boolean(ready))
-                return tell_malformed(context, "\"databases\" or \"ready\" is missing");
-        r = answer_databases(context, answer, &databases, &n);
-        if (r != 0)
-                return r;
-        r = compose_rows(&table, &context->out, databases, n, rows_max, buffer);
-        if (r < 0)
-                return tell_error(r, EXIT_CODE_NOT_READY);
-        shown = table.n_cells / ARRAY_LENGTH(columns);
-        if (shown < n)
-                buffer_printf(buffer, "... and %zu more\n", n - shown);
-        if (n > 0)
-                buffer_append(buffer, "\n", 1);
-        append_summary(buffer, &context->out, databases, n, json_is_true(ready));
+        (void)kind;
+        (void)data;
+        watch->ask_boot_usec = MIN(watch->ask_boot_usec, usec_add(clock_boot_usec(), SETTLE_USEC));
         return 0;
 }
 
-int status_compose(struct context *context, const char *name, json_t *answer, size_t rows_max, struct buffer *buffer) {
-        return name ? status_compose_block(context, answer, buffer) : status_compose_table(context, answer, rows_max, buffer);
+/* Every line is drawn over the one before, its rest cleared: nothing flickers. */
+static int watch_draw(struct watch *watch) {
+        const struct terminal *out = &watch->context->out;
+        _cleanup_(buffer_deinit) struct buffer frame = {0};
+        const char *p = watch->picture.data ? watch->picture.data : "", *newline;
+        unsigned rows = out->rows ? out->rows : 24;
+
+        buffer_append_string(&frame, "\033[H");
+        if (watch->notice[0] && rows > 1) {
+                style_append(&frame, out, STYLE_BAD, watch->notice);
+                buffer_append_string(&frame, "\033[K\r\n");
+                rows--;
+        }
+        for (; rows > 1 && (newline = strchr(p, '\n')); p = newline + 1, rows--) {
+                buffer_append(&frame, p, (size_t)(newline - p));
+                buffer_append_string(&frame, "\033[K\r\n");
+        }
+        buffer_append_string(&frame, "\033[J");
+        return terminal_write(out, &frame);
+}
+
+static int watch_take_picture(struct watch *watch, struct answer *answer) {
+        struct context *context = watch->context;
+        int r;
+
+        if (answer->status != 200)
+                return tell_refusal(context, answer, watch->name);
+        if (context->options.json)
+                return tell_error(terminal_write_json_line(&context->out, answer->json), 0);
+        buffer_clear(&watch->picture);
+        r = status_compose(context, watch->name, answer->json, context->out.is_terminal ? context->out.rows : 0, &watch->picture);
+        if (r != 0 || context->out.is_terminal)
+                return r;
+        buffer_append(&watch->picture, "\n", 1);
+        return tell_error(terminal_write(&context->out, &watch->picture), 0);
+}
+
+/* The picture stays, marked as old, until the daemon is back; but somebody who never answered is told at once. */
+static void watch_on_no_answer(struct watch *watch) {
+        struct context *context = watch->context;
+        char time[FORMAT_TIME_MAX];
+
+        if (!watch->picture.size && !watch->stream.stood)
+                watch_end(watch, tell_no_answer(context, watch->exchange));
+        else if (!watch->notice[0]) {
+                (void)snprintf(watch->notice, sizeof(watch->notice), "%s: the daemon %s; waiting for it",
+                               format_time(time, clock_real_usec(), false), watch->exchange->problem);
+                if (!context->out.is_terminal)
+                        complain("%s", watch->notice);
+        }
+}
+
+static void watch_on_answer(struct watch *watch) {
+        _cleanup_(answer_deinit) struct answer answer = {0};
+        int r;
+
+        if (watch->exchange->error < 0 && watch->exchange->error != -EBADMSG && watch->exchange->error != -EMSGSIZE) {
+                watch_on_no_answer(watch);
+                return;
+        }
+        watch->notice[0] = '\0';
+        r = answer_read(watch->context, watch->exchange, &answer);
+        if (r == 0)
+                r = watch_take_picture(watch, &answer);
+        if (r != 0)
+                watch_end(watch, r);
+        else if (terminal_is_gone(&watch->context->out))
+                watch_end(watch, EXIT_CODE_DONE);
+}
+
+static int watch_ask_when_due(struct watch *watch) {
+        _cleanup_free_ char *path = NULL;
+        uint64_t now = clock_boot_usec();
+
+        if (watch->exchange || watch->ask_boot_usec > now)
+                return 0;
+        path = client_path("/status", watch->name, NULL);
+        if (!path)
+                return -ENOMEM;
+        watch->ask_boot_usec = watch->context->out.is_terminal || watch->notice[0] ? now + REFRESH_USEC : USEC_INFINITY;
+        return client_start(watch->context->client, &(struct request){.path = path, .timeout_usec = CLIENT_ANSWER_USEC}, &watch->exchange);
+}
+
+static void watch_on_signal(struct watch *watch) {
+        struct signalfd_siginfo info;
+
+        if (read(watch->signals, &info, sizeof(info)) != sizeof(info))
+                return;
+        if (info.ssi_signo != SIGWINCH) {
+                watch_end(watch, EXIT_CODE_DONE);
+                return;
+        }
+        terminal_measure(&watch->context->out);
+        watch->ask_boot_usec = 0;
+}
+
+static int watch_turn_stream(struct watch *watch) {
+        int r;
+
+        r = event_stream_turn(&watch->stream, clock_boot_usec());
+        /* After a gap the picture may be any other. */
+        if (r == STREAM_OPENED || r == STREAM_LOST)
+                watch->ask_boot_usec = 0;
+        if (r == STREAM_ENDED) {
+                _cleanup_(answer_deinit) struct answer answer = {0};
+
+                r = answer_read(watch->context, watch->stream.exchange, &answer);
+                watch_end(watch, r != 0 ? r : tell_refusal(watch->context, &answer, watch->name));
+        }
+        return r < 0 ? r : 0;
+}
+
+static int watch_turn(struct watch *watch) {
+        const struct pollfd fds[] = {
+                {.fd = watch->signals, .events = POLLIN},
+                {.fd = fileno(watch->context->out.file)},
+        };
+        bool news = false;
+        uint64_t next;
+        int r;
+
+        r = watch_turn_stream(watch);
+        if (r == 0 && !watch->ended)
+                r = watch_ask_when_due(watch);
+        if (r < 0 || watch->ended)
+                return r;
+        next = MIN(watch->exchange ? USEC_INFINITY : watch->ask_boot_usec, watch->stream.retry_boot_usec);
+        r = client_turn(watch->context->client, next, fds, ARRAY_LENGTH(fds));
+        if (r < 0)
+                return r;
+        watch_on_signal(watch);
+        if (watch->exchange && watch->exchange->done) {
+                watch_on_answer(watch);
+                watch->exchange = exchange_free(watch->exchange);
+                news = true;
+        }
+        if (!watch->ended && terminal_is_gone(&watch->context->out))
+                watch_end(watch, EXIT_CODE_DONE);
+        return news && !watch->ended && watch->context->out.is_terminal ? watch_draw(watch) : 0;
+}
+
+static int watch_open_signals(int *ret_fd) {
+        sigset_t set;
+        int fd;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGHUP);
+        (void)sigaddset(&set, SIGWINCH);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return error_from_errno();
+        fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (fd < 0)
+                return error_from_errno();
+        *ret_fd = fd;
+        return 0;
+}
+
+/* A screen of its own without cursor and wrapping, and back. */
+static void watch_switch_screen(const struct context *context, bool own) {
+        _cleanup_(buffer_deinit) struct buffer buffer = {0};
+
+        if (!context->out.is_terminal)
+                return;
+        buffer_append_string(&buffer, own ? "\033[?1049h\033[?25l\033[?7l" : "\033[?7h\033[?25h\033[?1049l");
+        (void)terminal_write(&context->out, &buffer);
+}
+
+/* Answers an exit code. */
+static int status_watch(struct context *context, const char *name) {
+        _cleanup_(watch_deinit) struct watch watch = {.context = context, .name = name, .signals = -1, .ask_boot_usec = USEC_INFINITY};
+        bool own_screen = false;
+        int r;
+
+        if (context->options.json)
+                context->out.is_terminal = false;
+        r = watch_open_signals(&watch.signals);
+        if (r == 0)
+                r = event_stream_init(&watch.stream, context->client, name, watch_on_event, &watch);
+        while (r == 0 && !watch.ended) {
+                /* Only a daemon that is there gets a screen: what goes wrong before is told in the ordinary one. */
+                if (!own_screen && watch.stream.stood) {
+                        watch_switch_screen(context, true);
+                        own_screen = true;
+                }
+                r = watch_turn(&watch);
+        }
+        if (own_screen) {
+                watch_switch_screen(context, false);
+                (void)terminal_write(&context->out, &watch.picture);
+        }
+        return tell_error(r, r < 0 ? EXIT_CODE_DONE : watch.code);
 }
 
 static int status_exec(struct context *context) {

@@ -4,8 +4,8 @@
 #include "base/text.h"
 #include "pgwake/event-stream.h"
 #include "pgwake/format.h"
+#include "pgwake/wait-client.h"
 #include "pgwake/wait.h"
-#include "pgwake/waiter.h"
 
 #include <errno.h>
 
@@ -17,8 +17,8 @@
 
 struct waiting {
         struct context *context;
-        struct waiter_aim aim;
-        struct waiter *waiters;
+        struct wait_aim aim;
+        struct wait_client *clients;
         size_t n;
         struct event_stream stream;
         bool streaming;
@@ -28,13 +28,13 @@ struct waiting {
 
 static void waiting_deinit(struct waiting *waiting) {
         for (size_t i = 0; i < waiting->n; i++)
-                waiter_deinit(&waiting->waiters[i]);
-        free(waiting->waiters);
+                wait_client_deinit(&waiting->clients[i]);
+        free(waiting->clients);
         event_stream_deinit(&waiting->stream);
         progress_clear(&waiting->progress);
 }
 
-static int on_event(void *userdata, const char *kind, const char *data) {
+static int waiting_on_event(void *userdata, const char *kind, const char *data) {
         struct waiting *waiting = userdata;
         _cleanup_(json_freep) json_t *json = NULL;
         struct event_view event;
@@ -43,30 +43,30 @@ static int on_event(void *userdata, const char *kind, const char *data) {
         /* What is missing may be just what is waited for. */
         if (streq(kind, "gap")) {
                 for (size_t i = 0; i < waiting->n; i++)
-                        waiting->waiters[i].look_wanted = true;
+                        waiting->clients[i].look_wanted = true;
                 return 0;
         }
         r = event_view_read(data, waiting->context->options.json, &json, &event);
         if (r < 0)
                 return r;
         for (size_t i = 0; r == 0 && i < waiting->n; i++) {
-                struct waiter *waiter = &waiting->waiters[i];
+                struct wait_client *client = &waiting->clients[i];
 
-                if (waiter->stage != WAITER_PENDING || !streq(waiter->name, event.database))
+                if (client->stage != WAIT_PENDING || !streq(client->name, event.database))
                         continue;
                 if (streq(event.kind, "removed")) {
-                        waiter->stage = WAITER_OVER;
-                        r = waiter_learn(waiter, "removed", NULL, "It is no longer configured.");
+                        client->stage = WAIT_OVER;
+                        r = wait_client_learn(client, "removed", NULL, "It is no longer configured.");
                 } else if (event.state) {
-                        waiter->look_wanted = waiting->progress.terminal->is_terminal;
-                        r = waiter_learn(waiter, event.state, event.reason, event.message);
+                        client->look_wanted = waiting->progress.terminal->is_terminal;
+                        r = wait_client_learn(client, event.state, event.reason, event.message);
                 }
         }
         return r;
 }
 
 /* For a state the stream is how it is known; for readiness it only feeds the progress line, and may fail. */
-static int turn_stream(struct waiting *waiting, uint64_t now) {
+static int waiting_turn_stream(struct waiting *waiting, uint64_t now) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         int r;
 
@@ -77,7 +77,7 @@ static int turn_stream(struct waiting *waiting, uint64_t now) {
                 return tell_error(r, EXIT_CODE_NOT_READY);
         if (r == STREAM_OPENED)
                 for (size_t i = 0; i < waiting->n; i++)
-                        waiting->waiters[i].look_wanted = true;
+                        waiting->clients[i].look_wanted = true;
         if (r != STREAM_ENDED)
                 return 0;
         if (!waiting->aim.state) {
@@ -86,93 +86,93 @@ static int turn_stream(struct waiting *waiting, uint64_t now) {
         }
         progress_clear(&waiting->progress);
         r = answer_read(waiting->context, waiting->stream.exchange, &answer);
-        return r != 0 ? r : tell_refusal(waiting->context, &answer, waiting->n == 1 ? waiting->waiters[0].name : NULL);
+        return r != 0 ? r : tell_refusal(waiting->context, &answer, waiting->n == 1 ? waiting->clients[0].name : NULL);
 }
 
-static size_t count_stage(const struct waiting *waiting, enum waiter_stage stage) {
+static size_t waiting_count_stage(const struct waiting *waiting, enum wait_stage stage) {
         size_t count = 0;
 
         for (size_t i = 0; i < waiting->n; i++)
-                count += waiting->waiters[i].stage == stage;
+                count += waiting->clients[i].stage == stage;
         return count;
 }
 
-static int start_waiters(struct waiting *waiting, uint64_t now, uint64_t *ret_next) {
+static int waiting_start(struct waiting *waiting, uint64_t now, uint64_t *ret_next) {
         uint64_t next = USEC_INFINITY;
         size_t under_way = 0;
         int r = 0;
 
         for (size_t i = 0; i < waiting->n; i++)
-                under_way += waiting->waiters[i].held || waiting->waiters[i].look;
+                under_way += waiting->clients[i].held || waiting->clients[i].look;
         for (size_t i = 0; r == 0 && i < waiting->n && under_way < HELD_AT_ONCE; i++) {
-                struct waiter *waiter = &waiting->waiters[i];
-                bool idle = !waiter->held && !waiter->look;
+                struct wait_client *client = &waiting->clients[i];
+                bool idle = !client->held && !client->look;
 
-                r = waiter_start(waiter, now);
-                under_way += idle && (waiter->held || waiter->look);
-                next = MIN(next, waiter_next(waiter));
+                r = wait_client_start(client, now);
+                under_way += idle && (client->held || client->look);
+                next = MIN(next, wait_client_next(client));
         }
         *ret_next = next;
         return r < 0 ? tell_error(r, EXIT_CODE_NOT_READY) : 0;
 }
 
 /* The first that is not reached yet stands for all. */
-static void draw(struct waiting *waiting, uint64_t now) {
+static void waiting_draw(struct waiting *waiting, uint64_t now) {
         for (size_t i = 0; i < waiting->n; i++) {
-                const struct waiter *waiter = &waiting->waiters[i];
+                const struct wait_client *client = &waiting->clients[i];
                 struct progress_view view = {
-                        .name = waiter->name,
-                        .state = waiter->state,
-                        .reason = waiter->reason && *waiter->reason ? waiter->reason : NULL,
-                        .expected_boot_usec = waiting->aim.state ? USEC_INFINITY : waiter->expected_boot_usec,
-                        .done = count_stage(waiting, WAITER_REACHED),
+                        .name = client->name,
+                        .state = client->state,
+                        .reason = client->reason && *client->reason ? client->reason : NULL,
+                        .expected_boot_usec = waiting->aim.state ? USEC_INFINITY : client->expected_boot_usec,
+                        .done = waiting_count_stage(waiting, WAIT_REACHED),
                         .total = waiting->n,
                 };
 
-                if (waiter->stage == WAITER_PENDING) {
+                if (client->stage == WAIT_PENDING) {
                         progress_draw(&waiting->progress, now, &view);
                         return;
                 }
         }
 }
 
-static int take_answers(struct waiting *waiting, uint64_t now) {
+static int waiting_take_answers(struct waiting *waiting, uint64_t now) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < waiting->n; i++) {
-                struct waiter *waiter = &waiting->waiters[i];
+                struct wait_client *client = &waiting->clients[i];
 
                 /* What is told there stands on a line of its own. */
-                if ((waiter->held && waiter->held->done) || (waiter->look && waiter->look->done))
+                if ((client->held && client->held->done) || (client->look && client->look->done))
                         progress_clear(&waiting->progress);
-                r = waiter_turn(waiter, now);
+                r = wait_client_turn(client, now);
         }
         return r;
 }
 
 /* The time is over while only the stream is listened to, or between two questions. */
-static void end_overdue(struct waiting *waiting, uint64_t now) {
+static void waiting_end_overdue(struct waiting *waiting, uint64_t now) {
         if (now < waiting->aim.deadline_boot_usec)
                 return;
         for (size_t i = 0; i < waiting->n; i++) {
-                struct waiter *waiter = &waiting->waiters[i];
-                bool asking = waiter->held || waiter->lost_boot_usec;
+                struct wait_client *client = &waiting->clients[i];
+                bool asking = client->held || client->lost_boot_usec;
 
-                if (waiter->stage == WAITER_PENDING && !asking && (waiting->aim.state || waiter->state))
-                        waiter->stage = WAITER_OVER;
+                if (client->stage == WAIT_PENDING && !asking && (waiting->aim.state || client->state))
+                        client->stage = WAIT_OVER;
         }
 }
 
-static int turn(struct waiting *waiting) {
+static int waiting_turn(struct waiting *waiting) {
         uint64_t now = clock_boot_usec(), next;
         int r;
 
-        r = turn_stream(waiting, now);
+        r = waiting_turn_stream(waiting, now);
         if (r == 0)
-                r = start_waiters(waiting, now, &next);
+                r = waiting_start(waiting, now, &next);
         if (r != 0)
                 return r;
-        draw(waiting, now);
+        waiting_draw(waiting, now);
         if (waiting->progress.terminal->is_terminal)
                 next = MIN(next, now + DRAW_USEC);
         if (waiting->aim.deadline_boot_usec > now)
@@ -183,89 +183,89 @@ static int turn(struct waiting *waiting) {
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
         now = clock_boot_usec();
-        r = take_answers(waiting, now);
+        r = waiting_take_answers(waiting, now);
         if (r == 0)
-                end_overdue(waiting, now);
+                waiting_end_overdue(waiting, now);
         return r;
 }
 
 /* Empty texts are not known: null. */
-static json_t *waiter_to_json(const struct waiter *waiter) {
-        const char *reason = waiter->reason && *waiter->reason ? waiter->reason : NULL;
-        const char *message = waiter->message && *waiter->message ? waiter->message : NULL;
+static json_t *waiting_one_to_json(const struct wait_client *client) {
+        const char *reason = client->reason && *client->reason ? client->reason : NULL;
+        const char *message = client->message && *client->message ? client->message : NULL;
 
-        return json_pack("{s:s, s:b, s:s?, s:s?, s:s?}", "name", waiter->name, "reached", waiter->stage == WAITER_REACHED, "state",
-                         waiter->state, "reason", reason, "message", message);
+        return json_pack("{s:s, s:b, s:s?, s:s?, s:s?}", "name", client->name, "reached", client->stage == WAIT_REACHED, "state",
+                         client->state, "reason", reason, "message", message);
 }
 
-static int tell_json(const struct waiting *waiting, bool reached, uint64_t elapsed_usec) {
+static int waiting_tell_json(const struct waiting *waiting, bool reached, uint64_t elapsed_usec) {
         _cleanup_(json_freep) json_t *json = NULL;
         json_t *databases = json_array();
 
         json = json_pack("{s:b, s:f, s:o}", "reached", reached, "elapsed_seconds", (double)elapsed_usec / 1e6, "databases", databases);
         for (size_t i = 0; json && i < waiting->n; i++)
-                if (json_array_append_new(databases, waiter_to_json(&waiting->waiters[i])) < 0)
+                if (json_array_append_new(databases, waiting_one_to_json(&waiting->clients[i])) < 0)
                         return -ENOMEM;
         return json ? terminal_write_json(&waiting->context->out, json) : -ENOMEM;
 }
 
-static void tell_not_reached(const struct waiter *waiter, const char *span) {
-        const char *reason = waiter->reason && !streq(waiter->reason, "ok") ? waiter->reason : "";
-        const char *message = waiter->message ? waiter->message : "";
+static void waiting_tell_not_reached(const struct wait_client *client, const char *span) {
+        const char *reason = client->reason && !streq(client->reason, "ok") ? client->reason : "";
+        const char *message = client->message ? client->message : "";
 
-        complain("%s is %s after %s%s%s%s%s%s", waiter->name, waiter->state ? waiter->state : "unknown", span, *reason ? " (" : "", reason,
+        complain("%s is %s after %s%s%s%s%s%s", client->name, client->state ? client->state : "unknown", span, *reason ? " (" : "", reason,
                  *reason ? ")" : "", *message ? ": " : "", message);
 }
 
-static int tell_people(const struct waiting *waiting, uint64_t elapsed_usec) {
+static int waiting_tell_people(const struct waiting *waiting, uint64_t elapsed_usec) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         char span[DURATION_MAX];
 
         (void)format_span(span, elapsed_usec);
         for (size_t i = 0; i < waiting->n; i++) {
-                const struct waiter *waiter = &waiting->waiters[i];
+                const struct wait_client *client = &waiting->clients[i];
 
-                if (waiter->stage == WAITER_REACHED)
-                        buffer_printf(&buffer, "%s is %s after %s\n", waiter->name, waiter->state, span);
+                if (client->stage == WAIT_REACHED)
+                        buffer_printf(&buffer, "%s is %s after %s\n", client->name, client->state, span);
                 else
-                        tell_not_reached(waiter, span);
+                        waiting_tell_not_reached(client, span);
         }
         return terminal_write(&waiting->context->out, &buffer);
 }
 
 /* The end: everybody is reached, or somebody will not be. */
-static int tell(struct waiting *waiting) {
-        bool reached = count_stage(waiting, WAITER_REACHED) == waiting->n;
+static int waiting_tell(struct waiting *waiting) {
+        bool reached = waiting_count_stage(waiting, WAIT_REACHED) == waiting->n;
         uint64_t elapsed = usec_sub(clock_boot_usec(), waiting->started_boot_usec);
         int r;
 
         progress_clear(&waiting->progress);
-        r = waiting->context->options.json ? tell_json(waiting, reached, elapsed) : tell_people(waiting, elapsed);
+        r = waiting->context->options.json ? waiting_tell_json(waiting, reached, elapsed) : waiting_tell_people(waiting, elapsed);
         return tell_error(r, reached ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
 }
 
-static int prepare(struct waiting *waiting, uint64_t timeout_usec) {
+static int waiting_prepare(struct waiting *waiting, uint64_t timeout_usec) {
         const struct options *options = &waiting->context->options;
         int r = 0;
 
         waiting->started_boot_usec = clock_boot_usec();
         waiting->aim.deadline_boot_usec = usec_add(waiting->started_boot_usec, timeout_usec);
         waiting->progress = (struct progress){.terminal = &waiting->context->err, .started_boot_usec = waiting->started_boot_usec};
-        waiting->waiters = calloc(options->n_operands, sizeof(*waiting->waiters));
-        if (!waiting->waiters)
+        waiting->clients = calloc(options->n_operands, sizeof(*waiting->clients));
+        if (!waiting->clients)
                 return -ENOMEM;
         waiting->n = options->n_operands;
         for (size_t i = 0; i < waiting->n; i++)
-                waiter_init(&waiting->waiters[i], waiting->context, &waiting->aim, options->operands[i]);
+                wait_client_init(&waiting->clients[i], waiting->context, &waiting->aim, options->operands[i]);
         waiting->streaming = waiting->aim.state || waiting->progress.terminal->is_terminal;
         if (waiting->streaming)
-                r = event_stream_init(&waiting->stream, waiting->context->client, waiting->n == 1 ? waiting->waiters[0].name : NULL, on_event,
-                                waiting);
+                r = event_stream_init(&waiting->stream, waiting->context->client, waiting->n == 1 ? waiting->clients[0].name : NULL,
+                                      waiting_on_event, waiting);
         return r;
 }
 
 /* Reads --spread; -EINVAL, told, for what the daemon would refuse. */
-static int read_spread(const struct options *options, struct waiter_aim *aim) {
+static int waiting_read_spread(const struct options *options, struct wait_aim *aim) {
         const char *spread = option_text(options, "spread");
 
         if (!spread)
@@ -288,20 +288,20 @@ int wait_for(struct context *context, const char *state, bool wake, uint64_t tim
         _cleanup_(waiting_deinit) struct waiting waiting = {.context = context, .aim = {.state = state, .wake = wake}};
         int r;
 
-        if (read_spread(&context->options, &waiting.aim) < 0)
+        if (waiting_read_spread(&context->options, &waiting.aim) < 0)
                 return EXIT_CODE_USAGE;
-        r = prepare(&waiting, timeout_usec);
+        r = waiting_prepare(&waiting, timeout_usec);
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
-        while (count_stage(&waiting, WAITER_PENDING) > 0 && count_stage(&waiting, WAITER_OVER) == 0) {
-                r = turn(&waiting);
+        while (waiting_count_stage(&waiting, WAIT_PENDING) > 0 && waiting_count_stage(&waiting, WAIT_OVER) == 0) {
+                r = waiting_turn(&waiting);
                 if (r != 0)
                         return r;
         }
-        return tell(&waiting);
+        return waiting_tell(&waiting);
 }
 
-static int usage_error_state(const char *word) {
+static int wait_usage_error_state(const char *word) {
         const char *names[_STATE_MAX + 1] = {"ready"}, *nearest;
         _cleanup_(buffer_deinit) struct buffer list = {0};
 
@@ -324,7 +324,7 @@ static int wait_exec(struct context *context) {
         if (for_state && streq(for_state, "ready"))
                 for_state = NULL;
         if (for_state && state_from_name(for_state, &state) < 0)
-                return usage_error_state(for_state);
+                return wait_usage_error_state(for_state);
         if (timeout && parse_span("timeout", timeout, &timeout_usec) < 0)
                 return EXIT_CODE_USAGE;
         return wait_for(context, for_state, option_is_given(options, "wake"), timeout_usec);

@@ -1,13 +1,13 @@
 /*
- * Answers of a daemon as pgwake reads and draws them. The first byte says which: the table of all databases, the block of one, a report (a
+ * Answers of a daemon as pgwake reads and draws them. The first byte says which: the table of all databases, the detail of one, a report (a
  * picture and a list), or a refusal; and how wide the terminal is.
  */
 #include "fuzz.h"
 
+#include "pgwake/report.h"
 #include "pgwake/request.h"
 #include "pgwake/sanitize.h"
-#include "pgwake/report.h"
-#include "pgwake/status.h"
+#include "pgwake/status-view.h"
 
 static void check_lines(const struct buffer *buffer) {
         struct buffer line = {0};
@@ -43,7 +43,7 @@ static void draw_report(const struct context *context, json_t *json) {
 static void compose(struct context *context, json_t *json, bool one) {
         struct buffer text = {0};
 
-        if ((one ? status_compose_block(context, json, &text) : status_compose_table(context, json, context->out.columns % 8, &text)) == 0)
+        if ((one ? status_compose_detail(context, json, &text) : status_compose_table(context, json, context->out.columns % 8, &text)) == 0)
                 check_lines(&text);
         buffer_deinit(&text);
 }

@@ -4,8 +4,8 @@
  */
 #include "fuzz.h"
 
-#include "pgwake/sanitize.h"
 #include "pgwake/event-stream.h"
+#include "pgwake/sanitize.h"
 
 static int take(void *userdata, const char *kind, const char *data) {
         const struct terminal terminal = {.colour = false};

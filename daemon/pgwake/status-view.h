@@ -1,13 +1,10 @@
-/* The pictures of `pgwake status`: the table of all databases and the block of one. */
+/* The pictures of `pgwake status`: the table of all databases and the detail of one. */
 #pragma once
 
 #include "pgwake/request.h"
 
 /* ROWS_MAX is how many lines there are (0: no limit); those that are not ready come first when not all fit. 0 or an exit code. */
 int status_compose_table(struct context *context, json_t *answer, size_t rows_max, struct buffer *buffer);
-int status_compose_block(struct context *context, json_t *answer, struct buffer *buffer);
+int status_compose_detail(struct context *context, json_t *answer, struct buffer *buffer);
 /* The one of them for a request with or without a name. */
 int status_compose(struct context *context, const char *name, json_t *answer, size_t rows_max, struct buffer *buffer);
-
-/* --watch: redraws until it is interrupted. Answers an exit code. */
-int status_watch(struct context *context, const char *name);

@@ -1,14 +1,13 @@
-#include "pgwake/status.h"
+#include "pgwake/status-view.h"
 
 #include "base/clock.h"
-#include "pgwake/sanitize.h"
-#include "pgwake/format.h"
 #include "model/reason.h"
+#include "pgwake/format.h"
 
 #include <inttypes.h>
 
 /* Where the values begin. */
-#define INDENT 14
+#define DETAIL_INDENT 14
 
 /* How long ago it was, by this machine's clock; USEC_INFINITY for 0. */
 static uint64_t detail_ago(uint64_t real_usec) {
@@ -24,11 +23,11 @@ static char *detail_version(char buffer[DURATION_MAX], uint64_t number) {
         return buffer;
 }
 
-static void begin(struct buffer *buffer, const char *label) {
-        buffer_printf(buffer, "  %-*s", INDENT - 2, label);
+static void detail_begin(struct buffer *buffer, const char *label) {
+        buffer_printf(buffer, "  %-*s", DETAIL_INDENT - 2, label);
 }
 
-static void append_verdict(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database) {
+static void detail_append_verdict(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database) {
         style_append(buffer, terminal, STYLE_HEAD, database->name);
         buffer_append_string(buffer, ": ");
         style_append(buffer, terminal, style_of_state(database->state), database->state);
@@ -42,25 +41,23 @@ static void append_verdict(struct buffer *buffer, const struct terminal *termina
                 buffer_printf(buffer, "  %s\n", database->detail);
 }
 
-/* Says what to do, from our own table: the slug's meaning never changes. */
-static void append_advice(struct buffer *buffer, const struct database_view *database) {
-        enum reason reason;
+static void detail_append_advice(struct buffer *buffer, const struct database_view *database) {
+        const char *advice = format_advice(database->reason);
 
-        if (database->reason && reason_from_slug(database->reason, &reason) == 0 && reason != REASON_NONE && reason_info(reason)->advice &&
-            *reason_info(reason)->advice)
-                buffer_printf(buffer, "  %s\n", reason_info(reason)->advice);
+        if (advice)
+                buffer_printf(buffer, "  %s\n", advice);
 }
 
-static void append_times(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_times(struct buffer *buffer, const struct database_view *database) {
         uint64_t since = decode_time(database->since), until = decode_time(database->fresh_until);
         char span[DURATION_MAX], time[FORMAT_TIME_MAX];
 
-        begin(buffer, "since");
+        detail_begin(buffer, "since");
         buffer_printf(buffer, "%s", format_time(time, since, false));
         if (since)
                 buffer_printf(buffer, ", %s ago", format_span(span, detail_ago(since)));
         buffer_printf(buffer, "; generation %" PRIu64 "\n", database->generation);
-        begin(buffer, "evidence");
+        detail_begin(buffer, "evidence");
         if (database->age_usec == USEC_INFINITY)
                 buffer_append_string(buffer, "none yet");
         else
@@ -69,24 +66,24 @@ static void append_times(struct buffer *buffer, const struct database_view *data
                 buffer_printf(buffer, ", counts until %s", format_time(time, until, false));
         buffer_append(buffer, "\n", 1);
         if (database->paused_until) {
-                begin(buffer, "paused");
+                detail_begin(buffer, "paused");
                 buffer_printf(buffer, "until %s\n", format_time(time, decode_time(database->paused_until), false));
         }
         if (!database->ready && database->expected_usec != USEC_INFINITY) {
-                begin(buffer, "expected");
+                detail_begin(buffer, "expected");
                 buffer_printf(buffer, "ready in about %s\n", format_span(span, database->expected_usec));
         }
 }
 
-static void append_target(struct buffer *buffer, const struct database_view *database) {
-        begin(buffer, "endpoint");
+static void detail_append_target(struct buffer *buffer, const struct database_view *database) {
+        detail_begin(buffer, "endpoint");
         buffer_printf(buffer, "%s\n", database->endpoint ? database->endpoint : "-");
-        begin(buffer, "policy");
+        detail_begin(buffer, "policy");
         buffer_printf(buffer, "%s, provider %s\n", database->policy ? database->policy : "-",
                       database->provider ? database->provider : "-");
 }
 
-static void append_phases(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_phases(struct buffer *buffer, const struct database_view *database) {
         char span[DURATION_MAX];
         bool any = false;
 
@@ -94,7 +91,7 @@ static void append_phases(struct buffer *buffer, const struct database_view *dat
                 if (database->phase_usec[i] == USEC_INFINITY)
                         continue;
                 if (!any)
-                        begin(buffer, "phases");
+                        detail_begin(buffer, "phases");
                 buffer_printf(buffer, "%s%s %s", any ? ", " : "", database_phase_names[i], format_span(span, database->phase_usec[i]));
                 any = true;
         }
@@ -102,12 +99,12 @@ static void append_phases(struct buffer *buffer, const struct database_view *dat
                 buffer_append(buffer, "\n", 1);
 }
 
-static void append_attempt(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_attempt(struct buffer *buffer, const struct database_view *database) {
         char span[DURATION_MAX];
 
         if (!database->attempt)
                 return;
-        begin(buffer, "last check");
+        detail_begin(buffer, "last check");
         buffer_printf(buffer, "%s: ", database->attempt_kind ? database->attempt_kind : "-");
         buffer_printf(buffer, "%s", database->attempt_outcome ? database->attempt_outcome : "-");
         if (database->attempt_sqlstate && *database->attempt_sqlstate)
@@ -119,39 +116,40 @@ static void append_attempt(struct buffer *buffer, const struct database_view *da
         if (decode_time(database->attempt_at))
                 buffer_printf(buffer, ", %s ago", format_span(span, detail_ago(decode_time(database->attempt_at))));
         buffer_append(buffer, "\n", 1);
-        append_phases(buffer, database);
+        detail_append_phases(buffer, database);
         if (database->attempt_detail && *database->attempt_detail) {
-                begin(buffer, "it said");
+                detail_begin(buffer, "it said");
                 buffer_printf(buffer, "%s\n", database->attempt_detail);
         }
 }
 
-static void append_next(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_next(struct buffer *buffer, const struct database_view *database) {
         char span[DURATION_MAX];
 
-        begin(buffer, "next check");
+        detail_begin(buffer, "next check");
         if (!database->next_kind)
                 buffer_append_string(buffer, "none\n");
         else
                 buffer_printf(buffer, "%s in %s\n", database->next_kind, format_span(span, database->next_in_usec));
 }
 
-static void append_server(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_server(struct buffer *buffer, const struct database_view *database) {
         char text[DURATION_MAX], time[FORMAT_TIME_MAX];
         uint64_t since = decode_time(database->session_since), started = decode_time(database->server_started_at);
 
-        begin(buffer, "session");
+        detail_begin(buffer, "session");
         buffer_append_string(buffer, database->session_held ? "held" : "none held");
         if (database->session_held && since)
                 buffer_printf(buffer, " since %s", format_time(time, since, false));
         buffer_append(buffer, "\n", 1);
         if (!database->server_version)
                 return;
-        begin(buffer, "server");
+        detail_begin(buffer, "server");
         if (json_is_string(database->server_version))
                 buffer_printf(buffer, "PostgreSQL %s", json_string_value(database->server_version));
         else
-                buffer_printf(buffer, "PostgreSQL %s", detail_version(text, (uint64_t)MAX(json_integer_value(database->server_version), 0)));
+                buffer_printf(buffer, "PostgreSQL %s",
+                              detail_version(text, (uint64_t)MAX(json_integer_value(database->server_version), 0)));
         buffer_printf(buffer, ", %s", database->server_in_recovery ? "in recovery" : "primary");
         if (started)
                 buffer_printf(buffer, ", up %s", format_span(text, detail_ago(started)));
@@ -159,7 +157,7 @@ static void append_server(struct buffer *buffer, const struct database_view *dat
 }
 
 /* ": lease 3, other 2"; the rest of the line. */
-static void append_causes(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_causes(struct buffer *buffer, const struct database_view *database) {
         const char *cause, *separator = ": ";
         json_t *count;
 
@@ -172,14 +170,14 @@ static void append_causes(struct buffer *buffer, const struct database_view *dat
         buffer_append(buffer, "\n", 1);
 }
 
-static void append_wakes(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_wakes(struct buffer *buffer, const struct database_view *database) {
         char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX], time[FORMAT_TIME_MAX];
 
-        begin(buffer, "wakes");
+        detail_begin(buffer, "wakes");
         buffer_printf(buffer, "%" PRIu64, database->wakes);
-        append_causes(buffer, database);
+        detail_append_causes(buffer, database);
         if (database->last_wake) {
-                begin(buffer, "last wake");
+                detail_begin(buffer, "last wake");
                 buffer_printf(buffer, "%s", format_time(time, decode_time(database->wake_at), false));
                 if (database->wake_usec != USEC_INFINITY)
                         buffer_printf(buffer, " in %s", format_span(a, database->wake_usec));
@@ -187,22 +185,22 @@ static void append_wakes(struct buffer *buffer, const struct database_view *data
                               database->wake_cause ? database->wake_cause : "-");
         }
         if (database->wake_p50_usec != USEC_INFINITY) {
-                begin(buffer, "wakes take");
+                detail_begin(buffer, "wakes take");
                 buffer_printf(buffer, "%s (median), %s (95 of 100), %s (99 of 100)\n", format_span(a, database->wake_p50_usec),
                               format_span(b, database->wake_p95_usec), format_span(c, database->wake_p99_usec));
         }
 }
 
-static void append_failures(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_failures(struct buffer *buffer, const struct database_view *database) {
         const char *slug;
         json_t *count;
 
-        begin(buffer, "failures");
+        detail_begin(buffer, "failures");
         buffer_printf(buffer, "%" PRIu64 " in a row, %" PRIu64 " in all\n", database->failures_consecutive, database->failures_total);
         json_object_foreach(database->failures_by_reason, slug, count) {
                 enum reason reason;
 
-                begin(buffer, "");
+                detail_begin(buffer, "");
                 buffer_printf(buffer, "%6" JSON_INTEGER_FORMAT "  %-18s", json_integer_value(count), slug);
                 if (reason_from_slug(slug, &reason) == 0)
                         buffer_printf(buffer, "  %s", reason_info(reason)->sentence);
@@ -210,7 +208,7 @@ static void append_failures(struct buffer *buffer, const struct database_view *d
         }
 }
 
-static void append_lease(struct buffer *buffer, json_t *lease) {
+static void detail_append_lease(struct buffer *buffer, json_t *lease) {
         struct held_lease {
                 uint64_t id;
                 const char *owner, *since, *until;
@@ -226,7 +224,7 @@ static void append_lease(struct buffer *buffer, json_t *lease) {
 
         if (decode_fields(lease, fields, ARRAY_LENGTH(fields), &held, &wrong) < 0)
                 return;
-        begin(buffer, "lease");
+        detail_begin(buffer, "lease");
         buffer_printf(buffer, "%" PRIu64 ": %s (as it says of itself), since %s", held.id, held.owner ? held.owner : "-",
                       format_time(since, decode_time(held.since), false));
         if (held.until)
@@ -234,64 +232,188 @@ static void append_lease(struct buffer *buffer, json_t *lease) {
         buffer_append(buffer, "\n", 1);
 }
 
-static void append_demand(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_demand(struct buffer *buffer, const struct database_view *database) {
         char time[FORMAT_TIME_MAX];
 
         if (!database->demand)
                 return;
-        begin(buffer, "demand");
+        detail_begin(buffer, "demand");
         buffer_printf(buffer, "%s", database->demand_cause ? database->demand_cause : "-");
         if (database->demand_until)
                 buffer_printf(buffer, ", until %s", format_time(time, decode_time(database->demand_until), false));
         buffer_append(buffer, "\n", 1);
 }
 
-static void append_budget(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_budget(struct buffer *buffer, const struct database_view *database) {
         char used[DURATION_MAX], all[DURATION_MAX];
 
         if (!database->budget)
                 return;
-        begin(buffer, "budget");
+        detail_begin(buffer, "budget");
         buffer_printf(buffer, "%s of %s awake", format_span(used, database->budget_used_usec), format_span(all, database->budget_usec));
         if (database->budget_month)
                 buffer_printf(buffer, " in %s", database->budget_month);
         buffer_append_string(buffer, database->budget_spent ? ": spent\n" : "\n");
 }
 
-static void append_account(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_account(struct buffer *buffer, const struct database_view *database) {
         char all[DURATION_MAX], ours[DURATION_MAX];
         json_t *lease;
         size_t i;
 
         if (database->awake_usec != USEC_INFINITY) {
-                begin(buffer, "awake");
+                detail_begin(buffer, "awake");
                 buffer_printf(buffer, "%s seen", format_span(all, database->awake_usec));
                 if (database->awake_on_demand_usec != USEC_INFINITY)
                         buffer_printf(buffer, ", %s of it on our demand", format_span(ours, database->awake_on_demand_usec));
                 buffer_append(buffer, "\n", 1);
         }
-        append_budget(buffer, database);
-        append_demand(buffer, database);
+        detail_append_budget(buffer, database);
+        detail_append_demand(buffer, database);
         json_array_foreach(database->leases, i, lease)
-                append_lease(buffer, lease);
+                detail_append_lease(buffer, lease);
 }
 
-int status_compose_block(struct context *context, json_t *answer, struct buffer *buffer) {
+int status_compose_detail(struct context *context, json_t *answer, struct buffer *buffer) {
         struct database_view database;
         const char *wrong;
 
         if (decode_database(answer, &database, &wrong) < 0)
                 return tell_malformed(context, wrong);
-        append_verdict(buffer, &context->out, &database);
-        append_advice(buffer, &database);
+        detail_append_verdict(buffer, &context->out, &database);
+        detail_append_advice(buffer, &database);
         buffer_append(buffer, "\n", 1);
-        append_times(buffer, &database);
-        append_target(buffer, &database);
-        append_attempt(buffer, &database);
-        append_next(buffer, &database);
-        append_server(buffer, &database);
-        append_wakes(buffer, &database);
-        append_failures(buffer, &database);
-        append_account(buffer, &database);
+        detail_append_times(buffer, &database);
+        detail_append_target(buffer, &database);
+        detail_append_attempt(buffer, &database);
+        detail_append_next(buffer, &database);
+        detail_append_server(buffer, &database);
+        detail_append_wakes(buffer, &database);
+        detail_append_failures(buffer, &database);
+        detail_append_account(buffer, &database);
         return 0;
+}
+
+static const struct column status_columns[] = {
+        {"NAME", false, 0},
+        {"STATE", false, 0},
+        {"REASON", false, 8},
+        {"AGE", true, 7},
+        {"LATENCY", true, 6},
+        {"SINCE", true, 5},
+        {"WAKES", true, 2},
+        {"FAILURES", true, 4},
+        {"LEASES", true, 3},
+        {"NEXT CHECK", false, 1},
+};
+
+static void status_add_count(struct table *table, uint64_t count) {
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%" PRIu64, count);
+        table_add(table, STYLE_PLAIN, text);
+}
+
+static void status_add_next_check(struct table *table, const struct database_view *database) {
+        char text[96], span[DURATION_MAX];
+
+        if (!database->next_kind) {
+                table_add(table, STYLE_PLAIN, NULL);
+                return;
+        }
+        (void)snprintf(text, sizeof(text), "%.32s in %s", database->next_kind, format_span(span, database->next_in_usec));
+        table_add(table, STYLE_PLAIN, text);
+}
+
+static void status_add_row(struct table *table, const struct database_view *database) {
+        bool explains = database->reason && !streq(database->reason, "ok");
+        char span[DURATION_MAX], time[FORMAT_TIME_MAX];
+
+        table_add(table, STYLE_HEAD, database->name);
+        table_add(table, style_of_state(database->state), database->state);
+        table_add(table, STYLE_PLAIN, explains ? database->reason : NULL);
+        table_add(table, STYLE_PLAIN, format_span(span, database->age_usec));
+        table_add(table, STYLE_PLAIN, format_span(span, database->attempt_usec));
+        table_add(table, STYLE_PLAIN, format_time(time, decode_time(database->since), false));
+        status_add_count(table, database->wakes);
+        status_add_count(table, database->failures_total);
+        status_add_count(table, json_array_size(database->leases));
+        status_add_next_check(table, database);
+}
+
+/* Those with READY, at most *LEFT of them. */
+static void status_add_rows(struct table *table, const struct database_view *databases, size_t n, bool ready, size_t *left) {
+        for (size_t i = 0; i < n && *left > 0; i++)
+                if (databases[i].ready == ready) {
+                        status_add_row(table, &databases[i]);
+                        --*left;
+                }
+}
+
+/* "4 databases: 2 awake, 1 asleep, 1 down. Not ready." The states come in the order in which they are met. */
+static void status_append_summary(struct buffer *buffer, const struct terminal *terminal, const struct database_view *databases, size_t n,
+                                  bool ready) {
+        bool first = true;
+
+        if (n == 0) {
+                buffer_append_string(buffer, "No database is configured.\n");
+                return;
+        }
+        buffer_printf(buffer, "%zu %s:", n, n == 1 ? "database" : "databases");
+        for (enum state state = 0; state < _STATE_MAX; state++) {
+                size_t count = 0;
+
+                for (size_t i = 0; i < n; i++)
+                        count += streq(databases[i].state, state_name(state));
+                if (count == 0)
+                        continue;
+                buffer_printf(buffer, "%s %zu ", first ? "" : ",", count);
+                style_append(buffer, terminal, style_of_state(state_name(state)), state_name(state));
+                first = false;
+        }
+        buffer_printf(buffer, ". %s.\n", ready ? "Ready" : "Not ready");
+}
+
+static int status_compose_rows(struct table *table, const struct terminal *terminal, const struct database_view *databases, size_t n,
+                               size_t rows_max, struct buffer *buffer) {
+        /* The heading, the empty line, the summary and the line that says what is left out. */
+        size_t left = rows_max > 4 ? rows_max - 4 : 1;
+
+        if (rows_max && n > left) {
+                status_add_rows(table, databases, n, false, &left);
+                status_add_rows(table, databases, n, true, &left);
+        } else
+                for (size_t i = 0; i < n; i++)
+                        status_add_row(table, &databases[i]);
+        if (n == 0)
+                return 0;
+        return table_render(table, terminal, buffer);
+}
+
+int status_compose_table(struct context *context, json_t *answer, size_t rows_max, struct buffer *buffer) {
+        _cleanup_(table_deinit) struct table table = {.columns = status_columns, .n_columns = ARRAY_LENGTH(status_columns)};
+        _cleanup_free_ struct database_view *databases = NULL;
+        const json_t *ready = json_object_get(answer, "ready");
+        size_t n = 0, shown;
+        int r;
+
+        if (!json_is_array(json_object_get(answer, "databases")) || !json_is_boolean(ready))
+                return tell_malformed(context, "\"databases\" or \"ready\" is missing");
+        r = answer_databases(context, answer, &databases, &n);
+        if (r != 0)
+                return r;
+        r = status_compose_rows(&table, &context->out, databases, n, rows_max, buffer);
+        if (r < 0)
+                return tell_error(r, EXIT_CODE_NOT_READY);
+        shown = table.n_cells / ARRAY_LENGTH(status_columns);
+        if (shown < n)
+                buffer_printf(buffer, "... and %zu more\n", n - shown);
+        if (n > 0)
+                buffer_append(buffer, "\n", 1);
+        status_append_summary(buffer, &context->out, databases, n, json_is_true(ready));
+        return 0;
+}
+
+int status_compose(struct context *context, const char *name, json_t *answer, size_t rows_max, struct buffer *buffer) {
+        return name ? status_compose_detail(context, answer, buffer) : status_compose_table(context, answer, rows_max, buffer);
 }

@@ -6,14 +6,14 @@
 
 #include "pgwake/request.h"
 
-enum waiter_stage {
-        WAITER_PENDING,
-        WAITER_REACHED,
-        WAITER_OVER, /* the time is over, or the database went from the configuration */
+enum wait_stage {
+        WAIT_PENDING,
+        WAIT_REACHED,
+        WAIT_OVER, /* the time is over, or the database went from the configuration */
 };
 
 /* What is waited for. */
-struct waiter_aim {
+struct wait_aim {
         const char *state; /* NULL: ready */
         bool wake;
         const char *spread;    /* as it was written; NULL: released at once */
@@ -21,11 +21,11 @@ struct waiter_aim {
         uint64_t deadline_boot_usec; /* USEC_INFINITY for none */
 };
 
-struct waiter {
+struct wait_client {
         struct context *context;
-        const struct waiter_aim *aim;
+        const struct wait_aim *aim;
         const char *name;
-        enum waiter_stage stage;
+        enum wait_stage stage;
         struct exchange *held, *look;
         bool held_wanted, look_wanted;
         bool woken;              /* the daemon took the wake */
@@ -37,14 +37,14 @@ struct waiter {
         uint64_t expected_boot_usec;
 };
 
-void waiter_init(struct waiter *waiter, struct context *context, const struct waiter_aim *aim, const char *name);
-void waiter_deinit(struct waiter *waiter);
+void wait_client_init(struct wait_client *client, struct context *context, const struct wait_aim *aim, const char *name);
+void wait_client_deinit(struct wait_client *client);
 
 /* Asks what is to be asked now. Answers 0 or a negative errno. */
-int waiter_start(struct waiter *waiter, uint64_t now_boot_usec);
+int wait_client_start(struct wait_client *client, uint64_t now_boot_usec);
 /* When it wants to ask again; USEC_INFINITY for not by itself. */
-uint64_t waiter_next(const struct waiter *waiter);
+uint64_t wait_client_next(const struct wait_client *client);
 /* Takes what was answered. Answers 0, or the exit code with which the whole waiting ends (it was told). */
-int waiter_turn(struct waiter *waiter, uint64_t now_boot_usec);
+int wait_client_turn(struct wait_client *client, uint64_t now_boot_usec);
 /* An event told its state. */
-int waiter_learn(struct waiter *waiter, const char *state, const char *reason, const char *message);
+int wait_client_learn(struct wait_client *client, const char *state, const char *reason, const char *message);

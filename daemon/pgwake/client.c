@@ -20,10 +20,10 @@ struct client {
 };
 
 /*
- * libcurl makes a pair of sockets to wake itself, which a program that we start would inherit. They take the lowest two descriptors that are
- * free.
+ * libcurl makes a pair of sockets to wake itself, which a program that we start would inherit. They take the lowest two free
+ * descriptors.
  */
-static CURLM *new_multi(void) {
+static CURLM *client_new_multi(void) {
         int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC), next = open("/dev/null", O_RDONLY | O_CLOEXEC);
         int pair[] = {lowest, next};
         CURLM *multi;
@@ -44,7 +44,7 @@ int client_new(const char *socket_path, struct client **ret_client) {
                 return -ENOMEM;
         /* Neither TLS nor Windows sockets are needed here: start-up is shorter without. */
         if (curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK)
-                client->multi = new_multi();
+                client->multi = client_new_multi();
         client->socket_path = strdup(socket_path);
         if (!client->multi || !client->socket_path) {
                 client_free(client);
@@ -69,7 +69,7 @@ const char *client_socket(const struct client *client) {
         return client->socket_path;
 }
 
-_printf_(3, 4) static void fail(struct exchange *exchange, int error, const char *format, ...) {
+_printf_(3, 4) static void client_fail(struct exchange *exchange, int error, const char *format, ...) {
         va_list arguments;
 
         if (exchange->error < 0)
@@ -81,14 +81,14 @@ _printf_(3, 4) static void fail(struct exchange *exchange, int error, const char
 }
 
 /* The head of an answer ends with an empty line. */
-static size_t on_header(char *data, size_t size, size_t n, void *userdata) {
+static size_t client_on_header(char *data, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = userdata;
         long status = 0;
 
         size *= n;
         exchange->header_bytes += size;
         if (exchange->header_bytes > HEADERS_MAX) {
-                fail(exchange, -EMSGSIZE, "sent more than 64 KiB of headers");
+                client_fail(exchange, -EMSGSIZE, "sent more than 64 KiB of headers");
                 return 0;
         }
         if (size > 2 || (size > 0 && data[0] != '\r' && data[0] != '\n'))
@@ -102,30 +102,30 @@ static size_t on_header(char *data, size_t size, size_t n, void *userdata) {
         return size;
 }
 
-static size_t on_stream(struct exchange *exchange, const char *data, size_t size) {
+static size_t client_on_stream(struct exchange *exchange, const char *data, size_t size) {
         char *type = NULL;
 
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &type);
         if (!type || strncasecmp(type, "text/event-stream", strlen("text/event-stream")) != 0) {
-                fail(exchange, -EBADMSG, "answered something that is no event stream");
+                client_fail(exchange, -EBADMSG, "answered something that is no event stream");
                 return 0;
         }
         exchange->client->news = true;
         if (exchange->request.receive(exchange->request.userdata, data, size) < 0) {
-                fail(exchange, -EBADMSG, "sent an event that is not understood");
+                client_fail(exchange, -EBADMSG, "sent an event that is not understood");
                 return 0;
         }
         return size;
 }
 
-static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
+static size_t client_on_body(char *data, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = userdata;
 
         size *= n;
         if (exchange->request.receive && exchange->status == 200)
-                return on_stream(exchange, data, size);
+                return client_on_stream(exchange, data, size);
         if (size > CLIENT_ANSWER_MAX - exchange->body.size) {
-                fail(exchange, -EMSGSIZE, "answered more than 64 MiB");
+                client_fail(exchange, -EMSGSIZE, "answered more than 64 MiB");
                 return 0;
         }
         buffer_append(&exchange->body, data, size);
@@ -133,14 +133,14 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
 }
 
 /* A program that we start must not keep our connections open: the daemon would not see our end. */
-static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address) {
+static curl_socket_t client_open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address) {
         (void)userdata;
         (void)purpose;
         return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 /* UNIX socket only, HTTP/1.1 only, no proxy from the environment, no redirect, no signal handler. */
-static CURLcode set_options(struct exchange *exchange) {
+static CURLcode client_set_options(struct exchange *exchange) {
         const struct request *request = &exchange->request;
         CURL *easy = exchange->easy;
         CURLcode code = CURLE_OK;
@@ -151,7 +151,7 @@ static CURLcode set_options(struct exchange *exchange) {
                         code = curl_easy_setopt(easy, option, value); \
         } while (0)
         SET(CURLOPT_UNIX_SOCKET_PATH, exchange->client->socket_path);
-        SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+        SET(CURLOPT_OPENSOCKETFUNCTION, client_open_socket);
         SET(CURLOPT_URL, "http://localhost");
         SET(CURLOPT_REQUEST_TARGET, request->path);
         SET(CURLOPT_PROTOCOLS_STR, "http");
@@ -170,16 +170,16 @@ static CURLcode set_options(struct exchange *exchange) {
                 SET(CURLOPT_CUSTOMREQUEST, "DELETE");
         if (exchange->headers)
                 SET(CURLOPT_HTTPHEADER, exchange->headers);
-        SET(CURLOPT_HEADERFUNCTION, on_header);
+        SET(CURLOPT_HEADERFUNCTION, client_on_header);
         SET(CURLOPT_HEADERDATA, exchange);
-        SET(CURLOPT_WRITEFUNCTION, on_body);
+        SET(CURLOPT_WRITEFUNCTION, client_on_body);
         SET(CURLOPT_WRITEDATA, exchange);
         SET(CURLOPT_PRIVATE, exchange);
 #undef SET
         return code;
 }
 
-static int add_header(struct exchange *exchange, const char *name, const char *value) {
+static int client_add_header(struct exchange *exchange, const char *name, const char *value) {
         char line[256];
         void *headers;
 
@@ -203,12 +203,12 @@ int client_start(struct client *client, const struct request *request, struct ex
         exchange->easy = curl_easy_init();
         if (!exchange->easy)
                 return -ENOMEM;
-        r = add_header(exchange, "Accept", request->receive ? "text/event-stream" : "application/json");
+        r = client_add_header(exchange, "Accept", request->receive ? "text/event-stream" : "application/json");
         if (r == 0 && request->last_event_id)
-                r = add_header(exchange, "Last-Event-ID", request->last_event_id);
+                r = client_add_header(exchange, "Last-Event-ID", request->last_event_id);
         if (r < 0)
                 return r;
-        if (set_options(exchange) != CURLE_OK)
+        if (client_set_options(exchange) != CURLE_OK)
                 return -EINVAL;
         /* libcurl copies the path. */
         exchange->request.path = exchange->request.last_event_id = NULL;
@@ -220,7 +220,7 @@ int client_start(struct client *client, const struct request *request, struct ex
         return 0;
 }
 
-static void stop_timing(struct exchange *exchange) {
+static void client_stop_timing(struct exchange *exchange) {
         exchange->client->n_timed -= exchange->timed;
         exchange->timed = false;
 }
@@ -228,7 +228,7 @@ static void stop_timing(struct exchange *exchange) {
 struct exchange *exchange_free(struct exchange *exchange) {
         if (!exchange)
                 return NULL;
-        stop_timing(exchange);
+        client_stop_timing(exchange);
         if (exchange->easy) {
                 (void)curl_multi_remove_handle(exchange->client->multi, exchange->easy);
                 curl_easy_cleanup(exchange->easy);
@@ -239,7 +239,7 @@ struct exchange *exchange_free(struct exchange *exchange) {
         return NULL;
 }
 
-static int os_error(CURL *easy) {
+static int client_os_error(CURL *easy) {
         long error = 0;
 
         (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
@@ -247,23 +247,24 @@ static int os_error(CURL *easy) {
 }
 
 /* What libcurl's answer means for people. */
-static void fail_from_code(struct exchange *exchange, CURLcode code) {
-        int error = os_error(exchange->easy);
+static void client_fail_from_code(struct exchange *exchange, CURLcode code) {
+        int error = client_os_error(exchange->easy);
         char span[DURATION_MAX];
 
         if (code == CURLE_COULDNT_CONNECT)
-                fail(exchange, error > 0 ? -error : -ECONNREFUSED, "cannot be reached: %s", strerror(error > 0 ? error : ECONNREFUSED));
+                client_fail(exchange, error > 0 ? -error : -ECONNREFUSED, "cannot be reached: %s",
+                            strerror(error > 0 ? error : ECONNREFUSED));
         else if (code == CURLE_OPERATION_TIMEDOUT)
-                fail(exchange, -ETIMEDOUT, "did not answer within %s", duration_format_human(span, exchange->request.timeout_usec));
+                client_fail(exchange, -ETIMEDOUT, "did not answer within %s", duration_format_human(span, exchange->request.timeout_usec));
         else if (code == CURLE_OUT_OF_MEMORY)
-                fail(exchange, -ENOMEM, "%s", curl_easy_strerror(code));
+                client_fail(exchange, -ENOMEM, "%s", curl_easy_strerror(code));
         else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_BAD_CONTENT_ENCODING)
-                fail(exchange, -EBADMSG, "does not speak HTTP as expected");
+                client_fail(exchange, -EBADMSG, "does not speak HTTP as expected");
         else
-                fail(exchange, -ECONNRESET, "ended the connection before its answer was whole");
+                client_fail(exchange, -ECONNRESET, "ended the connection before its answer was whole");
 }
 
-static void take_finished(struct client *client) {
+static void client_take_finished(struct client *client) {
         CURLMsg *message;
         int left;
 
@@ -276,29 +277,30 @@ static void take_finished(struct client *client) {
                 (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&exchange);
                 exchange->connected = code != CURLE_COULDNT_CONNECT;
                 if (code != CURLE_OK)
-                        fail_from_code(exchange, code);
+                        client_fail_from_code(exchange, code);
                 else if (!exchange->began)
-                        fail(exchange, -EBADMSG, "does not speak HTTP as expected");
-                stop_timing(exchange);
+                        client_fail(exchange, -EBADMSG, "does not speak HTTP as expected");
+                client_stop_timing(exchange);
                 exchange->done = true;
                 client->news = true;
         }
 }
 
-static int perform(struct client *client) {
+static int client_perform(struct client *client) {
         int running;
 
         if (curl_multi_perform(client->multi, &running) != CURLM_OK)
                 return -EIO;
-        take_finished(client);
+        client_take_finished(client);
         return 0;
 }
 
 /*
  * Time to wait in libcurl's unit: rounded up, so that the moment has come when it is over. With a timeout running it is short: libcurl
- * (seen with 7.88) sometimes wakes a moment before a timeout, finds it not over yet, and does not set its timer again; it looks at each call.
+ * (seen with 7.88) sometimes wakes a moment before a timeout, finds it not over yet, and does not set its timer again; it looks at each
+ * call.
  */
-static int milliseconds_until(const struct client *client, uint64_t until_boot_usec) {
+static int client_milliseconds(const struct client *client, uint64_t until_boot_usec) {
         uint64_t left = usec_sub(until_boot_usec, clock_boot_usec()), most = client->n_timed ? USEC_PER_SEC / 2 : USEC_PER_MINUTE;
 
         return (int)((MIN(left, most) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
@@ -311,13 +313,13 @@ int client_turn(struct client *client, uint64_t until_boot_usec, const struct po
         if (n > ARRAY_LENGTH(extra))
                 return -EINVAL;
         client->news = false;
-        r = perform(client);
+        r = client_perform(client);
         while (r == 0 && !client->news) {
                 for (size_t i = 0; i < n; i++)
                         extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = fds[i].events & POLLIN ? CURL_WAIT_POLLIN : 0};
-                if (curl_multi_poll(client->multi, extra, (unsigned)n, milliseconds_until(client, until_boot_usec), &ready) != CURLM_OK)
+                if (curl_multi_poll(client->multi, extra, (unsigned)n, client_milliseconds(client, until_boot_usec), &ready) != CURLM_OK)
                         return -EIO;
-                r = perform(client);
+                r = client_perform(client);
                 /* With descriptors of the caller's any event may be theirs. */
                 if ((n > 0 && ready > 0) || clock_boot_usec() >= until_boot_usec)
                         break;
@@ -325,7 +327,7 @@ int client_turn(struct client *client, uint64_t until_boot_usec, const struct po
         return r;
 }
 
-static void append_escaped(struct buffer *path, const char *text) {
+static void client_append_escaped(struct buffer *path, const char *text) {
         char *escaped = curl_easy_escape(NULL, text, 0);
 
         buffer_append_string(path, escaped ? escaped : "");
@@ -340,13 +342,13 @@ char *client_path(const char *prefix, const char *name, const struct parameter *
         buffer_append_string(&path, prefix);
         if (name) {
                 buffer_append(&path, "/", 1);
-                append_escaped(&path, name);
+                client_append_escaped(&path, name);
         }
         for (; parameters && parameters->name; parameters++) {
                 if (!parameters->value)
                         continue;
                 buffer_printf(&path, "%c%s=", separator, parameters->name);
-                append_escaped(&path, parameters->value);
+                client_append_escaped(&path, parameters->value);
                 separator = '&';
         }
         return buffer_steal(&path);

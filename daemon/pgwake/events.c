@@ -1,8 +1,7 @@
 /* `pgwake events`: what happened, and with --follow what happens, a line each. */
+#include "base/clock.h"
 #include "pgwake/event-stream.h"
 #include "pgwake/request.h"
-
-#include "base/clock.h"
 
 #include <errno.h>
 

@@ -303,8 +303,8 @@ static bool history_check_usage(const struct options *options) {
                 complain("history: --limit wants a number from 1 to %d, not \"%s\"", HISTORY_LIMIT_MAX, limit);
                 return false;
         }
-        return (!kind || history_is_kind(kind)) && (!since || is_past_time("history", "since", since)) &&
-               (!until || is_past_time("history", "until", until));
+        return (!kind || history_is_kind(kind)) && (!since || request_is_past_time("history", "since", since)) &&
+               (!until || request_is_past_time("history", "until", until));
 }
 
 struct rows {

@@ -348,9 +348,9 @@ static int hold_exec(struct context *context) {
 
         if (hold_check_usage(options) < 0)
                 return EXIT_CODE_USAGE;
-        if (timeout && parse_span("timeout", timeout, &timeout_usec) < 0)
+        if (timeout && request_parse_span("timeout", timeout, &timeout_usec) < 0)
                 return EXIT_CODE_USAGE;
-        if (lasts && parse_span("for", lasts, &for_usec) < 0)
+        if (lasts && request_parse_span("for", lasts, &for_usec) < 0)
                 return EXIT_CODE_USAGE;
         if (lasts && (for_usec == 0 || for_usec == USEC_INFINITY)) {
                 complain("hold: --for wants a time that ends");

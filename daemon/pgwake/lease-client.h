@@ -1,8 +1,8 @@
 /*
  * A lease and its coming back: as long as the stream of POST /lease/NAME is open the lease is ours, and a stream that ends is opened anew.
  *
- * Until lease_client_settle() whatever stands in the way ends it; a daemon that was there may be restarted meanwhile. After it only somebody
- * who ends the lease on purpose does: what the lease is for goes on, and is told what happens.
+ * Until lease_client_settle() whatever stands in the way ends it; a daemon that was there may be restarted meanwhile. After it only
+ * somebody who ends the lease on purpose does: what the lease is for goes on, and is told what happens.
  */
 #pragma once
 

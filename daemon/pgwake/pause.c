@@ -36,7 +36,7 @@ static int pause_exec(struct context *context) {
                 complain("pause: say either --for T, how long nothing is to be checked, or --off");
                 return EXIT_CODE_USAGE;
         }
-        if (lasts && parse_span("for", lasts, &usec) < 0)
+        if (lasts && request_parse_span("for", lasts, &usec) < 0)
                 return EXIT_CODE_USAGE;
         return pause_for(context, options->operands[0], usec);
 }

@@ -364,7 +364,7 @@ static int report_exec(struct context *context) {
                 complain("report: --json and --plain exclude each other");
                 return EXIT_CODE_USAGE;
         }
-        if (since && !is_past_time("report", "since", since))
+        if (since && !request_is_past_time("report", "since", since))
                 return EXIT_CODE_USAGE;
         path = client_path("/history", options->operands[0], (const struct parameter[]){{"kind", "report"}, {"since", since}, {0}});
         r = request_send(context, &(struct request){.path = path, .timeout_usec = REQUEST_HISTORY_USEC}, &answer);

@@ -180,14 +180,14 @@ int answer_databases(struct context *context, json_t *json, struct database_view
         return 0;
 }
 
-int parse_span(const char *option, const char *text, uint64_t *ret_usec) {
+int request_parse_span(const char *option, const char *text, uint64_t *ret_usec) {
         if (duration_parse(text, ret_usec) == 0)
                 return 0;
         complain("--%s: \"%s\" is no span of time; write a number with its unit, as 500ms, 30s, 5min, 2h, 1d", option, text);
         return -EINVAL;
 }
 
-bool is_past_time(const char *command, const char *option, const char *text) {
+bool request_is_past_time(const char *command, const char *option, const char *text) {
         uint64_t usec;
 
         /* Which times there are is the daemon's to judge: here only what cannot be one is told from the rest. */

@@ -46,6 +46,6 @@ int tell_refusal(struct context *context, const struct answer *answer, const cha
 int answer_databases(struct context *context, json_t *json, struct database_view **ret_databases, size_t *ret_n);
 
 /* The value of --OPTION as a span; -EINVAL, told, when it is none. */
-int parse_span(const char *option, const char *text, uint64_t *ret_usec);
+int request_parse_span(const char *option, const char *text, uint64_t *ret_usec);
 /* Whether TEXT may be the value of --OPTION of COMMAND: a duration back from now, or a time. Complains when it is neither. */
-bool is_past_time(const char *command, const char *option, const char *text);
+bool request_is_past_time(const char *command, const char *option, const char *text);

@@ -274,7 +274,7 @@ static int waiting_read_spread(const struct options *options, struct wait_aim *a
                 complain("--spread goes with waiting for ready, not for another state");
                 return -EINVAL;
         }
-        if (parse_span("spread", spread, &aim->spread_usec) < 0)
+        if (request_parse_span("spread", spread, &aim->spread_usec) < 0)
                 return -EINVAL;
         if (aim->spread_usec > SPREAD_MAX_USEC) {
                 complain("--spread: %s is too long; at most 5min", spread);
@@ -284,7 +284,7 @@ static int waiting_read_spread(const struct options *options, struct wait_aim *a
         return 0;
 }
 
-int wait_for(struct context *context, const char *state, bool wake, uint64_t timeout_usec) {
+int wait_for_all(struct context *context, const char *state, bool wake, uint64_t timeout_usec) {
         _cleanup_(waiting_deinit) struct waiting waiting = {.context = context, .aim = {.state = state, .wake = wake}};
         int r;
 
@@ -325,9 +325,9 @@ static int wait_exec(struct context *context) {
                 for_state = NULL;
         if (for_state && state_from_name(for_state, &state) < 0)
                 return wait_usage_error_state(for_state);
-        if (timeout && parse_span("timeout", timeout, &timeout_usec) < 0)
+        if (timeout && request_parse_span("timeout", timeout, &timeout_usec) < 0)
                 return EXIT_CODE_USAGE;
-        return wait_for(context, for_state, option_is_given(options, "wake"), timeout_usec);
+        return wait_for_all(context, for_state, option_is_given(options, "wake"), timeout_usec);
 }
 
 const struct command command_wait = {

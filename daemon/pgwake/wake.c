@@ -30,9 +30,9 @@ static int wake_exec(struct context *context) {
         int r;
 
         if (wait) {
-                if (parse_span("wait", wait, &wait_usec) < 0)
+                if (request_parse_span("wait", wait, &wait_usec) < 0)
                         return EXIT_CODE_USAGE;
-                return wait_for(context, NULL, true, wait_usec);
+                return wait_for_all(context, NULL, true, wait_usec);
         }
         if (option_is_given(&context->options, "spread")) {
                 complain("wake: --spread goes with --wait");

@@ -8,36 +8,36 @@
 #define QUALITY_MAX 1000
 #define NO_QUALITY (-1)
 
-/* A piece of the header. */
-struct piece {
+/* A part of the header. */
+struct token {
         const char *text;
         size_t length;
 };
 
 /* How closely a range names an offer; the closest one's quality counts. */
-enum closeness {
-        CLOSE_NOT,
-        CLOSE_ANYTHING, /* any type at all */
-        CLOSE_TYPE,     /* type and any subtype */
-        CLOSE_NAMED,
-        CLOSE_VERSION,
+enum match {
+        MATCH_NONE,
+        MATCH_ANY,  /* any type at all */
+        MATCH_TYPE, /* type and any subtype */
+        MATCH_NAMED,
+        MATCH_VERSION,
 };
 
 struct range {
-        struct piece type, subtype, version;
+        struct token type, subtype, version;
         int quality; /* thousandths */
 };
 
-static struct piece trim(struct piece piece) {
-        while (piece.length > 0 && strchr(" \t", piece.text[0]))
-                piece = (struct piece){piece.text + 1, piece.length - 1};
-        while (piece.length > 0 && strchr(" \t", piece.text[piece.length - 1]))
-                piece.length--;
-        return piece;
+static struct token token_trim(struct token token) {
+        while (token.length > 0 && strchr(" \t", token.text[0]))
+                token = (struct token){token.text + 1, token.length - 1};
+        while (token.length > 0 && strchr(" \t", token.text[token.length - 1]))
+                token.length--;
+        return token;
 }
 
 /* Cuts what stands before the next SEPARATOR off REST, quoted ones left alone. Answers false when nothing is left. */
-static bool cut(struct piece *rest, char separator, struct piece *ret_piece) {
+static bool take_token(struct token *rest, char separator, struct token *ret_token) {
         bool quoted = false;
         size_t i;
 
@@ -49,85 +49,85 @@ static bool cut(struct piece *rest, char separator, struct piece *ret_piece) {
                 else if (rest->text[i] == '"')
                         quoted = !quoted;
         }
-        *ret_piece = trim((struct piece){rest->text, i});
-        *rest = i < rest->length ? (struct piece){rest->text + i + 1, rest->length - i - 1} : (struct piece){0};
+        *ret_token = token_trim((struct token){rest->text, i});
+        *rest = i < rest->length ? (struct token){rest->text + i + 1, rest->length - i - 1} : (struct token){0};
         return true;
 }
 
-static bool piece_is(struct piece piece, const char *text) {
-        return strlen(text) == piece.length && strncasecmp(piece.text, text, piece.length) == 0;
+static bool token_is(struct token token, const char *text) {
+        return strlen(text) == token.length && strncasecmp(token.text, text, token.length) == 0;
 }
 
 /* "0", "1", "0.5": up to three digits. */
-static int parse_quality(struct piece piece) {
+static int parse_quality(struct token token) {
         int quality = 0, digit = QUALITY_MAX;
 
-        if (piece.length < 1 || piece.length > 5 || (piece.length > 1 && piece.text[1] != '.'))
+        if (token.length < 1 || token.length > 5 || (token.length > 1 && token.text[1] != '.'))
                 return NO_QUALITY;
-        for (size_t i = 0; i < piece.length; i++) {
+        for (size_t i = 0; i < token.length; i++) {
                 if (i == 1)
                         continue;
-                if (!isdigit((unsigned char)piece.text[i]))
+                if (!isdigit((unsigned char)token.text[i]))
                         return NO_QUALITY;
-                quality += (piece.text[i] - '0') * digit;
+                quality += (token.text[i] - '0') * digit;
                 digit /= 10;
         }
         return quality <= QUALITY_MAX ? quality : NO_QUALITY;
 }
 
-static struct piece unquote(struct piece piece) {
-        if (piece.length >= 2 && piece.text[0] == '"' && piece.text[piece.length - 1] == '"')
-                return (struct piece){piece.text + 1, piece.length - 2};
-        return piece;
+static struct token unquote(struct token token) {
+        if (token.length >= 2 && token.text[0] == '"' && token.text[token.length - 1] == '"')
+                return (struct token){token.text + 1, token.length - 2};
+        return token;
 }
 
-static struct range parse_range(struct piece text) {
+static struct range parse_range(struct token text) {
         struct range range = {.quality = QUALITY_MAX};
-        struct piece head, parameter, name;
+        struct token head, parameter, name;
 
-        if (cut(&text, ';', &head) && cut(&head, '/', &range.type))
-                range.subtype = trim(head);
-        while (cut(&text, ';', &parameter)) {
-                if (!cut(&parameter, '=', &name))
+        if (take_token(&text, ';', &head) && take_token(&head, '/', &range.type))
+                range.subtype = token_trim(head);
+        while (take_token(&text, ';', &parameter)) {
+                if (!take_token(&parameter, '=', &name))
                         continue;
-                if (piece_is(name, "q"))
-                        range.quality = parse_quality(trim(parameter));
-                else if (piece_is(name, "version"))
-                        range.version = unquote(trim(parameter));
+                if (token_is(name, "q"))
+                        range.quality = parse_quality(token_trim(parameter));
+                else if (token_is(name, "version"))
+                        range.version = unquote(token_trim(parameter));
         }
         return range;
 }
 
-static enum closeness closeness_of(const struct range *range, const struct media_type *offer) {
-        if (piece_is(range->type, "*") && piece_is(range->subtype, "*"))
-                return CLOSE_ANYTHING;
-        if (!piece_is(range->type, offer->type))
-                return CLOSE_NOT;
-        if (piece_is(range->subtype, "*"))
-                return CLOSE_TYPE;
-        if (!piece_is(range->subtype, offer->subtype))
-                return CLOSE_NOT;
+static enum match match_of(const struct range *range, const struct media_type *offer) {
+        if (token_is(range->type, "*") && token_is(range->subtype, "*"))
+                return MATCH_ANY;
+        if (!token_is(range->type, offer->type))
+                return MATCH_NONE;
+        if (token_is(range->subtype, "*"))
+                return MATCH_TYPE;
+        if (!token_is(range->subtype, offer->subtype))
+                return MATCH_NONE;
         if (!range->version.text)
-                return CLOSE_NAMED;
-        return piece_is(range->version, offer->version) ? CLOSE_VERSION : CLOSE_NOT;
+                return MATCH_NAMED;
+        return token_is(range->version, offer->version) ? MATCH_VERSION : MATCH_NONE;
 }
 
-/* How much the client likes OFFER, as a number to compare: its quality, and whether it was named. 0: not at all. */
-static int liking_of(const char *accept, const struct media_type *offer) {
-        struct piece rest = {accept, strlen(accept)}, text;
-        enum closeness closest = CLOSE_NOT;
+/* How much the client prefers OFFER, as a number to compare: its quality, and whether it was named. 0: not at all. */
+static int preference_of(const char *accept, const struct media_type *offer) {
+        struct token rest = {accept, strlen(accept)}, text;
+        enum match best = MATCH_NONE;
         int quality = 0;
 
-        while (cut(&rest, ',', &text)) {
+        while (take_token(&rest, ',', &text)) {
                 struct range range = parse_range(text);
-                enum closeness closeness = closeness_of(&range, offer);
+                enum match match = match_of(&range, offer);
 
-                if (range.quality == NO_QUALITY || closeness == CLOSE_NOT || closeness < closest)
+                if (range.quality == NO_QUALITY || match == MATCH_NONE || match < best)
                         continue;
-                quality = closeness > closest ? range.quality : MAX(quality, range.quality);
-                closest = closeness;
+                quality = match > best ? range.quality : MAX(quality, range.quality);
+                best = match;
         }
-        return quality == 0 ? 0 : 2 * quality + (closest >= CLOSE_NAMED);
+        return quality == 0 ? 0 : 2 * quality + (best >= MATCH_NAMED);
 }
 
 size_t accept_choose(const char *accept, const struct media_type *offers, size_t n) {
@@ -136,14 +136,14 @@ size_t accept_choose(const char *accept, const struct media_type *offers, size_t
 
         if (!accept)
                 return 0;
-        most = liking_of(accept, &offers[0]);
+        most = preference_of(accept, &offers[0]);
         for (size_t i = 1; i < n; i++) {
-                int liking = liking_of(accept, &offers[i]);
-                bool named = liking & 1;
+                int preference = preference_of(accept, &offers[i]);
+                bool named = preference & 1;
 
-                if (liking > most || (liking == most && named)) {
+                if (preference > most || (preference == most && named)) {
                         best = i;
-                        most = liking;
+                        most = preference;
                 }
         }
         return best;

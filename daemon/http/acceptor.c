@@ -56,18 +56,18 @@ struct acceptors *acceptors_free(struct acceptors *acceptors) {
         return NULL;
 }
 
-static bool has_room(const struct acceptor *acceptor) {
+static bool acceptor_has_room(const struct acceptor *acceptor) {
         unsigned sharing = acceptor->use == DESCRIPTOR_CLIENT ? acceptor->all->n_sharing : 1;
 
         return !acceptor->paused && acceptor->clients < MIN(acceptor->clients_max, descriptor_clients(acceptor->all->limit, sharing));
 }
 
-static void look_or_not(struct acceptor *acceptor) {
+static void acceptor_update_watch(struct acceptor *acceptor) {
         if (acceptor->io)
-                (void)sd_event_source_set_enabled(acceptor->io, has_room(acceptor) ? SD_EVENT_ON : SD_EVENT_OFF);
+                (void)sd_event_source_set_enabled(acceptor->io, acceptor_has_room(acceptor) ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
-static void say(struct acceptors *acceptors, int error) {
+static void acceptors_warn(struct acceptors *acceptors, int error) {
         uint64_t now = clock_monotonic_usec();
 
         if (now >= acceptors->quiet_until_usec)
@@ -75,26 +75,26 @@ static void say(struct acceptors *acceptors, int error) {
         acceptors->quiet_until_usec = now + QUIET_USEC;
 }
 
-static void pause_accepting(struct acceptor *acceptor, int error) {
-        say(acceptor->all, error);
+static void acceptor_pause(struct acceptor *acceptor, int error) {
+        acceptors_warn(acceptor->all, error);
         acceptor->paused = true;
         (void)sd_event_source_set_time_relative(acceptor->pause, PAUSE_USEC);
         (void)sd_event_source_set_enabled(acceptor->pause, SD_EVENT_ONESHOT);
-        look_or_not(acceptor);
+        acceptor_update_watch(acceptor);
 }
 
-static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
+static int acceptor_on_pause_end(sd_event_source *source, uint64_t usec, void *userdata) {
         struct acceptor *acceptor = userdata;
         int r = descriptor_check(acceptor->use);
 
         (void)source;
         (void)usec;
         if (r < 0) {
-                pause_accepting(acceptor, -r);
+                acceptor_pause(acceptor, -r);
                 return 0;
         }
         acceptor->paused = false;
-        look_or_not(acceptor);
+        acceptor_update_watch(acceptor);
         return 0;
 }
 
@@ -117,41 +117,41 @@ static bool accept_one(struct acceptor *acceptor) {
 
         if (fd < 0) {
                 if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                        pause_accepting(acceptor, errno);
+                        acceptor_pause(acceptor, errno);
                 return false;
         }
         limit_unread(acceptor, fd, address.any.sa_family);
         if (!descriptor_leaves_reserve(fd, acceptor->use))
-                pause_accepting(acceptor, EMFILE);
+                acceptor_pause(acceptor, EMFILE);
         acceptor->handler.take(acceptor->handler.userdata, fd, &address.any, length);
         return true;
 }
 
 void acceptor_take_waiting(struct acceptor *acceptor) {
-        while (has_room(acceptor) && accept_one(acceptor))
+        while (acceptor_has_room(acceptor) && accept_one(acceptor))
                 ;
 }
 
-static int on_waiting(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+static int acceptor_on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct acceptor *acceptor = userdata;
 
         (void)source;
         (void)fd;
         (void)events;
-        for (unsigned i = 0; i < BATCH_MAX && has_room(acceptor) && accept_one(acceptor); i++)
+        for (unsigned i = 0; i < BATCH_MAX && acceptor_has_room(acceptor) && accept_one(acceptor); i++)
                 ;
         return 0;
 }
 
-static int add_sources(struct acceptor *acceptor) {
+static int acceptor_add_sources(struct acceptor *acceptor) {
         sd_event *event = acceptor->all->event;
         int r;
 
-        r = sd_event_add_time(event, &acceptor->pause, CLOCK_MONOTONIC, USEC_INFINITY, PAUSE_ACCURACY_USEC, on_pause_over, acceptor);
+        r = sd_event_add_time(event, &acceptor->pause, CLOCK_MONOTONIC, USEC_INFINITY, PAUSE_ACCURACY_USEC, acceptor_on_pause_end, acceptor);
         if (r >= 0)
                 r = sd_event_source_set_enabled(acceptor->pause, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_io(event, &acceptor->io, acceptor->fd, EPOLLIN, on_waiting, acceptor);
+                r = sd_event_add_io(event, &acceptor->io, acceptor->fd, EPOLLIN, acceptor_on_readable, acceptor);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(acceptor->pause, "accept-pause");
@@ -170,7 +170,7 @@ int acceptor_new(struct acceptors *acceptors, int listen_fd, enum descriptor_use
         }
         *acceptor = (struct acceptor){.all = acceptors, .fd = listen_fd, .use = use, .clients_max = clients_max, .handler = *handler};
         acceptors->n_sharing += use == DESCRIPTOR_CLIENT;
-        r = add_sources(acceptor);
+        r = acceptor_add_sources(acceptor);
         if (r < 0) {
                 acceptor_free(acceptor);
                 return r;
@@ -181,12 +181,12 @@ int acceptor_new(struct acceptors *acceptors, int listen_fd, enum descriptor_use
 
 void acceptor_joined(struct acceptor *acceptor) {
         acceptor->clients++;
-        look_or_not(acceptor);
+        acceptor_update_watch(acceptor);
 }
 
 void acceptor_left(struct acceptor *acceptor) {
         acceptor->clients--;
-        look_or_not(acceptor);
+        acceptor_update_watch(acceptor);
 }
 
 unsigned acceptor_clients(const struct acceptor *acceptor) {

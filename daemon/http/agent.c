@@ -32,7 +32,7 @@ struct connection {
 };
 
 struct agent {
-        struct site *site;
+        struct server *server;
         uint64_t ramp_usec;
         struct acceptor *acceptor;
         struct connection *connections;
@@ -103,7 +103,7 @@ static void down(const struct database *database, bool with_name, char answer[AN
 
 /* The first that is missing, by name, is told for all; the least weight counts. */
 static void answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
-        const struct registry *registry = engine_registry(agent->site->engine);
+        const struct registry *registry = engine_registry(agent->server->engine);
         const struct database *database;
         unsigned least = WEIGHT_MAX;
 
@@ -121,7 +121,7 @@ static void answer_all(const struct agent *agent, bool accept_asleep, struct ins
 
 static void compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
         struct question question = understand(line);
-        const struct database *database = question.name ? registry_by_name(engine_registry(agent->site->engine), question.name) : NULL;
+        const struct database *database = question.name ? registry_by_name(engine_registry(agent->server->engine), question.name) : NULL;
         struct instant now = clock_now();
 
         if (!question.is_understood)
@@ -201,25 +201,25 @@ static void on_client(void *userdata, int fd, const struct sockaddr *address, so
                 agent->connections->previous = connection;
         agent->connections = connection;
         acceptor_joined(agent->acceptor);
-        r = sd_event_add_io(agent->site->event, &connection->io, fd, EPOLLIN, on_line, connection);
+        r = sd_event_add_io(agent->server->event, &connection->io, fd, EPOLLIN, on_line, connection);
         if (r >= 0)
-                r = sd_event_add_time_relative(agent->site->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
+                r = sd_event_add_time_relative(agent->server->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
                                                on_grace, connection);
         if (r < 0)
                 connection_free(connection);
 }
 
-int agent_new(struct site *site, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {
+int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {
         struct agent *agent = calloc(1, sizeof(*agent));
         int fd, r;
 
         if (!agent)
                 return -ENOMEM;
-        agent->site = site;
+        agent->server = server;
         agent->ramp_usec = ramp_usec;
         r = listen_tcp(address, &fd);
         if (r >= 0)
-                r = acceptor_new(site->acceptors, fd, DESCRIPTOR_CLIENT, CONNECTIONS_MAX,
+                r = acceptor_new(server->acceptors, fd, DESCRIPTOR_CLIENT, CONNECTIONS_MAX,
                                  &(struct acceptor_handler){.take = on_client, .userdata = agent}, &agent->acceptor);
         if (r < 0) {
                 agent_free(agent);

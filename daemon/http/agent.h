@@ -7,11 +7,11 @@
  */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
 struct agent;
 
 /* ADDRESS as config/address.h takes it; RAMP_USEC 0: full weight at once. Answers as listen_tcp(). */
-int agent_new(struct site *site, const char *address, uint64_t ramp_usec, struct agent **ret_agent);
+int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent);
 /* Whoever still waits gets no answer. Takes NULL. */
 struct agent *agent_free(struct agent *agent);

@@ -1,26 +1,30 @@
 /* Answers that are the same everywhere: composed JSON, errors, and how soon to ask again. Internal to http/. */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
-/* Sends what was composed in site->body. */
-void answer_body(struct site *site, struct exchange *exchange, unsigned status);
+/* Sends what was composed in server->body. */
+void answer_body(struct server *server, struct exchange *exchange, unsigned status);
 /* The same, as 503 with Retry-After. */
-void answer_later(struct site *site, struct exchange *exchange, unsigned retry_after_sec);
+void answer_later(struct server *server, struct exchange *exchange, unsigned retry_after_sec);
 /* {"error": SLUG, "message": ...} */
-_printf_(5, 6) void answer_error(struct site *site, struct exchange *exchange, unsigned status, const char *slug, const char *format, ...);
+_printf_(5, 6) void answer_error(struct server *server, struct exchange *exchange, unsigned status, const char *slug,
+                                 const char *format, ...);
+/* Retry-After for something of which nobody knows when it is so. */
+#define RETRY_UNKNOWN_SEC 5
+
 /* 404 with the names that are known, and the nearest. */
-void answer_unknown_database(struct site *site, struct exchange *exchange, const char *name);
+void answer_unknown_database(struct server *server, struct exchange *exchange, const char *name);
 /* The same as 503 with Retry-After. */
-void answer_unavailable(struct site *site, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message);
+void answer_unavailable(struct server *server, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message);
 /* 429 with Retry-After: too much of this goes on. */
-void answer_busy(struct site *site, struct exchange *exchange, const char *message);
+void answer_busy(struct server *server, struct exchange *exchange, const char *message);
 /* The same, for answer_may_hold(). */
-void answer_too_much_held(struct site *site, struct exchange *exchange);
+void answer_too_much_held(struct server *server, struct exchange *exchange);
 /* 409: REASON stands in the way. */
-void answer_refused(struct site *site, struct exchange *exchange, enum reason reason);
+void answer_refused(struct server *server, struct exchange *exchange, enum reason reason);
 /* 503: the daemon ends. */
-void answer_stopping(struct site *site, struct exchange *exchange);
+void answer_stopping(struct server *server, struct exchange *exchange);
 
 /*
  * Long answers that are on their way take memory until their readers have read: together they have a bound, those of the control socket one

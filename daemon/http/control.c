@@ -31,8 +31,8 @@ static bool is_hopeless(const struct waiter *waiter, const struct database *data
         return hindrance(waiter, database) != REASON_NONE;
 }
 
-static void compose_wake(struct site *site, const struct database *database, struct instant now) {
-        struct json_writer w = site_compose(site);
+static void compose_wake(struct server *server, const struct database *database, struct instant now) {
+        struct json_writer w = server_compose(server);
 
         json_begin_object(&w, NULL);
         describe_verdict(&w, database, now);
@@ -45,21 +45,21 @@ static void answer_wake(const struct waiter *waiter, const struct database *data
         struct instant now = clock_now();
 
         if (hindered != REASON_NONE) {
-                answer_refused(waiter->site, waiter->exchange, hindered);
+                answer_refused(waiter->server, waiter->exchange, hindered);
                 return;
         }
-        compose_wake(waiter->site, database, now);
+        compose_wake(waiter->server, database, now);
         if (database_ready(database))
-                answer_body(waiter->site, waiter->exchange, 200);
+                answer_body(waiter->server, waiter->exchange, 200);
         else
-                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(database_expected_ready_usec(database, now)));
+                answer_later(waiter->server, waiter->exchange, answer_retry_after_sec(database_expected_ready_usec(database, now)));
 }
 
 void wake_post(struct request *request) {
         struct database *database = request->database;
-        enum reason refused = engine_wake(request->site->engine, database, WAKE_CALL);
+        enum reason refused = engine_wake(request->server->engine, database, WAKE_CALL);
         struct waiter waiter = {
-                .site = request->site,
+                .server = request->server,
                 .exchange = request->exchange,
                 .database_id = database->id,
                 .spread_usec = request->query.spread_usec,
@@ -71,14 +71,14 @@ void wake_post(struct request *request) {
 
         (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
         if (refused != REASON_NONE)
-                answer_refused(request->site, request->exchange, refused);
+                answer_refused(request->server, request->exchange, refused);
         else if (database_ready(database))
                 answer_wake(&waiter, database);
         else if (request->query.wait_usec > 0)
-                waiters_add(request->site->waiters, &waiter, request->query.wait_usec);
+                waiters_add(request->server->waiters, &waiter, request->query.wait_usec);
         else {
-                compose_wake(request->site, database, clock_now());
-                answer_body(request->site, request->exchange, 202);
+                compose_wake(request->server, database, clock_now());
+                answer_body(request->server, request->exchange, 202);
         }
 }
 
@@ -87,21 +87,21 @@ void pause_post(struct request *request) {
         struct json_writer w;
 
         if (!(request->query.given & ARGUMENT_FOR)) {
-                answer_error(request->site, request->exchange, 400, "bad_request", "for how long? for=2h pauses, for=0s resumes");
+                answer_error(request->server, request->exchange, 400, "bad_request", "for how long? for=2h pauses, for=0s resumes");
                 return;
         }
-        engine_pause(request->site->engine, database, request->query.for_usec);
-        w = site_compose(request->site);
+        engine_pause(request->server->engine, database, request->query.for_usec);
+        w = server_compose(request->server);
         json_begin_object(&w, NULL);
         json_text(&w, "name", request->name);
         describe_pause(&w, database, clock_now());
         json_end_object(&w);
-        answer_body(request->site, request->exchange, 200);
+        answer_body(request->server, request->exchange, 200);
 }
 
 struct reload_wait {
         struct reload_call call;
-        struct site *site;
+        struct server *server;
         struct exchange *exchange; /* NULL: who asked has gone */
 };
 
@@ -111,7 +111,7 @@ static void on_reloaded(struct reload_call *call, unsigned status, const struct 
         if (wait->exchange && body)
                 exchange_reply(wait->exchange, &(struct reply){.status = status, .body = body});
         else if (wait->exchange)
-                answer_stopping(wait->site, wait->exchange);
+                answer_stopping(wait->server, wait->exchange);
         free(wait);
 }
 
@@ -122,21 +122,21 @@ static void on_caller_left(void *userdata) {
 }
 
 void reload_post(struct request *request) {
-        const struct server_hooks *hooks = &request->site->hooks;
+        const struct server_hooks *hooks = &request->server->hooks;
         struct reload_wait *wait;
 
         if (!hooks->reload) {
-                answer_error(request->site, request->exchange, 409, "reload_failed", "there is nothing to reload");
+                answer_error(request->server, request->exchange, 409, "reload_failed", "there is nothing to reload");
                 return;
         }
         wait = calloc(1, sizeof(*wait));
         if (!wait) {
-                answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory", "no memory is left");
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "no_memory", "no memory is left");
                 return;
         }
         *wait = (struct reload_wait){
                 .call = {.remove_all = request->query.remove_all, .done = on_reloaded},
-                .site = request->site,
+                .server = request->server,
                 .exchange = request->exchange,
         };
         exchange_hold(request->exchange, on_caller_left, wait);

@@ -8,9 +8,9 @@
 #include <strings.h>
 
 #define BLOCK_SIZE 4096
-#define BODY_SWALLOWED_MAX ((size_t)8 * 1024 * 1024)
+#define BODY_DISCARDED_MAX ((size_t)8 * 1024 * 1024)
 
-struct canned {
+struct prebuilt_reply {
         struct MHD_Response *response;
         unsigned status;
 };
@@ -24,12 +24,12 @@ void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connect
         if (!exchange)
                 return NULL;
         /* The first request's time counts from the connection. */
-        if (exchange->deadline.class != PATIENCE_REQUEST)
-                exchange_allow(exchange, PATIENCE_REQUEST);
+        if (exchange->deadline.class != TIMEOUT_REQUEST)
+                exchange_set_timeout(exchange, TIMEOUT_REQUEST);
         exchange->fault = url && url_is_plain(url) ? FAULT_NONE : FAULT_URL;
         exchange->path_offset = url ? url_path_offset(url) : 0;
         exchange->url_end = url ? url + strlen(url) : NULL;
-        exchange->swallowed = 0;
+        exchange->discarded = 0;
         exchange->first_call_done = false;
         return exchange;
 }
@@ -48,24 +48,24 @@ static enum method method_from_text(const char *text) {
                                                                                     : METHOD_OTHER;
 }
 
-static enum MHD_Result swallow_body(struct exchange *exchange, size_t *size) {
+static enum MHD_Result discard_body(struct exchange *exchange, size_t *size) {
         exchange->fault = exchange->fault == FAULT_NONE ? FAULT_BODY : exchange->fault;
-        exchange->swallowed += *size;
+        exchange->discarded += *size;
         *size = 0;
-        return exchange->swallowed > BODY_SWALLOWED_MAX ? MHD_NO : MHD_YES;
+        return exchange->discarded > BODY_DISCARDED_MAX ? MHD_NO : MHD_YES;
 }
 
 struct header_walk {
         const char *host;
         unsigned n_hosts, n_lengths;
-        bool spaced; /* a name with a space in it or behind it */
+        bool has_space; /* a name with a space in it or behind it */
 };
 
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
         struct header_walk *walk = cls;
 
         (void)kind;
-        walk->spaced |= strpbrk(name, " \t") != NULL;
+        walk->has_space |= strpbrk(name, " \t") != NULL;
         walk->n_lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
         if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
                 return MHD_YES;
@@ -86,7 +86,7 @@ static void read_headers(struct exchange *exchange, const char *url, const char 
         exchange->host_length = walk.host ? strlen(walk.host) : 0;
         if (walk.n_hosts > 1 || (walk.n_hosts == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
                 exchange->fault = FAULT_HOST;
-        if (walk.n_lengths > 1 || walk.spaced)
+        if (walk.n_lengths > 1 || walk.has_space)
                 exchange->fault = FAULT_FRAMING;
         if (exchange->path_offset == 0)
                 return;
@@ -116,14 +116,14 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
                 return MHD_YES;
         }
         if (*upload_size > 0)
-                return swallow_body(exchange, upload_size);
+                return discard_body(exchange, upload_size);
         exchange->method = method_from_text(method);
         exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
         exchange->path = path_of(exchange, url);
         read_headers(exchange, url, version);
         if (url_was_cut(exchange, version) && exchange->fault != FAULT_FRAMING)
                 exchange->fault = FAULT_URL;
-        exchange_allow(exchange, PATIENCE_ANSWER);
+        exchange_set_timeout(exchange, TIMEOUT_ANSWER);
         http->handler.request(http->handler.userdata, exchange);
         return exchange->broken ? MHD_NO : MHD_YES;
 }
@@ -140,7 +140,7 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
         left = exchange->left;
         exchange->left = NULL;
         exchange->broken = false;
-        exchange_allow(exchange, PATIENCE_IDLE);
+        exchange_set_timeout(exchange, TIMEOUT_IDLE);
         *request_context = NULL;
         if (left)
                 left(exchange->left_userdata);
@@ -228,14 +228,14 @@ static struct MHD_Response *make_response(const struct reply *reply) {
         return NULL;
 }
 
-static void send_response(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum patience patience) {
+static void send_response(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum timeout timeout) {
         exchange->left = NULL;
         if (!response || !refusal_queue_response(exchange->connection, status, response))
                 exchange->broken = true;
         if (exchange->suspended)
                 deadlines_update_now(&exchange->http->deadlines);
-        if (exchange->deadline.class != patience)
-                exchange_allow(exchange, patience);
+        if (exchange->deadline.class != timeout)
+                exchange_set_timeout(exchange, timeout);
         exchange_resume(exchange);
 }
 
@@ -244,43 +244,43 @@ void exchange_reply(struct exchange *exchange, const struct reply *reply) {
 
         if (response && exchange->fault == FAULT_FRAMING)
                 (void)add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-        send_response(exchange, reply->status, response, PATIENCE_ANSWER);
+        send_response(exchange, reply->status, response, TIMEOUT_ANSWER);
         if (response)
                 MHD_destroy_response(response);
 }
 
-int canned_new(const struct reply *reply, struct canned **ret_canned) {
-        struct canned *canned;
+int prebuilt_reply_new(const struct reply *reply, struct prebuilt_reply **ret_prebuilt) {
+        struct prebuilt_reply *prebuilt;
 
-        canned = calloc(1, sizeof(*canned));
-        if (!canned)
+        prebuilt = calloc(1, sizeof(*prebuilt));
+        if (!prebuilt)
                 return -ENOMEM;
-        canned->status = reply->status;
-        canned->response = make_response(reply);
-        if (!canned->response) {
-                free(canned);
+        prebuilt->status = reply->status;
+        prebuilt->response = make_response(reply);
+        if (!prebuilt->response) {
+                free(prebuilt);
                 return -ENOMEM;
         }
-        *ret_canned = canned;
+        *ret_prebuilt = prebuilt;
         return 0;
 }
 
-struct canned *canned_free(struct canned *canned) {
-        if (!canned)
+struct prebuilt_reply *prebuilt_reply_free(struct prebuilt_reply *prebuilt) {
+        if (!prebuilt)
                 return NULL;
-        MHD_destroy_response(canned->response);
-        free(canned);
+        MHD_destroy_response(prebuilt->response);
+        free(prebuilt);
         return NULL;
 }
 
-void exchange_reply_canned(struct exchange *exchange, const struct canned *canned) {
-        send_response(exchange, canned->status, canned->response, PATIENCE_ANSWER);
+void exchange_reply_prebuilt(struct exchange *exchange, const struct prebuilt_reply *prebuilt) {
+        send_response(exchange, prebuilt->status, prebuilt->response, TIMEOUT_ANSWER);
 }
 
 void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata) {
         exchange->left = left;
         exchange->left_userdata = userdata;
-        exchange_allow(exchange, PATIENCE_ENDLESS);
+        exchange_set_timeout(exchange, TIMEOUT_NONE);
         exchange_suspend(exchange);
 }
 
@@ -335,12 +335,12 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
         /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);
         if (!response) {
-                send_response(exchange, head->status, NULL, PATIENCE_ANSWER);
+                send_response(exchange, head->status, NULL, TIMEOUT_ANSWER);
                 on_stream_free(exchange);
                 return;
         }
         whole = add_headers(response, head) && (!is_head || leave_chunks_out(response));
-        send_response(exchange, head->status, whole ? response : NULL, endless && !is_head ? PATIENCE_ENDLESS : PATIENCE_ANSWER);
+        send_response(exchange, head->status, whole ? response : NULL, endless && !is_head ? TIMEOUT_NONE : TIMEOUT_ANSWER);
         MHD_destroy_response(response);
 }
 

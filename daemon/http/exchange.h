@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct exchange;
-struct canned;
+struct prebuilt_reply;
 
 enum method {
         METHOD_GET, /* and HEAD: the body is left out by itself */
@@ -62,9 +62,9 @@ struct reply {
 void exchange_reply(struct exchange *exchange, const struct reply *reply);
 
 /* A reply made once and sent many times. */
-int canned_new(const struct reply *reply, struct canned **ret_canned);
-struct canned *canned_free(struct canned *canned);
-void exchange_reply_canned(struct exchange *exchange, const struct canned *canned);
+int prebuilt_reply_new(const struct reply *reply, struct prebuilt_reply **ret_prebuilt);
+struct prebuilt_reply *prebuilt_reply_free(struct prebuilt_reply *prebuilt);
+void exchange_reply_prebuilt(struct exchange *exchange, const struct prebuilt_reply *prebuilt);
 
 /* The reply comes later. LEFT is called when the client leaves before that; the exchange is gone then. */
 void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata);

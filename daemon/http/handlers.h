@@ -1,7 +1,7 @@
 /* What is answered to each request of the table in route.c. Internal to http/. */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
 void page_get(struct request *request);
 void livez_get(struct request *request);

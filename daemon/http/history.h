@@ -1,12 +1,12 @@
 /* Questions about the past that are being answered. Internal to http/. */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
-struct history_site;
+struct history_requests;
 
-int history_site_new(struct site *site, struct history_site **ret_history);
+int history_requests_new(struct server *server, struct history_requests **ret_history);
 /* Who waits is answered that the daemon stops. */
-void history_site_stop(struct history_site *history);
+void history_requests_stop(struct history_requests *history);
 /* When no exchange is left. Takes NULL. */
-struct history_site *history_site_free(struct history_site *history);
+struct history_requests *history_requests_free(struct history_requests *history);

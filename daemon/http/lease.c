@@ -14,11 +14,11 @@
  * A holder that does not read (stopped by a debugger, or busy) and whose next event is forgotten: it is dropped all the same, but not as
  * soon as somebody who only watches, because its lease goes with it.
  */
-#define HOLDER_PATIENCE_USEC (60 * USEC_PER_SEC)
+#define LEASE_BEHIND_MAX_USEC (60 * USEC_PER_SEC)
 
 /* A lease and its stream. */
-struct hold {
-        struct site *site;
+struct lease_stream {
+        struct server *server;
         struct lease *lease; /* NULL when it has ended */
         uint64_t id;
         struct event_stream *stream;
@@ -32,43 +32,43 @@ static const char *const end_messages[_LEASE_END_MAX] = {
 };
 
 /* The last event of a stream. */
-static void say_end(struct hold *hold, const char *reason, const char *message) {
+static void say_end(struct lease_stream *held, const char *reason, const char *message) {
         _cleanup_(buffer_deinit) struct buffer frame = {0};
         struct json_writer w = {.buffer = &frame};
 
         buffer_append_string(&frame, "event: end\ndata: ");
         json_begin_object(&w, NULL);
-        json_unsigned(&w, "id", hold->id);
+        json_unsigned(&w, "id", held->id);
         json_text(&w, "reason", reason);
         json_text(&w, "message", message);
         json_end_object(&w);
         buffer_append_string(&frame, "\n\n");
-        events_end(hold->stream, &frame);
+        events_end(held->stream, &frame);
 }
 
 static void on_ended(void *userdata, enum lease_end end) {
-        struct hold *hold = userdata;
+        struct lease_stream *held = userdata;
 
-        hold->lease = NULL;
-        say_end(hold, lease_end_name(end), end_messages[end]);
+        held->lease = NULL;
+        say_end(held, lease_end_name(end), end_messages[end]);
 }
 
 static void on_stopping(void *userdata) {
-        struct hold *hold = userdata;
+        struct lease_stream *held = userdata;
 
-        if (hold->lease)
-                say_end(hold, "stopping", "the daemon is stopping");
+        if (held->lease)
+                say_end(held, "stopping", "the daemon is stopping");
 }
 
 static void on_gone(void *userdata) {
-        struct hold *hold = userdata;
+        struct lease_stream *held = userdata;
 
-        if (hold->lease && hold->site->stopping)
+        if (held->lease && held->server->stopping)
                 /* Its holder did not end it, and may come back to the daemon after us: the engine remembers it as held. */
-                hold->lease->ended = NULL;
+                held->lease->ended = NULL;
         else
-                lease_release(hold->site->engine, hold->lease);
-        free(hold);
+                lease_release(held->server->engine, held->lease);
+        free(held);
 }
 
 /* The members of an object that is open: the lease, and how its database is now. */
@@ -80,7 +80,7 @@ static void describe_begun(struct json_writer *w, const struct lease *lease, str
         json_unsigned(w, "generation", lease->database->generation);
 }
 
-static void stream_lease(struct request *request, struct hold *hold) {
+static void stream_lease(struct request *request, struct lease_stream *held) {
         _cleanup_(buffer_deinit) struct buffer head = {0};
         struct json_writer w = {.buffer = &head};
         struct instant now = clock_now();
@@ -91,22 +91,20 @@ static void stream_lease(struct request *request, struct hold *hold) {
         json_text(&w, "kind", "lease");
         json_time(&w, "at", now.real_usec);
         json_text(&w, "database", request->name);
-        describe_begun(&w, hold->lease, now);
+        describe_begun(&w, held->lease, now);
         json_end_object(&w);
         buffer_append_string(&head, "\n\n");
-        events_begin(request->site->events, request->exchange, request->name, &head, HOLDER_PATIENCE_USEC,
-                     &(struct stream_owner){.stopping = on_stopping, .gone = on_gone, .userdata = hold}, &hold->stream);
+        events_begin(request->server->events, request->exchange, request->name, &head, LEASE_BEHIND_MAX_USEC,
+                     &(struct stream_owner){.stopping = on_stopping, .gone = on_gone, .userdata = held}, &held->stream);
 }
 
 static void answer_no_lease(struct request *request, int error, enum reason refusal) {
-        unsigned retry_after_sec = answer_retry_after_sec(USEC_INFINITY);
-
         if (error == -EPERM)
-                answer_refused(request->site, request->exchange, refusal);
+                answer_refused(request->server, request->exchange, refusal);
         else if (error == -ENOSPC)
-                answer_unavailable(request->site, request->exchange, retry_after_sec, "too_many_leases", "too many leases are held");
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "too_many_leases", "too many leases are held");
         else
-                answer_unavailable(request->site, request->exchange, retry_after_sec, "no_memory", "no memory is left for another lease");
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "no_memory", "no memory is left for another lease");
 }
 
 static const char *owner_of(const struct request *request) {
@@ -121,42 +119,42 @@ static void take_timed(struct request *request) {
         struct lease *lease;
         int r;
 
-        r = lease_take(request->site->engine, request->database, &wanted, &refusal, &lease);
+        r = lease_take(request->server->engine, request->database, &wanted, &refusal, &lease);
         if (r < 0) {
                 answer_no_lease(request, r, refusal);
                 return;
         }
-        w = site_compose(request->site);
+        w = server_compose(request->server);
         json_begin_object(&w, NULL);
         describe_begun(&w, lease, clock_now());
         json_end_object(&w);
-        answer_body(request->site, request->exchange, 201);
+        answer_body(request->server, request->exchange, 201);
 }
 
 /* As long as the connection. */
 static void take_held(struct request *request) {
-        struct hold *hold = calloc(1, sizeof(*hold));
-        struct lease_request wanted = {.owner = owner_of(request), .ended = on_ended, .userdata = hold};
+        struct lease_stream *held = calloc(1, sizeof(*held));
+        struct lease_request wanted = {.owner = owner_of(request), .ended = on_ended, .userdata = held};
         enum reason refusal = REASON_NONE;
         int r = -ENOMEM;
 
-        if (hold)
-                r = lease_take(request->site->engine, request->database, &wanted, &refusal, &hold->lease);
+        if (held)
+                r = lease_take(request->server->engine, request->database, &wanted, &refusal, &held->lease);
         if (r < 0) {
                 answer_no_lease(request, r, refusal);
-                free(hold);
+                free(held);
                 return;
         }
-        hold->site = request->site;
-        hold->id = hold->lease->record.id;
-        stream_lease(request, hold);
+        held->server = request->server;
+        held->id = held->lease->record.id;
+        stream_lease(request, held);
 }
 
 void lease_post(struct request *request) {
         if (!(request->query.given & ARGUMENT_FOR))
                 take_held(request);
         else if (request->query.for_usec == 0)
-                answer_error(request->site, request->exchange, 400, "bad_request", "for=0s is no time; without for= the stream holds it");
+                answer_error(request->server, request->exchange, 400, "bad_request", "for=0s is no time; without for= the stream holds it");
         else
                 take_timed(request);
 }
@@ -164,14 +162,14 @@ void lease_post(struct request *request) {
 void lease_delete_id(struct request *request) {
         struct json_writer w;
 
-        if (!lease_delete(request->site->engine, request->id)) {
-                answer_error(request->site, request->exchange, 404, "no_such_lease", "no lease has this id; GET /status lists them");
+        if (!lease_delete(request->server->engine, request->id)) {
+                answer_error(request->server, request->exchange, 404, "no_such_lease", "no lease has this id; GET /status lists them");
                 return;
         }
-        w = site_compose(request->site);
+        w = server_compose(request->server);
         json_begin_object(&w, NULL);
         json_unsigned(&w, "id", request->id);
         json_bool(&w, "ended", true);
         json_end_object(&w);
-        answer_body(request->site, request->exchange, 200);
+        answer_body(request->server, request->exchange, 200);
 }

@@ -14,7 +14,7 @@ struct progress {
 static bool compose_slice(struct slices *slices) {
         struct progress *progress = container_of(slices, struct progress, slices);
         const struct listing *listing = &progress->listing;
-        const struct registry *registry = engine_registry(listing->site->engine);
+        const struct registry *registry = engine_registry(listing->server->engine);
         struct instant now = clock_now();
         struct json_writer w = {.buffer = &slices->text, .comma = progress->any};
         const struct database *database, *last = NULL;
@@ -44,7 +44,7 @@ void listing_answer(const struct listing *listing, struct exchange *exchange, co
 
         if (!progress) {
                 buffer_deinit(&text);
-                answer_unavailable(listing->site, exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory",
+                answer_unavailable(listing->server, exchange, RETRY_UNKNOWN_SEC, "no_memory",
                                    "no memory is left for this answer");
                 return;
         }

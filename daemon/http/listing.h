@@ -4,10 +4,10 @@
  */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
 struct listing {
-        struct site *site;
+        struct server *server;
         struct buffer text; /* what is composed; begin with the part before the first database */
         const char *tail;   /* what closes it, a constant */
         bool (*wants)(const struct listing *listing, const struct database *database); /* NULL: all */

@@ -4,15 +4,15 @@
 #include "http/handlers.h"
 
 void livez_get(struct request *request) {
-        const struct server_hooks *hooks = &request->site->hooks;
+        const struct server_hooks *hooks = &request->server->hooks;
         bool alive = !hooks->progress || hooks->progress(hooks->userdata);
-        struct json_writer w = site_compose(request->site);
+        struct json_writer w = server_compose(request->server);
 
         json_begin_object(&w, NULL);
         json_bool(&w, "alive", alive);
         json_end_object(&w);
         if (alive)
-                answer_body(request->site, request->exchange, 200);
+                answer_body(request->server, request->exchange, 200);
         else
-                answer_later(request->site, request->exchange, 1);
+                answer_later(request->server, request->exchange, 1);
 }

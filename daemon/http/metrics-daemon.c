@@ -8,7 +8,7 @@ static void write_build(struct exposition *e, const struct metrics_facts *facts)
 }
 
 static void write_databases(struct exposition *e, const struct metrics_facts *facts) {
-        exposition_number(e, NULL, registry_count(engine_registry(facts->site->engine)));
+        exposition_number(e, NULL, registry_count(engine_registry(facts->server->engine)));
 }
 
 /* A ping is a query on the session that is there, and a door check ends before the query. */
@@ -29,7 +29,7 @@ static void write_durations(struct exposition *e, const struct metrics_facts *fa
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 for (enum phase phase = 0; phase < _PHASE_MAX; phase++)
                         if (has_phase(check, phase))
-                                write_tally(e, check, phase, engine_durations(facts->site->engine, check, phase));
+                                write_tally(e, check, phase, engine_durations(facts->server->engine, check, phase));
 }
 
 static void write_in_flight(struct exposition *e, const struct metrics_facts *facts) {
@@ -41,53 +41,53 @@ static void write_waiting(struct exposition *e, const struct metrics_facts *fact
 }
 
 static void write_overdue(struct exposition *e, const struct metrics_facts *facts) {
-        exposition_seconds(e, NULL, engine_overdue_usec(facts->site->engine));
+        exposition_seconds(e, NULL, engine_overdue_usec(facts->server->engine));
 }
 
 static void write_replaced(struct exposition *e, const struct metrics_facts *facts) {
         exposition_number(e, NULL, facts->engine.probers_replaced);
 }
 
-enum door {
-        DOOR_STATUS,
-        DOOR_CONTROL,
-        DOOR_TCP,
-        _DOOR_MAX,
+enum socket_kind {
+        SOCKET_STATUS,
+        SOCKET_CONTROL,
+        SOCKET_TCP,
+        _SOCKET_KIND_MAX,
 };
 
-static enum door door_of(const struct listener *listener) {
-        return listener->access == ACCESS_CONTROL ? DOOR_CONTROL : listener->tcp ? DOOR_TCP : DOOR_STATUS;
+static enum socket_kind socket_kind_of(const struct listener *listener) {
+        return listener->access == ACCESS_CONTROL ? SOCKET_CONTROL : listener->tcp ? SOCKET_TCP : SOCKET_STATUS;
 }
 
 static void write_connections(struct exposition *e, const struct metrics_facts *facts) {
-        static const char *const names[_DOOR_MAX] = {"status", "control", "tcp"};
-        unsigned connections[_DOOR_MAX] = {0};
+        static const char *const names[_SOCKET_KIND_MAX] = {"status", "control", "tcp"};
+        unsigned connections[_SOCKET_KIND_MAX] = {0};
 
-        for (const struct listener *listener = facts->site->listeners; listener; listener = listener->next)
-                connections[door_of(listener)] += http_connections(listener->http);
-        for (enum door door = 0; door < _DOOR_MAX; door++)
-                exposition_number(e, VALUES(names[door]), connections[door]);
+        for (const struct listener *listener = facts->server->listeners; listener; listener = listener->next)
+                connections[socket_kind_of(listener)] += http_connections(listener->http);
+        for (enum socket_kind kind = 0; kind < _SOCKET_KIND_MAX; kind++)
+                exposition_number(e, VALUES(names[kind]), connections[kind]);
 }
 
 static void write_waiters(struct exposition *e, const struct metrics_facts *facts) {
-        exposition_number(e, NULL, waiters_count(facts->site->waiters));
+        exposition_number(e, NULL, waiters_count(facts->server->waiters));
 }
 
 static void write_reload(struct exposition *e, const struct metrics_facts *facts) {
-        exposition_number(e, NULL, facts->server.reload_successful);
+        exposition_number(e, NULL, facts->daemon.reload_successful);
 }
 
 static void write_reloaded(struct exposition *e, const struct metrics_facts *facts) {
-        exposition_seconds(e, NULL, facts->server.reloaded_real_usec);
+        exposition_seconds(e, NULL, facts->daemon.reloaded_real_usec);
 }
 
 static void write_history_healthy(struct exposition *e, const struct metrics_facts *facts) {
-        exposition_number(e, NULL, facts->server.history_healthy);
+        exposition_number(e, NULL, facts->daemon.history_healthy);
 }
 
 static void write_history(struct exposition *e, const struct metrics_facts *facts) {
-        if (facts->server.history)
-                exposition_number(e, VALUES(facts->server.history), 1);
+        if (facts->daemon.history)
+                exposition_number(e, VALUES(facts->daemon.history), 1);
 }
 
 static void write_cpu(struct exposition *e, const struct metrics_facts *facts) {
@@ -111,7 +111,7 @@ static void write_max_fds(struct exposition *e, const struct metrics_facts *fact
 }
 
 static void write_started(struct exposition *e, const struct metrics_facts *facts) {
-        exposition_seconds(e, NULL, facts->site->started_real_usec);
+        exposition_seconds(e, NULL, facts->server->started_real_usec);
 }
 
 static const struct metric metrics[] = {

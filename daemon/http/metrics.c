@@ -23,7 +23,7 @@ static const char *const content_types[] = {
 struct scrape {
         struct slices slices;
         struct exposition exposition;
-        struct site *site;
+        struct server *server;
         struct metrics_facts facts;
         size_t family;                /* of the databases: the one that is being written */
         bool begun;                   /* its head is written */
@@ -42,7 +42,7 @@ static void compose_daemon(struct scrape *scrape) {
 
 /* Goes on with METRIC; answers whether that was all of it. */
 static bool compose_databases(struct scrape *scrape, const struct metric *metric) {
-        const struct registry *registry = engine_registry(scrape->site->engine);
+        const struct registry *registry = engine_registry(scrape->server->engine);
         struct instant now = clock_now();
         const struct database *database, *last = NULL;
         size_t i = registry_place_after(registry, scrape->last);
@@ -79,12 +79,12 @@ static void free_scrape(struct slices *slices) {
         free(container_of(slices, struct scrape, slices));
 }
 
-static void gather_facts(const struct site *site, struct metrics_facts *facts) {
-        facts->site = site;
-        engine_stats(site->engine, &facts->engine);
+static void gather_facts(const struct server *server, struct metrics_facts *facts) {
+        facts->server = server;
+        engine_stats(server->engine, &facts->engine);
         process_usage(&facts->process);
-        if (site->hooks.facts)
-                site->hooks.facts(site->hooks.userdata, &facts->server);
+        if (server->hooks.facts)
+                server->hooks.facts(server->hooks.userdata, &facts->daemon);
 }
 
 void metrics_get(struct request *request) {
@@ -92,13 +92,13 @@ void metrics_get(struct request *request) {
         struct scrape *scrape = calloc(1, sizeof(*scrape));
 
         if (!scrape) {
-                answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory",
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "no_memory",
                                    "no memory is left for this answer");
                 return;
         }
-        scrape->site = request->site;
+        scrape->server = request->server;
         scrape->slices = (struct slices){.compose = compose_slice, .free = free_scrape};
         scrape->exposition = (struct exposition){.text = &scrape->slices.text, .format = (enum exposition_format)format};
-        gather_facts(request->site, &scrape->facts);
+        gather_facts(request->server, &scrape->facts);
         slices_answer(&scrape->slices, request->exchange, &(struct reply){.status = 200, .content_type = content_types[format]});
 }

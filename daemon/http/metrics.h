@@ -3,14 +3,14 @@
 
 #include "base/process.h"
 #include "http/exposition.h"
-#include "http/site.h"
+#include "http/server-private.h"
 
 /* What is read once for an answer. */
 struct metrics_facts {
-        const struct site *site;
+        const struct server *server;
         struct engine_stats engine;
         struct process_usage process;
-        struct server_facts server;
+        struct server_facts daemon;
 };
 
 struct metric {

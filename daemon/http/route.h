@@ -1,7 +1,7 @@
 /* Which request goes where: one table. */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
 /* What follows the path of a route. */
 enum parameter {

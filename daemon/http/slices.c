@@ -50,7 +50,7 @@ static void stream(struct slices *slices, struct exchange *exchange, const struc
         struct listener *listener = exchange_owner(exchange);
 
         if (!answer_may_hold(listener, HELD_BYTES)) {
-                answer_too_much_held(listener->site, exchange);
+                answer_too_much_held(listener->server, exchange);
                 free_slices(slices);
                 return;
         }

@@ -24,21 +24,21 @@ static void write_history(struct json_writer *w, struct store *store) {
 }
 
 /* The part before the first database, with the list left open. */
-static void write_head(struct buffer *text, const struct site *site) {
-        const struct registry *registry = engine_registry(site->engine);
+static void write_head(struct buffer *text, const struct server *server) {
+        const struct registry *registry = engine_registry(server->engine);
         struct json_writer w = {.buffer = text};
 
         json_begin_object(&w, NULL);
         json_text(&w, "version", PACKAGE_VERSION);
         json_time(&w, "now", clock_real_usec());
         json_bool(&w, "ready", registry_not_ready(registry) == 0);
-        write_history(&w, site->hooks.store);
+        write_history(&w, server->hooks.store);
         json_begin_array(&w, "databases");
 }
 
 void status_get(struct request *request) {
         struct listing listing = {
-                .site = request->site,
+                .server = request->server,
                 .tail = "]}",
                 .describe = describe_one,
                 .detail = request->listener->access == ACCESS_CONTROL,
@@ -46,11 +46,11 @@ void status_get(struct request *request) {
         struct json_writer w;
 
         if (!request->database) {
-                write_head(&listing.text, request->site);
+                write_head(&listing.text, request->server);
                 listing_answer(&listing, request->exchange, &(struct reply){.status = 200});
                 return;
         }
-        w = site_compose(request->site);
+        w = server_compose(request->server);
         describe_status(&w, request->database, clock_now(), listing.detail);
-        answer_body(request->site, request->exchange, 200);
+        answer_body(request->server, request->exchange, 200);
 }

@@ -12,7 +12,7 @@
 #define ASLEEP_LOOK_USEC USEC_PER_SEC
 
 struct waiters {
-        struct site *site;
+        struct server *server;
         struct waiter *first;
         struct heap due;
         uint64_t spread; /* where in its time of spread the next one is released: a fraction of 2^64 */
@@ -38,7 +38,7 @@ static void set_timer(struct waiters *waiters) {
 }
 
 static void remove_waiter(struct waiter *waiter) {
-        struct waiters *waiters = waiter->site->waiters;
+        struct waiters *waiters = waiter->server->waiters;
 
         *(waiter->previous ? &waiter->previous->next : &waiters->first) = waiter->next;
         if (waiter->next)
@@ -49,7 +49,7 @@ static void remove_waiter(struct waiter *waiter) {
 
 /* After a reload that changed its settings a database has another id under the same name: who waits goes on waiting. */
 static const struct database *find_database(struct waiter *waiter) {
-        const struct registry *registry = engine_registry(waiter->site->engine);
+        const struct registry *registry = engine_registry(waiter->server->engine);
         const struct database *database;
 
         if (!waiter->database_id)
@@ -88,7 +88,7 @@ static bool is_due(struct waiter *waiter, const struct database *database, uint6
                 return false;
         }
         if (waiter->release_usec == USEC_INFINITY)
-                waiter->release_usec = now_usec + next_moment(waiter->site->waiters, waiter->spread_usec);
+                waiter->release_usec = now_usec + next_moment(waiter->server->waiters, waiter->spread_usec);
         return waiter->release_usec <= now_usec;
 }
 
@@ -96,15 +96,15 @@ static bool is_due(struct waiter *waiter, const struct database *database, uint6
 static void look_at(struct waiter *waiter, uint64_t now_usec) {
         const struct database *database = find_database(waiter);
 
-        if (waiter->site->stopping)
-                answer_stopping(waiter->site, waiter->exchange);
+        if (waiter->server->stopping)
+                answer_stopping(waiter->server, waiter->exchange);
         else if (waiter->database_id && !database)
-                answer_unknown_database(waiter->site, waiter->exchange, waiter->name);
+                answer_unknown_database(waiter->server, waiter->exchange, waiter->name);
         else if (is_due(waiter, database, now_usec))
                 waiter->answer(waiter, database);
         else {
                 /* It has its place already. */
-                (void)heap_set(&waiter->site->waiters->due, &waiter->due, look_again(waiter, now_usec));
+                (void)heap_set(&waiter->server->waiters->due, &waiter->due, look_again(waiter, now_usec));
                 return;
         }
         remove_waiter(waiter);
@@ -150,7 +150,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 /* The client left. */
 static void on_left(void *userdata) {
         struct waiter *waiter = userdata;
-        struct waiters *waiters = waiter->site->waiters;
+        struct waiters *waiters = waiter->server->waiters;
 
         remove_waiter(waiter);
         set_timer(waiters);
@@ -181,12 +181,13 @@ static struct waiter *keep(struct waiters *waiters, const struct waiter *waiter,
 }
 
 void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
+        const struct registry *registry = engine_registry(waiter->server->engine);
         struct waiter *copy = keep(waiters, waiter, wait_usec);
 
         if (copy)
                 exchange_hold(copy->exchange, on_left, copy);
         else
-                waiter->answer(waiter, waiter->database_id ? registry_by_id(engine_registry(waiter->site->engine), waiter->database_id) : NULL);
+                waiter->answer(waiter, waiter->database_id ? registry_by_id(registry, waiter->database_id) : NULL);
 }
 
 size_t waiters_count(const struct waiters *waiters) {
@@ -203,20 +204,21 @@ void waiters_stop(struct waiters *waiters) {
         look_at_all(waiters);
 }
 
-int waiters_new(struct site *site, struct waiters **ret_waiters) {
+int waiters_new(struct server *server, struct waiters **ret_waiters) {
         struct waiters *waiters = calloc(1, sizeof(*waiters));
         int r;
 
         if (!waiters)
                 return -ENOMEM;
-        waiters->site = site;
+        waiters->server = server;
         waiters->timer_usec = USEC_INFINITY;
         waiters->spread = random_seed();
-        r = sd_event_add_defer(site->event, &waiters->look_source, on_look, waiters);
+        r = sd_event_add_defer(server->event, &waiters->look_source, on_look, waiters);
         if (r >= 0)
                 r = sd_event_source_set_enabled(waiters->look_source, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time(site->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, on_timer, waiters);
+                r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, on_timer,
+                                      waiters);
         if (r >= 0)
                 r = sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);
         if (r < 0) {

@@ -5,10 +5,10 @@
 #pragma once
 
 #include "base/heap.h"
-#include "http/site.h"
+#include "http/server-private.h"
 
 struct waiter {
-        struct site *site;
+        struct server *server;
         struct exchange *exchange;
         uint64_t database_id; /* 0: all that are required */
         char name[64];
@@ -27,7 +27,7 @@ struct waiter {
         struct waiter *previous, *next;
 };
 
-int waiters_new(struct site *site, struct waiters **ret_waiters);
+int waiters_new(struct server *server, struct waiters **ret_waiters);
 struct waiters *waiters_free(struct waiters *waiters);
 /* Answers all of them that the daemon is stopping. */
 void waiters_stop(struct waiters *waiters);

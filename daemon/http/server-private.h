@@ -1,21 +1,22 @@
-/* What every handler is given: where the answers come from. Internal to http/. */
+/* The server from within, and what each handler is given. Internal to http/. */
 #pragma once
 
 #include "base/json.h"
+#include "config/config.h"
 #include "http/acceptor.h"
 #include "http/http.h"
+#include "http/listen.h"
 #include "http/query.h"
 #include "http/server.h"
 
-#include "http/listen.h"
-
+struct agent;
 struct events;
-struct history_site;
+struct history_requests;
 struct waiters;
 
 /* One address on which is listened. */
 struct listener {
-        struct site *site;
+        struct server *server;
         struct http *http;
         enum access access;
         char *path; /* of a UNIX socket that is ours to remove, or NULL */
@@ -27,15 +28,16 @@ struct listener {
         struct listener *next;
 };
 
-struct site {
+struct server {
         sd_event *event;
         struct acceptors *acceptors;
         struct engine *engine;
+        struct observer observer;
         struct server_hooks hooks;
         struct waiters *waiters;
         struct events *events;
-        struct history_site *history;
-        struct canned *all_ready; /* the answer of /readyz when nothing is wrong */
+        struct history_requests *history;
+        struct prebuilt_reply *all_ready; /* the answer of /readyz when nothing is wrong */
         struct buffer body;       /* composed in, one answer at a time; its memory is kept */
         uint64_t changes;         /* grows with each event */
         struct missing_asleep {
@@ -44,6 +46,8 @@ struct site {
         } missing_asleep; /* required databases that are neither ready nor asleep */
         size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way, by who may ask */
         struct listener *listeners;
+        struct agent *agents[CONFIG_AGENTS_MAX];
+        size_t n_agents;
         char **allowed_hosts; /* beside those of loopback, for listeners there */
         size_t n_allowed_hosts;
         uint64_t started_real_usec; /* the process */
@@ -51,7 +55,7 @@ struct site {
 };
 
 struct request {
-        struct site *site;
+        struct server *server;
         struct exchange *exchange;
         struct listener *listener;
         const char *name;      /* NAME of the path, or NULL */
@@ -61,7 +65,7 @@ struct request {
 };
 
 /* The body, emptied, with a writer on it. */
-static inline struct json_writer site_compose(struct site *site) {
-        buffer_clear(&site->body);
-        return (struct json_writer){.buffer = &site->body};
+static inline struct json_writer server_compose(struct server *server) {
+        buffer_clear(&server->body);
+        return (struct json_writer){.buffer = &server->body};
 }

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "http/answer.h"
 #include "http/handlers.h"
-#include "http/host.h"
+#include "http/url.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "http/acceptor.h"
 #include "http/http.h"
 #include "http/listen.h"
-#include "http/query.h"
+#include "http/url.h"
 #include "http/server.h"
 
 struct agent;

@@ -2,10 +2,15 @@
 
 #include "base/clock.h"
 
-/* Ten thousand databases are some hundred thousand samples: printf() alone would take most of their time. */
+#include <ctype.h>
+#include <strings.h>
 
 #define NUMBER_MAX 32
 #define FRACTION_DIGITS 6
+#define QUALITY_MAX 1000
+#define NO_QUALITY (-1)
+
+/* The text. Ten thousand databases are some hundred thousand samples: printf() alone would take most of their time. */
 
 static const char *const type_names[] = {
         [FAMILY_GAUGE] = "gauge",
@@ -57,7 +62,7 @@ void exposition_end(struct exposition *exposition) {
                 buffer_append_string(exposition->text, "# EOF\n");
 }
 
-static void append_escaped(struct buffer *text, const char *value) {
+static void exposition_append_escaped(struct buffer *text, const char *value) {
         for (;;) {
                 size_t n = strcspn(value, "\\\"\n");
 
@@ -78,19 +83,19 @@ static char *write_digits(char *end, uint64_t number) {
         return end;
 }
 
-static void append_number(struct buffer *text, uint64_t number) {
+static void exposition_append_number(struct buffer *text, uint64_t number) {
         char digits[NUMBER_MAX], *first = write_digits(digits + sizeof(digits), number);
 
         buffer_append(text, first, (size_t)(digits + sizeof(digits) - first));
 }
 
 /* As short as it can be, with at least one digit behind the point. */
-static void append_seconds(struct buffer *text, uint64_t usec) {
+static void exposition_append_seconds(struct buffer *text, uint64_t usec) {
         char fraction[FRACTION_DIGITS];
         uint64_t rest = usec % USEC_PER_SEC;
         size_t n = FRACTION_DIGITS;
 
-        append_number(text, usec / USEC_PER_SEC);
+        exposition_append_number(text, usec / USEC_PER_SEC);
         buffer_append(text, ".", 1);
         for (size_t i = FRACTION_DIGITS; i-- > 0; rest /= 10)
                 fraction[i] = (char)('0' + rest % 10);
@@ -100,7 +105,7 @@ static void append_seconds(struct buffer *text, uint64_t usec) {
 }
 
 /* The name and the labels, left open for one more when OPEN. */
-static void append_labels(struct exposition *exposition, const char *suffix, const char *const *values, bool open) {
+static void exposition_append_labels(struct exposition *exposition, const char *suffix, const char *const *values, bool open) {
         const struct family *family = exposition->family;
         struct buffer *text = exposition->text;
 
@@ -110,7 +115,7 @@ static void append_labels(struct exposition *exposition, const char *suffix, con
                 buffer_append(text, i == 0 ? "{" : ",", 1);
                 buffer_append_string(text, family->labels[i]);
                 buffer_append(text, "=\"", 2);
-                append_escaped(text, values[i]);
+                exposition_append_escaped(text, values[i]);
                 buffer_append(text, "\"", 1);
         }
         if (open)
@@ -122,14 +127,14 @@ static void append_labels(struct exposition *exposition, const char *suffix, con
 }
 
 void exposition_number(struct exposition *exposition, const char *const *values, uint64_t number) {
-        append_labels(exposition, family_suffix(exposition->family), values, false);
-        append_number(exposition->text, number);
+        exposition_append_labels(exposition, family_suffix(exposition->family), values, false);
+        exposition_append_number(exposition->text, number);
         buffer_append(exposition->text, "\n", 1);
 }
 
 void exposition_seconds(struct exposition *exposition, const char *const *values, uint64_t usec) {
-        append_labels(exposition, family_suffix(exposition->family), values, false);
-        append_seconds(exposition->text, usec);
+        exposition_append_labels(exposition, family_suffix(exposition->family), values, false);
+        exposition_append_seconds(exposition->text, usec);
         buffer_append(exposition->text, "\n", 1);
 }
 
@@ -138,21 +143,181 @@ void exposition_histogram(struct exposition *exposition, const char *const *valu
         struct buffer *text = exposition->text;
 
         for (size_t i = 0; i < n; i++) {
-                append_labels(exposition, "_bucket", values, true);
+                exposition_append_labels(exposition, "_bucket", values, true);
                 buffer_append(text, "le=\"", 4);
-                append_seconds(text, bounds_usec[i]);
+                exposition_append_seconds(text, bounds_usec[i]);
                 buffer_append(text, "\"} ", 3);
-                append_number(text, below[i]);
+                exposition_append_number(text, below[i]);
                 buffer_append(text, "\n", 1);
         }
-        append_labels(exposition, "_bucket", values, true);
+        exposition_append_labels(exposition, "_bucket", values, true);
         buffer_append_string(text, "le=\"+Inf\"} ");
-        append_number(text, count);
+        exposition_append_number(text, count);
         buffer_append(text, "\n", 1);
-        append_labels(exposition, "_count", values, false);
-        append_number(text, count);
+        exposition_append_labels(exposition, "_count", values, false);
+        exposition_append_number(text, count);
         buffer_append(text, "\n", 1);
-        append_labels(exposition, "_sum", values, false);
-        append_seconds(text, sum_usec);
+        exposition_append_labels(exposition, "_sum", values, false);
+        exposition_append_seconds(text, sum_usec);
         buffer_append(text, "\n", 1);
+}
+
+/* Which form a client prefers: RFC 9110, 12.5.1. */
+
+struct media_type {
+        const char *type, *subtype;
+        const char *version; /* a range with another version is another type */
+        const char *content_type;
+};
+
+static const struct media_type media_types[] = {
+        [EXPOSITION_TEXT] = {"text", "plain", "0.0.4", "text/plain; version=0.0.4; charset=utf-8"},
+        [EXPOSITION_OPEN_METRICS] = {"application", "openmetrics-text", "1.0.0",
+                                     "application/openmetrics-text; version=1.0.0; charset=utf-8"},
+};
+
+/* A part of the header. */
+struct token {
+        const char *text;
+        size_t length;
+};
+
+/* How closely a range names an offer; the closest one's quality counts. */
+enum match {
+        MATCH_NONE,
+        MATCH_ANY,  /* any type at all */
+        MATCH_TYPE, /* type and any subtype */
+        MATCH_NAMED,
+        MATCH_VERSION,
+};
+
+struct range {
+        struct token type, subtype, version;
+        int quality; /* thousandths */
+};
+
+static struct token token_trim(struct token token) {
+        while (token.length > 0 && strchr(" \t", token.text[0]))
+                token = (struct token){token.text + 1, token.length - 1};
+        while (token.length > 0 && strchr(" \t", token.text[token.length - 1]))
+                token.length--;
+        return token;
+}
+
+/* Cuts what stands before the next SEPARATOR off REST, quoted ones left alone. Answers false when nothing is left. */
+static bool take_token(struct token *rest, char separator, struct token *ret_token) {
+        bool quoted = false;
+        size_t i;
+
+        if (!rest->text)
+                return false;
+        for (i = 0; i < rest->length && (quoted || rest->text[i] != separator); i++) {
+                if (quoted && rest->text[i] == '\\' && i + 1 < rest->length)
+                        i++;
+                else if (rest->text[i] == '"')
+                        quoted = !quoted;
+        }
+        *ret_token = token_trim((struct token){rest->text, i});
+        *rest = i < rest->length ? (struct token){rest->text + i + 1, rest->length - i - 1} : (struct token){0};
+        return true;
+}
+
+static bool token_is(struct token token, const char *text) {
+        return strlen(text) == token.length && strncasecmp(token.text, text, token.length) == 0;
+}
+
+/* "0", "1", "0.5": up to three digits. */
+static int parse_quality(struct token token) {
+        int quality = 0, digit = QUALITY_MAX;
+
+        if (token.length < 1 || token.length > 5 || (token.length > 1 && token.text[1] != '.'))
+                return NO_QUALITY;
+        for (size_t i = 0; i < token.length; i++) {
+                if (i == 1)
+                        continue;
+                if (!isdigit((unsigned char)token.text[i]))
+                        return NO_QUALITY;
+                quality += (token.text[i] - '0') * digit;
+                digit /= 10;
+        }
+        return quality <= QUALITY_MAX ? quality : NO_QUALITY;
+}
+
+static struct token unquote(struct token token) {
+        if (token.length >= 2 && token.text[0] == '"' && token.text[token.length - 1] == '"')
+                return (struct token){token.text + 1, token.length - 2};
+        return token;
+}
+
+static struct range parse_range(struct token text) {
+        struct range range = {.quality = QUALITY_MAX};
+        struct token head, parameter, name;
+
+        if (take_token(&text, ';', &head) && take_token(&head, '/', &range.type))
+                range.subtype = token_trim(head);
+        while (take_token(&text, ';', &parameter)) {
+                if (!take_token(&parameter, '=', &name))
+                        continue;
+                if (token_is(name, "q"))
+                        range.quality = parse_quality(token_trim(parameter));
+                else if (token_is(name, "version"))
+                        range.version = unquote(token_trim(parameter));
+        }
+        return range;
+}
+
+static enum match match_of(const struct range *range, const struct media_type *offer) {
+        if (token_is(range->type, "*") && token_is(range->subtype, "*"))
+                return MATCH_ANY;
+        if (!token_is(range->type, offer->type))
+                return MATCH_NONE;
+        if (token_is(range->subtype, "*"))
+                return MATCH_TYPE;
+        if (!token_is(range->subtype, offer->subtype))
+                return MATCH_NONE;
+        if (!range->version.text)
+                return MATCH_NAMED;
+        return token_is(range->version, offer->version) ? MATCH_VERSION : MATCH_NONE;
+}
+
+/* How much the client prefers OFFER, as a number to compare: its quality, and whether it was named. 0: not at all. */
+static int preference_of(const char *accept, const struct media_type *offer) {
+        struct token rest = {accept, strlen(accept)}, text;
+        enum match best = MATCH_NONE;
+        int quality = 0;
+
+        while (take_token(&rest, ',', &text)) {
+                struct range range = parse_range(text);
+                enum match match = match_of(&range, offer);
+
+                if (range.quality == NO_QUALITY || match == MATCH_NONE || match < best)
+                        continue;
+                quality = match > best ? range.quality : MAX(quality, range.quality);
+                best = match;
+        }
+        return quality == 0 ? 0 : 2 * quality + (best >= MATCH_NAMED);
+}
+
+/* The later of two that are named alike: the first is what everybody gets who names nothing. */
+enum exposition_format exposition_choose(const char *accept) {
+        enum exposition_format best = EXPOSITION_TEXT;
+        int most;
+
+        if (!accept)
+                return best;
+        most = preference_of(accept, &media_types[best]);
+        for (enum exposition_format format = best + 1; format < _EXPOSITION_FORMAT_MAX; format++) {
+                int preference = preference_of(accept, &media_types[format]);
+                bool named = preference & 1;
+
+                if (preference > most || (preference == most && named)) {
+                        best = format;
+                        most = preference;
+                }
+        }
+        return best;
+}
+
+const char *exposition_content_type(enum exposition_format format) {
+        return media_types[format].content_type;
 }

@@ -1,4 +1,4 @@
-/* The rows of the table of metric families, and what fills each. Internal to http/. */
+/* The table of metric families. Internal to http/. */
 #pragma once
 
 #include "base/process.h"
@@ -20,6 +20,5 @@ struct metric {
         void (*database)(struct exposition *exposition, const struct database *database, struct instant now);
 };
 
-/* Family I of all databases, or of the daemon as a whole; NULL past the end. */
-const struct metric *metrics_of_databases(size_t i);
-const struct metric *metrics_of_daemon(size_t i);
+/* Row I, those of databases before those of the daemon; NULL past the end. */
+const struct metric *metrics_at(size_t i);

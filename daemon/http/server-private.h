@@ -6,8 +6,8 @@
 #include "http/acceptor.h"
 #include "http/http.h"
 #include "http/listen.h"
-#include "http/url.h"
 #include "http/server.h"
+#include "http/url.h"
 
 struct agent;
 struct events;

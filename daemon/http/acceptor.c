@@ -147,7 +147,8 @@ static int acceptor_add_sources(struct acceptor *acceptor) {
         sd_event *event = acceptor->all->event;
         int r;
 
-        r = sd_event_add_time(event, &acceptor->pause, CLOCK_MONOTONIC, USEC_INFINITY, PAUSE_ACCURACY_USEC, acceptor_on_pause_end, acceptor);
+        r = sd_event_add_time(event, &acceptor->pause, CLOCK_MONOTONIC, USEC_INFINITY, PAUSE_ACCURACY_USEC, acceptor_on_pause_end,
+                              acceptor);
         if (r >= 0)
                 r = sd_event_source_set_enabled(acceptor->pause, SD_EVENT_OFF);
         if (r >= 0)

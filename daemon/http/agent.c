@@ -67,7 +67,7 @@ static bool is_acceptable(const struct database *database, bool accept_asleep) {
 }
 
 /* Only the wake that the present state began with counts: a database that was always awake has nothing to warm up. */
-static unsigned weight(const struct database *database, uint64_t ramp_usec, struct instant now) {
+static unsigned agent_weight(const struct database *database, uint64_t ramp_usec, struct instant now) {
         uint64_t elapsed = now.boot_usec - MIN(database->since_boot_usec, now.boot_usec);
 
         if (database->state != STATE_AWAKE || database->last_wake.at_real_usec < database->since_real_usec || elapsed >= ramp_usec)
@@ -76,7 +76,7 @@ static unsigned weight(const struct database *database, uint64_t ramp_usec, stru
 }
 
 /* Of TEXT's first line, which is cut into words, in place. */
-static struct question understand(char *text) {
+static struct question agent_parse(char *text) {
         struct question question = {.is_understood = true};
         char *rest = text, *word;
 
@@ -95,14 +95,14 @@ static struct question understand(char *text) {
 }
 
 /* HAProxy 2.6 takes "down#reason" without the blank for a word that it does not know, and changes nothing. */
-static void down(const struct database *database, bool with_name, char answer[ANSWER_MAX_BYTES]) {
+static void agent_write_down(const struct database *database, bool with_name, char answer[ANSWER_MAX_BYTES]) {
         const char *reason = database->reason == REASON_NONE ? state_name(database->state) : reason_slug(database->reason);
 
         (void)snprintf(answer, ANSWER_MAX_BYTES, "down #%s%s%s\n", with_name ? database->config->name : "", with_name ? " " : "", reason);
 }
 
 /* The first that is missing, by name, is told for all; the least weight counts. */
-static void answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
+static void agent_answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
         const struct registry *registry = engine_registry(agent->server->engine);
         const struct database *database;
         unsigned least = WEIGHT_MAX;
@@ -111,44 +111,44 @@ static void answer_all(const struct agent *agent, bool accept_asleep, struct ins
                 if (!database->config->required)
                         continue;
                 if (!is_acceptable(database, accept_asleep)) {
-                        down(database, true, answer);
+                        agent_write_down(database, true, answer);
                         return;
                 }
-                least = MIN(least, weight(database, agent->ramp_usec, now));
+                least = MIN(least, agent_weight(database, agent->ramp_usec, now));
         }
         (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", least);
 }
 
-static void compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
-        struct question question = understand(line);
+static void agent_compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
+        struct question question = agent_parse(line);
         const struct database *database = question.name ? registry_by_name(engine_registry(agent->server->engine), question.name) : NULL;
         struct instant now = clock_now();
 
         if (!question.is_understood)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #agent-send is NAME, accept=asleep, or both\n");
         else if (!question.name)
-                answer_all(agent, question.accept_asleep, now, answer);
+                agent_answer_all(agent, question.accept_asleep, now, answer);
         else if (!database)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #no such database\n");
         else if (!is_acceptable(database, question.accept_asleep))
-                down(database, false, answer);
+                agent_write_down(database, false, answer);
         else
-                (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", weight(database, agent->ramp_usec, now));
+                (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", agent_weight(database, agent->ramp_usec, now));
 }
 
 /* A fresh connection takes so few bytes at once; one that does not has gone. */
-static void reply(struct connection *connection) {
+static void connection_reply(struct connection *connection) {
         char answer[ANSWER_MAX_BYTES];
 
         connection->line[connection->length] = '\0';
-        compose(connection->agent, connection->line, answer);
+        agent_compose(connection->agent, connection->line, answer);
         (void)send(connection->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)shutdown(connection->fd, SHUT_WR);
         connection_free(connection);
 }
 
 /* Reads what is there. Answers what recv() said last: 0 at the end, -1 with errno, or more when the line has no room left. */
-static ssize_t receive(struct connection *connection) {
+static ssize_t connection_receive(struct connection *connection) {
         ssize_t n = 1;
 
         while (n > 0 && connection->length < LINE_MAX_BYTES - 1) {
@@ -160,13 +160,13 @@ static ssize_t receive(struct connection *connection) {
 
 static int on_line(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct connection *connection = userdata;
-        ssize_t n = receive(connection);
+        ssize_t n = connection_receive(connection);
 
         (void)source;
         (void)fd;
         (void)events;
         if (n >= 0 || memchr(connection->line, '\n', connection->length))
-                reply(connection);
+                connection_reply(connection);
         else if (errno != EAGAIN && errno != EINTR)
                 connection_free(connection);
         return 0;
@@ -178,12 +178,12 @@ static int on_grace(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)source;
         (void)usec;
         /* After a busy moment of ours the line may be there, and be dispatched after the timer. */
-        (void)receive(connection);
-        reply(connection);
+        (void)connection_receive(connection);
+        connection_reply(connection);
         return 0;
 }
 
-static void on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
+static void agent_on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
         struct connection *connection = calloc(1, sizeof(*connection));
         struct agent *agent = userdata;
         int r;
@@ -220,7 +220,7 @@ int agent_new(struct server *server, const char *address, uint64_t ramp_usec, st
         r = listen_tcp(address, &fd);
         if (r >= 0)
                 r = acceptor_new(server->acceptors, fd, DESCRIPTOR_CLIENT, CONNECTIONS_MAX,
-                                 &(struct acceptor_handler){.take = on_client, .userdata = agent}, &agent->acceptor);
+                                 &(struct acceptor_handler){.take = agent_on_client, .userdata = agent}, &agent->acceptor);
         if (r < 0) {
                 agent_free(agent);
                 return r;

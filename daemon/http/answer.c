@@ -4,9 +4,17 @@
 #include "base/nearest.h"
 #include "base/text.h"
 
+#include <assert.h>
+
 #define KNOWN_MAX 100
 #define BYTES_HELD_MAX ((size_t)16 * 1024 * 1024)
 #define RETRY_MAX_SEC 60
+/* About what libmicrohttpd takes at a time. */
+#define SLICE_BYTES ((size_t)12 * 1024)
+/* What a long answer takes while its reader does not read, with the step that went past the slice. */
+#define HELD_BYTES ((size_t)16 * 1024)
+/* Bounds the time of a slice whose steps add little or nothing. */
+#define SLICE_STEPS 512
 
 void answer_body(struct server *server, struct exchange *exchange, unsigned status) {
         exchange_reply(exchange, &(struct reply){.status = status, .body = &server->body});
@@ -69,19 +77,6 @@ void answer_stopping(struct server *server, struct exchange *exchange) {
         answer_unavailable(server, exchange, 1, "stopping", "the daemon is stopping");
 }
 
-bool answer_may_hold(struct listener *listener, size_t bytes) {
-        size_t *held = &listener->server->bytes_held[listener->access];
-
-        if (*held > 0 && *held + bytes > BYTES_HELD_MAX)
-                return false;
-        *held += bytes;
-        return true;
-}
-
-void answer_held_no_more(struct listener *listener, size_t bytes) {
-        listener->server->bytes_held[listener->access] -= bytes;
-}
-
 /* The nearest of all names, not only of those that are listed. */
 static const char *nearest_name(const struct registry *registry, const char *name) {
         const struct database *database;
@@ -110,4 +105,132 @@ void answer_unknown_database(struct server *server, struct exchange *exchange, c
         json_end_array(&w);
         json_end_object(&w);
         answer_body(server, exchange, 404);
+}
+
+/* Long ones. */
+
+bool answer_may_hold(struct listener *listener, size_t bytes) {
+        size_t *held = &listener->server->bytes_held[listener->access];
+
+        if (*held > 0 && *held + bytes > BYTES_HELD_MAX)
+                return false;
+        *held += bytes;
+        return true;
+}
+
+void answer_held_no_more(struct listener *listener, size_t bytes) {
+        listener->server->bytes_held[listener->access] -= bytes;
+}
+
+bool slices_step(struct slices *slices) {
+        return slices->text.size < SLICE_BYTES && slices->steps++ < SLICE_STEPS;
+}
+
+static void compose_next(struct slices *slices) {
+        slices->steps = 0;
+        slices->complete = !slices->compose(slices);
+}
+
+static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
+        struct slices *slices = userdata;
+        size_t n;
+
+        while (slices->sent == slices->text.size && buffer_finish(&slices->text) == 0) {
+                if (slices->complete)
+                        return STREAM_ENDS;
+                buffer_clear(&slices->text);
+                slices->sent = 0;
+                compose_next(slices);
+        }
+        if (buffer_finish(&slices->text) < 0)
+                return STREAM_BREAKS;
+        n = MIN(size, slices->text.size - slices->sent);
+        memcpy(buffer, slices->text.data + slices->sent, n);
+        slices->sent += n;
+        return (ssize_t)n;
+}
+
+static void free_slices(void *userdata) {
+        struct slices *slices = userdata;
+
+        buffer_deinit(&slices->text);
+        if (slices->listener)
+                answer_held_no_more(slices->listener, HELD_BYTES);
+        slices->free(slices);
+}
+
+static void stream(struct slices *slices, struct exchange *exchange, const struct reply *head) {
+        struct listener *listener = exchange_owner(exchange);
+
+        if (!answer_may_hold(listener, HELD_BYTES)) {
+                answer_too_much_held(listener->server, exchange);
+                free_slices(slices);
+                return;
+        }
+        slices->listener = listener;
+        exchange_stream(exchange, head, false, &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices});
+}
+
+void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head) {
+        struct reply reply = *head;
+
+        compose_next(slices);
+        if (!slices->complete) {
+                stream(slices, exchange, head);
+                return;
+        }
+        reply.body = &slices->text;
+        exchange_reply(exchange, &reply);
+        free_slices(slices);
+}
+
+/* Lists of databases. */
+
+struct progress {
+        struct slices slices;
+        struct listing listing;
+        char last[TEXT_NAME_MAX + 1]; /* the name of the last database that was looked at */
+        bool any;
+};
+
+static bool compose_slice(struct slices *slices) {
+        struct progress *progress = container_of(slices, struct progress, slices);
+        const struct listing *listing = &progress->listing;
+        const struct registry *registry = engine_registry(listing->server->engine);
+        struct instant now = clock_now();
+        struct json_writer w = {.buffer = &slices->text, .comma = progress->any};
+        const struct database *database, *last = NULL;
+        size_t i = registry_place_after(registry, progress->last);
+
+        for (; (database = registry_at(registry, i)) && slices_step(slices); i++) {
+                last = database;
+                if (listing->wants && !listing->wants(listing, database))
+                        continue;
+                listing->describe(listing, &w, database, now);
+                progress->any = true;
+        }
+        if (!database)
+                buffer_append_string(&slices->text, listing->tail);
+        else if (last)
+                (void)text_copy(progress->last, sizeof(progress->last), last->config->name);
+        return database;
+}
+
+static void free_progress(struct slices *slices) {
+        free(container_of(slices, struct progress, slices));
+}
+
+void listing_answer(const struct listing *listing, struct exchange *exchange, const struct reply *head) {
+        struct progress *progress = calloc(1, sizeof(*progress));
+        struct buffer text = listing->text;
+
+        if (!progress) {
+                buffer_deinit(&text);
+                answer_unavailable(listing->server, exchange, RETRY_UNKNOWN_SEC, "no_memory",
+                                   "no memory is left for this answer");
+                return;
+        }
+        progress->listing = *listing;
+        progress->slices = (struct slices){.text = text, .compose = compose_slice, .free = free_progress};
+        slices_answer(&progress->slices, exchange, head);
 }

@@ -1,4 +1,4 @@
-/* Answers that are the same everywhere: composed JSON, errors, and how soon to ask again. Internal to http/. */
+/* What all answers are made with: composed JSON, errors, how soon to ask again, and long ones a slice at a time. Internal to http/. */
 #pragma once
 
 #include "http/server-private.h"
@@ -36,3 +36,44 @@ void answer_held_no_more(struct listener *listener, size_t bytes);
 
 /* Retry-After for something expected in USEC (USEC_INFINITY: nobody knows). */
 unsigned answer_retry_after_sec(uint64_t usec);
+
+/*
+ * A long answer, composed a slice at a time as fast as its reader takes it: it never stalls the loop, and is never whole in memory. There
+ * is one rule for all: what fits into the first slice is answered whole, with its length; anything longer is streamed. Only
+ * slices_step() knows when a slice is full, so nobody can compose into one that is and add nothing.
+ */
+struct slices {
+        struct buffer text; /* what is composed and not yet sent; may begin with something */
+        /* Adds to TEXT, step by step for as long as slices_step() says so; answers false when nothing is left to add. */
+        bool (*compose)(struct slices *slices);
+        /* Frees what SLICES is part of; TEXT is freed already. */
+        void (*free)(struct slices *slices);
+
+        struct listener *listener; /* NULL: it is not on its way yet */
+        size_t sent;               /* of text */
+        unsigned steps; /* in this slice */
+        bool complete;
+};
+
+/* Takes one step of this slice; false when the slice is full: by its bytes, or by steps that may each have added nothing. */
+bool slices_step(struct slices *slices);
+
+/* Answers EXCHANGE with SLICES, which is freed when that is done. HEAD's body is not used. */
+void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head);
+
+/*
+ * An answer that lists databases, composed a slice at a time, so that ten thousand of them never stall the loop. Between two slices
+ * databases may come and go: it goes on by name.
+ */
+struct listing {
+        struct server *server;
+        struct buffer text; /* what is composed; begin with the part before the first database */
+        const char *tail;   /* what closes it, a constant */
+        bool (*wants)(const struct listing *listing, const struct database *database); /* NULL: all */
+        void (*describe)(const struct listing *listing, struct json_writer *w, const struct database *database, struct instant now);
+        bool accept_asleep;
+        bool detail;
+};
+
+/* Answers EXCHANGE with LISTING (its memory changes hands). HEAD's body is not used. */
+void listing_answer(const struct listing *listing, struct exchange *exchange, const struct reply *head);

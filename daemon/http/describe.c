@@ -146,7 +146,7 @@ static void write_last_wake(struct json_writer *w, const struct database *databa
         json_end_object(w);
 }
 
-static void write_wakes(struct json_writer *w, const struct database *database, struct instant now) {
+static void status_write_wakes(struct json_writer *w, const struct database *database, struct instant now) {
         const struct histogram *latency = database->wake_latency;
 
         json_begin_object(w, "wakes");
@@ -163,7 +163,7 @@ static void write_wakes(struct json_writer *w, const struct database *database, 
         json_seconds(w, "expected_ready_in_seconds", database_expected_ready_usec(database, now));
 }
 
-static void write_failures(struct json_writer *w, const struct database *database) {
+static void status_write_failures(struct json_writer *w, const struct database *database) {
         json_begin_object(w, "failures");
         json_unsigned(w, "consecutive", database->failures_in_row);
         json_unsigned(w, "total", database->failures_total);
@@ -214,7 +214,7 @@ static void write_demand(struct json_writer *w, const struct database *database,
         json_end_object(w);
 }
 
-static void write_leases(struct json_writer *w, const struct database *database) {
+static void status_write_leases(struct json_writer *w, const struct database *database) {
         json_begin_array(w, "leases");
         for (const struct lease *lease = lease_first(database); lease; lease = lease->next) {
                 json_begin_object(w, NULL);
@@ -246,11 +246,11 @@ void describe_status(struct json_writer *w, const struct database *database, str
                 json_text(w, "detail", database->detail);
         write_last_attempt(w, database, detail);
         write_session(w, database);
-        write_wakes(w, database, now);
-        write_failures(w, database);
+        status_write_wakes(w, database, now);
+        status_write_failures(w, database);
         write_cost(w, database, now);
         write_demand(w, database, now);
-        write_leases(w, database);
+        status_write_leases(w, database);
         write_next_check(w, database, now);
         json_end_object(w);
 }

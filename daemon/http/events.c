@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/answer.h"
-#include "http/handlers.h"
+#include "http/route.h"
 #include "http/ring.h"
 
 #include <inttypes.h>
@@ -262,7 +262,7 @@ static void answer_no_stream(struct server *server, struct exchange *exchange) {
         answer_unavailable(server, exchange, RETRY_UNKNOWN_SEC, "no_memory", "no memory is left for another stream");
 }
 
-static void start(struct request *request, bool has_last, uint64_t last_seen) {
+static void events_start(struct request *request, bool has_last, uint64_t last_seen) {
         struct events *events = request->server->events;
         struct event_stream *stream = make_stream(events, request->exchange, request->query.db);
 
@@ -290,7 +290,7 @@ void events_get(struct request *request) {
         else if (database && !registry_by_name(engine_registry(request->server->engine), database))
                 answer_unknown_database(request->server, request->exchange, database);
         else
-                start(request, id != NULL, last_seen);
+                events_start(request, id != NULL, last_seen);
 }
 
 /* Streams that belong to somebody. */

@@ -61,7 +61,7 @@ struct header_walk {
         bool has_space; /* a name with a space in it or behind it */
 };
 
-static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+static enum MHD_Result exchange_on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
         struct header_walk *walk = cls;
 
         (void)kind;
@@ -81,7 +81,7 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 static void read_headers(struct exchange *exchange, const char *url, const char *version) {
         struct header_walk walk = {0};
 
-        (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, on_header, &walk);
+        (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, exchange_on_header, &walk);
         exchange->host = walk.host;
         exchange->host_length = walk.host ? strlen(walk.host) : 0;
         if (walk.n_hosts > 1 || (walk.n_hosts == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
@@ -194,41 +194,44 @@ void exchange_each_argument(const struct exchange *exchange, bool (*take)(void *
 
 /* The answer. */
 
-static bool add_header(struct MHD_Response *response, const char *name, const char *value) {
+static bool response_add_header(struct MHD_Response *response, const char *name, const char *value) {
         return MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
-static bool add_others(struct MHD_Response *response, const struct header *header) {
+static bool response_add_others(struct MHD_Response *response, const struct header *header) {
         for (; header && header->name; header++)
-                if (!add_header(response, header->name, header->value))
+                if (!response_add_header(response, header->name, header->value))
                         return false;
         return true;
 }
 
-static bool add_headers(struct MHD_Response *response, const struct reply *reply) {
+static bool response_add_headers(struct MHD_Response *response, const struct reply *reply) {
+        const char *type = reply->content_type ? reply->content_type : "application/json";
+        const char *cache = reply->cache_control ? reply->cache_control : "no-store";
         char seconds[16];
 
         (void)snprintf(seconds, sizeof(seconds), "%u", reply->retry_after_sec);
-        return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type ? reply->content_type : "application/json") &&
-                add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control ? reply->cache_control : "no-store") &&
-                add_header(response, "X-Content-Type-Options", "nosniff") &&
-                (reply->retry_after_sec == 0 || add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds)) &&
-                (!reply->allow || add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow)) && add_others(response, reply->headers);
+        return response_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) &&
+                response_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, cache) &&
+                response_add_header(response, "X-Content-Type-Options", "nosniff") &&
+                (reply->retry_after_sec == 0 || response_add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds)) &&
+                (!reply->allow || response_add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow)) &&
+                response_add_others(response, reply->headers);
 }
 
-static struct MHD_Response *make_response(const struct reply *reply) {
+static struct MHD_Response *response_make(const struct reply *reply) {
         struct MHD_Response *response;
 
         if (buffer_finish(reply->body) < 0)
                 return NULL;
         response = MHD_create_response_from_buffer(reply->body->size, reply->body->data, MHD_RESPMEM_MUST_COPY);
-        if (!response || add_headers(response, reply))
+        if (!response || response_add_headers(response, reply))
                 return response;
         MHD_destroy_response(response);
         return NULL;
 }
 
-static void send_response(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum timeout timeout) {
+static void exchange_send(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum timeout timeout) {
         exchange->left = NULL;
         if (!response || !refusal_queue_response(exchange->connection, status, response))
                 exchange->broken = true;
@@ -240,11 +243,11 @@ static void send_response(struct exchange *exchange, unsigned status, struct MHD
 }
 
 void exchange_reply(struct exchange *exchange, const struct reply *reply) {
-        struct MHD_Response *response = make_response(reply);
+        struct MHD_Response *response = response_make(reply);
 
         if (response && exchange->fault == FAULT_FRAMING)
-                (void)add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-        send_response(exchange, reply->status, response, TIMEOUT_ANSWER);
+                (void)response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        exchange_send(exchange, reply->status, response, TIMEOUT_ANSWER);
         if (response)
                 MHD_destroy_response(response);
 }
@@ -256,7 +259,7 @@ int prebuilt_reply_new(const struct reply *reply, struct prebuilt_reply **ret_pr
         if (!prebuilt)
                 return -ENOMEM;
         prebuilt->status = reply->status;
-        prebuilt->response = make_response(reply);
+        prebuilt->response = response_make(reply);
         if (!prebuilt->response) {
                 free(prebuilt);
                 return -ENOMEM;
@@ -274,7 +277,7 @@ struct prebuilt_reply *prebuilt_reply_free(struct prebuilt_reply *prebuilt) {
 }
 
 void exchange_reply_prebuilt(struct exchange *exchange, const struct prebuilt_reply *prebuilt) {
-        send_response(exchange, prebuilt->status, prebuilt->response, TIMEOUT_ANSWER);
+        exchange_send(exchange, prebuilt->status, prebuilt->response, TIMEOUT_ANSWER);
 }
 
 void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata) {
@@ -335,12 +338,12 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
         /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);
         if (!response) {
-                send_response(exchange, head->status, NULL, TIMEOUT_ANSWER);
+                exchange_send(exchange, head->status, NULL, TIMEOUT_ANSWER);
                 on_stream_free(exchange);
                 return;
         }
-        whole = add_headers(response, head) && (!is_head || leave_chunks_out(response));
-        send_response(exchange, head->status, whole ? response : NULL, endless && !is_head ? TIMEOUT_NONE : TIMEOUT_ANSWER);
+        whole = response_add_headers(response, head) && (!is_head || leave_chunks_out(response));
+        exchange_send(exchange, head->status, whole ? response : NULL, endless && !is_head ? TIMEOUT_NONE : TIMEOUT_ANSWER);
         MHD_destroy_response(response);
 }
 

@@ -1,6 +1,6 @@
 /*
- * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is pending;
- * a long answer goes out in pieces.
+ * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is
+ * held; a long answer goes out in pieces.
  */
 #include "http/history.h"
 
@@ -9,7 +9,7 @@
 #include "base/macro.h"
 #include "base/text.h"
 #include "http/answer.h"
-#include "http/handlers.h"
+#include "http/route.h"
 #include "history/store.h"
 
 #include <sys/epoll.h>
@@ -33,7 +33,7 @@ struct history_requests {
         struct history_request *first;
 };
 
-/* An exchange that is pending, or to which a long answer is on its way. */
+/* An exchange that is held, or to which a long answer is on its way. */
 struct history_request {
         struct history_requests *all;
         struct listener *listener;
@@ -79,7 +79,7 @@ static void history_request_free(struct history_request *pending) {
         free(pending);
 }
 
-static void on_left(void *userdata) {
+static void history_on_left(void *userdata) {
         struct history_request *pending = userdata;
 
         store_cancel(pending->question);
@@ -264,25 +264,25 @@ static bool make_ask(struct request *request, struct ask *ask) {
 }
 
 /* What is in the file can be read while nothing can be written to it, also beside others who read it. */
-static bool is_readable(enum store_health health) {
+static bool history_is_readable(enum store_health health) {
         return health == STORE_GOOD || health == STORE_FULL || health == STORE_READ_ONLY || health == STORE_LOCKED;
 }
 
-static bool refuse(struct request *request) {
+static bool history_refuse(struct request *request) {
         struct server *server = request->server;
         enum store_health health = STORE_NONE;
         char sentence[256] = "";
 
         if (server->hooks.store)
                 health = store_health(server->hooks.store, sentence, sizeof(sentence));
-        if (is_readable(health))
+        if (history_is_readable(health))
                 return false;
         answer_unavailable(server, request->exchange, RETRY_UNKNOWN_SEC, "history_off",
                            *sentence ? sentence : "no history is kept: history.path is \"\"");
         return true;
 }
 
-static void refuse_one_more(struct request *request) {
+static void history_refuse_one_more(struct request *request) {
         answer_busy(request->server, request->exchange, "too many questions about the past wait for their answers; ask again soon");
 }
 
@@ -305,23 +305,23 @@ void history_get(struct request *request) {
         struct ask ask;
         int r;
 
-        if (!make_ask(request, &ask) || refuse(request))
+        if (!make_ask(request, &ask) || history_refuse(request))
                 return;
         if (request->listener->n_questions >= WAITING_MAX || is_its_share_used(history, request->listener)) {
-                refuse_one_more(request);
+                history_refuse_one_more(request);
                 return;
         }
         pending = history_request_new(history, request);
         r = pending ? store_ask(request->server->hooks.store, &ask, on_answered, pending, &pending->question) : -ENOMEM;
         if (r >= 0) {
-                exchange_hold(request->exchange, on_left, pending);
+                exchange_hold(request->exchange, history_on_left, pending);
                 plan_look(history);
                 return;
         }
         if (pending)
                 history_request_free(pending);
         if (r == -EBUSY)
-                refuse_one_more(request);
+                history_refuse_one_more(request);
         else
                 answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "history_off", strerror(-r));
 }

@@ -139,7 +139,7 @@ static void take_hangup(struct exchange *exchange) {
  * with a source for each, thousands that leave together would cost the square of their number. No exchange ends in here: the library's
  * next run ends it.
  */
-static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+static int http_on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct epoll_event gone[HANGUP_BATCH];
         int n = epoll_wait(fd, gone, HANGUP_BATCH, 0);
 
@@ -244,7 +244,7 @@ static int http_add_sources(struct http *http) {
         http->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
         if (http->hangup_fd < 0)
                 return error_from_errno();
-        r = sd_event_add_io(http->event, &http->hangup_source, http->hangup_fd, EPOLLIN, on_hangup, http);
+        r = sd_event_add_io(http->event, &http->hangup_source, http->hangup_fd, EPOLLIN, http_on_hangup, http);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(http->hangup_source, "http-hangup");

@@ -12,7 +12,7 @@
 /* The length of sun_path; one byte of it is for the terminating NUL. */
 #define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
 
-static int set_path(struct sockaddr_un *address, const char *path) {
+static int listen_set_path(struct sockaddr_un *address, const char *path) {
         *address = (struct sockaddr_un){.sun_family = AF_UNIX};
         if (strlen(path) >= SOCKET_PATH_MAX)
                 return -ENAMETOOLONG;
@@ -21,7 +21,7 @@ static int set_path(struct sockaddr_un *address, const char *path) {
 }
 
 /* The folder of PATH and those above it. */
-static int make_folder(const char *path) {
+static int listen_make_folder(const char *path) {
         char folder[SOCKET_PATH_MAX];
 
         (void)snprintf(folder, sizeof(folder), "%s", path);
@@ -35,7 +35,7 @@ static int make_folder(const char *path) {
 }
 
 /* 0 when PATH is free or held by the socket of a dead daemon. */
-static int check_place(const struct sockaddr_un *address) {
+static int listen_check_place(const struct sockaddr_un *address) {
         _cleanup_close_ int fd = -1;
         struct stat st;
 
@@ -56,7 +56,7 @@ static int bind_unix(int fd, const char *path, mode_t mode, gid_t group, struct 
         struct stat st;
         int r;
 
-        r = set_path(&address, path);
+        r = listen_set_path(&address, path);
         if (r < 0)
                 return r;
         if (unlink(path) < 0 && errno != ENOENT)
@@ -83,13 +83,13 @@ int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct 
         struct sockaddr_un address;
         int r;
 
-        r = set_path(&address, path);
+        r = listen_set_path(&address, path);
         if (r < 0)
                 return r;
-        r = make_folder(path);
+        r = listen_make_folder(path);
         if (r < 0)
                 return r;
-        r = check_place(&address);
+        r = listen_check_place(&address);
         if (r < 0)
                 return r;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

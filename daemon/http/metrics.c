@@ -9,8 +9,7 @@
 #include "base/text.h"
 #include "http/answer.h"
 #include "http/describe.h"
-#include "http/handlers.h"
-#include "http/slices.h"
+#include "http/route.h"
 #include "http/waiters.h"
 
 #include <assert.h>

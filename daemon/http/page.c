@@ -6,7 +6,7 @@
  */
 #include "http/page.h"
 
-#include "http/handlers.h"
+#include "http/route.h"
 
 #include <stdio.h>
 

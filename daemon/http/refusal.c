@@ -45,7 +45,7 @@ static const struct refusal *refusal_of(unsigned status) {
         return &refusals[i];
 }
 
-static void compose(const struct refusal *refusal, struct buffer *answer) {
+static void refusal_compose(const struct refusal *refusal, struct buffer *answer) {
         _cleanup_(buffer_deinit) struct buffer body = {0};
         struct json_writer w = {.buffer = &body};
 
@@ -61,7 +61,7 @@ static void compose(const struct refusal *refusal, struct buffer *answer) {
         answer->failed = answer->failed || body.failed;
 }
 
-static void discard(int fd) {
+static void refusal_discard(int fd) {
         static char rest[16 * 1024];
         size_t discarded = 0;
         ssize_t n;
@@ -76,9 +76,9 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned i
         _cleanup_(buffer_deinit) struct buffer answer = {0};
 
         (void)response;
-        compose(refusal_of(status_code), &answer);
+        refusal_compose(refusal_of(status_code), &answer);
         if (buffer_finish(&answer) == 0)
                 (void)send(fd, answer.data, answer.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        discard(fd);
+        refusal_discard(fd);
         return MHD_NO;
 }

@@ -2,29 +2,15 @@
 
 #include "base/text.h"
 #include "http/answer.h"
-#include "http/handlers.h"
 #include "http/url.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-static const struct route routes[] = {
-        {"/", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, page_get},
-        {"/livez", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, livez_get},
-        {"/readyz", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
-        {"/readyz", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
-        {"/status", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, status_get},
-        {"/status", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, 0, status_get},
-        {"/metrics", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, metrics_get},
-        {"/events", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_DB | ARGUMENT_FOLLOW, events_get},
-        {"/history", PARAMETER_PAST, METHOD_GET, ACCESS_STATUS,
-         ARGUMENT_KIND | ARGUMENT_SINCE | ARGUMENT_UNTIL | ARGUMENT_LIMIT | ARGUMENT_FORMAT, history_get},
-        {"/wake", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_WAIT | ARGUMENT_SPREAD, wake_post},
-        {"/lease", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR | ARGUMENT_OWNER, lease_post},
-        {"/lease", PARAMETER_ID, METHOD_DELETE, ACCESS_CONTROL, 0, lease_delete_id},
-        {"/pause", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR, pause_post},
-        {"/reload", PARAMETER_NONE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_REMOVE, reload_post},
-};
+#define ROUTE_ROW(path, parameter, method, access, arguments, handler) \
+        {path, PARAMETER_##parameter, METHOD_##method, ACCESS_##access, arguments, handler},
+
+static const struct route routes[] = {ROUTES(ROUTE_ROW)};
 
 const struct route *route_at(size_t i) {
         return i < ARRAY_LENGTH(routes) ? &routes[i] : NULL;

@@ -10,11 +10,11 @@
 
 #include <fcntl.h>
 
-static void on_request(void *userdata, struct exchange *exchange) {
+static void server_on_request(void *userdata, struct exchange *exchange) {
         route_request(userdata, exchange);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct database *database) {
+static void server_on_event(void *userdata, const struct event *event, const struct database *database) {
         struct server *server = userdata;
 
         (void)database;
@@ -24,7 +24,7 @@ static void on_event(void *userdata, const struct event *event, const struct dat
 }
 
 /* Blocked still, by newer evidence, is no edge; who called for a wake waits to know. */
-static void on_touched(void *userdata, const struct database *database) {
+static void server_on_touched(void *userdata, const struct database *database) {
         struct server *server = userdata;
 
         if (database->state == STATE_BLOCKED)
@@ -52,7 +52,7 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
                 server_free(server);
                 return r;
         }
-        server->observer = (struct observer){.notify = on_event, .touched = on_touched, .userdata = server};
+        server->observer = (struct observer){.notify = server_on_event, .touched = server_on_touched, .userdata = server};
         engine_observe(engine, &server->observer);
         *ret_server = server;
         return 0;
@@ -118,7 +118,7 @@ struct server *server_free(struct server *server) {
 }
 
 /* Takes FD, also when it fails. */
-static int add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
+static int server_add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
         struct listener *listener = calloc(1, sizeof(*listener));
         int r;
 
@@ -130,7 +130,7 @@ static int add_listener(struct server *server, int fd, enum access access, struc
         listener->access = access;
         listener->tcp = listen_is_tcp(fd, &listener->loopback);
         r = http_new(server->event, server->acceptors, fd, access == ACCESS_CONTROL ? DESCRIPTOR_CONTROL : DESCRIPTOR_CLIENT,
-                     &(struct http_handler){.request = on_request, .userdata = listener}, &listener->http);
+                     &(struct http_handler){.request = server_on_request, .userdata = listener}, &listener->http);
         if (r < 0) {
                 listener_free(listener);
                 return r;
@@ -153,7 +153,7 @@ int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t 
         r = listen_unix(path, mode, group, &fd, &identity);
         if (r < 0)
                 return r;
-        r = add_listener(server, fd, access, &listener);
+        r = server_add_listener(server, fd, access, &listener);
         if (r < 0) {
                 listen_unix_remove(path, &identity);
                 return r;
@@ -167,7 +167,7 @@ int server_add_tcp(struct server *server, const char *address) {
         int fd, r;
 
         r = listen_tcp(address, &fd);
-        return r < 0 ? r : add_listener(server, fd, ACCESS_STATUS, NULL);
+        return r < 0 ? r : server_add_listener(server, fd, ACCESS_STATUS, NULL);
 }
 
 int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec) {
@@ -189,7 +189,7 @@ int server_add_fd(struct server *server, int fd, enum access access) {
                 close_fd(&fd);
                 return r;
         }
-        r = add_listener(server, fd, access, &listener);
+        r = server_add_listener(server, fd, access, &listener);
         if (r >= 0)
                 listener->passed = true;
         return r;

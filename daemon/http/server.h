@@ -32,8 +32,8 @@ struct server_facts {
 struct reload_call {
         bool remove_all; /* also where no database is left */
         /*
-         * Called once; the call is gone then. STATUS is 200, 422 with the complaints, or 500, and BODY is JSON; both are nothing when the daemon
-         * ends before, which must be said before the server is freed.
+         * Called once; the call is gone then. STATUS is 200, 422 with the complaints, or 500, and BODY is JSON; both are nothing when the
+         * daemon ends before, which must be said before the server is freed.
          */
         void (*done)(struct reload_call *call, unsigned status, const struct buffer *body);
         struct reload_call *next; /* of those that wait; whose hook it is */

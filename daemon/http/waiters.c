@@ -22,7 +22,7 @@ struct waiters {
 };
 
 /* After each step: a system call only when the earliest is another than before. */
-static void set_timer(struct waiters *waiters) {
+static void waiters_set_timer(struct waiters *waiters) {
         struct heap_item *first = heap_first(&waiters->due);
         uint64_t usec = first ? first->key : USEC_INFINITY;
 
@@ -48,7 +48,7 @@ static void remove_waiter(struct waiter *waiter) {
 }
 
 /* After a reload that changed its settings a database has another id under the same name: who waits goes on waiting. */
-static const struct database *find_database(struct waiter *waiter) {
+static const struct database *waiter_find_database(struct waiter *waiter) {
         const struct registry *registry = engine_registry(waiter->server->engine);
         const struct database *database;
 
@@ -80,7 +80,7 @@ static uint64_t next_moment(struct waiters *waiters, uint64_t spread_usec) {
 }
 
 /* Whether it is to be answered: what it asks for is so, and its moment has come. */
-static bool is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
+static bool waiter_is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
         if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, database)))
                 return true;
         if (!waiter->met(waiter, database)) {
@@ -93,14 +93,14 @@ static bool is_due(struct waiter *waiter, const struct database *database, uint6
 }
 
 /* Answers it, or sets when to look again. */
-static void look_at(struct waiter *waiter, uint64_t now_usec) {
-        const struct database *database = find_database(waiter);
+static void waiter_look_at(struct waiter *waiter, uint64_t now_usec) {
+        const struct database *database = waiter_find_database(waiter);
 
         if (waiter->server->stopping)
                 answer_stopping(waiter->server, waiter->exchange);
         else if (waiter->database_id && !database)
                 answer_unknown_database(waiter->server, waiter->exchange, waiter->name);
-        else if (is_due(waiter, database, now_usec))
+        else if (waiter_is_due(waiter, database, now_usec))
                 waiter->answer(waiter, database);
         else {
                 /* It has its place already. */
@@ -110,54 +110,54 @@ static void look_at(struct waiter *waiter, uint64_t now_usec) {
         remove_waiter(waiter);
 }
 
-static void look_at_all(struct waiters *waiters) {
+static void waiters_look_at_all(struct waiters *waiters) {
         uint64_t now_usec = clock_boot_usec();
         struct waiter *next;
 
         for (struct waiter *waiter = waiters->first; waiter; waiter = next) {
                 next = waiter->next;
-                look_at(waiter, now_usec);
+                waiter_look_at(waiter, now_usec);
         }
-        set_timer(waiters);
+        waiters_set_timer(waiters);
 }
 
 /* Those whose time has come, and no others. */
-static void look_at_due(struct waiters *waiters) {
+static void waiters_look_at_due(struct waiters *waiters) {
         uint64_t now_usec = clock_boot_usec();
         struct heap_item *first;
 
         while ((first = heap_first(&waiters->due)) && first->key <= now_usec)
-                look_at(container_of(first, struct waiter, due), now_usec);
-        set_timer(waiters);
+                waiter_look_at(container_of(first, struct waiter, due), now_usec);
+        waiters_set_timer(waiters);
 }
 
-static int on_look(sd_event_source *source, void *userdata) {
+static int waiters_on_look(sd_event_source *source, void *userdata) {
         (void)source;
-        look_at_all(userdata);
+        waiters_look_at_all(userdata);
         return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int waiters_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct waiters *waiters = userdata;
 
         (void)source;
         (void)usec;
         waiters->timer_usec = USEC_INFINITY;
-        look_at_due(waiters);
+        waiters_look_at_due(waiters);
         return 0;
 }
 
 /* The client left. */
-static void on_left(void *userdata) {
+static void waiter_on_left(void *userdata) {
         struct waiter *waiter = userdata;
         struct waiters *waiters = waiter->server->waiters;
 
         remove_waiter(waiter);
-        set_timer(waiters);
+        waiters_set_timer(waiters);
 }
 
 /* NULL where memory is missing. */
-static struct waiter *keep(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
+static struct waiter *waiters_keep(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
         struct waiter *copy = malloc(sizeof(*copy));
         uint64_t now_usec = clock_boot_usec();
 
@@ -176,16 +176,16 @@ static struct waiter *keep(struct waiters *waiters, const struct waiter *waiter,
         if (copy->next)
                 copy->next->previous = copy;
         waiters->first = copy;
-        set_timer(waiters);
+        waiters_set_timer(waiters);
         return copy;
 }
 
 void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
         const struct registry *registry = engine_registry(waiter->server->engine);
-        struct waiter *copy = keep(waiters, waiter, wait_usec);
+        struct waiter *copy = waiters_keep(waiters, waiter, wait_usec);
 
         if (copy)
-                exchange_hold(copy->exchange, on_left, copy);
+                exchange_hold(copy->exchange, waiter_on_left, copy);
         else
                 waiter->answer(waiter, waiter->database_id ? registry_by_id(registry, waiter->database_id) : NULL);
 }
@@ -201,7 +201,7 @@ void waiters_notify(struct waiters *waiters) {
 }
 
 void waiters_stop(struct waiters *waiters) {
-        look_at_all(waiters);
+        waiters_look_at_all(waiters);
 }
 
 int waiters_new(struct server *server, struct waiters **ret_waiters) {
@@ -213,11 +213,11 @@ int waiters_new(struct server *server, struct waiters **ret_waiters) {
         waiters->server = server;
         waiters->timer_usec = USEC_INFINITY;
         waiters->spread = random_seed();
-        r = sd_event_add_defer(server->event, &waiters->look_source, on_look, waiters);
+        r = sd_event_add_defer(server->event, &waiters->look_source, waiters_on_look, waiters);
         if (r >= 0)
                 r = sd_event_source_set_enabled(waiters->look_source, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, on_timer,
+                r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, waiters_on_timer,
                                       waiters);
         if (r >= 0)
                 r = sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);

@@ -1,11 +1,16 @@
-#include "http/agent.h"
+/*
+ * HAProxy's agent-check: a TCP connection, a line in one of its words, and the end. Reading only; nobody's demand.
+ *
+ * HAProxy may send a line first (agent-send): "NAME", "accept=asleep", or both; it sends it with the connection, and one that sends none
+ * asks for all required databases. The answer is "up WEIGHT%", where the weight grows from 10 to 100 over the time of the ramp after a
+ * wake, or "down #REASON". The words ready, drain and maint are never said: they would undo what a person has set in HAProxy.
+ */
+#include "http/server-private.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "scheduler/engine.h"
-#include "http/acceptor.h"
-#include "http/listen.h"
 
 #include <stdio.h>
 #include <sys/epoll.h>

@@ -2,7 +2,7 @@
  * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is
  * held; a long answer goes out in pieces.
  */
-#include "http/history.h"
+#include "http/server-private.h"
 
 #include "base/clock.h"
 #include "base/error.h"

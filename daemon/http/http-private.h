@@ -1,8 +1,12 @@
-/* An exchange and the connections of a listener. Internal to the rooms that know libmicrohttpd: http.c, exchange.c and refusal.c. */
+/*
+ * An exchange and the connections of a listener. Internal to the two files that know libmicrohttpd, http.c and
+ * exchange.c.
+ */
 #pragma once
 
-#include "http/acceptor.h"
+#include "http/listen.h"
 #include "http/deadlines.h"
+#include "http/exchange.h"
 #include "http/http.h"
 
 #include <microhttpd.h>
@@ -64,10 +68,8 @@ void exchange_suspend(struct exchange *exchange);
 void exchange_resume(struct exchange *exchange);
 struct exchange *exchange_of(struct MHD_Connection *connection);
 
-/* refusal.c: MHD_queue_response() is ours there; this is the library's. */
-int refusal_init(void);
-bool refusal_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response);
-
+/* exchange.c: before the first of them; -ENOSYS without a libmicrohttpd that is linked dynamically. */
+int exchange_find_library(void);
 /* exchange.c: what libmicrohttpd calls, from the URL of a request to the end of its answer. CLS is the struct http. */
 void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connection);
 enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "config/config.h"
-#include "http/acceptor.h"
+#include "http/exchange.h"
 #include "http/http.h"
 #include "http/listen.h"
 #include "http/server.h"
@@ -69,3 +69,15 @@ static inline struct json_writer server_compose(struct server *server) {
         buffer_clear(&server->body);
         return (struct json_writer){.buffer = &server->body};
 }
+
+/* history.c: questions about the past that are being answered. */
+int history_requests_new(struct server *server, struct history_requests **ret_history);
+/* Who waits is answered that the daemon stops. */
+void history_requests_stop(struct history_requests *history);
+/* When no exchange is left. Takes NULL. */
+struct history_requests *history_requests_free(struct history_requests *history);
+
+/* agent.c: HAProxy's agent-check. ADDRESS as config/address.h takes it; RAMP_USEC 0: full weight at once. Answers as listen_tcp(). */
+int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent);
+/* Whoever still waits gets no answer. Takes NULL. */
+struct agent *agent_free(struct agent *agent);

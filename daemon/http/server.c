@@ -2,9 +2,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
-#include "http/agent.h"
 #include "http/events.h"
-#include "http/history.h"
 #include "http/route.h"
 #include "http/waiters.h"
 

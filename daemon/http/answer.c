@@ -119,6 +119,7 @@ bool answer_may_hold(struct listener *listener, size_t bytes) {
 }
 
 void answer_held_no_more(struct listener *listener, size_t bytes) {
+        assert(listener->server->bytes_held[listener->access] >= bytes);
         listener->server->bytes_held[listener->access] -= bytes;
 }
 
@@ -127,6 +128,7 @@ bool slices_step(struct slices *slices) {
 }
 
 static void compose_next(struct slices *slices) {
+        assert(!slices->complete);
         slices->steps = 0;
         slices->complete = !slices->compose(slices);
 }

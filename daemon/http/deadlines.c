@@ -62,6 +62,7 @@ void deadlines_update_now(struct deadlines *deadlines) {
 }
 
 static void deadlines_append(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
+        assert(class < deadlines->n_classes);
         *deadline = (struct deadline){.class = class, .since_usec = deadlines->now_usec, .previous = deadlines->last[class]};
         *(deadline->previous ? &deadline->previous->next : &deadlines->first[class]) = deadline;
         deadlines->last[class] = deadline;
@@ -71,6 +72,7 @@ static void deadlines_append(struct deadlines *deadlines, struct deadline *deadl
 }
 
 static void deadlines_take_out(struct deadlines *deadlines, struct deadline *deadline) {
+        assert(deadline->previous || deadlines->first[deadline->class] == deadline);
         *(deadline->previous ? &deadline->previous->next : &deadlines->first[deadline->class]) = deadline->next;
         *(deadline->next ? &deadline->next->previous : &deadlines->last[deadline->class]) = deadline->previous;
 }
@@ -82,6 +84,7 @@ void deadlines_join(struct deadlines *deadlines, struct deadline *deadline, unsi
 
 void deadlines_leave(struct deadlines *deadlines, struct deadline *deadline) {
         deadlines_take_out(deadlines, deadline);
+        assert(deadlines->n_members > 0);
         if (--deadlines->n_members == 0)
                 deadlines_set_timer(deadlines, USEC_INFINITY);
 }

@@ -6,6 +6,7 @@
 #include "http/route.h"
 #include "http/ring.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #define PING_INTERVAL_USEC (15 * USEC_PER_SEC)
@@ -99,6 +100,7 @@ static ssize_t write_events(struct event_stream *stream, char *buffer, size_t si
                 const struct ring_entry *entry = ring_at(&events->ring, stream->seen + 1);
                 const struct buffer *frame;
 
+                assert(entry);
                 if (!wants(stream, entry->database)) {
                         stream->seen++;
                         continue;
@@ -350,6 +352,7 @@ int events_new(struct server *server, struct events **ret_events) {
 struct events *events_free(struct events *events) {
         if (!events)
                 return NULL;
+        assert(!events->streams);
         sd_event_source_disable_unref(events->ping_source);
         ring_deinit(&events->ring);
         buffer_deinit(&events->frame);

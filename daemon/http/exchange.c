@@ -211,6 +211,7 @@ int exchange_find_library(void) {
 }
 
 static bool exchange_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response) {
+        assert(library_queue_response);
         return library_queue_response(connection, status, response) == MHD_YES;
 }
 
@@ -265,6 +266,7 @@ static void exchange_send(struct exchange *exchange, unsigned status, struct MHD
 void exchange_reply(struct exchange *exchange, const struct reply *reply) {
         struct MHD_Response *response = response_make(reply);
 
+        assert(!exchange->stream.read);
         if (response && exchange->fault == FAULT_FRAMING)
                 (void)response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
         exchange_send(exchange, reply->status, response, TIMEOUT_ANSWER);
@@ -301,6 +303,7 @@ void exchange_reply_prebuilt(struct exchange *exchange, const struct prebuilt_re
 }
 
 void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata) {
+        assert(!exchange->suspended && !exchange->left && !exchange->stream.read);
         exchange->left = left;
         exchange->left_userdata = userdata;
         exchange_set_timeout(exchange, TIMEOUT_NONE);
@@ -354,6 +357,7 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
         bool is_head = exchange->is_head, whole;
         struct MHD_Response *response;
 
+        assert(!exchange->stream.read);
         exchange->stream = *stream;
         /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <strings.h>
 
@@ -109,6 +110,7 @@ static void exposition_append_labels(struct exposition *exposition, const char *
         const struct family *family = exposition->family;
         struct buffer *text = exposition->text;
 
+        assert(values || !family->labels[0]);
         buffer_append_string(text, family->name);
         buffer_append_string(text, suffix);
         for (size_t i = 0; family->labels[i]; i++) {

@@ -12,6 +12,7 @@
 #include "http/route.h"
 #include "history/store.h"
 
+#include <assert.h>
 #include <sys/epoll.h>
 
 #define SINCE_USEC (7 * USEC_PER_DAY)
@@ -73,6 +74,7 @@ static void history_request_free(struct history_request *pending) {
                 pending->all->first = pending->next;
         if (pending->next)
                 pending->next->previous = pending->previous;
+        assert(pending->listener->n_questions > 0);
         pending->listener->n_questions--;
         answer_held_no_more(pending->listener, pending->content.size);
         buffer_deinit(&pending->content);
@@ -227,6 +229,7 @@ void history_requests_stop(struct history_requests *history) {
 struct history_requests *history_requests_free(struct history_requests *history) {
         if (!history)
                 return NULL;
+        assert(!history->first);
         sd_event_source_disable_unref(history->source);
         sd_event_source_disable_unref(history->late);
         free(history);

@@ -1,13 +1,10 @@
-/*
- * An exchange and the connections of a listener. Internal to the two files that know libmicrohttpd, http.c and
- * exchange.c.
- */
+/* An exchange and the connections of a listener. Internal to the two files that know libmicrohttpd, http.c and exchange.c. */
 #pragma once
 
-#include "http/listen.h"
 #include "http/deadlines.h"
 #include "http/exchange.h"
 #include "http/http.h"
+#include "http/listen.h"
 
 #include <microhttpd.h>
 

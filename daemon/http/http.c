@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "http/http-private.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -154,6 +155,7 @@ static int http_on_hangup(sd_event_source *source, int fd, uint32_t events, void
 void exchange_suspend(struct exchange *exchange) {
         if (!exchange->hangup_watched || exchange->half_closed)
                 exchange->broken = true;
+        assert(!exchange->suspended);
         exchange->suspended = true;
         MHD_suspend_connection(exchange->connection);
         if (exchange->broken)

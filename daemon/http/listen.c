@@ -16,8 +16,8 @@
 /* In one callback, before other sources of the loop get their turn. */
 #define BATCH_MAX 16
 /*
- * Of answers that a stranger has not read. The kernel takes some twice that of a UNIX socket, so that 2048 strangers take some 50 MB; over TCP
- * it fills a segment of 54 KiB whatever is asked for, and more has to be on its way to be fast.
+ * Of answers that a stranger has not read. The kernel takes some twice that of a UNIX socket, so that 2048 strangers take some 50 MB; over
+ * TCP it fills a segment of 54 KiB whatever is asked for, and more has to be on its way to be fast.
  */
 #define UNREAD_BYTES (8 * 1024)
 #define UNREAD_TCP_BYTES (32 * 1024)
@@ -209,6 +209,7 @@ int acceptors_new(sd_event *event, struct acceptors **ret_acceptors) {
 struct acceptors *acceptors_free(struct acceptors *acceptors) {
         if (!acceptors)
                 return NULL;
+        assert(acceptors->n_sharing == 0);
         sd_event_unref(acceptors->event);
         free(acceptors);
         return NULL;
@@ -344,6 +345,7 @@ void acceptor_joined(struct acceptor *acceptor) {
 }
 
 void acceptor_left(struct acceptor *acceptor) {
+        assert(acceptor->clients > 0);
         acceptor->clients--;
         acceptor_update_watch(acceptor);
 }

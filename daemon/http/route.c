@@ -4,6 +4,7 @@
 #include "http/answer.h"
 #include "http/url.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -95,6 +96,7 @@ static const char *write_allow(char *text, size_t size, const struct route *rout
                 if (streq(routes[i].path, route->path) && !routes[i].parameter == !route->parameter)
                         n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
                                               routes[i].method == METHOD_GET ? "GET, HEAD" : method_texts[routes[i].method]);
+        assert(n < size);
         return text;
 }
 
@@ -208,6 +210,7 @@ void route_request(struct listener *listener, struct exchange *exchange) {
                 return;
         switch (route_find(exchange_path(exchange), exchange_method(exchange), listener->access, &route, &parameter)) {
         case ROUTE_FOUND:
+                assert(!parameter == (route->parameter == PARAMETER_NONE));
                 if (read_request(&request, route, parameter))
                         route->handle(&request);
                 return;

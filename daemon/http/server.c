@@ -6,6 +6,7 @@
 #include "http/route.h"
 #include "http/waiters.h"
 
+#include <assert.h>
 #include <fcntl.h>
 
 static void server_on_request(void *userdata, struct exchange *exchange) {
@@ -57,6 +58,7 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
 }
 
 int server_allow_hosts(struct server *server, char *const *names, size_t n) {
+        assert(!server->allowed_hosts && !server->listeners);
         server->allowed_hosts = calloc(n + 1, sizeof(*server->allowed_hosts));
         if (!server->allowed_hosts)
                 return -ENOMEM;
@@ -72,6 +74,7 @@ static struct listener *listener_free(struct listener *listener) {
         if (listener->path)
                 listen_unix_remove(listener->path, &listener->identity);
         http_free(listener->http);
+        assert(listener->n_questions == 0);
         free(listener->path);
         free(listener);
         return NULL;

@@ -6,6 +6,7 @@
 #include "config/address.h"
 #include "model/memory.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -326,6 +327,7 @@ static bool query_refuse_unknown(struct query *query, const char *name) {
         for (size_t i = 0; i < ARRAY_LENGTH(arguments); i++)
                 if (query->allowed & arguments[i].argument)
                         n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", arguments[i].name);
+        assert(n < sizeof(known));
         return query_refuse(query, "there is no argument \"%.40s\" here; %s%s", name, n ? "known: " : "this takes none", known);
 }
 

@@ -5,6 +5,8 @@
 #include "base/random.h"
 #include "http/answer.h"
 
+#include <assert.h>
+
 /*
  * A good door makes an unknown database acceptable to ?accept=asleep, but is no edge of its state. Who waits for that is looked at this
  * often as well.
@@ -81,6 +83,7 @@ static uint64_t next_moment(struct waiters *waiters, uint64_t spread_usec) {
 
 /* Whether it is to be answered: what it asks for is so, and its moment has come. */
 static bool waiter_is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
+        assert(!database == !waiter->database_id);
         if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, database)))
                 return true;
         if (!waiter->met(waiter, database)) {
@@ -95,6 +98,7 @@ static bool waiter_is_due(struct waiter *waiter, const struct database *database
 /* Answers it, or sets when to look again. */
 static void waiter_look_at(struct waiter *waiter, uint64_t now_usec) {
         const struct database *database = waiter_find_database(waiter);
+        int r;
 
         if (waiter->server->stopping)
                 answer_stopping(waiter->server, waiter->exchange);
@@ -103,8 +107,8 @@ static void waiter_look_at(struct waiter *waiter, uint64_t now_usec) {
         else if (waiter_is_due(waiter, database, now_usec))
                 waiter->answer(waiter, database);
         else {
-                /* It has its place already. */
-                (void)heap_set(&waiter->server->waiters->due, &waiter->due, look_again(waiter, now_usec));
+                r = heap_set(&waiter->server->waiters->due, &waiter->due, look_again(waiter, now_usec));
+                assert(r >= 0); /* it has its place already */
                 return;
         }
         remove_waiter(waiter);
@@ -234,6 +238,7 @@ int waiters_new(struct server *server, struct waiters **ret_waiters) {
 struct waiters *waiters_free(struct waiters *waiters) {
         if (!waiters)
                 return NULL;
+        assert(!waiters->first);
         sd_event_source_disable_unref(waiters->look_source);
         sd_event_source_disable_unref(waiters->timer_source);
         heap_deinit(&waiters->due);

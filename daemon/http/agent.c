@@ -19,7 +19,7 @@
 /* A name of 63, a word, and what ends the line. */
 #define LINE_MAX_BYTES 96
 #define ANSWER_MAX_BYTES 192
-/* At a time; each lives for a moment, and who comes after them waits for it in the socket's backlog. */
+/* This many connections at a time: each lives for a moment, and further clients wait in the socket's backlog. */
 #define CONNECTIONS_MAX 256
 /* The line comes with the connection. Who says nothing for so long has no agent-send; HAProxy itself waits for agent-inter. */
 #define GRACE_USEC (200 * USEC_PER_MSEC)
@@ -43,7 +43,7 @@ struct agent {
         struct connection *connections;
 };
 
-/* What a line asks for. */
+/* The request in a line. */
 struct question {
         const char *name; /* NULL: all required ones */
         bool accept_asleep;
@@ -80,7 +80,7 @@ static unsigned agent_weight(const struct database *database, uint64_t ramp_usec
         return WEIGHT_MIN + (unsigned)((WEIGHT_MAX - WEIGHT_MIN) * elapsed / ramp_usec);
 }
 
-/* Of TEXT's first line, which is cut into words, in place. */
+/* Parses TEXT's first line, which is cut into words in place. */
 static struct question agent_parse(char *text) {
         struct question question = {.is_understood = true};
         char *rest = text, *word;
@@ -106,7 +106,7 @@ static void agent_write_down(const struct database *database, bool with_name, ch
         (void)snprintf(answer, ANSWER_MAX_BYTES, "down #%s%s%s\n", with_name ? database->config->name : "", with_name ? " " : "", reason);
 }
 
-/* The first that is missing, by name, is told for all; the least weight counts. */
+/* The first database, by name, that is not acceptable is named for all; else the least weight counts. */
 static void agent_answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
         const struct registry *registry = engine_registry(agent->server->engine);
         const struct database *database;

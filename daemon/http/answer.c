@@ -11,7 +11,7 @@
 #define RETRY_MAX_SEC 60
 /* About what libmicrohttpd takes at a time. */
 #define SLICE_BYTES ((size_t)12 * 1024)
-/* What a long answer takes while its reader does not read, with the step that went past the slice. */
+/* The memory of a long answer whose client does not read, with the step that went past the slice. */
 #define HELD_BYTES ((size_t)16 * 1024)
 /* Bounds the time of a slice whose steps add little or nothing. */
 #define SLICE_STEPS 512
@@ -90,7 +90,7 @@ static const char *nearest_name(const struct registry *registry, const char *nam
 
 void answer_unknown_database(struct server *server, struct exchange *exchange, const char *name) {
         const struct registry *registry = engine_registry(server->engine);
-        /* What is no name could be very long, and there is nothing near it. */
+        /* Text that is not a valid name may be very long, and no name is near it. */
         const char *nearest = text_is_name(name) ? nearest_name(registry, name) : NULL;
         struct json_writer w = server_compose(server);
         _cleanup_(buffer_deinit) struct buffer message = {0};

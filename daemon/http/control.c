@@ -1,4 +1,4 @@
-/* What changes something, on the control socket alone: POST /wake, /pause, /reload and /lease, DELETE /lease. */
+/* The requests that change something, on the control socket alone: POST /wake, /pause, /reload and /lease, DELETE /lease. */
 
 #include "base/error.h"
 #include "base/text.h"
@@ -111,7 +111,7 @@ void pause_post(struct request *request) {
 struct reload_wait {
         struct reload_call call;
         struct server *server;
-        struct exchange *exchange; /* NULL: who asked has gone */
+        struct exchange *exchange; /* NULL: the client has gone */
 };
 
 static void on_reloaded(struct reload_call *call, unsigned status, const struct buffer *body) {
@@ -158,8 +158,8 @@ void reload_post(struct request *request) {
  */
 
 /*
- * A holder that does not read (stopped by a debugger, or busy) and whose next event is forgotten: it is dropped all the same, but not as
- * soon as somebody who only watches, because its lease goes with it.
+ * A lease client that does not read (stopped by a debugger, or busy) is dropped when its next event has left the ring, but later than a
+ * client that only watches, because its lease ends with the connection.
  */
 #define LEASE_BEHIND_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -211,7 +211,7 @@ static void on_gone(void *userdata) {
         struct lease_stream *held = userdata;
 
         if (held->lease && held->server->stopping)
-                /* Its holder did not end it, and may come back to the daemon after us: the engine remembers it as held. */
+                /* The client did not end the lease, and may come back to the next daemon: the engine remembers it as held. */
                 held->lease->ended = NULL;
         else
                 lease_release(held->server->engine, held->lease);
@@ -234,7 +234,7 @@ static void stream_lease(struct request *request, struct lease_stream *held) {
 
         buffer_append_string(&head, "event: lease\ndata: ");
         json_begin_object(&w, NULL);
-        /* As in the events that follow. */
+        /* The same members as in the events that follow. */
         json_text(&w, "kind", "lease");
         json_time(&w, "at", now.real_usec);
         json_text(&w, "database", request->name);
@@ -259,7 +259,7 @@ static const char *owner_of(const struct request *request) {
         return request->query.owner ? request->query.owner : "unknown";
 }
 
-/* By the clock: answered at once, and nobody's but its id's. */
+/* Takes a lease for a fixed time: it is answered at once and ends by the clock or by its id. */
 static void take_timed(struct request *request) {
         struct lease_request wanted = {.owner = owner_of(request), .for_usec = request->query.for_usec};
         enum reason refusal = REASON_NONE;
@@ -279,7 +279,7 @@ static void take_timed(struct request *request) {
         answer_body(request->server, request->exchange, 201);
 }
 
-/* As long as the connection. */
+/* Takes a lease that lasts as long as the connection. */
 static void take_held(struct request *request) {
         struct lease_stream *held = calloc(1, sizeof(*held));
         struct lease_request wanted = {.owner = owner_of(request), .ended = on_ended, .userdata = held};

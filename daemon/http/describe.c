@@ -200,7 +200,7 @@ static void write_cost(struct json_writer *w, const struct database *database, s
         json_end_object(w);
 }
 
-/* Who needs it awake. While leases are held it is them, and they say for how long. */
+/* The cause that needs the database awake. While leases are held it is they, and they say for how long. */
 static void write_demand(struct json_writer *w, const struct database *database, struct instant now) {
         bool leased = database->n_leases > 0;
 

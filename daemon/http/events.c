@@ -10,7 +10,7 @@
 #include <inttypes.h>
 
 #define PING_INTERVAL_USEC (15 * USEC_PER_SEC)
-/* How long a stream may have its next event fallen out of the ring without reading, before it is dropped. */
+/* A stream whose next event has left the ring is dropped when it reads nothing for this long. */
 #define BEHIND_MAX_USEC (5 * USEC_PER_SEC)
 
 struct event_stream {
@@ -196,7 +196,7 @@ static void free_stream(void *userdata) {
         free(stream);
 }
 
-/* One that reads too slowly, or not at all. It is not waited for, and a connection anew begins with a gap. */
+/* Drops a client that reads too slowly or not at all. Its next connection begins with a gap. */
 static void drop_if_stuck(struct event_stream *stream, uint64_t now_usec) {
         if (!has_gap(stream))
                 return;
@@ -206,7 +206,7 @@ static void drop_if_stuck(struct event_stream *stream, uint64_t now_usec) {
                 exchange_drop(stream->exchange);
 }
 
-/* It never shrinks: what it holds of a database that is gone may not have been read yet. */
+/* The ring never shrinks: the events of a database that is gone may not have been read yet. */
 static void count_databases(struct events *events, const struct event *event) {
         if (event->kind == EVENT_ADDED)
                 events->n_databases++;
@@ -273,7 +273,7 @@ static void events_start(struct request *request, bool has_last, uint64_t last_s
                 return;
         }
         stream->ends = request->query.no_follow;
-        /* So that the client has the headers at once. */
+        /* This comment sends the headers at once. */
         buffer_append_string(&stream->rest, ": pgwaked\n\n");
         /* 0 is before everything, whatever the first number was. */
         if (has_last)

@@ -14,7 +14,9 @@
 #define BLOCK_SIZE 4096
 #define BODY_DISCARDED_MAX ((size_t)8 * 1024 * 1024)
 
-/* Of what a client has sent beyond a refused request: to close on it would be a reset, and may cost the client the answer. */
+/*
+ * The bytes behind a refused request that are read and thrown away: closing before would be a reset, and could cost the client the answer.
+ */
 #define BEYOND_DISCARDED_MAX ((size_t)256 * 1024)
 
 struct prebuilt_reply {

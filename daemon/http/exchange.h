@@ -19,7 +19,7 @@ enum method {
         METHOD_OTHER,
 };
 
-/* What is wrong with a request before anybody looked at what it wants. */
+/* A fault of the request itself, whatever it asks for. */
 enum fault {
         FAULT_NONE,
         FAULT_URL,  /* url_is_plain() (http/url.h) says no */
@@ -35,7 +35,7 @@ void *exchange_owner(const struct exchange *exchange);
 enum fault exchange_fault(const struct exchange *exchange);
 enum method exchange_method(const struct exchange *exchange);
 const char *exchange_path(const struct exchange *exchange);
-/* Whom it is for (RET_LENGTH bytes, with the port): the host of its URL, else of its header; NULL for HTTP/1.0 without either. */
+/* The host that it asks (RET_LENGTH bytes, with the port): that of its URL, else of its header; NULL for HTTP/1.0 without either. */
 const char *exchange_host(const struct exchange *exchange, size_t *ret_length);
 /* NULL when there is none. */
 const char *exchange_header(const struct exchange *exchange, const char *name);
@@ -83,8 +83,8 @@ struct stream {
 };
 
 /*
- * A body of unknown length; HEAD's body and ALLOW do not matter. ENDLESS: no time limit. HEAD is answered without the body, and
- * the connection ends.
+ * Answers with a body of unknown length; HEAD's body and ALLOW do not matter. ENDLESS: no time limit. HEAD is answered without the body,
+ * and the connection ends.
  */
 void exchange_stream(struct exchange *exchange, const struct reply *head, bool endless, const struct stream *stream);
 /* A stream that waits has something to say again. No effect on one that does not wait. */

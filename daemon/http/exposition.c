@@ -76,7 +76,7 @@ static void exposition_append_escaped(struct buffer *text, const char *value) {
         }
 }
 
-/* From the end of BUFFER; answers its first digit. */
+/* Writes NUMBER backwards from END; answers its first digit. */
 static char *write_digits(char *end, uint64_t number) {
         do
                 *--end = (char)('0' + number % 10);
@@ -90,7 +90,7 @@ static void exposition_append_number(struct buffer *text, uint64_t number) {
         buffer_append(text, first, (size_t)(digits + sizeof(digits) - first));
 }
 
-/* As short as it can be, with at least one digit behind the point. */
+/* Writes as few digits as possible, and at least one behind the point. */
 static void exposition_append_seconds(struct buffer *text, uint64_t usec) {
         char fraction[FRACTION_DIGITS];
         uint64_t rest = usec % USEC_PER_SEC;
@@ -300,7 +300,7 @@ static int preference_of(const char *accept, const struct media_type *offer) {
         return quality == 0 ? 0 : 2 * quality + (best >= MATCH_NAMED);
 }
 
-/* The later of two that are named alike: the first is what everybody gets who names nothing. */
+/* Of two that are named alike the later one is taken: the first is the default of clients that name nothing. */
 enum exposition_format exposition_choose(const char *accept) {
         enum exposition_format best = EXPOSITION_TEXT;
         int most;

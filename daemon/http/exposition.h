@@ -1,5 +1,5 @@
 /*
- * What stands in an answer to GET /metrics: Prometheus' text format 0.0.4, or OpenMetrics 1.0. Pure.
+ * The text of an answer to GET /metrics: Prometheus' text format 0.0.4, or OpenMetrics 1.0. Pure.
  *
  * A metric family is begun once, and its samples follow it without another's between. Numbers are written alike in both formats, bounds
  * of histograms included ("1.0"): whoever changes from one to the other goes on with the same series.

@@ -19,9 +19,9 @@
 #define LIMIT 1000
 /* 0 is no time in an answer. */
 #define BEGINNING_USEC USEC_PER_SEC
-/* Of one listener: answers that are on their way, with those that are waited for. */
+/* The requests of one listener at a time, from the question to the end of the answer. */
 #define WAITING_MAX 32
-/* What is shorter goes out in one piece. */
+/* A shorter answer goes out in one piece. */
 #define WHOLE_BYTES 65536
 /* The store gives an answer up before that, unless its thread hangs in the disk. */
 #define LATE_USEC (11 * USEC_PER_SEC)
@@ -242,7 +242,7 @@ static uint64_t moment_of(const struct query_time *time, bool given, uint64_t ot
         return time->is_ago ? usec_sub(now, time->usec) : time->usec;
 }
 
-/* What is asked for; false when that makes no sense and was answered. */
+/* Makes the question for the store; false when it makes no sense and was answered. */
 static bool make_ask(struct request *request, struct ask *ask) {
         const struct query *query = &request->query;
         uint64_t now = clock_real_usec();
@@ -266,7 +266,7 @@ static bool make_ask(struct request *request, struct ask *ask) {
         return false;
 }
 
-/* What is in the file can be read while nothing can be written to it, also beside others who read it. */
+/* The file can be read while nothing can be written to it, and while other processes read it. */
 static bool history_is_readable(enum store_health health) {
         return health == STORE_GOOD || health == STORE_FULL || health == STORE_READ_ONLY || health == STORE_LOCKED;
 }
@@ -289,7 +289,7 @@ static void history_refuse_one_more(struct request *request) {
         answer_busy(request->server, request->exchange, "too many questions about the past wait for their answers; ask again soon");
 }
 
-/* What the store takes is shared by the listeners, so that those of one do not keep away those of another. Control has its own. */
+/* The listeners share the questions that the store takes, so that clients of one do not shut out those of another. Control has its own. */
 static bool is_its_share_used(const struct history_requests *history, const struct listener *listener) {
         unsigned n_listeners = 0, n_asked = 0;
 

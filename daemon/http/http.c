@@ -25,12 +25,12 @@ static const uint64_t timeout_usec[_TIMEOUT_MAX] = {
 #define RUNS_USEC (2 * USEC_PER_MSEC)
 #define HANGUP_BATCH 64
 /*
- * At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. Looked for every
- * LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
+ * The last wait, at the end, for the request of a client that has just connected: it was not refused, so it should not be cut off. It is
+ * looked for every LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
  */
 #define LAST_REQUEST_USEC (100 * USEC_PER_MSEC)
 #define LAST_LOOK_USEC (2 * USEC_PER_MSEC)
-/* At the end: enough for every answer that its client reads at once. */
+/* The last runs, at the end: enough for every answer that its client reads at once. */
 #define LAST_RUNS_MAX 256
 
 void exchange_set_timeout(struct exchange *exchange, enum timeout timeout) {
@@ -121,7 +121,7 @@ static void unwatch_hangup(struct exchange *exchange) {
 
 static void take_hangup(struct exchange *exchange) {
         if (!exchange->suspended && !exchange->half_closed) {
-                /* Once more, when everything that has come was read. */
+                /* The next run reads everything that has come; the hangup is taken after it. */
                 exchange->half_closed = true;
                 http_run_soon(exchange->http);
                 return;
@@ -206,8 +206,8 @@ static void http_on_client(void *userdata, int fd, const struct sockaddr *addres
 }
 
 /*
- * Who accepts counts, so there is no limit here. Not MHD_OPTION_STRICT_FOR_CLIENT: libmicrohttpd 0.9.75 answers a request without a Host
- * twice; the exchange finds it.
+ * The acceptor counts the clients, so there is no limit here. Not MHD_OPTION_STRICT_FOR_CLIENT: libmicrohttpd 0.9.75 answers a request
+ * without a Host twice; the exchange finds it.
  */
 static int http_start_daemon(struct http *http) {
         const union MHD_DaemonInfo *info;
@@ -306,7 +306,7 @@ static void http_run_to_end(struct http *http) {
         }
 }
 
-/* Those that are taken and have not asked yet. */
+/* Waits for the requests of clients that are accepted and have not asked yet. */
 static void await_requests(struct http *http) {
         struct pollfd fd = {.fd = sd_event_source_get_io_fd(http->epoll_source), .events = POLLIN};
         uint64_t before = clock_boot_usec(), waited = 0, now;

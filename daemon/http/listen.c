@@ -13,15 +13,15 @@
 
 /* The length of sun_path; one byte of it is for the terminating NUL. */
 #define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
-/* In one callback, before other sources of the loop get their turn. */
+/* Clients accepted in one callback, before other sources of the loop get their turn. */
 #define BATCH_MAX 16
 /*
- * Of answers that a stranger has not read. The kernel takes some twice that of a UNIX socket, so that 2048 strangers take some 50 MB; over
- * TCP it fills a segment of 54 KiB whatever is asked for, and more has to be on its way to be fast.
+ * The bytes of answers that a client may leave unread. The kernel takes about twice that for a UNIX socket, so that 2048 clients take some
+ * 50 MB; over TCP it fills a segment of 54 KiB whatever is asked for, and more has to be on its way to be fast.
  */
 #define UNREAD_BYTES (8 * 1024)
 #define UNREAD_TCP_BYTES (32 * 1024)
-/* The next try where there was no descriptor or memory. */
+/* The next try is so much later when there was no descriptor or memory. */
 #define PAUSE_USEC (100 * USEC_PER_MSEC)
 #define PAUSE_ACCURACY_USEC (10 * USEC_PER_MSEC)
 /* A shortage is said again when there was none for so long. */

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
 
-/* What a UNIX socket's path led to when it was made, so that only our own is removed. */
+/* The identity of a UNIX socket that we made, so that only our own is removed. */
 struct socket_identity {
         dev_t device;
         ino_t inode;
@@ -28,7 +28,7 @@ int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct 
 /* Removes PATH if it is still what was made. */
 void listen_unix_remove(const char *path, const struct socket_identity *identity);
 
-/* Whether FD listens on TCP; RET_LOOPBACK tells whether only this machine reaches it. */
+/* Answers whether FD listens on TCP; RET_LOOPBACK tells whether only this machine reaches it. */
 bool listen_is_tcp(int fd, bool *ret_loopback);
 
 /* ADDRESS as config/address.h takes it. Answers 0, -EINVAL for text that is no address, or another errno. */
@@ -60,7 +60,7 @@ int acceptor_new(struct acceptors *acceptors, int listen_fd, enum descriptor_use
 void acceptor_joined(struct acceptor *acceptor);
 void acceptor_left(struct acceptor *acceptor);
 unsigned acceptor_clients(const struct acceptor *acceptor);
-/* Accepts who waits in the queue by now, as far as may be. */
+/* Accepts the clients that wait in the queue by now, as far as the limits allow. */
 void acceptor_take_waiting(struct acceptor *acceptor);
 /* Takes no further client: those in the queue are left to whoever else listens on the socket. */
 void acceptor_stop(struct acceptor *acceptor);

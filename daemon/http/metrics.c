@@ -16,7 +16,7 @@
 
 /* One database. */
 
-/* Of the wakes: from a server that was nearly up to one whose start takes minutes. */
+/* The bounds for wakes: from a server that was nearly up to one whose start takes minutes. */
 static const uint64_t wake_bounds_usec[] = {
         50 * USEC_PER_MSEC,  100 * USEC_PER_MSEC, 200 * USEC_PER_MSEC, 300 * USEC_PER_MSEC, 500 * USEC_PER_MSEC, 750 * USEC_PER_MSEC,
         1 * USEC_PER_SEC,    1500 * USEC_PER_MSEC, 2 * USEC_PER_SEC,   3 * USEC_PER_SEC,    5 * USEC_PER_SEC,    10 * USEC_PER_SEC,

@@ -30,7 +30,7 @@ static const char *const parameter_texts[] = {
         [PARAMETER_ID] = "/ID",
 };
 
-/* Whether PATH is ROUTE's, and the parameter in it. */
+/* Answers whether PATH is ROUTE's, and the parameter in it. */
 static bool path_fits(const struct route *route, const char *path, const char **ret_parameter) {
         size_t n = starts_with(path, route->path);
 
@@ -117,7 +117,7 @@ static bool take_argument(void *userdata, const char *name, const char *value) {
         return query_take(userdata, name, value);
 }
 
-/* 0 is nobody's id. */
+/* No lease has the id 0. */
 static uint64_t parse_id(const char *text) {
         char *end;
         unsigned long long id;
@@ -129,7 +129,7 @@ static uint64_t parse_id(const char *text) {
         return errno == 0 ? id : 0;
 }
 
-/* What the parameter of the path means; false when that was answered already. */
+/* Reads the parameter of the path; false when the request was answered already. */
 static bool read_parameter(struct request *request, const struct route *route, const char *parameter) {
         struct server *server = request->server;
 
@@ -151,7 +151,7 @@ static bool read_parameter(struct request *request, const struct route *route, c
         return false;
 }
 
-/* What the path and the arguments mean; false when that was answered already. */
+/* Reads the path and the arguments; false when the request was answered already. */
 static bool read_request(struct request *request, const struct route *route, const char *parameter) {
         request->query.allowed = route->arguments;
         exchange_each_argument(request->exchange, take_argument, &request->query);
@@ -162,7 +162,7 @@ static bool read_request(struct request *request, const struct route *route, con
         return read_parameter(request, route, parameter);
 }
 
-/* A browser always says whom it asks; what says nothing is none. */
+/* A browser always names the host; a request without one does not come from a browser. */
 static bool is_for_us(const struct server *server, const struct exchange *exchange) {
         size_t length;
         const char *host = exchange_host(exchange, &length);
@@ -170,7 +170,7 @@ static bool is_for_us(const struct server *server, const struct exchange *exchan
         return !host || host_is_served(host, length, server->allowed_hosts, server->n_allowed_hosts);
 }
 
-/* What is refused whatever it asks for. */
+/* Answers a request that is refused whatever it asks for. */
 static bool refuse_faulty(const struct listener *listener, struct exchange *exchange) {
         struct server *server = listener->server;
 

@@ -3,7 +3,7 @@
 
 #include "http/server-private.h"
 
-/* What follows the path of a route. */
+/* The parameter that follows the path of a route. */
 enum parameter {
         PARAMETER_NONE,
         PARAMETER_DATABASE, /* "/NAME" */

@@ -14,7 +14,7 @@ struct events;
 struct history_requests;
 struct waiters;
 
-/* One address on which is listened. */
+/* An address on which the server listens. */
 struct listener {
         struct server *server;
         struct http *http;
@@ -44,7 +44,7 @@ struct server {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
-        size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way, by who may ask */
+        size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way */
         struct listener *listeners;
         struct agent *agents[CONFIG_AGENTS_MAX];
         size_t n_agents;
@@ -72,9 +72,9 @@ static inline struct json_writer server_compose(struct server *server) {
 
 /* history.c: questions about the past that are being answered. */
 int history_requests_new(struct server *server, struct history_requests **ret_history);
-/* Who waits is answered that the daemon stops. */
+/* Answers the clients that wait that the daemon stops. */
 void history_requests_stop(struct history_requests *history);
-/* When no exchange is left. Takes NULL. */
+/* Called when no exchange is left. Takes NULL. */
 struct history_requests *history_requests_free(struct history_requests *history);
 
 /* agent.c: HAProxy's agent-check. ADDRESS as config/address.h takes it; RAMP_USEC 0: full weight at once. Answers as listen_tcp(). */

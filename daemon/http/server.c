@@ -22,7 +22,7 @@ static void server_on_event(void *userdata, const struct event *event, const str
         waiters_notify(server->waiters);
 }
 
-/* Blocked still, by newer evidence, is no edge; who called for a wake waits to know. */
+/* A database that is still blocked, by newer evidence, is no event; a client that called for a wake waits for it. */
 static void server_on_touched(void *userdata, const struct database *database) {
         struct server *server = userdata;
 
@@ -86,7 +86,7 @@ struct server *server_free(struct server *server) {
         if (!server)
                 return NULL;
         server->stopping = true;
-        /* Who connects from here on is for the daemon after us. */
+        /* A client that connects from here on is left to the next daemon. */
         for (struct listener *listener = server->listeners; listener; listener = listener->next)
                 if (listener->passed)
                         http_quiesce(listener->http);

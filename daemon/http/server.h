@@ -13,14 +13,14 @@
 struct server;
 struct store;
 
-/* What may be asked on a socket. */
+/* The requests that a socket takes. */
 enum access {
         ACCESS_STATUS,  /* reading */
         ACCESS_CONTROL, /* everything */
         _ACCESS_MAX,
 };
 
-/* What the server cannot see of the daemon, for /metrics. */
+/* Facts for /metrics that the server cannot see of the daemon. */
 struct server_facts {
         bool reload_successful;     /* of the last one; a start is one too */
         uint64_t reloaded_real_usec; /* the last successful one */

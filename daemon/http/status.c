@@ -1,4 +1,4 @@
-/* What is known now, at once from memory: GET /livez, /readyz (which can be held until the verdict is good) and /status. */
+/* The present, answered at once from memory: GET /livez, /readyz (which can be held until the verdict is good) and /status. */
 
 #include "base/text.h"
 #include "history/store.h"
@@ -33,7 +33,7 @@ static bool readyz_is_missing(const struct database *database, bool accept_aslee
         return database->config->required && !readyz_accepts(database, accept_asleep);
 }
 
-/* Only a walk over all can tell this. A thousand who wait for it in the same turn of the loop are one walk. */
+/* Only a walk over all databases can tell. A thousand clients that wait for it share one walk in a turn of the loop. */
 static size_t count_missing_asleep(struct server *server, const struct registry *registry) {
         struct missing_asleep *memory = &server->missing_asleep;
         const struct database *database;
@@ -48,7 +48,7 @@ static size_t count_missing_asleep(struct server *server, const struct registry 
         return memory->count;
 }
 
-/* How many required databases are not what is accepted. */
+/* Counts the required databases that are not acceptable. */
 static size_t count_missing(struct server *server, bool accept_asleep) {
         const struct registry *registry = engine_registry(server->engine);
         size_t n = registry_not_ready(registry);
@@ -115,7 +115,7 @@ static void readyz_answer_ok(struct server *server, struct exchange *exchange) {
         exchange_reply_prebuilt(exchange, server->all_ready);
 }
 
-/* What is waking is worth another look soon. */
+/* A database that is waking is worth another look soon. */
 static unsigned readyz_retry_after_sec(const struct server *server) {
         return registry_count_in_state(engine_registry(server->engine), STATE_WAKING) > 0 ? 1 : RETRY_UNKNOWN_SEC;
 }
@@ -166,7 +166,7 @@ static void status_describe(const struct listing *listing, struct json_writer *w
         describe_status(w, database, now, listing->detail);
 }
 
-/* Whether what happens is kept. */
+/* The health of the history. */
 static void status_write_history(struct json_writer *w, struct store *store) {
         enum store_health health = STORE_NONE;
         char sentence[256] = "";

@@ -56,7 +56,7 @@ size_t url_path_offset(const char *url) {
         return authority == 0 || (url[scheme + authority] && strchr("#%@", url[scheme + authority])) ? 0 : scheme + authority;
 }
 
-/* Whom it is for. */
+/* The host. */
 
 /* Copies what stands before the port; false when HOST is no host. Of "[::1]:80" it is "::1", and RET_BRACKETS is set. */
 static bool cut_port(const char *host, size_t length, char ret_name[HOST_MAX], bool *ret_brackets) {

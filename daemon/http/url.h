@@ -1,6 +1,6 @@
 /*
- * What the URL of a request says: its form, whom it is for, and its arguments, read strictly: what is unknown or doubtful is refused with a
- * sentence, never guessed. Pure.
+ * The URL of a request: its form, its host and its arguments, read strictly. Anything unknown or doubtful is refused with a sentence, never
+ * guessed. Pure.
  */
 #pragma once
 
@@ -15,18 +15,18 @@
  */
 bool url_is_plain(const char *url);
 /*
- * Where the path begins in URL: behind "http://HOST" in one of absolute form, as a proxy writes it; else at 0, also when there is no HOST,
- * or a "%" or "@" in it.
+ * The offset at which the path begins in URL: behind "http://HOST" in one of absolute form, as a proxy writes it; else at 0, also when
+ * there is no HOST, or a "%" or "@" in it.
  */
 size_t url_path_offset(const char *url);
 #define URL_SCHEME "http://"
 
 /*
- * Whom a request is for, as it says itself: whether HOST (LENGTH bytes, with or without a port) is localhost, an address of loopback, or
- * one of N NAMES; upper and lower case are one, and so are a name and the same with a dot behind it.
+ * The host that a request asks for, as it says itself: answers whether HOST (LENGTH bytes, with or without a port) is localhost, an address
+ * of loopback, or one of N NAMES; upper and lower case are one, and so are a name and the same with a dot behind it.
  *
- * A web page may give its own name the address 127.0.0.1 (DNS rebinding), and then read what listens there as if it came from itself; only
- * the name in the request tells. So what listens on loopback answers to the names of loopback, and to those that it was told.
+ * A web page may give its own name the address 127.0.0.1 (DNS rebinding), and then read what listens there as if it came from itself;
+ * only the name in the request tells. So what listens on loopback answers to the names of loopback, and to those that it was told.
  */
 bool host_is_served(const char *host, size_t length, char *const *names, size_t n);
 

@@ -8,8 +8,8 @@
 #include <assert.h>
 
 /*
- * A good door makes an unknown database acceptable to ?accept=asleep, but is no edge of its state. Who waits for that is looked at this
- * often as well.
+ * A good door makes an unknown database acceptable to ?accept=asleep, but is no event. Requests that wait for that are
+ * looked at this often as well.
  */
 #define ASLEEP_LOOK_USEC USEC_PER_SEC
 
@@ -49,7 +49,7 @@ static void remove_waiter(struct waiter *waiter) {
         free(waiter);
 }
 
-/* After a reload that changed its settings a database has another id under the same name: who waits goes on waiting. */
+/* After a reload that changed its settings a database has another id under the same name: its waiters go on waiting. */
 static const struct database *waiter_find_database(struct waiter *waiter) {
         const struct registry *registry = engine_registry(waiter->server->engine);
         const struct database *database;
@@ -65,7 +65,7 @@ static const struct database *waiter_find_database(struct waiter *waiter) {
         return database;
 }
 
-/* When it must be looked at again though nothing was told. */
+/* The moment at which the waiter is looked at again though no database changed. */
 static uint64_t look_again(const struct waiter *waiter, uint64_t now_usec) {
         uint64_t usec = MIN(waiter->deadline_usec, waiter->release_usec);
 
@@ -81,7 +81,7 @@ static uint64_t next_moment(struct waiters *waiters, uint64_t spread_usec) {
         return (waiters->spread >> 32) * spread_usec >> 32;
 }
 
-/* Whether it is to be answered: what it asks for is so, and its moment has come. */
+/* Answers whether the request is to be answered: its condition is met, and its moment has come. */
 static bool waiter_is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
         assert(!database == !waiter->database_id);
         if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, database)))
@@ -125,7 +125,7 @@ static void waiters_look_at_all(struct waiters *waiters) {
         waiters_set_timer(waiters);
 }
 
-/* Those whose time has come, and no others. */
+/* Looks at the waiters whose time has come, and at no others. */
 static void waiters_look_at_due(struct waiters *waiters) {
         uint64_t now_usec = clock_boot_usec();
         struct heap_item *first;
@@ -199,7 +199,7 @@ size_t waiters_count(const struct waiters *waiters) {
 }
 
 void waiters_notify(struct waiters *waiters) {
-        /* In this turn of the loop more may change, and the registry counts them all first. */
+        /* More may change in this turn of the loop; the waiters are looked at after it. */
         if (waiters->first)
                 (void)sd_event_source_set_enabled(waiters->look_source, SD_EVENT_ONESHOT);
 }

@@ -17,7 +17,7 @@ struct waiter {
         uint64_t evidence_boot_usec;  /* when the last login had ended at the time of the request */
         /* DATABASE is NULL for all. Never called for a database that a reload took away: that is answered 404. */
         bool (*met)(const struct waiter *waiter, const struct database *database);
-        /* Whether waiting on is in vain: answered at once. NULL: it never is. */
+        /* Answers whether waiting on is in vain; the request is answered at once then. NULL: it never is. */
         bool (*hopeless)(const struct waiter *waiter, const struct database *database);
         void (*answer)(const struct waiter *waiter, const struct database *database);
 

@@ -27,30 +27,30 @@
 #define WEIGHT_MIN 10
 #define WEIGHT_MAX 100
 
-struct connection {
+struct agent_connection {
         struct agent *agent;
         int fd;
         sd_event_source *io, *grace;
         char line[LINE_MAX_BYTES];
         size_t length;
-        struct connection *previous, *next;
+        struct agent_connection *previous, *next;
 };
 
 struct agent {
         struct server *server;
         uint64_t ramp_usec;
         struct acceptor *acceptor;
-        struct connection *connections;
+        struct agent_connection *connections;
 };
 
 /* The request in a line. */
-struct question {
+struct agent_request {
         const char *name; /* NULL: all required ones */
         bool accept_asleep;
         bool is_understood;
 };
 
-static struct connection *connection_free(struct connection *connection) {
+static struct agent_connection *agent_connection_free(struct agent_connection *connection) {
         struct agent *agent = connection->agent;
 
         connection->io = sd_event_source_disable_unref(connection->io);
@@ -81,8 +81,8 @@ static unsigned agent_weight(const struct database *database, uint64_t ramp_usec
 }
 
 /* Parses TEXT's first line, which is cut into words in place. */
-static struct question agent_parse(char *text) {
-        struct question question = {.is_understood = true};
+static struct agent_request agent_parse(char *text) {
+        struct agent_request request = {.is_understood = true};
         char *rest = text, *word;
 
         text[strcspn(text, "\n")] = '\0';
@@ -90,13 +90,13 @@ static struct question agent_parse(char *text) {
                 if (!*word)
                         continue;
                 if (streq(word, "accept=asleep"))
-                        question.accept_asleep = true;
-                else if (!question.name && text_is_name(word))
-                        question.name = word;
+                        request.accept_asleep = true;
+                else if (!request.name && text_is_name(word))
+                        request.name = word;
                 else
-                        question.is_understood = false;
+                        request.is_understood = false;
         }
-        return question;
+        return request;
 }
 
 /* HAProxy 2.6 takes "down#reason" without the blank for a word that it does not know, and changes nothing. */
@@ -125,35 +125,35 @@ static void agent_answer_all(const struct agent *agent, bool accept_asleep, stru
 }
 
 static void agent_compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
-        struct question question = agent_parse(line);
-        const struct database *database = question.name ? registry_by_name(engine_registry(agent->server->engine), question.name) : NULL;
+        struct agent_request request = agent_parse(line);
+        const struct database *database = request.name ? registry_by_name(engine_registry(agent->server->engine), request.name) : NULL;
         struct instant now = clock_now();
 
-        if (!question.is_understood)
+        if (!request.is_understood)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #agent-send is NAME, accept=asleep, or both\n");
-        else if (!question.name)
-                agent_answer_all(agent, question.accept_asleep, now, answer);
+        else if (!request.name)
+                agent_answer_all(agent, request.accept_asleep, now, answer);
         else if (!database)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #no such database\n");
-        else if (!is_acceptable(database, question.accept_asleep))
+        else if (!is_acceptable(database, request.accept_asleep))
                 agent_write_down(database, false, answer);
         else
                 (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", agent_weight(database, agent->ramp_usec, now));
 }
 
 /* A fresh connection takes so few bytes at once; one that does not has gone. */
-static void connection_reply(struct connection *connection) {
+static void agent_connection_reply(struct agent_connection *connection) {
         char answer[ANSWER_MAX_BYTES];
 
         connection->line[connection->length] = '\0';
         agent_compose(connection->agent, connection->line, answer);
         (void)send(connection->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)shutdown(connection->fd, SHUT_WR);
-        connection_free(connection);
+        agent_connection_free(connection);
 }
 
 /* Reads what is there. Answers what recv() said last: 0 at the end, -1 with errno, or more when the line has no room left. */
-static ssize_t connection_receive(struct connection *connection) {
+static ssize_t agent_connection_receive(struct agent_connection *connection) {
         ssize_t n = 1;
 
         while (n > 0 && connection->length < LINE_MAX_BYTES - 1) {
@@ -164,32 +164,32 @@ static ssize_t connection_receive(struct connection *connection) {
 }
 
 static int on_line(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct connection *connection = userdata;
-        ssize_t n = connection_receive(connection);
+        struct agent_connection *connection = userdata;
+        ssize_t n = agent_connection_receive(connection);
 
         (void)source;
         (void)fd;
         (void)events;
         if (n >= 0 || memchr(connection->line, '\n', connection->length))
-                connection_reply(connection);
+                agent_connection_reply(connection);
         else if (errno != EAGAIN && errno != EINTR)
-                connection_free(connection);
+                agent_connection_free(connection);
         return 0;
 }
 
 static int on_grace(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct connection *connection = userdata;
+        struct agent_connection *connection = userdata;
 
         (void)source;
         (void)usec;
         /* After a busy moment of ours the line may be there, and be dispatched after the timer. */
-        (void)connection_receive(connection);
-        connection_reply(connection);
+        (void)agent_connection_receive(connection);
+        agent_connection_reply(connection);
         return 0;
 }
 
 static void agent_on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
-        struct connection *connection = calloc(1, sizeof(*connection));
+        struct agent_connection *connection = calloc(1, sizeof(*connection));
         struct agent *agent = userdata;
         int r;
 
@@ -211,7 +211,7 @@ static void agent_on_client(void *userdata, int fd, const struct sockaddr *addre
                 r = sd_event_add_time_relative(agent->server->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
                                                on_grace, connection);
         if (r < 0)
-                connection_free(connection);
+                agent_connection_free(connection);
 }
 
 int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {
@@ -238,7 +238,7 @@ struct agent *agent_free(struct agent *agent) {
         if (!agent)
                 return NULL;
         while (agent->connections)
-                connection_free(agent->connections);
+                agent_connection_free(agent->connections);
         acceptor_free(agent->acceptor);
         free(agent);
         return NULL;

@@ -188,15 +188,15 @@ void slices_answer(struct slices *slices, struct exchange *exchange, const struc
 
 /* Lists of databases. */
 
-struct progress {
+struct listing_progress {
         struct slices slices;
         struct listing listing;
         char last[TEXT_NAME_MAX + 1]; /* the name of the last database that was looked at */
         bool any;
 };
 
-static bool compose_slice(struct slices *slices) {
-        struct progress *progress = container_of(slices, struct progress, slices);
+static bool listing_compose(struct slices *slices) {
+        struct listing_progress *progress = container_of(slices, struct listing_progress, slices);
         const struct listing *listing = &progress->listing;
         const struct registry *registry = engine_registry(listing->server->engine);
         struct instant now = clock_now();
@@ -218,12 +218,12 @@ static bool compose_slice(struct slices *slices) {
         return database;
 }
 
-static void free_progress(struct slices *slices) {
-        free(container_of(slices, struct progress, slices));
+static void listing_free(struct slices *slices) {
+        free(container_of(slices, struct listing_progress, slices));
 }
 
 void listing_answer(const struct listing *listing, struct exchange *exchange, const struct reply *head) {
-        struct progress *progress = calloc(1, sizeof(*progress));
+        struct listing_progress *progress = calloc(1, sizeof(*progress));
         struct buffer text = listing->text;
 
         if (!progress) {
@@ -233,6 +233,6 @@ void listing_answer(const struct listing *listing, struct exchange *exchange, co
                 return;
         }
         progress->listing = *listing;
-        progress->slices = (struct slices){.text = text, .compose = compose_slice, .free = free_progress};
+        progress->slices = (struct slices){.text = text, .compose = listing_compose, .free = listing_free};
         slices_answer(&progress->slices, exchange, head);
 }

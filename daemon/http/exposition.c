@@ -179,7 +179,7 @@ static const struct media_type media_types[] = {
 };
 
 /* A part of the header. */
-struct token {
+struct accept_token {
         const char *text;
         size_t length;
 };
@@ -193,21 +193,21 @@ enum match {
         MATCH_VERSION,
 };
 
-struct range {
-        struct token type, subtype, version;
+struct media_range {
+        struct accept_token type, subtype, version;
         int quality; /* thousandths */
 };
 
-static struct token token_trim(struct token token) {
+static struct accept_token token_trim(struct accept_token token) {
         while (token.length > 0 && strchr(" \t", token.text[0]))
-                token = (struct token){token.text + 1, token.length - 1};
+                token = (struct accept_token){token.text + 1, token.length - 1};
         while (token.length > 0 && strchr(" \t", token.text[token.length - 1]))
                 token.length--;
         return token;
 }
 
 /* Cuts what stands before the next SEPARATOR off REST, quoted ones left alone. Answers false when nothing is left. */
-static bool take_token(struct token *rest, char separator, struct token *ret_token) {
+static bool take_token(struct accept_token *rest, char separator, struct accept_token *ret_token) {
         bool quoted = false;
         size_t i;
 
@@ -219,17 +219,17 @@ static bool take_token(struct token *rest, char separator, struct token *ret_tok
                 else if (rest->text[i] == '"')
                         quoted = !quoted;
         }
-        *ret_token = token_trim((struct token){rest->text, i});
-        *rest = i < rest->length ? (struct token){rest->text + i + 1, rest->length - i - 1} : (struct token){0};
+        *ret_token = token_trim((struct accept_token){rest->text, i});
+        *rest = i < rest->length ? (struct accept_token){rest->text + i + 1, rest->length - i - 1} : (struct accept_token){0};
         return true;
 }
 
-static bool token_is(struct token token, const char *text) {
+static bool token_is(struct accept_token token, const char *text) {
         return strlen(text) == token.length && strncasecmp(token.text, text, token.length) == 0;
 }
 
 /* "0", "1", "0.5": up to three digits. */
-static int parse_quality(struct token token) {
+static int parse_quality(struct accept_token token) {
         int quality = 0, digit = QUALITY_MAX;
 
         if (token.length < 1 || token.length > 5 || (token.length > 1 && token.text[1] != '.'))
@@ -245,15 +245,15 @@ static int parse_quality(struct token token) {
         return quality <= QUALITY_MAX ? quality : NO_QUALITY;
 }
 
-static struct token unquote(struct token token) {
+static struct accept_token unquote(struct accept_token token) {
         if (token.length >= 2 && token.text[0] == '"' && token.text[token.length - 1] == '"')
-                return (struct token){token.text + 1, token.length - 2};
+                return (struct accept_token){token.text + 1, token.length - 2};
         return token;
 }
 
-static struct range parse_range(struct token text) {
-        struct range range = {.quality = QUALITY_MAX};
-        struct token head, parameter, name;
+static struct media_range parse_range(struct accept_token text) {
+        struct media_range range = {.quality = QUALITY_MAX};
+        struct accept_token head, parameter, name;
 
         if (take_token(&text, ';', &head) && take_token(&head, '/', &range.type))
                 range.subtype = token_trim(head);
@@ -268,7 +268,7 @@ static struct range parse_range(struct token text) {
         return range;
 }
 
-static enum match match_of(const struct range *range, const struct media_type *offer) {
+static enum match match_of(const struct media_range *range, const struct media_type *offer) {
         if (token_is(range->type, "*") && token_is(range->subtype, "*"))
                 return MATCH_ANY;
         if (!token_is(range->type, offer->type))
@@ -284,12 +284,12 @@ static enum match match_of(const struct range *range, const struct media_type *o
 
 /* How much the client prefers OFFER, as a number to compare: its quality, and whether it was named. 0: not at all. */
 static int preference_of(const char *accept, const struct media_type *offer) {
-        struct token rest = {accept, strlen(accept)}, text;
+        struct accept_token rest = {accept, strlen(accept)}, text;
         enum match best = MATCH_NONE;
         int quality = 0;
 
         while (take_token(&rest, ',', &text)) {
-                struct range range = parse_range(text);
+                struct media_range range = parse_range(text);
                 enum match match = match_of(&range, offer);
 
                 if (range.quality == NO_QUALITY || match == MATCH_NONE || match < best)

@@ -1,11 +1,16 @@
-#include "http/agent.h"
+/*
+ * HAProxy's agent-check: a TCP connection, a line in one of its words, and the end. Reading only; nobody's demand.
+ *
+ * HAProxy may send a line first (agent-send): "NAME", "accept=asleep", or both; it sends it with the connection, and one that sends none
+ * asks for all required databases. The answer is "up WEIGHT%", where the weight grows from 10 to 100 over the time of the ramp after a
+ * wake, or "down #REASON". The words ready, drain and maint are never said: they would undo what a person has set in HAProxy.
+ */
+#include "http/server-private.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "scheduler/engine.h"
-#include "http/acceptor.h"
-#include "http/listen.h"
 
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -14,7 +19,7 @@
 /* A name of 63, a word, and what ends the line. */
 #define LINE_MAX_BYTES 96
 #define ANSWER_MAX_BYTES 192
-/* At a time; each lives for a moment, and who comes after them waits for it in the socket's backlog. */
+/* This many connections at a time: each lives for a moment, and further clients wait in the socket's backlog. */
 #define CONNECTIONS_MAX 256
 /* The line comes with the connection. Who says nothing for so long has no agent-send; HAProxy itself waits for agent-inter. */
 #define GRACE_USEC (200 * USEC_PER_MSEC)
@@ -22,30 +27,30 @@
 #define WEIGHT_MIN 10
 #define WEIGHT_MAX 100
 
-struct connection {
+struct agent_connection {
         struct agent *agent;
         int fd;
         sd_event_source *io, *grace;
         char line[LINE_MAX_BYTES];
         size_t length;
-        struct connection *previous, *next;
+        struct agent_connection *previous, *next;
 };
 
 struct agent {
-        struct site *site;
+        struct server *server;
         uint64_t ramp_usec;
         struct acceptor *acceptor;
-        struct connection *connections;
+        struct agent_connection *connections;
 };
 
-/* What a line asks for. */
-struct question {
+/* The request in a line. */
+struct agent_request {
         const char *name; /* NULL: all required ones */
         bool accept_asleep;
         bool is_understood;
 };
 
-static struct connection *connection_free(struct connection *connection) {
+static struct agent_connection *agent_connection_free(struct agent_connection *connection) {
         struct agent *agent = connection->agent;
 
         connection->io = sd_event_source_disable_unref(connection->io);
@@ -67,7 +72,7 @@ static bool is_acceptable(const struct database *database, bool accept_asleep) {
 }
 
 /* Only the wake that the present state began with counts: a database that was always awake has nothing to warm up. */
-static unsigned weight(const struct database *database, uint64_t ramp_usec, struct instant now) {
+static unsigned agent_weight(const struct database *database, uint64_t ramp_usec, struct instant now) {
         uint64_t elapsed = now.boot_usec - MIN(database->since_boot_usec, now.boot_usec);
 
         if (database->state != STATE_AWAKE || database->last_wake.at_real_usec < database->since_real_usec || elapsed >= ramp_usec)
@@ -75,9 +80,9 @@ static unsigned weight(const struct database *database, uint64_t ramp_usec, stru
         return WEIGHT_MIN + (unsigned)((WEIGHT_MAX - WEIGHT_MIN) * elapsed / ramp_usec);
 }
 
-/* Of TEXT's first line, which is cut into words, in place. */
-static struct question understand(char *text) {
-        struct question question = {.is_understood = true};
+/* Parses TEXT's first line, which is cut into words in place. */
+static struct agent_request agent_parse(char *text) {
+        struct agent_request request = {.is_understood = true};
         char *rest = text, *word;
 
         text[strcspn(text, "\n")] = '\0';
@@ -85,25 +90,25 @@ static struct question understand(char *text) {
                 if (!*word)
                         continue;
                 if (streq(word, "accept=asleep"))
-                        question.accept_asleep = true;
-                else if (!question.name && text_is_name(word))
-                        question.name = word;
+                        request.accept_asleep = true;
+                else if (!request.name && text_is_name(word))
+                        request.name = word;
                 else
-                        question.is_understood = false;
+                        request.is_understood = false;
         }
-        return question;
+        return request;
 }
 
 /* HAProxy 2.6 takes "down#reason" without the blank for a word that it does not know, and changes nothing. */
-static void down(const struct database *database, bool with_name, char answer[ANSWER_MAX_BYTES]) {
+static void agent_write_down(const struct database *database, bool with_name, char answer[ANSWER_MAX_BYTES]) {
         const char *reason = database->reason == REASON_NONE ? state_name(database->state) : reason_slug(database->reason);
 
         (void)snprintf(answer, ANSWER_MAX_BYTES, "down #%s%s%s\n", with_name ? database->config->name : "", with_name ? " " : "", reason);
 }
 
-/* The first that is missing, by name, is told for all; the least weight counts. */
-static void answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
-        const struct registry *registry = engine_registry(agent->site->engine);
+/* The first database, by name, that is not acceptable is named for all; else the least weight counts. */
+static void agent_answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
+        const struct registry *registry = engine_registry(agent->server->engine);
         const struct database *database;
         unsigned least = WEIGHT_MAX;
 
@@ -111,44 +116,44 @@ static void answer_all(const struct agent *agent, bool accept_asleep, struct ins
                 if (!database->config->required)
                         continue;
                 if (!is_acceptable(database, accept_asleep)) {
-                        down(database, true, answer);
+                        agent_write_down(database, true, answer);
                         return;
                 }
-                least = MIN(least, weight(database, agent->ramp_usec, now));
+                least = MIN(least, agent_weight(database, agent->ramp_usec, now));
         }
         (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", least);
 }
 
-static void compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
-        struct question question = understand(line);
-        const struct database *database = question.name ? registry_by_name(engine_registry(agent->site->engine), question.name) : NULL;
+static void agent_compose(const struct agent *agent, char *line, char answer[ANSWER_MAX_BYTES]) {
+        struct agent_request request = agent_parse(line);
+        const struct database *database = request.name ? registry_by_name(engine_registry(agent->server->engine), request.name) : NULL;
         struct instant now = clock_now();
 
-        if (!question.is_understood)
+        if (!request.is_understood)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #agent-send is NAME, accept=asleep, or both\n");
-        else if (!question.name)
-                answer_all(agent, question.accept_asleep, now, answer);
+        else if (!request.name)
+                agent_answer_all(agent, request.accept_asleep, now, answer);
         else if (!database)
                 (void)text_copy(answer, ANSWER_MAX_BYTES, "down #no such database\n");
-        else if (!is_acceptable(database, question.accept_asleep))
-                down(database, false, answer);
+        else if (!is_acceptable(database, request.accept_asleep))
+                agent_write_down(database, false, answer);
         else
-                (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", weight(database, agent->ramp_usec, now));
+                (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", agent_weight(database, agent->ramp_usec, now));
 }
 
 /* A fresh connection takes so few bytes at once; one that does not has gone. */
-static void reply(struct connection *connection) {
+static void agent_connection_reply(struct agent_connection *connection) {
         char answer[ANSWER_MAX_BYTES];
 
         connection->line[connection->length] = '\0';
-        compose(connection->agent, connection->line, answer);
+        agent_compose(connection->agent, connection->line, answer);
         (void)send(connection->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)shutdown(connection->fd, SHUT_WR);
-        connection_free(connection);
+        agent_connection_free(connection);
 }
 
 /* Reads what is there. Answers what recv() said last: 0 at the end, -1 with errno, or more when the line has no room left. */
-static ssize_t receive(struct connection *connection) {
+static ssize_t agent_connection_receive(struct agent_connection *connection) {
         ssize_t n = 1;
 
         while (n > 0 && connection->length < LINE_MAX_BYTES - 1) {
@@ -159,32 +164,32 @@ static ssize_t receive(struct connection *connection) {
 }
 
 static int on_line(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct connection *connection = userdata;
-        ssize_t n = receive(connection);
+        struct agent_connection *connection = userdata;
+        ssize_t n = agent_connection_receive(connection);
 
         (void)source;
         (void)fd;
         (void)events;
         if (n >= 0 || memchr(connection->line, '\n', connection->length))
-                reply(connection);
+                agent_connection_reply(connection);
         else if (errno != EAGAIN && errno != EINTR)
-                connection_free(connection);
+                agent_connection_free(connection);
         return 0;
 }
 
 static int on_grace(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct connection *connection = userdata;
+        struct agent_connection *connection = userdata;
 
         (void)source;
         (void)usec;
         /* After a busy moment of ours the line may be there, and be dispatched after the timer. */
-        (void)receive(connection);
-        reply(connection);
+        (void)agent_connection_receive(connection);
+        agent_connection_reply(connection);
         return 0;
 }
 
-static void on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
-        struct connection *connection = calloc(1, sizeof(*connection));
+static void agent_on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
+        struct agent_connection *connection = calloc(1, sizeof(*connection));
         struct agent *agent = userdata;
         int r;
 
@@ -201,26 +206,26 @@ static void on_client(void *userdata, int fd, const struct sockaddr *address, so
                 agent->connections->previous = connection;
         agent->connections = connection;
         acceptor_joined(agent->acceptor);
-        r = sd_event_add_io(agent->site->event, &connection->io, fd, EPOLLIN, on_line, connection);
+        r = sd_event_add_io(agent->server->event, &connection->io, fd, EPOLLIN, on_line, connection);
         if (r >= 0)
-                r = sd_event_add_time_relative(agent->site->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
+                r = sd_event_add_time_relative(agent->server->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
                                                on_grace, connection);
         if (r < 0)
-                connection_free(connection);
+                agent_connection_free(connection);
 }
 
-int agent_new(struct site *site, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {
+int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {
         struct agent *agent = calloc(1, sizeof(*agent));
         int fd, r;
 
         if (!agent)
                 return -ENOMEM;
-        agent->site = site;
+        agent->server = server;
         agent->ramp_usec = ramp_usec;
         r = listen_tcp(address, &fd);
         if (r >= 0)
-                r = acceptor_new(site->acceptors, fd, DESCRIPTOR_CLIENT, CONNECTIONS_MAX,
-                                 &(struct acceptor_handler){.take = on_client, .userdata = agent}, &agent->acceptor);
+                r = acceptor_new(server->acceptors, fd, DESCRIPTOR_CLIENT, CONNECTIONS_MAX,
+                                 &(struct acceptor_handler){.take = agent_on_client, .userdata = agent}, &agent->acceptor);
         if (r < 0) {
                 agent_free(agent);
                 return r;
@@ -233,7 +238,7 @@ struct agent *agent_free(struct agent *agent) {
         if (!agent)
                 return NULL;
         while (agent->connections)
-                connection_free(agent->connections);
+                agent_connection_free(agent->connections);
         acceptor_free(agent->acceptor);
         free(agent);
         return NULL;

@@ -4,17 +4,24 @@
 #include "base/nearest.h"
 #include "base/text.h"
 
+#include <assert.h>
+
 #define KNOWN_MAX 100
 #define BYTES_HELD_MAX ((size_t)16 * 1024 * 1024)
-#define RETRY_UNKNOWN_SEC 5
 #define RETRY_MAX_SEC 60
+/* About what libmicrohttpd takes at a time. */
+#define SLICE_BYTES ((size_t)12 * 1024)
+/* The memory of a long answer whose client does not read, with the step that went past the slice. */
+#define HELD_BYTES ((size_t)16 * 1024)
+/* Bounds the time of a slice whose steps add little or nothing. */
+#define SLICE_STEPS 512
 
-void answer_body(struct site *site, struct exchange *exchange, unsigned status) {
-        exchange_reply(exchange, &(struct reply){.status = status, .body = &site->body});
+void answer_body(struct server *server, struct exchange *exchange, unsigned status) {
+        exchange_reply(exchange, &(struct reply){.status = status, .body = &server->body});
 }
 
-void answer_later(struct site *site, struct exchange *exchange, unsigned retry_after_sec) {
-        exchange_reply(exchange, &(struct reply){.status = 503, .body = &site->body, .retry_after_sec = retry_after_sec});
+void answer_later(struct server *server, struct exchange *exchange, unsigned retry_after_sec) {
+        exchange_reply(exchange, &(struct reply){.status = 503, .body = &server->body, .retry_after_sec = retry_after_sec});
 }
 
 unsigned answer_retry_after_sec(uint64_t usec) {
@@ -29,9 +36,9 @@ static void write_error(struct json_writer *w, const char *slug, const char *mes
         json_text(w, "message", message);
 }
 
-void answer_error(struct site *site, struct exchange *exchange, unsigned status, const char *slug, const char *format, ...) {
+void answer_error(struct server *server, struct exchange *exchange, unsigned status, const char *slug, const char *format, ...) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
-        struct json_writer w = site_compose(site);
+        struct json_writer w = server_compose(server);
         va_list arguments;
 
         va_start(arguments, format);
@@ -39,48 +46,35 @@ void answer_error(struct site *site, struct exchange *exchange, unsigned status,
         va_end(arguments);
         write_error(&w, slug, message.data);
         json_end_object(&w);
-        answer_body(site, exchange, status);
+        answer_body(server, exchange, status);
 }
 
-void answer_unavailable(struct site *site, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message) {
-        struct json_writer w = site_compose(site);
+void answer_unavailable(struct server *server, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message) {
+        struct json_writer w = server_compose(server);
 
         write_error(&w, slug, message);
         json_end_object(&w);
-        answer_later(site, exchange, retry_after_sec);
+        answer_later(server, exchange, retry_after_sec);
 }
 
-void answer_busy(struct site *site, struct exchange *exchange, const char *message) {
-        struct json_writer w = site_compose(site);
+void answer_busy(struct server *server, struct exchange *exchange, const char *message) {
+        struct json_writer w = server_compose(server);
 
         write_error(&w, "busy", message);
         json_end_object(&w);
-        exchange_reply(exchange, &(struct reply){.status = 429, .body = &site->body, .retry_after_sec = RETRY_UNKNOWN_SEC});
+        exchange_reply(exchange, &(struct reply){.status = 429, .body = &server->body, .retry_after_sec = RETRY_UNKNOWN_SEC});
 }
 
-void answer_too_much_held(struct site *site, struct exchange *exchange) {
-        answer_busy(site, exchange, "long answers that are not read yet take too much memory; ask again soon");
+void answer_too_much_held(struct server *server, struct exchange *exchange) {
+        answer_busy(server, exchange, "long answers that are not read yet take too much memory; ask again soon");
 }
 
-void answer_refused(struct site *site, struct exchange *exchange, enum reason reason) {
-        answer_error(site, exchange, 409, reason_slug(reason), "%s", reason_info(reason)->sentence);
+void answer_refused(struct server *server, struct exchange *exchange, enum reason reason) {
+        answer_error(server, exchange, 409, reason_slug(reason), "%s", reason_info(reason)->sentence);
 }
 
-void answer_stopping(struct site *site, struct exchange *exchange) {
-        answer_unavailable(site, exchange, 1, "stopping", "the daemon is stopping");
-}
-
-bool answer_may_hold(struct listener *listener, size_t bytes) {
-        size_t *held = &listener->site->bytes_held[listener->access];
-
-        if (*held > 0 && *held + bytes > BYTES_HELD_MAX)
-                return false;
-        *held += bytes;
-        return true;
-}
-
-void answer_held_no_more(struct listener *listener, size_t bytes) {
-        listener->site->bytes_held[listener->access] -= bytes;
+void answer_stopping(struct server *server, struct exchange *exchange) {
+        answer_unavailable(server, exchange, 1, "stopping", "the daemon is stopping");
 }
 
 /* The nearest of all names, not only of those that are listed. */
@@ -94,11 +88,11 @@ static const char *nearest_name(const struct registry *registry, const char *nam
         return nearest.found;
 }
 
-void answer_unknown_database(struct site *site, struct exchange *exchange, const char *name) {
-        const struct registry *registry = engine_registry(site->engine);
-        /* What is no name could be very long, and there is nothing near it. */
+void answer_unknown_database(struct server *server, struct exchange *exchange, const char *name) {
+        const struct registry *registry = engine_registry(server->engine);
+        /* Text that is not a valid name may be very long, and no name is near it. */
         const char *nearest = text_is_name(name) ? nearest_name(registry, name) : NULL;
-        struct json_writer w = site_compose(site);
+        struct json_writer w = server_compose(server);
         _cleanup_(buffer_deinit) struct buffer message = {0};
 
         buffer_printf(&message, "no database \"%.*s\" is configured", TEXT_NAME_MAX, name);
@@ -110,5 +104,135 @@ void answer_unknown_database(struct site *site, struct exchange *exchange, const
                 json_text(&w, NULL, registry_at(registry, i)->config->name);
         json_end_array(&w);
         json_end_object(&w);
-        answer_body(site, exchange, 404);
+        answer_body(server, exchange, 404);
+}
+
+/* Long ones. */
+
+bool answer_may_hold(struct listener *listener, size_t bytes) {
+        size_t *held = &listener->server->bytes_held[listener->access];
+
+        if (*held > 0 && *held + bytes > BYTES_HELD_MAX)
+                return false;
+        *held += bytes;
+        return true;
+}
+
+void answer_held_no_more(struct listener *listener, size_t bytes) {
+        assert(listener->server->bytes_held[listener->access] >= bytes);
+        listener->server->bytes_held[listener->access] -= bytes;
+}
+
+bool slices_step(struct slices *slices) {
+        return slices->text.size < SLICE_BYTES && slices->steps++ < SLICE_STEPS;
+}
+
+static void compose_next(struct slices *slices) {
+        assert(!slices->complete);
+        slices->steps = 0;
+        slices->complete = !slices->compose(slices);
+}
+
+static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
+        struct slices *slices = userdata;
+        size_t n;
+
+        while (slices->sent == slices->text.size && buffer_finish(&slices->text) == 0) {
+                if (slices->complete)
+                        return STREAM_ENDS;
+                buffer_clear(&slices->text);
+                slices->sent = 0;
+                compose_next(slices);
+        }
+        if (buffer_finish(&slices->text) < 0)
+                return STREAM_BREAKS;
+        n = MIN(size, slices->text.size - slices->sent);
+        memcpy(buffer, slices->text.data + slices->sent, n);
+        slices->sent += n;
+        return (ssize_t)n;
+}
+
+static void free_slices(void *userdata) {
+        struct slices *slices = userdata;
+
+        buffer_deinit(&slices->text);
+        if (slices->listener)
+                answer_held_no_more(slices->listener, HELD_BYTES);
+        slices->free(slices);
+}
+
+static void stream(struct slices *slices, struct exchange *exchange, const struct reply *head) {
+        struct listener *listener = exchange_owner(exchange);
+
+        if (!answer_may_hold(listener, HELD_BYTES)) {
+                answer_too_much_held(listener->server, exchange);
+                free_slices(slices);
+                return;
+        }
+        slices->listener = listener;
+        exchange_stream(exchange, head, false, &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices});
+}
+
+void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head) {
+        struct reply reply = *head;
+
+        compose_next(slices);
+        if (!slices->complete) {
+                stream(slices, exchange, head);
+                return;
+        }
+        reply.body = &slices->text;
+        exchange_reply(exchange, &reply);
+        free_slices(slices);
+}
+
+/* Lists of databases. */
+
+struct listing_progress {
+        struct slices slices;
+        struct listing listing;
+        char last[TEXT_NAME_MAX + 1]; /* the name of the last database that was looked at */
+        bool any;
+};
+
+static bool listing_compose(struct slices *slices) {
+        struct listing_progress *progress = container_of(slices, struct listing_progress, slices);
+        const struct listing *listing = &progress->listing;
+        const struct registry *registry = engine_registry(listing->server->engine);
+        struct instant now = clock_now();
+        struct json_writer w = {.buffer = &slices->text, .comma = progress->any};
+        const struct database *database, *last = NULL;
+        size_t i = registry_place_after(registry, progress->last);
+
+        for (; (database = registry_at(registry, i)) && slices_step(slices); i++) {
+                last = database;
+                if (listing->wants && !listing->wants(listing, database))
+                        continue;
+                listing->describe(listing, &w, database, now);
+                progress->any = true;
+        }
+        if (!database)
+                buffer_append_string(&slices->text, listing->tail);
+        else if (last)
+                (void)text_copy(progress->last, sizeof(progress->last), last->config->name);
+        return database;
+}
+
+static void listing_free(struct slices *slices) {
+        free(container_of(slices, struct listing_progress, slices));
+}
+
+void listing_answer(const struct listing *listing, struct exchange *exchange, const struct reply *head) {
+        struct listing_progress *progress = calloc(1, sizeof(*progress));
+        struct buffer text = listing->text;
+
+        if (!progress) {
+                buffer_deinit(&text);
+                answer_unavailable(listing->server, exchange, RETRY_UNKNOWN_SEC, "no_memory",
+                                   "no memory is left for this answer");
+                return;
+        }
+        progress->listing = *listing;
+        progress->slices = (struct slices){.text = text, .compose = listing_compose, .free = listing_free};
+        slices_answer(&progress->slices, exchange, head);
 }

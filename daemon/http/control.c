@@ -1,10 +1,15 @@
-/* POST on the control socket: wake, pause, reload. Leases have a room of their own. */
+/* The requests that change something, on the control socket alone: POST /wake, /pause, /reload and /lease, DELETE /lease. */
 
+#include "base/error.h"
 #include "base/text.h"
 #include "http/answer.h"
 #include "http/describe.h"
-#include "http/handlers.h"
+#include "http/events.h"
+#include "http/route.h"
 #include "http/waiters.h"
+#include "scheduler/lease.h"
+
+/* POST /wake/NAME. */
 
 static bool is_awake(const struct waiter *waiter, const struct database *database) {
         (void)waiter;
@@ -31,8 +36,8 @@ static bool is_hopeless(const struct waiter *waiter, const struct database *data
         return hindrance(waiter, database) != REASON_NONE;
 }
 
-static void compose_wake(struct site *site, const struct database *database, struct instant now) {
-        struct json_writer w = site_compose(site);
+static void compose_wake(struct server *server, const struct database *database, struct instant now) {
+        struct json_writer w = server_compose(server);
 
         json_begin_object(&w, NULL);
         describe_verdict(&w, database, now);
@@ -45,21 +50,21 @@ static void answer_wake(const struct waiter *waiter, const struct database *data
         struct instant now = clock_now();
 
         if (hindered != REASON_NONE) {
-                answer_refused(waiter->site, waiter->exchange, hindered);
+                answer_refused(waiter->server, waiter->exchange, hindered);
                 return;
         }
-        compose_wake(waiter->site, database, now);
+        compose_wake(waiter->server, database, now);
         if (database_ready(database))
-                answer_body(waiter->site, waiter->exchange, 200);
+                answer_body(waiter->server, waiter->exchange, 200);
         else
-                answer_later(waiter->site, waiter->exchange, answer_retry_after_sec(database_expected_ready_usec(database, now)));
+                answer_later(waiter->server, waiter->exchange, answer_retry_after_sec(database_expected_ready_usec(database, now)));
 }
 
 void wake_post(struct request *request) {
         struct database *database = request->database;
-        enum reason refused = engine_wake(request->site->engine, database, WAKE_CALL);
+        enum reason refused = engine_wake(request->server->engine, database, WAKE_CALL);
         struct waiter waiter = {
-                .site = request->site,
+                .server = request->server,
                 .exchange = request->exchange,
                 .database_id = database->id,
                 .spread_usec = request->query.spread_usec,
@@ -71,38 +76,42 @@ void wake_post(struct request *request) {
 
         (void)text_copy(waiter.name, sizeof(waiter.name), request->name);
         if (refused != REASON_NONE)
-                answer_refused(request->site, request->exchange, refused);
+                answer_refused(request->server, request->exchange, refused);
         else if (database_ready(database))
                 answer_wake(&waiter, database);
         else if (request->query.wait_usec > 0)
-                waiters_add(request->site->waiters, &waiter, request->query.wait_usec);
+                waiters_add(request->server->waiters, &waiter, request->query.wait_usec);
         else {
-                compose_wake(request->site, database, clock_now());
-                answer_body(request->site, request->exchange, 202);
+                compose_wake(request->server, database, clock_now());
+                answer_body(request->server, request->exchange, 202);
         }
 }
+
+/* POST /pause/NAME. */
 
 void pause_post(struct request *request) {
         struct database *database = request->database;
         struct json_writer w;
 
         if (!(request->query.given & ARGUMENT_FOR)) {
-                answer_error(request->site, request->exchange, 400, "bad_request", "for how long? for=2h pauses, for=0s resumes");
+                answer_error(request->server, request->exchange, 400, "bad_request", "for how long? for=2h pauses, for=0s resumes");
                 return;
         }
-        engine_pause(request->site->engine, database, request->query.for_usec);
-        w = site_compose(request->site);
+        engine_pause(request->server->engine, database, request->query.for_usec);
+        w = server_compose(request->server);
         json_begin_object(&w, NULL);
         json_text(&w, "name", request->name);
         describe_pause(&w, database, clock_now());
         json_end_object(&w);
-        answer_body(request->site, request->exchange, 200);
+        answer_body(request->server, request->exchange, 200);
 }
+
+/* POST /reload. */
 
 struct reload_wait {
         struct reload_call call;
-        struct site *site;
-        struct exchange *exchange; /* NULL: who asked has gone */
+        struct server *server;
+        struct exchange *exchange; /* NULL: the client has gone */
 };
 
 static void on_reloaded(struct reload_call *call, unsigned status, const struct buffer *body) {
@@ -111,7 +120,7 @@ static void on_reloaded(struct reload_call *call, unsigned status, const struct 
         if (wait->exchange && body)
                 exchange_reply(wait->exchange, &(struct reply){.status = status, .body = body});
         else if (wait->exchange)
-                answer_stopping(wait->site, wait->exchange);
+                answer_stopping(wait->server, wait->exchange);
         free(wait);
 }
 
@@ -122,23 +131,193 @@ static void on_caller_left(void *userdata) {
 }
 
 void reload_post(struct request *request) {
-        const struct server_hooks *hooks = &request->site->hooks;
+        const struct server_hooks *hooks = &request->server->hooks;
         struct reload_wait *wait;
 
         if (!hooks->reload) {
-                answer_error(request->site, request->exchange, 409, "reload_failed", "there is nothing to reload");
+                answer_error(request->server, request->exchange, 409, "reload_failed", "there is nothing to reload");
                 return;
         }
         wait = calloc(1, sizeof(*wait));
         if (!wait) {
-                answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory", "no memory is left");
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "no_memory", "no memory is left");
                 return;
         }
         *wait = (struct reload_wait){
                 .call = {.remove_all = request->query.remove_all, .done = on_reloaded},
-                .site = request->site,
+                .server = request->server,
                 .exchange = request->exchange,
         };
         exchange_hold(request->exchange, on_caller_left, wait);
         hooks->reload(hooks->userdata, &wait->call);
+}
+
+/*
+ * POST /lease/NAME and DELETE /lease/ID. A lease without a time limit is a stream of its database's events, and lives as long as that: the
+ * HTTP library frees the stream in the turn of the loop in which the connection ends, whoever ended it.
+ */
+
+/*
+ * A lease client that does not read (stopped by a debugger, or busy) is dropped when its next event has left the ring, but later than a
+ * client that only watches, because its lease ends with the connection.
+ */
+#define LEASE_BEHIND_MAX_USEC (60 * USEC_PER_SEC)
+
+/* A lease and its stream. */
+struct lease_stream {
+        struct server *server;
+        struct lease *lease; /* NULL when it has ended */
+        uint64_t id;
+        struct event_stream *stream;
+};
+
+static const char *const end_messages[_LEASE_END_MAX] = {
+        [LEASE_END_EXPIRED] = "the time of the lease is over",
+        [LEASE_END_DELETED] = "the lease was ended by its id",
+        [LEASE_END_REMOVED] = "the database is configured no longer",
+        [LEASE_END_BUDGET] = "the month's budget of awake hours is spent",
+};
+
+/* The last event of a stream. */
+static void say_end(struct lease_stream *held, const char *reason, const char *message) {
+        _cleanup_(buffer_deinit) struct buffer frame = {0};
+        struct json_writer w = {.buffer = &frame};
+
+        buffer_append_string(&frame, "event: end\ndata: ");
+        json_begin_object(&w, NULL);
+        json_unsigned(&w, "id", held->id);
+        json_text(&w, "reason", reason);
+        json_text(&w, "message", message);
+        json_end_object(&w);
+        buffer_append_string(&frame, "\n\n");
+        events_end(held->stream, &frame);
+}
+
+static void on_ended(void *userdata, enum lease_end end) {
+        struct lease_stream *held = userdata;
+
+        held->lease = NULL;
+        say_end(held, lease_end_name(end), end_messages[end]);
+}
+
+static void on_stopping(void *userdata) {
+        struct lease_stream *held = userdata;
+
+        if (held->lease)
+                say_end(held, "stopping", "the daemon is stopping");
+}
+
+static void on_gone(void *userdata) {
+        struct lease_stream *held = userdata;
+
+        if (held->lease && held->server->stopping)
+                /* The client did not end the lease, and may come back to the next daemon: the engine remembers it as held. */
+                held->lease->ended = NULL;
+        else
+                lease_release(held->server->engine, held->lease);
+        free(held);
+}
+
+/* The members of an object that is open: the lease, and how its database is now. */
+static void describe_begun(struct json_writer *w, const struct lease *lease, struct instant now) {
+        json_begin_object(w, "lease");
+        describe_lease(w, &lease->record);
+        json_end_object(w);
+        describe_verdict(w, lease->database, now);
+        json_unsigned(w, "generation", lease->database->generation);
+}
+
+static void stream_lease(struct request *request, struct lease_stream *held) {
+        _cleanup_(buffer_deinit) struct buffer head = {0};
+        struct json_writer w = {.buffer = &head};
+        struct instant now = clock_now();
+
+        buffer_append_string(&head, "event: lease\ndata: ");
+        json_begin_object(&w, NULL);
+        /* The same members as in the events that follow. */
+        json_text(&w, "kind", "lease");
+        json_time(&w, "at", now.real_usec);
+        json_text(&w, "database", request->name);
+        describe_begun(&w, held->lease, now);
+        json_end_object(&w);
+        buffer_append_string(&head, "\n\n");
+        events_begin(request->server->events, request->exchange, request->name, &head, LEASE_BEHIND_MAX_USEC,
+                     &(struct stream_owner){.stopping = on_stopping, .gone = on_gone, .userdata = held}, &held->stream);
+}
+
+static void answer_no_lease(struct request *request, int error, enum reason refusal) {
+        if (error == -EPERM)
+                answer_refused(request->server, request->exchange, refusal);
+        else if (error == -ENOSPC)
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "too_many_leases", "too many leases are held");
+        else
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "no_memory",
+                                   "no memory is left for another lease");
+}
+
+static const char *owner_of(const struct request *request) {
+        return request->query.owner ? request->query.owner : "unknown";
+}
+
+/* Takes a lease for a fixed time: it is answered at once and ends by the clock or by its id. */
+static void take_timed(struct request *request) {
+        struct lease_request wanted = {.owner = owner_of(request), .for_usec = request->query.for_usec};
+        enum reason refusal = REASON_NONE;
+        struct json_writer w;
+        struct lease *lease;
+        int r;
+
+        r = lease_take(request->server->engine, request->database, &wanted, &refusal, &lease);
+        if (r < 0) {
+                answer_no_lease(request, r, refusal);
+                return;
+        }
+        w = server_compose(request->server);
+        json_begin_object(&w, NULL);
+        describe_begun(&w, lease, clock_now());
+        json_end_object(&w);
+        answer_body(request->server, request->exchange, 201);
+}
+
+/* Takes a lease that lasts as long as the connection. */
+static void take_held(struct request *request) {
+        struct lease_stream *held = calloc(1, sizeof(*held));
+        struct lease_request wanted = {.owner = owner_of(request), .ended = on_ended, .userdata = held};
+        enum reason refusal = REASON_NONE;
+        int r = -ENOMEM;
+
+        if (held)
+                r = lease_take(request->server->engine, request->database, &wanted, &refusal, &held->lease);
+        if (r < 0) {
+                answer_no_lease(request, r, refusal);
+                free(held);
+                return;
+        }
+        held->server = request->server;
+        held->id = held->lease->record.id;
+        stream_lease(request, held);
+}
+
+void lease_post(struct request *request) {
+        if (!(request->query.given & ARGUMENT_FOR))
+                take_held(request);
+        else if (request->query.for_usec == 0)
+                answer_error(request->server, request->exchange, 400, "bad_request", "for=0s is no time; without for= the stream holds it");
+        else
+                take_timed(request);
+}
+
+void lease_delete_id(struct request *request) {
+        struct json_writer w;
+
+        if (!lease_delete(request->server->engine, request->id)) {
+                answer_error(request->server, request->exchange, 404, "no_such_lease", "no lease has this id; GET /status lists them");
+                return;
+        }
+        w = server_compose(request->server);
+        json_begin_object(&w, NULL);
+        json_unsigned(&w, "id", request->id);
+        json_bool(&w, "ended", true);
+        json_end_object(&w);
+        answer_body(request->server, request->exchange, 200);
 }

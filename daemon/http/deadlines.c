@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-static void set_timer(struct deadlines *deadlines, uint64_t usec) {
+static void deadlines_set_timer(struct deadlines *deadlines, uint64_t usec) {
         deadlines->timer_usec = usec;
         if (usec == USEC_INFINITY) {
                 (void)sd_event_source_set_enabled(deadlines->timer, SD_EVENT_OFF);
@@ -18,7 +18,7 @@ static uint64_t due(const struct deadlines *deadlines, const struct deadline *de
         return usec_add(deadline->since_usec, deadlines->class_usec[deadline->class]);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int deadlines_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct deadlines *deadlines = userdata;
         uint64_t next = USEC_INFINITY;
 
@@ -35,7 +35,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 if (first)
                         next = MIN(next, due(deadlines, first));
         }
-        set_timer(deadlines, next);
+        deadlines_set_timer(deadlines, next);
         return 0;
 }
 
@@ -45,7 +45,7 @@ int deadlines_init(struct deadlines *deadlines, sd_event *event, const uint64_t 
 
         assert(n <= DEADLINE_CLASSES_MAX);
         *deadlines = (struct deadlines){.timer_usec = USEC_INFINITY, .class_usec = class_usec, .n_classes = n, .expired = expired};
-        r = sd_event_add_time(event, &deadlines->timer, CLOCK_BOOTTIME, USEC_INFINITY, 100 * USEC_PER_MSEC, on_timer, deadlines);
+        r = sd_event_add_time(event, &deadlines->timer, CLOCK_BOOTTIME, USEC_INFINITY, 100 * USEC_PER_MSEC, deadlines_on_timer, deadlines);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(deadlines->timer, "deadlines");
@@ -61,32 +61,35 @@ void deadlines_update_now(struct deadlines *deadlines) {
                 deadlines->now_usec = clock_boot_usec();
 }
 
-static void append(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
+static void deadlines_append(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
+        assert(class < deadlines->n_classes);
         *deadline = (struct deadline){.class = class, .since_usec = deadlines->now_usec, .previous = deadlines->last[class]};
         *(deadline->previous ? &deadline->previous->next : &deadlines->first[class]) = deadline;
         deadlines->last[class] = deadline;
         /* A timer that is early stays so: it finds nothing due and is set anew. Most changes need no system call. */
         if (due(deadlines, deadline) < deadlines->timer_usec)
-                set_timer(deadlines, due(deadlines, deadline));
+                deadlines_set_timer(deadlines, due(deadlines, deadline));
 }
 
-static void take_out(struct deadlines *deadlines, struct deadline *deadline) {
+static void deadlines_take_out(struct deadlines *deadlines, struct deadline *deadline) {
+        assert(deadline->previous || deadlines->first[deadline->class] == deadline);
         *(deadline->previous ? &deadline->previous->next : &deadlines->first[deadline->class]) = deadline->next;
         *(deadline->next ? &deadline->next->previous : &deadlines->last[deadline->class]) = deadline->previous;
 }
 
 void deadlines_join(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
         deadlines->n_members++;
-        append(deadlines, deadline, class);
+        deadlines_append(deadlines, deadline, class);
 }
 
 void deadlines_leave(struct deadlines *deadlines, struct deadline *deadline) {
-        take_out(deadlines, deadline);
+        deadlines_take_out(deadlines, deadline);
+        assert(deadlines->n_members > 0);
         if (--deadlines->n_members == 0)
-                set_timer(deadlines, USEC_INFINITY);
+                deadlines_set_timer(deadlines, USEC_INFINITY);
 }
 
 void deadlines_change(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
-        take_out(deadlines, deadline);
-        append(deadlines, deadline, class);
+        deadlines_take_out(deadlines, deadline);
+        deadlines_append(deadlines, deadline, class);
 }

@@ -1,5 +1,5 @@
 /*
- * Who has how long: members in classes of one constant time each, so that a class stays in the order of its deadlines by appending, and
+ * Deadlines: members in classes of one constant time each, so that a class stays in the order of its deadlines by appending, and
  * giving a member a new deadline costs neither a search nor (mostly) a system call. One timer for all.
  */
 #pragma once

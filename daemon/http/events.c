@@ -3,13 +3,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/answer.h"
-#include "http/handlers.h"
+#include "http/route.h"
 #include "http/ring.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #define PING_INTERVAL_USEC (15 * USEC_PER_SEC)
-/* How long a stream may have its next event fallen out of the ring without reading, before it is dropped. */
+/* A stream whose next event has left the ring is dropped when it reads nothing for this long. */
 #define BEHIND_MAX_USEC (5 * USEC_PER_SEC)
 
 struct event_stream {
@@ -17,7 +18,7 @@ struct event_stream {
         struct exchange *exchange;
         uint64_t seen;              /* the last event that was written or passed over */
         uint64_t behind_since_usec; /* 0, or since when what it must read next is gone */
-        uint64_t patience_usec;     /* how long it may be so before it is dropped */
+        uint64_t behind_max_usec;   /* how long it may be so before it is dropped */
         char database[TEXT_NAME_MAX + 1]; /* "": all */
         bool ends;          /* when everything was said */
         bool ping_due;
@@ -29,7 +30,7 @@ struct event_stream {
 };
 
 struct events {
-        struct site *site;
+        struct server *server;
         struct ring ring;
         uint64_t begun; /* the number before the first */
         size_t n_databases;
@@ -99,6 +100,7 @@ static ssize_t write_events(struct event_stream *stream, char *buffer, size_t si
                 const struct ring_entry *entry = ring_at(&events->ring, stream->seen + 1);
                 const struct buffer *frame;
 
+                assert(entry);
                 if (!wants(stream, entry->database)) {
                         stream->seen++;
                         continue;
@@ -149,7 +151,7 @@ static ssize_t read_stream(void *userdata, char *buffer, size_t size) {
                 return STREAM_BREAKS;
         if (n != 0)
                 return n;
-        return stream->ends || events->site->stopping ? STREAM_ENDS : STREAM_WAITS;
+        return stream->ends || events->server->stopping ? STREAM_ENDS : STREAM_WAITS;
 }
 
 /* Life of a stream. */
@@ -194,17 +196,17 @@ static void free_stream(void *userdata) {
         free(stream);
 }
 
-/* One that reads too slowly, or not at all. It is not waited for, and a connection anew begins with a gap. */
+/* Drops a client that reads too slowly or not at all. Its next connection begins with a gap. */
 static void drop_if_stuck(struct event_stream *stream, uint64_t now_usec) {
         if (!has_gap(stream))
                 return;
         if (stream->behind_since_usec == 0)
                 stream->behind_since_usec = now_usec;
-        else if (now_usec >= stream->behind_since_usec + stream->patience_usec)
+        else if (now_usec >= stream->behind_since_usec + stream->behind_max_usec)
                 exchange_drop(stream->exchange);
 }
 
-/* It never shrinks: what it holds of a database that is gone may not have been read yet. */
+/* The ring never shrinks: the events of a database that is gone may not have been read yet. */
 static void count_databases(struct events *events, const struct event *event) {
         if (event->kind == EVENT_ADDED)
                 events->n_databases++;
@@ -247,7 +249,7 @@ static struct event_stream *make_stream(struct events *events, struct exchange *
                 return NULL;
         stream->events = events;
         stream->exchange = exchange;
-        stream->patience_usec = BEHIND_MAX_USEC;
+        stream->behind_max_usec = BEHIND_MAX_USEC;
         (void)text_copy(stream->database, sizeof(stream->database), database);
         return stream;
 }
@@ -258,20 +260,20 @@ static void answer_with(struct event_stream *stream) {
                         &(struct stream){.read = read_stream, .free = free_stream, .userdata = stream});
 }
 
-static void answer_no_stream(struct site *site, struct exchange *exchange) {
-        answer_unavailable(site, exchange, answer_retry_after_sec(USEC_INFINITY), "no_memory", "no memory is left for another stream");
+static void answer_no_stream(struct server *server, struct exchange *exchange) {
+        answer_unavailable(server, exchange, RETRY_UNKNOWN_SEC, "no_memory", "no memory is left for another stream");
 }
 
-static void start(struct request *request, bool has_last, uint64_t last_seen) {
-        struct events *events = request->site->events;
+static void events_start(struct request *request, bool has_last, uint64_t last_seen) {
+        struct events *events = request->server->events;
         struct event_stream *stream = make_stream(events, request->exchange, request->query.db);
 
         if (!stream) {
-                answer_no_stream(request->site, request->exchange);
+                answer_no_stream(request->server, request->exchange);
                 return;
         }
         stream->ends = request->query.no_follow;
-        /* So that the client has the headers at once. */
+        /* This comment sends the headers at once. */
         buffer_append_string(&stream->rest, ": pgwaked\n\n");
         /* 0 is before everything, whatever the first number was. */
         if (has_last)
@@ -286,28 +288,28 @@ void events_get(struct request *request) {
         uint64_t last_seen = 0;
 
         if (id && parse_last_event_id(id, &last_seen) < 0)
-                answer_error(request->site, request->exchange, 400, "bad_request", "Last-Event-ID: %.40s is no sequence number", id);
-        else if (database && !registry_by_name(engine_registry(request->site->engine), database))
-                answer_unknown_database(request->site, request->exchange, database);
+                answer_error(request->server, request->exchange, 400, "bad_request", "Last-Event-ID: %.40s is no sequence number", id);
+        else if (database && !registry_by_name(engine_registry(request->server->engine), database))
+                answer_unknown_database(request->server, request->exchange, database);
         else
-                start(request, id != NULL, last_seen);
+                events_start(request, id != NULL, last_seen);
 }
 
 /* Streams that belong to somebody. */
 
-void events_begin(struct events *events, struct exchange *exchange, const char *database, const struct buffer *head, uint64_t patience_usec,
-                  const struct stream_owner *owner, struct event_stream **ret_stream) {
+void events_begin(struct events *events, struct exchange *exchange, const char *database, const struct buffer *head,
+                  uint64_t behind_max_usec, const struct stream_owner *owner, struct event_stream **ret_stream) {
         struct event_stream *stream = make_stream(events, exchange, database);
 
         if (!stream) {
-                answer_no_stream(events->site, exchange);
+                answer_no_stream(events->server, exchange);
                 owner->gone(owner->userdata);
                 return;
         }
         buffer_append(&stream->rest, head->data, head->size);
         stream->rest.failed = stream->rest.failed || head->failed;
         stream->seen = events->ring.newest;
-        stream->patience_usec = patience_usec;
+        stream->behind_max_usec = behind_max_usec;
         stream->owner = *owner;
         *ret_stream = stream;
         answer_with(stream);
@@ -324,18 +326,18 @@ void events_end(struct event_stream *stream, const struct buffer *last) {
 
 /* Life of all. */
 
-int events_new(struct site *site, struct events **ret_events) {
+int events_new(struct server *server, struct events **ret_events) {
         struct events *events = calloc(1, sizeof(*events));
         int r;
 
         if (!events)
                 return -ENOMEM;
-        events->site = site;
-        events->begun = engine_sequence(site->engine);
-        events->n_databases = registry_count(engine_registry(site->engine));
+        events->server = server;
+        events->begun = engine_sequence(server->engine);
+        events->n_databases = registry_count(engine_registry(server->engine));
         r = ring_init(&events->ring, events->begun, ring_size_for(events->n_databases));
         if (r >= 0)
-                r = sd_event_add_time(site->event, &events->ping_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_SEC, on_ping, events);
+                r = sd_event_add_time(server->event, &events->ping_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_SEC, on_ping, events);
         if (r >= 0)
                 r = sd_event_source_set_enabled(events->ping_source, SD_EVENT_OFF);
         if (r < 0) {
@@ -350,6 +352,7 @@ int events_new(struct site *site, struct events **ret_events) {
 struct events *events_free(struct events *events) {
         if (!events)
                 return NULL;
+        assert(!events->streams);
         sd_event_source_disable_unref(events->ping_source);
         ring_deinit(&events->ring);
         buffer_deinit(&events->frame);

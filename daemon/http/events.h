@@ -3,9 +3,9 @@
  */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
-int events_new(struct site *site, struct events **ret_events);
+int events_new(struct server *server, struct events **ret_events);
 struct events *events_free(struct events *events);
 /* Ends all streams. */
 void events_stop(struct events *events);
@@ -24,9 +24,9 @@ struct stream_owner {
 
 /*
  * Answers EXCHANGE with a stream of DATABASE's events from now on, HEAD before them. One that does not read is not dropped before it was
- * stuck for PATIENCE_USEC. RET_STREAM is written before OWNER can be told anything, and valid until OWNER was told that it is gone.
+ * stuck for BEHIND_MAX_USEC. RET_STREAM is written before OWNER can be told anything, and valid until OWNER was told that it is gone.
  */
-void events_begin(struct events *events, struct exchange *exchange, const char *database, const struct buffer *head, uint64_t patience_usec,
-                  const struct stream_owner *owner, struct event_stream **ret_stream);
+void events_begin(struct events *events, struct exchange *exchange, const char *database, const struct buffer *head,
+                  uint64_t behind_max_usec, const struct stream_owner *owner, struct event_stream **ret_stream);
 /* Says LAST after everything that happened until now, and ends the stream. */
 void events_end(struct event_stream *stream, const struct buffer *last);

@@ -1,16 +1,25 @@
 #include "http/exchange.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "http/http-private.h"
 #include "http/url.h"
 
+#include <assert.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #define BLOCK_SIZE 4096
-#define BODY_SWALLOWED_MAX ((size_t)8 * 1024 * 1024)
+#define BODY_DISCARDED_MAX ((size_t)8 * 1024 * 1024)
 
-struct canned {
+/*
+ * The bytes behind a refused request that are read and thrown away: closing before would be a reset, and could cost the client the answer.
+ */
+#define BEYOND_DISCARDED_MAX ((size_t)256 * 1024)
+
+struct prebuilt_reply {
         struct MHD_Response *response;
         unsigned status;
 };
@@ -24,12 +33,12 @@ void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connect
         if (!exchange)
                 return NULL;
         /* The first request's time counts from the connection. */
-        if (exchange->deadline.class != PATIENCE_REQUEST)
-                exchange_allow(exchange, PATIENCE_REQUEST);
+        if (exchange->deadline.class != TIMEOUT_REQUEST)
+                exchange_set_timeout(exchange, TIMEOUT_REQUEST);
         exchange->fault = url && url_is_plain(url) ? FAULT_NONE : FAULT_URL;
         exchange->path_offset = url ? url_path_offset(url) : 0;
         exchange->url_end = url ? url + strlen(url) : NULL;
-        exchange->swallowed = 0;
+        exchange->discarded = 0;
         exchange->first_call_done = false;
         return exchange;
 }
@@ -48,24 +57,24 @@ static enum method method_from_text(const char *text) {
                                                                                     : METHOD_OTHER;
 }
 
-static enum MHD_Result swallow_body(struct exchange *exchange, size_t *size) {
+static enum MHD_Result discard_body(struct exchange *exchange, size_t *size) {
         exchange->fault = exchange->fault == FAULT_NONE ? FAULT_BODY : exchange->fault;
-        exchange->swallowed += *size;
+        exchange->discarded += *size;
         *size = 0;
-        return exchange->swallowed > BODY_SWALLOWED_MAX ? MHD_NO : MHD_YES;
+        return exchange->discarded > BODY_DISCARDED_MAX ? MHD_NO : MHD_YES;
 }
 
 struct header_walk {
         const char *host;
         unsigned n_hosts, n_lengths;
-        bool spaced; /* a name with a space in it or behind it */
+        bool has_space; /* a name with a space in it or behind it */
 };
 
-static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+static enum MHD_Result exchange_on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
         struct header_walk *walk = cls;
 
         (void)kind;
-        walk->spaced |= strpbrk(name, " \t") != NULL;
+        walk->has_space |= strpbrk(name, " \t") != NULL;
         walk->n_lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
         if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
                 return MHD_YES;
@@ -81,12 +90,12 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 static void read_headers(struct exchange *exchange, const char *url, const char *version) {
         struct header_walk walk = {0};
 
-        (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, on_header, &walk);
+        (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, exchange_on_header, &walk);
         exchange->host = walk.host;
         exchange->host_length = walk.host ? strlen(walk.host) : 0;
         if (walk.n_hosts > 1 || (walk.n_hosts == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
                 exchange->fault = FAULT_HOST;
-        if (walk.n_lengths > 1 || walk.spaced)
+        if (walk.n_lengths > 1 || walk.has_space)
                 exchange->fault = FAULT_FRAMING;
         if (exchange->path_offset == 0)
                 return;
@@ -116,14 +125,14 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
                 return MHD_YES;
         }
         if (*upload_size > 0)
-                return swallow_body(exchange, upload_size);
+                return discard_body(exchange, upload_size);
         exchange->method = method_from_text(method);
         exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
         exchange->path = path_of(exchange, url);
         read_headers(exchange, url, version);
         if (url_was_cut(exchange, version) && exchange->fault != FAULT_FRAMING)
                 exchange->fault = FAULT_URL;
-        exchange_allow(exchange, PATIENCE_ANSWER);
+        exchange_set_timeout(exchange, TIMEOUT_ANSWER);
         http->handler.request(http->handler.userdata, exchange);
         return exchange->broken ? MHD_NO : MHD_YES;
 }
@@ -140,7 +149,7 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
         left = exchange->left;
         exchange->left = NULL;
         exchange->broken = false;
-        exchange_allow(exchange, PATIENCE_IDLE);
+        exchange_set_timeout(exchange, TIMEOUT_IDLE);
         *request_context = NULL;
         if (left)
                 left(exchange->left_userdata);
@@ -192,95 +201,114 @@ void exchange_each_argument(const struct exchange *exchange, bool (*take)(void *
         (void)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, on_argument, &walk);
 }
 
-/* The answer. */
+/*
+ * The answer. MHD_queue_response() is ours, below: the library's is found by the dynamic linker.
+ */
 
-static bool add_header(struct MHD_Response *response, const char *name, const char *value) {
+static enum MHD_Result (*library_queue_response)(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response);
+
+int exchange_find_library(void) {
+        *(void **)&library_queue_response = dlsym(RTLD_NEXT, "MHD_queue_response");
+        return library_queue_response ? 0 : -ENOSYS;
+}
+
+static bool exchange_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response) {
+        assert(library_queue_response);
+        return library_queue_response(connection, status, response) == MHD_YES;
+}
+
+static bool response_add_header(struct MHD_Response *response, const char *name, const char *value) {
         return MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
-static bool add_others(struct MHD_Response *response, const struct header *header) {
+static bool response_add_others(struct MHD_Response *response, const struct header *header) {
         for (; header && header->name; header++)
-                if (!add_header(response, header->name, header->value))
+                if (!response_add_header(response, header->name, header->value))
                         return false;
         return true;
 }
 
-static bool add_headers(struct MHD_Response *response, const struct reply *reply) {
+static bool response_add_headers(struct MHD_Response *response, const struct reply *reply) {
+        const char *type = reply->content_type ? reply->content_type : "application/json";
+        const char *cache = reply->cache_control ? reply->cache_control : "no-store";
         char seconds[16];
 
         (void)snprintf(seconds, sizeof(seconds), "%u", reply->retry_after_sec);
-        return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type ? reply->content_type : "application/json") &&
-                add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control ? reply->cache_control : "no-store") &&
-                add_header(response, "X-Content-Type-Options", "nosniff") &&
-                (reply->retry_after_sec == 0 || add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds)) &&
-                (!reply->allow || add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow)) && add_others(response, reply->headers);
+        return response_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) &&
+                response_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, cache) &&
+                response_add_header(response, "X-Content-Type-Options", "nosniff") &&
+                (reply->retry_after_sec == 0 || response_add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds)) &&
+                (!reply->allow || response_add_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow)) &&
+                response_add_others(response, reply->headers);
 }
 
-static struct MHD_Response *make_response(const struct reply *reply) {
+static struct MHD_Response *response_make(const struct reply *reply) {
         struct MHD_Response *response;
 
         if (buffer_finish(reply->body) < 0)
                 return NULL;
         response = MHD_create_response_from_buffer(reply->body->size, reply->body->data, MHD_RESPMEM_MUST_COPY);
-        if (!response || add_headers(response, reply))
+        if (!response || response_add_headers(response, reply))
                 return response;
         MHD_destroy_response(response);
         return NULL;
 }
 
-static void send_response(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum patience patience) {
+static void exchange_send(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum timeout timeout) {
         exchange->left = NULL;
-        if (!response || !refusal_queue_response(exchange->connection, status, response))
+        if (!response || !exchange_queue_response(exchange->connection, status, response))
                 exchange->broken = true;
         if (exchange->suspended)
                 deadlines_update_now(&exchange->http->deadlines);
-        if (exchange->deadline.class != patience)
-                exchange_allow(exchange, patience);
+        if (exchange->deadline.class != timeout)
+                exchange_set_timeout(exchange, timeout);
         exchange_resume(exchange);
 }
 
 void exchange_reply(struct exchange *exchange, const struct reply *reply) {
-        struct MHD_Response *response = make_response(reply);
+        struct MHD_Response *response = response_make(reply);
 
+        assert(!exchange->stream.read);
         if (response && exchange->fault == FAULT_FRAMING)
-                (void)add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-        send_response(exchange, reply->status, response, PATIENCE_ANSWER);
+                (void)response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        exchange_send(exchange, reply->status, response, TIMEOUT_ANSWER);
         if (response)
                 MHD_destroy_response(response);
 }
 
-int canned_new(const struct reply *reply, struct canned **ret_canned) {
-        struct canned *canned;
+int prebuilt_reply_new(const struct reply *reply, struct prebuilt_reply **ret_prebuilt) {
+        struct prebuilt_reply *prebuilt;
 
-        canned = calloc(1, sizeof(*canned));
-        if (!canned)
+        prebuilt = calloc(1, sizeof(*prebuilt));
+        if (!prebuilt)
                 return -ENOMEM;
-        canned->status = reply->status;
-        canned->response = make_response(reply);
-        if (!canned->response) {
-                free(canned);
+        prebuilt->status = reply->status;
+        prebuilt->response = response_make(reply);
+        if (!prebuilt->response) {
+                free(prebuilt);
                 return -ENOMEM;
         }
-        *ret_canned = canned;
+        *ret_prebuilt = prebuilt;
         return 0;
 }
 
-struct canned *canned_free(struct canned *canned) {
-        if (!canned)
+struct prebuilt_reply *prebuilt_reply_free(struct prebuilt_reply *prebuilt) {
+        if (!prebuilt)
                 return NULL;
-        MHD_destroy_response(canned->response);
-        free(canned);
+        MHD_destroy_response(prebuilt->response);
+        free(prebuilt);
         return NULL;
 }
 
-void exchange_reply_canned(struct exchange *exchange, const struct canned *canned) {
-        send_response(exchange, canned->status, canned->response, PATIENCE_ANSWER);
+void exchange_reply_prebuilt(struct exchange *exchange, const struct prebuilt_reply *prebuilt) {
+        exchange_send(exchange, prebuilt->status, prebuilt->response, TIMEOUT_ANSWER);
 }
 
 void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata) {
+        assert(!exchange->suspended && !exchange->left && !exchange->stream.read);
         exchange->left = left;
         exchange->left_userdata = userdata;
-        exchange_allow(exchange, PATIENCE_ENDLESS);
+        exchange_set_timeout(exchange, TIMEOUT_NONE);
         exchange_suspend(exchange);
 }
 
@@ -331,16 +359,17 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
         bool is_head = exchange->is_head, whole;
         struct MHD_Response *response;
 
+        assert(!exchange->stream.read);
         exchange->stream = *stream;
         /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);
         if (!response) {
-                send_response(exchange, head->status, NULL, PATIENCE_ANSWER);
+                exchange_send(exchange, head->status, NULL, TIMEOUT_ANSWER);
                 on_stream_free(exchange);
                 return;
         }
-        whole = add_headers(response, head) && (!is_head || leave_chunks_out(response));
-        send_response(exchange, head->status, whole ? response : NULL, endless && !is_head ? PATIENCE_ENDLESS : PATIENCE_ANSWER);
+        whole = response_add_headers(response, head) && (!is_head || leave_chunks_out(response));
+        exchange_send(exchange, head->status, whole ? response : NULL, endless && !is_head ? TIMEOUT_NONE : TIMEOUT_ANSWER);
         MHD_destroy_response(response);
 }
 
@@ -355,4 +384,69 @@ void exchange_continue(struct exchange *exchange) {
 
 void exchange_drop(struct exchange *exchange) {
         (void)shutdown(exchange->fd, SHUT_RDWR);
+}
+
+/*
+ * Requests that libmicrohttpd refuses before we see them: a line that is none, too much of them, another version. It answers with a page of
+ * its own, some of them twice (0.9.75), through MHD_queue_response, called by its public name; and of a function that the program has as
+ * well, the dynamic linker gives it the program's. So those answers are ours. Where a library is built to call itself without asking the
+ * linker, its own go out instead.
+ */
+
+static const struct refusal {
+        unsigned status;
+        const char *error, *message;
+} refusals[] = {
+        {400, "bad_request", "this is no request of HTTP/1.1"},
+        {413, "body_not_allowed", "a request here has no body; arguments stand in the URL"},
+        {414, "too_long", "the URL is too long"},
+        {431, "too_long", "the URL and the header fields are too long together"},
+        {505, "bad_version", "the version of HTTP has to be 1.0 or 1.1"},
+        {500, "failed", "the request could not be read"},
+};
+
+static const struct refusal *refusal_of(unsigned status) {
+        size_t i = 0;
+
+        while (i + 1 < ARRAY_LENGTH(refusals) && refusals[i].status != status)
+                i++;
+        return &refusals[i];
+}
+
+static void refusal_compose(const struct refusal *refusal, struct buffer *answer) {
+        _cleanup_(buffer_deinit) struct buffer body = {0};
+        struct json_writer w = {.buffer = &body};
+
+        json_begin_object(&w, NULL);
+        json_text(&w, "error", refusal->error);
+        json_text(&w, "message", refusal->message);
+        json_end_object(&w);
+        buffer_printf(answer,
+                      "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+                      "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n\r\n",
+                      refusal->status, MHD_get_reason_phrase_for(refusal->status), body.size);
+        buffer_append(answer, body.data, body.size);
+        answer->failed = answer->failed || body.failed;
+}
+
+static void refusal_discard(int fd) {
+        static char rest[16 * 1024];
+        size_t discarded = 0;
+        ssize_t n;
+
+        while (discarded < BEYOND_DISCARDED_MAX && (n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT)) > 0)
+                discarded += (size_t)n;
+}
+
+/* The library's own call: everything that was answered before on the connection is out. It closes the connection when told of a failure. */
+enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned int status_code, struct MHD_Response *response) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        _cleanup_(buffer_deinit) struct buffer answer = {0};
+
+        (void)response;
+        refusal_compose(refusal_of(status_code), &answer);
+        if (buffer_finish(&answer) == 0)
+                (void)send(fd, answer.data, answer.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        refusal_discard(fd);
+        return MHD_NO;
 }

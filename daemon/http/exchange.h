@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct exchange;
-struct canned;
+struct prebuilt_reply;
 
 enum method {
         METHOD_GET, /* and HEAD: the body is left out by itself */
@@ -19,7 +19,7 @@ enum method {
         METHOD_OTHER,
 };
 
-/* What is wrong with a request before anybody looked at what it wants. */
+/* A fault of the request itself, whatever it asks for. */
 enum fault {
         FAULT_NONE,
         FAULT_URL,  /* url_is_plain() (http/url.h) says no */
@@ -35,7 +35,7 @@ void *exchange_owner(const struct exchange *exchange);
 enum fault exchange_fault(const struct exchange *exchange);
 enum method exchange_method(const struct exchange *exchange);
 const char *exchange_path(const struct exchange *exchange);
-/* Whom it is for (RET_LENGTH bytes, with the port): the host of its URL, else of its header; NULL for HTTP/1.0 without either. */
+/* The host that it asks (RET_LENGTH bytes, with the port): that of its URL, else of its header; NULL for HTTP/1.0 without either. */
 const char *exchange_host(const struct exchange *exchange, size_t *ret_length);
 /* NULL when there is none. */
 const char *exchange_header(const struct exchange *exchange, const char *name);
@@ -62,9 +62,9 @@ struct reply {
 void exchange_reply(struct exchange *exchange, const struct reply *reply);
 
 /* A reply made once and sent many times. */
-int canned_new(const struct reply *reply, struct canned **ret_canned);
-struct canned *canned_free(struct canned *canned);
-void exchange_reply_canned(struct exchange *exchange, const struct canned *canned);
+int prebuilt_reply_new(const struct reply *reply, struct prebuilt_reply **ret_prebuilt);
+struct prebuilt_reply *prebuilt_reply_free(struct prebuilt_reply *prebuilt);
+void exchange_reply_prebuilt(struct exchange *exchange, const struct prebuilt_reply *prebuilt);
 
 /* The reply comes later. LEFT is called when the client leaves before that; the exchange is gone then. */
 void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void *userdata);
@@ -83,8 +83,8 @@ struct stream {
 };
 
 /*
- * A body of unknown length; HEAD's body and ALLOW do not matter. ENDLESS: no time limit. HEAD is answered without the body, and
- * the connection ends.
+ * Answers with a body of unknown length; HEAD's body and ALLOW do not matter. ENDLESS: no time limit. HEAD is answered without the body,
+ * and the connection ends.
  */
 void exchange_stream(struct exchange *exchange, const struct reply *head, bool endless, const struct stream *stream);
 /* A stream that waits has something to say again. No effect on one that does not wait. */

@@ -2,10 +2,16 @@
 
 #include "base/clock.h"
 
-/* Ten thousand databases are some hundred thousand samples: printf() alone would take most of their time. */
+#include <assert.h>
+#include <ctype.h>
+#include <strings.h>
 
 #define NUMBER_MAX 32
 #define FRACTION_DIGITS 6
+#define QUALITY_MAX 1000
+#define NO_QUALITY (-1)
+
+/* The text. Ten thousand databases are some hundred thousand samples: printf() alone would take most of their time. */
 
 static const char *const type_names[] = {
         [FAMILY_GAUGE] = "gauge",
@@ -57,7 +63,7 @@ void exposition_end(struct exposition *exposition) {
                 buffer_append_string(exposition->text, "# EOF\n");
 }
 
-static void append_escaped(struct buffer *text, const char *value) {
+static void exposition_append_escaped(struct buffer *text, const char *value) {
         for (;;) {
                 size_t n = strcspn(value, "\\\"\n");
 
@@ -70,7 +76,7 @@ static void append_escaped(struct buffer *text, const char *value) {
         }
 }
 
-/* From the end of BUFFER; answers its first digit. */
+/* Writes NUMBER backwards from END; answers its first digit. */
 static char *write_digits(char *end, uint64_t number) {
         do
                 *--end = (char)('0' + number % 10);
@@ -78,19 +84,19 @@ static char *write_digits(char *end, uint64_t number) {
         return end;
 }
 
-static void append_number(struct buffer *text, uint64_t number) {
+static void exposition_append_number(struct buffer *text, uint64_t number) {
         char digits[NUMBER_MAX], *first = write_digits(digits + sizeof(digits), number);
 
         buffer_append(text, first, (size_t)(digits + sizeof(digits) - first));
 }
 
-/* As short as it can be, with at least one digit behind the point. */
-static void append_seconds(struct buffer *text, uint64_t usec) {
+/* Writes as few digits as possible, and at least one behind the point. */
+static void exposition_append_seconds(struct buffer *text, uint64_t usec) {
         char fraction[FRACTION_DIGITS];
         uint64_t rest = usec % USEC_PER_SEC;
         size_t n = FRACTION_DIGITS;
 
-        append_number(text, usec / USEC_PER_SEC);
+        exposition_append_number(text, usec / USEC_PER_SEC);
         buffer_append(text, ".", 1);
         for (size_t i = FRACTION_DIGITS; i-- > 0; rest /= 10)
                 fraction[i] = (char)('0' + rest % 10);
@@ -100,17 +106,18 @@ static void append_seconds(struct buffer *text, uint64_t usec) {
 }
 
 /* The name and the labels, left open for one more when OPEN. */
-static void append_labels(struct exposition *exposition, const char *suffix, const char *const *values, bool open) {
+static void exposition_append_labels(struct exposition *exposition, const char *suffix, const char *const *values, bool open) {
         const struct family *family = exposition->family;
         struct buffer *text = exposition->text;
 
+        assert(values || !family->labels[0]);
         buffer_append_string(text, family->name);
         buffer_append_string(text, suffix);
         for (size_t i = 0; family->labels[i]; i++) {
                 buffer_append(text, i == 0 ? "{" : ",", 1);
                 buffer_append_string(text, family->labels[i]);
                 buffer_append(text, "=\"", 2);
-                append_escaped(text, values[i]);
+                exposition_append_escaped(text, values[i]);
                 buffer_append(text, "\"", 1);
         }
         if (open)
@@ -122,14 +129,14 @@ static void append_labels(struct exposition *exposition, const char *suffix, con
 }
 
 void exposition_number(struct exposition *exposition, const char *const *values, uint64_t number) {
-        append_labels(exposition, family_suffix(exposition->family), values, false);
-        append_number(exposition->text, number);
+        exposition_append_labels(exposition, family_suffix(exposition->family), values, false);
+        exposition_append_number(exposition->text, number);
         buffer_append(exposition->text, "\n", 1);
 }
 
 void exposition_seconds(struct exposition *exposition, const char *const *values, uint64_t usec) {
-        append_labels(exposition, family_suffix(exposition->family), values, false);
-        append_seconds(exposition->text, usec);
+        exposition_append_labels(exposition, family_suffix(exposition->family), values, false);
+        exposition_append_seconds(exposition->text, usec);
         buffer_append(exposition->text, "\n", 1);
 }
 
@@ -138,21 +145,181 @@ void exposition_histogram(struct exposition *exposition, const char *const *valu
         struct buffer *text = exposition->text;
 
         for (size_t i = 0; i < n; i++) {
-                append_labels(exposition, "_bucket", values, true);
+                exposition_append_labels(exposition, "_bucket", values, true);
                 buffer_append(text, "le=\"", 4);
-                append_seconds(text, bounds_usec[i]);
+                exposition_append_seconds(text, bounds_usec[i]);
                 buffer_append(text, "\"} ", 3);
-                append_number(text, below[i]);
+                exposition_append_number(text, below[i]);
                 buffer_append(text, "\n", 1);
         }
-        append_labels(exposition, "_bucket", values, true);
+        exposition_append_labels(exposition, "_bucket", values, true);
         buffer_append_string(text, "le=\"+Inf\"} ");
-        append_number(text, count);
+        exposition_append_number(text, count);
         buffer_append(text, "\n", 1);
-        append_labels(exposition, "_count", values, false);
-        append_number(text, count);
+        exposition_append_labels(exposition, "_count", values, false);
+        exposition_append_number(text, count);
         buffer_append(text, "\n", 1);
-        append_labels(exposition, "_sum", values, false);
-        append_seconds(text, sum_usec);
+        exposition_append_labels(exposition, "_sum", values, false);
+        exposition_append_seconds(text, sum_usec);
         buffer_append(text, "\n", 1);
+}
+
+/* Which form a client prefers: RFC 9110, 12.5.1. */
+
+struct media_type {
+        const char *type, *subtype;
+        const char *version; /* a range with another version is another type */
+        const char *content_type;
+};
+
+static const struct media_type media_types[] = {
+        [EXPOSITION_TEXT] = {"text", "plain", "0.0.4", "text/plain; version=0.0.4; charset=utf-8"},
+        [EXPOSITION_OPEN_METRICS] = {"application", "openmetrics-text", "1.0.0",
+                                     "application/openmetrics-text; version=1.0.0; charset=utf-8"},
+};
+
+/* A part of the header. */
+struct accept_token {
+        const char *text;
+        size_t length;
+};
+
+/* How closely a range names an offer; the closest one's quality counts. */
+enum match {
+        MATCH_NONE,
+        MATCH_ANY,  /* any type at all */
+        MATCH_TYPE, /* type and any subtype */
+        MATCH_NAMED,
+        MATCH_VERSION,
+};
+
+struct media_range {
+        struct accept_token type, subtype, version;
+        int quality; /* thousandths */
+};
+
+static struct accept_token token_trim(struct accept_token token) {
+        while (token.length > 0 && strchr(" \t", token.text[0]))
+                token = (struct accept_token){token.text + 1, token.length - 1};
+        while (token.length > 0 && strchr(" \t", token.text[token.length - 1]))
+                token.length--;
+        return token;
+}
+
+/* Cuts what stands before the next SEPARATOR off REST, quoted ones left alone. Answers false when nothing is left. */
+static bool take_token(struct accept_token *rest, char separator, struct accept_token *ret_token) {
+        bool quoted = false;
+        size_t i;
+
+        if (!rest->text)
+                return false;
+        for (i = 0; i < rest->length && (quoted || rest->text[i] != separator); i++) {
+                if (quoted && rest->text[i] == '\\' && i + 1 < rest->length)
+                        i++;
+                else if (rest->text[i] == '"')
+                        quoted = !quoted;
+        }
+        *ret_token = token_trim((struct accept_token){rest->text, i});
+        *rest = i < rest->length ? (struct accept_token){rest->text + i + 1, rest->length - i - 1} : (struct accept_token){0};
+        return true;
+}
+
+static bool token_is(struct accept_token token, const char *text) {
+        return strlen(text) == token.length && strncasecmp(token.text, text, token.length) == 0;
+}
+
+/* "0", "1", "0.5": up to three digits. */
+static int parse_quality(struct accept_token token) {
+        int quality = 0, digit = QUALITY_MAX;
+
+        if (token.length < 1 || token.length > 5 || (token.length > 1 && token.text[1] != '.'))
+                return NO_QUALITY;
+        for (size_t i = 0; i < token.length; i++) {
+                if (i == 1)
+                        continue;
+                if (!isdigit((unsigned char)token.text[i]))
+                        return NO_QUALITY;
+                quality += (token.text[i] - '0') * digit;
+                digit /= 10;
+        }
+        return quality <= QUALITY_MAX ? quality : NO_QUALITY;
+}
+
+static struct accept_token unquote(struct accept_token token) {
+        if (token.length >= 2 && token.text[0] == '"' && token.text[token.length - 1] == '"')
+                return (struct accept_token){token.text + 1, token.length - 2};
+        return token;
+}
+
+static struct media_range parse_range(struct accept_token text) {
+        struct media_range range = {.quality = QUALITY_MAX};
+        struct accept_token head, parameter, name;
+
+        if (take_token(&text, ';', &head) && take_token(&head, '/', &range.type))
+                range.subtype = token_trim(head);
+        while (take_token(&text, ';', &parameter)) {
+                if (!take_token(&parameter, '=', &name))
+                        continue;
+                if (token_is(name, "q"))
+                        range.quality = parse_quality(token_trim(parameter));
+                else if (token_is(name, "version"))
+                        range.version = unquote(token_trim(parameter));
+        }
+        return range;
+}
+
+static enum match match_of(const struct media_range *range, const struct media_type *offer) {
+        if (token_is(range->type, "*") && token_is(range->subtype, "*"))
+                return MATCH_ANY;
+        if (!token_is(range->type, offer->type))
+                return MATCH_NONE;
+        if (token_is(range->subtype, "*"))
+                return MATCH_TYPE;
+        if (!token_is(range->subtype, offer->subtype))
+                return MATCH_NONE;
+        if (!range->version.text)
+                return MATCH_NAMED;
+        return token_is(range->version, offer->version) ? MATCH_VERSION : MATCH_NONE;
+}
+
+/* How much the client prefers OFFER, as a number to compare: its quality, and whether it was named. 0: not at all. */
+static int preference_of(const char *accept, const struct media_type *offer) {
+        struct accept_token rest = {accept, strlen(accept)}, text;
+        enum match best = MATCH_NONE;
+        int quality = 0;
+
+        while (take_token(&rest, ',', &text)) {
+                struct media_range range = parse_range(text);
+                enum match match = match_of(&range, offer);
+
+                if (range.quality == NO_QUALITY || match == MATCH_NONE || match < best)
+                        continue;
+                quality = match > best ? range.quality : MAX(quality, range.quality);
+                best = match;
+        }
+        return quality == 0 ? 0 : 2 * quality + (best >= MATCH_NAMED);
+}
+
+/* Of two that are named alike the later one is taken: the first is the default of clients that name nothing. */
+enum exposition_format exposition_choose(const char *accept) {
+        enum exposition_format best = EXPOSITION_TEXT;
+        int most;
+
+        if (!accept)
+                return best;
+        most = preference_of(accept, &media_types[best]);
+        for (enum exposition_format format = best + 1; format < _EXPOSITION_FORMAT_MAX; format++) {
+                int preference = preference_of(accept, &media_types[format]);
+                bool named = preference & 1;
+
+                if (preference > most || (preference == most && named)) {
+                        best = format;
+                        most = preference;
+                }
+        }
+        return best;
+}
+
+const char *exposition_content_type(enum exposition_format format) {
+        return media_types[format].content_type;
 }

@@ -1,5 +1,5 @@
 /*
- * What stands in an answer to GET /metrics: Prometheus' text format 0.0.4, or OpenMetrics 1.0. Pure.
+ * The text of an answer to GET /metrics: Prometheus' text format 0.0.4, or OpenMetrics 1.0. Pure.
  *
  * A metric family is begun once, and its samples follow it without another's between. Numbers are written alike in both formats, bounds
  * of histograms included ("1.0"): whoever changes from one to the other goes on with the same series.
@@ -13,6 +13,7 @@
 enum exposition_format {
         EXPOSITION_TEXT,
         EXPOSITION_OPEN_METRICS,
+        _EXPOSITION_FORMAT_MAX,
 };
 
 enum family_type {
@@ -55,3 +56,11 @@ void exposition_seconds(struct exposition *exposition, const char *const *values
 /* The samples of one histogram: BELOW[i] values were at most BOUNDS_USEC[i], of N. */
 void exposition_histogram(struct exposition *exposition, const char *const *values, const uint64_t *bounds_usec, const uint64_t *below,
                           size_t n, uint64_t count, uint64_t sum_usec);
+
+/*
+ * Which form a client prefers (RFC 9110, 12.5.1) that sends ACCEPT (NULL: no such header). Between equals one that is named comes before
+ * one that only a wildcard allows, and OpenMetrics before the text, for the text is what everybody gets who names nothing. The text
+ * also where neither is acceptable: an answer that nobody asked for can be looked at, and a refusal cannot.
+ */
+enum exposition_format exposition_choose(const char *accept);
+const char *exposition_content_type(enum exposition_format format);

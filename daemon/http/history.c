@@ -1,42 +1,43 @@
 /*
- * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is held;
- * a long answer goes out in pieces.
+ * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is
+ * held; a long answer goes out in pieces.
  */
-#include "http/history.h"
+#include "http/server-private.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
 #include "http/answer.h"
-#include "http/handlers.h"
+#include "http/route.h"
 #include "history/reader.h"
 #include "history/store.h"
 
+#include <assert.h>
 #include <sys/epoll.h>
 
 #define SINCE_USEC (7 * USEC_PER_DAY)
 #define LIMIT 1000
 /* 0 is no time in an answer. */
 #define BEGINNING_USEC USEC_PER_SEC
-/* Of one listener: answers that are on their way, with those that are waited for. */
+/* The requests of one listener at a time, from the question to the end of the answer. */
 #define WAITING_MAX 32
-/* What is shorter goes out in one piece. */
+/* A shorter answer goes out in one piece. */
 #define WHOLE_BYTES 65536
 /* The store gives an answer up before that, unless its thread hangs in the disk. */
 #define LATE_USEC (11 * USEC_PER_SEC)
 #define LATE_ACCURACY_USEC (100 * USEC_PER_MSEC)
 
-struct history_site {
-        struct site *site;
+struct history_requests {
+        struct server *server;
         sd_event_source *source; /* answers have come */
         sd_event_source *late;
-        struct held *first;
+        struct history_request *first;
 };
 
 /* An exchange that is held, or to which a long answer is on its way. */
-struct held {
-        struct history_site *site;
+struct history_request {
+        struct history_requests *all;
         struct listener *listener;
         struct exchange *exchange;
         struct question *question; /* NULL: it was answered */
@@ -45,164 +46,166 @@ struct held {
         bool csv;
         struct buffer content;
         size_t sent;
-        struct held *previous, *next;
+        struct history_request *previous, *next;
 };
 
-static struct held *held_new(struct history_site *site, struct request *request) {
-        struct held *held = calloc(1, sizeof(*held));
+static struct history_request *history_request_new(struct history_requests *all, struct request *request) {
+        struct history_request *pending = calloc(1, sizeof(*pending));
 
-        if (!held)
+        if (!pending)
                 return NULL;
-        held->site = site;
-        held->listener = request->listener;
-        held->exchange = request->exchange;
-        held->csv = request->query.csv;
-        held->late_monotonic_usec = usec_add(clock_monotonic_usec(), LATE_USEC);
-        (void)text_copy(held->name, sizeof(held->name), request->name);
-        held->next = site->first;
-        if (held->next)
-                held->next->previous = held;
-        site->first = held;
-        held->listener->n_questions++;
-        return held;
+        pending->all = all;
+        pending->listener = request->listener;
+        pending->exchange = request->exchange;
+        pending->csv = request->query.csv;
+        pending->late_monotonic_usec = usec_add(clock_monotonic_usec(), LATE_USEC);
+        (void)text_copy(pending->name, sizeof(pending->name), request->name);
+        pending->next = all->first;
+        if (pending->next)
+                pending->next->previous = pending;
+        all->first = pending;
+        pending->listener->n_questions++;
+        return pending;
 }
 
-static void held_free(struct held *held) {
-        if (held->previous)
-                held->previous->next = held->next;
+static void history_request_free(struct history_request *pending) {
+        if (pending->previous)
+                pending->previous->next = pending->next;
         else
-                held->site->first = held->next;
-        if (held->next)
-                held->next->previous = held->previous;
-        held->listener->n_questions--;
-        answer_held_no_more(held->listener, held->content.size);
-        buffer_deinit(&held->content);
-        free(held);
+                pending->all->first = pending->next;
+        if (pending->next)
+                pending->next->previous = pending->previous;
+        assert(pending->listener->n_questions > 0);
+        pending->listener->n_questions--;
+        answer_held_no_more(pending->listener, pending->content.size);
+        buffer_deinit(&pending->content);
+        free(pending);
 }
 
-static void on_left(void *userdata) {
-        struct held *held = userdata;
+static void history_on_left(void *userdata) {
+        struct history_request *pending = userdata;
 
-        reader_cancel(held->question);
-        held_free(held);
+        reader_cancel(pending->question);
+        history_request_free(pending);
 }
 
 static ssize_t read_content(void *userdata, char *buffer, size_t size) {
-        struct held *held = userdata;
-        size_t n = MIN(size, held->content.size - held->sent);
+        struct history_request *pending = userdata;
+        size_t n = MIN(size, pending->content.size - pending->sent);
 
         if (n == 0)
                 return STREAM_ENDS;
-        memcpy(buffer, held->content.data + held->sent, n);
-        held->sent += n;
+        memcpy(buffer, pending->content.data + pending->sent, n);
+        pending->sent += n;
         return (ssize_t)n;
 }
 
 static void free_content(void *userdata) {
-        held_free(userdata);
+        history_request_free(userdata);
 }
 
-static void send_content(struct held *held, struct query_answer *answer) {
-        struct reply reply = {.status = 200, .content_type = held->csv ? "text/csv; charset=utf-8; header=present" : NULL};
+static void send_content(struct history_request *pending, struct query_answer *answer) {
+        struct reply reply = {.status = 200, .content_type = pending->csv ? "text/csv; charset=utf-8; header=present" : NULL};
 
         if (answer->content.size <= WHOLE_BYTES) {
                 reply.body = &answer->content;
-                exchange_reply(held->exchange, &reply);
-                held_free(held);
+                exchange_reply(pending->exchange, &reply);
+                history_request_free(pending);
                 return;
         }
-        if (!answer_may_hold(held->listener, answer->content.size)) {
-                answer_too_much_held(held->site->site, held->exchange);
-                held_free(held);
+        if (!answer_may_hold(pending->listener, answer->content.size)) {
+                answer_too_much_held(pending->all->server, pending->exchange);
+                history_request_free(pending);
                 return;
         }
-        held->content = answer->content;
+        pending->content = answer->content;
         answer->content = (struct buffer){0};
-        exchange_stream(held->exchange, &reply, false, &(struct stream){.read = read_content, .free = free_content, .userdata = held});
+        exchange_stream(pending->exchange, &reply, false,
+                        &(struct stream){.read = read_content, .free = free_content, .userdata = pending});
 }
 
-static void answer_late(struct held *held) {
-        answer_unavailable(held->site->site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "late",
+static void answer_late(struct history_request *pending) {
+        answer_unavailable(pending->all->server, pending->exchange, RETRY_UNKNOWN_SEC, "late",
                            "the answer took too long; ask for less, or later");
 }
 
 static void on_answered(void *userdata, struct query_answer *answer) {
-        struct held *held = userdata;
-        struct site *site = held->site->site;
+        struct history_request *pending = userdata;
+        struct server *server = pending->all->server;
 
-        held->question = NULL;
+        pending->question = NULL;
         switch (answer->result) {
         case QUERY_ANSWERED:
-                send_content(held, answer);
+                send_content(pending, answer);
                 return;
         case QUERY_UNKNOWN:
-                answer_unknown_database(site, held->exchange, held->name);
+                answer_unknown_database(server, pending->exchange, pending->name);
                 break;
         case QUERY_LATE:
-                answer_late(held);
+                answer_late(pending);
                 break;
         case QUERY_FAILED:
-                answer_unavailable(site, held->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off",
+                answer_unavailable(server, pending->exchange, RETRY_UNKNOWN_SEC, "history_off",
                                    answer->error == -EUCLEAN ? "the file of the history is damaged"
                                    : answer->error == -EBUSY ? "another process holds the file of the history"
                                                              : strerror(-answer->error));
                 break;
         }
-        held_free(held);
+        history_request_free(pending);
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct history_site *history = userdata;
+        struct history_requests *history = userdata;
 
         (void)source;
         (void)fd;
         (void)events;
-        reader_take_answers(store_reader(history->site->hooks.store));
+        reader_take_answers(store_reader(history->server->hooks.store));
         return 0;
 }
 
 /* The next look, when somebody waits. */
-static void plan_look(struct history_site *history) {
+static void plan_look(struct history_requests *history) {
         uint64_t next = USEC_INFINITY;
 
-        for (const struct held *held = history->first; held; held = held->next)
-                if (held->question)
-                        next = MIN(next, held->late_monotonic_usec);
+        for (const struct history_request *pending = history->first; pending; pending = pending->next)
+                if (pending->question)
+                        next = MIN(next, pending->late_monotonic_usec);
         (void)sd_event_source_set_time(history->late, next);
         (void)sd_event_source_set_enabled(history->late, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
 static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct history_site *history = userdata;
+        struct history_requests *history = userdata;
         uint64_t now = clock_monotonic_usec();
 
         (void)source;
         (void)usec;
-        for (struct held *held = history->first, *next; held; held = next) {
-                next = held->next;
-                if (!held->question || held->late_monotonic_usec > now)
+        for (struct history_request *pending = history->first, *next; pending; pending = next) {
+                next = pending->next;
+                if (!pending->question || pending->late_monotonic_usec > now)
                         continue;
-                reader_cancel(held->question);
-                answer_late(held);
-                held_free(held);
+                reader_cancel(pending->question);
+                answer_late(pending);
+                history_request_free(pending);
         }
         plan_look(history);
         return 0;
 }
 
-int history_site_new(struct site *site, struct history_site **ret_history) {
-        int fd = site->hooks.store ? reader_fd(store_reader(site->hooks.store)) : -1, r = 0;
-        struct history_site *history = calloc(1, sizeof(*history));
+int history_requests_new(struct server *server, struct history_requests **ret_history) {
+        int fd = server->hooks.store ? reader_fd(store_reader(server->hooks.store)) : -1, r = 0;
+        struct history_requests *history = calloc(1, sizeof(*history));
 
         if (!history)
                 return -ENOMEM;
-        history->site = site;
+        history->server = server;
         if (fd >= 0)
-                r = sd_event_add_io(site->event, &history->source, fd, EPOLLIN, on_readable, history);
+                r = sd_event_add_io(server->event, &history->source, fd, EPOLLIN, on_readable, history);
         if (r >= 0)
-                r = sd_event_add_time(site->event, &history->late, CLOCK_MONOTONIC, USEC_INFINITY, LATE_ACCURACY_USEC, on_late, history);
+                r = sd_event_add_time(server->event, &history->late, CLOCK_MONOTONIC, USEC_INFINITY, LATE_ACCURACY_USEC, on_late, history);
         if (r < 0) {
-                (void)history_site_free(history);
+                (void)history_requests_free(history);
                 return r;
         }
         if (history->source)
@@ -213,20 +216,21 @@ int history_site_new(struct site *site, struct history_site **ret_history) {
         return 0;
 }
 
-void history_site_stop(struct history_site *history) {
-        for (struct held *held = history->first, *next; held; held = next) {
-                next = held->next;
-                if (!held->question)
+void history_requests_stop(struct history_requests *history) {
+        for (struct history_request *pending = history->first, *next; pending; pending = next) {
+                next = pending->next;
+                if (!pending->question)
                         continue;
-                reader_cancel(held->question);
-                answer_stopping(history->site, held->exchange);
-                held_free(held);
+                reader_cancel(pending->question);
+                answer_stopping(history->server, pending->exchange);
+                history_request_free(pending);
         }
 }
 
-struct history_site *history_site_free(struct history_site *history) {
+struct history_requests *history_requests_free(struct history_requests *history) {
         if (!history)
                 return NULL;
+        assert(!history->first);
         sd_event_source_disable_unref(history->source);
         sd_event_source_disable_unref(history->late);
         free(history);
@@ -239,14 +243,15 @@ static uint64_t moment_of(const struct query_time *time, bool given, uint64_t ot
         return time->is_ago ? usec_sub(now, time->usec) : time->usec;
 }
 
-/* What is asked for; false when that makes no sense and was answered. */
+/* Makes the question for the store; false when it makes no sense and was answered. */
 static bool make_ask(struct request *request, struct history_query *ask) {
         const struct query *query = &request->query;
         uint64_t now = clock_real_usec();
+        uint64_t since = moment_of(&query->since, query->given & ARGUMENT_SINCE, usec_sub(now, SINCE_USEC), now);
 
         *ask = (struct history_query){
                 .kind = query->kind,
-                .since_real_usec = MAX(moment_of(&query->since, query->given & ARGUMENT_SINCE, usec_sub(now, SINCE_USEC), now), BEGINNING_USEC),
+                .since_real_usec = MAX(since, BEGINNING_USEC),
                 .until_real_usec = moment_of(&query->until, query->given & ARGUMENT_UNTIL, now, now),
                 .now_real_usec = now,
                 .limit = query->given & ARGUMENT_LIMIT ? query->limit : LIMIT,
@@ -258,69 +263,69 @@ static bool make_ask(struct request *request, struct history_query *ask) {
         (void)text_copy(ask->name, sizeof(ask->name), request->name);
         if (ask->since_real_usec < ask->until_real_usec)
                 return true;
-        answer_error(request->site, request->exchange, 400, "bad_request", "since= must be before until=");
+        answer_error(request->server, request->exchange, 400, "bad_request", "since= must be before until=");
         return false;
 }
 
-/* What is in the file can be read while nothing can be written to it, also beside others who read it. */
-static bool is_readable(enum store_health health) {
+/* The file can be read while nothing can be written to it, and while other processes read it. */
+static bool history_is_readable(enum store_health health) {
         return health == STORE_GOOD || health == STORE_FULL || health == STORE_READ_ONLY || health == STORE_LOCKED;
 }
 
-static bool refuse(struct request *request) {
-        struct site *site = request->site;
+static bool history_refuse(struct request *request) {
+        struct server *server = request->server;
         enum store_health health = STORE_NONE;
         char sentence[256] = "";
 
-        if (site->hooks.store)
-                health = store_health(site->hooks.store, sentence, sizeof(sentence));
-        if (is_readable(health))
+        if (server->hooks.store)
+                health = store_health(server->hooks.store, sentence, sizeof(sentence));
+        if (history_is_readable(health))
                 return false;
-        answer_unavailable(site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off",
+        answer_unavailable(server, request->exchange, RETRY_UNKNOWN_SEC, "history_off",
                            *sentence ? sentence : "no history is kept: history.path is \"\"");
         return true;
 }
 
-static void refuse_one_more(struct request *request) {
-        answer_busy(request->site, request->exchange, "too many questions about the past wait for their answers; ask again soon");
+static void history_refuse_one_more(struct request *request) {
+        answer_busy(request->server, request->exchange, "too many questions about the past wait for their answers; ask again soon");
 }
 
-/* What the store takes is shared by the listeners, so that those of one do not keep away those of another. Control has its own. */
-static bool is_its_share_used(const struct history_site *history, const struct listener *listener) {
+/* The listeners share the questions that the store takes, so that clients of one do not shut out those of another. Control has its own. */
+static bool is_its_share_used(const struct history_requests *history, const struct listener *listener) {
         unsigned n_listeners = 0, n_asked = 0;
 
         if (listener->access == ACCESS_CONTROL)
                 return false;
-        for (const struct listener *other = history->site->listeners; other; other = other->next)
+        for (const struct listener *other = history->server->listeners; other; other = other->next)
                 n_listeners += other->access != ACCESS_CONTROL;
-        for (const struct held *held = history->first; held; held = held->next)
-                n_asked += held->question && held->listener == listener;
+        for (const struct history_request *pending = history->first; pending; pending = pending->next)
+                n_asked += pending->question && pending->listener == listener;
         return n_asked >= MAX(QUERY_ORDINARY_MAX / n_listeners, 1u);
 }
 
 void history_get(struct request *request) {
-        struct history_site *history = request->site->history;
-        struct held *held;
+        struct history_requests *history = request->server->history;
+        struct history_request *pending;
         struct history_query ask;
         int r;
 
-        if (!make_ask(request, &ask) || refuse(request))
+        if (!make_ask(request, &ask) || history_refuse(request))
                 return;
         if (request->listener->n_questions >= WAITING_MAX || is_its_share_used(history, request->listener)) {
-                refuse_one_more(request);
+                history_refuse_one_more(request);
                 return;
         }
-        held = held_new(history, request);
-        r = held ? reader_ask(store_reader(request->site->hooks.store), &ask, on_answered, held, &held->question) : -ENOMEM;
+        pending = history_request_new(history, request);
+        r = pending ? reader_ask(store_reader(request->server->hooks.store), &ask, on_answered, pending, &pending->question) : -ENOMEM;
         if (r >= 0) {
-                exchange_hold(request->exchange, on_left, held);
+                exchange_hold(request->exchange, history_on_left, pending);
                 plan_look(history);
                 return;
         }
-        if (held)
-                held_free(held);
+        if (pending)
+                history_request_free(pending);
         if (r == -EBUSY)
-                refuse_one_more(request);
+                history_refuse_one_more(request);
         else
-                answer_unavailable(request->site, request->exchange, answer_retry_after_sec(USEC_INFINITY), "history_off", strerror(-r));
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "history_off", strerror(-r));
 }

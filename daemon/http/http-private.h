@@ -1,19 +1,20 @@
-/* An exchange and the connections of a listener. Internal to the rooms that know libmicrohttpd: http.c, exchange.c and refusal.c. */
+/* An exchange and the connections of a listener. Internal to the two files that know libmicrohttpd, http.c and exchange.c. */
 #pragma once
 
-#include "http/acceptor.h"
 #include "http/deadlines.h"
+#include "http/exchange.h"
 #include "http/http.h"
+#include "http/listen.h"
 
 #include <microhttpd.h>
 
 /* libmicrohttpd's own inactivity timeout is off: a client that drips a byte at a time never meets it. These are absolute. */
-enum patience {
-        PATIENCE_REQUEST, /* from the connection, later from the request line, to the whole request */
-        PATIENCE_IDLE,    /* between two requests, the next request line included */
-        PATIENCE_ANSWER,  /* until an answer of known end is out */
-        PATIENCE_ENDLESS, /* held and streaming: the client's leaving is seen from its socket */
-        _PATIENCE_MAX,
+enum timeout {
+        TIMEOUT_REQUEST, /* from the connection, later from the request line, to the whole request */
+        TIMEOUT_IDLE,    /* between two requests, the next request line included */
+        TIMEOUT_ANSWER,  /* until an answer of known end is out */
+        TIMEOUT_NONE,    /* held and streaming: the client's leaving is seen from its socket */
+        _TIMEOUT_MAX,
 };
 
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
@@ -33,10 +34,10 @@ struct exchange {
         const char *host;
         size_t host_length;
         const char *url_end; /* where the URL ended as it came */
-        size_t swallowed;
+        size_t discarded;
         bool first_call_done;
-        bool leaving_watched;
-        bool said_all;  /* the client sends nothing more */
+        bool hangup_watched;
+        bool half_closed;  /* the client sends nothing more */
         bool suspended; /* held, or a stream that waits */
         bool broken;    /* the client left, or memory is missing: close */
 
@@ -50,24 +51,22 @@ struct http {
         struct MHD_Daemon *daemon;
         struct http_handler handler;
         sd_event_source *epoll_source;
-        sd_event_source *kick_source;
-        int leaving_fd; /* an epoll set: of each client, that it left */
-        sd_event_source *leaving_source;
-        struct deadlines deadlines; /* of enum patience */
+        sd_event_source *run_source;
+        int hangup_fd; /* an epoll set: of each client, that it left */
+        sd_event_source *hangup_source;
+        struct deadlines deadlines; /* of enum timeout */
         struct acceptor *acceptor;
         bool quiesced;
 };
 
 /* http.c: the connection of an exchange. */
-void exchange_allow(struct exchange *exchange, enum patience patience);
+void exchange_set_timeout(struct exchange *exchange, enum timeout timeout);
 void exchange_suspend(struct exchange *exchange);
 void exchange_resume(struct exchange *exchange);
 struct exchange *exchange_of(struct MHD_Connection *connection);
 
-/* refusal.c: MHD_queue_response() is ours there; this is the library's. */
-int refusal_init(void);
-bool refusal_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response);
-
+/* exchange.c: before the first of them; -ENOSYS without a libmicrohttpd that is linked dynamically. */
+int exchange_find_library(void);
 /* exchange.c: what libmicrohttpd calls, from the URL of a request to the end of its answer. CLS is the struct http. */
 void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connection);
 enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,

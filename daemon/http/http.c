@@ -4,16 +4,17 @@
 #include "base/error.h"
 #include "http/http-private.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-static const uint64_t patience_usec[_PATIENCE_MAX] = {
-        [PATIENCE_REQUEST] = 10 * USEC_PER_SEC,
-        [PATIENCE_IDLE] = 75 * USEC_PER_SEC,
-        [PATIENCE_ANSWER] = 60 * USEC_PER_SEC,
-        [PATIENCE_ENDLESS] = USEC_INFINITY,
+static const uint64_t timeout_usec[_TIMEOUT_MAX] = {
+        [TIMEOUT_REQUEST] = 10 * USEC_PER_SEC,
+        [TIMEOUT_IDLE] = 75 * USEC_PER_SEC,
+        [TIMEOUT_ANSWER] = 60 * USEC_PER_SEC,
+        [TIMEOUT_NONE] = USEC_INFINITY,
 };
 
 /*
@@ -22,18 +23,18 @@ static const uint64_t patience_usec[_PATIENCE_MAX] = {
  */
 #define RUNS_MAX 4
 #define RUNS_USEC (2 * USEC_PER_MSEC)
-#define LEAVING_BATCH 64
+#define HANGUP_BATCH 64
 /*
- * At the end, for the request of a client that has just connected: nobody was refused, so nobody should be cut off. Looked for every
- * LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
+ * The last wait, at the end, for the request of a client that has just connected: it was not refused, so it should not be cut off. It is
+ * looked for every LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
  */
 #define LAST_REQUEST_USEC (100 * USEC_PER_MSEC)
 #define LAST_LOOK_USEC (2 * USEC_PER_MSEC)
-/* At the end: enough for every answer that its client reads at once. */
+/* The last runs, at the end: enough for every answer that its client reads at once. */
 #define LAST_RUNS_MAX 256
 
-void exchange_allow(struct exchange *exchange, enum patience patience) {
-        deadlines_change(&exchange->http->deadlines, &exchange->deadline, patience);
+void exchange_set_timeout(struct exchange *exchange, enum timeout timeout) {
+        deadlines_change(&exchange->http->deadlines, &exchange->deadline, timeout);
 }
 
 /* The connection ends by the shut socket. */
@@ -50,21 +51,21 @@ static bool has_more_to_do(struct http *http) {
 }
 
 /* Resumed connections and what is half done need another run that no socket asks for. */
-static void kick(struct http *http) {
-        (void)sd_event_source_set_priority(http->kick_source, SD_EVENT_PRIORITY_NORMAL);
-        (void)sd_event_source_set_enabled(http->kick_source, SD_EVENT_ONESHOT);
+static void http_run_soon(struct http *http) {
+        (void)sd_event_source_set_priority(http->run_source, SD_EVENT_PRIORITY_NORMAL);
+        (void)sd_event_source_set_enabled(http->run_source, SD_EVENT_ONESHOT);
 }
 
 /*
  * Once more, when everybody else had a turn. Of sources of one priority sd-event takes the one that is pending for longest, and a deferred
  * one counts as pending since it was made: a client that reads a long answer as fast as it comes would keep the loop to itself.
  */
-static void kick_later(struct http *http) {
-        (void)sd_event_source_set_priority(http->kick_source, SD_EVENT_PRIORITY_NORMAL + 1);
-        (void)sd_event_source_set_enabled(http->kick_source, SD_EVENT_ONESHOT);
+static void http_run_later(struct http *http) {
+        (void)sd_event_source_set_priority(http->run_source, SD_EVENT_PRIORITY_NORMAL + 1);
+        (void)sd_event_source_set_enabled(http->run_source, SD_EVENT_ONESHOT);
 }
 
-static void run(struct http *http) {
+static void http_run(struct http *http) {
         uint64_t until = clock_monotonic_usec() + RUNS_USEC;
 
         deadlines_update_now(&http->deadlines);
@@ -75,20 +76,20 @@ static void run(struct http *http) {
                 if (clock_monotonic_usec() >= until)
                         break;
         }
-        kick_later(http);
+        http_run_later(http);
 }
 
-static int on_epoll(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+static int http_on_epoll(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         (void)source;
         (void)fd;
         (void)events;
-        run(userdata);
+        http_run(userdata);
         return 0;
 }
 
-static int on_kick(sd_event_source *source, void *userdata) {
+static int http_on_run(sd_event_source *source, void *userdata) {
         (void)source;
-        run(userdata);
+        http_run(userdata);
         return 0;
 }
 
@@ -103,30 +104,30 @@ void exchange_resume(struct exchange *exchange) {
                 return;
         exchange->suspended = false;
         MHD_resume_connection(exchange->connection);
-        kick(exchange->http);
+        http_run_soon(exchange->http);
 }
 
-static bool watch_leaving(struct exchange *exchange) {
+static bool watch_hangup(struct exchange *exchange) {
         struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
 
-        return epoll_ctl(exchange->http->leaving_fd, EPOLL_CTL_ADD, exchange->fd, &event) == 0;
+        return epoll_ctl(exchange->http->hangup_fd, EPOLL_CTL_ADD, exchange->fd, &event) == 0;
 }
 
-static void unwatch_leaving(struct exchange *exchange) {
-        if (exchange->leaving_watched)
-                (void)epoll_ctl(exchange->http->leaving_fd, EPOLL_CTL_DEL, exchange->fd, NULL);
-        exchange->leaving_watched = false;
+static void unwatch_hangup(struct exchange *exchange) {
+        if (exchange->hangup_watched)
+                (void)epoll_ctl(exchange->http->hangup_fd, EPOLL_CTL_DEL, exchange->fd, NULL);
+        exchange->hangup_watched = false;
 }
 
-static void leave(struct exchange *exchange) {
-        if (!exchange->suspended && !exchange->said_all) {
-                /* Once more, when everything that has come was read. */
-                exchange->said_all = true;
-                kick(exchange->http);
+static void take_hangup(struct exchange *exchange) {
+        if (!exchange->suspended && !exchange->half_closed) {
+                /* The next run reads everything that has come; the hangup is taken after it. */
+                exchange->half_closed = true;
+                http_run_soon(exchange->http);
                 return;
         }
-        unwatch_leaving(exchange);
-        exchange->said_all = true;
+        unwatch_hangup(exchange);
+        exchange->half_closed = true;
         if (exchange->suspended) {
                 exchange->broken = true;
                 exchange_resume(exchange);
@@ -139,21 +140,22 @@ static void leave(struct exchange *exchange) {
  * with a source for each, thousands that leave together would cost the square of their number. No exchange ends in here: the library's
  * next run ends it.
  */
-static int on_leaving(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct epoll_event leaving[LEAVING_BATCH];
-        int n = epoll_wait(fd, leaving, LEAVING_BATCH, 0);
+static int http_on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct epoll_event gone[HANGUP_BATCH];
+        int n = epoll_wait(fd, gone, HANGUP_BATCH, 0);
 
         (void)source;
         (void)events;
         (void)userdata;
         for (int i = 0; i < n; i++)
-                leave(leaving[i].data.ptr);
+                take_hangup(gone[i].data.ptr);
         return 0;
 }
 
 void exchange_suspend(struct exchange *exchange) {
-        if (!exchange->leaving_watched || exchange->said_all)
+        if (!exchange->hangup_watched || exchange->half_closed)
                 exchange->broken = true;
+        assert(!exchange->suspended);
         exchange->suspended = true;
         MHD_suspend_connection(exchange->connection);
         if (exchange->broken)
@@ -178,15 +180,15 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
                 exchange->http = http;
                 exchange->connection = connection;
                 exchange->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-                deadlines_join(&http->deadlines, &exchange->deadline, PATIENCE_REQUEST);
-                exchange->leaving_watched = watch_leaving(exchange);
+                deadlines_join(&http->deadlines, &exchange->deadline, TIMEOUT_REQUEST);
+                exchange->hangup_watched = watch_hangup(exchange);
                 *socket_context = exchange;
                 return;
         }
         acceptor_left(http->acceptor);
         if (!exchange)
                 return;
-        unwatch_leaving(exchange);
+        unwatch_hangup(exchange);
         deadlines_leave(&http->deadlines, &exchange->deadline);
         free(exchange);
         *socket_context = NULL;
@@ -195,19 +197,19 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 /* Life of a listener. */
 
 /* libmicrohttpd closes FD when it fails. */
-static void on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
+static void http_on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
         struct http *http = userdata;
 
         deadlines_update_now(&http->deadlines);
         if (MHD_add_connection(http->daemon, fd, address, length) == MHD_YES)
-                kick(http);
+                http_run_soon(http);
 }
 
 /*
- * Who accepts counts, so there is no limit here. Not MHD_OPTION_STRICT_FOR_CLIENT: libmicrohttpd 0.9.75 answers a request without a Host
- * twice; the exchange finds it.
+ * The acceptor counts the clients, so there is no limit here. Not MHD_OPTION_STRICT_FOR_CLIENT: libmicrohttpd 0.9.75 answers a request
+ * without a Host twice; the exchange finds it.
  */
-static int start_daemon(struct http *http) {
+static int http_start_daemon(struct http *http) {
         const union MHD_DaemonInfo *info;
         int r;
 
@@ -224,31 +226,31 @@ static int start_daemon(struct http *http) {
         info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
         if (!info)
                 return -EIO;
-        r = sd_event_add_io(http->event, &http->epoll_source, info->epoll_fd, EPOLLIN, on_epoll, http);
+        r = sd_event_add_io(http->event, &http->epoll_source, info->epoll_fd, EPOLLIN, http_on_epoll, http);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(http->epoll_source, "http");
         return 0;
 }
 
-static int add_sources(struct http *http) {
+static int http_add_sources(struct http *http) {
         int r;
 
-        r = sd_event_add_defer(http->event, &http->kick_source, on_kick, http);
+        r = sd_event_add_defer(http->event, &http->run_source, http_on_run, http);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(http->kick_source, "http-kick");
-        r = sd_event_source_set_enabled(http->kick_source, SD_EVENT_OFF);
+        (void)sd_event_source_set_description(http->run_source, "http-run");
+        r = sd_event_source_set_enabled(http->run_source, SD_EVENT_OFF);
         if (r < 0)
                 return r;
-        http->leaving_fd = epoll_create1(EPOLL_CLOEXEC);
-        if (http->leaving_fd < 0)
+        http->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (http->hangup_fd < 0)
                 return error_from_errno();
-        r = sd_event_add_io(http->event, &http->leaving_source, http->leaving_fd, EPOLLIN, on_leaving, http);
+        r = sd_event_add_io(http->event, &http->hangup_source, http->hangup_fd, EPOLLIN, http_on_hangup, http);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(http->leaving_source, "http-leaving");
-        return deadlines_init(&http->deadlines, http->event, patience_usec, _PATIENCE_MAX, on_expired);
+        (void)sd_event_source_set_description(http->hangup_source, "http-hangup");
+        return deadlines_init(&http->deadlines, http->event, timeout_usec, _TIMEOUT_MAX, on_expired);
 }
 
 int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum descriptor_use use, const struct http_handler *handler,
@@ -261,17 +263,17 @@ int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum d
                 return -ENOMEM;
         }
         http->event = sd_event_ref(event);
-        http->leaving_fd = -1;
+        http->hangup_fd = -1;
         http->handler = *handler;
-        r = refusal_init();
+        r = exchange_find_library();
         if (r >= 0)
-                r = add_sources(http);
+                r = http_add_sources(http);
         if (r >= 0)
-                r = start_daemon(http);
+                r = http_start_daemon(http);
         if (r < 0)
                 close_fd(&listen_fd);
         else
-                r = acceptor_new(acceptors, listen_fd, use, UINT_MAX, &(struct acceptor_handler){.take = on_client, .userdata = http},
+                r = acceptor_new(acceptors, listen_fd, use, UINT_MAX, &(struct acceptor_handler){.take = http_on_client, .userdata = http},
                                  &http->acceptor);
         if (r < 0) {
                 http_free(http);
@@ -288,7 +290,7 @@ void http_quiesce(struct http *http) {
 
 /* The library aborts the process when it is stopped with a suspended connection. */
 static void break_suspended(struct http *http) {
-        for (struct deadline *d = http->deadlines.first[PATIENCE_ENDLESS]; d; d = d->next) {
+        for (struct deadline *d = http->deadlines.first[TIMEOUT_NONE]; d; d = d->next) {
                 struct exchange *exchange = container_of(d, struct exchange, deadline);
 
                 exchange->broken = true;
@@ -296,7 +298,7 @@ static void break_suspended(struct http *http) {
         }
 }
 
-static void run_out(struct http *http) {
+static void http_run_to_end(struct http *http) {
         for (unsigned i = 0; i < LAST_RUNS_MAX; i++) {
                 (void)MHD_run(http->daemon);
                 if (!has_more_to_do(http))
@@ -304,14 +306,14 @@ static void run_out(struct http *http) {
         }
 }
 
-/* Those that are taken and have not asked yet. */
+/* Waits for the requests of clients that are accepted and have not asked yet. */
 static void await_requests(struct http *http) {
         struct pollfd fd = {.fd = sd_event_source_get_io_fd(http->epoll_source), .events = POLLIN};
         uint64_t before = clock_boot_usec(), waited = 0, now;
 
-        for (; http->deadlines.first[PATIENCE_REQUEST] && waited < LAST_REQUEST_USEC; before = now) {
+        for (; http->deadlines.first[TIMEOUT_REQUEST] && waited < LAST_REQUEST_USEC; before = now) {
                 (void)poll(&fd, 1, LAST_LOOK_USEC / USEC_PER_MSEC);
-                run_out(http);
+                http_run_to_end(http);
                 now = clock_boot_usec();
                 waited += MIN(now - before, LAST_LOOK_USEC);
         }
@@ -323,17 +325,17 @@ struct http *http_free(struct http *http) {
         if (http->acceptor) {
                 deadlines_update_now(&http->deadlines);
                 acceptor_take_waiting(http->acceptor);
-                run_out(http);
+                http_run_to_end(http);
                 if (http->quiesced)
                         await_requests(http);
                 break_suspended(http);
-                run_out(http);
+                http_run_to_end(http);
         }
         sd_event_source_disable_unref(http->epoll_source);
         MHD_stop_daemon(http->daemon);
-        sd_event_source_disable_unref(http->kick_source);
-        sd_event_source_disable_unref(http->leaving_source);
-        close_fd(&http->leaving_fd);
+        sd_event_source_disable_unref(http->run_source);
+        sd_event_source_disable_unref(http->hangup_source);
+        close_fd(&http->hangup_fd);
         acceptor_free(http->acceptor);
         deadlines_deinit(&http->deadlines);
         sd_event_unref(http->event);

@@ -1,18 +1,35 @@
 #include "http/listen.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/macro.h"
 #include "config/address.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/un.h>
 
 /* The length of sun_path; one byte of it is for the terminating NUL. */
 #define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
+/* Clients accepted in one callback, before other sources of the loop get their turn. */
+#define BATCH_MAX 16
+/*
+ * The bytes of answers that a client may leave unread. The kernel takes about twice that for a UNIX socket, so that 2048 clients take some
+ * 50 MB; over TCP it fills a segment of 54 KiB whatever is asked for, and more has to be on its way to be fast.
+ */
+#define UNREAD_BYTES (8 * 1024)
+#define UNREAD_TCP_BYTES (32 * 1024)
+/* The next try is so much later when there was no descriptor or memory. */
+#define PAUSE_USEC (100 * USEC_PER_MSEC)
+#define PAUSE_ACCURACY_USEC (10 * USEC_PER_MSEC)
+/* A shortage is said again when there was none for so long. */
+#define QUIET_USEC USEC_PER_MINUTE
 
-static int set_path(struct sockaddr_un *address, const char *path) {
+/* The sockets. */
+
+static int listen_set_path(struct sockaddr_un *address, const char *path) {
         *address = (struct sockaddr_un){.sun_family = AF_UNIX};
         if (strlen(path) >= SOCKET_PATH_MAX)
                 return -ENAMETOOLONG;
@@ -21,7 +38,7 @@ static int set_path(struct sockaddr_un *address, const char *path) {
 }
 
 /* The folder of PATH and those above it. */
-static int make_folder(const char *path) {
+static int listen_make_folder(const char *path) {
         char folder[SOCKET_PATH_MAX];
 
         (void)snprintf(folder, sizeof(folder), "%s", path);
@@ -35,7 +52,7 @@ static int make_folder(const char *path) {
 }
 
 /* 0 when PATH is free or held by the socket of a dead daemon. */
-static int check_place(const struct sockaddr_un *address) {
+static int listen_check_place(const struct sockaddr_un *address) {
         _cleanup_close_ int fd = -1;
         struct stat st;
 
@@ -56,7 +73,7 @@ static int bind_unix(int fd, const char *path, mode_t mode, gid_t group, struct 
         struct stat st;
         int r;
 
-        r = set_path(&address, path);
+        r = listen_set_path(&address, path);
         if (r < 0)
                 return r;
         if (unlink(path) < 0 && errno != ENOENT)
@@ -83,13 +100,13 @@ int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct 
         struct sockaddr_un address;
         int r;
 
-        r = set_path(&address, path);
+        r = listen_set_path(&address, path);
         if (r < 0)
                 return r;
-        r = make_folder(path);
+        r = listen_make_folder(path);
         if (r < 0)
                 return r;
-        r = check_place(&address);
+        r = listen_check_place(&address);
         if (r < 0)
                 return r;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -157,4 +174,198 @@ int listen_tcp(const char *text, int *ret_fd) {
         *ret_fd = fd;
         fd = -1;
         return 0;
+}
+
+/* Accepting. */
+
+struct acceptors {
+        sd_event *event;
+        uint64_t limit; /* of descriptors */
+        unsigned n_sharing;
+        uint64_t quiet_until_usec;
+};
+
+struct acceptor {
+        struct acceptors *all;
+        int fd;
+        enum descriptor_use use;
+        unsigned clients, clients_max;
+        struct acceptor_handler handler;
+        sd_event_source *io, *pause;
+        bool paused;
+};
+
+int acceptors_new(sd_event *event, struct acceptors **ret_acceptors) {
+        struct acceptors *acceptors = calloc(1, sizeof(*acceptors));
+
+        if (!acceptors)
+                return -ENOMEM;
+        acceptors->event = sd_event_ref(event);
+        acceptors->limit = descriptor_limit();
+        *ret_acceptors = acceptors;
+        return 0;
+}
+
+struct acceptors *acceptors_free(struct acceptors *acceptors) {
+        if (!acceptors)
+                return NULL;
+        assert(acceptors->n_sharing == 0);
+        sd_event_unref(acceptors->event);
+        free(acceptors);
+        return NULL;
+}
+
+static bool acceptor_has_room(const struct acceptor *acceptor) {
+        unsigned sharing = acceptor->use == DESCRIPTOR_CLIENT ? acceptor->all->n_sharing : 1;
+
+        return !acceptor->paused && acceptor->clients < MIN(acceptor->clients_max, descriptor_clients(acceptor->all->limit, sharing));
+}
+
+static void acceptor_update_watch(struct acceptor *acceptor) {
+        if (acceptor->io)
+                (void)sd_event_source_set_enabled(acceptor->io, acceptor_has_room(acceptor) ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static void acceptors_warn(struct acceptors *acceptors, int error) {
+        uint64_t now = clock_monotonic_usec();
+
+        if (now >= acceptors->quiet_until_usec)
+                log_warning("Cannot accept further clients for now, they wait: %s", strerror(error));
+        acceptors->quiet_until_usec = now + QUIET_USEC;
+}
+
+static void acceptor_pause(struct acceptor *acceptor, int error) {
+        acceptors_warn(acceptor->all, error);
+        acceptor->paused = true;
+        (void)sd_event_source_set_time_relative(acceptor->pause, PAUSE_USEC);
+        (void)sd_event_source_set_enabled(acceptor->pause, SD_EVENT_ONESHOT);
+        acceptor_update_watch(acceptor);
+}
+
+static int acceptor_on_pause_end(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct acceptor *acceptor = userdata;
+        int r = descriptor_check(acceptor->use);
+
+        (void)source;
+        (void)usec;
+        if (r < 0) {
+                acceptor_pause(acceptor, -r);
+                return 0;
+        }
+        acceptor->paused = false;
+        acceptor_update_watch(acceptor);
+        return 0;
+}
+
+/* The kernel keeps what a client does not read, and counts it to us: by itself it would take megabytes of each. */
+static void limit_unread(const struct acceptor *acceptor, int fd, sa_family_t family) {
+        int bytes = family == AF_UNIX ? UNREAD_BYTES : UNREAD_TCP_BYTES;
+
+        if (acceptor->use == DESCRIPTOR_CLIENT)
+                (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+/* Answers whether there may be another. */
+static bool accept_one(struct acceptor *acceptor) {
+        union {
+                struct sockaddr any;
+                struct sockaddr_storage storage;
+        } address;
+        socklen_t length = sizeof(address);
+        int fd = accept4(acceptor->fd, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0) {
+                if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                        acceptor_pause(acceptor, errno);
+                return false;
+        }
+        limit_unread(acceptor, fd, address.any.sa_family);
+        if (!descriptor_leaves_reserve(fd, acceptor->use))
+                acceptor_pause(acceptor, EMFILE);
+        acceptor->handler.take(acceptor->handler.userdata, fd, &address.any, length);
+        return true;
+}
+
+void acceptor_take_waiting(struct acceptor *acceptor) {
+        while (acceptor_has_room(acceptor) && accept_one(acceptor))
+                ;
+}
+
+static int acceptor_on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct acceptor *acceptor = userdata;
+
+        (void)source;
+        (void)fd;
+        (void)events;
+        for (unsigned i = 0; i < BATCH_MAX && acceptor_has_room(acceptor) && accept_one(acceptor); i++)
+                ;
+        return 0;
+}
+
+static int acceptor_add_sources(struct acceptor *acceptor) {
+        sd_event *event = acceptor->all->event;
+        int r;
+
+        r = sd_event_add_time(event, &acceptor->pause, CLOCK_MONOTONIC, USEC_INFINITY, PAUSE_ACCURACY_USEC, acceptor_on_pause_end,
+                              acceptor);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(acceptor->pause, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_io(event, &acceptor->io, acceptor->fd, EPOLLIN, acceptor_on_readable, acceptor);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(acceptor->pause, "accept-pause");
+        (void)sd_event_source_set_description(acceptor->io, "accept");
+        return 0;
+}
+
+int acceptor_new(struct acceptors *acceptors, int listen_fd, enum descriptor_use use, unsigned clients_max,
+                 const struct acceptor_handler *handler, struct acceptor **ret_acceptor) {
+        struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
+        int r;
+
+        if (!acceptor) {
+                close_fd(&listen_fd);
+                return -ENOMEM;
+        }
+        *acceptor = (struct acceptor){.all = acceptors, .fd = listen_fd, .use = use, .clients_max = clients_max, .handler = *handler};
+        acceptors->n_sharing += use == DESCRIPTOR_CLIENT;
+        r = acceptor_add_sources(acceptor);
+        if (r < 0) {
+                acceptor_free(acceptor);
+                return r;
+        }
+        *ret_acceptor = acceptor;
+        return 0;
+}
+
+void acceptor_joined(struct acceptor *acceptor) {
+        acceptor->clients++;
+        acceptor_update_watch(acceptor);
+}
+
+void acceptor_left(struct acceptor *acceptor) {
+        assert(acceptor->clients > 0);
+        acceptor->clients--;
+        acceptor_update_watch(acceptor);
+}
+
+unsigned acceptor_clients(const struct acceptor *acceptor) {
+        return acceptor->clients;
+}
+
+void acceptor_stop(struct acceptor *acceptor) {
+        acceptor->io = sd_event_source_disable_unref(acceptor->io);
+        acceptor->pause = sd_event_source_disable_unref(acceptor->pause);
+        acceptor->paused = true;
+}
+
+struct acceptor *acceptor_free(struct acceptor *acceptor) {
+        if (!acceptor)
+                return NULL;
+        acceptor_stop(acceptor);
+        acceptor->all->n_sharing -= acceptor->use == DESCRIPTOR_CLIENT;
+        close_fd(&acceptor->fd);
+        free(acceptor);
+        return NULL;
 }

@@ -1,25 +1,24 @@
-/* The rows of the table of metric families, and what fills each. Internal to http/. */
+/* The table of metric families. Internal to http/. */
 #pragma once
 
 #include "base/process.h"
 #include "http/exposition.h"
-#include "http/site.h"
+#include "http/server-private.h"
 
-/* What is read once for an answer. */
+/* The facts that are read once for an answer. */
 struct metrics_facts {
-        const struct site *site;
+        const struct server *server;
         struct engine_stats engine;
         struct process_usage process;
-        struct server_facts server;
+        struct server_facts daemon;
 };
 
 struct metric {
         struct family family;
-        /* One of the two. A database's samples of one family are written at one moment. */
+        /* Either is set. A database's samples of one family are written at one moment. */
         void (*daemon)(struct exposition *exposition, const struct metrics_facts *facts);
         void (*database)(struct exposition *exposition, const struct database *database, struct instant now);
 };
 
-/* Family I of all databases, or of the daemon as a whole; NULL past the end. */
-const struct metric *metrics_of_databases(size_t i);
-const struct metric *metrics_of_daemon(size_t i);
+/* Row I, those of databases before those of the daemon; NULL past the end. */
+const struct metric *metrics_at(size_t i);

@@ -1,12 +1,12 @@
 /*
  * GET /: the page for people. It is one file, which asks /status, /events and /history of the daemon that it came from, and nobody else.
  *
- * What it shows was said by servers and by holders of leases, who may be anybody. The page writes it as text only; and beside that its
+ * The texts that it shows come from servers and lease owners, who may be anybody. The page writes them as text only; and beside that its
  * headers forbid every script but its own, every request to elsewhere, frames around it, and the calls that make markup of text.
  */
 #include "http/page.h"
 
-#include "http/handlers.h"
+#include "http/route.h"
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@
         "default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; " \
         "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-/* Whether the client has this page already: its If-None-Match is a list of tags. */
+/* The client has this page already when its If-None-Match, a list of tags, names it. */
 static bool is_known(const struct exchange *exchange) {
         const char *tags = exchange_header(exchange, "If-None-Match");
 
@@ -35,7 +35,7 @@ void page_get(struct request *request) {
         };
 
         (void)snprintf(policy, sizeof(policy), POLICY_FORMAT, page_script_hash, page_style_hash);
-        /* Of a 304 only the length is sent: that of the page (RFC 9110, 8.6). */
+        /* A 304 sends only the length, which is that of the page (RFC 9110, 8.6). */
         buffer_append(&body, page_html, page_html_size);
         exchange_reply(request->exchange, &(struct reply){
                                                   .status = known ? 304 : 200,

@@ -25,11 +25,11 @@ void ring_deinit(struct ring *ring) {
         *ring = (struct ring){0};
 }
 
-static bool is_full(const struct ring *ring) {
+static bool ring_is_full(const struct ring *ring) {
         return ring->newest - ring->oldest + 1 >= ring->size;
 }
 
-static void grow(struct ring *ring) {
+static void ring_grow(struct ring *ring) {
         struct ring_entry *entries = calloc(ring->limit, sizeof(*entries));
 
         if (!entries)
@@ -46,8 +46,8 @@ void ring_push(struct ring *ring, const struct event *event) {
 
         if (event->sequence != ring->newest + 1)
                 ring->oldest = event->sequence;
-        else if (is_full(ring) && ring->size < ring->limit)
-                grow(ring);
+        else if (ring_is_full(ring) && ring->size < ring->limit)
+                ring_grow(ring);
         ring->newest = event->sequence;
         if (ring->newest - ring->oldest >= ring->size)
                 ring->oldest = ring->newest - ring->size + 1;
@@ -72,7 +72,7 @@ const struct ring_entry *ring_at(const struct ring *ring, uint64_t sequence) {
         return sequence >= ring->oldest && sequence <= ring->newest ? &ring->entries[sequence % ring->size] : NULL;
 }
 
-static void write_wake(struct json_writer *w, const struct ring_entry *entry) {
+static void ring_write_wake(struct json_writer *w, const struct ring_entry *entry) {
         if (entry->kind != EVENT_WAKE) {
                 json_absent(w, "latency_seconds");
                 json_absent(w, "cause");
@@ -99,7 +99,7 @@ void ring_entry_format(const struct ring_entry *entry, struct buffer *buffer) {
         json_text(&w, "message", state_explain(entry->state, entry->reason));
         json_bool(&w, "ready", entry->ready);
         json_unsigned(&w, "generation", entry->generation);
-        write_wake(&w, entry);
+        ring_write_wake(&w, entry);
         json_end_object(&w);
         buffer_append_string(buffer, "\n\n");
 }

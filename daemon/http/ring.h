@@ -31,8 +31,8 @@ struct ring {
 };
 
 /*
- * How many events must be held for N_DATABASES: a reload may tell of each twice in a single turn of the loop (all are removed, and as many
- * others are added), and a reader is to find them all in its next turn, beside what it had not read yet.
+ * The number of events that must be held for N_DATABASES: a reload may tell of each twice in a single turn of the loop (all are removed,
+ * and as many others are added), and a reader is to find them all in its next turn, beside what it had not read yet.
  */
 size_t ring_size_for(size_t n_databases);
 /* NEWEST is the number of the last event that went by before. SIZE is not 0. */

@@ -2,29 +2,16 @@
 
 #include "base/text.h"
 #include "http/answer.h"
-#include "http/handlers.h"
-#include "http/host.h"
+#include "http/url.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
-static const struct route routes[] = {
-        {"/", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, page_get},
-        {"/livez", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, livez_get},
-        {"/readyz", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
-        {"/readyz", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get},
-        {"/status", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, status_get},
-        {"/status", PARAMETER_DATABASE, METHOD_GET, ACCESS_STATUS, 0, status_get},
-        {"/metrics", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, 0, metrics_get},
-        {"/events", PARAMETER_NONE, METHOD_GET, ACCESS_STATUS, ARGUMENT_DB | ARGUMENT_FOLLOW, events_get},
-        {"/history", PARAMETER_PAST, METHOD_GET, ACCESS_STATUS,
-         ARGUMENT_KIND | ARGUMENT_SINCE | ARGUMENT_UNTIL | ARGUMENT_LIMIT | ARGUMENT_FORMAT, history_get},
-        {"/wake", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_WAIT | ARGUMENT_SPREAD, wake_post},
-        {"/lease", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR | ARGUMENT_OWNER, lease_post},
-        {"/lease", PARAMETER_ID, METHOD_DELETE, ACCESS_CONTROL, 0, lease_delete_id},
-        {"/pause", PARAMETER_DATABASE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_FOR, pause_post},
-        {"/reload", PARAMETER_NONE, METHOD_POST, ACCESS_CONTROL, ARGUMENT_REMOVE, reload_post},
-};
+#define ROUTE_ROW(path, parameter, method, access, arguments, handler) \
+        {path, PARAMETER_##parameter, METHOD_##method, ACCESS_##access, arguments, handler},
+
+static const struct route routes[] = {ROUTES(ROUTE_ROW)};
 
 const struct route *route_at(size_t i) {
         return i < ARRAY_LENGTH(routes) ? &routes[i] : NULL;
@@ -43,7 +30,7 @@ static const char *const parameter_texts[] = {
         [PARAMETER_ID] = "/ID",
 };
 
-/* Whether PATH is ROUTE's, and the parameter in it. */
+/* Answers whether PATH is ROUTE's, and the parameter in it. */
 static bool path_fits(const struct route *route, const char *path, const char **ret_parameter) {
         size_t n = starts_with(path, route->path);
 
@@ -82,8 +69,8 @@ enum route_result route_find(const char *path, enum method method, enum access a
         return result;
 }
 
-static void answer_no_path(struct site *site, struct exchange *exchange) {
-        struct json_writer w = site_compose(site);
+static void answer_no_path(struct server *server, struct exchange *exchange) {
+        struct json_writer w = server_compose(server);
 
         json_begin_object(&w, NULL);
         json_text(&w, "error", "not_found");
@@ -98,7 +85,7 @@ static void answer_no_path(struct site *site, struct exchange *exchange) {
         }
         json_end_array(&w);
         json_end_object(&w);
-        answer_body(site, exchange, 404);
+        answer_body(server, exchange, 404);
 }
 
 /* Every method of ROUTE's path, as the header of a 405 lists them. */
@@ -109,11 +96,12 @@ static const char *write_allow(char *text, size_t size, const struct route *rout
                 if (streq(routes[i].path, route->path) && !routes[i].parameter == !route->parameter)
                         n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
                                               routes[i].method == METHOD_GET ? "GET, HEAD" : method_texts[routes[i].method]);
+        assert(n < size);
         return text;
 }
 
-static void answer_no_method(struct site *site, struct exchange *exchange, const struct route *route) {
-        struct json_writer w = site_compose(site);
+static void answer_no_method(struct server *server, struct exchange *exchange, const struct route *route) {
+        struct json_writer w = server_compose(server);
         char message[96], allow[48];
 
         (void)write_allow(allow, sizeof(allow), route);
@@ -122,14 +110,14 @@ static void answer_no_method(struct site *site, struct exchange *exchange, const
         json_text(&w, "error", "method_not_allowed");
         json_text(&w, "message", message);
         json_end_object(&w);
-        exchange_reply(exchange, &(struct reply){.status = 405, .body = &site->body, .allow = allow});
+        exchange_reply(exchange, &(struct reply){.status = 405, .body = &server->body, .allow = allow});
 }
 
 static bool take_argument(void *userdata, const char *name, const char *value) {
         return query_take(userdata, name, value);
 }
 
-/* 0 is nobody's id. */
+/* No lease has the id 0. */
 static uint64_t parse_id(const char *text) {
         char *end;
         unsigned long long id;
@@ -141,9 +129,9 @@ static uint64_t parse_id(const char *text) {
         return errno == 0 ? id : 0;
 }
 
-/* What the parameter of the path means; false when that was answered already. */
+/* Reads the parameter of the path; false when the request was answered already. */
 static bool read_parameter(struct request *request, const struct route *route, const char *parameter) {
-        struct site *site = request->site;
+        struct server *server = request->server;
 
         switch (route->parameter) {
         case PARAMETER_NONE:
@@ -154,67 +142,67 @@ static bool read_parameter(struct request *request, const struct route *route, c
         case PARAMETER_PAST:
         case PARAMETER_DATABASE:
                 request->name = parameter;
-                request->database = registry_by_name(engine_registry(site->engine), parameter);
+                request->database = registry_by_name(engine_registry(server->engine), parameter);
                 if (request->database || (route->parameter == PARAMETER_PAST && text_is_name(parameter)))
                         return true;
-                answer_unknown_database(site, request->exchange, parameter);
+                answer_unknown_database(server, request->exchange, parameter);
                 return false;
         }
         return false;
 }
 
-/* What the path and the arguments mean; false when that was answered already. */
+/* Reads the path and the arguments; false when the request was answered already. */
 static bool read_request(struct request *request, const struct route *route, const char *parameter) {
         request->query.allowed = route->arguments;
         exchange_each_argument(request->exchange, take_argument, &request->query);
         if (!query_is_complete(&request->query)) {
-                answer_error(request->site, request->exchange, 400, "bad_request", "%s", request->query.problem);
+                answer_error(request->server, request->exchange, 400, "bad_request", "%s", request->query.problem);
                 return false;
         }
         return read_parameter(request, route, parameter);
 }
 
-/* A browser always says whom it asks; what says nothing is none. */
-static bool is_for_us(const struct site *site, const struct exchange *exchange) {
+/* A browser always names the host; a request without one does not come from a browser. */
+static bool is_for_us(const struct server *server, const struct exchange *exchange) {
         size_t length;
         const char *host = exchange_host(exchange, &length);
 
-        return !host || host_is_served(host, length, site->allowed_hosts, site->n_allowed_hosts);
+        return !host || host_is_served(host, length, server->allowed_hosts, server->n_allowed_hosts);
 }
 
-/* What is refused whatever it asks for. */
+/* Answers a request that is refused whatever it asks for. */
 static bool refuse_faulty(const struct listener *listener, struct exchange *exchange) {
-        struct site *site = listener->site;
+        struct server *server = listener->server;
 
         switch (exchange_fault(exchange)) {
         case FAULT_NONE:
                 break;
         case FAULT_URL:
-                answer_error(site, exchange, 400, "bad_request", "a URL here is printable ASCII");
+                answer_error(server, exchange, 400, "bad_request", "a URL here is printable ASCII");
                 return true;
         case FAULT_HOST:
-                answer_error(site, exchange, 400, "bad_request", "a request carries exactly one Host header");
+                answer_error(server, exchange, 400, "bad_request", "a request carries exactly one Host header");
                 return true;
         case FAULT_FRAMING:
-                answer_error(site, exchange, 400, "bad_request", "a request has one Content-Length at most, and no space before a colon");
+                answer_error(server, exchange, 400, "bad_request", "a request has one Content-Length at most, and no space before a colon");
                 return true;
         case FAULT_BODY:
-                answer_error(site, exchange, 413, "body_not_allowed", "a request here has no body; arguments stand in the URL");
+                answer_error(server, exchange, 413, "body_not_allowed", "a request here has no body; arguments stand in the URL");
                 return true;
         }
-        if (listener->loopback && !is_for_us(site, exchange)) {
-                answer_error(site, exchange, 421, "misdirected",
+        if (listener->loopback && !is_for_us(server, exchange)) {
+                answer_error(server, exchange, 421, "misdirected",
                              "an address on loopback answers only for localhost, 127.0.0.1, [::1], and the names of status.allowed_hosts");
                 return true;
         }
-        if (site->stopping)
-                answer_stopping(site, exchange);
-        return site->stopping;
+        if (server->stopping)
+                answer_stopping(server, exchange);
+        return server->stopping;
 }
 
 void route_request(struct listener *listener, struct exchange *exchange) {
-        struct site *site = listener->site;
-        struct request request = {.site = site, .exchange = exchange, .listener = listener};
+        struct server *server = listener->server;
+        struct request request = {.server = server, .exchange = exchange, .listener = listener};
         const struct route *route = NULL;
         const char *parameter;
 
@@ -222,17 +210,18 @@ void route_request(struct listener *listener, struct exchange *exchange) {
                 return;
         switch (route_find(exchange_path(exchange), exchange_method(exchange), listener->access, &route, &parameter)) {
         case ROUTE_FOUND:
+                assert(!parameter == (route->parameter == PARAMETER_NONE));
                 if (read_request(&request, route, parameter))
                         route->handle(&request);
                 return;
         case ROUTE_NO_PATH:
-                answer_no_path(site, exchange);
+                answer_no_path(server, exchange);
                 return;
         case ROUTE_NO_METHOD:
-                answer_no_method(site, exchange, route);
+                answer_no_method(server, exchange, route);
                 return;
         case ROUTE_FORBIDDEN:
-                answer_error(site, exchange, 403, "forbidden", "this socket only reads; POST and DELETE go to the control socket");
+                answer_error(server, exchange, 403, "forbidden", "this socket only reads; POST and DELETE go to the control socket");
                 return;
         }
 }

@@ -1,15 +1,41 @@
-/* Which request goes where: one table. */
+/* Which request goes where: one table. Internal to http/. */
 #pragma once
 
-#include "http/site.h"
+#include "http/server-private.h"
 
-/* What follows the path of a route. */
+/* The parameter that follows the path of a route. */
 enum parameter {
         PARAMETER_NONE,
         PARAMETER_DATABASE, /* "/NAME" */
         PARAMETER_PAST,     /* "/NAME", also of a database that is watched no longer */
         PARAMETER_ID,       /* "/ID": a number; a path with a NAME may be one with an ID as well, by another method */
 };
+
+/*
+ * Every endpoint: its path, what follows it there, its method, the socket from which it is answered, its arguments, and its handler, which
+ * is declared by its row and stands in the file of its subject. A row makes the route, its place in the list of a 404 and in the Allow of a
+ * 405; tests/check-docs asks for it in pgwaked(8).
+ */
+#define ROUTES(ROUTE)                                                                                                                     \
+        ROUTE("/", NONE, GET, STATUS, 0, page_get)                                                                                        \
+        ROUTE("/livez", NONE, GET, STATUS, 0, livez_get)                                                                                  \
+        ROUTE("/readyz", NONE, GET, STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get)                                \
+        ROUTE("/readyz", DATABASE, GET, STATUS, ARGUMENT_WAIT | ARGUMENT_SPREAD | ARGUMENT_ACCEPT, readyz_get)                            \
+        ROUTE("/status", NONE, GET, STATUS, 0, status_get)                                                                                \
+        ROUTE("/status", DATABASE, GET, STATUS, 0, status_get)                                                                            \
+        ROUTE("/metrics", NONE, GET, STATUS, 0, metrics_get)                                                                              \
+        ROUTE("/events", NONE, GET, STATUS, ARGUMENT_DB | ARGUMENT_FOLLOW, events_get)                                                    \
+        ROUTE("/history", PAST, GET, STATUS,                                                                                              \
+              ARGUMENT_KIND | ARGUMENT_SINCE | ARGUMENT_UNTIL | ARGUMENT_LIMIT | ARGUMENT_FORMAT, history_get)                            \
+        ROUTE("/wake", DATABASE, POST, CONTROL, ARGUMENT_WAIT | ARGUMENT_SPREAD, wake_post)                                               \
+        ROUTE("/lease", DATABASE, POST, CONTROL, ARGUMENT_FOR | ARGUMENT_OWNER, lease_post)                                               \
+        ROUTE("/lease", ID, DELETE, CONTROL, 0, lease_delete_id)                                                                          \
+        ROUTE("/pause", DATABASE, POST, CONTROL, ARGUMENT_FOR, pause_post)                                                                \
+        ROUTE("/reload", NONE, POST, CONTROL, ARGUMENT_REMOVE, reload_post)
+
+#define ROUTE_HANDLER(path, parameter, method, access, arguments, handler) void handler(struct request *request);
+ROUTES(ROUTE_HANDLER)
+#undef ROUTE_HANDLER
 
 struct route {
         const char *path; /* without the parameter */

@@ -1,42 +1,33 @@
-#include "http/server.h"
+#include "http/server-private.h"
 
 #include "base/error.h"
 #include "base/process.h"
-#include "config/config.h"
-#include "http/agent.h"
 #include "http/events.h"
-#include "http/history.h"
 #include "http/route.h"
 #include "http/waiters.h"
 
+#include <assert.h>
 #include <fcntl.h>
 
-struct server {
-        struct site site;
-        struct observer observer;
-        struct agent *agents[CONFIG_AGENTS_MAX];
-        size_t n_agents;
-};
-
-static void on_request(void *userdata, struct exchange *exchange) {
+static void server_on_request(void *userdata, struct exchange *exchange) {
         route_request(userdata, exchange);
 }
 
-static void on_event(void *userdata, const struct event *event, const struct database *database) {
+static void server_on_event(void *userdata, const struct event *event, const struct database *database) {
         struct server *server = userdata;
 
         (void)database;
-        server->site.changes++;
-        events_notify(server->site.events, event);
-        waiters_notify(server->site.waiters);
+        server->changes++;
+        events_notify(server->events, event);
+        waiters_notify(server->waiters);
 }
 
-/* Blocked still, by newer evidence, is no edge; who called for a wake waits to know. */
-static void on_touched(void *userdata, const struct database *database) {
+/* A database that is still blocked, by newer evidence, is no event; a client that called for a wake waits for it. */
+static void server_on_touched(void *userdata, const struct database *database) {
         struct server *server = userdata;
 
         if (database->state == STATE_BLOCKED)
-                waiters_notify(server->site.waiters);
+                waiters_notify(server->waiters);
 }
 
 int server_new(sd_event *event, struct engine *engine, const struct server_hooks *hooks, struct server **ret_server) {
@@ -45,36 +36,35 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
 
         if (!server)
                 return -ENOMEM;
-        server->site.event = sd_event_ref(event);
-        server->site.engine = engine;
-        server->site.hooks = *hooks;
-        server->site.started_real_usec = process_started_real_usec();
-        r = acceptors_new(event, &server->site.acceptors);
+        server->event = sd_event_ref(event);
+        server->engine = engine;
+        server->hooks = *hooks;
+        server->started_real_usec = process_started_real_usec();
+        r = acceptors_new(event, &server->acceptors);
         if (r >= 0)
-                r = waiters_new(&server->site, &server->site.waiters);
+                r = waiters_new(server, &server->waiters);
         if (r >= 0)
-                r = events_new(&server->site, &server->site.events);
+                r = events_new(server, &server->events);
         if (r >= 0)
-                r = history_site_new(&server->site, &server->site.history);
+                r = history_requests_new(server, &server->history);
         if (r < 0) {
                 server_free(server);
                 return r;
         }
-        server->observer = (struct observer){.notify = on_event, .touched = on_touched, .userdata = server};
+        server->observer = (struct observer){.notify = server_on_event, .touched = server_on_touched, .userdata = server};
         engine_observe(engine, &server->observer);
         *ret_server = server;
         return 0;
 }
 
 int server_allow_hosts(struct server *server, char *const *names, size_t n) {
-        struct site *site = &server->site;
-
-        site->allowed_hosts = calloc(n + 1, sizeof(*site->allowed_hosts));
-        if (!site->allowed_hosts)
+        assert(!server->allowed_hosts && !server->listeners);
+        server->allowed_hosts = calloc(n + 1, sizeof(*server->allowed_hosts));
+        if (!server->allowed_hosts)
                 return -ENOMEM;
-        for (; site->n_allowed_hosts < n; site->n_allowed_hosts++) {
-                site->allowed_hosts[site->n_allowed_hosts] = strdup(names[site->n_allowed_hosts]);
-                if (!site->allowed_hosts[site->n_allowed_hosts])
+        for (; server->n_allowed_hosts < n; server->n_allowed_hosts++) {
+                server->allowed_hosts[server->n_allowed_hosts] = strdup(names[server->n_allowed_hosts]);
+                if (!server->allowed_hosts[server->n_allowed_hosts])
                         return -ENOMEM;
         }
         return 0;
@@ -84,6 +74,7 @@ static struct listener *listener_free(struct listener *listener) {
         if (listener->path)
                 listen_unix_remove(listener->path, &listener->identity);
         http_free(listener->http);
+        assert(listener->n_questions == 0);
         free(listener->path);
         free(listener);
         return NULL;
@@ -94,41 +85,41 @@ struct server *server_free(struct server *server) {
 
         if (!server)
                 return NULL;
-        server->site.stopping = true;
-        /* Who connects from here on is for the daemon after us. */
-        for (struct listener *listener = server->site.listeners; listener; listener = listener->next)
+        server->stopping = true;
+        /* A client that connects from here on is left to the next daemon. */
+        for (struct listener *listener = server->listeners; listener; listener = listener->next)
                 if (listener->passed)
                         http_quiesce(listener->http);
         if (server->observer.notify)
-                engine_unobserve(server->site.engine, &server->observer);
-        if (server->site.waiters)
-                waiters_stop(server->site.waiters);
-        if (server->site.events)
-                events_stop(server->site.events);
-        if (server->site.history)
-                history_site_stop(server->site.history);
-        for (struct listener *listener = server->site.listeners; listener; listener = next) {
+                engine_unobserve(server->engine, &server->observer);
+        if (server->waiters)
+                waiters_stop(server->waiters);
+        if (server->events)
+                events_stop(server->events);
+        if (server->history)
+                history_requests_stop(server->history);
+        for (struct listener *listener = server->listeners; listener; listener = next) {
                 next = listener->next;
                 listener_free(listener);
         }
         for (size_t i = 0; i < server->n_agents; i++)
                 agent_free(server->agents[i]);
-        acceptors_free(server->site.acceptors);
-        waiters_free(server->site.waiters);
-        events_free(server->site.events);
-        history_site_free(server->site.history);
-        canned_free(server->site.all_ready);
-        for (size_t i = 0; i < server->site.n_allowed_hosts; i++)
-                free(server->site.allowed_hosts[i]);
-        free(server->site.allowed_hosts);
-        buffer_deinit(&server->site.body);
-        sd_event_unref(server->site.event);
+        acceptors_free(server->acceptors);
+        waiters_free(server->waiters);
+        events_free(server->events);
+        history_requests_free(server->history);
+        prebuilt_reply_free(server->all_ready);
+        for (size_t i = 0; i < server->n_allowed_hosts; i++)
+                free(server->allowed_hosts[i]);
+        free(server->allowed_hosts);
+        buffer_deinit(&server->body);
+        sd_event_unref(server->event);
         free(server);
         return NULL;
 }
 
 /* Takes FD, also when it fails. */
-static int add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
+static int server_add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
         struct listener *listener = calloc(1, sizeof(*listener));
         int r;
 
@@ -136,17 +127,17 @@ static int add_listener(struct server *server, int fd, enum access access, struc
                 close_fd(&fd);
                 return -ENOMEM;
         }
-        listener->site = &server->site;
+        listener->server = server;
         listener->access = access;
         listener->tcp = listen_is_tcp(fd, &listener->loopback);
-        r = http_new(server->site.event, server->site.acceptors, fd, access == ACCESS_CONTROL ? DESCRIPTOR_CONTROL : DESCRIPTOR_CLIENT,
-                     &(struct http_handler){.request = on_request, .userdata = listener}, &listener->http);
+        r = http_new(server->event, server->acceptors, fd, access == ACCESS_CONTROL ? DESCRIPTOR_CONTROL : DESCRIPTOR_CLIENT,
+                     &(struct http_handler){.request = server_on_request, .userdata = listener}, &listener->http);
         if (r < 0) {
                 listener_free(listener);
                 return r;
         }
-        listener->next = server->site.listeners;
-        server->site.listeners = listener;
+        listener->next = server->listeners;
+        server->listeners = listener;
         if (ret_listener)
                 *ret_listener = listener;
         return 0;
@@ -163,7 +154,7 @@ int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t 
         r = listen_unix(path, mode, group, &fd, &identity);
         if (r < 0)
                 return r;
-        r = add_listener(server, fd, access, &listener);
+        r = server_add_listener(server, fd, access, &listener);
         if (r < 0) {
                 listen_unix_remove(path, &identity);
                 return r;
@@ -177,7 +168,7 @@ int server_add_tcp(struct server *server, const char *address) {
         int fd, r;
 
         r = listen_tcp(address, &fd);
-        return r < 0 ? r : add_listener(server, fd, ACCESS_STATUS, NULL);
+        return r < 0 ? r : server_add_listener(server, fd, ACCESS_STATUS, NULL);
 }
 
 int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec) {
@@ -185,7 +176,7 @@ int server_add_agent(struct server *server, const char *address, uint64_t ramp_u
 
         if (server->n_agents == CONFIG_AGENTS_MAX)
                 return -ENOSPC;
-        r = agent_new(&server->site, address, ramp_usec, &server->agents[server->n_agents]);
+        r = agent_new(server, address, ramp_usec, &server->agents[server->n_agents]);
         server->n_agents += r >= 0;
         return r;
 }
@@ -199,7 +190,7 @@ int server_add_fd(struct server *server, int fd, enum access access) {
                 close_fd(&fd);
                 return r;
         }
-        r = add_listener(server, fd, access, &listener);
+        r = server_add_listener(server, fd, access, &listener);
         if (r >= 0)
                 listener->passed = true;
         return r;

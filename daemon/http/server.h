@@ -13,14 +13,14 @@
 struct server;
 struct store;
 
-/* What may be asked on a socket. */
+/* The requests that a socket takes. */
 enum access {
         ACCESS_STATUS,  /* reading */
         ACCESS_CONTROL, /* everything */
         _ACCESS_MAX,
 };
 
-/* What the server cannot see of the daemon, for /metrics. */
+/* Facts for /metrics that the server cannot see of the daemon. */
 struct server_facts {
         bool reload_successful;     /* of the last one; a start is one too */
         uint64_t reloaded_real_usec; /* the last successful one */
@@ -32,8 +32,8 @@ struct server_facts {
 struct reload_call {
         bool remove_all; /* also where no database is left */
         /*
-         * Called once; the call is gone then. STATUS is 200, 422 with the complaints, or 500, and BODY is JSON; both are nothing when the daemon
-         * ends before, which must be said before the server is freed.
+         * Called once; the call is gone then. STATUS is 200, 422 with the complaints, or 500, and BODY is JSON; both are nothing when the
+         * daemon ends before, which must be said before the server is freed.
          */
         void (*done)(struct reload_call *call, unsigned status, const struct buffer *body);
         struct reload_call *next; /* of those that wait; whose hook it is */
@@ -55,14 +55,14 @@ int server_new(sd_event *event, struct engine *engine, const struct server_hooks
 /* Requests in flight and those that wait are answered 503, streams end, our sockets are removed. Takes NULL. */
 struct server *server_free(struct server *server);
 
-/* Names by which listeners on loopback may be asked, beside those of loopback (http/host.h). Once, before the first of them. */
+/* Names by which listeners on loopback may be asked, beside those of loopback (http/url.h). Once, before the first of them. */
 int server_allow_hosts(struct server *server, char *const *names, size_t n);
 
 /* Answers as listen_unix() (http/listen.h); GROUP (gid_t)-1 leaves the group as it comes. */
 int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access);
 /* "127.0.0.1:9817", "[::1]:9817": reading only. */
 int server_add_tcp(struct server *server, const char *address);
-/* The same address form, for HAProxy's agent-check (http/agent.h). RAMP_USEC 0: full weight at once after a wake. */
+/* The same address form, for HAProxy's agent-check (http/agent.c). RAMP_USEC 0: full weight at once after a wake. */
 int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec);
 /* A listening socket that somebody else has too: at the end those in its queue are left to them. Takes FD, also when it fails. */
 int server_add_fd(struct server *server, int fd, enum access access);

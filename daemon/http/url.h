@@ -1,7 +1,13 @@
-/* What a URL may look like before anybody looks at what it asks for. Pure. */
+/*
+ * The URL of a request: its form, its host and its arguments, read strictly. Anything unknown or doubtful is refused with a sentence, never
+ * guessed. Pure.
+ */
 #pragma once
 
 #include "base/macro.h"
+#include "history/query.h"
+
+#include <stdint.h>
 
 /*
  * Whether URL, as it came, is printable ASCII, and stays so when its percent-encoding is undone; behind the "?" there may be encoded bytes
@@ -9,8 +15,64 @@
  */
 bool url_is_plain(const char *url);
 /*
- * Where the path begins in URL: behind "http://HOST" in one of absolute form, as a proxy writes it; else at 0, also when there is no HOST,
- * or a "%" or "@" in it.
+ * The offset at which the path begins in URL: behind "http://HOST" in one of absolute form, as a proxy writes it; else at 0, also when
+ * there is no HOST, or a "%" or "@" in it.
  */
 size_t url_path_offset(const char *url);
 #define URL_SCHEME "http://"
+
+/*
+ * The host that a request asks for, as it says itself: answers whether HOST (LENGTH bytes, with or without a port) is localhost, an address
+ * of loopback, or one of N NAMES; upper and lower case are one, and so are a name and the same with a dot behind it.
+ *
+ * A web page may give its own name the address 127.0.0.1 (DNS rebinding), and then read what listens there as if it came from itself;
+ * only the name in the request tells. So what listens on loopback answers to the names of loopback, and to those that it was told.
+ */
+bool host_is_served(const char *host, size_t length, char *const *names, size_t n);
+
+enum argument {
+        ARGUMENT_WAIT = 1 << 0,   /* wait=30s: at most QUERY_WAIT_MAX_USEC */
+        ARGUMENT_ACCEPT = 1 << 1, /* accept=asleep */
+        ARGUMENT_FOR = 1 << 2,    /* for=2h: at most QUERY_FOR_MAX_USEC */
+        ARGUMENT_DB = 1 << 3,     /* db=NAME */
+        ARGUMENT_FOLLOW = 1 << 4, /* follow=0, follow=1 */
+        ARGUMENT_SPREAD = 1 << 5, /* spread=2s: at most QUERY_SPREAD_MAX_USEC; only beside wait */
+        ARGUMENT_OWNER = 1 << 6,  /* owner=TEXT: printable UTF-8 of 1 to LEASE_OWNER_MAX bytes */
+        ARGUMENT_KIND = 1 << 7,   /* kind=wakes ...: always given where it is allowed */
+        ARGUMENT_SINCE = 1 << 8,  /* since=7d: a duration, or a time of RFC 3339 */
+        ARGUMENT_UNTIL = 1 << 9,  /* until=, the same */
+        ARGUMENT_LIMIT = 1 << 10, /* limit=1000: from 1 to QUERY_LIMIT_MAX */
+        ARGUMENT_FORMAT = 1 << 11, /* format=json, format=csv: no report */
+        ARGUMENT_REMOVE = 1 << 12, /* remove=all */
+};
+
+#define QUERY_WAIT_MAX_USEC (UINT64_C(3600) * 1000000)
+#define QUERY_FOR_MAX_USEC (UINT64_C(90) * 86400 * 1000000)
+#define QUERY_SPREAD_MAX_USEC (UINT64_C(300) * 1000000)
+
+struct query {
+        unsigned given; /* enum argument bits */
+        uint64_t wait_usec;
+        bool accept_asleep;
+        uint64_t for_usec;
+        uint64_t spread_usec;
+        const char *db;    /* borrowed */
+        const char *owner; /* borrowed; NULL when none is given */
+        bool no_follow;
+        enum query_kind kind;
+        struct query_time {
+                bool is_ago;   /* so long before now */
+                uint64_t usec; /* or since 1970 UTC */
+        } since, until;
+        size_t limit;
+        bool csv;
+        bool remove_all;
+
+        unsigned allowed;
+        char problem[192]; /* "", or why it was refused */
+};
+
+/* Takes one more argument (VALUE may be NULL). Answers false, with the problem, when it is refused. */
+bool query_take(struct query *query, const char *name, const char *value);
+/* After the last one. Answers false, with the problem, when any was refused or those that were given do not go together. */
+bool query_is_complete(struct query *query);

@@ -5,14 +5,16 @@
 #include "base/random.h"
 #include "http/answer.h"
 
+#include <assert.h>
+
 /*
- * A good door makes an unknown database acceptable to ?accept=asleep, but is no edge of its state. Who waits for that is looked at this
- * often as well.
+ * A good door makes an unknown database acceptable to ?accept=asleep, but is no event. Requests that wait for that are
+ * looked at this often as well.
  */
 #define ASLEEP_LOOK_USEC USEC_PER_SEC
 
 struct waiters {
-        struct site *site;
+        struct server *server;
         struct waiter *first;
         struct heap due;
         uint64_t spread; /* where in its time of spread the next one is released: a fraction of 2^64 */
@@ -22,7 +24,7 @@ struct waiters {
 };
 
 /* After each step: a system call only when the earliest is another than before. */
-static void set_timer(struct waiters *waiters) {
+static void waiters_set_timer(struct waiters *waiters) {
         struct heap_item *first = heap_first(&waiters->due);
         uint64_t usec = first ? first->key : USEC_INFINITY;
 
@@ -38,7 +40,7 @@ static void set_timer(struct waiters *waiters) {
 }
 
 static void remove_waiter(struct waiter *waiter) {
-        struct waiters *waiters = waiter->site->waiters;
+        struct waiters *waiters = waiter->server->waiters;
 
         *(waiter->previous ? &waiter->previous->next : &waiters->first) = waiter->next;
         if (waiter->next)
@@ -47,9 +49,9 @@ static void remove_waiter(struct waiter *waiter) {
         free(waiter);
 }
 
-/* After a reload that changed its settings a database has another id under the same name: who waits goes on waiting. */
-static const struct database *find_database(struct waiter *waiter) {
-        const struct registry *registry = engine_registry(waiter->site->engine);
+/* After a reload that changed its settings a database has another id under the same name: its waiters go on waiting. */
+static const struct database *waiter_find_database(struct waiter *waiter) {
+        const struct registry *registry = engine_registry(waiter->server->engine);
         const struct database *database;
 
         if (!waiter->database_id)
@@ -63,7 +65,7 @@ static const struct database *find_database(struct waiter *waiter) {
         return database;
 }
 
-/* When it must be looked at again though nothing was told. */
+/* The moment at which the waiter is looked at again though no database changed. */
 static uint64_t look_again(const struct waiter *waiter, uint64_t now_usec) {
         uint64_t usec = MIN(waiter->deadline_usec, waiter->release_usec);
 
@@ -79,8 +81,9 @@ static uint64_t next_moment(struct waiters *waiters, uint64_t spread_usec) {
         return (waiters->spread >> 32) * spread_usec >> 32;
 }
 
-/* Whether it is to be answered: what it asks for is so, and its moment has come. */
-static bool is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
+/* Answers whether the request is to be answered: its condition is met, and its moment has come. */
+static bool waiter_is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
+        assert(!database == !waiter->database_id);
         if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, database)))
                 return true;
         if (!waiter->met(waiter, database)) {
@@ -88,76 +91,77 @@ static bool is_due(struct waiter *waiter, const struct database *database, uint6
                 return false;
         }
         if (waiter->release_usec == USEC_INFINITY)
-                waiter->release_usec = now_usec + next_moment(waiter->site->waiters, waiter->spread_usec);
+                waiter->release_usec = now_usec + next_moment(waiter->server->waiters, waiter->spread_usec);
         return waiter->release_usec <= now_usec;
 }
 
 /* Answers it, or sets when to look again. */
-static void look_at(struct waiter *waiter, uint64_t now_usec) {
-        const struct database *database = find_database(waiter);
+static void waiter_look_at(struct waiter *waiter, uint64_t now_usec) {
+        const struct database *database = waiter_find_database(waiter);
+        int r;
 
-        if (waiter->site->stopping)
-                answer_stopping(waiter->site, waiter->exchange);
+        if (waiter->server->stopping)
+                answer_stopping(waiter->server, waiter->exchange);
         else if (waiter->database_id && !database)
-                answer_unknown_database(waiter->site, waiter->exchange, waiter->name);
-        else if (is_due(waiter, database, now_usec))
+                answer_unknown_database(waiter->server, waiter->exchange, waiter->name);
+        else if (waiter_is_due(waiter, database, now_usec))
                 waiter->answer(waiter, database);
         else {
-                /* It has its place already. */
-                (void)heap_set(&waiter->site->waiters->due, &waiter->due, look_again(waiter, now_usec));
+                r = heap_set(&waiter->server->waiters->due, &waiter->due, look_again(waiter, now_usec));
+                assert(r >= 0); /* it has its place already */
                 return;
         }
         remove_waiter(waiter);
 }
 
-static void look_at_all(struct waiters *waiters) {
+static void waiters_look_at_all(struct waiters *waiters) {
         uint64_t now_usec = clock_boot_usec();
         struct waiter *next;
 
         for (struct waiter *waiter = waiters->first; waiter; waiter = next) {
                 next = waiter->next;
-                look_at(waiter, now_usec);
+                waiter_look_at(waiter, now_usec);
         }
-        set_timer(waiters);
+        waiters_set_timer(waiters);
 }
 
-/* Those whose time has come, and no others. */
-static void look_at_due(struct waiters *waiters) {
+/* Looks at the waiters whose time has come, and at no others. */
+static void waiters_look_at_due(struct waiters *waiters) {
         uint64_t now_usec = clock_boot_usec();
         struct heap_item *first;
 
         while ((first = heap_first(&waiters->due)) && first->key <= now_usec)
-                look_at(container_of(first, struct waiter, due), now_usec);
-        set_timer(waiters);
+                waiter_look_at(container_of(first, struct waiter, due), now_usec);
+        waiters_set_timer(waiters);
 }
 
-static int on_look(sd_event_source *source, void *userdata) {
+static int waiters_on_look(sd_event_source *source, void *userdata) {
         (void)source;
-        look_at_all(userdata);
+        waiters_look_at_all(userdata);
         return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int waiters_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct waiters *waiters = userdata;
 
         (void)source;
         (void)usec;
         waiters->timer_usec = USEC_INFINITY;
-        look_at_due(waiters);
+        waiters_look_at_due(waiters);
         return 0;
 }
 
 /* The client left. */
-static void on_left(void *userdata) {
+static void waiter_on_left(void *userdata) {
         struct waiter *waiter = userdata;
-        struct waiters *waiters = waiter->site->waiters;
+        struct waiters *waiters = waiter->server->waiters;
 
         remove_waiter(waiter);
-        set_timer(waiters);
+        waiters_set_timer(waiters);
 }
 
 /* NULL where memory is missing. */
-static struct waiter *keep(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
+static struct waiter *waiters_keep(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
         struct waiter *copy = malloc(sizeof(*copy));
         uint64_t now_usec = clock_boot_usec();
 
@@ -176,17 +180,18 @@ static struct waiter *keep(struct waiters *waiters, const struct waiter *waiter,
         if (copy->next)
                 copy->next->previous = copy;
         waiters->first = copy;
-        set_timer(waiters);
+        waiters_set_timer(waiters);
         return copy;
 }
 
 void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
-        struct waiter *copy = keep(waiters, waiter, wait_usec);
+        const struct registry *registry = engine_registry(waiter->server->engine);
+        struct waiter *copy = waiters_keep(waiters, waiter, wait_usec);
 
         if (copy)
-                exchange_hold(copy->exchange, on_left, copy);
+                exchange_hold(copy->exchange, waiter_on_left, copy);
         else
-                waiter->answer(waiter, waiter->database_id ? registry_by_id(engine_registry(waiter->site->engine), waiter->database_id) : NULL);
+                waiter->answer(waiter, waiter->database_id ? registry_by_id(registry, waiter->database_id) : NULL);
 }
 
 size_t waiters_count(const struct waiters *waiters) {
@@ -194,29 +199,30 @@ size_t waiters_count(const struct waiters *waiters) {
 }
 
 void waiters_notify(struct waiters *waiters) {
-        /* In this turn of the loop more may change, and the registry counts them all first. */
+        /* More may change in this turn of the loop; the waiters are looked at after it. */
         if (waiters->first)
                 (void)sd_event_source_set_enabled(waiters->look_source, SD_EVENT_ONESHOT);
 }
 
 void waiters_stop(struct waiters *waiters) {
-        look_at_all(waiters);
+        waiters_look_at_all(waiters);
 }
 
-int waiters_new(struct site *site, struct waiters **ret_waiters) {
+int waiters_new(struct server *server, struct waiters **ret_waiters) {
         struct waiters *waiters = calloc(1, sizeof(*waiters));
         int r;
 
         if (!waiters)
                 return -ENOMEM;
-        waiters->site = site;
+        waiters->server = server;
         waiters->timer_usec = USEC_INFINITY;
         waiters->spread = random_seed();
-        r = sd_event_add_defer(site->event, &waiters->look_source, on_look, waiters);
+        r = sd_event_add_defer(server->event, &waiters->look_source, waiters_on_look, waiters);
         if (r >= 0)
                 r = sd_event_source_set_enabled(waiters->look_source, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time(site->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, on_timer, waiters);
+                r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, waiters_on_timer,
+                                      waiters);
         if (r >= 0)
                 r = sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);
         if (r < 0) {
@@ -232,6 +238,7 @@ int waiters_new(struct site *site, struct waiters **ret_waiters) {
 struct waiters *waiters_free(struct waiters *waiters) {
         if (!waiters)
                 return NULL;
+        assert(!waiters->first);
         sd_event_source_disable_unref(waiters->look_source);
         sd_event_source_disable_unref(waiters->timer_source);
         heap_deinit(&waiters->due);

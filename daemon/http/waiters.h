@@ -5,10 +5,10 @@
 #pragma once
 
 #include "base/heap.h"
-#include "http/site.h"
+#include "http/server-private.h"
 
 struct waiter {
-        struct site *site;
+        struct server *server;
         struct exchange *exchange;
         uint64_t database_id; /* 0: all that are required */
         char name[64];
@@ -17,7 +17,7 @@ struct waiter {
         uint64_t evidence_boot_usec;  /* when the last login had ended at the time of the request */
         /* DATABASE is NULL for all. Never called for a database that a reload took away: that is answered 404. */
         bool (*met)(const struct waiter *waiter, const struct database *database);
-        /* Whether waiting on is in vain: answered at once. NULL: it never is. */
+        /* Answers whether waiting on is in vain; the request is answered at once then. NULL: it never is. */
         bool (*hopeless)(const struct waiter *waiter, const struct database *database);
         void (*answer)(const struct waiter *waiter, const struct database *database);
 
@@ -27,7 +27,7 @@ struct waiter {
         struct waiter *previous, *next;
 };
 
-int waiters_new(struct site *site, struct waiters **ret_waiters);
+int waiters_new(struct server *server, struct waiters **ret_waiters);
 struct waiters *waiters_free(struct waiters *waiters);
 /* Answers all of them that the daemon is stopping. */
 void waiters_stop(struct waiters *waiters);

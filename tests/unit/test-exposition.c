@@ -2,7 +2,6 @@
 #include "engine-stub.h"
 
 #include "base/clock.h"
-#include "http/accept.h"
 #include "http/exposition.h"
 #include "http/metrics.h"
 
@@ -108,14 +107,6 @@ static void seconds_are_as_short_as_can_be(void **state) {
 
 /* The table of families. */
 
-static const struct metric *metric_at(size_t i) {
-        size_t n = 0;
-
-        while (metrics_of_databases(n))
-                n++;
-        return i < n ? metrics_of_databases(i) : metrics_of_daemon(i - n);
-}
-
 static bool ends_with(const char *text, const char *end) {
         size_t n = strlen(text), m = strlen(end);
 
@@ -126,7 +117,7 @@ static void every_family_has_a_name_of_its_own_and_help_on_one_line(void **state
         const struct metric *metric, *other;
 
         (void)state;
-        for (size_t i = 0; (metric = metric_at(i)); i++) {
+        for (size_t i = 0; (metric = metrics_at(i)); i++) {
                 const struct family *family = &metric->family;
 
                 assert_true(starts_with(family->name, "pgwake_") || starts_with(family->name, "process_"));
@@ -134,15 +125,14 @@ static void every_family_has_a_name_of_its_own_and_help_on_one_line(void **state
                 assert_null(strpbrk(family->help, "\\\"\n"));
                 assert_true(ends_with(family->help, "."));
                 assert_true(!metric->daemon != !metric->database);
+                assert_true(metric->daemon || i == 0 || metrics_at(i - 1)->database);
                 assert_true(metric->daemon || streq(family->labels[0], "database"));
-                for (size_t k = 0; k < i && (other = metric_at(k)); k++)
+                for (size_t k = 0; k < i && (other = metrics_at(k)); k++)
                         assert_string_not_equal(family->name, other->family.name);
         }
 }
 
 /* Accept. */
-
-static const struct media_type offers[] = {{"text", "plain", "0.0.4"}, {"application", "openmetrics-text", "1.0.0"}};
 
 static void the_client_says_which_format_it_wants(void **state) {
         enum { TEXT, OPEN };
@@ -206,7 +196,7 @@ static void the_client_says_which_format_it_wants(void **state) {
 
         (void)state;
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                if (accept_choose(cases[i].accept, offers, 2) != cases[i].expected)
+                if (exposition_choose(cases[i].accept) != cases[i].expected)
                         fail_msg("Accept: %s", cases[i].accept);
 }
 

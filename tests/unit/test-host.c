@@ -1,7 +1,7 @@
 /* Which names are those of loopback, and which were allowed. */
 #include "unit.h"
 
-#include "http/host.h"
+#include "http/url.h"
 
 static char first[] = "status.example.com", second[] = "db";
 static char *const names[] = {first, second};

@@ -1,5 +1,5 @@
 /* The ring of events behind all streams. */
-#include "unit.h"
+#include "engine-stub.h"
 
 #include "http/ring.h"
 

@@ -1,7 +1,7 @@
 /* The arguments of a request. */
 #include "unit.h"
 
-#include "http/query.h"
+#include "http/url.h"
 
 #include "base/clock.h"
 #include "model/memory.h"

@@ -1,21 +1,22 @@
-/* What every handler is given: where the answers come from. Internal to http/. */
+/* The server from within, and what each handler is given. Internal to http/. */
 #pragma once
 
 #include "base/json.h"
-#include "http/acceptor.h"
+#include "config/config.h"
+#include "http/exchange.h"
 #include "http/http.h"
-#include "http/query.h"
-#include "http/server.h"
-
 #include "http/listen.h"
+#include "http/server.h"
+#include "http/url.h"
 
+struct agent;
 struct events;
-struct history_site;
+struct history_requests;
 struct waiters;
 
-/* One address on which is listened. */
+/* An address on which the server listens. */
 struct listener {
-        struct site *site;
+        struct server *server;
         struct http *http;
         enum access access;
         char *path; /* of a UNIX socket that is ours to remove, or NULL */
@@ -27,23 +28,26 @@ struct listener {
         struct listener *next;
 };
 
-struct site {
+struct server {
         sd_event *event;
         struct acceptors *acceptors;
         struct engine *engine;
+        struct observer observer;
         struct server_hooks hooks;
         struct waiters *waiters;
         struct events *events;
-        struct history_site *history;
-        struct canned *all_ready; /* the answer of /readyz when nothing is wrong */
+        struct history_requests *history;
+        struct prebuilt_reply *all_ready; /* the answer of /readyz when nothing is wrong */
         struct buffer body;       /* composed in, one answer at a time; its memory is kept */
         uint64_t changes;         /* grows with each event */
         struct missing_asleep {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
-        size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way, by who may ask */
+        size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way */
         struct listener *listeners;
+        struct agent *agents[CONFIG_AGENTS_MAX];
+        size_t n_agents;
         char **allowed_hosts; /* beside those of loopback, for listeners there */
         size_t n_allowed_hosts;
         uint64_t started_real_usec; /* the process */
@@ -51,7 +55,7 @@ struct site {
 };
 
 struct request {
-        struct site *site;
+        struct server *server;
         struct exchange *exchange;
         struct listener *listener;
         const char *name;      /* NAME of the path, or NULL */
@@ -61,7 +65,19 @@ struct request {
 };
 
 /* The body, emptied, with a writer on it. */
-static inline struct json_writer site_compose(struct site *site) {
-        buffer_clear(&site->body);
-        return (struct json_writer){.buffer = &site->body};
+static inline struct json_writer server_compose(struct server *server) {
+        buffer_clear(&server->body);
+        return (struct json_writer){.buffer = &server->body};
 }
+
+/* history.c: questions about the past that are being answered. */
+int history_requests_new(struct server *server, struct history_requests **ret_history);
+/* Answers the clients that wait that the daemon stops. */
+void history_requests_stop(struct history_requests *history);
+/* Called when no exchange is left. Takes NULL. */
+struct history_requests *history_requests_free(struct history_requests *history);
+
+/* agent.c: HAProxy's agent-check. ADDRESS as config/address.h takes it; RAMP_USEC 0: full weight at once. Answers as listen_tcp(). */
+int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent);
+/* Whoever still waits gets no answer. Takes NULL. */
+struct agent *agent_free(struct agent *agent);

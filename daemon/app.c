@@ -5,17 +5,17 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/message-id.h"
-#include "scheduler/engine.h"
-#include "scheduler/lease.h"
+#include "history/store.h"
+#include "http/server.h"
 #include "listeners.h"
-#include "reload.h"
 #include "notify/awake-files.h"
 #include "notify/journal.h"
-#include "notify/sd-notify.h"
 #include "notify/recorder.h"
+#include "notify/sd-notify.h"
 #include "notify/watchdog.h"
-#include "http/server.h"
-#include "history/store.h"
+#include "reload.h"
+#include "scheduler/engine.h"
+#include "scheduler/lease.h"
 
 #include <signal.h>
 #include <sys/epoll.h>

@@ -1,10 +1,10 @@
 #include "command-line.h"
 
+#include "advice.h"
 #include "app.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/address.h"
-#include "advice.h"
 #include "health/state-machine.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "base/message-id.h"
 #include "config/option.h"
-#include "notify/sd-notify.h"
 #include "history/store.h"
+#include "notify/sd-notify.h"
 
 #define STEP_ACCURACY_USEC 1
 /* It only computes. */

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "config-thread.h"
-#include "scheduler/engine.h"
 #include "http/server.h"
+#include "scheduler/engine.h"
 
 struct notify;
 struct store;

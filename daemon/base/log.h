@@ -1,7 +1,7 @@
 /*
  * Log entries with fields: to the journal, or as logfmt or JSON lines on stderr with the same fields.
  *
- * One entry an edge, and none a check but those of LOG_DEBUG. Levels are syslog's. Nothing here knows what is said. Safe from any thread.
+ * One entry an event, and none a check but those of LOG_DEBUG. Levels are syslog's. Nothing here knows what is said. Safe from any thread.
  *
  * From log_start() on nobody waits for whatever reads the entries: a thread hands them over, and what does not fit into its queue is
  * dropped and counted. Lines to a regular file are written at once, for they have no reader.

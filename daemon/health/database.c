@@ -1,7 +1,7 @@
 #include "health/database.h"
 
-#include "base/random.h"
 #include "base/macro.h"
+#include "base/random.h"
 #include "health/account.h"
 #include "health/verdict.h"
 #include "health/wake.h"
@@ -72,8 +72,8 @@ bool database_ready(const struct database *d) {
 }
 
 /*
- * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes, or no door_interval): whether it sleeps is never
- * seen, and nothing speaks against it.
+ * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes, or no door_interval): whether it sleeps is
+ * never seen, and nothing speaks against it.
  */
 static bool rests_unseen(const struct database *d) {
         return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && d->policy == POLICY_IS_ON_DEMAND && !d->budget_spent &&
@@ -120,7 +120,7 @@ uint64_t database_expected_ready_usec(const struct database *d, struct instant n
         return expected;
 }
 
-/* -- what of it outlives the daemon: into a plain value, and back ------------------------------------------------------------------------- */
+/* -- what of it outlives the daemon: into a plain value, and back ---------------------------------------------------------------------- */
 
 void database_remember(const struct database *d, struct instant now, struct memory *ret_memory) {
         *ret_memory = (struct memory){

@@ -7,13 +7,13 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "config/config.h"
+#include "health/evidence.h"
+#include "health/policy.h"
+#include "health/state-machine.h"
 #include "model/attempt.h"
 #include "model/memory.h"
 #include "model/provider.h"
 #include "model/state.h"
-#include "health/state-machine.h"
-#include "health/policy.h"
-#include "health/evidence.h"
 
 struct lease;
 

@@ -4,8 +4,8 @@
  */
 #include "health/evaluate.h"
 
-#include "base/random.h"
 #include "base/macro.h"
+#include "base/random.h"
 #include "health/account.h"
 #include "health/verdict.h"
 #include "health/wake.h"

@@ -1,4 +1,4 @@
-/* What a report means: counts it, notes it as evidence, and takes the machine's step. Internal to health/. */
+/* What a report means: counts it, notes it as evidence, and takes the step of the state (verdict_step()). Internal to health/. */
 #pragma once
 
 #include "health/step.h"

@@ -1,7 +1,7 @@
 #include "health/policy.h"
 
-#include "base/random.h"
 #include "base/macro.h"
+#include "base/random.h"
 #include "health/account.h"
 #include "health/database.h"
 #include "health/verdict.h"
@@ -139,7 +139,7 @@ struct plan policy_next_ping(const struct database *d) {
         return plan_ping(d);
 }
 
-/* -- demand ------------------------------------------------------------------------------------------------------------------------------- */
+/* -- demand ---------------------------------------------------------------------------------------------------------------------------- */
 
 bool database_has_demand(const struct database *d) {
         return d->n_leases > 0 || d->demand_until_boot_usec != 0;
@@ -174,7 +174,7 @@ static void demand_until(struct database *d, enum wake_cause cause, uint64_t unt
         d->demand_until_boot_usec = MAX(d->demand_until_boot_usec, until_boot_usec);
 }
 
-/* Until it is awake; from then on `linger` (judge.c). A wake that never ends is no demand for ever. */
+/* Until it is awake; from then on `linger` (evaluate.c). A wake that never ends is no demand for ever. */
 static uint64_t wake_end_boot_usec(const struct database *d, struct instant now) {
         return usec_add(now.boot_usec, usec_add(d->config->wake_timeout_usec, d->config->linger_usec));
 }
@@ -239,7 +239,10 @@ enum reason demand_lease(struct database *d, struct instant now) {
 
 void demand_lease_end(struct database *d, uint64_t ago_usec, struct instant now) {
         assert(d->n_leases > 0);
-        /* Who waited for it and went leaves no demand behind but the linger, which goes on from the lease, whichever of several is told first. */
+        /*
+         * Who waited for it and went leaves no demand behind but the linger, which goes on from the lease, whichever of several is told
+         * first.
+         */
         if (!d->budget_spent && d->config->linger_usec > ago_usec)
                 demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - ago_usec), now);
         d->n_leases--;

@@ -1,6 +1,6 @@
 /*
  * The state machine, one pure table: (state, event) -> (state, actions). `pgwaked --dump-machine` prints it and pgwaked(8) shows that
- * print. What an attempt means (counting rise and fall) is judge.c's; what follows in time is policy.c's.
+ * print. What an attempt means (counting rise and fall) is evaluate.c's; what follows in time is policy.c's.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 
 #include "base/macro.h"
 #include "health/account.h"
-#include "health/policy.h"
 #include "health/evaluate.h"
+#include "health/policy.h"
 #include "health/verdict.h"
 #include "health/wake.h"
 

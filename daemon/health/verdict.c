@@ -6,11 +6,11 @@
 
 #include <assert.h>
 
-static void set_detail(struct database *d, const struct verdict_cause *evidence) {
-        (void)text_copy(d->sqlstate, sizeof(d->sqlstate), evidence->sqlstate);
+static void set_detail(struct database *d, const struct verdict_cause *cause) {
+        (void)text_copy(d->sqlstate, sizeof(d->sqlstate), cause->sqlstate);
         free(d->detail);
         /* Without memory the raw text is lost; the reason is not. */
-        d->detail = evidence->detail && *evidence->detail ? strdup(evidence->detail) : NULL;
+        d->detail = cause->detail && *cause->detail ? strdup(cause->detail) : NULL;
 }
 
 /* 2.5 intervals: one check may be late or lost before a verdict dies. */
@@ -133,7 +133,7 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
         add_event(d, EVENT_BUDGET, now, events)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
-void verdict_step(struct database *d, enum machine_event event, struct verdict_cause evidence, struct instant now, struct event_list *events) {
+void verdict_step(struct database *d, enum machine_event event, struct verdict_cause cause, struct instant now, struct event_list *events) {
         const struct machine_row *row = machine_step(d->state, event);
         enum state previous = d->state, next = row->to == MACHINE_STAYS ? d->state : (enum state)row->to;
         enum reason previous_reason = d->reason;
@@ -142,19 +142,19 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
         if (row->actions & ACTION_GENERATION)
                 d->generation++;
         if (row->actions & ACTION_WAKE_BEGINS)
-                wake_begin(d, evidence.attempt ? evidence.attempt->started_boot_usec : d->in_flight_boot_usec,
+                wake_begin(d, cause.attempt ? cause.attempt->started_boot_usec : d->in_flight_boot_usec,
                            previous == STATE_ASLEEP || event == MACHINE_STARTING);
-        if (row->actions & ACTION_WAKE_ENDS && evidence.attempt)
-                woke = wake_end(d, evidence.attempt, was_awake, now);
+        if (row->actions & ACTION_WAKE_ENDS && cause.attempt)
+                woke = wake_end(d, cause.attempt, was_awake, now);
         /* One that was given up, and still looks like one, is late, not over: what answers it at last ends it with its whole time. */
-        if (row->actions & ACTION_WAKE_FAILS && evidence.reason != REASON_WAKE_TIMEOUT && !wake_goes_on(d, evidence.reason))
+        if (row->actions & ACTION_WAKE_FAILS && cause.reason != REASON_WAKE_TIMEOUT && !wake_goes_on(d, cause.reason))
                 wake_fail(d);
-        evidence.reason = reason_under_budget(d, next, evidence.reason);
+        cause.reason = reason_under_budget(d, next, cause.reason);
         if (row->actions & ACTION_REASON || next != previous) {
                 /* Who confirms a reason without a word leaves the words that were there. */
-                if (evidence.reason != previous_reason || evidence.detail)
-                        set_detail(d, &evidence);
-                d->reason = evidence.reason;
+                if (cause.reason != previous_reason || cause.detail)
+                        set_detail(d, &cause);
+                d->reason = cause.reason;
         }
         if (next != previous) {
                 d->state = next;
@@ -164,9 +164,9 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
         if (row->actions & ACTION_RENEW)
                 d->renewed_boot_usec = now.boot_usec;
         if (next != previous || d->reason != previous_reason)
-                verdict_tell_state(d, previous, evidence.attempt, now, events);
+                verdict_tell_state(d, previous, cause.attempt, now, events);
         else if (row->to != MACHINE_STAYS)
                 d->repeated++; /* a row that only stays confirms nothing */
         if (woke)
-                verdict_tell_wake(d, evidence.attempt, now, events);
+                verdict_tell_wake(d, cause.attempt, now, events);
 }

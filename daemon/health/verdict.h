@@ -3,7 +3,7 @@
 
 #include "health/step.h"
 
-/* The evidence that an event brings; everything but the reason may be empty. */
+/* What an event is derived from; everything but the reason may be empty. */
 struct verdict_cause {
         enum reason reason;
         const char *sqlstate;
@@ -12,10 +12,10 @@ struct verdict_cause {
 };
 
 /*
- * Takes the step that the machine's table has for EVENT, and adds its events. Only a change is told: another state, or the same state for
+ * Takes the step that the state machine's table has for EVENT, and adds its events. Only a change is told: another state, or the same state for
  * another reason.
  */
-void verdict_step(struct database *database, enum machine_event event, struct verdict_cause evidence, struct instant now, struct event_list *events);
+void verdict_step(struct database *database, enum machine_event event, struct verdict_cause cause, struct instant now, struct event_list *events);
 
 /* What says nothing of the database: we had no network, or no means to ask. */
 bool verdict_is_host_trouble(enum reason reason);

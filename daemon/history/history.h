@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "history/rows.h"
 #include "history/pending.h"
+#include "history/rows.h"
 
 enum history_answer {
         HISTORY_GOOD,

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "model/memory.h"
 #include "history/event-record.h"
+#include "model/memory.h"
 
 #include <stddef.h>
 

@@ -8,9 +8,9 @@
 #include "base/queue.h"
 #include "base/text.h"
 #include "history/history.h"
-#include "history/writer.h"
-#include "history/reader.h"
 #include "history/pending.h"
+#include "history/reader.h"
+#include "history/writer.h"
 
 #include <poll.h>
 

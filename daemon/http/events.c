@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/answer.h"
-#include "http/route.h"
 #include "http/ring.h"
+#include "http/route.h"
 
 #include <assert.h>
 #include <inttypes.h>

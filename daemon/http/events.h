@@ -1,5 +1,5 @@
 /*
- * Every edge as a server-sent event, to any number of streams, from one ring: GET /events, and the streams of leases. Internal to http/.
+ * Every event as a server-sent event, to any number of streams, from one ring: GET /events, and the streams of leases. Internal to http/.
  */
 #pragma once
 

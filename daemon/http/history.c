@@ -8,10 +8,10 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
-#include "http/answer.h"
-#include "http/route.h"
 #include "history/reader.h"
 #include "history/store.h"
+#include "http/answer.h"
+#include "http/route.h"
 
 #include <assert.h>
 #include <sys/epoll.h>
@@ -244,12 +244,12 @@ static uint64_t moment_of(const struct query_time *time, bool given, uint64_t ot
 }
 
 /* Makes the question for the store; false when it makes no sense and was answered. */
-static bool make_ask(struct request *request, struct history_query *ask) {
+static bool make_query(struct request *request, struct history_query *ret_query) {
         const struct query *query = &request->query;
         uint64_t now = clock_real_usec();
         uint64_t since = moment_of(&query->since, query->given & ARGUMENT_SINCE, usec_sub(now, SINCE_USEC), now);
 
-        *ask = (struct history_query){
+        *ret_query = (struct history_query){
                 .kind = query->kind,
                 .since_real_usec = MAX(since, BEGINNING_USEC),
                 .until_real_usec = moment_of(&query->until, query->given & ARGUMENT_UNTIL, now, now),
@@ -260,8 +260,8 @@ static bool make_ask(struct request *request, struct history_query *ask) {
                 .watched = request->database != NULL,
                 .urgent = request->listener->access == ACCESS_CONTROL,
         };
-        (void)text_copy(ask->name, sizeof(ask->name), request->name);
-        if (ask->since_real_usec < ask->until_real_usec)
+        (void)text_copy(ret_query->name, sizeof(ret_query->name), request->name);
+        if (ret_query->since_real_usec < ret_query->until_real_usec)
                 return true;
         answer_error(request->server, request->exchange, 400, "bad_request", "since= must be before until=");
         return false;
@@ -306,17 +306,17 @@ static bool is_its_share_used(const struct history_requests *history, const stru
 void history_get(struct request *request) {
         struct history_requests *history = request->server->history;
         struct history_request *pending;
-        struct history_query ask;
+        struct history_query query;
         int r;
 
-        if (!make_ask(request, &ask) || history_refuse(request))
+        if (!make_query(request, &query) || history_refuse(request))
                 return;
         if (request->listener->n_questions >= WAITING_MAX || is_its_share_used(history, request->listener)) {
                 history_refuse_one_more(request);
                 return;
         }
         pending = history_request_new(history, request);
-        r = pending ? reader_ask(store_reader(request->server->hooks.store), &ask, on_answered, pending, &pending->question) : -ENOMEM;
+        r = pending ? reader_ask(store_reader(request->server->hooks.store), &query, on_answered, pending, &pending->question) : -ENOMEM;
         if (r >= 0) {
                 exchange_hold(request->exchange, history_on_left, pending);
                 plan_look(history);

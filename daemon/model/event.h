@@ -1,4 +1,4 @@
-/* An edge: what the observers (journal, sd_notify, awake files, event streams, history) are told. A plain value. */
+/* An event: what the observers (journal, sd_notify, awake files, event streams, history) are told. A plain value. */
 #pragma once
 
 #include "model/attempt.h"

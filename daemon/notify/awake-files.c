@@ -1,9 +1,9 @@
 #include "notify/awake-files.h"
 
-#include "base/random.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -128,7 +128,7 @@ static void awake_files_arm(struct awake_files *files, uint64_t usec) {
         (void)sd_event_source_set_enabled(files->timer, SD_EVENT_ONESHOT);
 }
 
-/* Told once until it works again: with a full or read-only disk it would be one entry for each edge. */
+/* Told once until it works again: with a full or read-only disk it would be one entry for each event. */
 static void awake_files_fail(struct awake_files *files, int error) {
         if (files->failures == 0)
                 log_error("cannot keep the awake files in %s: %s; going on without", files->path, strerror(-error));

@@ -1,4 +1,4 @@
-/* One entry in the journal for each edge of a database's state, with everything that led there as fields. None for a check. */
+/* One entry in the journal for each change of a database's state, with everything that led there as fields. None for a check. */
 #pragma once
 
 #include "scheduler/engine.h"

@@ -15,7 +15,7 @@
 /* In one turn of the loop: ten thousand at once would keep everybody else waiting. */
 #define FLUSH_MAX 128
 
-/* -- the databases that changed ---------------------------------------------------------------------------------------------------------- */
+/* -- the databases that changed -------------------------------------------------------------------------------------------------------- */
 
 #define DIRTY_MIN 64
 
@@ -117,7 +117,7 @@ static void dirty_set_forget(struct dirty_set *set) {
                 dirty_set_deinit(set);
 }
 
-/* -- what of it goes into the history, and when ------------------------------------------------------------------------------------------- */
+/* -- what of it goes into the history, and when ---------------------------------------------------------------------------------------- */
 
 struct recorder {
         struct engine *engine;

@@ -1,6 +1,6 @@
 /*
- * Gives the store what happened, at once, and what has changed: at most a second after it did, and all of it at the end. What nobody touched
- * is not looked at, and while nothing changes nothing wakes up.
+ * Gives the store what happened, at once, and what has changed: at most a second after it did, and all of it at the end. What nobody
+ * touched is not looked at, and while nothing changes nothing wakes up.
  */
 #pragma once
 

@@ -75,7 +75,7 @@ static void detail_append_times(struct buffer *buffer, const struct database_vie
         }
 }
 
-static void detail_append_target(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_endpoint(struct buffer *buffer, const struct database_view *database) {
         detail_begin(buffer, "endpoint");
         buffer_printf(buffer, "%s\n", database->endpoint ? database->endpoint : "-");
         detail_begin(buffer, "policy");
@@ -284,7 +284,7 @@ int status_compose_detail(struct context *context, json_t *answer, struct buffer
         detail_append_advice(buffer, &database);
         buffer_append(buffer, "\n", 1);
         detail_append_times(buffer, &database);
-        detail_append_target(buffer, &database);
+        detail_append_endpoint(buffer, &database);
         detail_append_attempt(buffer, &database);
         detail_append_next(buffer, &database);
         detail_append_server(buffer, &database);

@@ -1,8 +1,8 @@
 /*
  * One connection of libpq, in steps that never wait: the one caller of libpq in the house.
  *
- * An operation touches nothing but its connection, so that a thread can be detached in the middle of one (probe/stuck-detector.h) while somebody
- * else goes on with all the rest. It leaves its result in the connection.
+ * An operation touches nothing but its connection, so that a thread can be detached in the middle of one (probe/stuck-detector.h) while
+ * somebody else goes on with all the rest. It leaves its result in the connection.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /*
  * The pool watches its probers by one timer of the main loop, which runs only while attempts are in flight and is put off as long as they
  * end quickly: it is set to 100 ms behind the start of the oldest. An attempt that is still unanswered then is usually just waiting for its
- * server; so the probers themselves are looked at, and only one that is stuck inside a single call of libpq is detached
- * (probe/workers.c). Each further look because of the same attempt waits twice as long, up to a second: a prober that gets stuck late may go
- * unnoticed for that time, unless another attempt waits for it as well.
+ * server; so the probers themselves are looked at, and only one that is stuck inside a single call of libpq is detached (probe/workers.c).
+ * Each further look because of the same attempt waits twice as long, up to a second: a prober that gets stuck late may go unnoticed for
+ * that time, unless another attempt waits for it as well.
  *
  * A worker with a new prober ends its attempts in time by itself. One second behind the deadline of an attempt the pool does so in its
  * place, and calls it our own fault: for a worker that has no thread (none could be started), or no processor. The worker's own report, coming
@@ -88,17 +88,17 @@ static uint64_t queued_of(const struct in_flight *in_flight) {
         return atomic_load_explicit(&in_flight->queued_usec, memory_order_relaxed);
 }
 
-static uint64_t flight_deadline(const struct in_flight *in_flight) {
+static uint64_t in_flight_deadline(const struct in_flight *in_flight) {
         return usec_add(usec_add(in_flight->started_usec, queued_of(in_flight)), in_flight->timeout_usec);
 }
 
-static enum phase flight_phase(const struct in_flight *in_flight) {
+static enum phase in_flight_phase(const struct in_flight *in_flight) {
         return (enum phase)atomic_load_explicit(&in_flight->phase, memory_order_relaxed);
 }
 
 /* Its worker has not: it has no thread, or no processor, and the database cannot help that. */
 static void end_overdue(struct probe_pool *pool, const struct in_flight *in_flight) {
-        enum phase phase = flight_phase(in_flight);
+        enum phase phase = in_flight_phase(in_flight);
         struct probe_report report = {
                 .kind = PROBE_REPORT_ATTEMPT,
                 .database = in_flight->database,
@@ -124,7 +124,7 @@ static void end_all_overdue(struct probe_pool *pool, uint64_t now_usec) {
         const struct in_flight *in_flight = pool->first;
 
         while (in_flight)
-                if (usec_add(flight_deadline(in_flight), OVERDUE_USEC) <= now_usec) {
+                if (usec_add(in_flight_deadline(in_flight), OVERDUE_USEC) <= now_usec) {
                         end_overdue(pool, in_flight);
                         in_flight = pool->first;
                 } else
@@ -136,9 +136,9 @@ static uint64_t next_look(struct probe_pool *pool, uint64_t now_usec) {
 
         for (struct in_flight *in_flight = pool->first; in_flight; in_flight = in_flight->next) {
                 if (in_flight->look_usec <= now_usec)
-                        in_flight->look_usec = now_usec + MIN(MAX(usec_sub(now_usec, in_flight->started_usec), CREW_STUCK_USEC), LOOK_MAX_USEC);
+                        in_flight->look_usec = now_usec + MIN(MAX(usec_sub(now_usec, in_flight->started_usec), PROBER_STUCK_USEC), LOOK_MAX_USEC);
                 next = MIN(next, in_flight->look_usec);
-                next = MIN(next, usec_add(flight_deadline(in_flight), OVERDUE_USEC));
+                next = MIN(next, usec_add(in_flight_deadline(in_flight), OVERDUE_USEC));
         }
         return next;
 }
@@ -216,7 +216,7 @@ static int make_in_flight(const struct probe_request *request, struct in_flight 
         in_flight->started_boot_usec = clock_boot_usec();
         in_flight->started_real_usec = clock_real_usec();
         in_flight->timeout_usec = request->timeout_usec;
-        in_flight->look_usec = in_flight->started_usec + CREW_STUCK_USEC;
+        in_flight->look_usec = in_flight->started_usec + PROBER_STUCK_USEC;
         *ret_in_flight = in_flight;
         return 0;
 }
@@ -230,9 +230,9 @@ static int copy_string(const char *text, char **ret_copy) {
         return 0;
 }
 
-/* Takes one of FLIGHT's references, whatever happens. */
-static int make_order(const struct probe_request *request, struct in_flight *in_flight, struct attempt_request *ret_order) {
-        *ret_order = (struct attempt_request){
+/* Takes one of IN_FLIGHT's references, whatever happens. */
+static int make_attempt_request(const struct probe_request *request, struct in_flight *in_flight, struct attempt_request *ret_request) {
+        *ret_request = (struct attempt_request){
                 .attempt = request->attempt,
                 .check = request->check,
                 .conninfo = conninfo_ref(request->conninfo),
@@ -242,8 +242,8 @@ static int make_order(const struct probe_request *request, struct in_flight *in_
                 .hold_session = request->hold_session,
                 .in_flight = in_flight,
         };
-        if (copy_string(request->expect_query, &ret_order->expect_query) < 0 ||
-            copy_string(request->expect_value, &ret_order->expect_value) < 0)
+        if (copy_string(request->expect_query, &ret_request->expect_query) < 0 ||
+            copy_string(request->expect_value, &ret_request->expect_value) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -264,7 +264,7 @@ int probe_pool_check(struct probe_pool *pool, const struct probe_request *reques
         r = make_in_flight(request, &in_flight);
         if (r < 0)
                 return r;
-        r = make_order(request, in_flight, &message.request);
+        r = make_attempt_request(request, in_flight, &message.request);
         if (r == 0)
                 r = workers_push(pool->workers, &message);
         if (r < 0) {
@@ -284,7 +284,7 @@ bool probe_pool_phase(struct probe_pool *pool, uint64_t id, enum phase *ret_phas
 
         if (!database || !database->in_flight)
                 return false;
-        *ret_phase = flight_phase(database->in_flight);
+        *ret_phase = in_flight_phase(database->in_flight);
         return true;
 }
 
@@ -317,7 +317,7 @@ void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stat
         };
 
         for (const struct in_flight *in_flight = pool->first; in_flight; in_flight = in_flight->next)
-                stats.overdue_usec = MAX(stats.overdue_usec, usec_sub(now_usec, flight_deadline(in_flight)));
+                stats.overdue_usec = MAX(stats.overdue_usec, usec_sub(now_usec, in_flight_deadline(in_flight)));
         *ret_stats = stats;
 }
 

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/error.h"
-#include "base/process.h"
 #include "base/id-map.h"
+#include "base/process.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -59,7 +59,7 @@ struct name {
         char host[];
 };
 
-struct worker {
+struct resolver_thread {
         pthread_t thread;
         bool busy; /* inside getaddrinfo(), or on the way to it or from it */
 };
@@ -76,8 +76,8 @@ struct resolver {
         struct name_list claimed;             /* those that have one, which is on its way */
         struct name_list remembered;          /* those that nobody asks for now, the oldest first */
 
-        struct worker workers[THREADS_MAX];
-        unsigned n_workers;
+        struct resolver_thread threads[THREADS_MAX];
+        unsigned n_threads;
         unsigned n_running; /* look-ups that have a thread */
         unsigned n_slow;    /* of them: of names that were slow before */
 };
@@ -190,26 +190,26 @@ static int add_waiter(struct name *name, void *asker, uint64_t id, uint64_t atte
 
 /* Threads. All with the lock. */
 
-static struct worker *find_worker(struct resolver *resolver) {
-        for (unsigned i = 0; i < resolver->n_workers; i++)
-                if (pthread_equal(resolver->workers[i].thread, pthread_self()))
-                        return &resolver->workers[i];
+static struct resolver_thread *find_own_thread(struct resolver *resolver) {
+        for (unsigned i = 0; i < resolver->n_threads; i++)
+                if (pthread_equal(resolver->threads[i].thread, pthread_self()))
+                        return &resolver->threads[i];
         return NULL;
 }
 
 static void *work(void *userdata);
 
 /* The thread finds itself in the list once it gets the lock. */
-static int start_worker(struct resolver *resolver) {
-        struct worker *worker = &resolver->workers[resolver->n_workers];
+static int start_thread(struct resolver *resolver) {
+        struct resolver_thread *thread = &resolver->threads[resolver->n_threads];
         char name[THREAD_NAME_MAX];
         int r;
 
-        (void)snprintf(name, sizeof(name), "resolver-%u", resolver->n_workers & 0xFF);
-        r = thread_start(name, STACK_BYTES, work, resolver, &worker->thread);
+        (void)snprintf(name, sizeof(name), "resolver-%u", resolver->n_threads & 0xFF);
+        r = thread_start(name, STACK_BYTES, work, resolver, &thread->thread);
         if (r < 0)
                 return r;
-        resolver->n_workers++;
+        resolver->n_threads++;
         resolver->references++;
         return 0;
 }
@@ -224,8 +224,8 @@ static bool resolver_has_place(const struct resolver *resolver, enum grade grade
 static int claim_thread(struct resolver *resolver, struct name *name) {
         int r = resolver_has_place(resolver, name->grade) ? 0 : -EBUSY;
 
-        if (r == 0 && resolver->n_running == resolver->n_workers)
-                r = start_worker(resolver);
+        if (r == 0 && resolver->n_running == resolver->n_threads)
+                r = start_thread(resolver);
         if (r < 0)
                 return r;
         resolver->n_running++;
@@ -326,12 +326,12 @@ static void unref_and_unlock(struct resolver *resolver) {
 
 static void *work(void *userdata) {
         struct resolver *resolver = userdata;
-        struct worker *self;
+        struct resolver_thread *self;
         struct name *name;
         bool late = false;
 
         (void)pthread_mutex_lock(&resolver->lock);
-        self = find_worker(resolver);
+        self = find_own_thread(resolver);
         while ((name = take_name(resolver))) {
                 uint64_t began_usec = clock_monotonic_usec();
                 struct resolved answer = {};
@@ -370,7 +370,7 @@ static int ask_with_lock(struct resolver *resolver, const char *host, void *aske
         if (r == 0)
                 return 0;
         /* Without any thread it would never be answered; with one it only waits longer. */
-        if (resolver->n_workers == 0) {
+        if (resolver->n_threads == 0) {
                 free(name->waiters);
                 name->waiters = NULL;
                 return r;
@@ -411,7 +411,7 @@ unsigned resolver_threads(struct resolver *resolver) {
         unsigned n;
 
         (void)pthread_mutex_lock(&resolver->lock);
-        n = resolver->n_workers;
+        n = resolver->n_threads;
         (void)pthread_mutex_unlock(&resolver->lock);
         return n;
 }
@@ -467,11 +467,11 @@ struct resolver *resolver_free(struct resolver *resolver) {
         (void)pthread_mutex_lock(&resolver->lock);
         resolver->closed = true;
         drop_names(resolver);
-        for (unsigned i = 0; i < resolver->n_workers; i++)
-                if (resolver->workers[i].busy)
-                        (void)pthread_detach(resolver->workers[i].thread);
+        for (unsigned i = 0; i < resolver->n_threads; i++)
+                if (resolver->threads[i].busy)
+                        (void)pthread_detach(resolver->threads[i].thread);
                 else
-                        idle[n_idle++] = resolver->workers[i].thread;
+                        idle[n_idle++] = resolver->threads[i].thread;
         (void)pthread_cond_broadcast(&resolver->more);
         (void)pthread_mutex_unlock(&resolver->lock);
         /* These end at once: closed, they take no name any more. */

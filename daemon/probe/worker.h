@@ -1,17 +1,17 @@
 /*
- * A share of the databases: what they are asked, their sockets, their deadlines. One thread at a time serves a worker (probe/workers.c); what
- * is in it belongs to that thread.
+ * A share of the databases: what they are asked, their sockets, their deadlines. One thread at a time serves a worker (probe/workers.c);
+ * what is in it belongs to that thread.
  *
- * When that thread is detached in the middle of a guarded operation of libpq, everything here but the connection it is working on passes
+ * When that thread is detached in the middle of an operation of libpq that the stuck detector watches, everything here but the connection it is working on passes
  * to the next one. Therefore the worker is in order whenever an operation begins, and who finds himself detached returns at once, up to
  * the top, without another look at it: all functions that perform operations answer whether the worker is still theirs.
  */
 #pragma once
 
-#include "base/queue.h"
-#include "probe/stuck-detector.h"
-#include "probe/slot.h"
 #include "base/id-map.h"
+#include "base/queue.h"
+#include "probe/slot.h"
+#include "probe/stuck-detector.h"
 
 enum worker_message_kind {
         WORKER_CHECK,
@@ -67,8 +67,8 @@ int worker_push(struct worker *worker, const struct worker_message *message);
 bool worker_deliver(void *worker, const struct resolved *answer);
 
 /*
- * A new epoll set for who serves the worker from now on with DETECTOR: after the start, and after a predecessor was detached while it worked
- * on AWAY (NULL: none). 0 or a negative errno.
+ * A new epoll set for who serves the worker from now on with DETECTOR: after the start, and after a predecessor was detached while it
+ * worked on AWAY (NULL: none). 0 or a negative errno.
  */
 int worker_open(struct worker *worker, struct stuck_detector *detector, struct channel *away);
 /* Watches again what its predecessor watched. */

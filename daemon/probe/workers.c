@@ -36,8 +36,8 @@
 #define STOP_SLICE_USEC (20 * USEC_PER_MSEC)
 
 /*
- * A thread that serves a worker, one at a time. One that is stuck in libpq is detached, and another one takes its worker; it hands back what it
- * was working on when it returns, and ends.
+ * A thread that serves a worker, one at a time. One that is stuck in libpq is detached, and another one takes its worker; it hands back
+ * what it was working on when it returns, and ends.
  */
 struct prober {
         struct stuck_detector detector;
@@ -108,8 +108,8 @@ static bool prober_detach(struct prober *prober, uint64_t now_usec, uint64_t lim
 }
 
 /*
- * Waits until it has ended, at most for TIMEOUT_USEC, and frees it. Answers whether it has. Asked only where the process ends, or where it has
- * probably ended long ago: so a look every millisecond will do.
+ * Waits until it has ended, at most for TIMEOUT_USEC, and frees it. Answers whether it has. Asked only where the process ends, or where it
+ * has probably ended long ago: so a look every millisecond will do.
  */
 static bool prober_join(struct prober *prober, uint64_t timeout_usec) {
         uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
@@ -131,7 +131,7 @@ static void prober_abandon(struct prober *prober) {
 struct entry {
         struct worker *worker;
         struct prober *prober; /* NULL: the next one could not be started yet */
-        struct channel *away;     /* what the last one was detached with */
+        struct channel *away;  /* what the last one was detached with */
         bool ended;            /* workers_stop(): all its connections are terminated, its thread is joined */
 };
 
@@ -163,7 +163,7 @@ static int start_prober(struct workers *workers, struct entry *entry) {
         return r;
 }
 
-static int start_posts(struct workers *workers, unsigned n, struct queue *reports, struct resolver *resolver) {
+static int start_entries(struct workers *workers, unsigned n, struct queue *reports, struct resolver *resolver) {
         int r;
 
         workers->entries = calloc(n, sizeof(*workers->entries));
@@ -190,7 +190,7 @@ int workers_new(unsigned n, struct queue *reports, struct resolver *resolver, st
 
         if (!workers)
                 return -ENOMEM;
-        r = start_posts(workers, n, reports, resolver);
+        r = start_entries(workers, n, reports, resolver);
         if (r < 0) {
                 workers_stop(workers, STOP_QUIET_USEC);
                 (void)workers_free(workers);
@@ -220,12 +220,12 @@ unsigned workers_replaced(const struct workers *workers) {
 static bool is_stuck(const struct prober *prober, uint64_t now_usec, uint64_t *ret_computed_usec) {
         uint64_t busy_usec = prober_busy_usec(prober, now_usec), computed_usec;
 
-        if (busy_usec < CREW_STUCK_USEC)
+        if (busy_usec < PROBER_STUCK_USEC)
                 return false;
         *ret_computed_usec = computed_usec = prober_computed_usec(prober);
-        if (computed_usec >= CREW_STUCK_USEC || busy_usec >= 10 * SURELY_STUCK_USEC)
+        if (computed_usec >= PROBER_STUCK_USEC || busy_usec >= 10 * SURELY_STUCK_USEC)
                 return true;
-        return busy_usec >= SURELY_STUCK_USEC && computed_usec < CREW_STUCK_USEC / 10;
+        return busy_usec >= SURELY_STUCK_USEC && computed_usec < PROBER_STUCK_USEC / 10;
 }
 
 /* The worker is ours until the next prober is started. */
@@ -238,10 +238,10 @@ static void detach_if_stuck(struct workers *workers, struct entry *entry, uint64
                 return;
         busy_usec = prober_busy_usec(entry->prober, now_usec);
         if (!is_stuck(entry->prober, now_usec, &computed_usec) ||
-            !prober_detach(entry->prober, now_usec, CREW_STUCK_USEC, &entry->away))
+            !prober_detach(entry->prober, now_usec, PROBER_STUCK_USEC, &entry->away))
                 return;
         /* It must not keep those from their work who do it in its place. */
-        if (computed_usec >= CREW_STUCK_USEC)
+        if (computed_usec >= PROBER_STUCK_USEC)
                 prober_slow_down(entry->prober);
         slot = entry->away->slot;
         *detached = (struct detached){ .prober = steal_pointer(&entry->prober), .since_usec = usec_sub(now_usec, busy_usec) };
@@ -251,17 +251,17 @@ static void detach_if_stuck(struct workers *workers, struct entry *entry, uint64
         workers->replaced++;
 }
 
-static uint64_t look_at_post(struct workers *workers, struct entry *entry, uint64_t now_usec) {
+static uint64_t look_at_entry(struct workers *workers, struct entry *entry, uint64_t now_usec) {
         uint64_t busy_usec;
 
         detach_if_stuck(workers, entry, now_usec);
         if (!entry->prober && start_prober(workers, entry) < 0)
-                return now_usec + CREW_STUCK_USEC;
+                return now_usec + PROBER_STUCK_USEC;
         busy_usec = prober_busy_usec(entry->prober, now_usec);
         if (busy_usec == 0)
                 return USEC_INFINITY;
         /* It may be on its way to being stuck. */
-        return now_usec + MAX(usec_sub(CREW_STUCK_USEC, busy_usec), LOOK_AGAIN_USEC);
+        return now_usec + MAX(usec_sub(PROBER_STUCK_USEC, busy_usec), LOOK_AGAIN_USEC);
 }
 
 /*
@@ -302,18 +302,18 @@ uint64_t workers_look(struct workers *workers) {
         uint64_t now_usec = clock_monotonic_usec(), next = USEC_INFINITY;
 
         for (unsigned i = 0; i < workers->n_entries; i++)
-                next = MIN(next, look_at_post(workers, &workers->entries[i], now_usec));
+                next = MIN(next, look_at_entry(workers, &workers->entries[i], now_usec));
         return MIN(next, look_at_aside(workers, now_usec));
 }
 
 /* Answers whether it has ended. One that is stuck is replaced: the worker's other connections can still be terminated cleanly. */
-static bool post_has_ended(struct workers *workers, struct entry *entry) {
+static bool entry_has_ended(struct workers *workers, struct entry *entry) {
         if (!entry->ended && entry->prober && prober_join(entry->prober, 0)) {
                 entry->prober = NULL;
                 entry->ended = true;
         }
         if (!entry->ended)
-                (void)look_at_post(workers, entry, clock_monotonic_usec());
+                (void)look_at_entry(workers, entry, clock_monotonic_usec());
         return entry->ended;
 }
 
@@ -321,7 +321,7 @@ static bool all_have_ended(struct workers *workers) {
         bool all = true;
 
         for (unsigned i = 0; i < workers->n_entries; i++)
-                all = post_has_ended(workers, &workers->entries[i]) && all;
+                all = entry_has_ended(workers, &workers->entries[i]) && all;
         return all;
 }
 
@@ -400,7 +400,7 @@ static bool join_aside(struct workers *workers) {
         return all;
 }
 
-static bool abandon_posts(struct workers *workers) {
+static bool abandon_entries(struct workers *workers) {
         bool all = true;
 
         for (unsigned i = 0; i < workers->n_entries; i++)
@@ -417,7 +417,7 @@ bool workers_free(struct workers *workers) {
         if (!workers)
                 return true;
         back = join_aside(workers);
-        over = abandon_posts(workers);
+        over = abandon_entries(workers);
         for (unsigned i = 0; i < workers->n_entries && back && over; i++)
                 worker_free(workers->entries[i].worker);
         if (!back || !over)

@@ -1,6 +1,6 @@
 /*
- * All workers and the probers that serve them: gives each database its worker, and replaces a prober that is stuck, so that the worker and all
- * its other databases go on. Main thread only.
+ * All workers and the probers that serve them: gives each database its worker, and replaces a prober that is stuck, so that the worker and
+ * all its other databases go on. Main thread only.
  */
 #pragma once
 
@@ -34,4 +34,4 @@ unsigned workers_size(const struct workers *workers);
 unsigned workers_replaced(const struct workers *workers);
 
 /* Who computes so long in a single call of libpq is stuck. */
-#define CREW_STUCK_USEC (100 * USEC_PER_MSEC)
+#define PROBER_STUCK_USEC (100 * USEC_PER_MSEC)

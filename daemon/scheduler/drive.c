@@ -61,19 +61,33 @@ static void tell_attempt(struct engine *engine, const struct database *database,
 #define debug(database, ...) \
         log_entry(LOG_DEBUG, NULL, (struct log_field[]){{"PGWAKE_DATABASE", (database)->config->name}}, 1, __VA_ARGS__)
 
+/* What decides whether it ended as a suspend ends it (health/evaluate.c). */
+static void debug_session_end(const struct database *database, const struct input *input, struct instant now, const char *verdict) {
+        const char *word = input->bare_eof ? "without a word" : input->attempt->sqlstate[0] ? input->attempt->sqlstate : "by an error";
+        char idle[DURATION_MAX], after[DURATION_MAX];
+
+        debug(database, "%s: the session ended %s, %s after our last query (suspend_after: %s), %s a suspend ends it: %s",
+              database->config->name, word, duration_format_human(idle, usec_sub(now.boot_usec, database->session_query_boot_usec)),
+              duration_format_human(after, database_suspend_after_usec(database)),
+              database->evidence.cut_like_suspend ? "as" : "not as", verdict);
+}
+
 /* What happened, and what became of the verdict; what changed nothing is said of attempts alone. */
-static void debug_step(const struct database *database, const struct input *input, enum state state, enum reason reason) {
-        bool same = database->state == state && database->reason == reason;
+static void debug_step(const struct database *database, const struct input *input, enum state state, enum reason reason, bool held,
+                       struct instant now) {
+        bool same = database->state == state && database->reason == reason, ends = held && input->kind == INPUT_SESSION_ENDED;
         const struct attempt *attempt = input->attempt;
         char took[DURATION_MAX] = "", verdict[128];
 
-        if (!log_is_said(LOG_DEBUG) || (same && input->kind != INPUT_ATTEMPT))
+        if (!log_is_said(LOG_DEBUG) || (same && input->kind != INPUT_ATTEMPT && !ends))
                 return;
         (void)snprintf(verdict, sizeof(verdict), "%s (%s)%s%s", state_name(database->state), reason_slug(database->reason),
                        same ? " as before" : ", and was ", same ? "" : state_name(state));
         if (input->kind == INPUT_ATTEMPT)
                 debug(database, "%s: %s %" PRIu64 " ended after %s: %s: %s", database->config->name, check_name(attempt->check), attempt->id,
                       duration_format_human(took, attempt->total_usec), reason_slug(attempt->reason), verdict);
+        else if (ends)
+                debug_session_end(database, input, now, verdict);
         else
                 debug(database, "%s: %s: %s", database->config->name, input_name(input->kind), verdict);
 }
@@ -100,12 +114,12 @@ enum reason drive_step(struct engine *engine, struct database *database, const s
         enum state previous = database->state;
         enum reason reason = database->reason;
         struct step step;
-        bool changed;
+        bool changed, held = database->session_held;
 
         if (database->news != NEWS_NONE)
                 members_tell(engine, database, now);
         database_step(database, input, now, &step);
-        debug_step(database, input, previous, reason);
+        debug_step(database, input, previous, reason, held, now);
         if (step.drop_session)
                 probe_pool_drop_session(engine->pool, database->id);
         if (step.forget_attempt) {

@@ -1,4 +1,4 @@
-/* Its life, and what others ask of it. What is due is driven in drive.c; who is watched is members.c's. */
+/* Its life, and what others ask of it. What is due is driven in drive.c; who is watched is the last part of this file. */
 #include "base/error.h"
 #include "scheduler/inside.h"
 
@@ -153,9 +153,7 @@ const struct tally *engine_durations(const struct engine *engine, enum check che
         return &engine->durations[check][phase];
 }
 
-/* -- What a database begins with, and what is told of it ------------------------------------------------------------------------------- */
-
-/* Who is watched, and what is told of their coming and going. */
+/* -- Who is watched, and what is told of their coming and going ----------------------------------------------------------------------------- */
 
 /* What lies further back than this was no restart: who held a lease then has had the time to come back, or has gone. */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE

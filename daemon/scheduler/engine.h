@@ -5,9 +5,9 @@
 #pragma once
 
 #include "config/config.h"
+#include "health/registry.h"
 #include "model/event.h"
 #include "model/histogram.h"
-#include "health/registry.h"
 
 #include <systemd/sd-event.h>
 

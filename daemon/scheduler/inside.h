@@ -1,10 +1,10 @@
 /* What the rooms of scheduler/ share, and nobody else sees. */
 #pragma once
 
+#include "health/step.h"
+#include "probe/pool.h"
 #include "scheduler/engine.h"
 #include "scheduler/lease.h"
-#include "probe/pool.h"
-#include "health/step.h"
 
 struct transition;
 
@@ -39,7 +39,7 @@ struct engine {
 
 /* The timer for what is due first; after each step from outside the loop's own turn. */
 void drive_arm(struct engine *engine);
-/* Tells the observers, in order, and empties EDGES. */
+/* Tells the observers, in order, and empties EVENTS. */
 void drive_publish(struct engine *engine, const struct database *database, struct event_list *events);
 /* One step of DATABASE, and what follows from it outside: counts, observers, sessions. Answers what refuses it. */
 enum reason drive_step(struct engine *engine, struct database *database, const struct input *input, struct instant now);
@@ -69,7 +69,7 @@ void leases_end(struct engine *engine, struct database *database, enum lease_end
 /* A reload replaced FROM, which has none then. */
 void leases_move(struct engine *engine, struct database *from, struct database *to, struct instant now);
 
-/* members.c: who is watched. */
+/* engine.c: who is watched. */
 
 int members_add(struct engine *engine, const struct database_config *config, struct instant now);
 /* What DATABASE, which nothing happened to yet, begins with: what is known from before, and who needs it. */

@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "scheduler/engine.h"
 #include "model/memory.h"
+#include "scheduler/engine.h"
 
 /* Why a lease ended that its holder did not end. */
 enum lease_end {

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "history/query.h"
-#include "history/writer.h"
 #include "history/schema.h"
+#include "history/writer.h"
 
 #include <jansson.h>
 #include <sqlite3.h>

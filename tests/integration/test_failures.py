@@ -8,7 +8,9 @@ import pytest
 
 from rig import children
 from rig.edges import assert_edges, assert_phases, edges, entries, quick, wait_failures
+from rig.patience import until
 from rig.ports import Port
+from rig.randommodel import ROW
 
 
 def watch(make_daemon, conninfo: str, **settings):
@@ -66,6 +68,17 @@ def test_at_debug_level_a_verdict_is_read_backwards_to_the_attempts_that_made_it
                 r"main: login (\d+) is under way",
                 r"main: login \2 ended after .*: tcp.refused: down \(tcp.refused\), and was unknown"]
     assert re.search("\n".join(expected) + "\n", "\n".join(said) + "\n"), said
+
+
+def test_at_debug_level_the_end_of_a_session_tells_what_decides_whether_it_was_a_suspend(make_daemon, make_fake):
+    fake = make_fake("ok", answer=ROW)
+    sleepy = {"provider": "neon", "suspend_after": "1h", "ping_interval": "1h", "login_interval": "1h"}
+    conninfo = fake.conninfo(password="secret", sslmode="disable")
+    daemon = make_daemon([quick("main", conninfo, **sleepy)], settings={"log": {"level": "debug"}}).start()
+    daemon.wait_state("main", "awake")
+    fake.cut("fatal")
+    told = re.compile(r"main: the session ended 57P01, \S+ m?s after our last query \(suspend_after: 1 ?h\), not as a suspend ends it: unknown")
+    until(lambda: any(told.match(entry["message"]) for entry in daemon.log_entries(level="debug")), 10, "the end is explained")
 
 
 def test_a_stop_cuts_the_session_and_a_start_brings_a_new_generation(cluster, make_daemon):

@@ -1,9 +1,9 @@
 #include "daemon.h"
 
 #include "clocks.h"
-#include "scheduler/lease.h"
 #include "history.h"
 #include "invariant.h"
+#include "scheduler/lease.h"
 #include "settings.h"
 #include "witness.h"
 

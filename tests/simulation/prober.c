@@ -1,7 +1,7 @@
 /*
  * The probers' part, played against the servers of the world: one attempt passes its phases, each timed by the server, and is reported as
- * probe/ reports it (probe/attempt-run.h, probe/slot.h): a good login replaces the session, a failed one leaves it, a ping that is not answered ends
- * it; the end of an idle session is reported by itself, before a ping can meet it.
+ * probe/ reports it (probe/attempt-run.h, probe/slot.h): a good login replaces the session, a failed one leaves it, a ping that is not
+ * answered ends it; the end of an idle session is reported by itself, before a ping can meet it.
  */
 #include "probe/pool.h"
 

@@ -8,9 +8,9 @@
 #include "stretch.h"
 
 #include "config/config.h"
+#include "health/policy.h"
 #include "model/event.h"
 #include "probe/pool.h"
-#include "health/policy.h"
 
 /* Checks that are due within 2 ms are sent together (scheduler/drive.c), and a timer fires in its own turn. */
 #define TOGETHER_USEC (5 * USEC_PER_MSEC)

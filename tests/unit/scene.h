@@ -134,16 +134,16 @@ static inline void scene_end(struct scene *s) {
         s->t = database_free(s->t);
 }
 
-/* The next unread edge. */
+/* The next unread event. */
 static inline const struct event *edge(struct scene *s) {
         if (s->read == s->logged)
-                fail_msg("no edge was told, but one was expected");
+                fail_msg("no event was told, but one was expected");
         return &s->log[s->read++].event;
 }
 
 static inline void no_edge(struct scene *s) {
         if (s->read < s->logged)
-                fail_msg("an edge too many: %s %s (%s)", event_kind_name(s->log[s->read].event.kind),
+                fail_msg("an event too many: %s %s (%s)", event_kind_name(s->log[s->read].event.kind),
                          state_name(s->log[s->read].event.state), reason_slug(s->log[s->read].event.reason));
 }
 
@@ -155,7 +155,7 @@ static inline void became(struct scene *s, enum state state, enum reason reason)
                          event_kind_name(e->kind), state_name(e->state), reason_slug(e->reason));
 }
 
-/* The edge of a wake that is not ours. */
+/* The event of a wake that is not ours. */
 static inline void others_woke(struct scene *s) {
         const struct event *e = edge(s);
 

@@ -6,8 +6,8 @@
 
 #include "scene.h"
 
-#include "scheduler/engine.h"
 #include "probe/pool.h"
+#include "scheduler/engine.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* From evidence to reasons: every text and code that is known has its row here. */
+/* From failures to reasons: every text and code that is known has its row here. */
 #include "model/classify.h"
 
 #include "base/macro.h"
@@ -558,7 +558,7 @@ static void a_system_call_is_told_by_its_errno(void **state) {
         }
 }
 
-/* Those that no evidence of a failed check leads to: they are about ourselves, or found in a good answer. */
+/* Those that no failure of a check leads to: they are about ourselves, or found in a good answer. */
 static bool comes_from_elsewhere(enum reason reason) {
         if (reason == REASON_HOST_RESOURCES)
                 return false;
@@ -567,7 +567,7 @@ static bool comes_from_elsewhere(enum reason reason) {
 }
 
 /* Runs last: the others have noted what they saw. */
-static void every_reason_that_evidence_can_give_was_given(void **state) {
+static void every_reason_that_a_failure_can_give_was_given(void **state) {
         (void)state;
         for (size_t i = 0; i < _REASON_MAX; i++)
                 if (produced[i] == comes_from_elsewhere((enum reason)i))
@@ -588,7 +588,7 @@ int main(void) {
                 cmocka_unit_test(what_the_resolver_had_no_means_for_is_ours),
                 cmocka_unit_test(whatever_the_resolver_says_is_dns_failed),
                 cmocka_unit_test(a_system_call_is_told_by_its_errno),
-                cmocka_unit_test(every_reason_that_evidence_can_give_was_given),
+                cmocka_unit_test(every_reason_that_a_failure_can_give_was_given),
         };
 
         return cmocka_run_group_tests_name("classify", tests, NULL, NULL);

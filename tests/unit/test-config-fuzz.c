@@ -1,5 +1,5 @@
 /* Damaged configurations, conninfos and service files: whatever comes, nothing crashes, and every refusal says why. */
-#include "conf-fixture.h"
+#include "config-fixture.h"
 
 #include "base/random.h"
 #include "config/conninfo.h"

@@ -1,5 +1,5 @@
 /* Whole configurations: what is read, every complaint with its line and its words, conf.d, passwords, the dump. */
-#include "conf-fixture.h"
+#include "config-fixture.h"
 
 #include "base/clock.h"
 #include "config/file.h"

@@ -1,5 +1,5 @@
 /* A libpq that is newer than this code: its keywords are taken, and its secrets are shown to nobody. */
-#include "conf-fixture.h"
+#include "config-fixture.h"
 
 #include "config/conninfo.h"
 

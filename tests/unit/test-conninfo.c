@@ -1,5 +1,5 @@
 /* Conninfo strings: read as libpq reads them, completed, refused without a word of them. */
-#include "conf-fixture.h"
+#include "config-fixture.h"
 
 #include "config/conninfo.h"
 

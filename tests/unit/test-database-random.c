@@ -186,7 +186,7 @@ static void random_step(struct scene *s, struct history *h) {
                 pass(s, below(10 * MIN_));
 }
 
-static void edges_are_edges(struct scene *s, struct history *h) {
+static void events_are_changes(struct scene *s, struct history *h) {
         for (; s->read < s->logged; s->read++) {
                 const struct event *e = &s->log[s->read].event;
 
@@ -303,7 +303,7 @@ static void whatever_happens_the_rules_hold(void **state) {
                         random_step(&s, &h);
                         if (database_due(s.t) <= s.now.boot_usec)
                                 scene_tick(&s);
-                        edges_are_edges(&s, &h);
+                        events_are_changes(&s, &h);
                         verdicts_have_their_evidence(&s);
                         the_plan_is_allowed(&s);
                         counters_only_grow(&s, &h);

@@ -89,7 +89,7 @@ static void it_falls_after_fall_failures_and_rises_at_the_first_answer(void **st
         for (unsigned i = 0; i < 10; i++)
                 check_after_wait(&s, 15 * SEC, CHECK_LOGIN, MSEC, REASON_TCP_REFUSED);
         is(&s, STATE_DOWN, REASON_TCP_REFUSED);
-        /* Another reason is another edge. */
+        /* Another reason is another event. */
         check_after_wait(&s, 15 * SEC, CHECK_LOGIN, MSEC, REASON_TCP_TIMEOUT);
         became(&s, STATE_DOWN, REASON_TCP_TIMEOUT);
         assert_int_equal(s.log[s.read - 1].event.repeated, 12);

@@ -1,5 +1,5 @@
 /* env_file and --from-env: which names are looked at, what becomes of their values, and what is said of them, which is never a value. */
-#include "conf-fixture.h"
+#include "config-fixture.h"
 
 #include "config/option.h"
 

@@ -1,4 +1,4 @@
-/* One entry for each edge, with what led there. */
+/* One entry for each event, with what led there. */
 #include "engine-stub.h"
 
 #include "base/log.h"

@@ -1,5 +1,5 @@
 /* The option table, row by row: written and read back, held against the sample file. */
-#include "conf-fixture.h"
+#include "config-fixture.h"
 
 #include "config/option-value.h"
 

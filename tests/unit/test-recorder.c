@@ -1,10 +1,10 @@
 /* What the store is given, and when. */
 #include "engine-stub.h"
 
-#include "scheduler/lease.h"
-#include "notify/recorder.h"
 #include "history/sqlite.h"
 #include "history/store.h"
+#include "notify/recorder.h"
+#include "scheduler/lease.h"
 
 #include <stdio.h>
 
@@ -207,7 +207,7 @@ static uint64_t number_in_file(const char *sql) {
         return number;
 }
 
-static void edges_are_told_at_once(void **state) {
+static void events_are_told_at_once(void **state) {
         struct database *a = stub_add(engine, "a");
 
         (void)state;
@@ -269,7 +269,7 @@ int main(void) {
                 RECORDER_TEST(the_end_writes_what_is_left_as_it_is_then),
                 RECORDER_TEST(hundreds_are_written_and_none_is_forgotten),
                 RECORDER_TEST(who_goes_is_put_away_and_comes_back),
-                RECORDER_TEST(edges_are_told_at_once),
+                RECORDER_TEST(events_are_told_at_once),
                 RECORDER_TEST(wakes_are_told_with_their_attempts),
                 RECORDER_TEST(timings_are_those_of_their_database),
                 RECORDER_TEST(leases_with_a_time_limit_are_kept_and_no_others),

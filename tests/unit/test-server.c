@@ -355,7 +355,7 @@ static void a_good_door_ends_a_wait_that_accepts_asleep(void **state) {
         (void)state;
         client_ask(&client, "GET", "/readyz?accept=asleep&wait=1h", "");
         client_hears_nothing(&client, 20 * MSEC);
-        /* No edge tells this. */
+        /* No event tells this. */
         evidence_note(&a->evidence, FOUND_BY_DOOR, REASON_NONE, clock_boot_usec());
         client_await(&client, " 200 OK");
         client_close(&client);
@@ -459,7 +459,7 @@ static void a_wake_call_ends_when_newer_evidence_says_that_it_is_in_vain(void **
         client_ask(&called, "POST", "/wake/a?wait=1h", "Connection: close\r\n");
         client_ask(&reads, "GET", "/readyz/a?wait=1h", "");
         client_hears_nothing(&called, 20 * MSEC);
-        /* Blocked as before: no edge. */
+        /* Blocked as before: no event. */
         stub_check(engine, a, REASON_AUTH_PASSWORD);
         client_await(&called, NULL);
         {

@@ -1,4 +1,4 @@
-/* The table of the health machine: complete, without a dead row, and true to the rules of the design. */
+/* The table of the state machine: complete, without a dead row, and true to the rules of the design. */
 #include "unit.h"
 
 #include "base/text.h"

@@ -6,12 +6,12 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "history/event-rows.h"
-#include "history/writer.h"
 #include "history/prune.h"
 #include "history/reader.h"
 #include "history/schema.h"
 #include "history/sqlite.h"
 #include "history/store.h"
+#include "history/writer.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -1521,7 +1521,7 @@ static void on_told(void *userdata, struct query_answer *answer) {
         memcpy(userdata, answer->content.data, answer->content.size + 1);
 }
 
-/* What is answered to ASK. */
+/* What is answered to QUERY. */
 static const char *answer_to(const struct history_query *query) {
         static char text[65536];
         struct question *question;

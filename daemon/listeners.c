@@ -35,23 +35,23 @@ static void complain_of_another_path(const char *key, const char *configured, in
                 log_warning("%s is %s, but the service manager listens on %s for us: that is used", key, configured, address.sun_path);
 }
 
-static enum access access_of(struct listeners *listeners, int fd, const char *name) {
+static enum permission permission_of(struct listeners *listeners, int fd, const char *name) {
         bool is_unix = sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0;
 
         if (streq(name, NAME_CONTROL) && !is_unix) {
                 log_warning("A socket that is no UNIX socket was passed as " NAME_CONTROL ": it only reads");
-                return ACCESS_STATUS;
+                return PERMISSION_STATUS;
         }
         if (streq(name, NAME_CONTROL)) {
                 listeners->has_control = true;
                 complain_of_another_path("status.control", listeners->config->control_socket, fd);
-                return ACCESS_CONTROL;
+                return PERMISSION_CONTROL;
         }
         if (streq(name, NAME_STATUS) && is_unix) {
                 listeners->has_status = true;
                 complain_of_another_path("status.socket", listeners->config->status_socket, fd);
         }
-        return ACCESS_STATUS;
+        return PERMISSION_STATUS;
 }
 
 /* Takes FD, also when it fails. */
@@ -63,7 +63,7 @@ static int add_passed(struct listeners *listeners, int fd, const char *name) {
                 close_fd(&fd);
                 return 0;
         }
-        r = server_add_fd(listeners->server, fd, access_of(listeners, fd, name));
+        r = server_add_fd(listeners->server, fd, permission_of(listeners, fd, name));
         return r < 0 ? listeners_refused(name, r) : 0;
 }
 
@@ -108,11 +108,11 @@ static gid_t control_group(void) {
         return gid;
 }
 
-static int add_own_unix(const struct listeners *listeners, const char *path, mode_t mode, gid_t group, enum access access) {
+static int add_own_unix(const struct listeners *listeners, const char *path, mode_t mode, gid_t group, enum permission permission) {
         const struct config *config = listeners->config;
         int r;
 
-        r = server_add_unix(listeners->server, path, mode, group, access);
+        r = server_add_unix(listeners->server, path, mode, group, permission);
         if (r >= 0 || !config->sockets_optional || r == -ENOMEM)
                 return r < 0 ? listeners_refused(path, r) : 0;
         log_message(config->n_listen ? LOG_INFO : LOG_WARNING, "Goes on without the socket %s: %s%s", path, strerror(-r),
@@ -142,9 +142,9 @@ static int add_own(const struct listeners *listeners) {
         int r = 0;
 
         if (!listeners->has_status)
-                r = add_own_unix(listeners, config->status_socket, 0666, (gid_t)-1, ACCESS_STATUS);
+                r = add_own_unix(listeners, config->status_socket, 0666, (gid_t)-1, PERMISSION_STATUS);
         if (r >= 0 && !listeners->has_control)
-                r = add_own_unix(listeners, config->control_socket, 0660, control_group(), ACCESS_CONTROL);
+                r = add_own_unix(listeners, config->control_socket, 0660, control_group(), PERMISSION_CONTROL);
         return r < 0 ? r : add_own_tcp(listeners);
 }
 

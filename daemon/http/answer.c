@@ -110,7 +110,7 @@ void answer_unknown_database(struct server *server, struct exchange *exchange, c
 /* Long ones. */
 
 bool answer_may_hold(struct listener *listener, size_t bytes) {
-        size_t *held = &listener->server->bytes_held[listener->access];
+        size_t *held = &listener->server->bytes_held[listener->permission];
 
         if (*held > 0 && *held + bytes > BYTES_HELD_MAX)
                 return false;
@@ -119,8 +119,8 @@ bool answer_may_hold(struct listener *listener, size_t bytes) {
 }
 
 void answer_held_no_more(struct listener *listener, size_t bytes) {
-        assert(listener->server->bytes_held[listener->access] >= bytes);
-        listener->server->bytes_held[listener->access] -= bytes;
+        assert(listener->server->bytes_held[listener->permission] >= bytes);
+        listener->server->bytes_held[listener->permission] -= bytes;
 }
 
 bool slices_step(struct slices *slices) {

@@ -256,9 +256,9 @@ static bool make_query(struct request *request, struct history_query *ret_query)
                 .now_real_usec = now,
                 .limit = query->given & ARGUMENT_LIMIT ? query->limit : LIMIT,
                 .csv = query->csv,
-                .detail = request->listener->access == ACCESS_CONTROL,
+                .detail = request->listener->permission == PERMISSION_CONTROL,
                 .watched = request->database != NULL,
-                .urgent = request->listener->access == ACCESS_CONTROL,
+                .urgent = request->listener->permission == PERMISSION_CONTROL,
         };
         (void)text_copy(ret_query->name, sizeof(ret_query->name), request->name);
         if (ret_query->since_real_usec < ret_query->until_real_usec)
@@ -294,10 +294,10 @@ static void history_refuse_one_more(struct request *request) {
 static bool is_its_share_used(const struct history_requests *history, const struct listener *listener) {
         unsigned n_listeners = 0, n_asked = 0;
 
-        if (listener->access == ACCESS_CONTROL)
+        if (listener->permission == PERMISSION_CONTROL)
                 return false;
         for (const struct listener *other = history->server->listeners; other; other = other->next)
-                n_listeners += other->access != ACCESS_CONTROL;
+                n_listeners += other->permission != PERMISSION_CONTROL;
         for (const struct history_request *pending = history->first; pending; pending = pending->next)
                 n_asked += pending->question && pending->listener == listener;
         return n_asked >= MAX(QUERY_ORDINARY_MAX / n_listeners, 1u);

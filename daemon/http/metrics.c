@@ -182,7 +182,7 @@ enum socket_kind {
 };
 
 static enum socket_kind socket_kind_of(const struct listener *listener) {
-        return listener->access == ACCESS_CONTROL ? SOCKET_CONTROL : listener->tcp ? SOCKET_TCP : SOCKET_STATUS;
+        return listener->permission == PERMISSION_CONTROL ? SOCKET_CONTROL : listener->tcp ? SOCKET_TCP : SOCKET_STATUS;
 }
 
 static void fill_connections(struct exposition *e, const struct metrics_facts *facts) {

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define ROUTE_ROW(path, parameter, method, access, arguments, handler) \
-        {path, PARAMETER_##parameter, METHOD_##method, ACCESS_##access, arguments, handler},
+#define ROUTE_ROW(path, parameter, method, permission, arguments, handler) \
+        {path, PARAMETER_##parameter, METHOD_##method, PERMISSION_##permission, arguments, handler},
 
 static const struct route routes[] = {ROUTES(ROUTE_ROW)};
 
@@ -50,7 +50,7 @@ static bool changes_something(enum method method) {
         return method == METHOD_POST || method == METHOD_DELETE;
 }
 
-enum route_result route_find(const char *path, enum method method, enum access access, const struct route **ret_route,
+enum route_result route_find(const char *path, enum method method, enum permission permission, const struct route **ret_route,
                              const char **ret_parameter) {
         enum route_result result = ROUTE_NO_PATH;
 
@@ -60,7 +60,7 @@ enum route_result route_find(const char *path, enum method method, enum access a
                 if (!path_fits(route, path, ret_parameter))
                         continue;
                 *ret_route = route;
-                if (changes_something(method) && access != ACCESS_CONTROL)
+                if (changes_something(method) && permission != PERMISSION_CONTROL)
                         return ROUTE_FORBIDDEN;
                 if (method == route->method)
                         return ROUTE_FOUND;
@@ -208,7 +208,7 @@ void route_request(struct listener *listener, struct exchange *exchange) {
 
         if (refuse_faulty(listener, exchange))
                 return;
-        switch (route_find(exchange_path(exchange), exchange_method(exchange), listener->access, &route, &parameter)) {
+        switch (route_find(exchange_path(exchange), exchange_method(exchange), listener->permission, &route, &parameter)) {
         case ROUTE_FOUND:
                 assert(!parameter == (route->parameter == PARAMETER_NONE));
                 if (read_request(&request, route, parameter))

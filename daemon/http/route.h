@@ -33,7 +33,7 @@ enum parameter {
         ROUTE("/pause", DATABASE, POST, CONTROL, ARGUMENT_FOR, pause_post)                                                                \
         ROUTE("/reload", NONE, POST, CONTROL, ARGUMENT_REMOVE, reload_post)
 
-#define ROUTE_HANDLER(path, parameter, method, access, arguments, handler) void handler(struct request *request);
+#define ROUTE_HANDLER(path, parameter, method, permission, arguments, handler) void handler(struct request *request);
 ROUTES(ROUTE_HANDLER)
 #undef ROUTE_HANDLER
 
@@ -41,7 +41,7 @@ struct route {
         const char *path; /* without the parameter */
         enum parameter parameter;
         enum method method;
-        enum access access;
+        enum permission permission;
         unsigned arguments; /* enum argument bits */
         void (*handle)(struct request *request);
 };
@@ -57,7 +57,7 @@ enum route_result {
  * The row for a request. RET_ROUTE is any row of that path unless there is none; RET_PARAMETER points to its name or id in PATH, or is
  * NULL.
  */
-enum route_result route_find(const char *path, enum method method, enum access access, const struct route **ret_route,
+enum route_result route_find(const char *path, enum method method, enum permission permission, const struct route **ret_route,
                              const char **ret_parameter);
 
 /* Row I, NULL past the end. */

@@ -18,7 +18,7 @@ struct waiters;
 struct listener {
         struct server *server;
         struct http *http;
-        enum access access;
+        enum permission permission;
         char *path; /* of a UNIX socket that is ours to remove, or NULL */
         struct socket_identity identity;
         bool passed; /* somebody else listens on it too, and goes on */
@@ -44,7 +44,7 @@ struct server {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
-        size_t bytes_held[_ACCESS_MAX]; /* of long answers that are on their way */
+        size_t bytes_held[_PERMISSION_MAX]; /* of long answers that are on their way */
         struct listener *listeners;
         struct agent *agents[CONFIG_AGENTS_MAX];
         size_t n_agents;

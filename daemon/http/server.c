@@ -119,7 +119,7 @@ struct server *server_free(struct server *server) {
 }
 
 /* Takes FD, also when it fails. */
-static int server_add_listener(struct server *server, int fd, enum access access, struct listener **ret_listener) {
+static int server_add_listener(struct server *server, int fd, enum permission permission, struct listener **ret_listener) {
         struct listener *listener = calloc(1, sizeof(*listener));
         int r;
 
@@ -128,9 +128,9 @@ static int server_add_listener(struct server *server, int fd, enum access access
                 return -ENOMEM;
         }
         listener->server = server;
-        listener->access = access;
+        listener->permission = permission;
         listener->tcp = listen_is_tcp(fd, &listener->loopback);
-        r = http_new(server->event, server->acceptors, fd, access == ACCESS_CONTROL ? DESCRIPTOR_CONTROL : DESCRIPTOR_CLIENT,
+        r = http_new(server->event, server->acceptors, fd, permission == PERMISSION_CONTROL ? DESCRIPTOR_CONTROL : DESCRIPTOR_CLIENT,
                      &(struct http_handler){.request = server_on_request, .userdata = listener}, &listener->http);
         if (r < 0) {
                 listener_free(listener);
@@ -143,7 +143,7 @@ static int server_add_listener(struct server *server, int fd, enum access access
         return 0;
 }
 
-int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access) {
+int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum permission permission) {
         _cleanup_free_ char *copy = strdup(path);
         struct socket_identity identity;
         struct listener *listener;
@@ -154,7 +154,7 @@ int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t 
         r = listen_unix(path, mode, group, &fd, &identity);
         if (r < 0)
                 return r;
-        r = server_add_listener(server, fd, access, &listener);
+        r = server_add_listener(server, fd, permission, &listener);
         if (r < 0) {
                 listen_unix_remove(path, &identity);
                 return r;
@@ -168,7 +168,7 @@ int server_add_tcp(struct server *server, const char *address) {
         int fd, r;
 
         r = listen_tcp(address, &fd);
-        return r < 0 ? r : server_add_listener(server, fd, ACCESS_STATUS, NULL);
+        return r < 0 ? r : server_add_listener(server, fd, PERMISSION_STATUS, NULL);
 }
 
 int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec) {
@@ -181,7 +181,7 @@ int server_add_agent(struct server *server, const char *address, uint64_t ramp_u
         return r;
 }
 
-int server_add_fd(struct server *server, int fd, enum access access) {
+int server_add_fd(struct server *server, int fd, enum permission permission) {
         int flags = fcntl(fd, F_GETFL), r;
         struct listener *listener;
 
@@ -190,7 +190,7 @@ int server_add_fd(struct server *server, int fd, enum access access) {
                 close_fd(&fd);
                 return r;
         }
-        r = server_add_listener(server, fd, access, &listener);
+        r = server_add_listener(server, fd, permission, &listener);
         if (r >= 0)
                 listener->passed = true;
         return r;

@@ -14,10 +14,10 @@ struct server;
 struct store;
 
 /* The requests that a socket takes. */
-enum access {
-        ACCESS_STATUS,  /* reading */
-        ACCESS_CONTROL, /* everything */
-        _ACCESS_MAX,
+enum permission {
+        PERMISSION_STATUS,  /* reading */
+        PERMISSION_CONTROL, /* everything */
+        _PERMISSION_MAX,
 };
 
 /* Facts for /metrics that the server cannot see of the daemon. */
@@ -59,10 +59,10 @@ struct server *server_free(struct server *server);
 int server_allow_hosts(struct server *server, char *const *names, size_t n);
 
 /* Answers as listen_unix() (http/listen.h); GROUP (gid_t)-1 leaves the group as it comes. */
-int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum access access);
+int server_add_unix(struct server *server, const char *path, mode_t mode, gid_t group, enum permission permission);
 /* "127.0.0.1:9817", "[::1]:9817": reading only. */
 int server_add_tcp(struct server *server, const char *address);
 /* The same address form, for HAProxy's agent-check (http/agent.c). RAMP_USEC 0: full weight at once after a wake. */
 int server_add_agent(struct server *server, const char *address, uint64_t ramp_usec);
 /* A listening socket that somebody else has too: at the end those in its queue are left to them. Takes FD, also when it fails. */
-int server_add_fd(struct server *server, int fd, enum access access);
+int server_add_fd(struct server *server, int fd, enum permission permission);

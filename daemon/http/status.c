@@ -197,7 +197,7 @@ void status_get(struct request *request) {
                 .server = request->server,
                 .tail = "]}",
                 .describe = status_describe,
-                .detail = request->listener->access == ACCESS_CONTROL,
+                .detail = request->listener->permission == PERMISSION_CONTROL,
         };
         struct json_writer w;
 

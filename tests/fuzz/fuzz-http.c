@@ -94,8 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 stub_check(engine, stub_add(engine, "a"), REASON_NONE);
                 stub_check(engine, stub_add(engine, "b"), REASON_TCP_REFUSED);
                 fuzz_check(sd_event_new(&event) >= 0 && server_new(event, engine, &hooks, &server) == 0, "no server");
-                fuzz_check(server_add_unix(server, fuzz_path(status, "status"), 0666, (gid_t)-1, ACCESS_STATUS) == 0 &&
-                           server_add_unix(server, fuzz_path(control, "control"), 0660, (gid_t)-1, ACCESS_CONTROL) == 0, "no socket");
+                fuzz_check(server_add_unix(server, fuzz_path(status, "status"), 0666, (gid_t)-1, PERMISSION_STATUS) == 0 &&
+                           server_add_unix(server, fuzz_path(control, "control"), 0660, (gid_t)-1, PERMISSION_CONTROL) == 0, "no socket");
                 serve(event, status, control, data, size);
                 server_free(server);
                 sd_event_unref(event);

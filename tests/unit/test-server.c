@@ -40,8 +40,8 @@ static int begin(void **state) {
         engine = stub_new();
         assert_true(sd_event_new(&event) >= 0);
         assert_int_equal(server_new(event, engine, &(struct server_hooks){.reload = on_reload, .facts = on_facts}, &server), 0);
-        assert_int_equal(server_add_unix(server, status_path, 0666, (gid_t)-1, ACCESS_STATUS), 0);
-        assert_int_equal(server_add_unix(server, control_path, 0660, (gid_t)-1, ACCESS_CONTROL), 0);
+        assert_int_equal(server_add_unix(server, status_path, 0666, (gid_t)-1, PERMISSION_STATUS), 0);
+        assert_int_equal(server_add_unix(server, control_path, 0660, (gid_t)-1, PERMISSION_CONTROL), 0);
         return 0;
 }
 

@@ -98,12 +98,14 @@ struct server *server_free(struct server *server) {
                 events_stop(server->events);
         if (server->history)
                 history_requests_stop(server->history);
-        for (struct listener *listener = server->listeners; listener; listener = next) {
-                next = listener->next;
-                listener_free(listener);
+        /* What a listener still has to send is composed meanwhile, and sees those that are there. */
+        while (server->listeners) {
+                next = server->listeners->next;
+                listener_free(server->listeners);
+                server->listeners = next;
         }
-        for (size_t i = 0; i < server->n_agents; i++)
-                agent_free(server->agents[i]);
+        while (server->n_agents > 0)
+                agent_free(server->agents[--server->n_agents]);
         acceptors_free(server->acceptors);
         waiters_free(server->waiters);
         events_free(server->events);

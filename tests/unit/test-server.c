@@ -1120,6 +1120,45 @@ static void a_burst_longer_than_the_ring_is_told_as_a_gap(void **state) {
         client_close(&client);
 }
 
+/* Reads at most BYTES of what is there. */
+static void client_read_some(struct client *client, size_t bytes) {
+        char buffer[65536];
+        ssize_t n;
+
+        while (bytes > 0 && (n = read(client->fd, buffer, MIN(bytes, sizeof(buffer)))) > 0) {
+                buffer_append(&client->text, buffer, (size_t)n);
+                bytes -= (size_t)n;
+        }
+}
+
+/* At the end a scrape goes on until its socket is full, and counts the connections of listeners that are there still. */
+static void scrapes_that_run_as_it_ends_count_what_is_there(void **state) {
+        struct client clients[64];
+        char names[96][16];
+
+        (void)state;
+        for (unsigned i = 0; i < ARRAY_LENGTH(names); i++) {
+                (void)snprintf(names[i], sizeof(names[i]), "database%02u", i);
+                (void)stub_add(engine, names[i]);
+        }
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+                clients[i] = client_on(status_path);
+                client_ask(&clients[i], "GET", "/metrics", "");
+        }
+        /* Each has another part of its answer before it when the end comes, and room for the next. */
+        for (unsigned turn = 0; turn < ARRAY_LENGTH(clients); turn++) {
+                turn_until(clock_boot_usec() + MSEC);
+                for (unsigned i = turn; i < ARRAY_LENGTH(clients); i++)
+                        client_read_some(&clients[i], 4096);
+        }
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                client_read(&clients[i]);
+        server = server_free(server);
+        for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+                client_close(&clients[i]);
+        assert_int_equal(server_new(event, engine, &(struct server_hooks){0}, &server), 0);
+}
+
 static void the_end_answers_who_waits(void **state) {
         struct client waiting = client_on(status_path), stream = client_on(status_path), idle = client_on(status_path), lease;
 
@@ -1189,6 +1228,7 @@ int main(void) {
                 SERVER_TEST(a_stream_hears_each_edge_in_order),
                 SERVER_TEST(last_event_id_replays),
                 SERVER_TEST(a_burst_longer_than_the_ring_is_told_as_a_gap),
+                SERVER_TEST(scrapes_that_run_as_it_ends_count_what_is_there),
                 SERVER_TEST(the_end_answers_who_waits),
         };
 

@@ -1,23 +1,9 @@
 #include "config/complaint.h"
 
+#include "base/array.h"
 #include "base/log.h"
 #include "base/message-id.h"
-#include "base/sorted.h"
 #include "base/text.h"
-
-static bool complaint_reserve(void **items, size_t n, size_t *allocated, size_t size) {
-        size_t more = *allocated ? *allocated * 2 : 16;
-        void *grown;
-
-        if (n < *allocated)
-                return true;
-        grown = reallocarray(*items, more, size);
-        if (!grown)
-                return false;
-        *items = grown;
-        *allocated = more;
-        return true;
-}
 
 static int compare_to_file(const void *name, const void *file) {
         return strcmp(name, ((const struct complaint_file *)file)->name);
@@ -41,8 +27,8 @@ static struct complaint_file *file_called(struct complaints *complaints, const c
         if (is_file(complaints, i, name))
                 return &complaints->files[i];
         copy = strdup(name);
-        if (!copy || !complaint_reserve((void **)&complaints->files, complaints->n_files, &complaints->files_allocated,
-                                        sizeof(*complaints->files))) {
+        if (!copy ||
+            array_reserve((void **)&complaints->files, complaints->n_files, &complaints->files_allocated, sizeof(*complaints->files)) < 0) {
                 free(copy);
                 return NULL;
         }
@@ -65,7 +51,7 @@ bool complaints_have_room(struct complaints *complaints, const char *file) {
 /* Takes TEXT over. */
 static void keep(struct complaints *complaints, struct complaint complaint) {
         if (!complaint.text ||
-            !complaint_reserve((void **)&complaints->items, complaints->n, &complaints->allocated, sizeof(*complaints->items))) {
+            array_reserve((void **)&complaints->items, complaints->n, &complaints->allocated, sizeof(*complaints->items)) < 0) {
                 free(complaint.text);
                 complaints->failed = true;
                 return;

@@ -1,7 +1,7 @@
 #include "config/service.h"
 
+#include "base/array.h"
 #include "base/error.h"
-#include "base/sorted.h"
 #include "config/file.h"
 
 #include <ctype.h>

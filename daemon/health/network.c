@@ -1,7 +1,7 @@
 #include "health/network.h"
 
+#include "base/array.h"
 #include "base/macro.h"
-#include "base/sorted.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 #include "health/registry.h"
 
+#include "base/array.h"
 #include "base/macro.h"
-#include "base/sorted.h"
 #include "health/network.h"
 
 #include <errno.h>

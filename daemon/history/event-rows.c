@@ -1,10 +1,10 @@
 #include "history/event-rows.h"
 
+#include "base/array.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
-#include "base/sorted.h"
 #include "history/sqlite.h"
 
 #include <inttypes.h>

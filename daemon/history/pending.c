@@ -1,9 +1,9 @@
 #include "history/pending.h"
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
-#include "base/sorted.h"
 
 /* So many events wait while the file cannot be written: some megabytes. */
 #define EVENTS_MAX 16384

@@ -1,8 +1,8 @@
 #include "notify/ready-gate.h"
 
+#include "base/array.h"
 #include "base/duration.h"
 #include "base/error.h"
-#include "base/sorted.h"
 
 static bool is_to_be_awake(const struct database *database) {
         if (database->budget_spent)

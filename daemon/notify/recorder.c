@@ -1,5 +1,6 @@
 #include "notify/recorder.h"
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/id-map.h"
@@ -16,8 +17,6 @@
 #define FLUSH_MAX 128
 
 /* -- the databases that changed -------------------------------------------------------------------------------------------------------- */
-
-#define DIRTY_MIN 64
 
 struct dirty_database {
         uint64_t id;
@@ -51,28 +50,13 @@ static size_t dirty_set_count(const struct dirty_set *set) {
         return set->n - set->first;
 }
 
-/* Room for one more in an array of N elements of SIZE bytes. 0 or -ENOMEM. */
-static int dirty_set_reserve(void **array, size_t n, size_t *allocated, size_t size) {
-        size_t more = *allocated ? 2 * *allocated : DIRTY_MIN;
-        void *grown;
-
-        if (n < *allocated)
-                return 0;
-        grown = reallocarray(*array, more, size);
-        if (!grown)
-                return -ENOMEM;
-        *array = grown;
-        *allocated = more;
-        return 0;
-}
-
 /* That of ID, added when it is not there. NULL: no memory. */
 static struct dirty_database *dirty_set_of(struct dirty_set *set, uint64_t id) {
         size_t place = (size_t)(uintptr_t)id_map_get(&set->places, id);
 
         if (place > 0)
                 return &set->list[place - 1];
-        if (dirty_set_reserve((void **)&set->list, set->n, &set->allocated, sizeof(*set->list)) < 0 ||
+        if (array_reserve((void **)&set->list, set->n, &set->allocated, sizeof(*set->list)) < 0 ||
             id_map_put(&set->places, id, (void *)(uintptr_t)(set->n + 1)) < 0)
                 return NULL;
         set->list[set->n] = (struct dirty_database){.id = id};
@@ -88,7 +72,7 @@ static int dirty_set_note(struct dirty_set *set, uint64_t id) {
 static int dirty_set_note_timing(struct dirty_set *set, uint64_t id, const struct timing *timing) {
         struct dirty_database *dirty = dirty_set_of(set, id);
 
-        if (!dirty || dirty_set_reserve((void **)&set->timings, set->n_timings, &set->allocated_timings, sizeof(*set->timings)) < 0)
+        if (!dirty || array_reserve((void **)&set->timings, set->n_timings, &set->allocated_timings, sizeof(*set->timings)) < 0)
                 return -ENOMEM;
         set->timings[set->n_timings++] = (struct dirty_timing){.before = dirty->last, .timing = *timing};
         dirty->last = set->n_timings;

@@ -17,6 +17,7 @@ import time
 import traceback
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -304,7 +305,7 @@ def judge(minutes: list[Minute]) -> list[str]:
         counts = sorted({getattr(each, what) for each in minutes[1:]})
         if len(counts) > 1:
             wrong.append(f"{what} are not flat: {counts}")
-    full = [each for i, each in enumerate(minutes) if any(one.history_kb >= FULL * HISTORY_BYTES / 1024 for one in minutes[:i])]
+    full = list(dropwhile(lambda each: each.history_kb < FULL * HISTORY_BYTES / 1024, minutes))[1:]
     if len(full) >= FEWEST_FOR_GROWTH and not sanitized():
         first, second = (statistics.median(each.rss_kb for each in part) for part in (full[:len(full) // 2], full[len(full) // 2:]))
         if second > first + GROWTH_KB:

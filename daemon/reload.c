@@ -1,8 +1,8 @@
 #include "reload.h"
 
+#include "api/answer.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/message-id.h"
 #include "config/option.h"
@@ -13,19 +13,24 @@
 /* It only computes. */
 #define DISCARD_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
-static void write_complaints(struct json_writer *w, const struct complaints *complaints) {
-        json_begin_array(w, "complaints");
-        for (size_t i = 0; i < complaints->n; i++) {
-                const struct complaint *complaint = &complaints->items[i];
+static bool next_complaint(struct field_rows *rows, void *ret_row) {
+        const struct complaints *complaints = rows->of;
+        const struct complaint *complaint = &complaints->items[rows->index];
 
-                json_begin_object(w, NULL);
-                json_text(w, "file", complaint->file);
-                json_unsigned(w, "line", complaint->line);
-                json_text(w, "severity", complaint->severity == COMPLAINT_ERROR ? "error" : "warning");
-                json_text(w, "message", complaint->text);
-                json_end_object(w);
-        }
-        json_end_array(w);
+        if (rows->index == complaints->n)
+                return false;
+        rows->index++;
+        *(struct complaint_status *)ret_row = (struct complaint_status){
+                .file = complaint->file,
+                .line = complaint->line,
+                .severity = complaint->severity == COMPLAINT_ERROR ? "error" : "warning",
+                .message = complaint->text,
+        };
+        return true;
+}
+
+static struct field_rows complaint_rows(const struct complaints *complaints) {
+        return (struct field_rows){.next = next_complaint, .of = complaints};
 }
 
 /* What is in force of what only a start takes: the first reload still has the configuration of the start before it. */
@@ -66,17 +71,17 @@ static void complain_of_what_needs_a_restart(const struct reload *reload, const 
 
 static unsigned reload_refuse(struct complaints *complaints, struct buffer *answer, size_t n_running) {
         struct json_writer w = {.buffer = answer};
+        struct reload_refused_answer refused = {
+                .refusal = {"config.invalid", "The new configuration has errors and is not used; the old one goes on"},
+        };
 
         complaints_sort(complaints);
         complaints_log(complaints);
         log_entry(LOG_ERR, MESSAGE_ID_RELOAD_FAILED, NULL, 0,
                   "The new configuration has %zu %s and is not used; the old one with its %zu databases goes on", complaints->n_errors,
                   complaints->n_errors == 1 ? "error" : "errors", n_running);
-        json_begin_object(&w, NULL);
-        json_text(&w, "error", "config.invalid");
-        json_text(&w, "message", "The new configuration has errors and is not used; the old one goes on");
-        write_complaints(&w, complaints);
-        json_end_object(&w);
+        refused.complaints = complaint_rows(complaints);
+        field_write_object(&w, NULL, reload_refused_fields, &refused, false);
         return 422;
 }
 
@@ -84,10 +89,7 @@ static unsigned break_off(struct buffer *answer, int error) {
         struct json_writer w = {.buffer = answer};
 
         log_entry(LOG_ERR, MESSAGE_ID_RELOAD_FAILED, NULL, 0, "The configuration could not be reloaded: %s", strerror(-error));
-        json_begin_object(&w, NULL);
-        json_text(&w, "error", "internal");
-        json_text(&w, "message", strerror(-error));
-        json_end_object(&w);
+        field_write_object(&w, NULL, refusal_fields, &(struct refusal_answer){"internal", strerror(-error)}, false);
         return 500;
 }
 
@@ -99,14 +101,16 @@ static unsigned report_success(const struct reload_summary *summary, struct comp
         log_entry(LOG_INFO, MESSAGE_ID_RELOADED, NULL, 0,
                   "The configuration was reloaded: %zu added, %zu removed, %zu changed, %zu unchanged",
                   summary->added, summary->removed, summary->changed, summary->unchanged);
-        json_begin_object(&w, NULL);
-        json_bool(&w, "ok", true);
-        write_complaints(&w, complaints);
-        json_unsigned(&w, "added", summary->added);
-        json_unsigned(&w, "removed", summary->removed);
-        json_unsigned(&w, "changed", summary->changed);
-        json_unsigned(&w, "unchanged", summary->unchanged);
-        json_end_object(&w);
+        field_write_object(&w, NULL, reload_fields,
+                           &(struct reload_answer){
+                                   .ok = true,
+                                   .complaints = complaint_rows(complaints),
+                                   .added = summary->added,
+                                   .removed = summary->removed,
+                                   .changed = summary->changed,
+                                   .unchanged = summary->unchanged,
+                           },
+                           false);
         return 200;
 }
 

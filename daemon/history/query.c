@@ -391,24 +391,22 @@ static int query_write_csv(struct query_context *context, const struct listing *
         return r < 0 ? r : write_rows(context, listing, key);
 }
 
-static void begin_json(struct query_context *context) {
-        struct json_writer *w = &context->writer.json;
-        const struct history_query *query = context->query;
-
-        json_begin_object(w, NULL);
-        json_text(w, "name", query->name);
-        json_text(w, "kind", query_kind_name(query->kind));
-        json_time(w, "since", query->since_real_usec);
-        json_time(w, "until", query->until_real_usec);
+struct history_head query_head(const struct history_query *query) {
+        return (struct history_head){
+                .name = query->name,
+                .kind = query_kind_name(query->kind),
+                .since_real_usec = query->since_real_usec,
+                .until_real_usec = query->until_real_usec,
+        };
 }
 
 static int query_write_json(struct query_context *context, const struct listing *listing, struct key key, bool truncated) {
         struct json_writer *w = &context->writer.json;
         int r;
 
-        begin_json(context);
-        json_bool(w, "truncated", truncated);
-        json_begin_array(w, "rows");
+        json_begin_object(w, NULL);
+        field_write(w, rows_head_fields, &(struct rows_head){query_head(context->query), truncated}, false);
+        json_begin_array(w, API_ROWS);
         r = write_rows(context, listing, key);
         json_end_array(w);
         json_end_object(w);
@@ -424,18 +422,6 @@ static int query_write_rows(struct query_context *context) {
         if (r < 0)
                 return r;
         return context->query->csv ? query_write_csv(context, listing, key) : query_write_json(context, listing, key, r > 0);
-}
-
-static int query_write_report(struct query_context *context) {
-        struct json_writer *w = &context->writer.json;
-        int r;
-
-        begin_json(context);
-        json_begin_object(w, "report");
-        r = report_write(context->sqlite, context->query, context->database, context->saved_real_usec, w);
-        json_end_object(w);
-        json_end_object(w);
-        return r;
 }
 
 /* The row of a database without history stays 0; the answer is 1 when the database is not configured either. */
@@ -465,7 +451,7 @@ int query_run(struct sqlite *sqlite, const struct history_query *query, struct b
         if (r >= 0)
                 r = query_find_database(&context);
         if (r == 0)
-                r = query->kind == QUERY_REPORT ? query_write_report(&context) : query_write_rows(&context);
+                r = query->kind == QUERY_REPORT ? report_write(sqlite, query, context.database, context.saved_real_usec, &context.writer.json) : query_write_rows(&context);
         (void)sqlite_run(sqlite, "COMMIT");
         return r != 0 ? r : buffer_finish(buffer);
 }

@@ -1,9 +1,7 @@
 /* Queries of the past, and their answers: whole texts, written off the main loop. */
 #pragma once
 
-#include "base/buffer.h"
-
-#include <stdint.h>
+#include "api/report.h"
 
 struct sqlite;
 
@@ -51,6 +49,9 @@ struct query_answer {
         struct buffer content; /* QUERY_ANSWERED: JSON or CSV; the caller that gets the answer may take it */
         int error;             /* QUERY_FAILED: a negative errno */
 };
+
+/* What every answer in JSON begins with; its texts live as long as QUERY. */
+struct history_head query_head(const struct history_query *query);
 
 /* Writes the answer of the file to QUERY into BUFFER. 0; 1: nothing was ever known of that database; -EINTR; or another negative errno. */
 int query_run(struct sqlite *sqlite, const struct history_query *query, struct buffer *buffer);

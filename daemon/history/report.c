@@ -1,5 +1,6 @@
 #include "history/report.h"
 
+#include "api/report.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "history/event-record.h"
@@ -137,84 +138,81 @@ static int report_read_outages(struct report *report) {
         return r;
 }
 
-/* Writing. */
+/* Answering. */
 
-static void report_write_quantiles(struct json_writer *w, const struct histogram *histogram) {
-        static const struct {
-                const char *key;
-                unsigned permille;
-        } quantiles[] = {{"p50_seconds", 500}, {"p95_seconds", 950}, {"p99_seconds", 990}};
-
-        for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
-                json_seconds(w, quantiles[i].key,
-                             histogram->count > 0 ? histogram_quantile(histogram, quantiles[i].permille) : USEC_INFINITY);
+static struct spread spread_of(const struct histogram *histogram) {
+        if (histogram->count == 0)
+                return (struct spread){0, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY};
+        return (struct spread){
+                .count = histogram->count,
+                .p50_usec = histogram_quantile(histogram, 500),
+                .p95_usec = histogram_quantile(histogram, 950),
+                .p99_usec = histogram_quantile(histogram, 990),
+                .max_usec = histogram->max_usec,
+        };
 }
 
-static void report_write_states(struct json_writer *w, const struct report *report) {
-        uint64_t known = 0, out = 0;
+static bool next_state(struct field_rows *rows, void *ret_row) {
+        const struct report *report = rows->of;
 
-        for (unsigned state = 0; state < _STATE_MAX; state++) {
-                known += state == STATE_UNKNOWN ? 0 : report->timeline->states_usec[state];
-                out += state_is_outage((enum state)state) ? report->timeline->states_usec[state] : 0;
+        while (rows->index < _STATE_MAX) {
+                enum state state = (enum state)rows->index++;
+
+                if (report->timeline->states_usec[state] == 0)
+                        continue;
+                *(struct named_span *)ret_row = (struct named_span){state_name(state), report->timeline->states_usec[state]};
+                return true;
         }
-        json_seconds(w, "seconds", known);
-        if (known > 0)
-                json_fraction(w, "availability", known - out, known);
-        else
-                json_absent(w, "availability");
-        json_begin_object(w, "states_seconds");
-        for (unsigned state = 0; state < _STATE_MAX; state++)
-                if (report->timeline->states_usec[state] > 0)
-                        json_seconds(w, state_name((enum state)state), report->timeline->states_usec[state]);
-        json_end_object(w);
+        return false;
 }
 
-static void report_write_distribution(struct json_writer *w, const struct report *report) {
-        size_t first = 0, end = N_BOUNDS + 1;
+static bool next_cause(struct field_rows *rows, void *ret_row) {
+        const struct report *report = rows->of;
+
+        while (rows->index < _WAKE_CAUSE_MAX) {
+                enum wake_cause cause = (enum wake_cause)rows->index++;
+
+                if (report->by_cause[cause] == 0)
+                        continue;
+                *(struct named_count *)ret_row = (struct named_count){wake_cause_name(cause), report->by_cause[cause]};
+                return true;
+        }
+        return false;
+}
+
+/* From the first bound that any wake is below, to the last. */
+static bool next_bound(struct field_rows *rows, void *ret_row) {
+        const struct report *report = rows->of;
+        size_t first = 0, end = N_BOUNDS + 1, i;
 
         while (first < end && report->distribution[first] == 0)
                 first++;
         while (end > first && report->distribution[end - 1] == 0)
                 end--;
-        json_begin_array(w, "distribution");
-        for (size_t i = first; i < end; i++) {
-                json_begin_object(w, NULL);
-                json_seconds(w, "up_to_seconds", i < N_BOUNDS ? bounds_usec[i] : USEC_INFINITY);
-                json_unsigned(w, "count", report->distribution[i]);
-                json_end_object(w);
-        }
-        json_end_array(w);
+        i = first + rows->index++;
+        if (i >= end)
+                return false;
+        *(struct distribution_report *)ret_row = (struct distribution_report){
+                .up_to_usec = i < N_BOUNDS ? bounds_usec[i] : USEC_INFINITY,
+                .count = report->distribution[i],
+        };
+        return true;
 }
 
-static void report_write_wakes(struct json_writer *w, const struct report *report) {
-        json_begin_object(w, "wakes");
-        json_unsigned(w, "count", report->n_wakes);
-        json_begin_object(w, "by_cause");
-        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                if (report->by_cause[cause] > 0)
-                        json_unsigned(w, wake_cause_name((enum wake_cause)cause), report->by_cause[cause]);
-        json_end_object(w);
-        json_unsigned(w, "cold", report->n_cold);
-        report_write_quantiles(w, &report->latency);
-        json_seconds(w, "max_seconds", report->latency.count > 0 ? report->latency.max_usec : USEC_INFINITY);
-        report_write_distribution(w, report);
-        json_end_object(w);
-}
+static bool next_phase(struct field_rows *rows, void *ret_row) {
+        const struct report *report = rows->of;
 
-static void report_write_phases(struct json_writer *w, const struct report *report) {
-        json_begin_object(w, "phases");
-        for (unsigned phase = 0; phase < _PHASE_MAX; phase++) {
+        while (rows->index < _PHASE_MAX) {
+                enum phase phase = (enum phase)rows->index++;
                 struct histogram histogram = {0};
 
-                hour_add_phase(&report->sum, (enum phase)phase, &histogram);
+                hour_add_phase(&report->sum, phase, &histogram);
                 if (histogram.count == 0)
                         continue;
-                json_begin_object(w, phase_name((enum phase)phase));
-                json_unsigned(w, "count", histogram.count);
-                report_write_quantiles(w, &histogram);
-                json_end_object(w);
+                *(struct phase_report *)ret_row = (struct phase_report){phase_name(phase), spread_of(&histogram)};
+                return true;
         }
-        json_end_object(w);
+        return false;
 }
 
 static int by_time_falling(const void *a, const void *b) {
@@ -225,45 +223,70 @@ static int by_time_falling(const void *a, const void *b) {
         return (int)left->reason - (int)right->reason;
 }
 
-static void report_write_outages(struct json_writer *w, struct report *report) {
+static void sort_outages(struct report *report) {
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
                 report->outages[reason].reason = (enum reason)reason;
         qsort(report->outages, _REASON_MAX, sizeof(*report->outages), by_time_falling);
-        json_begin_array(w, "outages");
-        for (unsigned i = 0; i < _REASON_MAX; i++) {
-                const struct report_outages *outages = &report->outages[i];
+}
+
+static bool next_outage(struct field_rows *rows, void *ret_row) {
+        const struct report *report = rows->of;
+
+        while (rows->index < _REASON_MAX) {
+                const struct report_outages *outages = &report->outages[rows->index++];
 
                 if (outages->n == 0)
                         continue;
-                json_begin_object(w, NULL);
-                json_text(w, "reason", outages->reason == REASON_NONE ? NULL : reason_slug(outages->reason));
-                json_unsigned(w, "count", outages->n);
-                json_seconds(w, "seconds", outages->usec);
-                json_end_object(w);
+                *(struct outage_report *)ret_row = (struct outage_report){
+                        .reason = outages->reason == REASON_NONE ? NULL : reason_slug(outages->reason),
+                        .count = outages->n,
+                        .usec = outages->usec,
+                };
+                return true;
         }
-        json_end_array(w);
+        return false;
 }
 
-static void report_write_failures(struct json_writer *w, const struct report *report) {
-        json_begin_object(w, "failures");
-        for (unsigned reason = 0; reason < _REASON_MAX; reason++) {
+static bool next_failure(struct field_rows *rows, void *ret_row) {
+        const struct report *report = rows->of;
+
+        while (rows->index < _REASON_MAX) {
+                enum reason reason = (enum reason)rows->index++;
                 uint64_t n = hour_value(&report->sum, COUNTER_FAILURES, reason);
 
-                if (n > 0)
-                        json_unsigned(w, reason_slug((enum reason)reason), n);
+                if (n == 0)
+                        continue;
+                *(struct named_count *)ret_row = (struct named_count){reason_slug(reason), n};
+                return true;
         }
-        json_end_object(w);
+        return false;
 }
 
-static void report_write_all(struct json_writer *w, struct report *report) {
-        report_write_states(w, report);
-        json_seconds(w, "awake_seconds", report->sum.awake_usec);
-        json_seconds(w, "awake_on_our_demand_seconds", report->sum.ours_usec);
-        report_write_wakes(w, report);
-        report_write_phases(w, report);
-        report_write_outages(w, report);
-        report_write_failures(w, report);
-        timeline_write(report->timeline, w, "timeline");
+static struct report_body report_body_of(const struct report *report) {
+        uint64_t known = 0, out = 0;
+
+        for (unsigned state = 0; state < _STATE_MAX; state++) {
+                known += state == STATE_UNKNOWN ? 0 : report->timeline->states_usec[state];
+                out += state_is_outage((enum state)state) ? report->timeline->states_usec[state] : 0;
+        }
+        return (struct report_body){
+                .known_usec = known,
+                .availability = {.part = known - out, .whole = known},
+                .states = {.next = next_state, .of = report},
+                .awake_usec = report->sum.awake_usec,
+                .awake_on_our_demand_usec = report->sum.ours_usec,
+                .wakes = {
+                        .count = report->n_wakes,
+                        .by_cause = {.next = next_cause, .of = report},
+                        .cold = report->n_cold,
+                        .latency = spread_of(&report->latency),
+                        .distribution = {.next = next_bound, .of = report},
+                },
+                .phases = {.next = next_phase, .of = report},
+                .outages = {.next = next_outage, .of = report},
+                .failures = {.next = next_failure, .of = report},
+                .timeline = timeline_rows(report->timeline),
+        };
 }
 
 static int report_read_all(struct report *report) {
@@ -289,8 +312,13 @@ int report_write(struct sqlite *sqlite, const struct history_query *query, uint6
         report->database = database;
         report->saved_real_usec = saved_real_usec;
         r = report_read_all(report);
-        if (r >= 0)
-                report_write_all(w, report);
+        if (r >= 0) {
+                struct report_answer answer = {.head = query_head(query)};
+
+                sort_outages(report);
+                answer.report = report_body_of(report);
+                field_write_object(w, NULL, report_fields, &answer, false);
+        }
         free(report->timeline);
         free(report->sum.counters);
         free(report);

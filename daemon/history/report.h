@@ -4,6 +4,6 @@
 #include "base/json.h"
 #include "history/query.h"
 
-/* The value of "report". DATABASE is its row. 0 or a negative errno. */
+/* Writes the answer. DATABASE is its row. 0 or a negative errno. */
 int report_write(struct sqlite *sqlite, const struct history_query *query, uint64_t database, uint64_t saved_real_usec,
                  struct json_writer *w);

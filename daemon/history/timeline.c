@@ -1,5 +1,6 @@
 #include "history/timeline.h"
 
+#include "api/report.h"
 #include "base/error.h"
 #include "base/macro.h"
 
@@ -210,33 +211,43 @@ int timeline_read(struct sqlite *sqlite, const struct history_query *query, uint
         return 0;
 }
 
-static void timeline_write_entry(struct json_writer *w, uint64_t from, enum state state, enum reason reason) {
-        json_begin_object(w, NULL);
-        json_time(w, "from", from);
-        json_text(w, "state", state_name(state));
-        json_text(w, "reason", reason == REASON_NONE ? NULL : reason_slug(reason));
-        json_end_object(w);
+static void timeline_report(void *ret_row, uint64_t from, enum state state, enum reason reason) {
+        *(struct timeline_report *)ret_row = (struct timeline_report){
+                .from_real_usec = from,
+                .state = state_name(state),
+                .reason = reason == REASON_NONE ? NULL : reason_slug(reason),
+        };
 }
 
-static void write_slots(const struct timeline *timeline, struct json_writer *w) {
-        const struct timeline_slot *last = NULL;
+static bool next_entry(struct field_rows *rows, void *ret_row) {
+        const struct timeline *timeline = rows->of;
+        const struct timeline_entry *entry = &timeline->entries[rows->index];
 
-        for (size_t i = 0; i < TIMELINE_MAX; i++) {
+        if (rows->index == timeline->n)
+                return false;
+        rows->index++;
+        timeline_report(ret_row, entry->from_real_usec, entry->state, entry->reason);
+        return true;
+}
+
+/* AT is the slot before. */
+static bool next_slot(struct field_rows *rows, void *ret_row) {
+        const struct timeline *timeline = rows->of;
+        const struct timeline_slot *last = rows->at;
+
+        while (rows->index < TIMELINE_MAX) {
+                size_t i = rows->index++;
                 const struct timeline_slot *slot = &timeline->slots[i];
 
                 if (!slot->any || (last && last->state == slot->state && last->reason == slot->reason))
                         continue;
-                timeline_write_entry(w, timeline->since + i * slot_width(timeline), slot->state, slot->reason);
-                last = slot;
+                timeline_report(ret_row, timeline->since + i * slot_width(timeline), slot->state, slot->reason);
+                rows->at = slot;
+                return true;
         }
+        return false;
 }
 
-void timeline_write(const struct timeline *timeline, struct json_writer *w, const char *key) {
-        json_begin_array(w, key);
-        if (timeline->overflowed)
-                write_slots(timeline, w);
-        else
-                for (const struct timeline_entry *entry = timeline->entries; entry < timeline->entries + timeline->n; entry++)
-                        timeline_write_entry(w, entry->from_real_usec, entry->state, entry->reason);
-        json_end_array(w);
+struct field_rows timeline_rows(const struct timeline *timeline) {
+        return (struct field_rows){.next = timeline->overflowed ? next_slot : next_entry, .of = timeline};
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/json.h"
+#include "api/field.h"
 #include "history/query.h"
 #include "history/schema.h"
 
@@ -30,5 +30,5 @@ struct timeline {
 /* Reads the states of the time that QUERY asks for. DATABASE is the row of its database. RET_TIMELINE is freed with free(). */
 int timeline_read(struct sqlite *sqlite, const struct history_query *query, uint64_t database, struct schema_words *words,
                   struct timeline **ret_timeline);
-/* Writes the line as an array of objects. */
-void timeline_write(const struct timeline *timeline, struct json_writer *w, const char *key);
+/* Its line as rows of struct timeline_report. */
+struct field_rows timeline_rows(const struct timeline *timeline);

@@ -1,5 +1,6 @@
 #include "http/answer.h"
 
+#include "api/answer.h"
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "base/text.h"
@@ -30,38 +31,30 @@ unsigned answer_retry_after_sec(uint64_t usec) {
         return (unsigned)MIN(MAX((usec + USEC_PER_SEC - 1) / USEC_PER_SEC, 1), RETRY_MAX_SEC);
 }
 
-static void write_error(struct json_writer *w, const char *slug, const char *message) {
-        json_begin_object(w, NULL);
-        json_text(w, "error", slug);
-        json_text(w, "message", message);
+static void compose_refusal(struct server *server, const char *slug, const char *message) {
+        struct json_writer w = server_compose(server);
+
+        field_write_object(&w, NULL, refusal_fields, &(struct refusal_answer){slug, message}, false);
 }
 
 void answer_error(struct server *server, struct exchange *exchange, unsigned status, const char *slug, const char *format, ...) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
-        struct json_writer w = server_compose(server);
         va_list arguments;
 
         va_start(arguments, format);
         buffer_vprintf(&message, format, arguments);
         va_end(arguments);
-        write_error(&w, slug, message.data);
-        json_end_object(&w);
+        compose_refusal(server, slug, message.data);
         answer_body(server, exchange, status);
 }
 
 void answer_unavailable(struct server *server, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message) {
-        struct json_writer w = server_compose(server);
-
-        write_error(&w, slug, message);
-        json_end_object(&w);
+        compose_refusal(server, slug, message);
         answer_later(server, exchange, retry_after_sec);
 }
 
 void answer_busy(struct server *server, struct exchange *exchange, const char *message) {
-        struct json_writer w = server_compose(server);
-
-        write_error(&w, "busy", message);
-        json_end_object(&w);
+        compose_refusal(server, "busy", message);
         exchange_reply(exchange, &(struct reply){.status = 429, .body = &server->body, .retry_after_sec = RETRY_UNKNOWN_SEC});
 }
 
@@ -88,6 +81,14 @@ static const char *nearest_name(const struct registry *registry, const char *nam
         return nearest.found;
 }
 
+static bool next_known(struct field_rows *rows, void *ret_row) {
+        const struct database *database = rows->index < KNOWN_MAX ? registry_at(rows->of, rows->index++) : NULL;
+
+        if (database)
+                *(const char **)ret_row = database->config->name;
+        return database != NULL;
+}
+
 void answer_unknown_database(struct server *server, struct exchange *exchange, const char *name) {
         const struct registry *registry = engine_registry(server->engine);
         /* Text that is not a valid name may be very long, and no name is near it. */
@@ -98,12 +99,8 @@ void answer_unknown_database(struct server *server, struct exchange *exchange, c
         buffer_printf(&message, "no database \"%.*s\" is configured", TEXT_NAME_MAX, name);
         if (nearest)
                 buffer_printf(&message, "; did you mean \"%s\"?", nearest);
-        write_error(&w, "unknown_database", message.data);
-        json_begin_array(&w, "known");
-        for (size_t i = 0; i < MIN(registry_count(registry), (size_t)KNOWN_MAX); i++)
-                json_text(&w, NULL, registry_at(registry, i)->config->name);
-        json_end_array(&w);
-        json_end_object(&w);
+        field_write_object(&w, NULL, unknown_name_fields,
+                           &(struct unknown_name_answer){{"unknown_database", message.data}, {.next = next_known, .of = registry}}, false);
         answer_body(server, exchange, 404);
 }
 

@@ -1,5 +1,6 @@
 /* The requests that change something, on the control socket alone: POST /wake, /pause, /reload and /lease, DELETE /lease. */
 
+#include "api/answer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "http/answer.h"
@@ -37,11 +38,10 @@ static bool is_hopeless(const struct waiter *waiter, const struct database *data
 }
 
 static void compose_wake(struct server *server, const struct database *database, struct instant now) {
+        struct database_status verdict = describe_verdict(database, now);
         struct json_writer w = server_compose(server);
 
-        json_begin_object(&w, NULL);
-        describe_verdict(&w, database, now);
-        json_end_object(&w);
+        field_write_object(&w, NULL, verdict_fields, &verdict, false);
 }
 
 /* The end of a wait: awake, or in vain, or the time is over. */
@@ -99,10 +99,7 @@ void pause_post(struct request *request) {
         }
         engine_pause(request->server->engine, database, request->query.for_usec);
         w = server_compose(request->server);
-        json_begin_object(&w, NULL);
-        json_text(&w, "name", request->name);
-        describe_pause(&w, database, clock_now());
-        json_end_object(&w);
+        field_write_object(&w, NULL, pause_fields, &(struct pause_answer){request->name, describe_pause_end(database, clock_now())}, false);
         answer_body(request->server, request->exchange, 200);
 }
 
@@ -184,11 +181,7 @@ static void say_end(struct lease_stream *held, const char *reason, const char *m
         struct json_writer w = {.buffer = &frame};
 
         buffer_append_string(&frame, "event: end\ndata: ");
-        json_begin_object(&w, NULL);
-        json_unsigned(&w, "id", held->id);
-        json_text(&w, "reason", reason);
-        json_text(&w, "message", message);
-        json_end_object(&w);
+        field_write_object(&w, NULL, lease_end_fields, &(struct lease_end_answer){held->id, reason, message}, false);
         buffer_append_string(&frame, "\n\n");
         events_end(held->stream, &frame);
 }
@@ -218,28 +211,25 @@ static void on_gone(void *userdata) {
         free(held);
 }
 
-/* The members of an object that is open: the lease, and how its database is now. */
-static void describe_begun(struct json_writer *w, const struct lease *lease, struct instant now) {
-        json_begin_object(w, "lease");
-        describe_lease(w, &lease->record);
-        json_end_object(w);
-        describe_verdict(w, lease->database, now);
-        json_unsigned(w, "generation", lease->database->generation);
+/* The lease, and how its database is now. */
+static struct lease_answer lease_answer_of(const struct lease *lease, struct instant now) {
+        return (struct lease_answer){
+                .kind = "lease",
+                .database = lease->database->config->name,
+                .at_real_usec = now.real_usec,
+                .lease = describe_lease(&lease->record),
+                .verdict = describe_verdict(lease->database, now),
+                .generation = lease->database->generation,
+        };
 }
 
 static void stream_lease(struct request *request, struct lease_stream *held) {
         _cleanup_(buffer_deinit) struct buffer head = {0};
+        struct lease_answer answer = lease_answer_of(held->lease, clock_now());
         struct json_writer w = {.buffer = &head};
-        struct instant now = clock_now();
 
         buffer_append_string(&head, "event: lease\ndata: ");
-        json_begin_object(&w, NULL);
-        /* The same members as in the events that follow. */
-        json_text(&w, "kind", "lease");
-        json_time(&w, "at", now.real_usec);
-        json_text(&w, "database", request->name);
-        describe_begun(&w, held->lease, now);
-        json_end_object(&w);
+        field_write_object(&w, NULL, lease_event_fields, &answer, false);
         buffer_append_string(&head, "\n\n");
         events_begin(request->server->events, request->exchange, request->name, &head, LEASE_BEHIND_MAX_USEC,
                      &(struct stream_owner){.stopping = on_stopping, .gone = on_gone, .userdata = held}, &held->stream);
@@ -263,6 +253,7 @@ static const char *owner_of(const struct request *request) {
 static void take_timed(struct request *request) {
         struct lease_request wanted = {.owner = owner_of(request), .for_usec = request->query.for_usec};
         enum reason refusal = REASON_NONE;
+        struct lease_answer answer;
         struct json_writer w;
         struct lease *lease;
         int r;
@@ -272,10 +263,9 @@ static void take_timed(struct request *request) {
                 answer_no_lease(request, r, refusal);
                 return;
         }
+        answer = lease_answer_of(lease, clock_now());
         w = server_compose(request->server);
-        json_begin_object(&w, NULL);
-        describe_begun(&w, lease, clock_now());
-        json_end_object(&w);
+        field_write_object(&w, NULL, lease_answer_fields, &answer, false);
         answer_body(request->server, request->exchange, 201);
 }
 
@@ -315,9 +305,6 @@ void lease_delete_id(struct request *request) {
                 return;
         }
         w = server_compose(request->server);
-        json_begin_object(&w, NULL);
-        json_unsigned(&w, "id", request->id);
-        json_bool(&w, "ended", true);
-        json_end_object(&w);
+        field_write_object(&w, NULL, lease_deleted_fields, &(struct lease_deleted_answer){request->id, true}, false);
         answer_body(request->server, request->exchange, 200);
 }

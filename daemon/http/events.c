@@ -1,5 +1,6 @@
 #include "http/events.h"
 
+#include "api/event.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/answer.h"
@@ -72,14 +73,15 @@ static bool wants(const struct event_stream *stream, const char *database) {
 static void write_gap(struct event_stream *stream) {
         const struct ring *ring = &stream->events->ring;
         struct json_writer w = {.buffer = &stream->rest};
+        struct gap_status gap = {
+                .message = "some events after the last one seen are no longer known",
+                .last_seen = stream->seen,
+                .oldest = ring->oldest,
+                .newest = ring->newest,
+        };
 
         buffer_append_string(&stream->rest, "event: gap\ndata: ");
-        json_begin_object(&w, NULL);
-        json_text(&w, "message", "some events after the last one seen are no longer known");
-        json_unsigned(&w, "last_seen", stream->seen);
-        json_unsigned(&w, "oldest", ring->oldest);
-        json_unsigned(&w, "newest", ring->newest);
-        json_end_object(&w);
+        field_write_object(&w, NULL, gap_fields, &gap, false);
         buffer_append_string(&stream->rest, "\n\n");
         stream->seen = ring->oldest - 1;
 }

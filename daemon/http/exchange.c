@@ -1,7 +1,7 @@
 #include "http/exchange.h"
 
+#include "api/answer.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "http/http-private.h"
 #include "http/url.h"
 
@@ -417,10 +417,7 @@ static void refusal_compose(const struct refusal *refusal, struct buffer *answer
         _cleanup_(buffer_deinit) struct buffer body = {0};
         struct json_writer w = {.buffer = &body};
 
-        json_begin_object(&w, NULL);
-        json_text(&w, "error", refusal->error);
-        json_text(&w, "message", refusal->message);
-        json_end_object(&w);
+        field_write_object(&w, NULL, refusal_fields, &(struct refusal_answer){refusal->error, refusal->message}, false);
         buffer_printf(answer,
                       "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
                       "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n\r\n",

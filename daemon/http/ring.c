@@ -1,7 +1,8 @@
 #include "http/ring.h"
 
+#include "api/event.h"
+#include "base/clock.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "http/describe.h"
 
 #include <inttypes.h>
@@ -72,34 +73,27 @@ const struct ring_entry *ring_at(const struct ring *ring, uint64_t sequence) {
         return sequence >= ring->oldest && sequence <= ring->newest ? &ring->entries[sequence % ring->size] : NULL;
 }
 
-static void ring_write_wake(struct json_writer *w, const struct ring_entry *entry) {
-        if (entry->kind != EVENT_WAKE) {
-                json_absent(w, "latency_seconds");
-                json_absent(w, "cause");
-                json_absent(w, "cold");
-                return;
-        }
-        json_seconds(w, "latency_seconds", entry->latency_usec);
-        json_text(w, "cause", wake_cause_name(entry->cause));
-        json_bool(w, "cold", entry->cold);
-}
 
 void ring_entry_format(const struct ring_entry *entry, struct buffer *buffer) {
+        bool wake = entry->kind == EVENT_WAKE;
         struct json_writer w = {.buffer = buffer};
+        struct event_status event = {
+                .sequence = entry->sequence,
+                .kind = event_kind_name(entry->kind),
+                .at_real_usec = entry->real_usec,
+                .database = entry->database,
+                .state = state_name(entry->state),
+                .previous = state_name(entry->previous),
+                .reason = describe_reason(entry->reason),
+                .message = state_explain(entry->state, entry->reason),
+                .ready = entry->ready,
+                .generation = entry->generation,
+                .latency_usec = wake ? entry->latency_usec : USEC_INFINITY,
+                .cause = wake ? wake_cause_name(entry->cause) : NULL,
+                .cold = wake ? entry->cold : -1,
+        };
 
-        buffer_printf(buffer, "id: %" PRIu64 "\nevent: %s\ndata: ", entry->sequence, event_kind_name(entry->kind));
-        json_begin_object(&w, NULL);
-        json_unsigned(&w, "sequence", entry->sequence);
-        json_text(&w, "kind", event_kind_name(entry->kind));
-        json_time(&w, "at", entry->real_usec);
-        json_text(&w, "database", entry->database);
-        json_text(&w, "state", state_name(entry->state));
-        json_text(&w, "previous", state_name(entry->previous));
-        json_text(&w, "reason", describe_reason(entry->reason));
-        json_text(&w, "message", state_explain(entry->state, entry->reason));
-        json_bool(&w, "ready", entry->ready);
-        json_unsigned(&w, "generation", entry->generation);
-        ring_write_wake(&w, entry);
-        json_end_object(&w);
+        buffer_printf(buffer, "id: %" PRIu64 "\nevent: %s\ndata: ", event.sequence, event.kind);
+        field_write_object(&w, NULL, event_fields, &event, false);
         buffer_append_string(buffer, "\n\n");
 }

@@ -1,5 +1,6 @@
 #include "http/route.h"
 
+#include "api/answer.h"
 #include "base/text.h"
 #include "http/answer.h"
 #include "http/url.h"
@@ -69,22 +70,30 @@ enum route_result route_find(const char *path, enum method method, enum permissi
         return result;
 }
 
+#define ENDPOINT_MAX 64
+
+/* "GET /readyz/NAME" */
+static bool next_endpoint(struct field_rows *rows, void *ret_row) {
+        const struct route *route = &routes[rows->index];
+        char *text = rows->scratch;
+
+        if (rows->index == ARRAY_LENGTH(routes))
+                return false;
+        rows->index++;
+        (void)snprintf(text, ENDPOINT_MAX, "%s %s%s", method_texts[route->method], route->path, parameter_texts[route->parameter]);
+        *(const char **)ret_row = text;
+        return true;
+}
+
 static void answer_no_path(struct server *server, struct exchange *exchange) {
         struct json_writer w = server_compose(server);
+        char text[ENDPOINT_MAX];
+        struct unknown_path_answer answer = {
+                .refusal = {"not_found", "there is nothing here; see endpoints"},
+                .endpoints = {.next = next_endpoint, .scratch = text},
+        };
 
-        json_begin_object(&w, NULL);
-        json_text(&w, "error", "not_found");
-        json_text(&w, "message", "there is nothing here; see endpoints");
-        json_begin_array(&w, "endpoints");
-        for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
-                char text[64];
-
-                (void)snprintf(text, sizeof(text), "%s %s%s", method_texts[routes[i].method], routes[i].path,
-                               parameter_texts[routes[i].parameter]);
-                json_text(&w, NULL, text);
-        }
-        json_end_array(&w);
-        json_end_object(&w);
+        field_write_object(&w, NULL, unknown_path_fields, &answer, false);
         answer_body(server, exchange, 404);
 }
 
@@ -106,10 +115,7 @@ static void answer_no_method(struct server *server, struct exchange *exchange, c
 
         (void)write_allow(allow, sizeof(allow), route);
         (void)snprintf(message, sizeof(message), "%s%s takes %s", route->path, route->parameter ? "/..." : "", allow);
-        json_begin_object(&w, NULL);
-        json_text(&w, "error", "method_not_allowed");
-        json_text(&w, "message", message);
-        json_end_object(&w);
+        field_write_object(&w, NULL, refusal_fields, &(struct refusal_answer){"method_not_allowed", message}, false);
         exchange_reply(exchange, &(struct reply){.status = 405, .body = &server->body, .allow = allow});
 }
 

@@ -1,5 +1,6 @@
 /* The present, answered at once from memory: GET /livez, /readyz (which can be held until the verdict is good) and /status. */
 
+#include "api/answer.h"
 #include "base/text.h"
 #include "history/store.h"
 #include "http/answer.h"
@@ -63,14 +64,13 @@ static bool readyz_met(const struct waiter *waiter, const struct database *datab
 static void readyz_answer_one(const struct waiter *waiter, const struct database *database) {
         struct instant now = clock_now();
         bool ready = readyz_accepts(database, waiter->accept_asleep);
+        struct database_status verdict = describe_verdict(database, now);
         struct json_writer w = server_compose(waiter->server);
 
         json_begin_object(&w, NULL);
         json_bool(&w, "ready", ready);
-        json_begin_array(&w, "databases");
-        json_begin_object(&w, NULL);
-        describe_verdict(&w, database, now);
-        json_end_object(&w);
+        json_begin_array(&w, API_DATABASES);
+        field_write_object(&w, NULL, verdict_fields, &verdict, false);
         json_end_array(&w);
         json_end_object(&w);
         if (ready)
@@ -84,10 +84,10 @@ static bool readyz_wants(const struct listing *listing, const struct database *d
 }
 
 static void readyz_describe(const struct listing *listing, struct json_writer *w, const struct database *database, struct instant now) {
+        struct database_status verdict = describe_verdict(database, now);
+
         (void)listing;
-        json_begin_object(w, NULL);
-        describe_verdict(w, database, now);
-        json_end_object(w);
+        field_write_object(w, NULL, verdict_fields, &verdict, false);
 }
 
 /* The part before the first database, with the list left open. */
@@ -95,9 +95,8 @@ static void readyz_write_head(struct buffer *text, size_t missing) {
         struct json_writer w = {.buffer = text};
 
         json_begin_object(&w, NULL);
-        json_bool(&w, "ready", missing == 0);
-        json_unsigned(&w, "count", missing);
-        json_begin_array(&w, "databases");
+        field_write(&w, readyz_head_fields, &(struct readyz_head){.ready = missing == 0, .count = missing}, false);
+        json_begin_array(&w, API_DATABASES);
 }
 
 static void readyz_answer_ok(struct server *server, struct exchange *exchange) {
@@ -166,30 +165,22 @@ static void status_describe(const struct listing *listing, struct json_writer *w
         describe_status(w, database, now, listing->detail);
 }
 
-/* The health of the history. */
-static void status_write_history(struct json_writer *w, struct store *store) {
-        enum store_health health = STORE_NONE;
-        char sentence[256] = "";
-
-        if (store)
-                health = store_health(store, sentence, sizeof(sentence));
-        json_begin_object(w, "history");
-        json_text(w, "health", store_health_name(health));
-        json_text(w, "message", *sentence ? sentence : NULL);
-        json_end_object(w);
-}
-
 /* The part before the first database, with the list left open. */
 static void status_write_head(struct buffer *text, const struct server *server) {
-        const struct registry *registry = engine_registry(server->engine);
         struct json_writer w = {.buffer = text};
+        struct store *store = server->hooks.store;
+        char sentence[256] = "";
+        struct status_head head = {
+                .version = PACKAGE_VERSION,
+                .now_real_usec = clock_real_usec(),
+                .ready = registry_not_ready(engine_registry(server->engine)) == 0,
+                .history.health = store_health_name(store ? store_health(store, sentence, sizeof(sentence)) : STORE_NONE),
+        };
 
+        head.history.message = *sentence ? sentence : NULL;
         json_begin_object(&w, NULL);
-        json_text(&w, "version", PACKAGE_VERSION);
-        json_time(&w, "now", clock_real_usec());
-        json_bool(&w, "ready", registry_not_ready(registry) == 0);
-        status_write_history(&w, server->hooks.store);
-        json_begin_array(&w, "databases");
+        field_write(&w, status_head_fields, &head, false);
+        json_begin_array(&w, API_DATABASES);
 }
 
 void status_get(struct request *request) {

@@ -17,7 +17,7 @@ enum nagios {
 static const char *const nagios_names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
 
 /* A planned pause is no alarm; a sleep that was not accepted, and what passes by itself, is a warning. */
-static enum nagios check_judge(const struct database_view *database, bool accepted) {
+static enum nagios check_judge(const struct database_status *database, bool accepted) {
         enum state state;
 
         if (accepted || (database->reason && streq(database->reason, "paused")))
@@ -53,18 +53,19 @@ static void check_append_seconds(struct buffer *buffer, const char *label, uint6
 }
 
 /* label=value[unit];[warn];[crit];[min];[max], as the Monitoring Plugins' guidelines say. */
-static void check_append_perfdata(struct buffer *buffer, const struct database_view *verdict, const struct database_view *status) {
+static void check_append_perfdata(struct buffer *buffer, const struct database_status *verdict, const struct database_status *status) {
         buffer_printf(buffer, " | ready=%d;;;0;1", verdict->ready);
         check_append_seconds(buffer, "age", verdict->age_usec);
-        check_append_seconds(buffer, "expected", verdict->expected_usec);
+        check_append_seconds(buffer, "expected", verdict->expected_ready_usec);
         if (!status)
                 return;
-        check_append_seconds(buffer, "latency", status->attempt_usec);
-        check_append_seconds(buffer, "wake_p95", status->wake_p95_usec);
-        buffer_printf(buffer, " failures=%" PRIu64 "c;;;0 wakes=%" PRIu64 "c;;;0", status->failures_total, status->wakes);
+        check_append_seconds(buffer, "latency", status->last_attempt.total_usec);
+        check_append_seconds(buffer, "wake_p95", status->wakes.p95_usec);
+        buffer_printf(buffer, " failures=%" PRIu64 "c;;;0 wakes=%" PRIu64 "c;;;0", status->failures.total,
+                      status->wakes.count);
 }
 
-static void check_append_line(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database, bool people) {
+static void check_append_line(struct buffer *buffer, const struct terminal *terminal, const struct database_status *database, bool people) {
         char span[DURATION_MAX];
 
         check_append_plain(buffer, database->name);
@@ -87,21 +88,21 @@ static void check_append_line(struct buffer *buffer, const struct terminal *term
 }
 
 /* The figures of /status are an extra: without them the verdict stands. */
-static int check_ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database_view *ret_database) {
-        const char *wrong;
+static int check_ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database_status *ret_database) {
+        char wrong[DECODE_PATH_MAX];
         int r;
 
         r = request_get(context, "/status", name, ret_answer);
         if (r != 0)
                 return r;
-        return ret_answer->status == 200 && decode_database(ret_answer->json, ret_database, &wrong) == 0 ? 0 : EXIT_CODE_NO_ANSWER;
+        return ret_answer->status == 200 && decode(ret_answer->json, database_fields, ret_database, wrong) == 0 ? 0 : EXIT_CODE_NO_ANSWER;
 }
 
-static int check_tell_nagios(struct context *context, const struct database_view *database, bool accepted) {
+static int check_tell_nagios(struct context *context, const struct database_status *database, bool accepted) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         enum nagios nagios = check_judge(database, accepted);
-        struct database_view status;
+        struct database_status status;
         bool known;
 
         complain_to(NULL, NULL);
@@ -114,7 +115,7 @@ static int check_tell_nagios(struct context *context, const struct database_view
         return tell_error(terminal_write(&context->out, &buffer), (int)nagios);
 }
 
-static int check_tell_people(struct context *context, const struct database_view *database, bool accepted) {
+static int check_tell_people(struct context *context, const struct database_status *database, bool accepted) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
 
         check_append_line(&buffer, &context->out, database, true);
@@ -129,7 +130,7 @@ static int check_ask(struct context *context, bool *ret_judged) {
         const struct parameter parameters[] = {{"accept", option_text(options, "accept")}, {0}};
         _cleanup_free_ char *path = client_path("/readyz", name, parameters);
         _cleanup_(answer_deinit) struct answer answer = {0};
-        _cleanup_free_ struct database_view *databases = NULL;
+        _cleanup_free_ struct database_status *databases = NULL;
         bool accepted;
         size_t n;
         int r;

@@ -2,97 +2,38 @@
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "base/text.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
-/* The member at PATH; NULL when it or one above it is absent or null; -EBADMSG below something that is no object. */
-static int decode_find(json_t *object, const char *path, json_t **ret_value) {
+int decode_find(json_t *object, const char *path, json_t **ret_value) {
         for (;;) {
                 size_t length = strcspn(path, ".");
                 char key[64];
 
-                if (!object || json_is_null(object)) {
-                        *ret_value = NULL;
+                *ret_value = NULL;
+                if (!object || json_is_null(object))
                         return 0;
-                }
                 if (!json_is_object(object) || length >= sizeof(key))
                         return -EBADMSG;
                 memcpy(key, path, length);
                 key[length] = '\0';
                 object = json_object_get(object, key);
-                if (!path[length]) {
-                        *ret_value = json_is_null(object) ? NULL : object;
-                        return 0;
-                }
+                if (!path[length])
+                        break;
                 path += length + 1;
         }
-}
-
-static int decode_seconds(const json_t *value, uint64_t *ret_usec) {
-        double seconds = json_number_value(value);
-
-        if (!json_is_number(value) || !(seconds >= 0))
-                return -EBADMSG;
-        /* Some 30,000 years; above it the conversion would no longer be defined. */
-        *ret_usec = seconds >= 1e12 ? USEC_INFINITY : (uint64_t)(seconds * 1e6 + 0.5);
-        return 0;
-}
-
-static int decode_value(json_t *value, enum field_type type, void *ret) {
-        switch (type) {
-        case FIELD_TEXT:
-                if (!json_is_string(value))
-                        return -EBADMSG;
-                *(const char **)ret = json_string_value(value);
-                return 0;
-        case FIELD_BOOL:
-                if (!json_is_boolean(value))
-                        return -EBADMSG;
-                *(bool *)ret = json_is_true(value);
-                return 0;
-        case FIELD_COUNT:
-                if (!json_is_integer(value) || json_integer_value(value) < 0)
-                        return -EBADMSG;
-                *(uint64_t *)ret = (uint64_t)json_integer_value(value);
-                return 0;
-        case FIELD_SECONDS:
-                return decode_seconds(value, ret);
-        case FIELD_OBJECT:
-        case FIELD_ARRAY:
-        case FIELD_ANY:
-                if ((type == FIELD_OBJECT && !json_is_object(value)) || (type == FIELD_ARRAY && !json_is_array(value)))
-                        return -EBADMSG;
-                *(json_t **)ret = value;
-                return 0;
-        }
-        return -EBADMSG;
-}
-
-int decode_fields(json_t *object, const struct field *fields, size_t n, void *ret, const char **ret_wrong) {
-        if (!json_is_object(object)) {
-                *ret_wrong = "(no object)";
-                return -EBADMSG;
-        }
-        for (size_t i = 0; i < n; i++) {
-                json_t *value = NULL;
-                int r;
-
-                r = decode_find(object, fields[i].path, &value);
-                if (r == 0 && value)
-                        r = decode_value(value, fields[i].type, (char *)ret + fields[i].offset);
-                if (r < 0 || (!value && fields[i].required)) {
-                        *ret_wrong = fields[i].path;
-                        return -EBADMSG;
-                }
-        }
+        *ret_value = json_is_null(object) ? NULL : object;
         return 0;
 }
 
 uint64_t decode_time(const char *text) {
         struct tm tm = {0};
         unsigned millionths = 0, scale = 100000;
-        const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+        const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
         time_t seconds;
 
         if (!rest)
@@ -106,94 +47,220 @@ uint64_t decode_time(const char *text) {
         return (uint64_t)seconds * USEC_PER_SEC + millionths;
 }
 
-const char *const database_phase_names[DATABASE_PHASES] = {"resolve", "connect", "tls", "auth", "query"};
+/* The path of a member is known from the inside out: each object around it adds its key. */
+static int decode_fail(char wrong[DECODE_PATH_MAX], const char *key) {
+        char path[DECODE_PATH_MAX];
 
-#define AT(member) offsetof(struct database_view, member)
+        (void)snprintf(path, sizeof(path), "%s%s%s", key, *wrong ? "." : "", wrong);
+        (void)text_copy(wrong, DECODE_PATH_MAX, path);
+        return -EBADMSG;
+}
 
-static const struct field database_fields[] = {
-        {"name", FIELD_TEXT, true, AT(name)},
-        {"state", FIELD_TEXT, true, AT(state)},
-        {"ready", FIELD_BOOL, true, AT(ready)},
-        {"reason", FIELD_TEXT, false, AT(reason)},
-        {"message", FIELD_TEXT, false, AT(message)},
-        {"detail", FIELD_TEXT, false, AT(detail)},
-        {"since", FIELD_TEXT, false, AT(since)},
-        {"age_seconds", FIELD_SECONDS, false, AT(age_usec)},
-        {"fresh_until", FIELD_TEXT, false, AT(fresh_until)},
-        {"paused_until", FIELD_TEXT, false, AT(paused_until)},
-        {"generation", FIELD_COUNT, false, AT(generation)},
-        {"policy", FIELD_TEXT, false, AT(policy)},
-        {"provider", FIELD_TEXT, false, AT(provider)},
-        {"endpoint", FIELD_TEXT, false, AT(endpoint)},
-        {"last_attempt", FIELD_OBJECT, false, AT(attempt)},
-        {"last_attempt.kind", FIELD_TEXT, false, AT(attempt_kind)},
-        {"last_attempt.at", FIELD_TEXT, false, AT(attempt_at)},
-        {"last_attempt.outcome", FIELD_TEXT, false, AT(attempt_outcome)},
-        {"last_attempt.sqlstate", FIELD_TEXT, false, AT(attempt_sqlstate)},
-        {"last_attempt.address", FIELD_TEXT, false, AT(attempt_address)},
-        {"last_attempt.detail", FIELD_TEXT, false, AT(attempt_detail)},
-        {"last_attempt.phases.resolve", FIELD_SECONDS, false, AT(phase_usec[0])},
-        {"last_attempt.phases.connect", FIELD_SECONDS, false, AT(phase_usec[1])},
-        {"last_attempt.phases.tls", FIELD_SECONDS, false, AT(phase_usec[2])},
-        {"last_attempt.phases.auth", FIELD_SECONDS, false, AT(phase_usec[3])},
-        {"last_attempt.phases.query", FIELD_SECONDS, false, AT(phase_usec[4])},
-        {"last_attempt.total_seconds", FIELD_SECONDS, false, AT(attempt_usec)},
-        {"session.held", FIELD_BOOL, false, AT(session_held)},
-        {"session.since", FIELD_TEXT, false, AT(session_since)},
-        {"server.version", FIELD_ANY, false, AT(server_version)},
-        {"server.started_at", FIELD_TEXT, false, AT(server_started_at)},
-        {"server.in_recovery", FIELD_BOOL, false, AT(server_in_recovery)},
-        {"wakes.count", FIELD_COUNT, false, AT(wakes)},
-        {"wakes.by_cause", FIELD_OBJECT, false, AT(wakes_by_cause)},
-        {"wakes.last", FIELD_OBJECT, false, AT(last_wake)},
-        {"wakes.last.at", FIELD_TEXT, false, AT(wake_at)},
-        {"wakes.last.latency_seconds", FIELD_SECONDS, false, AT(wake_usec)},
-        {"wakes.last.cause", FIELD_TEXT, false, AT(wake_cause)},
-        {"wakes.last.cold", FIELD_BOOL, false, AT(wake_cold)},
-        {"wakes.p50_seconds", FIELD_SECONDS, false, AT(wake_p50_usec)},
-        {"wakes.p95_seconds", FIELD_SECONDS, false, AT(wake_p95_usec)},
-        {"wakes.p99_seconds", FIELD_SECONDS, false, AT(wake_p99_usec)},
-        {"expected_ready_in_seconds", FIELD_SECONDS, false, AT(expected_usec)},
-        {"failures.consecutive", FIELD_COUNT, false, AT(failures_consecutive)},
-        {"failures.total", FIELD_COUNT, false, AT(failures_total)},
-        {"failures.by_reason", FIELD_OBJECT, false, AT(failures_by_reason)},
-        {"awake_seconds", FIELD_SECONDS, false, AT(awake_usec)},
-        {"awake_on_our_demand_seconds", FIELD_SECONDS, false, AT(awake_on_demand_usec)},
-        {"leases", FIELD_ARRAY, false, AT(leases)},
-        {"demand", FIELD_OBJECT, false, AT(demand)},
-        {"demand.cause", FIELD_TEXT, false, AT(demand_cause)},
-        {"demand.until", FIELD_TEXT, false, AT(demand_until)},
-        {"budget", FIELD_OBJECT, false, AT(budget)},
-        {"budget.awake_seconds", FIELD_SECONDS, false, AT(budget_usec)},
-        {"budget.used_seconds", FIELD_SECONDS, false, AT(budget_used_usec)},
-        {"budget.spent", FIELD_BOOL, false, AT(budget_spent)},
-        {"budget.month", FIELD_TEXT, false, AT(budget_month)},
-        {"next_check", FIELD_OBJECT, false, AT(next_check)},
-        {"next_check.kind", FIELD_TEXT, false, AT(next_kind)},
-        {"next_check.in_seconds", FIELD_SECONDS, false, AT(next_in_usec)},
-};
+static int decode_seconds(const json_t *value, uint64_t *ret_usec) {
+        double seconds = json_number_value(value);
 
-int decode_database(json_t *object, struct database_view *ret_database, const char **ret_wrong) {
-        struct database_view database = {
-                .age_usec = USEC_INFINITY,
-                .expected_usec = USEC_INFINITY,
-                .phase_usec = {USEC_INFINITY, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY},
-                .attempt_usec = USEC_INFINITY,
-                .wake_usec = USEC_INFINITY,
-                .wake_p50_usec = USEC_INFINITY,
-                .wake_p95_usec = USEC_INFINITY,
-                .wake_p99_usec = USEC_INFINITY,
-                .awake_usec = USEC_INFINITY,
-                .awake_on_demand_usec = USEC_INFINITY,
-                .budget_usec = USEC_INFINITY,
-                .budget_used_usec = USEC_INFINITY,
-                .next_in_usec = USEC_INFINITY,
-        };
-        int r;
+        if (!json_is_number(value) || !(seconds >= 0))
+                return -EBADMSG;
+        /* Some 30,000 years; above it the conversion would no longer be defined. */
+        *ret_usec = seconds >= 1e12 ? USEC_INFINITY : (uint64_t)(seconds * 1e6 + 0.5);
+        return 0;
+}
 
-        r = decode_fields(object, database_fields, ARRAY_LENGTH(database_fields), &database, ret_wrong);
-        if (r < 0)
-                return r;
-        *ret_database = database;
+static int decode_fraction(const json_t *value, struct field_fraction *ret_fraction) {
+        double share = json_number_value(value);
+
+        if (!json_is_number(value) || !(share >= 0 && share <= 1))
+                return -EBADMSG;
+        /* As many places as the daemon writes. */
+        *ret_fraction = (struct field_fraction){(uint64_t)(share * 1e8 + 0.5), 100000000};
+        return 0;
+}
+
+static int decode_count(const json_t *value, uint64_t *ret_count) {
+        if (!json_is_integer(value) || json_integer_value(value) < 0)
+                return -EBADMSG;
+        *ret_count = (uint64_t)json_integer_value(value);
+        return 0;
+}
+
+/* A time that is none is not known, where the answer can do without it. */
+static int decode_moment(const json_t *value, bool required, uint64_t *ret_usec) {
+        *ret_usec = json_is_string(value) ? decode_time(json_string_value(value)) : 0;
+        return json_is_string(value) && (*ret_usec || !required) ? 0 : -EBADMSG;
+}
+
+static int decode_scalar(json_t *value, const struct field *field, void *ret) {
+        switch (field->type) {
+        case FIELD_TEXT:
+                *(const char **)ret = json_string_value(value);
+                return json_is_string(value) ? 0 : -EBADMSG;
+        case FIELD_BOOL:
+                *(bool *)ret = json_is_true(value);
+                return json_is_boolean(value) ? 0 : -EBADMSG;
+        case FIELD_TRISTATE:
+                *(int *)ret = json_is_true(value);
+                return json_is_boolean(value) ? 0 : -EBADMSG;
+        case FIELD_COUNT:
+                return decode_count(value, ret);
+        case FIELD_SECONDS:
+                return decode_seconds(value, ret);
+        case FIELD_TIME:
+                return decode_moment(value, field->rules & FIELD_REQUIRED, ret);
+        case FIELD_FRACTION:
+                return decode_fraction(value, ret);
+        case FIELD_END:
+        case FIELD_OBJECT:
+        case FIELD_INLINE:
+        case FIELD_OPTIONAL:
+        case FIELD_MAP:
+        case FIELD_LIST:
+        case FIELD_TEXTS:
+                break;
+        }
+        assert(false);
+        return -EBADMSG;
+}
+
+/* The JSON that rows are read from is only read. */
+static json_t *rows_json(const struct field_rows *rows) {
+        return (json_t *)(uintptr_t)rows->of;
+}
+
+static int decode_row(const struct field *field, json_t *value, void *ret_row, char wrong[DECODE_PATH_MAX]) {
+        static const struct field text = {NULL, FIELD_TEXT, 0, 0, NULL};
+
+        return field->type == FIELD_TEXTS ? decode_value(value, &text, ret_row, wrong) : decode(value, field->fields, ret_row, wrong);
+}
+
+static bool next_of_list(struct field_rows *rows, void *ret_row) {
+        json_t *value = json_array_get(rows_json(rows), rows->index++);
+        char wrong[DECODE_PATH_MAX] = "";
+
+        return value && decode_row(rows->field, value, ret_row, wrong) == 0;
+}
+
+static int decode_entry(const struct field *element, const char *key, json_t *value, void *ret_row, char wrong[DECODE_PATH_MAX]) {
+        *(const char **)ret_row = key;
+        return decode_value(value, element, (char *)ret_row + element->offset, wrong);
+}
+
+static bool next_of_map(struct field_rows *rows, void *ret_row) {
+        void *entry = (void *)(uintptr_t)rows->at;
+        char wrong[DECODE_PATH_MAX] = "";
+
+        if (!entry)
+                return false;
+        rows->at = json_object_iter_next(rows_json(rows), entry);
+        return decode_entry(rows->field->fields, json_object_iter_key(entry), json_object_iter_value(entry), ret_row, wrong) == 0;
+}
+
+/* Every row is looked at once before any is used: those that are not as promised make the whole answer wrong. */
+static int decode_list(json_t *array, const struct field *field, struct field_rows *ret_rows, char wrong[DECODE_PATH_MAX]) {
+        _Alignas(max_align_t) char row[FIELD_ROW_MAX];
+        json_t *value;
+        size_t i;
+
+        if (!json_is_array(array))
+                return -EBADMSG;
+        json_array_foreach(array, i, value)
+                if (decode_row(field, value, row, wrong) < 0)
+                        return -EBADMSG;
+        *ret_rows = (struct field_rows){.next = next_of_list, .of = array, .field = field};
+        return 0;
+}
+
+static int decode_map(json_t *object, const struct field *field, struct field_rows *ret_rows, char wrong[DECODE_PATH_MAX]) {
+        _Alignas(max_align_t) char row[FIELD_ROW_MAX];
+        const char *key;
+        json_t *value;
+
+        if (!json_is_object(object))
+                return -EBADMSG;
+        json_object_foreach(object, key, value)
+                if (decode_entry(field->fields, key, value, row, wrong) < 0)
+                        return decode_fail(wrong, key);
+        *ret_rows = (struct field_rows){.next = next_of_map, .of = object, .at = json_object_iter(object), .field = field};
+        return 0;
+}
+
+/* What stands for a value that is not there. */
+static void decode_nothing(const struct field *field, void *ret) {
+        switch (field->type) {
+        case FIELD_TEXT:
+                *(const char **)ret = NULL;
+                break;
+        case FIELD_BOOL:
+        case FIELD_OPTIONAL:
+                *(bool *)ret = false;
+                break;
+        case FIELD_TRISTATE:
+                *(int *)ret = -1;
+                break;
+        case FIELD_COUNT:
+        case FIELD_TIME:
+                *(uint64_t *)ret = 0;
+                break;
+        case FIELD_SECONDS:
+                *(uint64_t *)ret = USEC_INFINITY;
+                break;
+        case FIELD_FRACTION:
+                *(struct field_fraction *)ret = (struct field_fraction){0};
+                break;
+        case FIELD_MAP:
+        case FIELD_LIST:
+        case FIELD_TEXTS:
+                *(struct field_rows *)ret = (struct field_rows){0};
+                break;
+        case FIELD_OBJECT:
+        case FIELD_INLINE:
+        case FIELD_END:
+                break;
+        }
+        if (field->type == FIELD_OBJECT || field->type == FIELD_OPTIONAL || field->type == FIELD_INLINE)
+                for (const struct field *each = field->fields; each->type != FIELD_END; each++)
+                        decode_nothing(each, (char *)ret + each->offset);
+}
+
+int decode_value(json_t *value, const struct field *field, void *ret, char wrong[DECODE_PATH_MAX]) {
+        if (!value || json_is_null(value)) {
+                decode_nothing(field, ret);
+                return field->rules & FIELD_REQUIRED ? -EBADMSG : 0;
+        }
+        switch (field->type) {
+        case FIELD_OPTIONAL:
+                *(bool *)ret = true;
+                return decode(value, field->fields, ret, wrong);
+        case FIELD_OBJECT:
+        case FIELD_INLINE:
+                return decode(value, field->fields, ret, wrong);
+        case FIELD_MAP:
+                return decode_map(value, field, ret, wrong);
+        case FIELD_LIST:
+        case FIELD_TEXTS:
+                return decode_list(value, field, ret, wrong);
+        case FIELD_TEXT:
+        case FIELD_BOOL:
+        case FIELD_TRISTATE:
+        case FIELD_COUNT:
+        case FIELD_SECONDS:
+        case FIELD_TIME:
+        case FIELD_FRACTION:
+        case FIELD_END:
+                break;
+        }
+        return decode_scalar(value, field, ret);
+}
+
+int decode(json_t *object, const struct field *fields, void *ret, char wrong[DECODE_PATH_MAX]) {
+        *wrong = '\0';
+        if (!json_is_object(object))
+                return -EBADMSG;
+        for (const struct field *field = fields; field->type != FIELD_END; field++) {
+                bool inside = field->type == FIELD_INLINE;
+                json_t *value = inside ? object : json_object_get(object, field->key);
+
+                if (decode_value(value, field, (char *)ret + field->offset, wrong) < 0)
+                        return inside ? -EBADMSG : decode_fail(wrong, field->key);
+        }
         return 0;
 }

@@ -182,41 +182,23 @@ void event_stream_deinit(struct event_stream *stream) {
         *stream = (struct event_stream){0};
 }
 
-#define AT(member) offsetof(struct event_view, member)
-
-static const struct field event_view_fields[] = {
-        {"kind", FIELD_TEXT, true, AT(kind)},
-        {"database", FIELD_TEXT, true, AT(database)},
-        {"sequence", FIELD_COUNT, false, AT(sequence)},
-        {"at", FIELD_TEXT, false, AT(at)},
-        {"state", FIELD_TEXT, false, AT(state)},
-        {"previous", FIELD_TEXT, false, AT(previous)},
-        {"reason", FIELD_TEXT, false, AT(reason)},
-        {"message", FIELD_TEXT, false, AT(message)},
-        {"ready", FIELD_BOOL, false, AT(ready)},
-        {"generation", FIELD_COUNT, false, AT(generation)},
-        {"latency_seconds", FIELD_SECONDS, false, AT(latency_usec)},
-        {"cause", FIELD_TEXT, false, AT(cause)},
-        {"cold", FIELD_BOOL, false, AT(cold)},
-};
-
-int event_view_read(const char *data, bool raw, json_t **ret_json, struct event_view *ret_event) {
+int event_read(const char *data, bool raw, json_t **ret_json, struct event_status *ret_event) {
         _cleanup_(json_freep) json_t *json = json_loads(data, JSON_REJECT_DUPLICATES, NULL);
-        struct event_view event = {.latency_usec = USEC_INFINITY};
-        const char *wrong;
+        struct event_status event;
+        char wrong[DECODE_PATH_MAX];
 
         if (!json)
                 return -EBADMSG;
         if (!raw && sanitize_json(json) < 0)
                 return -ENOMEM;
-        if (decode_fields(json, event_view_fields, ARRAY_LENGTH(event_view_fields), &event, &wrong) < 0)
+        if (decode(json, event_fields, &event, wrong) < 0)
                 return -EBADMSG;
         *ret_json = steal_pointer(&json);
         *ret_event = event;
         return 0;
 }
 
-static void event_view_append_state(struct buffer *buffer, const struct terminal *terminal, const struct event_view *event) {
+static void event_append_state(struct buffer *buffer, const struct terminal *terminal, const struct event_status *event) {
         if (event->previous) {
                 style_append(buffer, terminal, style_of_state(event->previous), event->previous);
                 buffer_append_string(buffer, " -> ");
@@ -228,7 +210,7 @@ static void event_view_append_state(struct buffer *buffer, const struct terminal
                 buffer_printf(buffer, "  %s", event->message);
 }
 
-static void event_view_append_wake(struct buffer *buffer, const struct event_view *event) {
+static void event_append_wake(struct buffer *buffer, const struct event_status *event) {
         char span[DURATION_MAX];
 
         /* Nobody saw when that began. */
@@ -238,29 +220,29 @@ static void event_view_append_wake(struct buffer *buffer, const struct event_vie
                 return;
         }
         buffer_printf(buffer, "woken in %s", format_span(span, event->latency_usec));
-        buffer_printf(buffer, " (%s%s%s)", event->cold ? "cold" : "not proven cold", event->cause ? ", caused by " : "",
+        buffer_printf(buffer, " (%s%s%s)", event->cold > 0 ? "cold" : "not proven cold", event->cause ? ", caused by " : "",
                       event->cause ? event->cause : "");
 }
 
-static void event_view_append_budget(struct buffer *buffer, const struct terminal *terminal, const struct event_view *event) {
+static void event_append_budget(struct buffer *buffer, const struct terminal *terminal, const struct event_status *event) {
         if (event->reason && !streq(event->reason, "ok"))
                 style_append(buffer, terminal, STYLE_WARN, "the month's budget of awake hours is spent");
         else
                 buffer_append_string(buffer, "a new month, and its budget of awake hours");
 }
 
-void event_view_append(struct buffer *buffer, const struct terminal *terminal, const struct event_view *event) {
+void event_append(struct buffer *buffer, const struct terminal *terminal, const struct event_status *event) {
         char time[FORMAT_TIME_MAX];
 
-        buffer_printf(buffer, "%s  ", format_time(time, decode_time(event->at), true));
+        buffer_printf(buffer, "%s  ", format_time(time, event->at_real_usec, true));
         style_append(buffer, terminal, STYLE_HEAD, event->database);
         buffer_append_string(buffer, "  ");
         if (streq(event->kind, "wake"))
-                event_view_append_wake(buffer, event);
+                event_append_wake(buffer, event);
         else if (streq(event->kind, "budget"))
-                event_view_append_budget(buffer, terminal, event);
+                event_append_budget(buffer, terminal, event);
         else if (streq(event->kind, "state") && event->state)
-                event_view_append_state(buffer, terminal, event);
+                event_append_state(buffer, terminal, event);
         else
                 buffer_printf(buffer, "%s", event->kind);
         buffer_append(buffer, "\n", 1);

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/buffer.h"
+#include "api/event.h"
 #include "pgwake/client.h"
 #include "pgwake/terminal.h"
 
@@ -60,14 +60,7 @@ int event_stream_receive(void *userdata, const char *data, size_t size);
 int event_stream_turn(struct event_stream *stream, uint64_t now_boot_usec);
 void event_stream_deinit(struct event_stream *stream);
 
-/* One event, as /events tells it. */
-struct event_view {
-        uint64_t sequence, generation, latency_usec;
-        const char *kind, *at, *database, *state, *previous, *reason, *message, *cause;
-        bool ready, cold;
-};
-
 /* Reads DATA, cleaned for a terminal unless RAW; the texts live as long as *RET_JSON, which is the caller's. 0, -EBADMSG or -ENOMEM. */
-int event_view_read(const char *data, bool raw, json_t **ret_json, struct event_view *ret_event);
+int event_read(const char *data, bool raw, json_t **ret_json, struct event_status *ret_event);
 /* As a line for people. */
-void event_view_append(struct buffer *buffer, const struct terminal *terminal, const struct event_view *event);
+void event_append(struct buffer *buffer, const struct terminal *terminal, const struct event_status *event);

@@ -15,20 +15,20 @@ static int events_print_event(void *userdata, const char *kind, const char *data
         const struct options *options = &printing->context->options;
         _cleanup_(buffer_deinit) struct buffer line = {0};
         _cleanup_(json_freep) json_t *json = NULL;
-        struct event_view event;
+        struct event_status event;
         int r;
 
         if (streq(kind, "gap")) {
                 complain("some events are missing here: the daemon holds them no more");
                 return 0;
         }
-        r = event_view_read(data, options->json, &json, &event);
+        r = event_read(data, options->json, &json, &event);
         if (r < 0)
                 return r;
         if (options->json)
                 printing->error = terminal_write_json_line(&printing->context->out, json);
         else {
-                event_view_append(&line, &printing->context->out, &event);
+                event_append(&line, &printing->context->out, &event);
                 printing->error = terminal_write(&printing->context->out, &line);
         }
         return printing->error;

@@ -1,4 +1,5 @@
 /* `pgwake history`: rows of what the daemon kept of a database, as a table, by a table: which member makes which column. */
+#include "api/report.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/text.h"
@@ -138,80 +139,72 @@ static void history_append_span(struct buffer *text, uint64_t usec, bool plain) 
                 buffer_append_string(text, format_span(span, usec));
 }
 
-static enum field_type history_type_of(enum history_form form) {
+/* A value of one member by its type; what is not as promised is -EBADMSG. */
+static int history_read(json_t *value, enum field_type type, void *ret) {
+        char wrong[DECODE_PATH_MAX] = "";
+
+        return decode_value(value, &(struct field){.type = type}, ret, wrong);
+}
+
+/* The text of VALUE, which is there. */
+static int history_compose(enum history_form form, json_t *value, bool plain, struct buffer *text) {
+        uint64_t number = 0;
+        bool is = false;
+        int r = -EBADMSG;
+
         switch (form) {
         case FORM_TEXT:
         case FORM_STATE:
+                if (json_is_string(value))
+                        buffer_append_string(text, json_string_value(value));
+                return json_is_string(value) ? 0 : -EBADMSG;
         case FORM_TIME:
-                return FIELD_TEXT;
+                return json_is_string(value) ? history_append_time(text, json_string_value(value), plain) : -EBADMSG;
         case FORM_SPAN:
-                return FIELD_SECONDS;
+                r = history_read(value, FIELD_SECONDS, &number);
+                if (r == 0)
+                        history_append_span(text, number, plain);
+                return r;
         case FORM_COUNT:
-                return FIELD_COUNT;
+                r = history_read(value, FIELD_COUNT, &number);
+                if (r == 0)
+                        buffer_printf(text, "%" PRIu64, number);
+                return r;
         case FORM_BOOL:
-                return FIELD_BOOL;
+                r = history_read(value, FIELD_BOOL, &is);
+                if (r == 0)
+                        buffer_append_string(text, is ? "yes" : "no");
+                return r;
         case FORM_COUNTS:
+                return json_is_object(value) ? history_append_counts(text, value, plain) : -EBADMSG;
         case FORM_SUM:
-                break;
+                if (!json_is_object(value) || !history_add_up(value, true, &number))
+                        return -EBADMSG;
+                buffer_printf(text, "%" PRIu64, number);
+                return 0;
         }
-        return FIELD_OBJECT;
+        return r;
 }
 
 /* The text of a cell; nothing for what is not known. */
-static int history_compose(const struct cell_source *source, json_t *row, bool plain, struct buffer *text, const char **ret_wrong) {
-        union {
-                const char *text;
-                uint64_t number;
-                bool is;
-                json_t *object;
-        } value = {0};
-        const struct field field = {source->path, history_type_of(source->form), source->required, 0};
-        uint64_t sum = 0;
+static int history_add_cell(const struct cell_source *source, json_t *row, bool plain, struct buffer *text) {
+        json_t *value;
 
-        /* Nothing that can be read is this: what stays was not there. */
-        memset(&value, 0xFF, sizeof(value));
-        if (decode_fields(row, &field, 1, &value, ret_wrong) < 0)
+        if (decode_find(row, source->path, &value) < 0)
                 return -EBADMSG;
-        *ret_wrong = source->path;
-        if (value.number == UINT64_MAX)
-                return 0;
-        switch (source->form) {
-        case FORM_TEXT:
-        case FORM_STATE:
-                buffer_append_string(text, value.text);
-                return 0;
-        case FORM_TIME:
-                return history_append_time(text, value.text, plain);
-        case FORM_SPAN:
-                history_append_span(text, value.number, plain);
-                return 0;
-        case FORM_COUNT:
-                buffer_printf(text, "%" PRIu64, value.number);
-                return 0;
-        case FORM_BOOL:
-                buffer_append_string(text, value.is ? "yes" : "no");
-                return 0;
-        case FORM_COUNTS:
-                return history_append_counts(text, value.object, plain);
-        case FORM_SUM:
-                if (!history_add_up(value.object, true, &sum))
-                        return -EBADMSG;
-                buffer_printf(text, "%" PRIu64, sum);
-                return 0;
-        }
-        return -EBADMSG;
+        if (!value)
+                return source->required ? -EBADMSG : 0;
+        return history_compose(source->form, value, plain, text);
 }
 
 /* No text or list is wider than LIMIT columns (0: as wide as it is). */
 static int history_add_row(struct table *table, const struct history_kind *kind, json_t *row, bool plain, size_t limit, struct buffer *text,
                    const char **ret_wrong) {
         for (size_t i = 0; i < kind->n; i++) {
-                int r;
-
                 buffer_clear(text);
-                r = history_compose(&kind->sources[i], row, plain, text, ret_wrong);
-                if (r < 0)
-                        return r;
+                *ret_wrong = kind->sources[i].path;
+                if (history_add_cell(&kind->sources[i], row, plain, text) < 0)
+                        return -EBADMSG;
                 if (limit && text->data && (kind->sources[i].form == FORM_TEXT || kind->sources[i].form == FORM_COUNTS))
                         format_cut(text->data, limit);
                 table_add(table, kind->sources[i].form == FORM_STATE && text->size ? style_of_state(text->data) : STYLE_PLAIN,
@@ -307,11 +300,6 @@ static bool history_check_usage(const struct options *options) {
                (!until || request_is_past_time("history", "until", until));
 }
 
-struct rows {
-        bool truncated;
-        json_t *rows;
-};
-
 static const char *history_when_of(json_t *row) {
         static const char *const names[] = {"at", "from", "hour"};
 
@@ -322,9 +310,9 @@ static const char *history_when_of(json_t *row) {
 }
 
 /* Told beside the rows and not among them. */
-static void history_tell_truncated(const struct rows *rows) {
-        const char *first = history_when_of(json_array_get(rows->rows, 0));
-        size_t n = json_array_size(rows->rows);
+static void history_tell_truncated(json_t *rows) {
+        const char *first = history_when_of(json_array_get(rows, 0));
+        size_t n = json_array_size(rows);
 
         if (n >= HISTORY_LIMIT_MAX)
                 complain("there is more: these are the newest %zu rows%s%s shows those before", n,
@@ -337,28 +325,26 @@ static void history_tell_truncated(const struct rows *rows) {
 static int history_show(struct context *context, const struct history_kind *kind, json_t *json) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         bool plain = history_is_plain(context);
-        struct rows rows = {0};
-        static const struct field fields[] = {
-                {"truncated", FIELD_BOOL, true, offsetof(struct rows, truncated)},
-                {"rows", FIELD_ARRAY, true, offsetof(struct rows, rows)},
-        };
-        char what[128];
-        const char *wrong;
-        int r;
+        json_t *rows = json_object_get(json, API_ROWS);
+        char path[DECODE_PATH_MAX];
+        const char *wrong = API_ROWS;
+        struct rows_head head;
+        int r = 0;
 
-        r = decode_fields(json, fields, ARRAY_LENGTH(fields), &rows, &wrong);
-        if (r == 0 && json_array_size(rows.rows) == 0 && !plain)
+        if (decode(json, rows_head_fields, &head, path) < 0)
+                return tell_wrong_member(context, path);
+        if (!json_is_array(rows))
+                r = -EBADMSG;
+        else if (json_array_size(rows) == 0 && !plain)
                 buffer_printf(&buffer, "No %s in this time.\n", kind->name);
-        else if (r == 0)
-                r = history_render(kind, rows.rows, plain, &context->out, &buffer, &wrong);
-        if (r == -EBADMSG) {
-                (void)snprintf(what, sizeof(what), "\"%s\" is missing or has the wrong type", wrong);
-                return tell_malformed(context, what);
-        }
+        else
+                r = history_render(kind, rows, plain, &context->out, &buffer, &wrong);
+        if (r == -EBADMSG)
+                return tell_wrong_member(context, wrong);
         if (r == 0)
                 r = terminal_write(&context->out, &buffer);
-        if (r == 0 && rows.truncated)
-                history_tell_truncated(&rows);
+        if (r == 0 && head.truncated)
+                history_tell_truncated(rows);
         return tell_error(r, EXIT_CODE_DONE);
 }
 

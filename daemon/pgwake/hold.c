@@ -280,23 +280,15 @@ static int hold_ask_lease(struct context *context, const char *owner, uint64_t f
 
 static int hold_tell_lease(struct context *context, json_t *json) {
         _cleanup_(buffer_deinit) struct buffer line = {0};
-        struct lease_fields {
-                uint64_t id;
-                const char *until;
-        } lease = {0};
-        const struct field fields[] = {
-                {"lease.id", FIELD_COUNT, true, offsetof(struct lease_fields, id)},
-                {"lease.until", FIELD_TEXT, true, offsetof(struct lease_fields, until)},
-        };
-        char time[FORMAT_TIME_MAX];
-        const char *wrong;
+        char time[FORMAT_TIME_MAX], wrong[DECODE_PATH_MAX];
+        struct lease_answer answer;
 
-        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &lease, &wrong) < 0)
+        if (decode(json, lease_answer_fields, &answer, wrong) < 0 || !answer.lease.until_real_usec)
                 return tell_malformed(context, "no lease in it");
         if (context->options.json)
                 return tell_error(terminal_write_json(&context->out, json), EXIT_CODE_DONE);
-        buffer_printf(&line, "lease %" PRIu64 " of %s until %s\n", lease.id, context->options.operands[0],
-                      format_time(time, decode_time(lease.until), false));
+        buffer_printf(&line, "lease %" PRIu64 " of %s until %s\n", answer.lease.id, context->options.operands[0],
+                      format_time(time, answer.lease.until_real_usec, false));
         return tell_error(terminal_write(&context->out, &line), EXIT_CODE_DONE);
 }
 

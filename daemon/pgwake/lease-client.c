@@ -64,26 +64,18 @@ static void lease_expect(struct lease_client *client, uint64_t expected_usec) {
 
 /* The first event: the lease is ours, and this is how its database is. */
 static int lease_take_lease(struct lease_client *client, json_t *json) {
-        struct answer_fields {
-                json_t *lease;
-                uint64_t id;
-        } read = {0};
-        const struct field fields[] = {
-                {"lease", FIELD_OBJECT, true, offsetof(struct answer_fields, lease)},
-                {"lease.id", FIELD_COUNT, true, offsetof(struct answer_fields, id)},
-        };
-        struct database_view database;
-        const char *wrong;
+        struct lease_answer answer;
+        char wrong[DECODE_PATH_MAX];
 
-        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &read, &wrong) < 0 || decode_database(json, &database, &wrong) < 0)
+        if (decode(json, lease_answer_fields, &answer, wrong) < 0)
                 return -EBADMSG;
         json_decref(client->lease);
-        client->lease = json_incref(read.lease);
-        client->id = read.id;
+        client->lease = json_incref(json_object_get(json, "lease"));
+        client->id = answer.lease.id;
         client->stage = LEASE_HELD;
         client->held_boot_usec = clock_boot_usec();
-        lease_learn(client, database.ready, database.state, database.reason, database.message);
-        lease_expect(client, database.expected_usec);
+        lease_learn(client, answer.verdict.ready, answer.verdict.state, answer.verdict.reason, answer.verdict.message);
+        lease_expect(client, answer.verdict.expected_ready_usec);
         return 0;
 }
 
@@ -93,29 +85,23 @@ static bool lease_mends(const char *slug) {
 }
 
 static int lease_take_end(struct lease_client *client, json_t *json) {
-        struct end_fields {
-                const char *reason, *message;
-        } read = {.message = "the daemon ended it"};
-        const struct field fields[] = {
-                {"reason", FIELD_TEXT, true, offsetof(struct end_fields, reason)},
-                {"message", FIELD_TEXT, false, offsetof(struct end_fields, message)},
-        };
-        const char *wrong;
+        char wrong[DECODE_PATH_MAX];
+        struct lease_end_answer end;
 
-        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &read, &wrong) < 0 || !*read.reason)
+        if (decode(json, lease_end_fields, &end, wrong) < 0 || !*end.reason)
                 return -EBADMSG;
-        client->end.passes = lease_mends(read.reason);
-        (void)text_copy(client->end.slug, sizeof(client->end.slug), read.reason);
-        (void)text_copy(client->end.text, sizeof(client->end.text), read.message);
+        client->end.passes = lease_mends(end.reason);
+        (void)text_copy(client->end.slug, sizeof(client->end.slug), end.reason);
+        (void)text_copy(client->end.text, sizeof(client->end.text), end.message ? end.message : "the daemon ended it");
         return 0;
 }
 
 static int lease_take_state(struct lease_client *client, const char *data) {
         _cleanup_(json_freep) json_t *json = NULL;
-        struct event_view event;
+        struct event_status event;
         int r;
 
-        r = event_view_read(data, false, &json, &event);
+        r = event_read(data, false, &json, &event);
         if (r < 0 || !event.state || !streq(event.database, client->name))
                 return r;
         lease_learn(client, event.ready, event.state, event.reason, event.message);
@@ -166,11 +152,13 @@ static int lease_start(struct lease_client *client, uint64_t now) {
 /* A whole answer that is no lease: {"error", "message"}. */
 static void lease_read_refusal(const struct exchange *exchange, struct lease_loss *loss) {
         _cleanup_(json_freep) json_t *json = json_loadb(exchange->body.data ? exchange->body.data : "", exchange->body.size, 0, NULL);
-        const char *slug = json_string_value(json_object_get(json, "error"));
-        const char *message = json_string_value(json_object_get(json, "message"));
+        struct refusal_answer refusal;
+        char wrong[DECODE_PATH_MAX];
 
-        (void)text_copy(loss->slug, sizeof(loss->slug), slug ? slug : "refused");
-        (void)text_copy(loss->text, sizeof(loss->text), message ? message : "the daemon's answer is not understood");
+        if (decode(json, refusal_fields, &refusal, wrong) < 0)
+                refusal = (struct refusal_answer){.error = "refused"};
+        (void)text_copy(loss->slug, sizeof(loss->slug), refusal.error);
+        (void)text_copy(loss->text, sizeof(loss->text), refusal.message ? refusal.message : "the daemon's answer is not understood");
         loss->passes = (exchange->status == 429 || exchange->status == 503) && !streq(loss->slug, "too_many_leases");
 }
 
@@ -298,12 +286,12 @@ static int lease_turn_look(struct lease_client *client) {
 
         if (client->look && client->look->done) {
                 _cleanup_(answer_deinit) struct answer answer = {0};
-                struct database_view database;
-                const char *wrong;
+                struct database_status database;
+                char wrong[DECODE_PATH_MAX];
 
                 if (client->look->error == 0 && client->look->status == 200 && answer_read(client->context, client->look, &answer) == 0 &&
-                    decode_database(answer.json, &database, &wrong) == 0) {
-                        lease_expect(client, database.expected_usec);
+                    decode(answer.json, database_fields, &database, wrong) == 0) {
+                        lease_expect(client, database.expected_ready_usec);
                         if (client->missed && client->stage == LEASE_HELD)
                                 lease_learn(client, database.ready, database.state, database.reason, database.message);
                         client->missed = false;

@@ -7,7 +7,8 @@ static int pause_for(struct context *context, const char *name, uint64_t usec) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         char span[DURATION_MAX], time[FORMAT_TIME_MAX];
-        const char *until;
+        char wrong[DECODE_PATH_MAX];
+        struct pause_answer paused;
         int r;
 
         r = request_post(context, "/pause", name, "for", duration_format(span, usec), &answer);
@@ -17,11 +18,13 @@ static int pause_for(struct context *context, const char *name, uint64_t usec) {
                 return tell_refusal(context, &answer, name);
         if (context->options.json)
                 return tell_error(terminal_write_json(&context->out, answer.json), EXIT_CODE_DONE);
-        until = json_string_value(json_object_get(answer.json, "paused_until"));
+        if (decode(answer.json, pause_fields, &paused, wrong) < 0)
+                return tell_wrong_member(context, wrong);
         if (usec == 0)
                 buffer_printf(&buffer, "%s is watched again\n", name);
-        else if (until)
-                buffer_printf(&buffer, "%s is paused until %s: no checks, no alarms\n", name, format_time(time, decode_time(until), false));
+        else if (paused.paused_until_real_usec)
+                buffer_printf(&buffer, "%s is paused until %s: no checks, no alarms\n", name,
+                              format_time(time, paused.paused_until_real_usec, false));
         else
                 buffer_printf(&buffer, "%s is paused: no checks, no alarms\n", name);
         return tell_error(terminal_write(&context->out, &buffer), EXIT_CODE_DONE);

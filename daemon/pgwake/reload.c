@@ -6,68 +6,32 @@
 #include <inttypes.h>
 
 /* "file:line: severity: message", as compilers say it. */
-static int reload_append_complaint(struct buffer *buffer, json_t *json) {
-        struct complaint {
-                const char *file, *severity, *message;
-                uint64_t line;
-        } complaint = {.severity = "error"};
-        const struct field fields[] = {
-                {"message", FIELD_TEXT, true, offsetof(struct complaint, message)},
-                {"file", FIELD_TEXT, false, offsetof(struct complaint, file)},
-                {"line", FIELD_COUNT, false, offsetof(struct complaint, line)},
-                {"severity", FIELD_TEXT, false, offsetof(struct complaint, severity)},
-        };
-        const char *wrong;
+static void reload_append_complaints(struct buffer *buffer, struct field_rows complaints) {
+        struct complaint_status complaint;
 
-        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &complaint, &wrong) < 0)
-                return -EBADMSG;
-        if (complaint.file && complaint.line)
-                buffer_printf(buffer, "%s:%" PRIu64 ": ", complaint.file, complaint.line);
-        else if (complaint.file)
-                buffer_printf(buffer, "%s: ", complaint.file);
-        buffer_printf(buffer, "%s: %s\n", complaint.severity, complaint.message);
-        return 0;
-}
-
-static int reload_append_complaints(struct buffer *buffer, json_t *json) {
-        json_t *complaints = json_object_get(json, "complaints"), *complaint;
-        size_t i;
-
-        if (complaints && !json_is_null(complaints) && !json_is_array(complaints))
-                return -EBADMSG;
-        json_array_foreach(complaints, i, complaint)
-                if (reload_append_complaint(buffer, complaint) < 0)
-                        return -EBADMSG;
-        return 0;
-}
-
-static int reload_append_counts(struct buffer *buffer, json_t *json) {
-        struct reload_counts {
-                uint64_t added, removed, changed, unchanged;
-        } counts = {0};
-        const struct field fields[] = {
-                {"added", FIELD_COUNT, false, offsetof(struct reload_counts, added)},
-                {"removed", FIELD_COUNT, false, offsetof(struct reload_counts, removed)},
-                {"changed", FIELD_COUNT, false, offsetof(struct reload_counts, changed)},
-                {"unchanged", FIELD_COUNT, false, offsetof(struct reload_counts, unchanged)},
-        };
-        const char *wrong;
-
-        if (decode_fields(json, fields, ARRAY_LENGTH(fields), &counts, &wrong) < 0)
-                return -EBADMSG;
-        buffer_printf(buffer, "reloaded: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed, %" PRIu64 " unchanged\n",
-                      counts.added, counts.removed, counts.changed, counts.unchanged);
-        return 0;
+        while (field_rows_next(&complaints, &complaint)) {
+                if (complaint.file && complaint.line)
+                        buffer_printf(buffer, "%s:%" PRIu64 ": ", complaint.file, complaint.line);
+                else if (complaint.file)
+                        buffer_printf(buffer, "%s: ", complaint.file);
+                buffer_printf(buffer, "%s: %s\n", complaint.severity ? complaint.severity : "error", complaint.message);
+        }
 }
 
 /* Complaints go to stderr, where the caller of a failing command looks. */
 static int reload_tell(struct context *context, const struct answer *answer) {
         _cleanup_(buffer_deinit) struct buffer complaints = {0}, counts = {0};
         bool done = answer->status == 200;
+        char wrong[DECODE_PATH_MAX];
+        struct reload_answer read;
         int r;
 
-        if (reload_append_complaints(&complaints, answer->json) < 0 || (done && reload_append_counts(&counts, answer->json) < 0))
-                return tell_malformed(context, "complaints or counts are not as promised");
+        if (decode(answer->json, reload_fields, &read, wrong) < 0)
+                return tell_wrong_member(context, wrong);
+        reload_append_complaints(&complaints, read.complaints);
+        if (done)
+                buffer_printf(&counts, "reloaded: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed, %" PRIu64 " unchanged\n",
+                              read.added, read.removed, read.changed, read.unchanged);
         r = terminal_write(&context->err, &complaints);
         if (r == 0)
                 r = terminal_write(&context->out, &counts);

@@ -2,6 +2,7 @@
 #include "pgwake/report.h"
 
 #include "base/clock.h"
+#include "model/check.h"
 #include "model/reason.h"
 #include "pgwake/format.h"
 #include "pgwake/request.h"
@@ -32,10 +33,10 @@ static void report_paragraph(struct buffer *buffer, const struct drawing *drawin
 }
 
 /* Cut and not rounded: 100 % is the whole. */
-static char *report_share(char buffer[DURATION_MAX], double share) {
-        unsigned places = (unsigned)(share * 1e8 + 0.5) / 1000;
+static char *report_share(char buffer[DURATION_MAX], const struct field_fraction *share) {
+        unsigned places = (unsigned)(share->part * 100000 / share->whole);
 
-        if (share >= 1)
+        if (share->part == share->whole)
                 return strcpy(buffer, "100%");
         (void)snprintf(buffer, DURATION_MAX, "%u.%03u%%", places / 1000, places % 1000);
         return buffer;
@@ -50,103 +51,104 @@ static char *report_part(char buffer[DURATION_MAX], uint64_t part, uint64_t whol
 
 static void report_draw_span(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
         char since[FORMAT_TIME_MAX], until[FORMAT_TIME_MAX], span[DURATION_MAX], known[DURATION_MAX];
-        uint64_t all = report->until_usec - report->since_usec;
+        const struct history_head *head = &report->answer.head;
+        uint64_t all = head->until_real_usec - head->since_real_usec, known_usec = report->answer.report.known_usec;
         struct buffer title = {0};
 
-        buffer_append_string(&title, report->name);
+        buffer_append_string(&title, head->name);
         buffer->failed = buffer->failed || title.failed;
         if (title.data)
                 style_append(buffer, drawing->terminal, STYLE_HEAD, title.data);
         buffer_deinit(&title);
         buffer_append(buffer, "\n", 1);
-        report_paragraph(buffer, drawing, "from", "%s to %s, %s", format_time(since, report->since_usec, false),
-                  format_time(until, report->until_usec, false), format_span(span, all));
-        if (report->known_usec == 0)
+        report_paragraph(buffer, drawing, "from", "%s to %s, %s", format_time(since, head->since_real_usec, false),
+                  format_time(until, head->until_real_usec, false), format_span(span, all));
+        if (known_usec == 0)
                 report_paragraph(buffer, drawing, "known", "nothing");
-        else if (usec_add(report->known_usec, USEC_PER_SEC) < all)
-                report_paragraph(buffer, drawing, "known", "%s of it", format_span(known, report->known_usec));
+        else if (usec_add(known_usec, USEC_PER_SEC) < all)
+                report_paragraph(buffer, drawing, "known", "%s of it", format_span(known, known_usec));
 }
 
-static void report_draw_account(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
+static void report_draw_account(struct buffer *buffer, const struct drawing *drawing, const struct report_body *report) {
         char all[DURATION_MAX], ours[DURATION_MAX], share[DURATION_MAX], part[DURATION_MAX];
 
-        if (report->availability)
-                report_paragraph(buffer, drawing, "available", "%s of the known time",
-                                 report_share(share, json_number_value(report->availability)));
+        if (report->availability.whole > 0)
+                report_paragraph(buffer, drawing, "available", "%s of the known time", report_share(share, &report->availability));
         if (report->awake_usec == USEC_INFINITY)
                 return;
         if (report->awake_usec == 0)
                 report_paragraph(buffer, drawing, "awake", "never seen");
-        else if (report->awake_on_demand_usec == USEC_INFINITY)
+        else if (report->awake_on_our_demand_usec == USEC_INFINITY)
                 report_paragraph(buffer, drawing, "awake", "%s", format_span(all, report->awake_usec));
         else
                 report_paragraph(buffer, drawing, "awake", "%s, %s of it (%s) on our demand", format_span(all, report->awake_usec),
-                          format_span(ours, report->awake_on_demand_usec),
-                                 report_part(part, report->awake_on_demand_usec, report->awake_usec));
+                                 format_span(ours, report->awake_on_our_demand_usec),
+                                 report_part(part, report->awake_on_our_demand_usec, report->awake_usec));
 }
 
-static void report_draw_states(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
+static void report_draw_states(struct buffer *buffer, const struct drawing *drawing, struct field_rows states) {
         _cleanup_(buffer_deinit) struct buffer text = {0};
-        const char *name, *separator = "";
-        json_t *value;
+        const char *separator = "";
+        struct named_span state;
 
-        json_object_foreach(report->states, name, value) {
-                uint64_t usec = json_number_value(value) < 1e12 ? (uint64_t)(json_number_value(value) * 1e6) : USEC_INFINITY;
+        while (field_rows_next(&states, &state)) {
                 char span[DURATION_MAX];
 
-                if (usec == 0)
+                if (state.usec == 0)
                         continue;
-                buffer_printf(&text, "%s%s %s", separator, name, format_span(span, usec));
+                buffer_printf(&text, "%s%s %s", separator, state.name, format_span(span, state.usec));
                 separator = ", ";
         }
         if (text.size)
                 report_paragraph(buffer, drawing, "states", "%s", text.data);
 }
 
-static void report_draw_wakes(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
-        const struct report_spread *wakes = &report->wakes;
+static void report_draw_wakes(struct buffer *buffer, const struct drawing *drawing, const struct wakes_report *wakes) {
+        struct field_rows by_cause = wakes->by_cause, distribution = wakes->distribution;
         char p50[DURATION_MAX], p95[DURATION_MAX], p99[DURATION_MAX], max[DURATION_MAX];
         _cleanup_(buffer_deinit) struct buffer causes = {0};
-        const char *cause, *separator = "; caused by ";
+        const char *separator = "; caused by ";
+        struct distribution_report bound;
+        struct named_count cause;
         uint64_t measured = 0;
         char unknown[64];
-        json_t *count;
 
-        json_object_foreach(report->causes, cause, count) {
-                if (json_integer_value(count) == 0)
+        while (field_rows_next(&by_cause, &cause)) {
+                if (cause.count == 0)
                         continue;
-                buffer_printf(&causes, "%s%s %" JSON_INTEGER_FORMAT, separator, cause, json_integer_value(count));
+                buffer_printf(&causes, "%s%s %" PRIu64, separator, cause.name, cause.count);
                 separator = ", ";
         }
         if (wakes->count == 0)
                 report_paragraph(buffer, drawing, "wakes", "none");
         else
-                report_paragraph(buffer, drawing, "wakes", "%" PRIu64 ", %" PRIu64 " of them cold%s", wakes->count, report->cold,
-                          causes.data ? causes.data : "");
-        if (wakes->p50_usec == USEC_INFINITY)
+                report_paragraph(buffer, drawing, "wakes", "%" PRIu64 ", %" PRIu64 " of them cold%s", wakes->count, wakes->cold,
+                                 causes.data ? causes.data : "");
+        if (wakes->latency.p50_usec == USEC_INFINITY)
                 return;
-        for (size_t i = 0; i < report->n_distribution; i++)
-                measured += report->distribution[i].count;
+        while (field_rows_next(&distribution, &bound))
+                measured += bound.count;
         (void)snprintf(unknown, sizeof(unknown), "; of %" PRIu64 " it is not known", wakes->count - MIN(wakes->count, measured));
-        report_paragraph(buffer, drawing, "wakes take", "p50 %s, p95 %s, p99 %s, at most %s%s", format_span(p50, wakes->p50_usec),
-                  format_span(p95, wakes->p95_usec), format_span(p99, wakes->p99_usec), format_span(max, wakes->max_usec),
-                  measured < wakes->count ? unknown : "");
+        report_paragraph(buffer, drawing, "wakes take", "p50 %s, p95 %s, p99 %s, at most %s%s", format_span(p50, wakes->latency.p50_usec),
+                         format_span(p95, wakes->latency.p95_usec), format_span(p99, wakes->latency.p99_usec),
+                         format_span(max, wakes->latency.max_usec), measured < wakes->count ? unknown : "");
 }
 
-static void report_draw_phases(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
+static void report_draw_phases(struct buffer *buffer, const struct drawing *drawing, struct field_rows phases) {
         static const struct column columns[] = {
                 {"PHASE", false, 0}, {"COUNT", true, 1}, {"P50", true, 0}, {"P95", true, 0}, {"P99", true, 2},
         };
         _cleanup_(table_deinit) struct table table = {.columns = columns, .n_columns = ARRAY_LENGTH(columns)};
         struct terminal terminal = *drawing->terminal;
+        struct phase_report phase;
         char text[DURATION_MAX];
 
-        for (enum phase phase = 0; phase < _PHASE_MAX; phase++) {
-                const struct report_spread *spread = &report->phases[phase];
+        while (field_rows_next(&phases, &phase)) {
+                const struct spread *spread = &phase.spread;
 
                 if (spread->count == 0)
                         continue;
-                table_add(&table, STYLE_PLAIN, phase_name(phase));
+                table_add(&table, STYLE_PLAIN, phase.name);
                 (void)snprintf(text, sizeof(text), "%" PRIu64, spread->count);
                 table_add(&table, STYLE_PLAIN, text);
                 table_add(&table, STYLE_PLAIN, format_span(text, spread->p50_usec));
@@ -167,63 +169,77 @@ static void report_draw_reason(struct buffer *buffer, const struct drawing *draw
                 draw_paragraph(buffer, drawing, "", 2 * DRAW_INDENT, meaning);
 }
 
-static void report_draw_outages(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
+/* What no reason was kept of. */
+static const char *outage_reason(const struct outage_report *outage) {
+        return outage->reason ? outage->reason : "-";
+}
+
+static void report_draw_outages(struct buffer *buffer, const struct drawing *drawing, const struct report_body *report) {
+        struct field_rows outages = report->outages;
+        struct outage_report outage;
+        size_t n = 0;
+
         draw_heading(buffer, drawing, "Outages");
-        if (report->n_outages == 0)
-                draw_paragraph(buffer, drawing, "", DRAW_INDENT, report->known_usec ? "none" : "nothing is known");
-        for (size_t i = 0; i < report->n_outages; i++) {
-                const struct report_outage *outage = &report->outages[i];
+        for (; field_rows_next(&outages, &outage); n++) {
                 _cleanup_(buffer_deinit) struct buffer text = {0};
                 char span[DURATION_MAX];
 
-                buffer_printf(&text, "%s: %s, %" PRIu64 " %s", outage->reason, format_span(span, outage->usec), outage->count,
-                              outage->count == 1 ? "outage" : "outages");
+                buffer_printf(&text, "%s: %s, %" PRIu64 " %s", outage_reason(&outage), format_span(span, outage.usec), outage.count,
+                              outage.count == 1 ? "outage" : "outages");
                 buffer->failed = buffer->failed || text.failed;
-                report_draw_reason(buffer, drawing, text.data ? text.data : "", report_meaning(outage->reason));
+                report_draw_reason(buffer, drawing, text.data ? text.data : "", report_meaning(outage_reason(&outage)));
         }
+        if (n == 0)
+                draw_paragraph(buffer, drawing, "", DRAW_INDENT, report->known_usec ? "none" : "nothing is known");
 }
 
 /* Among the outages: what it means need not be said twice. */
-static bool report_is_told(const struct report *report, const char *slug) {
-        for (size_t i = 0; i < report->n_outages; i++)
-                if (streq(report->outages[i].reason, slug))
+static bool report_is_told(struct field_rows outages, const char *slug) {
+        struct outage_report outage;
+
+        while (field_rows_next(&outages, &outage))
+                if (streq(outage_reason(&outage), slug))
                         return true;
         return false;
 }
 
-static void report_draw_failures(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
-        const char *slug;
-        json_t *count;
+static void report_draw_failures(struct buffer *buffer, const struct drawing *drawing, const struct report_body *report) {
+        struct field_rows failures = report->failures;
+        struct named_count failure;
+        bool any = false;
 
-        if (json_object_size(report->failures) == 0)
-                return;
-        draw_heading(buffer, drawing, "Failed checks");
-        json_object_foreach(report->failures, slug, count) {
+        while (field_rows_next(&failures, &failure)) {
                 _cleanup_(buffer_deinit) struct buffer text = {0};
 
-                buffer_printf(&text, "%s: %" JSON_INTEGER_FORMAT, slug, json_integer_value(count));
+                if (!any)
+                        draw_heading(buffer, drawing, "Failed checks");
+                any = true;
+                buffer_printf(&text, "%s: %" PRIu64, failure.name, failure.count);
                 buffer->failed = buffer->failed || text.failed;
-                report_draw_reason(buffer, drawing, text.data ? text.data : "", report_is_told(report, slug) ? NULL : report_meaning(slug));
+                report_draw_reason(buffer, drawing, text.data ? text.data : "",
+                                   report_is_told(report->outages, failure.name) ? NULL : report_meaning(failure.name));
         }
 }
 
 void report_draw(struct buffer *buffer, const struct drawing *drawing, const struct report *report) {
-        const struct timeline timeline = {report->since_usec, report->until_usec, report->timeline, report->n_timeline};
+        const struct report_body *body = &report->answer.report;
+        const struct timeline timeline = {report->answer.head.since_real_usec, report->answer.head.until_real_usec, report->timeline,
+                                          report->n_timeline};
 
         report_draw_span(buffer, drawing, report);
         buffer_append(buffer, "\n", 1);
         timeline_append(buffer, drawing, &timeline);
         buffer_append(buffer, "\n", 1);
-        report_draw_account(buffer, drawing, report);
-        report_draw_states(buffer, drawing, report);
-        report_draw_wakes(buffer, drawing, report);
-        if (report->wakes.p50_usec != USEC_INFINITY) {
+        report_draw_account(buffer, drawing, body);
+        report_draw_states(buffer, drawing, body->states);
+        report_draw_wakes(buffer, drawing, &body->wakes);
+        if (body->wakes.latency.p50_usec != USEC_INFINITY) {
                 draw_heading(buffer, drawing, "How long wakes took");
                 bars_append(buffer, drawing, report->distribution, report->n_distribution);
         }
-        report_draw_phases(buffer, drawing, report);
-        report_draw_outages(buffer, drawing, report);
-        report_draw_failures(buffer, drawing, report);
+        report_draw_phases(buffer, drawing, body->phases);
+        report_draw_outages(buffer, drawing, body);
+        report_draw_failures(buffer, drawing, body);
 }
 
 /* The report without a picture: one fact a line, its key first, all times in seconds. The keys are for ever: people grep for them. */
@@ -252,96 +268,126 @@ static void report_append_word(struct buffer *buffer, const char *word) {
                 buffer_append(buffer, *word == ' ' ? "_" : word, 1);
 }
 
-static void report_list_counts(struct buffer *buffer, const char *key, json_t *object) {
-        const char *word;
-        json_t *value;
+static void report_list_counts(struct buffer *buffer, const char *key, struct field_rows counts) {
+        struct named_count count;
 
-        json_object_foreach(object, word, value) {
+        while (field_rows_next(&counts, &count)) {
                 buffer_printf(buffer, "%s ", key);
-                report_append_word(buffer, word);
-                if (json_is_integer(value))
-                        buffer_printf(buffer, " %" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
-                else
-                        buffer_printf(buffer, " %.6f\n", json_real_value(value));
+                report_append_word(buffer, count.name);
+                buffer_printf(buffer, " %" PRIu64 "\n", count.count);
         }
 }
 
-static void report_list_phases(struct buffer *buffer, const struct report *report) {
-        for (enum phase phase = 0; phase < _PHASE_MAX; phase++) {
-                const struct report_spread *spread = &report->phases[phase];
+static void report_list_states(struct buffer *buffer, struct field_rows states) {
+        struct named_span state;
 
-                buffer_printf(buffer, "phase %s count %" PRIu64 " p50_seconds ", phase_name(phase), spread->count);
-                report_append_seconds(buffer, spread->p50_usec);
+        while (field_rows_next(&states, &state)) {
+                buffer_append_string(buffer, "state_seconds ");
+                report_append_word(buffer, state.name);
+                buffer_printf(buffer, " %" PRIu64 ".%06" PRIu64 "\n", state.usec / USEC_PER_SEC, state.usec % USEC_PER_SEC);
+        }
+}
+
+/* That of the phase NAME; nothing is known of one that is not listed. */
+static struct spread report_phase(struct field_rows phases, const char *name) {
+        struct phase_report phase;
+
+        while (field_rows_next(&phases, &phase))
+                if (streq(phase.name, name))
+                        return phase.spread;
+        return (struct spread){0, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY, USEC_INFINITY};
+}
+
+static void report_list_phases(struct buffer *buffer, struct field_rows phases) {
+        for (enum phase phase = 0; phase < _PHASE_MAX; phase++) {
+                struct spread spread = report_phase(phases, phase_name(phase));
+
+                buffer_printf(buffer, "phase %s count %" PRIu64 " p50_seconds ", phase_name(phase), spread.count);
+                report_append_seconds(buffer, spread.p50_usec);
                 buffer_append_string(buffer, " p95_seconds ");
-                report_append_seconds(buffer, spread->p95_usec);
+                report_append_seconds(buffer, spread.p95_usec);
                 buffer_append_string(buffer, " p99_seconds ");
-                report_append_seconds(buffer, spread->p99_usec);
+                report_append_seconds(buffer, spread.p99_usec);
                 buffer_append(buffer, "\n", 1);
         }
 }
 
-static void report_list_outages(struct buffer *buffer, const struct report *report) {
-        for (size_t i = 0; i < report->n_outages; i++) {
-                const struct report_outage *outage = &report->outages[i];
-                const char *meaning = report_meaning(outage->reason);
+static void report_list_outages(struct buffer *buffer, struct field_rows outages) {
+        struct outage_report outage;
+
+        while (field_rows_next(&outages, &outage)) {
+                const char *meaning = report_meaning(outage_reason(&outage));
 
                 buffer_append_string(buffer, "outages ");
-                report_append_word(buffer, outage->reason);
-                buffer_printf(buffer, " count %" PRIu64 " seconds ", outage->count);
-                report_append_seconds(buffer, outage->usec);
+                report_append_word(buffer, outage_reason(&outage));
+                buffer_printf(buffer, " count %" PRIu64 " seconds ", outage.count);
+                report_append_seconds(buffer, outage.usec);
                 buffer_printf(buffer, "%s%s\n", meaning ? " meaning " : "", meaning ? meaning : "");
         }
 }
 
-static void report_list_distribution(struct buffer *buffer, const struct report *report) {
-        for (size_t i = 0; i < report->n_distribution; i++) {
-                if (report->distribution[i].count == 0)
+static void report_list_distribution(struct buffer *buffer, struct field_rows distribution) {
+        struct distribution_report bound;
+
+        while (field_rows_next(&distribution, &bound)) {
+                if (bound.count == 0)
                         continue;
                 buffer_append_string(buffer, "wakes_up_to_seconds ");
-                report_append_seconds(buffer, report->distribution[i].up_to_usec);
-                buffer_printf(buffer, " %" PRIu64 "\n", report->distribution[i].count);
+                report_append_seconds(buffer, bound.up_to_usec);
+                buffer_printf(buffer, " %" PRIu64 "\n", bound.count);
         }
 }
 
-void report_list(struct buffer *buffer, const struct report *report) {
-        buffer_append_string(buffer, "name ");
-        report_append_word(buffer, report->name);
-        buffer_printf(buffer, "\nsince %s\nuntil %s\n", report->since, report->until);
-        report_list_seconds(buffer, "known_seconds", report->known_usec);
-        if (report->availability)
-                buffer_printf(buffer, "availability %.8f\n", json_number_value(report->availability));
-        else
+static void report_list_time(struct buffer *buffer, const char *key, uint64_t real_usec) {
+        char time[CLOCK_RFC3339_MAX];
+
+        buffer_printf(buffer, "%s %s\n", key, clock_format_rfc3339(time, real_usec));
+}
+
+static void report_list_availability(struct buffer *buffer, const struct field_fraction *availability) {
+        if (availability->whole == 0)
                 buffer_append_string(buffer, "availability -\n");
-        report_list_seconds(buffer, "awake_seconds", report->awake_usec);
-        report_list_seconds(buffer, "awake_on_our_demand_seconds", report->awake_on_demand_usec);
-        report_list_counts(buffer, "state_seconds", report->states);
-        report_list_count(buffer, "wakes", report->wakes.count);
-        report_list_count(buffer, "wakes_cold", report->cold);
-        report_list_counts(buffer, "wakes_by_cause", report->causes);
-        report_list_seconds(buffer, "wakes_p50_seconds", report->wakes.p50_usec);
-        report_list_seconds(buffer, "wakes_p95_seconds", report->wakes.p95_usec);
-        report_list_seconds(buffer, "wakes_p99_seconds", report->wakes.p99_usec);
-        report_list_seconds(buffer, "wakes_max_seconds", report->wakes.max_usec);
-        report_list_distribution(buffer, report);
-        report_list_phases(buffer, report);
-        report_list_outages(buffer, report);
-        report_list_counts(buffer, "failures", report->failures);
+        else
+                buffer_printf(buffer, "availability %.8f\n", (double)availability->part / (double)availability->whole);
+}
+
+void report_list(struct buffer *buffer, const struct report *report) {
+        const struct report_body *body = &report->answer.report;
+        const struct spread *latency = &body->wakes.latency;
+
+        buffer_append_string(buffer, "name ");
+        report_append_word(buffer, report->answer.head.name);
+        buffer_append(buffer, "\n", 1);
+        report_list_time(buffer, "since", report->answer.head.since_real_usec);
+        report_list_time(buffer, "until", report->answer.head.until_real_usec);
+        report_list_seconds(buffer, "known_seconds", body->known_usec);
+        report_list_availability(buffer, &body->availability);
+        report_list_seconds(buffer, "awake_seconds", body->awake_usec);
+        report_list_seconds(buffer, "awake_on_our_demand_seconds", body->awake_on_our_demand_usec);
+        report_list_states(buffer, body->states);
+        report_list_count(buffer, "wakes", body->wakes.count);
+        report_list_count(buffer, "wakes_cold", body->wakes.cold);
+        report_list_counts(buffer, "wakes_by_cause", body->wakes.by_cause);
+        report_list_seconds(buffer, "wakes_p50_seconds", latency->p50_usec);
+        report_list_seconds(buffer, "wakes_p95_seconds", latency->p95_usec);
+        report_list_seconds(buffer, "wakes_p99_seconds", latency->p99_usec);
+        report_list_seconds(buffer, "wakes_max_seconds", latency->max_usec);
+        report_list_distribution(buffer, body->wakes.distribution);
+        report_list_phases(buffer, body->phases);
+        report_list_outages(buffer, body->outages);
+        report_list_counts(buffer, "failures", body->failures);
 }
 
 static int report_show(struct context *context, json_t *json) {
         _cleanup_(report_deinit) struct report report = {0};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         struct drawing drawing;
-        const char *wrong;
+        char wrong[DECODE_PATH_MAX];
         int r;
 
-        r = report_read(json, &report, &wrong);
-        if (r == -EBADMSG) {
-                char what[128];
-
-                (void)snprintf(what, sizeof(what), "\"%s\" is missing or has the wrong type", wrong);
-                return tell_malformed(context, what);
-        }
+        r = report_read(json, &report, wrong);
+        if (r == -EBADMSG)
+                return tell_wrong_member(context, wrong);
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
         drawing_init(&drawing, &context->out);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/duration.h"
+#include "base/nearest.h"
 #include "base/text.h"
 #include "pgwake/sanitize.h"
 
@@ -27,6 +28,13 @@ int tell_no_answer(const struct context *context, const struct exchange *exchang
 int tell_malformed(const struct context *context, const char *what) {
         complain("the daemon at %s gave an answer that is not understood: %s", client_socket(context->client), what);
         return EXIT_CODE_NO_ANSWER;
+}
+
+int tell_wrong_member(const struct context *context, const char *path) {
+        char what[DECODE_PATH_MAX + 64];
+
+        (void)snprintf(what, sizeof(what), "\"%s\" is missing or has the wrong type", *path ? path : "(object)");
+        return tell_malformed(context, what);
 }
 
 int tell_error(int error, int code) {
@@ -98,19 +106,19 @@ int request_post(struct context *context, const char *prefix, const char *name, 
 #define KNOWN_SHOWN 10
 
 /* "no database "mian"; did you mean "main"? Known: ..." */
-static void tell_unknown_name(const char *name, json_t *known) {
+static void tell_unknown_name(const char *name, struct field_rows known) {
         _cleanup_(buffer_deinit) struct buffer list = {0};
-        size_t n = json_array_size(known), n_names = 0;
-        _cleanup_free_ const char **names = calloc(n + 1, sizeof(*names));
-        const char *nearest = NULL;
+        const char *each, *nearest;
+        struct nearest search;
+        size_t n_names = 0;
 
-        for (size_t i = 0; names && i < n; i++)
-                if (json_is_string(json_array_get(known, i)))
-                        names[n_names++] = json_string_value(json_array_get(known, i));
-        if (n_names)
-                nearest = text_nearest(name, names, n_names);
-        for (size_t i = 0; i < n_names && i < KNOWN_SHOWN; i++)
-                buffer_printf(&list, "%s%s", i ? ", " : "", names[i]);
+        nearest_init(&search, name);
+        for (; field_rows_next(&known, &each); n_names++) {
+                nearest_try(&search, each);
+                if (n_names < KNOWN_SHOWN)
+                        buffer_printf(&list, "%s%s", n_names ? ", " : "", each);
+        }
+        nearest = search.found;
         if (n_names > KNOWN_SHOWN)
                 buffer_printf(&list, " and %zu more", n_names - KNOWN_SHOWN);
         complain("the daemon knows no database \"%s\"%s%s%s (%s%s)", name, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
@@ -123,18 +131,11 @@ static bool is_usage(const struct answer *answer, const char *name) {
 }
 
 int tell_refusal(struct context *context, const struct answer *answer, const char *name) {
-        struct refusal {
-                const char *error, *message;
-                json_t *known;
-        } refusal = {.message = "refused"};
-        const struct field fields[] = {
-                {"error", FIELD_TEXT, true, offsetof(struct refusal, error)},
-                {"message", FIELD_TEXT, false, offsetof(struct refusal, message)},
-                {"known", FIELD_ARRAY, false, offsetof(struct refusal, known)},
-        };
-        const char *wrong;
+        struct unknown_name_answer refused;
+        char wrong[DECODE_PATH_MAX];
+        const char *message;
 
-        if (decode_fields(answer->json, fields, ARRAY_LENGTH(fields), &refusal, &wrong) < 0) {
+        if (decode(answer->json, unknown_name_fields, &refused, wrong) < 0) {
                 char what[32];
 
                 (void)snprintf(what, sizeof(what), "HTTP %d without a reason", answer->status);
@@ -142,8 +143,9 @@ int tell_refusal(struct context *context, const struct answer *answer, const cha
         }
         if (context->options.json)
                 (void)terminal_write_json(&context->out, answer->json);
-        if (answer->status == 404 && name && refusal.known) {
-                tell_unknown_name(name, refusal.known);
+        message = refused.refusal.message ? refused.refusal.message : "refused";
+        if (answer->status == 404 && name && refused.known.next) {
+                tell_unknown_name(name, refused.known);
                 return EXIT_CODE_USAGE;
         }
         if (is_usage(answer, name) && name && !text_is_name(name))
@@ -151,17 +153,17 @@ int tell_refusal(struct context *context, const struct answer *answer, const cha
                          TEXT_NAME_MAX);
         else if (answer->status == 403 || answer->status == 405)
                 complain("%s (%s): %s only reads; this wants the control socket, which root and the group pgwake may open",
-                         refusal.message, refusal.error, client_socket(context->client));
+                         message, refused.refusal.error, client_socket(context->client));
         else
-                complain("%s%s%s (%s)", name ? name : "", name ? ": " : "", refusal.message, refusal.error);
+                complain("%s%s%s (%s)", name ? name : "", name ? ": " : "", message, refused.refusal.error);
         return is_usage(answer, name) ? EXIT_CODE_USAGE : EXIT_CODE_NOT_READY;
 }
 
-int answer_databases(struct context *context, json_t *json, struct database_view **ret_databases, size_t *ret_n) {
-        json_t *array = json_object_get(json, "databases");
-        _cleanup_free_ struct database_view *databases = NULL;
+int answer_databases(struct context *context, json_t *json, struct database_status **ret_databases, size_t *ret_n) {
+        json_t *array = json_object_get(json, API_DATABASES);
+        _cleanup_free_ struct database_status *databases = NULL;
         size_t n = array ? json_array_size(array) : 1;
-        const char *wrong;
+        char wrong[DECODE_PATH_MAX];
 
         if (array && !json_is_array(array))
                 return tell_malformed(context, "\"databases\" is no list");
@@ -169,12 +171,8 @@ int answer_databases(struct context *context, json_t *json, struct database_view
         if (!databases)
                 return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
         for (size_t i = 0; i < n; i++)
-                if (decode_database(array ? json_array_get(array, i) : json, &databases[i], &wrong) < 0) {
-                        char what[128];
-
-                        (void)snprintf(what, sizeof(what), "\"%s\" is missing or has the wrong type", wrong);
-                        return tell_malformed(context, what);
-                }
+                if (decode(array ? json_array_get(array, i) : json, database_fields, &databases[i], wrong) < 0)
+                        return tell_wrong_member(context, wrong);
         *ret_databases = steal_pointer(&databases);
         *ret_n = n;
         return 0;

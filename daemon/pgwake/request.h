@@ -1,6 +1,7 @@
 /* One question to the daemon and its answer as JSON, with every way that it can go wrong told to the user once. */
 #pragma once
 
+#include "api/answer.h"
 #include "pgwake/client.h"
 #include "pgwake/command.h"
 #include "pgwake/decode.h"
@@ -34,6 +35,8 @@ int answer_read(struct context *context, const struct exchange *exchange, struct
 int tell_no_answer(const struct context *context, const struct exchange *exchange);
 /* Tells an answer that is not as promised; EXIT_CODE_NO_ANSWER. */
 int tell_malformed(const struct context *context, const char *what);
+/* ... because the member at PATH is missing or has another type. */
+int tell_wrong_member(const struct context *context, const char *path);
 /* Tells an error of our own (no memory, a broken pipe on output); ends quietly on -EPIPE with CODE. */
 int tell_error(int error, int code);
 /*
@@ -42,8 +45,8 @@ int tell_error(int error, int code);
  */
 int tell_refusal(struct context *context, const struct answer *answer, const char *name);
 
-/* The answer's databases, read: ARRAY is the "databases" of ANSWER, or ANSWER itself as the only one. */
-int answer_databases(struct context *context, json_t *json, struct database_view **ret_databases, size_t *ret_n);
+/* The databases of an answer, or JSON itself as the only one. Answers 0, or an exit code (told). */
+int answer_databases(struct context *context, json_t *json, struct database_status **ret_databases, size_t *ret_n);
 
 /* The value of --OPTION as a span; -EINVAL, told, when it is none. */
 int request_parse_span(const char *option, const char *text, uint64_t *ret_usec);

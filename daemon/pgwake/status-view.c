@@ -14,20 +14,11 @@ static uint64_t detail_ago(uint64_t real_usec) {
         return real_usec ? usec_sub(clock_real_usec(), real_usec) : USEC_INFINITY;
 }
 
-/* A server's version number: 150018 is "15.18". */
-static char *detail_version(char buffer[DURATION_MAX], uint64_t number) {
-        if (number >= 100000)
-                (void)snprintf(buffer, DURATION_MAX, "%" PRIu64 ".%" PRIu64, number / 10000, number % 10000);
-        else
-                (void)snprintf(buffer, DURATION_MAX, "%" PRIu64 ".%" PRIu64 ".%" PRIu64, number / 10000, number / 100 % 100, number % 100);
-        return buffer;
-}
-
 static void detail_begin(struct buffer *buffer, const char *label) {
         buffer_printf(buffer, "  %-*s", DETAIL_INDENT - 2, label);
 }
 
-static void detail_append_verdict(struct buffer *buffer, const struct terminal *terminal, const struct database_view *database) {
+static void detail_append_verdict(struct buffer *buffer, const struct terminal *terminal, const struct database_status *database) {
         style_append(buffer, terminal, STYLE_HEAD, database->name);
         buffer_append_string(buffer, ": ");
         style_append(buffer, terminal, style_of_state(database->state), database->state);
@@ -41,15 +32,13 @@ static void detail_append_verdict(struct buffer *buffer, const struct terminal *
                 buffer_printf(buffer, "  %s\n", database->detail);
 }
 
-static void detail_append_advice(struct buffer *buffer, const struct database_view *database) {
-        const char *advice = format_advice(database->reason);
-
-        if (advice)
-                buffer_printf(buffer, "  %s\n", advice);
+static void detail_append_advice(struct buffer *buffer, const struct database_status *database) {
+        if (database->advice && *database->advice)
+                buffer_printf(buffer, "  %s\n", database->advice);
 }
 
-static void detail_append_times(struct buffer *buffer, const struct database_view *database) {
-        uint64_t since = decode_time(database->since), until = decode_time(database->fresh_until);
+static void detail_append_times(struct buffer *buffer, const struct database_status *database) {
+        uint64_t since = database->since_real_usec, until = database->fresh_until_real_usec;
         char span[DURATION_MAX], time[FORMAT_TIME_MAX];
 
         detail_begin(buffer, "since");
@@ -65,17 +54,17 @@ static void detail_append_times(struct buffer *buffer, const struct database_vie
         if (until)
                 buffer_printf(buffer, ", counts until %s", format_time(time, until, false));
         buffer_append(buffer, "\n", 1);
-        if (database->paused_until) {
+        if (database->paused_until_real_usec) {
                 detail_begin(buffer, "paused");
-                buffer_printf(buffer, "until %s\n", format_time(time, decode_time(database->paused_until), false));
+                buffer_printf(buffer, "until %s\n", format_time(time, database->paused_until_real_usec, false));
         }
-        if (!database->ready && database->expected_usec != USEC_INFINITY) {
+        if (!database->ready && database->expected_ready_usec != USEC_INFINITY) {
                 detail_begin(buffer, "expected");
-                buffer_printf(buffer, "ready in about %s\n", format_span(span, database->expected_usec));
+                buffer_printf(buffer, "ready in about %s\n", format_span(span, database->expected_ready_usec));
         }
 }
 
-static void detail_append_endpoint(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_endpoint(struct buffer *buffer, const struct database_status *database) {
         detail_begin(buffer, "endpoint");
         buffer_printf(buffer, "%s\n", database->endpoint ? database->endpoint : "-");
         detail_begin(buffer, "policy");
@@ -83,213 +72,203 @@ static void detail_append_endpoint(struct buffer *buffer, const struct database_
                       database->provider ? database->provider : "-");
 }
 
-static void detail_append_phases(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_phases(struct buffer *buffer, struct field_rows phases) {
+        struct named_span phase;
         char span[DURATION_MAX];
         bool any = false;
 
-        for (size_t i = 0; i < DATABASE_PHASES; i++) {
-                if (database->phase_usec[i] == USEC_INFINITY)
+        while (field_rows_next(&phases, &phase)) {
+                if (phase.usec == USEC_INFINITY)
                         continue;
                 if (!any)
                         detail_begin(buffer, "phases");
-                buffer_printf(buffer, "%s%s %s", any ? ", " : "", database_phase_names[i], format_span(span, database->phase_usec[i]));
+                buffer_printf(buffer, "%s%s %s", any ? ", " : "", phase.name, format_span(span, phase.usec));
                 any = true;
         }
         if (any)
                 buffer_append(buffer, "\n", 1);
 }
 
-static void detail_append_attempt(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_attempt(struct buffer *buffer, const struct attempt_status *attempt) {
         char span[DURATION_MAX];
 
-        if (!database->attempt)
+        if (!attempt->known)
                 return;
         detail_begin(buffer, "last check");
-        buffer_printf(buffer, "%s: ", database->attempt_kind ? database->attempt_kind : "-");
-        buffer_printf(buffer, "%s", database->attempt_outcome ? database->attempt_outcome : "-");
-        if (database->attempt_sqlstate && *database->attempt_sqlstate)
-                buffer_printf(buffer, " (SQLSTATE %s)", database->attempt_sqlstate);
-        if (database->attempt_usec != USEC_INFINITY)
-                buffer_printf(buffer, " in %s", format_span(span, database->attempt_usec));
-        if (database->attempt_address && *database->attempt_address)
-                buffer_printf(buffer, " at %s", database->attempt_address);
-        if (decode_time(database->attempt_at))
-                buffer_printf(buffer, ", %s ago", format_span(span, detail_ago(decode_time(database->attempt_at))));
+        buffer_printf(buffer, "%s: ", attempt->kind ? attempt->kind : "-");
+        buffer_printf(buffer, "%s", attempt->outcome ? attempt->outcome : "-");
+        if (attempt->sqlstate && *attempt->sqlstate)
+                buffer_printf(buffer, " (SQLSTATE %s)", attempt->sqlstate);
+        if (attempt->total_usec != USEC_INFINITY)
+                buffer_printf(buffer, " in %s", format_span(span, attempt->total_usec));
+        if (attempt->address && *attempt->address)
+                buffer_printf(buffer, " at %s", attempt->address);
+        if (attempt->at_real_usec)
+                buffer_printf(buffer, ", %s ago", format_span(span, detail_ago(attempt->at_real_usec)));
         buffer_append(buffer, "\n", 1);
-        detail_append_phases(buffer, database);
-        if (database->attempt_detail && *database->attempt_detail) {
+        detail_append_phases(buffer, attempt->phases);
+        if (attempt->detail && *attempt->detail) {
                 detail_begin(buffer, "it said");
-                buffer_printf(buffer, "%s\n", database->attempt_detail);
+                buffer_printf(buffer, "%s\n", attempt->detail);
         }
 }
 
-static void detail_append_next(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_next(struct buffer *buffer, const struct database_status *database) {
         char span[DURATION_MAX];
 
         detail_begin(buffer, "next check");
-        if (!database->next_kind)
+        if (!database->next_check.known)
                 buffer_append_string(buffer, "none\n");
         else
-                buffer_printf(buffer, "%s in %s\n", database->next_kind, format_span(span, database->next_in_usec));
+                buffer_printf(buffer, "%s in %s\n", database->next_check.kind ? database->next_check.kind : "-",
+                              format_span(span, database->next_check.in_usec));
 }
 
-static void detail_append_server(struct buffer *buffer, const struct database_view *database) {
-        char text[DURATION_MAX], time[FORMAT_TIME_MAX];
-        uint64_t since = decode_time(database->session_since), started = decode_time(database->server_started_at);
+static void detail_append_server(struct buffer *buffer, const struct database_status *database) {
+        const struct session_status *session = &database->session;
+        const struct server_status *server = &database->server;
+        char span[DURATION_MAX], time[FORMAT_TIME_MAX];
 
         detail_begin(buffer, "session");
-        buffer_append_string(buffer, database->session_held ? "held" : "none held");
-        if (database->session_held && since)
-                buffer_printf(buffer, " since %s", format_time(time, since, false));
+        buffer_append_string(buffer, session->held ? "held" : "none held");
+        if (session->held && session->since_real_usec)
+                buffer_printf(buffer, " since %s", format_time(time, session->since_real_usec, false));
         buffer_append(buffer, "\n", 1);
-        if (!database->server_version)
+        if (!server->known)
                 return;
         detail_begin(buffer, "server");
-        if (json_is_string(database->server_version))
-                buffer_printf(buffer, "PostgreSQL %s", json_string_value(database->server_version));
-        else
-                buffer_printf(buffer, "PostgreSQL %s",
-                              detail_version(text, (uint64_t)MAX(json_integer_value(database->server_version), 0)));
-        buffer_printf(buffer, ", %s", database->server_in_recovery ? "in recovery" : "primary");
-        if (started)
-                buffer_printf(buffer, ", up %s", format_span(text, detail_ago(started)));
+        buffer_printf(buffer, "PostgreSQL %s, %s", server->version ? server->version : "-", server->in_recovery ? "in recovery" : "primary");
+        if (server->started_real_usec)
+                buffer_printf(buffer, ", up %s", format_span(span, detail_ago(server->started_real_usec)));
         buffer_append(buffer, "\n", 1);
 }
 
 /* ": lease 3, other 2"; the rest of the line. */
-static void detail_append_causes(struct buffer *buffer, const struct database_view *database) {
-        const char *cause, *separator = ": ";
-        json_t *count;
+static void detail_append_causes(struct buffer *buffer, struct field_rows by_cause) {
+        const char *separator = ": ";
+        struct named_count cause;
 
-        json_object_foreach(database->wakes_by_cause, cause, count) {
-                if (json_integer_value(count) <= 0)
+        while (field_rows_next(&by_cause, &cause)) {
+                if (cause.count == 0)
                         continue;
-                buffer_printf(buffer, "%s%s %" JSON_INTEGER_FORMAT, separator, cause, json_integer_value(count));
+                buffer_printf(buffer, "%s%s %" PRIu64, separator, cause.name, cause.count);
                 separator = ", ";
         }
         buffer_append(buffer, "\n", 1);
 }
 
-static void detail_append_wakes(struct buffer *buffer, const struct database_view *database) {
-        char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX], time[FORMAT_TIME_MAX];
+static void detail_append_last_wake(struct buffer *buffer, const struct last_wake_status *wake) {
+        char span[DURATION_MAX], time[FORMAT_TIME_MAX];
+
+        if (!wake->known)
+                return;
+        detail_begin(buffer, "last wake");
+        buffer_printf(buffer, "%s", format_time(time, wake->at_real_usec, false));
+        if (wake->latency_usec != USEC_INFINITY)
+                buffer_printf(buffer, " in %s", format_span(span, wake->latency_usec));
+        buffer_printf(buffer, ", %s, caused by %s\n", wake->cold ? "cold" : "not proven cold", wake->cause ? wake->cause : "-");
+}
+
+static void detail_append_wakes(struct buffer *buffer, const struct wakes_status *wakes) {
+        char a[DURATION_MAX], b[DURATION_MAX], c[DURATION_MAX];
 
         detail_begin(buffer, "wakes");
-        buffer_printf(buffer, "%" PRIu64, database->wakes);
-        detail_append_causes(buffer, database);
-        if (database->last_wake) {
-                detail_begin(buffer, "last wake");
-                buffer_printf(buffer, "%s", format_time(time, decode_time(database->wake_at), false));
-                if (database->wake_usec != USEC_INFINITY)
-                        buffer_printf(buffer, " in %s", format_span(a, database->wake_usec));
-                buffer_printf(buffer, ", %s, caused by %s\n", database->wake_cold ? "cold" : "not proven cold",
-                              database->wake_cause ? database->wake_cause : "-");
-        }
-        if (database->wake_p50_usec != USEC_INFINITY) {
+        buffer_printf(buffer, "%" PRIu64, wakes->count);
+        detail_append_causes(buffer, wakes->by_cause);
+        detail_append_last_wake(buffer, &wakes->last);
+        if (wakes->p50_usec != USEC_INFINITY) {
                 detail_begin(buffer, "wakes take");
-                buffer_printf(buffer, "%s (median), %s (95 of 100), %s (99 of 100)\n", format_span(a, database->wake_p50_usec),
-                              format_span(b, database->wake_p95_usec), format_span(c, database->wake_p99_usec));
+                buffer_printf(buffer, "%s (median), %s (95 of 100), %s (99 of 100)\n", format_span(a, wakes->p50_usec),
+                              format_span(b, wakes->p95_usec), format_span(c, wakes->p99_usec));
         }
 }
 
-static void detail_append_failures(struct buffer *buffer, const struct database_view *database) {
-        const char *slug;
-        json_t *count;
+static void detail_append_failures(struct buffer *buffer, const struct failures_status *failures) {
+        struct field_rows by_reason = failures->by_reason;
+        struct named_count failure;
 
         detail_begin(buffer, "failures");
-        buffer_printf(buffer, "%" PRIu64 " in a row, %" PRIu64 " in all\n", database->failures_consecutive, database->failures_total);
-        json_object_foreach(database->failures_by_reason, slug, count) {
+        buffer_printf(buffer, "%" PRIu64 " in a row, %" PRIu64 " in all\n", failures->consecutive, failures->total);
+        while (field_rows_next(&by_reason, &failure)) {
                 enum reason reason;
 
                 detail_begin(buffer, "");
-                buffer_printf(buffer, "%6" JSON_INTEGER_FORMAT "  %-18s", json_integer_value(count), slug);
-                if (reason_from_slug(slug, &reason) == 0)
+                buffer_printf(buffer, "%6" PRIu64 "  %-18s", failure.count, failure.name);
+                if (reason_from_slug(failure.name, &reason) == 0)
                         buffer_printf(buffer, "  %s", reason_info(reason)->sentence);
                 buffer_append(buffer, "\n", 1);
         }
 }
 
-static void detail_append_lease(struct buffer *buffer, json_t *lease) {
-        struct held_lease {
-                uint64_t id;
-                const char *owner, *since, *until;
-        } held = {0};
-        const struct field fields[] = {
-                {"id", FIELD_COUNT, false, offsetof(struct held_lease, id)},
-                {"owner", FIELD_TEXT, false, offsetof(struct held_lease, owner)},
-                {"since", FIELD_TEXT, false, offsetof(struct held_lease, since)},
-                {"until", FIELD_TEXT, false, offsetof(struct held_lease, until)},
-        };
+static void detail_append_leases(struct buffer *buffer, struct field_rows leases) {
         char since[FORMAT_TIME_MAX], until[FORMAT_TIME_MAX];
-        const char *wrong;
+        struct lease_status lease;
 
-        if (decode_fields(lease, fields, ARRAY_LENGTH(fields), &held, &wrong) < 0)
-                return;
-        detail_begin(buffer, "lease");
-        buffer_printf(buffer, "%" PRIu64 ": %s (as it says of itself), since %s", held.id, held.owner ? held.owner : "-",
-                      format_time(since, decode_time(held.since), false));
-        if (held.until)
-                buffer_printf(buffer, ", until %s", format_time(until, decode_time(held.until), false));
-        buffer_append(buffer, "\n", 1);
+        while (field_rows_next(&leases, &lease)) {
+                detail_begin(buffer, "lease");
+                buffer_printf(buffer, "%" PRIu64 ": %s (as it says of itself), since %s", lease.id, lease.owner ? lease.owner : "-",
+                              format_time(since, lease.since_real_usec, false));
+                if (lease.until_real_usec)
+                        buffer_printf(buffer, ", until %s", format_time(until, lease.until_real_usec, false));
+                buffer_append(buffer, "\n", 1);
+        }
 }
 
-static void detail_append_demand(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_demand(struct buffer *buffer, const struct demand_status *demand) {
         char time[FORMAT_TIME_MAX];
 
-        if (!database->demand)
+        if (!demand->known)
                 return;
         detail_begin(buffer, "demand");
-        buffer_printf(buffer, "%s", database->demand_cause ? database->demand_cause : "-");
-        if (database->demand_until)
-                buffer_printf(buffer, ", until %s", format_time(time, decode_time(database->demand_until), false));
+        buffer_printf(buffer, "%s", demand->cause ? demand->cause : "-");
+        if (demand->until_real_usec)
+                buffer_printf(buffer, ", until %s", format_time(time, demand->until_real_usec, false));
         buffer_append(buffer, "\n", 1);
 }
 
-static void detail_append_budget(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_budget(struct buffer *buffer, const struct budget_status *budget) {
         char used[DURATION_MAX], all[DURATION_MAX];
 
-        if (!database->budget)
+        if (!budget->known)
                 return;
         detail_begin(buffer, "budget");
-        buffer_printf(buffer, "%s of %s awake", format_span(used, database->budget_used_usec), format_span(all, database->budget_usec));
-        if (database->budget_month)
-                buffer_printf(buffer, " in %s", database->budget_month);
-        buffer_append_string(buffer, database->budget_spent ? ": spent\n" : "\n");
+        buffer_printf(buffer, "%s of %s awake", format_span(used, budget->used_usec), format_span(all, budget->awake_usec));
+        if (budget->month)
+                buffer_printf(buffer, " in %s", budget->month);
+        buffer_append_string(buffer, budget->spent ? ": spent\n" : "\n");
 }
 
-static void detail_append_account(struct buffer *buffer, const struct database_view *database) {
+static void detail_append_account(struct buffer *buffer, const struct database_status *database) {
         char all[DURATION_MAX], ours[DURATION_MAX];
-        json_t *lease;
-        size_t i;
 
         if (database->awake_usec != USEC_INFINITY) {
                 detail_begin(buffer, "awake");
                 buffer_printf(buffer, "%s seen", format_span(all, database->awake_usec));
-                if (database->awake_on_demand_usec != USEC_INFINITY)
-                        buffer_printf(buffer, ", %s of it on our demand", format_span(ours, database->awake_on_demand_usec));
+                if (database->awake_on_our_demand_usec != USEC_INFINITY)
+                        buffer_printf(buffer, ", %s of it on our demand", format_span(ours, database->awake_on_our_demand_usec));
                 buffer_append(buffer, "\n", 1);
         }
-        detail_append_budget(buffer, database);
-        detail_append_demand(buffer, database);
-        json_array_foreach(database->leases, i, lease)
-                detail_append_lease(buffer, lease);
+        detail_append_budget(buffer, &database->budget);
+        detail_append_demand(buffer, &database->demand);
+        detail_append_leases(buffer, database->leases);
 }
 
 int status_compose_detail(struct context *context, json_t *answer, struct buffer *buffer) {
-        struct database_view database;
-        const char *wrong;
+        struct database_status database;
+        char wrong[DECODE_PATH_MAX];
 
-        if (decode_database(answer, &database, &wrong) < 0)
-                return tell_malformed(context, wrong);
+        if (decode(answer, database_fields, &database, wrong) < 0)
+                return tell_wrong_member(context, wrong);
         detail_append_verdict(buffer, &context->out, &database);
         detail_append_advice(buffer, &database);
         buffer_append(buffer, "\n", 1);
         detail_append_times(buffer, &database);
         detail_append_endpoint(buffer, &database);
-        detail_append_attempt(buffer, &database);
+        detail_append_attempt(buffer, &database.last_attempt);
         detail_append_next(buffer, &database);
         detail_append_server(buffer, &database);
-        detail_append_wakes(buffer, &database);
-        detail_append_failures(buffer, &database);
+        detail_append_wakes(buffer, &database.wakes);
+        detail_append_failures(buffer, &database.failures);
         detail_append_account(buffer, &database);
         return 0;
 }
@@ -314,18 +293,28 @@ static void status_add_count(struct table *table, uint64_t count) {
         table_add(table, STYLE_PLAIN, text);
 }
 
-static void status_add_next_check(struct table *table, const struct database_view *database) {
+static void status_add_next_check(struct table *table, const struct database_status *database) {
         char text[96], span[DURATION_MAX];
 
-        if (!database->next_kind) {
+        if (!database->next_check.known) {
                 table_add(table, STYLE_PLAIN, NULL);
                 return;
         }
-        (void)snprintf(text, sizeof(text), "%.32s in %s", database->next_kind, format_span(span, database->next_in_usec));
+        (void)snprintf(text, sizeof(text), "%.32s in %s", database->next_check.kind ? database->next_check.kind : "-",
+                       format_span(span, database->next_check.in_usec));
         table_add(table, STYLE_PLAIN, text);
 }
 
-static void status_add_row(struct table *table, const struct database_view *database) {
+static size_t status_count_leases(struct field_rows leases) {
+        struct lease_status lease;
+        size_t n = 0;
+
+        while (field_rows_next(&leases, &lease))
+                n++;
+        return n;
+}
+
+static void status_add_row(struct table *table, const struct database_status *database) {
         bool explains = database->reason && !streq(database->reason, "ok");
         char span[DURATION_MAX], time[FORMAT_TIME_MAX];
 
@@ -333,16 +322,16 @@ static void status_add_row(struct table *table, const struct database_view *data
         table_add(table, style_of_state(database->state), database->state);
         table_add(table, STYLE_PLAIN, explains ? database->reason : NULL);
         table_add(table, STYLE_PLAIN, format_span(span, database->age_usec));
-        table_add(table, STYLE_PLAIN, format_span(span, database->attempt_usec));
-        table_add(table, STYLE_PLAIN, format_time(time, decode_time(database->since), false));
-        status_add_count(table, database->wakes);
-        status_add_count(table, database->failures_total);
-        status_add_count(table, json_array_size(database->leases));
+        table_add(table, STYLE_PLAIN, format_span(span, database->last_attempt.known ? database->last_attempt.total_usec : USEC_INFINITY));
+        table_add(table, STYLE_PLAIN, format_time(time, database->since_real_usec, false));
+        status_add_count(table, database->wakes.count);
+        status_add_count(table, database->failures.total);
+        status_add_count(table, status_count_leases(database->leases));
         status_add_next_check(table, database);
 }
 
 /* Those with READY, at most *LEFT of them. */
-static void status_add_rows(struct table *table, const struct database_view *databases, size_t n, bool ready, size_t *left) {
+static void status_add_rows(struct table *table, const struct database_status *databases, size_t n, bool ready, size_t *left) {
         for (size_t i = 0; i < n && *left > 0; i++)
                 if (databases[i].ready == ready) {
                         status_add_row(table, &databases[i]);
@@ -351,7 +340,7 @@ static void status_add_rows(struct table *table, const struct database_view *dat
 }
 
 /* "4 databases: 2 awake, 1 asleep, 1 down. Not ready." The states come in the order in which they are met. */
-static void status_append_summary(struct buffer *buffer, const struct terminal *terminal, const struct database_view *databases, size_t n,
+static void status_append_summary(struct buffer *buffer, const struct terminal *terminal, const struct database_status *databases, size_t n,
                                   bool ready) {
         bool first = true;
 
@@ -374,7 +363,7 @@ static void status_append_summary(struct buffer *buffer, const struct terminal *
         buffer_printf(buffer, ". %s.\n", ready ? "Ready" : "Not ready");
 }
 
-static int status_compose_rows(struct table *table, const struct terminal *terminal, const struct database_view *databases, size_t n,
+static int status_compose_rows(struct table *table, const struct terminal *terminal, const struct database_status *databases, size_t n,
                                size_t rows_max, struct buffer *buffer) {
         /* The heading, the empty line, the summary and the line that says what is left out. */
         size_t left = rows_max > 4 ? rows_max - 4 : 1;
@@ -392,13 +381,16 @@ static int status_compose_rows(struct table *table, const struct terminal *termi
 
 int status_compose_table(struct context *context, json_t *answer, size_t rows_max, struct buffer *buffer) {
         _cleanup_(table_deinit) struct table table = {.columns = status_columns, .n_columns = ARRAY_LENGTH(status_columns)};
-        _cleanup_free_ struct database_view *databases = NULL;
-        const json_t *ready = json_object_get(answer, "ready");
+        _cleanup_free_ struct database_status *databases = NULL;
+        char wrong[DECODE_PATH_MAX];
+        struct status_head head;
         size_t n = 0, shown;
         int r;
 
-        if (!json_is_array(json_object_get(answer, "databases")) || !json_is_boolean(ready))
-                return tell_malformed(context, "\"databases\" or \"ready\" is missing");
+        if (decode(answer, status_head_fields, &head, wrong) < 0)
+                return tell_wrong_member(context, wrong);
+        if (!json_is_array(json_object_get(answer, API_DATABASES)))
+                return tell_wrong_member(context, API_DATABASES);
         r = answer_databases(context, answer, &databases, &n);
         if (r != 0)
                 return r;
@@ -410,7 +402,7 @@ int status_compose_table(struct context *context, json_t *answer, size_t rows_ma
                 buffer_printf(buffer, "... and %zu more\n", n - shown);
         if (n > 0)
                 buffer_append(buffer, "\n", 1);
-        status_append_summary(buffer, &context->out, databases, n, json_is_true(ready));
+        status_append_summary(buffer, &context->out, databases, n, head.ready);
         return 0;
 }
 

@@ -108,24 +108,25 @@ uint64_t wait_client_next(const struct wait_client *client) {
 }
 
 /* Whether nothing is going to wake it: no policy that does so by itself, no lease, no other demand. */
-static bool wait_client_is_left_alone(const struct database_view *database) {
-        bool keeps_awake = database->policy && streq(database->policy, "keep-awake") && !database->budget_spent;
+static bool wait_client_is_left_alone(const struct database_status *database) {
+        bool keeps_awake = database->policy && streq(database->policy, "keep-awake") && !database->budget.spent;
 
-        if (keeps_awake || database->demand || json_array_size(database->leases) > 0)
+        /* A lease is demand. */
+        if (keeps_awake || database->demand.known)
                 return false;
         if (streq(database->state, "asleep"))
                 return true;
         /* Where the next check is no door check, it will be known soon. */
-        return streq(database->state, "unknown") && (!database->next_kind || streq(database->next_kind, "door"));
+        return streq(database->state, "unknown") && (!database->next_check.known || streq(database->next_check.kind, "door"));
 }
 
 /* Once per database: what keeps the waiting from ending by itself. */
-static void wait_client_note_obstacle(struct wait_client *client, const struct database_view *database) {
+static void wait_client_note_obstacle(struct wait_client *client, const struct database_status *database) {
         if (client->noted || client->aim->state)
                 return;
         if (database->reason && streq(database->reason, "paused"))
                 complain("%s is paused, and not checked until that is over; pgwake resume %s ends it", client->name, client->name);
-        else if (wait_client_is_left_alone(database) && database->budget_spent)
+        else if (wait_client_is_left_alone(database) && database->budget.spent)
                 complain("%s is %s, and its budget of awake hours is spent: nothing wakes it before the next month", client->name,
                          database->state);
         else if (wait_client_is_left_alone(database) && !client->aim->wake)
@@ -140,7 +141,7 @@ static void wait_client_note_obstacle(struct wait_client *client, const struct d
 }
 
 static int wait_client_take_database(struct wait_client *client, json_t *json, uint64_t now, bool is_status, bool *ret_ready) {
-        _cleanup_free_ struct database_view *databases = NULL;
+        _cleanup_free_ struct database_status *databases = NULL;
         size_t n;
         int r;
 
@@ -151,7 +152,8 @@ static int wait_client_take_database(struct wait_client *client, json_t *json, u
                 return tell_malformed(client->context, "not exactly one database");
         if (wait_client_learn(client, databases[0].state, databases[0].reason, databases[0].message) < 0)
                 return tell_error(-ENOMEM, EXIT_CODE_NOT_READY);
-        client->expected_boot_usec = usec_add(databases[0].expected_usec, databases[0].expected_usec == USEC_INFINITY ? 0 : now);
+        client->expected_boot_usec =
+                databases[0].expected_ready_usec == USEC_INFINITY ? USEC_INFINITY : usec_add(databases[0].expected_ready_usec, now);
         if (is_status)
                 wait_client_note_obstacle(client, &databases[0]);
         *ret_ready = databases[0].ready;

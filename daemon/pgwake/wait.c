@@ -37,7 +37,7 @@ static void waiting_deinit(struct waiting *waiting) {
 static int waiting_on_event(void *userdata, const char *kind, const char *data) {
         struct waiting *waiting = userdata;
         _cleanup_(json_freep) json_t *json = NULL;
-        struct event_view event;
+        struct event_status event;
         int r;
 
         /* What is missing may be just what is waited for. */
@@ -46,7 +46,7 @@ static int waiting_on_event(void *userdata, const char *kind, const char *data) 
                         waiting->clients[i].look_wanted = true;
                 return 0;
         }
-        r = event_view_read(data, waiting->context->options.json, &json, &event);
+        r = event_read(data, waiting->context->options.json, &json, &event);
         if (r < 0)
                 return r;
         for (size_t i = 0; r == 0 && i < waiting->n; i++) {

@@ -6,16 +6,15 @@
 
 static int wake_tell(struct context *context, json_t *json) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
-        struct database_view database;
-        char span[DURATION_MAX];
-        const char *wrong;
+        struct database_status database;
+        char span[DURATION_MAX], wrong[DECODE_PATH_MAX];
 
-        if (decode_database(json, &database, &wrong) < 0)
-                return tell_malformed(context, wrong);
+        if (decode(json, database_fields, &database, wrong) < 0)
+                return tell_wrong_member(context, wrong);
         buffer_printf(&buffer, "%s is ", database.name);
         style_append(&buffer, &context->out, style_of_state(database.state), database.state);
-        if (!database.ready && database.expected_usec != USEC_INFINITY)
-                buffer_printf(&buffer, ", expected to be ready in about %s", format_span(span, database.expected_usec));
+        if (!database.ready && database.expected_ready_usec != USEC_INFINITY)
+                buffer_printf(&buffer, ", expected to be ready in about %s", format_span(span, database.expected_ready_usec));
         else if (!database.ready)
                 buffer_append_string(&buffer, ", the wake has begun");
         buffer_append(&buffer, "\n", 1);

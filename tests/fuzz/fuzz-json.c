@@ -25,16 +25,16 @@ static void draw_report(const struct context *context, json_t *json) {
         struct buffer picture = {0}, list = {0};
         struct report report;
         struct drawing drawing;
-        const char *wrong = NULL;
+        char wrong[DECODE_PATH_MAX] = "";
 
         drawing_init(&drawing, &context->out);
-        if (report_read(json, &report, &wrong) == 0) {
+        if (report_read(json, &report, wrong) == 0) {
                 report_draw(&picture, &drawing, &report);
                 report_list(&list, &report);
                 check_lines(&picture);
                 check_lines(&list);
         } else
-                fuzz_check(wrong != NULL, "a refusal that says nothing");
+                fuzz_check(*wrong || !json_is_object(json), "a refusal that says nothing");
         report_deinit(&report);
         buffer_deinit(&picture);
         buffer_deinit(&list);

@@ -11,13 +11,13 @@ static int take(void *userdata, const char *kind, const char *data) {
         const struct terminal terminal = {.colour = false};
         struct buffer *lines = userdata, line = {0};
         json_t *json;
-        struct event_view event;
+        struct event_status event;
         int r;
 
         buffer_printf(lines, "%s: %s\n", kind, data);
-        r = event_view_read(data, false, &json, &event);
+        r = event_read(data, false, &json, &event);
         if (r == 0) {
-                event_view_append(&line, &terminal, &event);
+                event_append(&line, &terminal, &event);
                 json_decref(json);
                 fuzz_check(buffer_finish(&line) == 0 && line.size > 0 && line.data[line.size - 1] == '\n', "no whole line");
                 line.data[--line.size] = '\0';

@@ -67,14 +67,17 @@ static enum MHD_Result discard_body(struct exchange *exchange, size_t *size) {
 struct header_walk {
         const char *host;
         unsigned n_hosts, n_lengths;
-        bool has_space; /* a name with a space in it or behind it */
+        bool is_broken;        /* a name that is empty, or with a space in it or behind it */
+        const char *last;      /* where the last value ends */
 };
 
 static enum MHD_Result exchange_on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
         struct header_walk *walk = cls;
 
         (void)kind;
-        walk->has_space |= strpbrk(name, " \t") != NULL;
+        walk->is_broken |= !*name || strpbrk(name, " \t") != NULL;
+        if (value)
+                walk->last = value + strlen(value);
         walk->n_lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
         if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
                 return MHD_YES;
@@ -84,18 +87,34 @@ static enum MHD_Result exchange_on_header(void *cls, enum MHD_ValueKind kind, co
 }
 
 /*
+ * libmicrohttpd 0.9.75 takes a field line without a name (":", ": x") for the empty line behind the last field, and what follows it for
+ * another request. It writes zeros over the ends of lines where they stand, so what lies between the last value and the end of the head is
+ * two ends of lines of one kind and nothing else. Its 1.0 refuses such a line itself.
+ */
+static bool head_was_cut(const struct exchange *exchange, const char *method, const char *last) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        uintptr_t begin = (uintptr_t)method, at = (uintptr_t)last;
+        size_t rest;
+
+        if (!starts_with(MHD_get_version(), "0.") || !info || at < begin || at >= begin + info->header_size)
+                return false;
+        rest = info->header_size - (at - begin);
+        return (rest != 2 * strlen("\n") && rest != 2 * strlen("\r\n")) || memcmp(last, (const char[4]){0}, rest) != 0;
+}
+
+/*
  * RFC 9112, 3.2.2 and 3.3: a host in the URL is the one that counts, and is copied from the header by a client that means no harm. 5.1 and
  * 6.3: libmicrohttpd takes the first length, and none from a name with a space behind it; a proxy may have taken the other.
  */
-static void read_headers(struct exchange *exchange, const char *url, const char *version) {
-        struct header_walk walk = {0};
+static void read_headers(struct exchange *exchange, const char *url, const char *method, const char *version) {
+        struct header_walk walk = {.last = version + strlen(version)};
 
         (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, exchange_on_header, &walk);
         exchange->host = walk.host;
         exchange->host_length = walk.host ? strlen(walk.host) : 0;
         if (walk.n_hosts > 1 || (walk.n_hosts == 0 && !streq(version, MHD_HTTP_VERSION_1_0)))
                 exchange->fault = FAULT_HOST;
-        if (walk.n_lengths > 1 || walk.has_space)
+        if (walk.n_lengths > 1 || walk.is_broken || head_was_cut(exchange, method, walk.last))
                 exchange->fault = FAULT_FRAMING;
         if (exchange->path_offset == 0)
                 return;
@@ -129,7 +148,7 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
         exchange->method = method_from_text(method);
         exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
         exchange->path = path_of(exchange, url);
-        read_headers(exchange, url, version);
+        read_headers(exchange, url, method, version);
         if (url_was_cut(exchange, version) && exchange->fault != FAULT_FRAMING)
                 exchange->fault = FAULT_URL;
         exchange_set_timeout(exchange, TIMEOUT_ANSWER);
@@ -435,15 +454,18 @@ static void refusal_discard(int fd) {
                 discarded += (size_t)n;
 }
 
-/* The library's own call: everything that was answered before on the connection is out. It closes the connection when told of a failure. */
+/*
+ * The library's own call: everything that was answered before on the connection is out. Its page is queued all the same, behind a socket
+ * that takes no more: told of a failure, 0.9.75 frees the connection, and where it was reading the URL's arguments goes on with it.
+ */
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned int status_code, struct MHD_Response *response) {
         int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         _cleanup_(buffer_deinit) struct buffer answer = {0};
 
-        (void)response;
         refusal_compose(refusal_of(status_code), &answer);
         if (buffer_finish(&answer) == 0)
                 (void)send(fd, answer.data, answer.size, MSG_NOSIGNAL | MSG_DONTWAIT);
         refusal_discard(fd);
-        return MHD_NO;
+        (void)shutdown(fd, SHUT_WR);
+        return library_queue_response(connection, status_code, response);
 }

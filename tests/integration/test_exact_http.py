@@ -54,6 +54,9 @@ REFUSED = {
     get("/livez", "GET", "Content-Length: -1"): 400,
     get("/livez", "GET", "Content-Length: 99999999999999999999999"): 413,
     get("/livez", "POST", "Transfer-Encoding: chunked") + b"x\r\n\r\n": 400,
+    # Where the arguments do not fit beside what was read already: the library has parsed half of the line by then.
+    **{get("/livez?" + "&".join(["a=1"] * n)): 431 for n in (240, 300, 1000, 3000)}, get("/livez?" + "&" * 2000): 431,
+    get("/livez", "GET", "Cookie: " + "; ".join(["a=b"] * 1000)): 431,
     get("/" + "x" * 40_000): 414, get("/livez", "GET", "X: " + "x" * 40_000): 431, get("/livez", "GET", *["X: y"] * 5_000): 431,
 }
 
@@ -101,6 +104,30 @@ def test_what_follows_a_request_whose_end_is_said_in_two_ways_is_no_request(daem
     for where in (daemon.status_socket, daemon.control_socket):
         answer = ask(where, get("/livez", "GET", *headers) + get("/livez") + get("/livez"))
         assert status_of(answer) in (400, 413) and answer.count(b"HTTP/1.1 ") == 1, (where, answer)
+
+
+@pytest.mark.parametrize("line", [":", ": ", ": x", ":a: b", ":\tx", "::", ": Content-Length: 40"])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_a_field_without_a_name_does_not_end_the_head(daemon, line, end):
+    """What follows it would be a request of its own, which a proxy before us has not seen."""
+    for where in (daemon.status_socket, daemon.control_socket, daemon.tcp):
+        for before in ([], ["Host: localhost"], ["Host: localhost", "X: y"], ["Host: localhost", "X:"]):
+            request = end.join(["GET /livez HTTP/1.1", *before, line, "POST /pause/main?for=1h HTTP/1.1", "Host: localhost", "", ""])
+            answer = ask(where, request.encode())
+            assert status_of(answer) == 400 and answer.count(b"HTTP/1.1 ") == 1, (where, request, answer)
+    assert "paused" not in daemon.get("/status/main", "control").text
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_a_head_ends_at_its_empty_line(daemon, end):
+    """Whatever its last field is, and whatever comes behind it at once."""
+    for last in ("X: y", "X:", "X: y ", "X: :", "X::", "X: " + "y" * 3000):
+        request = end.join(["GET /livez HTTP/1.1", "Host: localhost", last, "", ""]).encode()
+        for behind in (b"", request, request * 3):
+            with Wire(daemon.status_socket) as wire:
+                wire.send(request + behind)
+                for _ in range(1 + behind.count(b"GET ")):
+                    assert wire.answer().body == ALIVE, (last, behind)
 
 
 def test_a_request_of_version_1_1_has_one_host(daemon):

@@ -29,8 +29,9 @@ static bool asks_for_tls_first(const struct conninfo *conninfo) {
         return !conninfo_is_socket(conninfo) && !(mode && (streq(mode, "disable") || streq(mode, "allow")));
 }
 
+/* As an int: a newer libpq has more states, and whoever builds with it is not to be stopped by them. */
 static enum phase phase_of(const struct connection *c) {
-        switch (PQstatus(c->pg)) {
+        switch ((int)PQstatus(c->pg)) {
         case CONNECTION_NEEDED:
         case CONNECTION_STARTED:
                 return PHASE_CONNECT;
@@ -49,10 +50,9 @@ static enum phase phase_of(const struct connection *c) {
                 return PHASE_AUTH;
         case CONNECTION_OK:
                 return PHASE_QUERY;
-        case CONNECTION_BAD:
-                break;
+        default:
+                return c->phase; /* CONNECTION_BAD: where it was when it failed */
         }
-        return c->phase; /* where it was when it failed */
 }
 
 /*
@@ -238,14 +238,14 @@ static bool has_severity(const struct connection *c, const char *severity) {
 
 /*
  * The first error counts; the server is heard out when that is one after which it goes on. Of the answers the first that has rows. A COPY
- * would answer itself for ever.
+ * would answer itself for ever; that, and whatever else a newer libpq knows, is no answer to a query.
  */
 static enum step take_result(struct connection *c, PGresult *result) {
         if (error_field(c, PG_DIAG_SQLSTATE)) {
                 PQclear(result);
                 return PQstatus(c->pg) == CONNECTION_OK ? STEP_WAIT : STEP_FAILED;
         }
-        switch (PQresultStatus(result)) {
+        switch ((int)PQresultStatus(result)) {
         case PGRES_TUPLES_OK:
                 if (!c->result) {
                         c->result = result;
@@ -261,12 +261,7 @@ static enum step take_result(struct connection *c, PGresult *result) {
                 clear_result(c);
                 c->result = result;
                 return has_severity(c, "ERROR") ? STEP_WAIT : STEP_FAILED;
-        case PGRES_COPY_OUT:
-        case PGRES_COPY_IN:
-        case PGRES_COPY_BOTH:
-        case PGRES_SINGLE_TUPLE:
-        case PGRES_PIPELINE_SYNC:
-        case PGRES_PIPELINE_ABORTED:
+        default:
                 PQclear(result);
                 return connection_fail(c, "protocol error: not an answer to a query");
         }

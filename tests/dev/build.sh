@@ -44,7 +44,7 @@ built_simulator() {
 
 # The fuzzers, for libFuzzer: all of them, each with AddressSanitizer and UndefinedBehaviorSanitizer.
 built_fuzzers() {
-    configured build/fuzz CC=clang-14 AR=llvm-ar-14 RANLIB=llvm-ranlib-14 CFLAGS='-O1 -g' --enable-werror \
+    configured build/fuzz CC=clang AR=llvm-ar RANLIB=llvm-ranlib CFLAGS='-O1 -g' --enable-werror \
         --enable-sanitizers=fuzzer-no-link,address,undefined &&
         quietly build/fuzz/make.log make -C build/fuzz -j"$(nproc)" fuzzers
 }

@@ -44,7 +44,7 @@ disable_service() {
 apt_install() {
     local status=0
 
-    if [[ " $* " == *" postgresql-"* ]]; then
+    if [[ " $* " == *" postgresql "* ]]; then
         as_root mkdir -p "${no_cluster%/*}" && as_root tee "$no_cluster" >/dev/null <<<'create_main_cluster = false' || return
     fi
     starting_nothing as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@" >build/apt.log 2>&1 ||

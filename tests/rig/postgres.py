@@ -13,14 +13,11 @@ SUPERUSER = "postgres"
 
 
 def find_bin() -> Path:
-    """The folder of PostgreSQL 15's programs, or of the newest version there is."""
-    wanted = Path("/usr/lib/postgresql/15/bin")
-    if (wanted / "initdb").exists():
-        return wanted
+    """The folder of the programs of the newest PostgreSQL that there is."""
     found = [(int(version[0]), path.parent) for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")
              if (version := re.findall(r"\d+", str(path)))]
     if not found:
-        raise FileNotFoundError("no PostgreSQL server programs: apt-get install postgresql-15")
+        raise FileNotFoundError("no PostgreSQL server programs: apt-get install postgresql")
     return max(found)[1]
 
 

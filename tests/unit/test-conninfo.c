@@ -391,10 +391,11 @@ static void test_no_complaint_repeats_a_password(void **state) {
                 "hunter2hunter2://x",
                 "host=h passfile=/hunter2hunter2",
                 "host=h sslmode=verify-full sslrootcert=/hunter2hunter2",
-                "host=h require_auth=hunter2hunter2",
+                "host=h require_auth=hunter2hunter2", /* a keyword from libpq 16 on, with methods and no secret as its value */
         };
+        size_t n = ARRAY_LENGTH(texts) - (PQlibVersion() >= 160000);
 
-        for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        for (size_t i = 0; i < n; i++) {
                 char *out = completed(*state, texts[i]);
 
                 assert_string_equal(out, "");

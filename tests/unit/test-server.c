@@ -306,11 +306,13 @@ static void a_raw_nul_does_not_hide_the_rest_of_a_url(void **state) {
         (void)state;
         assert_int_equal(write(client.fd, request, sizeof(request) - 1), sizeof(request) - 1);
         client_await(&client, NULL);
-        {
+        /* libmicrohttpd 1.0 ends the connection without an answer. */
+        if (client.text.size > 0) {
                 _answer_ answer = answer_from(&client);
 
                 is_error(&answer, 400, "bad_request");
-        }
+        } else
+                client_close(&client);
 }
 
 static void two_requests_at_once_are_answered_in_turn(void **state) {

@@ -269,10 +269,14 @@ static bool is_settled(const struct store *store) {
         return store->settled >= store->put;
 }
 
+static void say_unwritten(const struct store *store) {
+        log_error("The history in %s could not be written to its end in time", store->path);
+}
+
 /* Lets the thread write what is still to be written, and end. Answers false when it is still there. */
 static bool store_end_thread(struct store *store, uint64_t timeout_usec) {
         if (queue_push(store->queue, &(struct message){0}) < 0 || !wait_for(store, has_ended, timeout_usec)) {
-                log_error("The history in %s could not be written to its end in time", store->path);
+                say_unwritten(store);
                 (void)pthread_detach(store->thread);
                 return false;
         }
@@ -308,7 +312,8 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
         free(steal_pointer(&store->leases));
         /* A reader that hangs may still say that the file is damaged: then the writing goes on until the process ends. */
         if (!reader_free(store->reader, ANSWER_TIMEOUT_USEC)) {
-                (void)store_flush(store, timeout_usec);
+                if (store_flush(store, timeout_usec) < 0)
+                        say_unwritten(store);
                 is_alone = false;
         } else if (store->started)
                 is_alone = store_end_thread(store, timeout_usec);

@@ -1995,7 +1995,7 @@ static void wait_for_databases(uint64_t n) {
         }
 }
 
-/* The writer's thread is left to the end of the process: this comes last. */
+/* The writer's thread is left to the end of the process: these two come last. */
 static void close_with_a_reader_that_hangs(const char *threads, uint64_t timeout_usec) {
         struct history_query query = {.name = "a", .kind = QUERY_STATES, .until_real_usec = 10000, .now_real_usec = 10000, .limit = 10};
         struct answered answered = {0}, never = {0};
@@ -2023,6 +2023,14 @@ static void a_reader_that_hangs_at_the_end_is_not_waited_for_and_may_still_compl
         assert_int_equal(number_in_file("SELECT count(*) FROM database"), 2);
         /* It finds no file then, and tells the writer, which makes another. */
         assert_int_equal(unlink(path), 0);
+        let_hang(NULL);
+        wait_for_databases(2);
+}
+
+static void where_both_hang_at_the_end_it_is_said_that_not_all_is_written(void **state) {
+        (void)state;
+        close_with_a_reader_that_hangs("history", 50 * USEC_PER_MSEC);
+        assert_int_equal(said("could not be written to its end in time"), 1);
         let_hang(NULL);
         wait_for_databases(2);
 }
@@ -2380,6 +2388,7 @@ int main(void) {
                 STORE_TEST(names_of_which_something_is_left_are_kept),
                 STORE_TEST(names_are_forgotten_whole_whenever_it_ends),
                 STORE_TEST(a_reader_that_hangs_at_the_end_is_not_waited_for_and_may_still_complain),
+                STORE_TEST(where_both_hang_at_the_end_it_is_said_that_not_all_is_written),
         };
 
         return UNIT_RUN(tests);

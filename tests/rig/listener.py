@@ -10,6 +10,18 @@ from rig.ports import Port, reusable_socket
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+class Protocol(asyncio.StreamReaderProtocol):
+    """asyncio's learns of TLS when start_tls() returns. A client that has left by then would be one whose connection is kept half open,
+    which it complains about, as TLS has no such thing."""
+
+    def connection_made(self, transport) -> None:
+        self._plain = transport
+        super().connection_made(transport)
+
+    def eof_received(self) -> bool:
+        return super().eof_received() and self._plain.get_protocol() is self
+
+
 class Listener:
     """Calls `handler(reader, writer)` in a task for each accepted connection, and closes the writer after it."""
 
@@ -85,7 +97,7 @@ class Listener:
         reader = asyncio.StreamReader(limit=1 << 16)
         streams: list[asyncio.StreamWriter] = []
         # A protocol with a connected callback is the server's side: StreamWriter.start_tls then knows which it is.
-        protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: streams.append(writer))
+        protocol = Protocol(reader, lambda _, writer: streams.append(writer))
         try:
             await self._loop.connect_accepted_socket(lambda: protocol, accepted)
         except OSError:

@@ -597,6 +597,30 @@ def test_hang_answers_nothing_until_it_ends(make_neon):
     held.close()
 
 
+def test_a_client_that_leaves_with_the_end_of_its_handshake_is_nothing_to_complain_about(make_neon, ca):
+    server = make_neon(suspend_after=60)
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = ssl.create_default_context(cafile=str(ca.cert)).wrap_bio(coming, going, server_hostname=f"{server.endpoint}.{server.domain}")
+    with socket.create_connection((server.host, server.port), patient(10)) as plain:
+        plain.sendall(wire.ssl_request())
+        assert plain.recv(1) == b"S"
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                plain.sendall(going.read())
+                coming.write(plain.recv(65536))
+        with suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        plain.sendall(going.read())  # the end of both
+        plain.shutdown(socket.SHUT_WR)
+        while plain.recv(65536):
+            pass
+    server.connect().close()
+    assert server.stop() == 0  # raises on whatever it complained about
+
+
 def test_terminate_cuts_the_sessions_and_is_no_suspend(make_neon, raw):
     server = make_neon(suspend_after=60)
     assert server.command("terminate") == "0"

@@ -26,7 +26,8 @@ coverage() {
         suite="make check, and $*"
         ;;
     esac
-    export RIG_PATIENCE=${RIG_PATIENCE-3} PYTEST_TIMEOUT=${PYTEST_TIMEOUT-1200}
+    # As slow as with ThreadSanitizer.
+    export RIG_PATIENCE=${RIG_PATIENCE-6} PYTEST_TIMEOUT=${PYTEST_TIMEOUT-1200}
     results=build/coverage/results
     need build check
     built_for_coverage || die "it does not build; the logs are in build/coverage"

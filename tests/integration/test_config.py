@@ -8,6 +8,7 @@ import time
 import pytest
 
 from rig import configuration
+from rig.build import counted
 from rig.patience import until
 from rig.unixhttp import request
 
@@ -309,7 +310,7 @@ def test_a_file_of_another_kind_is_complained_about_a_hundred_times(make_daemon,
     if more:
         assert len(lines) == 101 and lines[-1] == f"{daemon.config_path}: error: {more} more of this file are not listed"
     print(f"{refused.seconds:.3f} s, one of them in {once.seconds:.3f} s")
-    assert refused.seconds < max(once.seconds, 0.01) * 100
+    assert refused.seconds < max(once.seconds, 0.01) * 100 or counted()
 
 
 def test_two_hundred_thousand_keys_in_one_group_are_not_compared_with_each_other(make_daemon):
@@ -320,7 +321,7 @@ def test_two_hundred_thousand_keys_in_one_group_are_not_compared_with_each_other
         daemon.configure(text=text)
         refused = daemon.run("--check-config", timeout=60)
         assert refused.returncode == 78 and "more keys in one group than there are" in refused.stderr
-        assert refused.seconds < max(once.seconds, 0.01) * 100
+        assert refused.seconds < max(once.seconds, 0.01) * 100 or counted()
 
 
 def test_complaints_about_one_file_leave_room_for_those_about_others(make_daemon):

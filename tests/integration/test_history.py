@@ -470,10 +470,14 @@ def test_questions_on_one_socket_keep_none_of_another_away(make_daemon):
 
 def test_control_is_answered_before_those_who_asked_elsewhere(year):
     """Also before one that is being answered already."""
-    one = min(ask(year, "year", "report", "status", since="366d").seconds for _ in range(2))
+    # So much of the year that the last of twelve is answered in time on a slow machine too.
+    for since in ("366d", "120d", "40d", "13d"):
+        one = min(ask(year, "year", "report", "status", since=since).seconds for _ in range(2))
+        if one < 2:
+            break
     waiting = [connect(year.status_socket, 60) for _ in range(12)]
     for client in waiting:
-        client.sendall(get("/history/year?kind=report&since=366d", "GET", "Connection: close"))
+        client.sendall(get(f"/history/year?kind=report&since={since}", "GET", "Connection: close"))
     control = [ask(year, "year", "states", since="1d") for _ in range(5)]
     worst = max(answer.seconds for answer in control)
     print(f"a report takes {one:.3f} s, control beside twelve of them at worst {worst:.3f} s")

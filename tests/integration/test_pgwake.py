@@ -20,10 +20,11 @@ import urllib.parse
 import pytest
 
 import rig.terminal
+from rig.patience import patient
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PGWAKE = os.environ.get("PGWAKE", os.path.join(os.environ.get("BUILDDIR", str(ROOT)), "pgwake"))
-DEADLINE = 30.0  # for what must happen; nothing waits that long when all is well
+DEADLINE = patient(30.0)  # for what must happen; nothing waits that long when all is well
 
 pytestmark = pytest.mark.skipif(not os.access(PGWAKE, os.X_OK), reason=f"{PGWAKE} is not built")
 

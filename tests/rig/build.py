@@ -20,6 +20,11 @@ def sanitized() -> bool:
     return _has(b"__asan_init") or _has(b"__tsan_init")
 
 
+def counted() -> bool:
+    """Built with --coverage: it computes many times more slowly, and the system is as fast as ever. To compare the two says nothing."""
+    return _has(b"__gcov_")
+
+
 # ThreadSanitizer has a thread of its own that wakes up ten times a second.
 no_thread_sanitizer = pytest.mark.skipif(_has(b"__tsan_init"), reason="ThreadSanitizer never sleeps")
 

@@ -193,7 +193,7 @@ bool history_is_elsewhere(const struct history *history, const char *path) {
         if (fstat(history->fd, &opened) < 0)
                 return false;
         if (stat(path, &named) < 0)
-                return errno == ENOENT || errno == ENOTDIR;
+                return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
         return opened.st_dev != named.st_dev || opened.st_ino != named.st_ino;
 }
 

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#define STACK_BYTES (512 * 1024)
 /* Questions that wait, and the one that is being answered. */
 #define QUESTIONS_MAX 16
 /* A question is given up so long after it was asked. A year of a million rows takes less than a fifth of it. */
@@ -80,8 +79,10 @@ static int read_answer(struct question *question) {
         struct stat st;
         int r;
 
+        if (stat(question->reader->path, &st) < 0)
+                return error_from_errno();
         /* Opening a pipe waits for its writer. */
-        if (stat(question->reader->path, &st) == 0 && !S_ISREG(st.st_mode))
+        if (!S_ISREG(st.st_mode))
                 return -EINVAL;
         r = reader_read_in_mode(question, SQLITE_READER);
         /* Nobody writes in a folder that is read-only, where SQLite cannot make what it keeps beside the file. */
@@ -255,7 +256,7 @@ static int reader_start(struct reader *reader) {
 
         if (reader->started)
                 return 0;
-        r = thread_start("history-reader", STACK_BYTES, reader_work, reader, &reader->thread);
+        r = thread_start("history-reader", SQLITE_STACK_BYTES, reader_work, reader, &reader->thread);
         reader->started = r >= 0;
         return r;
 }

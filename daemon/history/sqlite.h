@@ -14,6 +14,12 @@
 struct sqlite;
 struct sqlite_statement;
 
+/*
+ * A thread that opens a file has so much stack: SQLite follows links itself, each with four KiB more of it, and gives a chain of them up at
+ * the 200th (os_unix.c: appendOnePathElement()), whatever was seen there before.
+ */
+#define SQLITE_STACK_BYTES ((size_t)2 * 1024 * 1024)
+
 enum sqlite_mode {
         SQLITE_SHARED,    /* reading and writing, other processes may read meanwhile; makes the file */
         SQLITE_ALONE,     /* needs no file beside it that would have to be made: for a disk that is full */

@@ -10,11 +10,11 @@
 #include "history/history.h"
 #include "history/pending.h"
 #include "history/reader.h"
+#include "history/sqlite.h"
 #include "history/writer.h"
 
 #include <poll.h>
 
-#define STACK_BYTES (256 * 1024)
 /* More than one snapshot of each of the most databases that there can be. */
 #define BEHIND 16384
 /* A disk that takes longer than this to read a few rows does not keep the databases from being watched. */
@@ -224,7 +224,7 @@ static int store_start(struct store *store, const char *path, const struct store
         if (r >= 0)
                 r = queue_new(sizeof(struct snapshot *), &store->pasts);
         if (r >= 0)
-                r = thread_start("history", STACK_BYTES, store_work, store, &store->thread);
+                r = thread_start("history", SQLITE_STACK_BYTES, store_work, store, &store->thread);
         store->started = r >= 0;
         return r < 0 ? r : reader_new(path, on_damaged, store, &store->reader);
 }

@@ -686,10 +686,11 @@ def test_a_file_that_somebody_removed_is_noticed_by_who_asks_though_nothing_happ
     assert quiet.status("gone")["failures"]["total"] >= before["total"]
 
 
-def test_a_pipe_in_its_place_keeps_no_question_for_ever(quiet, tmp):
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path)], ids=["pipe", "link to itself"])
+def test_what_is_no_file_in_its_place_ends_no_question_but_with_an_answer(quiet, make):
     real = quiet.history_path.with_suffix(".real")
     quiet.history_path.rename(real)
-    os.mkfifo(quiet.history_path)
+    make(quiet.history_path)
     assert states_of(quiet, "gone").status == 503
     quiet.history_path.unlink()
     real.rename(quiet.history_path)

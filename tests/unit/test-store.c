@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -2328,6 +2329,43 @@ static void many_databases_do_not_read_their_file_again_and_again(void **state) 
         assert_true(all < 8 * file_bytes);
 }
 
+static void *open_links(void *userdata) {
+        static const enum sqlite_mode modes[] = {SQLITE_SHARED, SQLITE_ALONE, SQLITE_READER, SQLITE_IMMUTABLE};
+        int *answers = userdata;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(modes); i++) {
+                struct sqlite *sqlite = NULL;
+
+                answers[i] = sqlite_open(path, modes[i], &sqlite);
+                (void)sqlite_close(sqlite);
+        }
+        return NULL;
+}
+
+/* A frame of it is larger than the page that guards a stack: so much more of nothing is before this one. */
+#define GUARD_BYTES ((size_t)8 * 1024 * 1024)
+
+/* Who looked at the path before may have seen something else. */
+static void links_without_an_end_are_an_error_on_the_stack_of_a_thread_that_opens_them(void **state) {
+        char *memory = mmap(NULL, GUARD_BYTES + SQLITE_STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        int answers[4] = {0};
+        pthread_attr_t attributes;
+        pthread_t thread;
+
+        (void)state;
+        assert_true(memory != MAP_FAILED);
+        assert_int_equal(mprotect(memory + GUARD_BYTES, SQLITE_STACK_BYTES, PROT_READ | PROT_WRITE), 0);
+        assert_int_equal(symlink(path, path), 0);
+        assert_int_equal(pthread_attr_init(&attributes), 0);
+        assert_int_equal(pthread_attr_setstack(&attributes, memory + GUARD_BYTES, SQLITE_STACK_BYTES), 0);
+        assert_int_equal(pthread_create(&thread, &attributes, open_links, answers), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        for (size_t i = 0; i < ARRAY_LENGTH(answers); i++)
+                assert_true(answers[i] < 0);
+        (void)pthread_attr_destroy(&attributes);
+        assert_int_equal(munmap(memory, GUARD_BYTES + SQLITE_STACK_BYTES), 0);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 STORE_TEST(every_field_comes_back),
@@ -2354,6 +2392,7 @@ int main(void) {
                 STORE_TEST(a_file_that_was_moved_is_noticed),
                 STORE_TEST(a_file_that_was_replaced_by_another_is_noticed),
                 STORE_TEST(a_second_name_is_said_once),
+                STORE_TEST(links_without_an_end_are_an_error_on_the_stack_of_a_thread_that_opens_them),
                 STORE_TEST(each_change_of_health_is_said),
                 STORE_TEST(damage_that_is_found_while_writing_loses_nothing),
                 STORE_TEST(a_read_only_folder_is_read_and_not_written),

@@ -27,8 +27,8 @@
  * (TimeoutStopSec=).
  */
 #define STOP_TIMEOUT_USEC (4 * USEC_PER_SEC)
-/* A disk that hangs for longer loses the last second; the service manager waits for no more than ten. */
-#define STORE_TIMEOUT_USEC (5 * USEC_PER_SEC)
+/* A disk that hangs for longer loses what is not in the file by then: of counters, pauses and leases the last second. */
+#define STORE_TIMEOUT_USEC (1500 * USEC_PER_MSEC)
 /* A configuration that is being read on a disk that hangs is not waited for. */
 #define LOAD_TIMEOUT_USEC (300 * USEC_PER_MSEC)
 /* A reader of the log, or a service manager, that stands still misses the last words. */
@@ -216,8 +216,8 @@ static void stop(struct app *app) {
         app->server = server_free(app->server);
         app->notify = notify_free(app->notify);
         app->awake_files = awake_files_free(app->awake_files);
-        app->engine = engine_free(app->engine, STOP_TIMEOUT_USEC);
         app->store = store_close(app->store, STORE_TIMEOUT_USEC);
+        app->engine = engine_free(app->engine, STOP_TIMEOUT_USEC);
 }
 
 int app_run(const char *path, const struct config_environment *environment, struct config *config) {

@@ -123,9 +123,6 @@ int history_limit(struct history *history, uint64_t max_bytes) {
 static int take_over(struct history *history, const char *path, uint64_t max_bytes) {
         int r, look;
 
-        r = sqlite_open(path, SQLITE_SHARED, &history->sqlite);
-        if (r < 0)
-                return r;
         look = schema_look(history->sqlite);
         r = answer_of_look(look);
         if (r != HISTORY_GOOD && r != HISTORY_NEW)
@@ -155,7 +152,7 @@ static int damaged_or(int r) {
         return r == -EUCLEAN ? HISTORY_DAMAGED : r;
 }
 
-int history_open(const char *path, uint64_t max_bytes, struct history **ret_history) {
+int history_open(const char *path, uint64_t max_bytes, bool (*stop)(void *userdata), void *userdata, struct history **ret_history) {
         struct history *history = calloc(1, sizeof(*history));
         int r;
 
@@ -164,7 +161,11 @@ int history_open(const char *path, uint64_t max_bytes, struct history **ret_hist
         history->fd = -1;
         r = history_hold(history, path);
         if (r >= 0)
+                r = damaged_or(sqlite_open(path, SQLITE_SHARED, &history->sqlite));
+        if (r == 0) {
+                sqlite_interrupt_when(history->sqlite, stop, userdata);
                 r = damaged_or(take_over(history, path, max_bytes));
+        }
         if (r == HISTORY_GOOD || r == HISTORY_NEW)
                 *ret_history = history;
         else

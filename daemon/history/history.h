@@ -23,9 +23,10 @@ struct history;
 
 /*
  * Makes it when it is missing, never its folder. A history_answer or a negative errno: -EBUSY when somebody else writes it, -ENOSPC,
- * -EROFS, -EACCES, -ENOENT ... RET_HISTORY is set with HISTORY_GOOD and HISTORY_NEW.
+ * -EROFS, -EACCES, -ENOENT ... RET_HISTORY is set with HISTORY_GOOD and HISTORY_NEW. Whatever is done with it asks STOP again and again;
+ * true breaks it off, with -EINTR and nothing of it done.
  */
-int history_open(const char *path, uint64_t max_bytes, struct history **ret_history);
+int history_open(const char *path, uint64_t max_bytes, bool (*stop)(void *userdata), void *userdata, struct history **ret_history);
 /* Takes NULL. */
 struct history *history_close(struct history *history);
 /* Whether PATH is not its name any more: somebody removed, moved or replaced it. */

@@ -20,7 +20,7 @@
 /* A disk that takes longer than this to read a few rows does not keep the databases from being watched. */
 #define READ_TIMEOUT_MSEC 5000
 /* The reader looks up every few microseconds whether it is to go on. */
-#define ANSWER_TIMEOUT_USEC USEC_PER_SEC
+#define ANSWER_TIMEOUT_USEC (USEC_PER_SEC / 2)
 
 /* The main thread tells the writing one of these things, or, with none of them, to end. */
 struct message {
@@ -269,14 +269,12 @@ static bool is_settled(const struct store *store) {
         return store->settled >= store->put;
 }
 
-static void say_unwritten(const struct store *store) {
-        log_error("The history in %s could not be written to its end in time", store->path);
-}
-
 /* Lets the thread write what is still to be written, and end. Answers false when it is still there. */
 static bool store_end_thread(struct store *store, uint64_t timeout_usec) {
         if (queue_push(store->queue, &(struct message){0}) < 0 || !wait_for(store, has_ended, timeout_usec)) {
-                say_unwritten(store);
+                log_error("The history in %s could not be written to its end in time", store->path);
+                /* If it moves again while the process is still there, all of it is written. */
+                writer_end_by(store->writer, USEC_INFINITY);
                 (void)pthread_detach(store->thread);
                 return false;
         }
@@ -304,20 +302,21 @@ static void destroy(struct store *store) {
 }
 
 struct store *store_close(struct store *store, uint64_t timeout_usec) {
-        bool is_alone = true; /* no thread is left */
+        uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
+        bool is_alone; /* no thread is left */
 
         if (!store)
                 return NULL;
         pending_deinit(&store->past);
         free(steal_pointer(&store->leases));
-        /* A reader that hangs may still say that the file is damaged: then the writing goes on until the process ends. */
-        if (!reader_free(store->reader, ANSWER_TIMEOUT_USEC)) {
-                if (store_flush(store, timeout_usec) < 0)
-                        say_unwritten(store);
-                is_alone = false;
-        } else if (store->started)
-                is_alone = store_end_thread(store, timeout_usec);
-        /* A thread that hangs in the disk keeps all that it needs; the process ends without it. */
+        /* The last third of the time is for closing the file. */
+        if (store->started)
+                writer_end_by(store->writer, usec_add(clock_boot_usec(), timeout_usec - timeout_usec / 3));
+        /* The reader keeps the log from beginning anew. */
+        is_alone = reader_free(store->reader, MIN(timeout_usec / 3, ANSWER_TIMEOUT_USEC));
+        if (store->started)
+                is_alone = store_end_thread(store, usec_sub(until, clock_monotonic_usec())) && is_alone;
+        /* A thread that hangs in the disk keeps all that it needs, also to say that the file is damaged; the process ends without it. */
         if (is_alone)
                 destroy(store);
         return NULL;

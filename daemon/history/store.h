@@ -42,7 +42,9 @@ struct store_bounds {
 
 /* PATH "" keeps nothing. 0 or -ENOMEM and the like: that the thread could not be had. */
 int store_open(const char *path, const struct store_bounds *bounds, struct store **ret_store);
-/* Writes what is still to be written; waits at most TIMEOUT_USEC. Takes NULL. */
+/*
+ * Writes what is still to be written, first what is known of each database, then what happened; waits at most TIMEOUT_USEC. Takes NULL.
+ */
 struct store *store_close(struct store *store, uint64_t timeout_usec);
 
 /*

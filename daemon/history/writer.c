@@ -41,6 +41,7 @@ struct writer {
         bool grew;              /* something was written since what is old was dropped */
         bool prune_goes_on;
         bool all_recalled;      /* it is known which databases are watched */
+        bool ends;              /* this is the last try */
         unsigned failures;
         unsigned set_aside;
         uint64_t limit_in_force;
@@ -50,6 +51,7 @@ struct writer {
         /* Any thread's. */
         _Atomic uint64_t max_bytes;
         _Atomic uint64_t keep_usec;
+        _Atomic uint64_t end_boot_usec; /* USEC_INFINITY: not yet */
         pthread_mutex_t lock;   /* of what follows */
         enum store_health health;
         char sentence[256];
@@ -165,13 +167,20 @@ static void writer_learn(struct writer *writer, struct snapshot *past) {
         writer->known = !writer->learnt;
 }
 
+static bool is_to_break_off(void *userdata) {
+        struct writer *writer = userdata;
+        uint64_t end = atomic_load(&writer->end_boot_usec);
+
+        return end != USEC_INFINITY && (!writer->ends || clock_boot_usec() >= end);
+}
+
 static int open_file(struct writer *writer) {
         uint64_t max_bytes = atomic_load(&writer->max_bytes);
         int r;
 
-        r = history_open(writer->path, max_bytes, &writer->history);
+        r = history_open(writer->path, max_bytes, is_to_break_off, writer, &writer->history);
         if (r == HISTORY_DAMAGED && set_aside(writer))
-                r = history_open(writer->path, max_bytes, &writer->history);
+                r = history_open(writer->path, max_bytes, is_to_break_off, writer, &writer->history);
         writer->limit_in_force = max_bytes;
         return r;
 }
@@ -182,7 +191,7 @@ static int take_file(struct writer *writer) {
         int r, k;
 
         r = open_file(writer);
-        if (r > HISTORY_NEW || r == -EBUSY || (r < 0 && (writer->known || writer->learnt)))
+        if (r > HISTORY_NEW || r == -EBUSY || r == -EINTR || (r < 0 && (writer->known || writer->learnt)))
                 return r;
         k = r < 0 ? history_read_only(writer->path, &past) : history_read(writer->history, &past);
         if (k == HISTORY_GOOD)
@@ -234,7 +243,7 @@ static int writer_write_all(struct writer *writer) {
                 r = take_file(writer);
         follow_limit(writer);
         while (r == HISTORY_GOOD && writer->known && pending_waits(&writer->pending)) {
-                r = write_next(writer);
+                r = is_to_break_off(writer) ? -EINTR : write_next(writer);
                 writer->grew = writer->grew || r == HISTORY_GOOD;
         }
         return r;
@@ -263,7 +272,7 @@ static int write_to_a_new_one(struct writer *writer) {
 static void conclude(struct writer *writer, int r) {
         if (r == HISTORY_DAMAGED && writer->history)
                 r = write_to_a_new_one(writer);
-        if (r == HISTORY_BUSY) {
+        if (r == HISTORY_BUSY || r == -EINTR) {
                 writer->retry_boot_usec = usec_add(clock_boot_usec(), BUSY_RETRY_USEC);
                 return;
         }
@@ -356,11 +365,12 @@ static void look_for_damage(struct writer *writer) {
         if (was_open && !writer->history)
                 conclude(writer, writer_write_all(writer));
         else if (was_open && history_check(writer->history) == HISTORY_DAMAGED)
-                writer_note_health(writer, write_to_a_new_one(writer));
+                conclude(writer, write_to_a_new_one(writer));
 }
 
 void writer_write(struct writer *writer, bool last) {
-        if (writer->in_doubt)
+        writer->ends = last;
+        if (writer->in_doubt && !last)
                 look_for_damage(writer);
         if (last && writer->history)
                 history_hurry(writer->history);
@@ -371,6 +381,9 @@ void writer_write(struct writer *writer, bool last) {
                 writer_past_taken(writer);
                 conclude(writer, writer_write_all(writer));
         }
+        /* It takes the time that is left. */
+        if (writer->in_doubt && last)
+                look_for_damage(writer);
 }
 
 void writer_prune(struct writer *writer) {
@@ -392,6 +405,8 @@ void writer_prune(struct writer *writer) {
 }
 
 void writer_close(struct writer *writer) {
+        if (pending_waits(&writer->pending) && is_to_break_off(writer))
+                log_error("The history in %s could not be written to its end in time", writer->path);
         if (writer->history && writer->known && !pending_waits(&writer->pending))
                 (void)write_next(writer);
         writer->history = history_close(writer->history);
@@ -406,6 +421,7 @@ int writer_new(const char *path, const struct store_bounds *bounds, struct write
         if (!writer->path)
                 return free(writer), -ENOMEM;
         writer->began_real_usec = clock_real_usec();
+        writer_end_by(writer, USEC_INFINITY);
         writer_limit(writer, bounds);
         (void)pthread_mutex_init(&writer->lock, NULL);
         *ret_writer = writer;
@@ -423,6 +439,10 @@ struct writer *writer_free(struct writer *writer) {
         free(writer->path);
         free(writer);
         return NULL;
+}
+
+void writer_end_by(struct writer *writer, uint64_t boot_usec) {
+        atomic_store(&writer->end_boot_usec, boot_usec);
 }
 
 void writer_limit(struct writer *writer, const struct store_bounds *bounds) {

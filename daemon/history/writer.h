@@ -37,13 +37,18 @@ void writer_doubt(struct writer *writer);
 bool writer_is_behind(const struct writer *writer);
 /* Milliseconds until it is time for writer_write() or writer_prune(); -1: nothing is due. */
 int writer_wait_msec(const struct writer *writer);
-/* Writes all that waits when it is time for that, or when this is the LAST try. */
+/* Writes all that waits, snapshots first, when it is time for that, or when this is the LAST try. */
 void writer_write(struct writer *writer, bool last);
 /* Drops a slice of what is old, when it is time for that. */
 void writer_prune(struct writer *writer);
 /* Says in the file that the databases were watched until now, and closes it. */
 void writer_close(struct writer *writer);
 
+/*
+ * Any thread. The end is near: what is being done is broken off, so that the LAST try begins with what counts most, and that ends at
+ * BOOT_USEC too, done or not.
+ */
+void writer_end_by(struct writer *writer, uint64_t boot_usec);
 /* Any thread; in force with the next write. */
 void writer_limit(struct writer *writer, const struct store_bounds *bounds);
 /* Any thread. RET_SENTENCE is for people; "" where there is nothing to say. */

@@ -18,7 +18,7 @@ from rig import children
 from rig.build import figure, sanitized
 from rig.edges import quick
 from rig.exact import Wire
-from rig.patience import patient, until
+from rig.patience import Stall, patient, until
 from rig.ports import Port
 from rig.process import rss_anon_kb
 from rig.rawhttp import connect, get, read_to_end
@@ -499,6 +499,17 @@ def test_a_disk_that_hangs_leaves_nobody_without_an_answer(make_daemon):
         assert daemon.get("/livez").status == 200
         code, seconds = daemon.stop()
     assert code == 0 and seconds < patient(3)
+
+
+def test_a_disk_that_hangs_while_it_is_written_to_is_waited_for_no_longer_than_is_promised(make_daemon):
+    daemon = make_daemon([refused(1, policy="observe", door_interval="0s")]).start()
+    assert rows(daemon, "gone", "states") == []
+    with Stall() as machine, children.thread_held(daemon.pid, "history"):
+        assert daemon.get("/pause/gone?for=1h", method="POST").status == 200
+        code, seconds = daemon.stop()
+    print(f"stopped in {seconds:.3f} s")
+    assert code == 0 and seconds < machine.late(2)
+    assert "could not be written to its end in time" in daemon.output()
 
 
 def test_a_time_before_all_times_is_the_beginning(make_daemon):

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "history/event-rows.h"
+#include "history/pending.h"
 #include "history/prune.h"
 #include "history/reader.h"
 #include "history/schema.h"
@@ -1436,6 +1437,72 @@ static void after_a_day_without_a_file_it_is_kept_again(void **state) {
         assert_whole();
 }
 
+static void tell_wakes(struct writer *writer, const char *name, unsigned n) {
+        for (unsigned i = 0; i < n; i++) {
+                struct event_record *record = calloc(1, sizeof(*record) + 1);
+
+                assert_non_null(record);
+                record->kind = EVENT_WAKE;
+                (void)text_copy(record->name, sizeof(record->name), name);
+                record->at_real_usec = clock_real_usec();
+                writer_tell(writer, record);
+        }
+}
+
+/* What waits may be much; the end begins with what counts most of all that there is then. */
+static void near_the_end_a_try_is_broken_off_for_the_last_one(void **state) {
+        struct memory memory = little_memory(1);
+        struct writer *writer = writer_of(MAX_BYTES);
+
+        (void)state;
+        tell_wakes(writer, "a", 1000);
+        writer_end_by(writer, usec_add(clock_boot_usec(), PATIENCE_USEC));
+        writer_write(writer, false);
+        assert_true(writer_is_behind(writer));
+        assert_int_equal(number_in_file("SELECT count(*) FROM wake"), 0);
+        assert_in_range(writer_wait_msec(writer), 1, 1000);
+        writer_put(writer, snapshot_new("a", &memory, NULL, 0, NULL, 0));
+        writer_write(writer, true);
+        assert_false(writer_is_behind(writer));
+        writer_close(writer);
+        assert_null(writer_free(writer));
+        assert_int_equal(number_in_file("SELECT count(*) FROM wake"), 1000);
+        assert_int_equal(number_in_file("SELECT count(*) FROM database"), 1);
+        assert_int_equal(said("could not be written"), 0);
+        assert_int_equal(said("The history is off"), 0);
+}
+
+static void what_there_is_no_time_for_is_said_and_the_file_is_whole(void **state) {
+        struct writer *writer = writer_of(MAX_BYTES);
+
+        (void)state;
+        tell_wakes(writer, "a", 1000);
+        writer_write(writer, false);
+        tell_wakes(writer, "a", 1000);
+        writer_end_by(writer, clock_boot_usec());
+        writer_write(writer, true);
+        assert_true(writer_is_behind(writer));
+        writer_close(writer);
+        assert_null(writer_free(writer));
+        assert_int_equal(said("could not be written to its end in time"), 1);
+        assert_int_equal(said("The history is off"), 0);
+        assert_int_equal(number_in_file("SELECT count(*) FROM wake"), 1000);
+        assert_whole();
+}
+
+static void what_is_known_is_written_before_what_happened(void **state) {
+        struct memory memory = little_memory(1);
+        struct pending pending = {0};
+
+        (void)state;
+        for (unsigned i = 0; i < 1000; i++)
+                pending_tell(&pending, calloc(1, sizeof(struct event_record)));
+        assert_int_equal(pending_put(&pending, snapshot_new("a", &memory, NULL, 0, NULL, 0), true), 0);
+        assert_int_equal(pending_choose(&pending, 1).n, 1);
+        assert_int_equal(pending_choose(&pending, 1).n_events, 0);
+        pending_deinit(&pending);
+}
+
 #define MANY_DATABASES 2000
 
 /* In bytes; 0 under a sanitizer, whose allocator does not tell. */
@@ -1903,8 +1970,8 @@ static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
         assert_int_equal(number_in_file("SELECT max(generation) FROM database"), BEHIND);
 }
 
-/* How often the writer's thread was woken up. */
-static unsigned long turns(void) {
+/* How often the thread of that name was woken up; ULONG_MAX: it is not there. */
+static unsigned long turns_of(const char *name) {
         DIR *tasks = opendir("/proc/self/task");
         struct dirent *entry;
         unsigned long value = ULONG_MAX;
@@ -1918,7 +1985,7 @@ static unsigned long turns(void) {
                 (void)snprintf(file_name, sizeof(file_name), "/proc/self/task/%s/status", entry->d_name);
                 file = fopen(file_name, "re");
                 while (file && fgets(line, sizeof(line), file)) {
-                        ours = ours || strcmp(line, "Name:\thistory\n") == 0;
+                        ours = ours || (starts_with(line, "Name:\t") && strncmp(line + 6, name, strlen(name)) == 0 && line[6 + strlen(name)] == '\n');
                         if (ours && starts_with(line, "voluntary_ctxt_switches:"))
                                 value = strtoul(line + strlen("voluntary_ctxt_switches:"), NULL, 10);
                 }
@@ -1952,11 +2019,29 @@ static void a_disk_that_hangs_at_the_start_is_not_waited_for(void **state) {
         assert_recalled("a", &ours);
 }
 
-/* What a thread that hung keeps: nothing else leads there, and it is no leak. */
-static struct store *volatile abandoned;
+static unsigned long turns(void) {
+        return turns_of("history");
+}
+
+static void wait_for_the_end_of(const char *thread) {
+        uint64_t until = clock_monotonic_usec() + PATIENCE_USEC;
+
+        while (turns_of(thread) != ULONG_MAX) {
+                assert_true(clock_monotonic_usec() < until);
+                (void)poll(NULL, 0, 2);
+        }
+}
+
+/* What threads that hung keep: nothing else leads there, and it is no leak. */
+static struct store *volatile abandoned[3];
+static size_t n_abandoned;
+
+static void abandon_store(uint64_t timeout_usec) {
+        abandoned[n_abandoned++] = store;
+        store = store_close(store, timeout_usec);
+}
 
 static void a_disk_that_hangs_at_the_end_is_not_waited_for(void **state) {
-        uint64_t until = clock_monotonic_usec() + PATIENCE_USEC;
         struct memory memory = little_memory(5);
 
         (void)state;
@@ -1966,15 +2051,11 @@ static void a_disk_that_hangs_at_the_end_is_not_waited_for(void **state) {
         let_hang("history");
         put("b", &memory);
         wait_for_hanging();
-        abandoned = store;
-        store = store_close(store, 50 * USEC_PER_MSEC);
+        abandon_store(50 * USEC_PER_MSEC);
         assert_int_equal(said("could not be written to its end in time"), 1);
         /* A process that is still there when it moves again has all of it in the file. */
         let_hang(NULL);
-        while (turns() != ULONG_MAX) {
-                assert_true(clock_monotonic_usec() < until);
-                (void)poll(NULL, 0, 2);
-        }
+        wait_for_the_end_of("history");
         assert_whole();
         open_store();
         assert_int_equal(recalled("a"), 5);
@@ -1996,7 +2077,6 @@ static void wait_for_databases(uint64_t n) {
         }
 }
 
-/* The writer's thread is left to the end of the process: these two come last. */
 static void close_with_a_reader_that_hangs(const char *threads, uint64_t timeout_usec) {
         struct history_query query = {.name = "a", .kind = QUERY_STATES, .until_real_usec = 10000, .now_real_usec = 10000, .limit = 10};
         struct answered answered = {0}, never = {0};
@@ -2013,7 +2093,7 @@ static void close_with_a_reader_that_hangs(const char *threads, uint64_t timeout
         assert_int_equal(reader_ask(store_reader(store), &query, on_answered, &never, &question), 0);
         wait_for_hanging();
         put("b", &memory);
-        store = store_close(store, timeout_usec);
+        abandon_store(timeout_usec);
         assert_int_equal(never.n, 0);
 }
 
@@ -2022,10 +2102,10 @@ static void a_reader_that_hangs_at_the_end_is_not_waited_for_and_may_still_compl
         close_with_a_reader_that_hangs("history-reader", PATIENCE_USEC);
         assert_int_equal(said("could not be written to its end in time"), 0);
         assert_int_equal(number_in_file("SELECT count(*) FROM database"), 2);
-        /* It finds no file then, and tells the writer, which makes another. */
+        /* It finds no file then, and says so where nobody listens any more. */
         assert_int_equal(unlink(path), 0);
         let_hang(NULL);
-        wait_for_databases(2);
+        wait_for_the_end_of("history-reader");
 }
 
 static void where_both_hang_at_the_end_it_is_said_that_not_all_is_written(void **state) {
@@ -2034,6 +2114,8 @@ static void where_both_hang_at_the_end_it_is_said_that_not_all_is_written(void *
         assert_int_equal(said("could not be written to its end in time"), 1);
         let_hang(NULL);
         wait_for_databases(2);
+        wait_for_the_end_of("history");
+        wait_for_the_end_of("history-reader");
 }
 
 static void nothing_wakes_up_while_nothing_is_to_be_written(void **state) {
@@ -2404,6 +2486,9 @@ int main(void) {
                 STORE_TEST(words_of_an_hour_that_are_not_known_are_passed_over),
                 STORE_TEST(what_cannot_be_written_waits_and_the_oldest_is_lost_first),
                 STORE_TEST(after_a_day_without_a_file_it_is_kept_again),
+                STORE_TEST(near_the_end_a_try_is_broken_off_for_the_last_one),
+                STORE_TEST(what_there_is_no_time_for_is_said_and_the_file_is_whole),
+                STORE_TEST(what_is_known_is_written_before_what_happened),
                 STORE_TEST(what_waits_for_a_file_is_bounded_however_many_databases_there_are),
                 STORE_TEST(where_nothing_will_ever_be_written_nothing_waits),
                 STORE_TEST(the_oldest_makes_room_in_a_file_that_is_full),

@@ -1,13 +1,41 @@
 # shellcheck shell=bash
 # Builds below build/, out of the tree. Sourced at the top of the repository.
 
+# leashed COMMAND...: a program in a session of its own, all of which ends when a signal ends us: a shell that a signal ends lets its
+# children go on, and with a trap it waits for the one in the foreground. It has no stdin and no terminal.
+leashed() {
+    local status=0
+
+    setsid "$@" &
+    wait $! || status=$?
+    return "$status"
+}
+
+# ended SIGNAL: ends what is leashed, and us as the signal would have.
+ended() {
+    local leader
+
+    trap '' HUP INT TERM
+    for leader in $(jobs -p); do
+        # Before it has a session it is alone.
+        kill -TERM -- "-$leader" 2>/dev/null || kill -TERM "$leader" 2>/dev/null || true
+        wait "$leader" || true
+        kill -KILL -- "-$leader" 2>/dev/null || true
+    done
+    exit $((128 + $1))
+}
+
+trap 'ended 1' HUP
+trap 'ended 2' INT
+trap 'ended 15' TERM
+
 # quietly LOG COMMAND...: shows the end of its output, and only when it fails.
 quietly() {
     local log=$1
 
     shift
     mkdir -p "$(dirname "$log")"
-    "$@" >"$log" 2>&1 && return
+    leashed "$@" >"$log" 2>&1 && return
     tail -n 60 "$log" >&2
     return 1
 }

@@ -42,7 +42,7 @@ unit_tests() {
 
     shift
     find "$dir" \( -path "$dir/asan" -o -path "$dir/tsan" -o -path "$dir/fuzz" -o -path "$dir/coverage" -o -path "$results" \) -prune -o -name '*.trs' -exec rm -f {} +
-    if ! "${under[@]}" make -C "$dir" -k -j$((2 * $(nproc))) check "$@" >"$dir/check.log" 2>&1; then
+    if ! leashed "${under[@]}" make -C "$dir" -k -j$((2 * $(nproc))) check "$@" >"$dir/check.log" 2>&1; then
         failed=$(has_failures "$dir"/*.trs "$dir/tests" || true)
         for trs in $failed; do
             printf -- '-- %s\n' "${trs%.trs}"
@@ -61,7 +61,7 @@ integration_tests() {
 
     shift 2
     BUILDDIR=$PWD/$build PGWAKED=$PWD/$build/pgwaked PGWAKE=$PWD/$build/pgwake \
-        "${under[@]}" "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider --junitxml="$results/$name.xml" \
+        leashed "${under[@]}" "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider --junitxml="$results/$name.xml" \
         -o junit_logging=system-out "$@" || status=$?
     case $status in
     0) ;;
@@ -79,7 +79,7 @@ seed_of_the_tree() {
 # what does not end is a failure.
 simulated_worlds() {
     built_simulator || return
-    timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --seed "$(seed_of_the_tree)" --worlds 100000 --days 30 --seconds 60
+    leashed timeout --kill-after=10 300 build/simulation/tests/simulation/simulate --seed "$(seed_of_the_tree)" --worlds 100000 --days 30 --seconds 60
 }
 
 # What `make install` puts where, and that all of it goes away again.
@@ -154,10 +154,6 @@ busy() {
     local i
 
     trap idle EXIT
-    # Bash runs no trap of EXIT when a signal ends it, unless that is caught.
-    trap 'exit 129' HUP
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
     for ((i = 0; i < 2 * $(nproc); i++)); do
         # Each looks after its parent too: kill -9 runs no trap.
         "$python" -c 'import os, sys

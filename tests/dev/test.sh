@@ -56,7 +56,7 @@ run_tests() {
     done
     if ((${#scenarios[@]})); then
         built_simulator || die "the simulator does not build; the logs are in build/simulation"
-        build/simulation/tests/simulation/simulate --trace "${scenarios[@]}" || status=1
+        leashed build/simulation/tests/simulation/simulate --trace "${scenarios[@]}" || status=1
     fi
     if [[ $parts ]]; then
         pytests "$build" -k "$parts" tests/rig tests/integration || status=1
@@ -72,7 +72,7 @@ pytests() {
 
     shift
     RIG_PATIENCE=${RIG_PATIENCE-2} BUILDDIR=$PWD/$build PGWAKED=$PWD/$build/pgwaked PGWAKE=$PWD/$build/pgwake \
-        "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider "$@"
+        leashed "${python:?}" -B -m pytest -q --tb=short -p no:cacheprovider "$@"
 }
 
 # All unit tests but the one that waits for most of a minute, the floors, the documents, and every scenario.
@@ -85,7 +85,7 @@ quick() {
     tests=$(make -s -C build --eval='list: ; @echo $(TESTS)' list)
     tests=" $tests "
     tests=${tests/ tests\/unit\/test-store / }
-    make -C build -k -j$((2 * $(nproc))) check TESTS="$tests" >build/quick.log 2>&1 || {
+    leashed make -C build -k -j$((2 * $(nproc))) check TESTS="$tests" >build/quick.log 2>&1 || {
         grep -E '^(FAIL|ERROR)|error' build/quick.log || true
         die "the whole of it is in build/quick.log"
     }

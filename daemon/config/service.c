@@ -26,6 +26,7 @@ struct service_file {
         char *path;
         struct file file;
         int error; /* what reading it answered */
+        unsigned nul_line; /* where a NUL byte stands; 0: nowhere */
         struct section *sections;
         size_t n_sections, allocated;
 };
@@ -137,6 +138,16 @@ static bool is_absent(int r) {
         return r == -ENOENT || r == -ENOTDIR || r == -EACCES;
 }
 
+/* The line of the first NUL byte; 0: there is none. */
+static unsigned find_nul(const struct file *file) {
+        const char *nul = memchr(file->text, '\0', file->size);
+        unsigned line = 1;
+
+        for (const char *p = file->text; nul && p < nul; p++)
+                line += *p == '\n';
+        return nul ? line : 0;
+}
+
 static int load_file(struct service_file *file, const char *folder, const char *name, bool must_exist) {
         int r;
 
@@ -148,7 +159,10 @@ static int load_file(struct service_file *file, const char *folder, const char *
         if (r == -ENOMEM)
                 return r;
         file->error = is_absent(r) && !must_exist ? 0 : r;
-        return r < 0 ? 0 : index_sections(file);
+        if (r < 0)
+                return 0;
+        file->nul_line = find_nul(&file->file);
+        return index_sections(file);
 }
 
 static int service_load(struct service_catalog *catalog) {
@@ -266,6 +280,12 @@ int service_apply(struct service_catalog *catalog, const char *name, struct conn
 
                 if (file->error < 0) {
                         place_error(place, "%s cannot be read: %s", file->path, file_error(file->error, error));
+                        return -EINVAL;
+                }
+                if (file->nul_line > 0) {
+                        struct complaint_place here = {.complaints = place->complaints, .file = file->path, .line = file->nul_line};
+
+                        place_error(&here, "a NUL byte stands here; expected a text file");
                         return -EINVAL;
                 }
                 section = find_section(file, name);

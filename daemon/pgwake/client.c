@@ -11,6 +11,8 @@
 
 /* No answer of ours has more; a daemon that sends headers without end is not ours. */
 #define HEADERS_MAX (64 * 1024)
+/* CURLE_TOO_LARGE of libcurl 8.6; before that a line that is too long for it is told like a lack of memory. */
+#define CODE_TOO_LARGE 100
 
 struct client {
         CURLM *multi;
@@ -256,6 +258,8 @@ static void client_fail_from_code(struct exchange *exchange, CURLcode code) {
                             strerror(error > 0 ? error : ECONNREFUSED));
         else if (code == CURLE_OPERATION_TIMEDOUT)
                 client_fail(exchange, -ETIMEDOUT, "did not answer within %s", duration_format_human(span, exchange->request.timeout_usec));
+        else if ((code == CURLE_OUT_OF_MEMORY && !exchange->began) || code == CODE_TOO_LARGE)
+                client_fail(exchange, -EMSGSIZE, "sent a status or header line without end (or memory is short)");
         else if (code == CURLE_OUT_OF_MEMORY)
                 client_fail(exchange, -ENOMEM, "%s", curl_easy_strerror(code));
         else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_BAD_CONTENT_ENCODING)

@@ -3,6 +3,7 @@
 The program is $PGWAKE, by default $BUILDDIR/pgwake ($BUILDDIR: the root of the repository).
 """
 
+import contextlib
 import http.server
 import json
 import os
@@ -378,6 +379,20 @@ def test_an_answer_without_end_is_cut_off(daemon):
     daemon.routes["GET", "/status"] = endless
     result = run(daemon.path, "status")
     assert result.returncode == 2 and "64 MiB" in result.stderr
+
+
+@pytest.mark.parametrize("line", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Long: "], ids=["status", "header"])
+def test_a_line_without_end_is_told_as_one(daemon, line):
+    def endless(handler):
+        handler.wfile.write(line)
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write(b"x" * (1 << 16))
+        handler.close_connection = True
+
+    daemon.routes["GET", "/status"] = endless
+    result = run(daemon.path, "status")
+    assert result.returncode == 2 and "line without end" in result.stderr, result.stderr
 
 
 def test_control_characters_never_reach_the_terminal(daemon):

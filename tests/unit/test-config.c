@@ -501,6 +501,9 @@ static void test_services(void **state) {
                 "services:7: error: a service cannot be looked up by LDAP here; expected keyword=value\n"
                 "services:10: error: a password stands here, and everybody on the machine can read or write the file (mode 0644); "
                 "expected mode 0600, or password_credential\n");
+        fixture_write_bytes(f, "services", "[other]\nhost=x\n[main]\nhost=h\0x\n", 31, 0600);
+        assert_complaints(f, "databases = ( { name = \"a\"; service = \"main\"; } );",
+                          "services:4: error: a NUL byte stands here; expected a text file\n");
 }
 
 static void test_equal(void **state) {

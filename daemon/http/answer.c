@@ -8,12 +8,11 @@
 #include <assert.h>
 
 #define KNOWN_MAX 100
-#define BYTES_HELD_MAX ((size_t)16 * 1024 * 1024)
 #define RETRY_MAX_SEC 60
 /* About what libmicrohttpd takes at a time. */
 #define SLICE_BYTES ((size_t)12 * 1024)
-/* The memory of a long answer whose client does not read, with the step that went past the slice. */
-#define HELD_BYTES ((size_t)16 * 1024)
+/* What a long answer keeps at least. */
+#define KEPT_BYTES ((size_t)16 * 1024)
 /* Bounds the time of a slice whose steps add little or nothing. */
 #define SLICE_STEPS 512
 
@@ -56,10 +55,6 @@ void answer_unavailable(struct server *server, struct exchange *exchange, unsign
 void answer_busy(struct server *server, struct exchange *exchange, const char *message) {
         compose_refusal(server, "busy", message);
         exchange_reply(exchange, &(struct reply){.status = 429, .body = &server->body, .retry_after_sec = RETRY_UNKNOWN_SEC});
-}
-
-void answer_too_much_held(struct server *server, struct exchange *exchange) {
-        answer_busy(server, exchange, "long answers that are not read yet take too much memory; ask again soon");
 }
 
 void answer_refused(struct server *server, struct exchange *exchange, enum reason reason) {
@@ -106,20 +101,6 @@ void answer_unknown_database(struct server *server, struct exchange *exchange, c
 
 /* Long ones. */
 
-bool answer_may_hold(struct listener *listener, size_t bytes) {
-        size_t *held = &listener->server->bytes_held[listener->permission];
-
-        if (*held > 0 && *held + bytes > BYTES_HELD_MAX)
-                return false;
-        *held += bytes;
-        return true;
-}
-
-void answer_held_no_more(struct listener *listener, size_t bytes) {
-        assert(listener->server->bytes_held[listener->permission] >= bytes);
-        listener->server->bytes_held[listener->permission] -= bytes;
-}
-
 bool slices_step(struct slices *slices) {
         return slices->text.size < SLICE_BYTES && slices->steps++ < SLICE_STEPS;
 }
@@ -128,6 +109,11 @@ static void compose_next(struct slices *slices) {
         assert(!slices->complete);
         slices->steps = 0;
         slices->complete = !slices->compose(slices);
+}
+
+/* With the step that went past the slice, which may be a long one. */
+static size_t slices_kept(const struct slices *slices) {
+        return MAX(slices->text.allocated, KEPT_BYTES);
 }
 
 static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
@@ -140,6 +126,8 @@ static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
                 buffer_clear(&slices->text);
                 slices->sent = 0;
                 compose_next(slices);
+                if (!exchange_keep(slices->exchange, slices_kept(slices)))
+                        return STREAM_BREAKS;
         }
         if (buffer_finish(&slices->text) < 0)
                 return STREAM_BREAKS;
@@ -153,21 +141,7 @@ static void free_slices(void *userdata) {
         struct slices *slices = userdata;
 
         buffer_deinit(&slices->text);
-        if (slices->listener)
-                answer_held_no_more(slices->listener, HELD_BYTES);
         slices->free(slices);
-}
-
-static void stream(struct slices *slices, struct exchange *exchange, const struct reply *head) {
-        struct listener *listener = exchange_owner(exchange);
-
-        if (!answer_may_hold(listener, HELD_BYTES)) {
-                answer_too_much_held(listener->server, exchange);
-                free_slices(slices);
-                return;
-        }
-        slices->listener = listener;
-        exchange_stream(exchange, head, false, &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices});
 }
 
 void slices_answer(struct slices *slices, struct exchange *exchange, const struct reply *head) {
@@ -175,7 +149,9 @@ void slices_answer(struct slices *slices, struct exchange *exchange, const struc
 
         compose_next(slices);
         if (!slices->complete) {
-                stream(slices, exchange, head);
+                slices->exchange = exchange;
+                exchange_stream(exchange, head, false,
+                                &(struct stream){.read = read_slices, .free = free_slices, .userdata = slices, .kept = slices_kept(slices)});
                 return;
         }
         reply.body = &slices->text;

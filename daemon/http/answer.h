@@ -19,20 +19,10 @@ void answer_unknown_database(struct server *server, struct exchange *exchange, c
 void answer_unavailable(struct server *server, struct exchange *exchange, unsigned retry_after_sec, const char *slug, const char *message);
 /* 429 with Retry-After: too much of this goes on. */
 void answer_busy(struct server *server, struct exchange *exchange, const char *message);
-/* answer_busy() for a false of answer_may_hold(). */
-void answer_too_much_held(struct server *server, struct exchange *exchange);
 /* 409: REASON stands in the way. */
 void answer_refused(struct server *server, struct exchange *exchange, enum reason reason);
 /* 503: the daemon ends. */
 void answer_stopping(struct server *server, struct exchange *exchange);
-
-/*
- * Long answers that are on their way take memory until their readers have read: together they have a bound, those of the control socket one
- * of their own, so that no reader of another takes its memory. Answers whether BYTES more may be held for LISTENER, and counts them; an
- * answer that is alone may be longer than the bound.
- */
-bool answer_may_hold(struct listener *listener, size_t bytes);
-void answer_held_no_more(struct listener *listener, size_t bytes);
 
 /* Retry-After for something expected in USEC (USEC_INFINITY: not known). */
 unsigned answer_retry_after_sec(uint64_t usec);
@@ -49,9 +39,9 @@ struct slices {
         /* Frees what SLICES is part of; TEXT is freed already. */
         void (*free)(struct slices *slices);
 
-        struct listener *listener; /* NULL: it is not on its way yet */
+        struct exchange *exchange; /* that it is streamed to */
         size_t sent;               /* of text */
-        unsigned steps; /* in this slice */
+        unsigned steps;            /* in this slice */
         bool complete;
 };
 

@@ -12,6 +12,13 @@
 #include <sys/socket.h>
 
 #define BLOCK_SIZE 4096
+/*
+ * What may be kept for clients that have not read it, of all that count together, and how much of each is not counted, so that short answers
+ * come whatever others keep. With 2048 clients, the memory that libmicrohttpd has for each, and this, it is less than 64 MB.
+ */
+#define KEPT_MAX ((size_t)16 * 1024 * 1024)
+#define KEPT_FREE ((size_t)4 * 1024)
+#define KEPT_RETRY_SEC 5
 #define BODY_DISCARDED_MAX ((size_t)8 * 1024 * 1024)
 
 /*
@@ -168,6 +175,7 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
         left = exchange->left;
         exchange->left = NULL;
         exchange->broken = false;
+        exchange_keep_nothing(exchange);
         exchange_set_timeout(exchange, TIMEOUT_IDLE);
         *request_context = NULL;
         if (left)
@@ -284,15 +292,51 @@ static void exchange_send(struct exchange *exchange, unsigned status, struct MHD
         exchange_resume(exchange);
 }
 
-void exchange_reply(struct exchange *exchange, const struct reply *reply) {
+void exchange_keep_nothing(struct exchange *exchange) {
+        assert(*exchange->http->handler.kept >= exchange->kept);
+        *exchange->http->handler.kept -= exchange->kept;
+        exchange->kept = 0;
+}
+
+bool exchange_keep(struct exchange *exchange, size_t bytes) {
+        size_t *all = exchange->http->handler.kept;
+
+        exchange_keep_nothing(exchange);
+        if (bytes <= KEPT_FREE)
+                return true;
+        if (*all > 0 && *all + bytes > KEPT_MAX)
+                return false;
+        exchange->kept = bytes;
+        *all += bytes;
+        return true;
+}
+
+static void reply_too_much(struct exchange *exchange) {
+        _cleanup_(buffer_deinit) struct buffer body = {0};
+        struct json_writer w = {.buffer = &body};
+        const struct refusal_answer refusal = {
+                "busy", "answers that are not read yet take too much memory; ask again soon"};
+
+        field_write_object(&w, NULL, refusal_fields, &refusal, false);
+        exchange_reply(exchange, &(struct reply){.status = 429, .body = &body, .retry_after_sec = KEPT_RETRY_SEC});
+}
+
+static void exchange_send_reply(struct exchange *exchange, const struct reply *reply) {
         struct MHD_Response *response = response_make(reply);
 
-        assert(!exchange->stream.read);
         if (response && exchange->fault == FAULT_FRAMING)
                 (void)response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
         exchange_send(exchange, reply->status, response, TIMEOUT_ANSWER);
         if (response)
                 MHD_destroy_response(response);
+}
+
+void exchange_reply(struct exchange *exchange, const struct reply *reply) {
+        assert(!exchange->stream.read);
+        if (exchange_keep(exchange, reply->body->size))
+                exchange_send_reply(exchange, reply);
+        else
+                reply_too_much(exchange);
 }
 
 int prebuilt_reply_new(const struct reply *reply, struct prebuilt_reply **ret_prebuilt) {
@@ -379,6 +423,11 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
         struct MHD_Response *response;
 
         assert(!exchange->stream.read);
+        if (!exchange_keep(exchange, stream->kept)) {
+                stream->free(stream->userdata);
+                reply_too_much(exchange);
+                return;
+        }
         exchange->stream = *stream;
         /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);

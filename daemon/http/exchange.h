@@ -58,7 +58,12 @@ struct reply {
         const char *allow;            /* the header of a 405, or NULL */
 };
 
-/* Never fails for the caller: where memory is missing the connection is closed. */
+/*
+ * Answers take memory until their clients have read them. All but short ones are counted, whoever sends them, and together they have a bound
+ * (struct http_handler, http/http.h): one that goes beyond is replaced by 429. An answer that is alone may be longer than the bound.
+ *
+ * Never fails for the caller: where memory is missing the connection is closed.
+ */
 void exchange_reply(struct exchange *exchange, const struct reply *reply);
 
 /* A reply made once and sent many times. */
@@ -80,6 +85,7 @@ struct stream {
         ssize_t (*read)(void *userdata, char *buffer, size_t size);
         void (*free)(void *userdata); /* called exactly once, also when the stream could not begin */
         void *userdata;
+        size_t kept; /* the bytes that it keeps until its client has read them, counted as those of a reply */
 };
 
 /*
@@ -87,6 +93,8 @@ struct stream {
  * and the connection ends.
  */
 void exchange_stream(struct exchange *exchange, const struct reply *head, bool endless, const struct stream *stream);
+/* The stream keeps BYTES from now on; false when that goes beyond the bound. */
+bool exchange_keep(struct exchange *exchange, size_t bytes);
 /* A stream that waits has something to say again. No effect on one that does not wait. */
 void exchange_continue(struct exchange *exchange);
 bool exchange_waits(const struct exchange *exchange);

@@ -1,6 +1,6 @@
 /*
  * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is
- * held; a long answer goes out in pieces.
+ * held.
  */
 #include "http/server-private.h"
 
@@ -20,10 +20,8 @@
 #define LIMIT 1000
 /* 0 is no time in an answer. */
 #define BEGINNING_USEC USEC_PER_SEC
-/* The requests of one listener at a time, from the question to the end of the answer. */
+/* The requests of one listener at a time. */
 #define WAITING_MAX 32
-/* A shorter answer goes out in one piece. */
-#define WHOLE_BYTES 65536
 /* The store gives an answer up before that, unless its thread hangs in the disk. */
 #define LATE_USEC (11 * USEC_PER_SEC)
 #define LATE_ACCURACY_USEC (100 * USEC_PER_MSEC)
@@ -35,17 +33,15 @@ struct history_requests {
         struct history_request *first;
 };
 
-/* An exchange that is held, or to which a long answer is on its way. */
+/* An exchange that is held. */
 struct history_request {
         struct history_requests *all;
         struct listener *listener;
         struct exchange *exchange;
-        struct question *question; /* NULL: it was answered */
+        struct question *question;
         uint64_t late_monotonic_usec;
         char name[TEXT_NAME_MAX + 1];
         bool csv;
-        struct buffer content;
-        size_t sent;
         struct history_request *previous, *next;
 };
 
@@ -77,8 +73,6 @@ static void history_request_free(struct history_request *pending) {
                 pending->next->previous = pending->previous;
         assert(pending->listener->n_questions > 0);
         pending->listener->n_questions--;
-        answer_held_no_more(pending->listener, pending->content.size);
-        buffer_deinit(&pending->content);
         free(pending);
 }
 
@@ -89,39 +83,12 @@ static void history_on_left(void *userdata) {
         history_request_free(pending);
 }
 
-static ssize_t read_content(void *userdata, char *buffer, size_t size) {
-        struct history_request *pending = userdata;
-        size_t n = MIN(size, pending->content.size - pending->sent);
-
-        if (n == 0)
-                return STREAM_ENDS;
-        memcpy(buffer, pending->content.data + pending->sent, n);
-        pending->sent += n;
-        return (ssize_t)n;
-}
-
-static void free_content(void *userdata) {
-        history_request_free(userdata);
-}
-
-static void send_content(struct history_request *pending, struct query_answer *answer) {
-        struct reply reply = {.status = 200, .content_type = pending->csv ? "text/csv; charset=utf-8; header=present" : NULL};
-
-        if (answer->content.size <= WHOLE_BYTES) {
-                reply.body = &answer->content;
-                exchange_reply(pending->exchange, &reply);
-                history_request_free(pending);
-                return;
-        }
-        if (!answer_may_hold(pending->listener, answer->content.size)) {
-                answer_too_much_held(pending->all->server, pending->exchange);
-                history_request_free(pending);
-                return;
-        }
-        pending->content = answer->content;
-        answer->content = (struct buffer){0};
-        exchange_stream(pending->exchange, &reply, false,
-                        &(struct stream){.read = read_content, .free = free_content, .userdata = pending});
+static void send_content(struct history_request *pending, const struct query_answer *answer) {
+        exchange_reply(pending->exchange, &(struct reply){
+                                                  .status = 200,
+                                                  .content_type = pending->csv ? "text/csv; charset=utf-8; header=present" : NULL,
+                                                  .body = &answer->content,
+                                          });
 }
 
 static void answer_late(struct history_request *pending) {
@@ -133,11 +100,10 @@ static void on_answered(void *userdata, struct query_answer *answer) {
         struct history_request *pending = userdata;
         struct server *server = pending->all->server;
 
-        pending->question = NULL;
         switch (answer->result) {
         case QUERY_ANSWERED:
                 send_content(pending, answer);
-                return;
+                break;
         case QUERY_UNKNOWN:
                 answer_unknown_database(server, pending->exchange, pending->name);
                 break;
@@ -169,8 +135,7 @@ static void plan_look(struct history_requests *history) {
         uint64_t next = USEC_INFINITY;
 
         for (const struct history_request *pending = history->first; pending; pending = pending->next)
-                if (pending->question)
-                        next = MIN(next, pending->late_monotonic_usec);
+                next = MIN(next, pending->late_monotonic_usec);
         (void)sd_event_source_set_time(history->late, next);
         (void)sd_event_source_set_enabled(history->late, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
@@ -183,7 +148,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)usec;
         for (struct history_request *pending = history->first, *next; pending; pending = next) {
                 next = pending->next;
-                if (!pending->question || pending->late_monotonic_usec > now)
+                if (pending->late_monotonic_usec > now)
                         continue;
                 reader_cancel(pending->question);
                 answer_late(pending);
@@ -219,8 +184,6 @@ int history_requests_new(struct server *server, struct history_requests **ret_hi
 void history_requests_stop(struct history_requests *history) {
         for (struct history_request *pending = history->first, *next; pending; pending = next) {
                 next = pending->next;
-                if (!pending->question)
-                        continue;
                 reader_cancel(pending->question);
                 answer_stopping(history->server, pending->exchange);
                 history_request_free(pending);
@@ -292,15 +255,13 @@ static void history_refuse_one_more(struct request *request) {
 
 /* The listeners share the questions that the store takes, so that clients of one do not shut out those of another. Control has its own. */
 static bool is_its_share_used(const struct history_requests *history, const struct listener *listener) {
-        unsigned n_listeners = 0, n_asked = 0;
+        unsigned n_listeners = 0;
 
         if (listener->permission == PERMISSION_CONTROL)
                 return false;
         for (const struct listener *other = history->server->listeners; other; other = other->next)
                 n_listeners += other->permission != PERMISSION_CONTROL;
-        for (const struct history_request *pending = history->first; pending; pending = pending->next)
-                n_asked += pending->question && pending->listener == listener;
-        return n_asked >= MAX(QUERY_ORDINARY_MAX / n_listeners, 1u);
+        return listener->n_questions >= MAX(QUERY_ORDINARY_MAX / n_listeners, 1u);
 }
 
 void history_get(struct request *request) {

@@ -44,6 +44,7 @@ struct exchange {
         void (*left)(void *userdata);
         void *left_userdata;
         struct stream stream;
+        size_t kept; /* bytes that are counted for its answer */
 };
 
 struct http {
@@ -59,6 +60,8 @@ struct http {
         bool quiesced;
 };
 
+/* exchange.c: its answer is out, or never will be. */
+void exchange_keep_nothing(struct exchange *exchange);
 /* http.c: the connection of an exchange. */
 void exchange_set_timeout(struct exchange *exchange, enum timeout timeout);
 void exchange_suspend(struct exchange *exchange);

@@ -188,6 +188,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
         acceptor_left(http->acceptor);
         if (!exchange)
                 return;
+        exchange_keep_nothing(exchange);
         unwatch_hangup(exchange);
         deadlines_leave(&http->deadlines, &exchange->deadline);
         free(exchange);

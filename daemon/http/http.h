@@ -12,6 +12,7 @@ struct http;
 struct http_handler {
         void (*request)(void *userdata, struct exchange *exchange);
         void *userdata;
+        size_t *kept; /* bytes of answers that clients have not read yet, of all listeners that have a bound together */
 };
 
 /* Takes LISTEN_FD, also when it fails; LISTEN_FD and USE as acceptor_new() takes them. */

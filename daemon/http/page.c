@@ -6,6 +6,7 @@
  */
 #include "http/page.h"
 
+#include "http/answer.h"
 #include "http/route.h"
 
 #include <stdio.h>
@@ -21,9 +22,9 @@ static bool is_known(const struct exchange *exchange) {
         return tags && (streq(tags, "*") || strstr(tags, page_etag));
 }
 
-void page_get(struct request *request) {
+/* A 304 sends only the length, which is that of the page (RFC 9110, 8.6). */
+static int page_build(bool known, struct prebuilt_reply **ret_prebuilt) {
         _cleanup_(buffer_deinit) struct buffer body = {0};
-        bool known = is_known(request->exchange);
         char policy[512];
         const struct header headers[] = {
                 {"Content-Security-Policy", policy},
@@ -35,13 +36,24 @@ void page_get(struct request *request) {
         };
 
         (void)snprintf(policy, sizeof(policy), POLICY_FORMAT, page_script_hash, page_style_hash);
-        /* A 304 sends only the length, which is that of the page (RFC 9110, 8.6). */
         buffer_append(&body, page_html, page_html_size);
-        exchange_reply(request->exchange, &(struct reply){
-                                                  .status = known ? 304 : 200,
-                                                  .content_type = "text/html; charset=utf-8",
-                                                  .cache_control = "no-cache",
-                                                  .headers = headers,
-                                                  .body = &body,
-                                          });
+        return prebuilt_reply_new(&(struct reply){
+                                          .status = known ? 304 : 200,
+                                          .content_type = "text/html; charset=utf-8",
+                                          .cache_control = "no-cache",
+                                          .headers = headers,
+                                          .body = &body,
+                                  },
+                                  ret_prebuilt);
+}
+
+/* Both are made once: a copy for each client that does not read would be 64 KiB. */
+void page_get(struct request *request) {
+        bool known = is_known(request->exchange);
+        struct prebuilt_reply **page = &request->server->page[known];
+
+        if (*page || page_build(known, page) >= 0)
+                exchange_reply_prebuilt(request->exchange, *page);
+        else
+                answer_unavailable(request->server, request->exchange, RETRY_UNKNOWN_SEC, "no_memory", "no memory is left for the page");
 }

@@ -24,7 +24,7 @@ struct listener {
         bool passed; /* somebody else listens on it too, and goes on */
         bool tcp;
         bool loopback; /* TCP that only this machine reaches */
-        unsigned n_questions; /* about the past, that are not answered to the end */
+        unsigned n_questions; /* about the past, that are not answered yet */
         struct listener *next;
 };
 
@@ -38,13 +38,14 @@ struct server {
         struct events *events;
         struct history_requests *history;
         struct prebuilt_reply *all_ready; /* the answer of /readyz when nothing is wrong */
+        struct prebuilt_reply *page[2]; /* GET /: the page, and that the client has it already */
         struct buffer body;       /* composed in, one answer at a time; its memory is kept */
         uint64_t changes;         /* grows with each event */
         struct missing_asleep {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
-        size_t bytes_held[_PERMISSION_MAX]; /* of long answers that are on their way */
+        size_t kept[_PERMISSION_MAX]; /* bytes of answers; those of the control socket are not short of what strangers keep */
         struct listener *listeners;
         struct agent *agents[CONFIG_AGENTS_MAX];
         size_t n_agents;

@@ -111,6 +111,8 @@ struct server *server_free(struct server *server) {
         events_free(server->events);
         history_requests_free(server->history);
         prebuilt_reply_free(server->all_ready);
+        for (size_t i = 0; i < ARRAY_LENGTH(server->page); i++)
+                prebuilt_reply_free(server->page[i]);
         for (size_t i = 0; i < server->n_allowed_hosts; i++)
                 free(server->allowed_hosts[i]);
         free(server->allowed_hosts);
@@ -133,7 +135,8 @@ static int server_add_listener(struct server *server, int fd, enum permission pe
         listener->permission = permission;
         listener->tcp = listen_is_tcp(fd, &listener->loopback);
         r = http_new(server->event, server->acceptors, fd, permission == PERMISSION_CONTROL ? DESCRIPTOR_CONTROL : DESCRIPTOR_CLIENT,
-                     &(struct http_handler){.request = server_on_request, .userdata = listener}, &listener->http);
+                     &(struct http_handler){.request = server_on_request, .userdata = listener, .kept = &server->kept[permission]},
+                     &listener->http);
         if (r < 0) {
                 listener_free(listener);
                 return r;

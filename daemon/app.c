@@ -17,6 +17,8 @@
 #include "scheduler/engine.h"
 #include "scheduler/lease.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -33,6 +35,9 @@
 #define LOAD_TIMEOUT_USEC (300 * USEC_PER_MSEC)
 /* A reader of the log, or a service manager, that stands still misses the last words. */
 #define TELL_TIMEOUT_USEC (300 * USEC_PER_MSEC)
+/* Twice what the daemon itself has open, for sessions get half of the limit, and some; and for each address of TCP. */
+#define DESCRIPTORS_MIN 64
+#define DESCRIPTORS_PER_ADDRESS 6
 
 struct app {
         sd_event *event;
@@ -166,11 +171,24 @@ static int start_engine(struct app *app, const struct config *config) {
         return r < 0 ? app_refused("start", "the engine", r) : 0;
 }
 
+/* With no descriptor left for a session the daemon would answer that it knows of no database, for as long as it runs. */
+static int check_descriptors(const struct config *config) {
+        uint64_t limit = descriptor_limit(), needed = DESCRIPTORS_MIN + (config->n_listen + config->n_agent_listen) * DESCRIPTORS_PER_ADDRESS;
+
+        if (limit >= needed)
+                return 0;
+        log_error("RLIMIT_NOFILE is %" PRIu64 ", and pgwaked needs at least %" PRIu64 " file descriptors; raise LimitNOFILE= (or ulimit -n)",
+                  limit, needed);
+        return -EMFILE;
+}
+
 static int app_start(struct app *app, const struct config *config) {
         struct server_hooks hooks = {.reload = on_reload_request, .progress = on_progress, .facts = on_facts, .userdata = app};
         int r;
 
-        r = start_engine(app, config);
+        r = check_descriptors(config);
+        if (r >= 0)
+                r = start_engine(app, config);
         if (r < 0)
                 return r;
         /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */

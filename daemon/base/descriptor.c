@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define CLIENTS_MIN UINT64_C(8)
+#define CLIENTS_MIN UINT64_C(1)
 /* Of all together, for each takes memory, and strangers may be there. */
 #define CLIENTS_MAX UINT64_C(2048)
 

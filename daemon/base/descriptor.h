@@ -21,7 +21,7 @@ enum descriptor_use {
 
 /* How many USE leaves to others when the limit is LIMIT. */
 uint64_t descriptor_reserve(enum descriptor_use use, uint64_t limit);
-/* How many clients may be connected to one of N_SOCKETS listening sockets that share what there is for clients. */
+/* How many clients may be connected to one of N_SOCKETS listening sockets that share what there is for clients: one at least. */
 uint64_t descriptor_clients(uint64_t limit, unsigned n_sockets);
 /* Whether a descriptor for USE may be had now: 0, or a negative errno (-EMFILE also when only the reserve is left). */
 int descriptor_check(enum descriptor_use use);

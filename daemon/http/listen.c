@@ -248,7 +248,7 @@ static int acceptor_on_pause_end(sd_event_source *source, uint64_t usec, void *u
 
         (void)source;
         (void)usec;
-        if (r < 0) {
+        if (r < 0 && acceptor->clients > 0) {
                 acceptor_pause(acceptor, -r);
                 return 0;
         }
@@ -280,7 +280,8 @@ static bool accept_one(struct acceptor *acceptor) {
                 return false;
         }
         limit_unread(acceptor, fd, address.any.sa_family);
-        if (!descriptor_leaves_reserve(fd, acceptor->use))
+        /* It is the others that have left no more than the reserve, where it has no client: one at a time is served all the same. */
+        if (acceptor->clients > 0 && !descriptor_leaves_reserve(fd, acceptor->use))
                 acceptor_pause(acceptor, EMFILE);
         acceptor->handler.take(acceptor->handler.userdata, fd, &address.any, length);
         return true;

@@ -8,6 +8,8 @@ import pytest
 
 from rig.edges import assert_edges, edges, quick
 from rig.patience import until
+from rig.ports import Port
+from rig.rawhttp import Crowd, ask, get, status_of
 
 LIMIT = 64
 COUNT = 60
@@ -95,3 +97,35 @@ def test_a_limit_that_cannot_hold_the_configuration_is_told_at_start_and_at_relo
     assert daemon.reload().json["complaints"] == []
     for each in databases:
         daemon.wait_state(each["name"], "awake")
+
+
+def test_a_limit_with_which_no_database_could_be_watched_is_refused_at_start(cluster, make_daemon):
+    with Port() as port:
+        settings = {"status": {"listen": [f"127.0.0.1:{port.number}"]}}
+        database = quick("db", cluster.conninfo())
+        daemon = make_daemon([database], settings=settings, prefix=limited(36))
+        with pytest.raises(AssertionError, match="pgwaked ended with 1"):
+            daemon.start()
+        said = re.search(r"RLIMIT_NOFILE is 36, and pgwaked needs at least (\d+) file descriptors", daemon.output())
+        enough = make_daemon([database], settings=settings, prefix=limited(int(said[1]))).start()
+        enough.wait_state("db", "awake")
+        until(lambda: enough.status("db")["session"]["held"], 10, "a session is held")
+
+
+def test_clients_are_answered_while_connections_that_hang_leave_no_more_than_the_reserve(make_fake, make_daemon):
+    """As many as will come at once, on each socket that is everybody's; they leave, and who comes then is answered."""
+    fake = make_fake("silence-after-startup")
+    hanging = [quick(f"hangs{number}", fake.conninfo(), attempt_timeout="10min") for number in range(COUNT)]
+    with Port() as port:
+        daemon = make_daemon(hanging, settings={"limits": {"attempts_in_flight": 256}, "status": {"listen": [f"127.0.0.1:{port.number}"]}},
+                             prefix=limited(LIMIT + 6)).start()
+        tcp = ("127.0.0.1", port.number)
+        until(lambda: max(numbers_of(daemon.pid)) >= LIMIT * 3 // 4, 20, "connections have all that they may")
+        with Crowd(daemon.status_socket, COUNT, get("/events")), Crowd(tcp, COUNT, get("/events")):
+            assert daemon.get("/livez", "control", timeout=10).status == 200
+        for where in (daemon.status_socket, tcp, daemon.control_socket):
+            assert status_of(ask(where, get("/livez", "GET", "Connection: close"))) == 200
+        for where in (daemon.status_socket, tcp):
+            with Crowd(where, 3, get("/livez", "GET", "Connection: close")) as crowd:
+                crowd.wait_ended()
+                assert all(status_of(each) == 200 for each in crowd.got)

@@ -30,7 +30,8 @@ static void what_is_left_grows_with_the_limit_and_has_a_bound(void **state) {
         assert_int_equal(descriptor_clients(1024, 4), 64);
         assert_int_equal(descriptor_clients(UINT64_MAX, 1), 2048);
         assert_int_equal(descriptor_clients(UINT64_MAX, 19), 107);
-        assert_int_equal(descriptor_clients(16, 1), 8);
+        assert_int_equal(descriptor_clients(16, 1), 4);
+        assert_int_equal(descriptor_clients(16, 5), 1);
 }
 
 /* Takes descriptors until USE may have no more, and answers how many are left in the end. */

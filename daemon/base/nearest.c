@@ -4,6 +4,7 @@
 
 void nearest_init(struct nearest *nearest, const char *word) {
         nearest->found = NULL;
+        nearest->steps_left = SIZE_MAX;
         nearest->word = word;
         nearest->length = strlen(word);
         nearest->edits = MIN(MAX(nearest->length / 3, (size_t)1), (size_t)NEAREST_EDITS_MAX) + 1;
@@ -58,19 +59,26 @@ static size_t count_common(const char *a, const char *b, size_t most) {
         return n;
 }
 
+static bool nearest_take_step(struct nearest *nearest) {
+        if (nearest->steps_left == 0)
+                return false;
+        nearest->steps_left--;
+        return true;
+}
+
 void nearest_try(struct nearest *nearest, const char *candidate) {
         size_t i = count_common(candidate, nearest->previous, nearest->depth);
 
-        if (nearest->length > NEAREST_WORD_MAX || (nearest->is_far && i == nearest->depth))
+        if (!nearest_take_step(nearest) || nearest->length > NEAREST_WORD_MAX || (nearest->is_far && i == nearest->depth))
                 return;
         nearest->previous = candidate;
         nearest->is_far = false;
-        while (candidate[i] && !nearest->is_far) {
+        while (candidate[i] && !nearest->is_far && nearest_take_step(nearest)) {
                 i++;
                 nearest->is_far = compute_row(nearest, candidate, i) >= nearest->edits;
         }
         nearest->depth = i;
-        if (nearest->is_far || MAX(i, nearest->length) - MIN(i, nearest->length) > NEAREST_EDITS_MAX ||
+        if (candidate[i] || nearest->is_far || MAX(i, nearest->length) - MIN(i, nearest->length) > NEAREST_EDITS_MAX ||
             nearest->rows[i][nearest->length] >= nearest->edits)
                 return;
         nearest->edits = nearest->rows[i][nearest->length];

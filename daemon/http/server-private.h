@@ -45,6 +45,10 @@ struct server {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
+        struct nearest_search {
+                uint64_t turn; /* of the loop */
+                size_t steps_left;
+        } nearest_search; /* for the names that wrong ones may mean */
         size_t kept[_PERMISSION_MAX]; /* bytes of answers; those of the control socket are not short of what strangers keep */
         struct listener *listeners;
         struct agent *agents[CONFIG_AGENTS_MAX];

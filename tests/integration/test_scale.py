@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -440,6 +441,16 @@ def test_killed_again_and_again_it_always_comes_back(make_daemon):
 LONG = [f"{'n' * 58}{i:05}" for i in range(MANY)]
 WRONG = {"none is near": "q" * 63, "one edit": LONG[1234][:-1] + "x", "its first letter": "x" + LONG[1234][1:], "short": "nope",
          "all are nearly near": LONG[0][:-5] + "xxxx0", "swapped": f"{'n' * 57}0n4321"}
+# Wrong ones that are like all of many names but for a few letters: where each begins differently, each is compared to its end.
+HEADS = [f"{i:05}-customer-database-production-shard-eu-central-1-replica-a"[:63] for i in range(MANY)]
+MIDDLES = [f"customer-database-production-shard-{i:05}-eu-central-1-replica-a" for i in range(MANY)]
+LIKE_ALL = {"at its end": lambda name: name[:-4] + "zzzz", "in its midst": lambda name: name[:30] + "zzzz" + name[34:],
+            "turned around at its end": lambda name: name[:-6] + name[:-7:-1], "at both ends": lambda name: "zz" + name[2:-2] + "zz"}
+TYPED = {"one letter": lambda name: name[:40] + "x" + name[41:], "one too many": lambda name: name.replace("01234", "012z34").replace("database", "databas"),
+         "two swapped": lambda name: name.replace("data", "daat").replace("shard", "shadr"), "one too few": lambda name: name[:20] + name[21:]}
+AT_ONCE = 300  # clients
+LONGEST_TO_RIGHT = 40  # how much longer one of them may take; it was 170
+MANY_WRONG_TO_RIGHT = 5  # and as many together; it was 400
 WRONG_TO_RIGHT = 25  # how much longer it may take than one that is known; it was 1400
 
 
@@ -469,6 +480,42 @@ def test_a_wrong_name_among_ten_thousand_costs_little_more_than_a_right_one(make
             print(f"{what}: {wrong * 1e3:.2f} ms, {wrong / right:.1f} times a right name's {right * 1e3:.2f} ms")
             assert wrong < WRONG_TO_RIGHT * right or counted()
         assert f'did you mean \\"{LONG[1234]}\\"' in wire.ask(f"/status/{WRONG['its first letter']}").body.decode()
+
+
+def main_loop_seconds(daemon) -> float:
+    """What the main thread has computed."""
+    return int(Path(f"/proc/{daemon.pid}/task/{daemon.pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+
+
+def spent_on(daemon, clients: int, path: str) -> float:
+    """Seconds of the main loop for so many clients who all ask for PATH before it comes to look; the least of several."""
+    return min(spent_once(daemon, clients, path) for _ in range(5))
+
+
+def spent_once(daemon, clients: int, path: str) -> float:
+    with Crowd(daemon.status_socket, clients) as crowd:
+        until(lambda: connected(daemon.status_socket) == clients, 20, "all are there")
+        children.stop(daemon.pid)
+        crowd.say(get(path, "GET", "Connection: close"))
+        before = main_loop_seconds(daemon)
+        children.send(daemon.pid, signal.SIGCONT)
+        crowd.wait_ended(60)
+        return main_loop_seconds(daemon) - before
+
+
+@pytest.mark.parametrize("names", [HEADS, MIDDLES], ids=["beginnings differ", "middles differ"])
+def test_wrong_names_cost_little_whatever_the_right_ones_are_and_however_many_ask(make_daemon, refused, names):
+    daemon = make_daemon(quiet(names, refused), settings={"ready": {"on": "start"}}).start(timeout=START)
+    with Wire(daemon.status_socket, 60) as wire:
+        for what, change in TYPED.items():
+            near = re.search(r'did you mean \\"(.*?)\\"', wire.ask(f"/status/{change(names[1234])}").body.decode())
+            assert near and near[1] == names[1234], what
+    for clients, bound in ((1, LONGEST_TO_RIGHT), (AT_ONCE, MANY_WRONG_TO_RIGHT)):
+        right = spent_on(daemon, clients, f"/status/{names[5000]}")
+        for what, change in LIKE_ALL.items():
+            wrong = spent_on(daemon, clients, f"/status/{change(names[1234])}")
+            print(f"{clients} at once, like all but {what}: {wrong * 1e3:.2f} ms, {wrong / right:.1f} times those of a right name")
+            assert wrong < bound * right
 
 
 SILENT = 1500  # clients that ask for a long answer and do not read it

@@ -4,6 +4,8 @@
 #include "base/nearest.h"
 #include "base/text.h"
 
+#include <stdio.h>
+
 static void a_copy_never_ends_in_half_a_character(void **state) {
         /* One, two, three and four bytes. */
         const char *text = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\xb4z";
@@ -155,6 +157,34 @@ static void words_of_every_length_are_compared(void **state) {
                 }
 }
 
+/* Names that differ at their beginnings, and a word that is like all of them up to its end: each is compared to its end. */
+static void no_more_steps_are_taken_than_are_allowed(void **state) {
+        static char names[1000][64];
+        const char *word = "00500-customer-database-production-shard-eu-central-1-replicaaaa";
+        struct nearest nearest;
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+                (void)snprintf(names[i], sizeof(names[i]), "%05zu-customer-database-production-shard-eu-central-1-replica-b", i);
+        for (size_t steps = 0; steps < 5000; steps += 100) {
+                size_t i = 0;
+
+                nearest_init(&nearest, word);
+                nearest.steps_left = steps;
+                for (; i < ARRAY_LENGTH(names) && nearest.steps_left > 0; i++)
+                        nearest_try(&nearest, names[i]);
+                assert_int_equal(nearest.steps_left, 0);
+                assert_null(nearest.found);
+                assert_true(i <= steps / 2);
+                nearest_try(&nearest, word);
+                assert_null(nearest.found);
+        }
+        nearest_init(&nearest, word);
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+                nearest_try(&nearest, names[i]);
+        assert_string_equal(nearest.found, names[500]);
+}
+
 static void flattening_leaves_one_line(void **state) {
         static const struct {
                 const char *from, *to;
@@ -217,6 +247,7 @@ int main(void) {
                 UNIT_TEST(the_nearest_word_is_suggested),
                 UNIT_TEST(no_nearer_word_is_missed),
                 UNIT_TEST(words_of_every_length_are_compared),
+                UNIT_TEST(no_more_steps_are_taken_than_are_allowed),
                 UNIT_TEST(flattening_leaves_one_line),
                 UNIT_TEST(contains_ignores_case),
                 UNIT_TEST(only_well_formed_characters_are_decoded),

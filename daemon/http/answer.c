@@ -15,8 +15,8 @@
 #define RETRY_MAX_SEC 60
 /* About what libmicrohttpd takes at a time. */
 #define SLICE_BYTES ((size_t)12 * 1024)
-/* What a long answer keeps at least. */
-#define KEPT_BYTES ((size_t)16 * 1024)
+/* What a long answer keeps, with the step that went past the slice; more only where that is an uncommonly long one. */
+#define KEPT_BYTES ((size_t)32 * 1024)
 /* Bounds the time of a slice whose steps add little or nothing. */
 #define SLICE_STEPS 512
 
@@ -134,9 +134,8 @@ static void compose_next(struct slices *slices) {
         slices->complete = !slices->compose(slices);
 }
 
-/* With the step that went past the slice, which may be a long one. */
 static size_t slices_kept(const struct slices *slices) {
-        return MAX(slices->text.allocated, KEPT_BYTES);
+        return MAX(slices->text.size, KEPT_BYTES);
 }
 
 static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
@@ -146,7 +145,7 @@ static ssize_t read_slices(void *userdata, char *buffer, size_t size) {
         while (slices->sent == slices->text.size && buffer_finish(&slices->text) == 0) {
                 if (slices->complete)
                         return STREAM_ENDS;
-                buffer_clear(&slices->text);
+                buffer_deinit(&slices->text);
                 slices->sent = 0;
                 compose_next(slices);
                 if (!exchange_keep(slices->exchange, slices_kept(slices)))

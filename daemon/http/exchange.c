@@ -152,6 +152,8 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
         }
         if (*upload_size > 0)
                 return discard_body(exchange, upload_size);
+        if (exchange_postpone(exchange))
+                return MHD_YES;
         exchange->method = method_from_text(method);
         exchange->is_head = streq(method, MHD_HTTP_METHOD_HEAD);
         exchange->path = path_of(exchange, url);
@@ -392,6 +394,8 @@ static ssize_t on_read(void *cls, uint64_t position, char *buffer, size_t size) 
         (void)position;
         if (exchange->broken)
                 return cut_off(exchange);
+        if (exchange_postpone(exchange))
+                return 0;
         n = exchange->stream.read(exchange->stream.userdata, buffer, size);
         if (n > 0)
                 return n;

@@ -41,6 +41,13 @@ struct exchange {
         bool suspended; /* held, or a stream that waits */
         bool broken;    /* the client left, or memory is missing: close */
 
+        enum {
+                TURN_NOW,       /* unless the run has taken its time */
+                TURN_POSTPONED, /* in one of the next runs; suspended */
+                TURN_DUE,       /* in this run, whatever it takes */
+        } turn;
+        struct exchange *next_postponed;
+
         void (*left)(void *userdata);
         void *left_userdata;
         struct stream stream;
@@ -57,6 +64,8 @@ struct http {
         sd_event_source *hangup_source;
         struct deadlines deadlines; /* of enum timeout */
         struct acceptor *acceptor;
+        uint64_t run_until_usec; /* what is not begun by then is postponed */
+        struct exchange *postponed, **postponed_end; /* first come, first served */
         bool quiesced;
 };
 
@@ -66,6 +75,8 @@ void exchange_keep_nothing(struct exchange *exchange);
 void exchange_set_timeout(struct exchange *exchange, enum timeout timeout);
 void exchange_suspend(struct exchange *exchange);
 void exchange_resume(struct exchange *exchange);
+/* Before anything that takes long: whether its turn is in a later run. It is suspended then. */
+bool exchange_postpone(struct exchange *exchange);
 struct exchange *exchange_of(struct MHD_Connection *connection);
 
 /* exchange.c: before the first of them; -ENOSYS without a libmicrohttpd that is linked dynamically. */

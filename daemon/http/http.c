@@ -19,10 +19,12 @@ static const uint64_t timeout_usec[_TIMEOUT_MAX] = {
 
 /*
  * libmicrohttpd's runs in one callback, before other sources of the loop get their turn. Each goes through all connections that are ready,
- * hundreds where strangers ask at once: then one is enough.
+ * thousands where strangers ask at once: those whose answers are not begun when the time is over have their turn in one of the next
+ * callbacks, so many in each.
  */
 #define RUNS_MAX 4
 #define RUNS_USEC (2 * USEC_PER_MSEC)
+#define POSTPONED_BATCH 16
 #define HANGUP_BATCH 64
 /*
  * The last wait, at the end, for the request of a client that has just connected: it was not refused, so it should not be cut off. It is
@@ -65,18 +67,53 @@ static void http_run_later(struct http *http) {
         (void)sd_event_source_set_enabled(http->run_source, SD_EVENT_ONESHOT);
 }
 
+static bool watch_hangup(struct exchange *exchange) {
+        struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
+
+        return epoll_ctl(exchange->http->hangup_fd, EPOLL_CTL_ADD, exchange->fd, &event) == 0;
+}
+
+bool exchange_postpone(struct exchange *exchange) {
+        struct http *http = exchange->http;
+
+        assert(exchange->turn != TURN_POSTPONED && !exchange->suspended);
+        if (exchange->turn == TURN_DUE || clock_monotonic_usec() < http->run_until_usec) {
+                exchange->turn = TURN_NOW;
+                return false;
+        }
+        exchange->turn = TURN_POSTPONED;
+        exchange->next_postponed = NULL;
+        *(http->postponed ? http->postponed_end : &http->postponed) = exchange;
+        http->postponed_end = &exchange->next_postponed;
+        exchange->suspended = true;
+        MHD_suspend_connection(exchange->connection);
+        return true;
+}
+
+static void resume_postponed(struct http *http, unsigned n) {
+        for (struct exchange *exchange; n > 0 && (exchange = http->postponed); n--) {
+                http->postponed = exchange->next_postponed;
+                exchange->turn = TURN_DUE;
+                exchange->suspended = false;
+                if (!exchange->hangup_watched)
+                        exchange->hangup_watched = watch_hangup(exchange);
+                MHD_resume_connection(exchange->connection);
+        }
+}
+
 static void http_run(struct http *http) {
-        uint64_t until = clock_monotonic_usec() + RUNS_USEC;
+        unsigned runs = 0;
+        bool more;
 
         deadlines_update_now(&http->deadlines);
-        for (unsigned i = 0; i < RUNS_MAX; i++) {
+        http->run_until_usec = clock_monotonic_usec() + RUNS_USEC;
+        resume_postponed(http, POSTPONED_BATCH);
+        do {
                 (void)MHD_run(http->daemon);
-                if (!has_more_to_do(http))
-                        return;
-                if (clock_monotonic_usec() >= until)
-                        break;
-        }
-        http_run_later(http);
+                more = has_more_to_do(http);
+        } while (more && ++runs < RUNS_MAX && clock_monotonic_usec() < http->run_until_usec);
+        if (more || http->postponed)
+                http_run_later(http);
 }
 
 static int http_on_epoll(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -100,17 +137,11 @@ static int http_on_run(sd_event_source *source, void *userdata) {
  */
 
 void exchange_resume(struct exchange *exchange) {
-        if (!exchange->suspended)
+        if (!exchange->suspended || exchange->turn == TURN_POSTPONED)
                 return;
         exchange->suspended = false;
         MHD_resume_connection(exchange->connection);
         http_run_soon(exchange->http);
-}
-
-static bool watch_hangup(struct exchange *exchange) {
-        struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
-
-        return epoll_ctl(exchange->http->hangup_fd, EPOLL_CTL_ADD, exchange->fd, &event) == 0;
 }
 
 static void unwatch_hangup(struct exchange *exchange) {
@@ -120,6 +151,11 @@ static void unwatch_hangup(struct exchange *exchange) {
 }
 
 static void take_hangup(struct exchange *exchange) {
+        if (exchange->turn == TURN_POSTPONED) {
+                /* It is looked at when it had its turn. */
+                unwatch_hangup(exchange);
+                return;
+        }
         if (!exchange->suspended && !exchange->half_closed) {
                 /* The next run reads everything that has come; the hangup is taken after it. */
                 exchange->half_closed = true;
@@ -300,6 +336,8 @@ static void break_suspended(struct http *http) {
 }
 
 static void http_run_to_end(struct http *http) {
+        http->run_until_usec = USEC_INFINITY;
+        resume_postponed(http, UINT_MAX);
         for (unsigned i = 0; i < LAST_RUNS_MAX; i++) {
                 (void)MHD_run(http->daemon);
                 if (!has_more_to_do(http))

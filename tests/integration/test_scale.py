@@ -21,7 +21,7 @@ from rig.exact import Wire
 from rig.patience import patient, until
 from rig.ports import Port
 from rig.process import descriptors, rss_anon_kb, switches
-from rig.rawhttp import Crowd, connect, connected, get
+from rig.rawhttp import Crowd, connect, connected, get, read_to_end, status_of
 from rig.witness import ROW, Asker, Metronome, largest_gap
 
 MANY = 10_000
@@ -449,6 +449,7 @@ LIKE_ALL = {"at its end": lambda name: name[:-4] + "zzzz", "in its midst": lambd
 TYPED = {"one letter": lambda name: name[:40] + "x" + name[41:], "one too many": lambda name: name.replace("01234", "012z34").replace("database", "databas"),
          "two swapped": lambda name: name.replace("data", "daat").replace("shard", "shadr"), "one too few": lambda name: name[:20] + name[21:]}
 AT_ONCE = 300  # clients
+STRANGERS = 1500
 LONGEST_TO_RIGHT = 40  # how much longer one of them may take; it was 170
 MANY_WRONG_TO_RIGHT = 5  # and as many together; it was 400
 WRONG_TO_RIGHT = 25  # how much longer it may take than one that is known; it was 1400
@@ -516,6 +517,32 @@ def test_wrong_names_cost_little_whatever_the_right_ones_are_and_however_many_as
             wrong = spent_on(daemon, clients, f"/status/{change(names[1234])}")
             print(f"{clients} at once, like all but {what}: {wrong * 1e3:.2f} ms, {wrong / right:.1f} times those of a right name")
             assert wrong < bound * right
+
+
+def is_whole(answer: bytes) -> bool:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return len(body) == int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("path", ["/status", "/metrics", "/readyz", "/status/nobody"])
+def test_control_is_answered_before_strangers_who_ask_at_once(make_daemon, refused, path):
+    """Of what the main loop computes for all of them, little comes before the answer to control, which came last."""
+    daemon = make_daemon(quiet(HEADS[:40], refused), settings={"ready": {"on": "start"}}).start(timeout=START)
+    with Crowd(daemon.status_socket, STRANGERS) as crowd, connect(daemon.control_socket, 60) as control:
+        until(lambda: connected(daemon.status_socket) == STRANGERS and connected(daemon.control_socket) == 1, 20, "all are there")
+        children.stop(daemon.pid)
+        crowd.say(get(path, "GET", "Connection: close"))
+        control.sendall(get("/livez", "GET", "Connection: close"))
+        before = main_loop_seconds(daemon)
+        children.send(daemon.pid, signal.SIGCONT)
+        assert b'{"alive":true}' in read_to_end(control)
+        waited = main_loop_seconds(daemon) - before
+        crowd.wait_ended(60)
+        spent = main_loop_seconds(daemon) - before
+        print(f"{STRANGERS} ask for {path}: control is answered after {waited * 1e3:.1f} of {spent * 1e3:.0f} ms")
+        assert waited < spent / 3
+        assert all(status_of(got) in (200, 404, 429, 503) and is_whole(got) for got in crowd.got)
 
 
 SILENT = 1500  # clients that ask for a long answer and do not read it

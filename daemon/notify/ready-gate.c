@@ -4,18 +4,13 @@
 #include "base/duration.h"
 #include "base/error.h"
 
+static bool wants_start(const struct database *database) {
+        return database->policy == POLICY_IS_ON_DEMAND && database->config->wake_at_start;
+}
+
+/* To be awake at start, and there is something that may bring it: what nobody asks any longer will not be awake by itself. */
 static bool is_to_be_awake(const struct database *database) {
-        if (database->budget_spent)
-                return false;
-        switch (database->policy) {
-        case POLICY_IS_KEEP_AWAKE:
-                return true;
-        case POLICY_IS_ON_DEMAND:
-                return database->config->wake_at_start;
-        case POLICY_IS_OBSERVE:
-                return false;
-        }
-        return false;
+        return policy_asks(database) && (database->policy == POLICY_IS_KEEP_AWAKE || wants_start(database));
 }
 
 /*
@@ -69,13 +64,15 @@ static int ready_gate_add(struct ready_gate *gate, uint64_t id) {
         return 0;
 }
 
-static void ready_gate_drop(struct ready_gate *gate, uint64_t id) {
+/* Answers whether it was waited for. */
+static bool ready_gate_drop(struct ready_gate *gate, uint64_t id) {
         size_t place = ready_gate_place_of(gate, id);
 
         if (place == gate->n || gate->ids[place] != id)
-                return;
+                return false;
         gate->n--;
         memmove(gate->ids + place, gate->ids + place + 1, (gate->n - place) * sizeof(*gate->ids));
+        return true;
 }
 
 int ready_gate_init(struct ready_gate *gate, enum ready_on on, const struct registry *registry) {
@@ -95,35 +92,41 @@ void ready_gate_deinit(struct ready_gate *gate) {
         *gate = (struct ready_gate){.on = gate->on};
 }
 
+/* Once is enough: it may have fallen asleep again in the same moment. */
+static bool is_reached(const struct ready_gate *gate, enum state state) {
+        return gate->on == READY_ON_AWAKE ? state == STATE_AWAKE : state != STATE_UNKNOWN;
+}
+
 int ready_gate_note(struct ready_gate *gate, const struct event *event, const struct database *database) {
         switch (event->kind) {
         case EVENT_ADDED:
                 return ready_gate_is_missing(gate, database) ? ready_gate_add(gate, database->id) : 0;
         case EVENT_REMOVED:
-                ready_gate_drop(gate, database->id);
+                (void)ready_gate_drop(gate, database->id);
                 return 0;
         case EVENT_STATE:
                 /* Only one that is new says that: a reload changed the database, and it starts anew. */
                 if (event->reason == REASON_NOT_CHECKED)
                         return ready_gate_is_missing(gate, database) ? ready_gate_add(gate, database->id) : 0;
-                /* Once is enough: it may have fallen asleep again in the same moment. A pause may last longer than anybody waits. */
-                if (event->reason == REASON_PAUSED || (gate->on == READY_ON_AWAKE ? event->state == STATE_AWAKE : event->state != STATE_UNKNOWN))
-                        ready_gate_drop(gate, database->id);
+                if (is_reached(gate, event->state))
+                        (void)ready_gate_drop(gate, database->id);
                 return 0;
         case EVENT_BUDGET:
-                /* Nobody will wake it this month: to wait for it is in vain. */
-                if (gate->on == READY_ON_AWAKE && database->budget_spent)
-                        ready_gate_drop(gate, database->id);
-                return 0;
         case EVENT_WAKE:
                 return 0;
         }
         return 0;
 }
 
+/* The demand of its start is over, and it was never awake; where the budget or a person decided that, it was not given up. */
+static bool is_given_up(const struct ready_gate *gate, const struct database *database) {
+        return gate->on == READY_ON_AWAKE && database->config->required && !database->paused_until_boot_usec && !database->budget_spent &&
+               wants_start(database);
+}
+
 void ready_gate_look(struct ready_gate *gate, const struct database *database) {
-        if (gate->on == READY_ON_VERDICT && gate->n > 0 && !ready_gate_is_missing(gate, database))
-                ready_gate_drop(gate, database->id);
+        if (!ready_gate_is_missing(gate, database) && ready_gate_drop(gate, database->id))
+                gate->given_up += is_given_up(gate, database);
 }
 
 void ready_gate_sweep(struct ready_gate *gate, const struct registry *registry) {

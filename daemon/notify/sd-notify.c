@@ -84,20 +84,28 @@ static void send_status(struct notify *notify, const char *prefix) {
 
 /* Ready. */
 
+static void log_ready(const struct ready_gate *gate, const char *status) {
+        if (gate->n > 0)
+                log_entry(LOG_WARNING, MESSAGE_ID_READY, NULL, 0, "ready.timeout is over: ready all the same, still %s", status);
+        else if (gate->given_up > 0)
+                log_entry(LOG_WARNING, MESSAGE_ID_READY, NULL, 0, "ready, though %zu of those that were to be awake never %s: %s",
+                          gate->given_up, gate->given_up == 1 ? "was" : "were", status);
+        else
+                log_entry(LOG_INFO, MESSAGE_ID_READY, NULL, 0, "ready: %s", status);
+}
+
 static void become_ready(struct notify *notify) {
         _cleanup_(buffer_deinit) struct buffer status = {0};
-        bool in_time = notify->gate.n == 0;
 
         notify->timeout_source = sd_event_source_disable_unref(notify->timeout_source);
         notify->extend_source = sd_event_source_disable_unref(notify->extend_source);
         /* When the time is over the status says who is missing: it is composed as that of one who is not ready. */
-        notify->ready = in_time;
+        notify->ready = notify->gate.n == 0;
         compose_status(notify, &status);
         send_status(notify, "READY=1\n");
         notify->ready = true;
         if (buffer_finish(&status) == 0)
-                log_entry(in_time ? LOG_INFO : LOG_WARNING, MESSAGE_ID_READY, NULL, 0, "%s%s",
-                          in_time ? "ready: " : "ready.timeout is over: ready all the same, still ", status.data);
+                log_ready(&notify->gate, status.data);
         ready_gate_deinit(&notify->gate);
 }
 
@@ -177,10 +185,12 @@ static void notify_on_event(void *userdata, const struct event *event, const str
 static void notify_on_touched(void *userdata, const struct database *database) {
         struct notify *notify = userdata;
 
-        if (notify->ready || notify->gate.n == 0)
+        size_t n = notify->gate.n;
+
+        if (notify->ready || n == 0)
                 return;
         ready_gate_look(&notify->gate, database);
-        if (notify->gate.n == 0)
+        if (notify->gate.n < n)
                 notify_tell(notify);
 }
 

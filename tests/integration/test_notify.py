@@ -188,6 +188,38 @@ def test_a_database_that_a_reload_changes_is_still_waited_for(make_daemon, make_
     assert "1 awake" in daemon.notify.wait("READY", "1").fields["STATUS"]
 
 
+@pytest.mark.parametrize("change", [{"policy": "observe"}, {"required": False}, {"policy": "on-demand", "wake_at_start": False}],
+                         ids=["observed", "not required", "not woken at start"])
+def test_a_database_that_a_reload_no_longer_wants_awake_is_not_waited_for(make_daemon, make_fake, change):
+    fake, never = refusing(make_fake), refusing(make_fake)
+    databases = [entry("main", fake), entry("second", never)]
+    daemon = make_daemon(databases, settings={"ready": {"timeout": "infinity"}}).start()
+    for name in ("main", "second"):
+        daemon.wait_state(name, "down")
+    daemon.configure([{**databases[0], **change}, databases[1]])
+    assert daemon.reload().json["changed"] == 1
+    wait_status(daemon, "waiting for 1 of 2 databases: second (down, tcp.refused)")
+    assert daemon.notify.of("READY") == []
+    daemon.configure([{**database, **change} for database in databases])
+    assert daemon.reload().json["changed"] == 1
+    assert daemon.notify.wait("READY", "1").fields["STATUS"] == "2 databases: 2 down (main: tcp.refused, second: tcp.refused)"
+    said, = daemon.wait_log(message_id=READY_ID)
+    assert said["level"] == "info"
+
+
+def test_a_database_whose_wake_at_start_was_given_up_is_not_waited_for_and_the_log_warns(make_daemon, make_fake):
+    good, fake = make_fake(answer=ROW), refusing(make_fake)
+    daemon = make_daemon([entry("good", good), entry("main", fake, policy="on-demand", wake_timeout="1s", linger="0s", door_interval="0s")],
+                         settings={"ready": {"timeout": "infinity"}}).start()
+    wait_status(daemon, "waiting for 1 of 2 databases: main (down, tcp.refused)")
+    assert daemon.notify.of("READY") == []
+    ready = daemon.notify.wait("READY", "1")
+    assert ready.fields["STATUS"].startswith("2 databases: 1 awake, 1 down (main: ")
+    said, = daemon.wait_log(message_id=READY_ID)
+    assert said["level"] == "warning"
+    assert said["message"].startswith("ready, though 1 of those that were to be awake never was: 2 databases: 1 awake, 1 down")
+
+
 # -------------------------------------------------------------------------------------------------------------------------- STATUS
 
 

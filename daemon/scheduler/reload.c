@@ -127,12 +127,17 @@ static void search_next(struct engine *engine, struct transition *transition) {
 
 /* At one moment. */
 
-/* It has no session, no place and no demand any more, though that is not told yet. */
+/*
+ * It has no place and no demand any more, though that is not told yet, and it is asked nothing: who comes next may ask what takes its place,
+ * and no server is asked twice at once. A session that is only held ends when it is told; there may be thousands.
+ */
 static void dismiss(struct engine *engine, struct database *database, struct instant now) {
         /* Who holds a lease hears why it ends before it ends. */
         if (database->leases)
                 members_tell(engine, database, now);
         leases_end(engine, database, LEASE_END_REMOVED, now);
+        if (database->in_flight)
+                probe_pool_forget(engine->pool, database->id);
         drive_give_place_back(engine, database);
         database->in_flight = false;
         heap_remove(&engine->waiting, &database->waiting);

@@ -61,10 +61,19 @@ static inline struct probe_request *running(uint64_t database) {
         return NULL;
 }
 
+/* At most one a database, under whatever id: those of a name are on one host. */
+static inline void assert_one_at_once(const struct probe_request *request) {
+        const char *host = conninfo_get(request->conninfo, "host");
+
+        for (unsigned i = 0; i < pool->n_running; i++)
+                if (streq(conninfo_get(pool->running[i].conninfo, "host"), host))
+                        fail_msg("%s is asked twice at once", host);
+}
+
 int probe_pool_check(struct probe_pool *p, const struct probe_request *request) {
         if (p->error)
                 return p->error;
-        assert_null(running(request->database)); /* at most one a database */
+        assert_one_at_once(request);
         assert_true(p->n_running < DATABASES_MAX && p->n_started < ARRAY_LENGTH(p->started));
         p->running[p->n_running++] = *request;
         p->started[p->n_started++] = request->database;

@@ -4,6 +4,7 @@
  */
 #include "stage.h"
 
+#include "base/random.h"
 #include "scheduler/lease.h"
 
 #define OLD 20             /* db00 to db19 */
@@ -201,6 +202,62 @@ static void who_comes_between_two_steps_finds_what_is_in_force(void **state) {
         play_end(p);
 }
 
+/* One of the things that people, servers and time do to a database. */
+static void happen(struct play *p, struct database *database, unsigned what) {
+        enum reason refusal;
+        struct lease *lease;
+
+        switch (what % 7) {
+        case 0:
+                (void)engine_wake(p->s->engine, database, WAKE_CALL);
+                break;
+        case 1:
+                (void)lease_take(p->s->engine, database, &(struct lease_request){.owner = "a"}, &refusal, &lease);
+                break;
+        case 2:
+                engine_pause(p->s->engine, database, SEC);
+                break;
+        case 3:
+                engine_pause(p->s->engine, database, 0);
+                break;
+        case 4:
+                cut_session(database);
+                break;
+        case 5:
+                (void)turn(p->s, 0);
+                break;
+        default:
+                if (database->in_flight)
+                        report(p->s, database, what % 2 ? REASON_NONE : REASON_TCP_REFUSED);
+                break;
+        }
+        (void)stats(p->s); /* as many places are taken as attempts run */
+}
+
+/* That none is, the pool asserts of each check. */
+static void whatever_comes_between_two_steps_nothing_is_asked_twice_at_once(void **state) {
+        uint64_t seed = 7;
+
+        (void)state;
+        for (unsigned round = 0; round < 4; round++) {
+                struct play *p = play_begin();
+                int r;
+
+                do {
+                        p->l.slow = false;
+                        for (unsigned i = 0; i < 20; i++) {
+                                uint64_t drawn = random_next(&seed);
+
+                                happen(p, registry_at(engine_registry(p->s->engine), drawn % 20), (unsigned)(drawn >> 32));
+                                p->l.n_heard = 0;
+                        }
+                        p->l.slow = true;
+                        r = step(p);
+                } while (r > 0);
+                play_end(p);
+        }
+}
+
 struct holder {
         unsigned ended, heard_before;
         struct listener *l;
@@ -279,6 +336,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(nobody_sees_half_of_it),
                 UNIT_TEST(who_comes_between_two_steps_finds_what_is_in_force),
+                UNIT_TEST(whatever_comes_between_two_steps_nothing_is_asked_twice_at_once),
                 UNIT_TEST(a_lease_of_what_is_removed_ends_with_its_force),
                 UNIT_TEST(an_answer_for_what_is_gone_is_dropped),
                 UNIT_TEST(an_end_between_two_steps_leaves_nothing_half_done),

@@ -162,7 +162,10 @@ void members_presume(struct engine *engine, struct database *database, uint64_t 
         (void)drive_step(engine, database, &(struct input){.kind = INPUT_PRESUME, .for_usec = for_usec}, now);
 }
 
-/* Those who held a lease when MEMORY was saved may come back. By a clock that may have been set back since. */
+/*
+ * The daemon starts: those who held a lease when MEMORY was saved may come back. By a clock that may have been set back since. What a reload
+ * brings was held by nobody while this daemon ran.
+ */
 static void presume_held(struct engine *engine, struct database *database, const struct memory *memory, struct instant now) {
         if (memory->held && usec_apart(now.real_usec, memory->saved_real_usec) < PRESUME_WITHIN_USEC)
                 members_presume(engine, database, database->config->lease_grace_usec, now);
@@ -172,15 +175,18 @@ static bool find_past(struct engine *engine, const struct database *database, st
         return engine->past.recall && engine->past.recall(engine->past.userdata, database->config->name, ret_memory);
 }
 
-/* What is known from before. */
-static void recall(struct engine *engine, struct database *database, struct instant now) {
-        struct memory memory;
-
-        if (!find_past(engine, database, &memory))
-                return;
-        database_restore(database, &memory, REASON_STALE, now);
+/* What is known from before into RET_MEMORY; answers false when nothing is. */
+static bool recall(struct engine *engine, struct database *database, struct instant now, struct memory *ret_memory) {
+        if (!find_past(engine, database, ret_memory))
+                return false;
+        database_restore(database, ret_memory, REASON_STALE, now);
         (void)drive_step(engine, database, &(struct input){.kind = INPUT_TIME}, now); /* what follows from that */
-        presume_held(engine, database, &memory, now);
+        return true;
+}
+
+static bool welcome(struct engine *engine, struct database *database, struct instant now, struct memory *ret_memory) {
+        (void)drive_step(engine, database, &(struct input){.kind = INPUT_START}, now);
+        return recall(engine, database, now, ret_memory);
 }
 
 void members_recall_late(struct engine *engine, struct database *database, struct instant now) {
@@ -200,12 +206,14 @@ void members_recall_late(struct engine *engine, struct database *database, struc
 }
 
 void members_welcome(struct engine *engine, struct database *database, struct instant now) {
-        (void)drive_step(engine, database, &(struct input){.kind = INPUT_START}, now);
-        recall(engine, database, now);
+        struct memory memory;
+
+        (void)welcome(engine, database, now, &memory);
 }
 
 int members_add(struct engine *engine, const struct database_config *config, struct instant now) {
         struct database *database = NULL;
+        struct memory memory;
         int r;
 
         r = database_new(++engine->next_database_id, config, now, &database);
@@ -216,7 +224,8 @@ int members_add(struct engine *engine, const struct database_config *config, str
                 (void)database_free(database);
                 return r;
         }
-        members_welcome(engine, database, now);
+        if (welcome(engine, database, now, &memory))
+                presume_held(engine, database, &memory, now);
         drive_attend(engine, database, now);
         return 0;
 }

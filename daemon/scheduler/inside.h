@@ -71,8 +71,9 @@ void leases_move(struct engine *engine, struct database *from, struct database *
 
 /* engine.c: who is watched. */
 
+/* At the start of the daemon. */
 int members_add(struct engine *engine, const struct database_config *config, struct instant now);
-/* What DATABASE, which nothing happened to yet, begins with: what is known from before, and who needs it. */
+/* What DATABASE, which a reload brings, begins with: what is known from before, and the demand of its start. */
 void members_welcome(struct engine *engine, struct database *database, struct instant now);
 void members_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now);
 /* Tells the observers the news of DATABASE, if there are any. */

@@ -132,6 +132,8 @@ static void search_next(struct engine *engine, struct transition *transition) {
  * and no server is asked twice at once. A session that is only held ends when it is told; there may be thousands.
  */
 static void dismiss(struct engine *engine, struct database *database, struct instant now) {
+        /* What is kept of it must not say that somebody holds it. */
+        database->n_leases = 0;
         /* Who holds a lease hears why it ends before it ends. */
         if (database->leases)
                 members_tell(engine, database, now);

@@ -187,6 +187,27 @@ def test_a_lease_survives_reloads_and_ends_with_its_database(make_neon, make_dae
         assert not other.ended and len(leases(daemon, "other")) == 1
 
 
+@pytest.mark.parametrize("way", ["reload", "restart"])
+def test_what_was_removed_under_a_lease_comes_back_held_by_nobody(make_neon, make_daemon, way):
+    neon = make_neon(look_every=0.1, suspend_after=60)
+    main, other = sleepy(neon.conninfo()), {**sleepy(neon.conninfo()), "name": "other"}
+    daemon = make_daemon([main, other]).start()
+    with hold(daemon) as stream:
+        ready(stream)
+        daemon.configure([other])
+        assert daemon.reload().json["removed"] == 1
+        assert end_of(stream)["reason"] == "removed"
+    if way == "restart":
+        daemon.stop()
+    daemon.configure([main, other])
+    if way == "restart":
+        daemon.start()
+    else:
+        assert daemon.reload().json["added"] == 1
+    status = daemon.status("main")
+    assert status["wakes"]["count"] == 1 and status["leases"] == [] and status["demand"] is None
+
+
 def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make_neon, make_daemon, stall):
     neon = make_neon(look_every=0.1, suspend_after=SUSPEND)
     daemon = make_daemon([sleepy(neon.conninfo())]).start()

@@ -10,6 +10,7 @@
 static struct {
         struct plan_of_world *plan;
         bool present[DATABASES_MAX];
+        bool removed[DATABASES_MAX]; /* by a reload: that ended its leases */
         struct settings *settings;
         struct engine *engine;
         struct observer observer;
@@ -78,12 +79,18 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
 /* How long after a lease was held it is worth while to wait for its holder (scheduler/engine.c). */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
-static void watch(unsigned database) {
+static bool was_held(unsigned database) {
         const struct record *record = history_of(database);
+
+        return record->known && record->memory.held && !life.removed[database] && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
+}
+
+/* HELD: the daemon starts, and somebody may come back who held a lease before. */
+static void watch(unsigned database, bool held) {
         const struct database_config *config = settings_database(life.settings, life.plan->databases[database].name);
-        bool held = record->known && record->memory.held && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
 
         life.databases[database] = daemon_find(database);
+        life.removed[database] = false;
         life.touched |= 1u << database;
         if (life.databases[database])
                 witness_watch(database, config, view_policy(life.databases[database]), held);
@@ -111,7 +118,7 @@ void daemon_start(void) {
         engine_observe(life.engine, &life.observer);
         for (unsigned i = 0; i < life.plan->n_databases; i++)
                 if (life.present[i])
-                        watch(i);
+                        watch(i, was_held(i));
         for (unsigned i = 0; i < life.plan->n_databases; i++)
                 if (life.present[i])
                         restore_leases(i);
@@ -148,16 +155,17 @@ void daemon_reload(void) {
                 return;
         settings = settings_make(life.plan, life.present);
         for (unsigned i = 0; i < life.plan->n_databases; i++)
-                if (!life.present[i])
+                if (!life.present[i]) {
                         witness_unwatch(i, false);
-                else if (witnesses[i].watched)
+                        life.removed[i] = true;
+                } else if (witnesses[i].watched)
                         reconfigure(i, settings_database(settings, life.plan->databases[i].name));
         life.settings = settings;
         (void)engine_reload(life.engine, settings_config(settings), &summary);
         (void)settings_free(old);
         for (unsigned i = 0; i < life.plan->n_databases; i++)
                 if (life.present[i])
-                        watch(i);
+                        watch(i, false);
 }
 
 void daemon_begin(struct plan_of_world *plan) {
@@ -167,6 +175,7 @@ void daemon_begin(struct plan_of_world *plan) {
         history_begin();
         for (unsigned i = 0; i < plan->n_databases; i++) {
                 life.present[i] = !plan->databases[i].later;
+                life.removed[i] = false;
                 life.databases[i] = NULL;
         }
 }

@@ -163,6 +163,20 @@ static void add_lease(struct plan_of_world *plan, uint64_t at_usec) {
         (void)plan_add(plan, &release);
 }
 
+/* What is removed by mistake is back soon. */
+static void add_or_remove(struct plan_of_world *plan, uint64_t at_usec) {
+        struct happening *happening = add(plan, at_usec, chance(2) ? RELOAD_ADDS : RELOAD_REMOVES, 0);
+
+        on_database(plan, happening);
+        if (happening->kind == RELOAD_REMOVES && chance(2)) {
+                struct happening back = *happening;
+
+                back.kind = RELOAD_ADDS;
+                back.at_usec += draw_usec(USEC_PER_MSEC, 2 * USEC_PER_MINUTE);
+                (void)plan_add(plan, &back);
+        }
+}
+
 static void add_reload(struct plan_of_world *plan, uint64_t at_usec) {
         static const struct {
                 const char *key, *value;
@@ -175,7 +189,7 @@ static void add_reload(struct plan_of_world *plan, uint64_t at_usec) {
         struct happening *happening;
 
         if (chance(4)) {
-                on_database(plan, add(plan, at_usec, chance(2) ? RELOAD_ADDS : RELOAD_REMOVES, 0));
+                add_or_remove(plan, at_usec);
                 return;
         }
         happening = add(plan, at_usec, RELOAD_CHANGES, 0);

@@ -139,7 +139,7 @@ static int on_past(sd_event_source *source, int fd, uint32_t revents, void *user
         (void)source;
         (void)fd;
         (void)revents;
-        if (!store_take_past(app->store))
+        if (!store_take_past(app->store) || store_past_is_to_come(app->store))
                 return 0;
         engine_recall(app->engine);
         (void)store_each_lease(app->store, restore_lease, app);
@@ -161,6 +161,7 @@ static int start_engine(struct app *app, const struct config *config) {
         if (r < 0)
                 return app_refused("start", "the history", r);
         app->reload.store = past.userdata = app->store;
+        past.is_to_come = store_past_is_to_come(app->store);
         r = engine_new(app->event, config, &past, &app->engine);
         if (r >= 0)
                 r = recorder_new(app->event, app->engine, app->store, &app->recorder);

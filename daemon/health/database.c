@@ -194,6 +194,8 @@ void database_restore_late(struct database *d, const struct memory *before, stru
         d->account = memory.account;
         restore_counts(d, &memory);
         d->blocked_before = before->state == STATE_BLOCKED && d->evidence.last[FOUND_BY_LOGIN].boot_usec == 0;
-        if (d->woken_server_real_usec == 0)
+        /* What was left open the next answer judges. */
+        if (d->woken_server_real_usec == 0 || d->woken_is_open)
                 d->woken_server_real_usec = before->server_started_real_usec;
+        d->woken_is_open = false;
 }

@@ -86,6 +86,7 @@ struct database {
         unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
+        bool woken_is_open;              /* it may have been judged before a restart of ours */
         uint64_t wakes;
         uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
         struct wake_record last_wake;
@@ -108,6 +109,7 @@ struct database {
         size_t n_leases;
         uint64_t paused_until_boot_usec; /* 0: not paused */
 
+        bool past_is_to_come; /* the engine's: what was before a restart of ours is not known yet (database_restore_late()) */
         enum news news;             /* the engine's */
         struct database *predecessor; /* the engine's: of the same name, before a reload; until that is told */
 

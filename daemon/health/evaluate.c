@@ -11,8 +11,6 @@
 #include "health/wake.h"
 
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
-/* What a server's clock and ours may differ by. */
-#define CLOCKS_APART_USEC USEC_PER_MINUTE
 
 /*
  * What a standby says is the age of the last transaction that it replayed. The moment new WAL arrives after a quiet hour that is an hour,
@@ -159,17 +157,15 @@ static enum machine_event evaluate_answer(struct database *d) {
         return MACHINE_ANSWERED;
 }
 
-/*
- * Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. One that is kept from
- * before a restart of ours, and lies ahead of our clock, was told by a clock that was wrong, and would hide every start to come.
- */
+/* Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. */
 static void note_start(struct database *d, uint64_t started_real_usec, struct instant now) {
         uint64_t known = d->server_started_real_usec;
-        bool first = d->server.started_real_usec == 0;
-        bool wrong = first && known > usec_add(now.real_usec, CLOCKS_APART_USEC) && known != started_real_usec;
+        bool kept = d->server.started_real_usec == 0, newer;
 
-        d->generation += known && (known < started_real_usec || wrong);
-        d->server_started_real_usec = wrong ? started_real_usec : MAX(known, started_real_usec);
+        newer = kept ? memory_is_newer_start(known, started_real_usec, now.real_usec) : known < started_real_usec;
+        d->generation += known && newer;
+        if (newer)
+                d->server_started_real_usec = started_real_usec;
 }
 
 static void note_server(struct database *d, const struct attempt *attempt, struct instant now) {

@@ -68,29 +68,34 @@ static void wake_count(struct database *d, enum wake_cause cause, uint64_t laten
                 histogram_add(d->wake_latency, latency_usec);
 }
 
-/* Whether the start of the server that answered was not judged before. */
-static bool take_new_server(struct database *d, const struct server_info *server) {
-        bool is_new = server->started_real_usec > d->woken_server_real_usec;
+/*
+ * Whether the start of the server that answered was not judged before. As long as what was before a restart of ours is not known, the first
+ * that is met may have been, unless it was SEEN to be asleep or starting, or started after we asked: that is left open until it is known.
+ */
+static bool take_new_server(struct database *d, const struct server_info *server, uint64_t elapsed_usec, bool seen) {
+        bool first = d->woken_server_real_usec == 0;
 
         /* Behind one name there may be several: only the newest start can have been a wake. */
-        if (is_new)
-                d->woken_server_real_usec = server->started_real_usec;
-        return is_new;
+        if (server->started_real_usec <= d->woken_server_real_usec)
+                return false;
+        d->woken_server_real_usec = server->started_real_usec;
+        d->woken_is_open = first && d->past_is_to_come && !seen && server->uptime_usec >= elapsed_usec;
+        return !d->woken_is_open;
 }
 
 bool wake_end(struct database *d, const struct attempt *answered, bool was_awake, struct instant now) {
         bool seen = d->wake_began_boot_usec && d->wake_from_evidence, is_new, cold;
-        uint64_t ended = usec_add(answered->started_boot_usec, answered->total_usec), began;
+        uint64_t ended = usec_add(answered->started_boot_usec, answered->total_usec), elapsed;
 
         wake_begin(d, answered->started_boot_usec, false);
-        began = d->wake_began_boot_usec;
+        elapsed = usec_sub(answered->ended_boot_usec, d->wake_began_boot_usec);
         d->wake_began_boot_usec = 0;
         if (answered->check != CHECK_LOGIN)
                 return false;
-        is_new = take_new_server(d, &answered->server);
+        is_new = take_new_server(d, &answered->server, elapsed, seen);
         if (was_awake && !is_new)
                 return false;
-        cold = is_new && is_cold(d, &answered->server, usec_sub(answered->ended_boot_usec, began));
+        cold = is_new && is_cold(d, &answered->server, elapsed);
         /* The server was up before we asked: somebody else woke it. */
         if (!cold && is_new && d->provider->suspends) {
                 wake_count(d, WAKE_OTHER, USEC_INFINITY, false, now);

@@ -33,6 +33,7 @@ struct message {
 struct store {
         /* The main thread's. */
         struct pending past; /* of databases that nobody watches (yet) */
+        bool past_is_to_come;
         struct lease_record *leases;
         size_t n_leases;
         struct reader *reader; /* NULL: nothing is kept, and there is no thread */
@@ -73,9 +74,15 @@ const char *store_health_name(enum store_health health) {
 
 /* The thread. */
 
+/* What the thread read. */
+struct past {
+        struct snapshot *first;
+        bool is_to_come; /* it could not be read yet */
+};
+
 /* The queue always has room: the past is read once, and the first time that it could not be is told as well. */
-static void hand_over(struct store *store, struct snapshot *past) {
-        (void)queue_push(store->pasts, &past);
+static void hand_over(struct store *store, struct snapshot *first) {
+        (void)queue_push(store->pasts, &(struct past){.first = first, .is_to_come = writer_past_is_to_come(store->writer)});
 }
 
 static void take_messages(struct store *store) {
@@ -168,20 +175,19 @@ static void store_keep_leases(struct store *store, const struct snapshot *snapsh
 }
 
 bool store_take_past(struct store *store) {
-        struct snapshot *past;
+        struct past past;
 
         if (queue_pop(store->pasts, &past) <= 0)
                 return false;
+        store->past_is_to_come = past.is_to_come;
         /* This message stands in the order of what is put. */
-        if (past)
+        if (past.first)
                 (void)queue_push(store->queue, &(struct message){.past_taken = true});
-        while (past) {
-                struct snapshot *next = past->next;
-
-                if (past->n_leases > 0)
-                        store_keep_leases(store, past);
-                store_keep(store, past);
-                past = next;
+        for (struct snapshot *each = past.first, *next; each; each = next) {
+                next = each->next;
+                if (each->n_leases > 0)
+                        store_keep_leases(store, each);
+                store_keep(store, each);
         }
         return true;
 }
@@ -222,7 +228,7 @@ static int store_start(struct store *store, const char *path, const struct store
         if (r >= 0)
                 r = queue_new(sizeof(struct message), &store->queue);
         if (r >= 0)
-                r = queue_new(sizeof(struct snapshot *), &store->pasts);
+                r = queue_new(sizeof(struct past), &store->pasts);
         if (r >= 0)
                 r = thread_start("history", SQLITE_STACK_BYTES, store_work, store, &store->thread);
         store->started = r >= 0;
@@ -240,6 +246,7 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
                 r = store_start(store, path, bounds);
                 if (r < 0)
                         return (void)store_close(store, 0), r;
+                store->past_is_to_come = true;
                 wait_for_past(store);
         }
         *ret_store = store;
@@ -284,14 +291,14 @@ static bool store_end_thread(struct store *store, uint64_t timeout_usec) {
 
 static void destroy(struct store *store) {
         struct message message;
-        struct snapshot *past;
+        struct past past;
 
         while (store->queue && queue_pop(store->queue, &message) > 0) {
                 free(message.snapshot);
                 free(message.record);
         }
         while (store->pasts && queue_pop(store->pasts, &past) > 0)
-                snapshot_list_free(past);
+                snapshot_list_free(past.first);
         store->queue = queue_free(store->queue);
         store->pasts = queue_free(store->pasts);
         store->writer = writer_free(store->writer);
@@ -324,6 +331,10 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
 
 int store_past_fd(const struct store *store) {
         return store->writer ? queue_fd(store->pasts) : -1;
+}
+
+bool store_past_is_to_come(const struct store *store) {
+        return store->past_is_to_come;
 }
 
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory) {

@@ -54,6 +54,7 @@ struct store *store_close(struct store *store, uint64_t timeout_usec);
  */
 int store_past_fd(const struct store *store);
 bool store_take_past(struct store *store);
+bool store_past_is_to_come(const struct store *store);
 
 /*
  * What was known of NAME when the daemon started, or when it was put away. Only once: the caller knows it from then on, and

@@ -301,6 +301,10 @@ struct snapshot *writer_past(struct writer *writer) {
         return steal_pointer(&writer->past);
 }
 
+bool writer_past_is_to_come(const struct writer *writer) {
+        return !writer->known && !writer->learnt && !writer->over;
+}
+
 void writer_past_taken(struct writer *writer) {
         while (writer->learnt) {
                 struct snapshot *past = writer->learnt;

@@ -37,6 +37,8 @@ void writer_doubt(struct writer *writer);
 bool writer_is_behind(const struct writer *writer);
 /* Milliseconds until it is time for writer_write() or writer_prune(); -1: nothing is due. */
 int writer_wait_msec(const struct writer *writer);
+/* What is in the file could not be read yet. */
+bool writer_past_is_to_come(const struct writer *writer);
 /* Writes all that waits, snapshots first, when it is time for that, or when this is the LAST try. */
 void writer_write(struct writer *writer, bool last);
 /* Drops a slice of what is old, when it is time for that. */

@@ -5,6 +5,15 @@
 
 #include <stddef.h>
 
+/* What a server's clock and ours may differ by. */
+#define CLOCKS_APART_USEC USEC_PER_MINUTE
+
+bool memory_is_newer_start(uint64_t known_real_usec, uint64_t started_real_usec, uint64_t now_real_usec) {
+        bool wrong = known_real_usec > usec_add(now_real_usec, CLOCKS_APART_USEC) && known_real_usec != started_real_usec;
+
+        return known_real_usec < started_real_usec || wrong;
+}
+
 uint64_t memory_pause_left(const struct memory *memory, uint64_t now_real_usec) {
         /* By a clock that was set back since no more is left than when it was saved. */
         return MIN(usec_sub(memory->paused_until_real_usec, now_real_usec), usec_sub(memory->paused_until_real_usec, memory->saved_real_usec));
@@ -29,10 +38,18 @@ static void add_account(struct account *account, const struct account *before) {
         account->counted_real_usec = MAX(account->counted_real_usec, before->counted_real_usec);
 }
 
+static void add_server(struct memory *memory, const struct memory *before) {
+        uint64_t known = before->server_started_real_usec, met = memory->server_started_real_usec;
+        bool newer = met && memory_is_newer_start(known, met, memory->saved_real_usec);
+
+        /* Where the generation grew since, that was one of the reasons, or the first that was met was as known. */
+        memory->generation = before->generation + MAX(memory->generation, (uint64_t)(known && newer));
+        if (!newer)
+                memory->server_started_real_usec = known;
+}
+
 void memory_add(struct memory *memory, const struct memory *before) {
-        memory->generation += before->generation;
-        if (memory->server_started_real_usec == 0)
-                memory->server_started_real_usec = before->server_started_real_usec;
+        add_server(memory, before);
         if (memory->paused_until_real_usec == 0)
                 memory->paused_until_real_usec = before->paused_until_real_usec;
         memory->last_success_real_usec = MAX(memory->last_success_real_usec, before->last_success_real_usec);

@@ -52,9 +52,17 @@ struct memory {
         struct account account;
 };
 
+/*
+ * Whether the server that says it STARTED then is a newer one than those that were KNOWN (the newest start) before a restart of ours. A
+ * start that lies ahead of our clock was told by a clock that was wrong, and would hide every start to come.
+ */
+bool memory_is_newer_start(uint64_t known_real_usec, uint64_t started_real_usec, uint64_t now_real_usec);
 /* For how long the pause goes on; 0: there is none. */
 uint64_t memory_pause_left(const struct memory *memory, uint64_t now_real_usec);
-/* What was from BEFORE until now, where MEMORY began without knowing it: counts add up, and of the rest the later counts. */
+/*
+ * What was from BEFORE until now, where MEMORY, of now, began without knowing it: counts add up, and of the rest the later counts. Its
+ * generation is another than BEFORE's where a newer start was seen, or a session ended, since.
+ */
 void memory_add(struct memory *memory, const struct memory *before);
 
 /* Long enough for a unit's name and for "user, process 4194304 on host". */

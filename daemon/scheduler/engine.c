@@ -124,6 +124,7 @@ void engine_recall(struct engine *engine) {
         struct instant now = drive_observe_clock(engine);
         struct database *database;
 
+        engine->past.is_to_come = false;
         for (size_t i = 0; (database = registry_at(engine->registry, i)); i++)
                 members_recall_late(engine, database, now);
         drive_start_waiting(engine, now);
@@ -177,6 +178,7 @@ static bool find_past(struct engine *engine, const struct database *database, st
 
 /* What is known from before into RET_MEMORY; answers false when nothing is. */
 static bool recall(struct engine *engine, struct database *database, struct instant now, struct memory *ret_memory) {
+        database->past_is_to_come = engine->past.is_to_come;
         if (!find_past(engine, database, ret_memory))
                 return false;
         database_restore(database, ret_memory, REASON_STALE, now);
@@ -193,6 +195,7 @@ void members_recall_late(struct engine *engine, struct database *database, struc
         struct memory memory;
         uint64_t pause;
 
+        database->past_is_to_come = false;
         if (!find_past(engine, database, &memory))
                 return;
         pause = database->paused_until_boot_usec ? 0 : memory_pause_left(&memory, now.real_usec);

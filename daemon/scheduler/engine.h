@@ -18,6 +18,7 @@ struct engine_past {
         /* Fills RET_MEMORY; answers false when nothing is known of this NAME. */
         bool (*recall)(void *userdata, const char *name, struct memory *ret_memory);
         void *userdata;
+        bool is_to_come; /* more will be known: engine_recall() follows */
 };
 
 /* CONFIG is borrowed until the next engine_reload(); PAST (NULL: nothing is known) is copied. Starts the checks. */

@@ -169,6 +169,7 @@ static void succeed(struct engine *engine, struct database *database, struct ins
         memory.state = STATE_UNKNOWN;
         memory.account.counted_real_usec = now.real_usec;
         database_restore(database, &memory, REASON_NOT_CHECKED, now);
+        database->past_is_to_come = database->predecessor->past_is_to_come;
         move_demand(engine, database->predecessor, database, now);
         dismiss(engine, database->predecessor, now);
         database->news = NEWS_REPLACES;

@@ -536,6 +536,48 @@ def test_a_lock_at_the_start_costs_neither_pauses_leases_budget_nor_counters(mak
         assert [OFF in message for message in said] == [True, False] or seconds < 1 and not said, said
 
 
+def start_locked(daemon):
+    """Starts it with a history that somebody else has; awake, it knows nothing of before. Closing what is answered lets it know."""
+    lock = lock_as_daemon(daemon.history_path)
+    daemon.start()
+    wait_for_health(daemon, "locked")
+    daemon.wait_state("main", "awake", 20)
+    assert daemon.status("main")["generation"] == 0
+    return lock
+
+
+def test_a_database_that_stayed_awake_over_a_locked_start_was_woken_by_nobody_else(make_neon, make_daemon):
+    neon = make_neon(suspend_after=300, wake_delay="fixed 0.3", look_every=0.1)
+    daemon = make_daemon([quick("main", neon.conninfo(), provider="neon", policy="keep-awake", suspend_after="300s", login_interval="200ms")],
+                         settings={"ready": {"on": "start"}}).start()
+    daemon.wait_state("main", "awake")
+    assert daemon.stop()[0] == 0
+    lock = start_locked(daemon)
+    lock.close()
+    wait_for(daemon, "main", lambda status: status["wakes"]["count"] >= 1)
+    for _ in range(2):  # logins that know
+        at = daemon.status("main")["last_attempt"]["at"]
+        wait_for(daemon, "main", lambda status: status["last_attempt"]["at"] != at and status["last_attempt"]["kind"] == "login")
+    wakes = daemon.status("main")["wakes"]
+    assert wakes["count"] == neon.status()["wakes"] == 1 and wakes["last"]["cause"] == "start"
+
+
+def test_a_server_that_restarted_before_a_locked_start_is_a_new_generation(make_fake, make_daemon):
+    def row(started):
+        return [("a", "5000000"), ("b", str(started)), ("c", "f"), ("d", "150018"), ("e", "off")]
+
+    fake = make_fake(answer=row(1760000000000000))
+    daemon = make_daemon([quick("main", fake.conninfo())], settings={"ready": {"on": "start"}}).start()
+    daemon.wait_state("main", "awake")
+    fake.cut()
+    before = wait_for(daemon, "main", lambda status: status["generation"] >= 1 and status["state"] == "awake")["generation"]
+    assert daemon.stop()[0] == 0
+    fake.answer = row(1760000500000000)
+    lock = start_locked(daemon)
+    lock.close()
+    wait_for(daemon, "main", lambda status: status["generation"] == before + 1)
+
+
 # With a file of the first version on it, and full.
 FULL_DISK = 'mount -t tmpfs -o size=1m none "$0" && cp "$0.old" "$0/history.db" && { cat /dev/zero >"$0/ballast" 2>/dev/null || :; } && exec "$@"'
 

@@ -20,7 +20,6 @@ void database_plan_interval(struct database *d, enum check check) {
 }
 
 int database_new(uint64_t id, const struct database_config *config, struct instant now, struct database **ret_database) {
-        const char *host = conninfo_get(config->conninfo, "host");
         struct database *d = calloc(1, sizeof(*d));
 
         if (!d)
@@ -29,9 +28,7 @@ int database_new(uint64_t id, const struct database_config *config, struct insta
         d->config = config;
         d->provider = provider_by_name(config->provider);
         if (!d->provider)
-                d->provider = provider_by_host(host);
-        d->policy = policy_choose(config->policy, d->provider);
-        d->cut_signature = provider_cut_signature(d->provider, host);
+                d->provider = provider_by_host(conninfo_get(config->conninfo, "host"));
         d->state = STATE_UNKNOWN;
         d->reason = REASON_NOT_CHECKED;
         d->since_real_usec = now.real_usec;
@@ -76,7 +73,7 @@ bool database_ready(const struct database *d) {
  * never seen, and nothing speaks against it.
  */
 static bool rests_unseen(const struct database *d) {
-        return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && d->policy == POLICY_IS_ON_DEMAND && !d->budget_spent &&
+        return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent &&
                evidence_newest(&d->evidence).reason == REASON_NONE && !evidence_needs_login(&d->evidence) && !d->in_flight &&
                policy_next(d).due_boot_usec == USEC_INFINITY;
 }

@@ -30,8 +30,6 @@ struct database {
         uint64_t id;                          /* never reused */
         const struct database_config *config; /* borrowed */
         const struct provider *provider;
-        enum policy policy;
-        unsigned cut_signature;
 
         /* The verdict. */
         enum state state;

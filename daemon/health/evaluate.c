@@ -390,11 +390,11 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
 static bool looks_like_suspend(const struct database *d, const struct attempt *end, bool bare_eof, struct instant now) {
         uint64_t after = database_suspend_after_usec(d);
         uint64_t idle = usec_sub(now.boot_usec, d->session_query_boot_usec);
-        bool signature = bare_eof ? d->cut_signature & CUT_BARE_EOF
-                                  : d->cut_signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
+        unsigned signature = provider_cut_signature(d->provider, conninfo_get(d->config->conninfo, "host"));
+        bool fits = bare_eof ? signature & CUT_BARE_EOF : signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
 
         /* Two clocks count the same time: a hundredth is theirs. */
-        return d->provider->suspends && signature && usec_add(idle, after / 100) >= after;
+        return d->provider->suspends && fits && usec_add(idle, after / 100) >= after;
 }
 
 void evaluate_session_end(struct database *d, const struct attempt *end, bool bare_eof, struct instant now, struct event_list *events) {

@@ -9,34 +9,29 @@
 #include <assert.h>
 
 const char *policy_name(enum policy policy) {
-        switch (policy) {
-        case POLICY_IS_KEEP_AWAKE:
-                return "keep-awake";
-        case POLICY_IS_ON_DEMAND:
-                return "on-demand";
-        case POLICY_IS_OBSERVE:
-                return "observe";
-        }
-        return NULL;
+        static const char *const names[] = {
+                [POLICY_AUTO] = "auto",
+                [POLICY_KEEP_AWAKE] = "keep-awake",
+                [POLICY_ON_DEMAND] = "on-demand",
+                [POLICY_OBSERVE] = "observe",
+        };
+
+        return names[policy];
 }
 
-enum policy policy_choose(enum policy_choice choice, const struct provider *provider) {
-        switch (choice) {
-        case POLICY_KEEP_AWAKE:
-                return POLICY_IS_KEEP_AWAKE;
-        case POLICY_ON_DEMAND:
-                return POLICY_IS_ON_DEMAND;
-        case POLICY_OBSERVE:
-                return POLICY_IS_OBSERVE;
-        case POLICY_AUTO:
-                break;
-        }
+enum policy policy_choose(enum policy choice, const struct provider *provider) {
+        if (choice != POLICY_AUTO)
+                return choice;
         /* Waking costs money only where sleeping saves some. */
-        return provider->suspends ? POLICY_IS_ON_DEMAND : POLICY_IS_KEEP_AWAKE;
+        return provider->suspends ? POLICY_ON_DEMAND : POLICY_KEEP_AWAKE;
+}
+
+enum policy policy_of(const struct database *d) {
+        return policy_choose(d->config->policy, d->provider);
 }
 
 bool policy_asks(const struct database *d) {
-        return !d->budget_spent && (d->policy == POLICY_IS_KEEP_AWAKE || database_has_demand(d));
+        return !d->budget_spent && (policy_of(d) == POLICY_KEEP_AWAKE || database_has_demand(d));
 }
 
 bool policy_was_throttled(const struct database *d) {
@@ -180,7 +175,7 @@ static uint64_t wake_end_boot_usec(const struct database *d, struct instant now)
 }
 
 void demand_start(struct database *d, struct instant now) {
-        if (d->config->wake_at_start && d->policy == POLICY_IS_ON_DEMAND)
+        if (d->config->wake_at_start && policy_of(d) == POLICY_ON_DEMAND)
                 demand_until(d, WAKE_START, wake_end_boot_usec(d, now), now);
 }
 

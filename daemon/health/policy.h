@@ -8,16 +8,10 @@
 
 #include <stdbool.h>
 
-enum policy {
-        POLICY_IS_KEEP_AWAKE,
-        POLICY_IS_ON_DEMAND,
-        POLICY_IS_OBSERVE,
-};
-
 /* "keep-awake", "on-demand", "observe" */
 const char *policy_name(enum policy policy);
-/* The operator's choice, or what suits the provider. */
-enum policy policy_choose(enum policy_choice choice, const struct provider *provider);
+/* The operator's CHOICE; for POLICY_AUTO what suits the provider. */
+enum policy policy_choose(enum policy choice, const struct provider *provider);
 
 struct database;
 struct instant;
@@ -27,6 +21,7 @@ struct plan {
         uint64_t due_boot_usec; /* USEC_INFINITY: nothing is to be asked */
 };
 
+enum policy policy_of(const struct database *database);
 /* Whether it is we who keep it awake: by the policy, or by demand; and the budget lets us. */
 bool policy_asks(const struct database *database);
 /* Whether the last that was asked was told to ask less often. */

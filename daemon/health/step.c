@@ -228,7 +228,6 @@ static void step_reconfigure(struct database *d, const struct database_config *c
         bool asked = policy_asks(d), expects_same = database_config_same_expectations(d->config, config);
 
         d->config = config;
-        d->policy = policy_choose(config->policy, d->provider);
         if (!asked && policy_asks(d))
                 d->asking_since_boot_usec = now.boot_usec;
         for (enum check check = 0; check < _CHECK_MAX; check++)

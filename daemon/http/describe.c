@@ -229,7 +229,7 @@ void describe_status(struct json_writer *w, const struct database *database, str
         status.since_real_usec = database->since_real_usec;
         status.fresh_until_real_usec = real_from_boot(fresh_until(database), now);
         status.generation = database->generation;
-        status.policy = policy_name(database->policy);
+        status.policy = policy_name(policy_of(database));
         status.provider = database->provider->name;
         status.endpoint = endpoint.data;
         status.paused_until_real_usec = describe_pause_end(database, now);

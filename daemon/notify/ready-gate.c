@@ -5,17 +5,11 @@
 #include "base/error.h"
 
 static bool is_to_be_awake(const struct database *database) {
+        enum policy policy = policy_of(database);
+
         if (database->budget_spent)
                 return false;
-        switch (database->policy) {
-        case POLICY_IS_KEEP_AWAKE:
-                return true;
-        case POLICY_IS_ON_DEMAND:
-                return database->config->wake_at_start;
-        case POLICY_IS_OBSERVE:
-                return false;
-        }
-        return false;
+        return policy == POLICY_KEEP_AWAKE || (policy == POLICY_ON_DEMAND && database->config->wake_at_start);
 }
 
 /*

@@ -212,7 +212,7 @@ static void assert_down(struct witness *w, const struct view *before, const stru
 
         if (now->state != STATE_DOWN || before->state == STATE_DOWN || w->unanswered >= w->config->fall)
                 return;
-        if (now->reason == REASON_WAKE_TIMEOUT && late && (w->policy == POLICY_IS_KEEP_AWAKE || witness_needs(w)))
+        if (now->reason == REASON_WAKE_TIMEOUT && late && (w->policy == POLICY_KEEP_AWAKE || witness_needs(w)))
                 return;
         breach_note(INVARIANT_DOWN, "%s is down (%s) after %u failures%s", NAME, reason_slug(now->reason), w->failures,
                     late ? ", and nobody waits for it" : "");
@@ -465,7 +465,7 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                         continue;
                 if (!loop_host_is_suspended())
                         assert_pause_ends(w, &views[i]);
-                needs = witness_surely_needs(w) || w->policy == POLICY_IS_KEEP_AWAKE;
+                needs = witness_surely_needs(w) || w->policy == POLICY_KEEP_AWAKE;
                 needs &= may_ask(w, &views[i]);
                 /* A pause that is over ended in its time, and not when the next thing happened. */
                 if (needs && !w->needed_since_usec && w->paused_until_usec + USEC_PER_SEC > clock_boot_usec())

@@ -28,5 +28,5 @@ const char *view_name(const struct database *t) {
 }
 
 enum policy view_policy(const struct database *t) {
-        return t->policy;
+        return policy_of(t);
 }

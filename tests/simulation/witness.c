@@ -88,7 +88,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         /* Of what was never written nothing is known after a restart. */
         if (history_written_usec(database) == 0)
                 w->watched_since_usec = w->stretch.from_usec = now;
-        if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
+        if (config->wake_at_start && policy == POLICY_ON_DEMAND)
                 w->start_until_usec = witness_wake_end(w);
         if (held)
                 w->grace_until_usec = usec_add(now, config->lease_grace_usec);
@@ -107,7 +107,7 @@ void witness_reconfigure(unsigned database, const struct database_config *config
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
         w->unasked |= !database_config_same_expectations(w->config, config);
         w->config = config;
-        if (w->policy == POLICY_IS_KEEP_AWAKE)
+        if (w->policy == POLICY_KEEP_AWAKE)
                 w->kept_awake_usec = clock_boot_usec();
         w->policy = policy;
 }
@@ -186,7 +186,7 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
 
 /* A check that a reload finds due, as the host comes back, is from before it. */
 static bool keeps_awake(const struct witness *w) {
-        return w->policy == POLICY_IS_KEEP_AWAKE || (w->kept_awake_usec && w->kept_awake_usec + TOGETHER_USEC > clock_boot_usec());
+        return w->policy == POLICY_KEEP_AWAKE || (w->kept_awake_usec && w->kept_awake_usec + TOGETHER_USEC > clock_boot_usec());
 }
 
 void witness_asked(unsigned database, const struct probe_request *request) {

@@ -252,6 +252,7 @@ static inline struct database *stub_add(struct engine *engine, const char *name)
         assert_true(i < STUB_TARGETS_MAX);
         (void)text_copy(engine->name[i], sizeof(engine->name[i]), name);
         engine->config[i] = unit_config(engine->name[i], unit_conninfo(&engine->conninfo[i], "127.0.0.1"));
+        engine->config[i].policy = POLICY_KEEP_AWAKE; /* whatever provider a test gives it */
         engine->config[i].fall = 1;
         assert_int_equal(database_new(i + 1, &engine->config[i], clock_now(), &database), 0);
         assert_int_equal(registry_add(engine->registry, database), 0);

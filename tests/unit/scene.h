@@ -325,7 +325,7 @@ static inline void scene_awake(struct scene *s) {
 /* A Neon database after start-up's wake and its linger: awake, only the sentinel watches. */
 static inline void scene_sentinel(struct scene *s) {
         scene_begin(s);
-        assert_int_equal(s->t->policy, POLICY_IS_ON_DEMAND);
+        assert_int_equal(policy_of(s->t), POLICY_ON_DEMAND);
         start(s, CHECK_LOGIN);
         server_starts(s);
         ends(s, 300 * MSEC, REASON_NONE);

@@ -38,7 +38,7 @@ static struct scene random_scene(void) {
         };
         struct scene s = scene(hosts[below(ARRAY_LENGTH(hosts))]);
 
-        s.config.policy = (enum policy_choice)below(POLICY_OBSERVE + 1);
+        s.config.policy = (enum policy)below(POLICY_OBSERVE + 1);
         s.config.ping_interval_usec = ONE_OF(10 * MSEC, SEC, 10 * SEC, 5 * MIN_);
         s.config.login_interval_usec = ONE_OF(10 * MSEC, SEC, 60 * SEC, USEC_PER_DAY);
         s.config.door_interval_usec = ONE_OF(0, 10 * MSEC, 30 * SEC, USEC_PER_HOUR);
@@ -243,7 +243,7 @@ static void the_plan_is_allowed(const struct scene *s) {
                 assert_int_equal(plan.due_boot_usec, USEC_INFINITY);
                 return;
         }
-        if (t->policy == POLICY_IS_KEEP_AWAKE && !t->budget_spent)
+        if (policy_of(t) == POLICY_KEEP_AWAKE && !t->budget_spent)
                 assert_int_not_equal(plan.due_boot_usec, USEC_INFINITY);
         else if (!database_has_demand(t) && plan.due_boot_usec != USEC_INFINITY)
                 assert_int_equal(plan.check, CHECK_DOOR);

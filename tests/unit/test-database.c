@@ -14,7 +14,7 @@ static void it_starts_unknown_and_asks_at_once(void **state) {
         (void)state;
         scene_begin(&s);
         is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED);
-        assert_int_equal(s.t->policy, POLICY_IS_KEEP_AWAKE);
+        assert_int_equal(policy_of(s.t), POLICY_KEEP_AWAKE);
         assert_false(database_ready(s.t));
         assert_int_equal(database_due(s.t), USEC_INFINITY);
         start(&s, CHECK_LOGIN);

@@ -69,25 +69,18 @@ static bool is_refusal(enum reason reason) {
 static uint64_t retry_delay(const struct database *d, enum reason reason) {
         const struct database_config *config = d->config;
         uint64_t floor = config->retry_interval_usec, ceiling = config->down_interval_usec;
+        enum reason_class class = reason_class(reason);
 
-        switch (reason_class(reason)) {
-        case CLASS_BLOCKED:
+        if (class == CLASS_BLOCKED)
                 return config->blocked_interval_usec;
-        case CLASS_THROTTLED:
+        if (class == CLASS_THROTTLED)
                 return backoff_usec(d->unanswered_in_row, floor, THROTTLED_CEILING_USEC);
-        case CLASS_TRANSIENT:
-                if (d->state != STATE_WAKING)
-                        return backoff_usec(d->unanswered_in_row, floor, ceiling);
-                return is_refusal(reason) ? backoff_usec(d->wake_attempts, floor, ceiling) : floor;
-        case CLASS_FULL:
-        case CLASS_OURS:
+        if (class == CLASS_FULL || class == CLASS_OURS)
                 return backoff_usec(d->failures_in_row, floor, ceiling);
-        case CLASS_OK:
-        case CLASS_CUT:
-        case CLASS_DEGRADED:
-        case _REASON_CLASS_MAX:
-                break;
-        }
+        if (class == CLASS_TRANSIENT && d->state != STATE_WAKING)
+                return backoff_usec(d->unanswered_in_row, floor, ceiling);
+        if (class == CLASS_TRANSIENT && is_refusal(reason))
+                return backoff_usec(d->wake_attempts, floor, ceiling);
         return floor;
 }
 
@@ -110,42 +103,27 @@ void evaluate_plan_retry(struct database *d) {
                 plan_retry(d, d->last_attempt.check, d->last_attempt.reason);
 }
 
-/* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
-static enum machine_event evaluate_telling_failure(struct database *d, enum machine_event event) {
-        d->failures_in_row++;
-        d->unanswered_in_row = 0;
-        return event;
-}
-
 static enum machine_event evaluate_failure(struct database *d, enum reason reason) {
+        enum reason_class class = reason_class(reason);
+        bool wakes = is_part_of_wake(d, reason);
+
         d->successes_in_row = 0;
-        switch (reason_class(reason)) {
-        case CLASS_FULL:
-                return evaluate_telling_failure(d, MACHINE_FULL);
-        case CLASS_BLOCKED:
-                return evaluate_telling_failure(d, MACHINE_BLOCKED);
-        case CLASS_DEGRADED:
+        if (class == CLASS_DEGRADED) {
                 d->failures_in_row = d->unanswered_in_row = 0;
                 return MACHINE_UNMET;
-        case CLASS_OURS:
-                if (reason == REASON_HOST_NETWORK)
-                        return evaluate_telling_failure(d, MACHINE_NO_NETWORK);
-                d->failures_in_row++;
+        }
+        d->failures_in_row += !wakes;
+        if (class == CLASS_OURS && reason != REASON_HOST_NETWORK)
                 return MACHINE_NO_MEANS;
-        case CLASS_OK:
-        case CLASS_TRANSIENT:
-        case CLASS_THROTTLED:
-        case CLASS_CUT:
-        case _REASON_CLASS_MAX:
-                break;
-        }
-        if (is_part_of_wake(d, reason)) {
-                d->unanswered_in_row = 0;
+        if (!wakes && class != CLASS_FULL && class != CLASS_BLOCKED && class != CLASS_OURS)
+                return ++d->unanswered_in_row >= d->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
+        /* What tells of the database (or that it is about us) begins the count of what does not anew. */
+        d->unanswered_in_row = 0;
+        if (wakes)
                 return MACHINE_STARTING;
-        }
-        d->failures_in_row++;
-        d->unanswered_in_row++;
-        return d->unanswered_in_row >= d->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
+        if (class == CLASS_OURS)
+                return MACHINE_NO_NETWORK;
+        return class == CLASS_FULL ? MACHINE_FULL : MACHINE_BLOCKED;
 }
 
 static enum machine_event evaluate_answer(struct database *d) {

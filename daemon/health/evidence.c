@@ -13,20 +13,9 @@ void evidence_session_ended(struct evidence *evidence, enum reason reason, bool 
 }
 
 static bool is_against_database(const struct finding *finding) {
-        switch (reason_class(finding->reason)) {
-        case CLASS_TRANSIENT:
-        case CLASS_THROTTLED:
-        case CLASS_FULL:
-        case CLASS_BLOCKED:
-                return true;
-        case CLASS_OK:
-        case CLASS_CUT:
-        case CLASS_DEGRADED:
-        case CLASS_OURS:
-        case _REASON_CLASS_MAX:
-                break;
-        }
-        return false;
+        enum reason_class class = reason_class(finding->reason);
+
+        return class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_FULL || class == CLASS_BLOCKED;
 }
 
 void evidence_forget_answers(struct evidence *evidence) {

@@ -58,10 +58,6 @@ uint64_t policy_retry_boot_usec(const struct database *d) {
         return last ? usec_add(last, d->retry_delay_usec) : 0;
 }
 
-static struct plan retry_login(const struct database *d) {
-        return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = policy_retry_boot_usec(d)};
-}
-
 static struct plan earlier(struct plan a, struct plan b) {
         return b.due_boot_usec < a.due_boot_usec ? b : a;
 }
@@ -74,9 +70,9 @@ static struct plan plan_ping(const struct database *d) {
         return (struct plan){.check = CHECK_PING, .due_boot_usec = usec_add(last, d->jittered_interval_usec[CHECK_PING])};
 }
 
-/* It answers: pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
-static struct plan plan_while_awake(const struct database *d) {
-        return earlier(check_after(d, CHECK_LOGIN, d->jittered_interval_usec[CHECK_LOGIN]), plan_ping(d));
+/* Queries are answered, and nothing that a login found speaks against it. */
+static bool is_well(const struct database *d) {
+        return d->state == STATE_DEGRADED || (d->state == STATE_AWAKE && !evidence_needs_login(&d->evidence));
 }
 
 /* What is wanted at once, whatever its rhythm. Who was throttled keeps to the delay all the same. */
@@ -87,21 +83,10 @@ static struct plan plan_wanted(const struct database *d, enum check check) {
 static struct plan plan_login(const struct database *d) {
         if (d->wanted_boot_usec)
                 return plan_wanted(d, CHECK_LOGIN);
-        switch (d->state) {
-        case STATE_AWAKE:
-                return evidence_needs_login(&d->evidence) ? retry_login(d) : plan_while_awake(d);
-        case STATE_DEGRADED:
-                return plan_while_awake(d);
-        case STATE_UNKNOWN:
-        case STATE_ASLEEP:
-        case STATE_WAKING:
-        case STATE_FULL:
-        case STATE_DOWN:
-        case STATE_BLOCKED:
-        case _STATE_MAX:
-                break;
-        }
-        return retry_login(d);
+        if (!is_well(d))
+                return (struct plan){CHECK_LOGIN, policy_retry_boot_usec(d)};
+        /* Pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
+        return earlier(check_after(d, CHECK_LOGIN, d->jittered_interval_usec[CHECK_LOGIN]), plan_ping(d));
 }
 
 /* Nobody needs it: the session, if there is one, is the sentinel and costs nothing; without one the door tells asleep from unreachable. */
@@ -127,9 +112,7 @@ struct plan policy_next(const struct database *d) {
 }
 
 struct plan policy_next_ping(const struct database *d) {
-        bool answers = (d->state == STATE_AWAKE && !evidence_needs_login(&d->evidence)) || d->state == STATE_DEGRADED;
-
-        if (d->in_flight || d->paused_until_boot_usec || !answers || !policy_asks(d))
+        if (d->in_flight || d->paused_until_boot_usec || !is_well(d) || !policy_asks(d))
                 return nothing;
         return plan_ping(d);
 }

@@ -64,6 +64,22 @@ uint64_t database_paused_until_real(const struct database *d, struct instant now
         return d->paused_until_boot_usec ? usec_add(now.real_usec, usec_sub(d->paused_until_boot_usec, now.boot_usec)) : 0;
 }
 
+uint64_t database_failures(const struct database *d) {
+        uint64_t sum = 0;
+
+        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
+                sum += d->failures_by_reason[reason];
+        return sum;
+}
+
+uint64_t database_wakes(const struct database *d) {
+        uint64_t sum = 0;
+
+        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                sum += d->wakes_by_cause[cause];
+        return sum;
+}
+
 bool database_ready(const struct database *d) {
         return d->state == STATE_AWAKE;
 }
@@ -143,9 +159,6 @@ void database_remember(const struct database *d, struct instant now, struct memo
 
 static void restore_wakes(struct database *d, const struct memory *memory) {
         memcpy(d->wakes_by_cause, memory->wakes_by_cause, sizeof(d->wakes_by_cause));
-        d->wakes = 0;
-        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                d->wakes += d->wakes_by_cause[cause];
         d->last_wake = memory->last_wake;
         if (memory->wake_latency.count == 0)
                 return;
@@ -161,11 +174,8 @@ static void restore_counts(struct database *d, const struct memory *memory) {
         d->server_started_real_usec = memory->server_started_real_usec;
         d->last_success_real_usec = memory->last_success_real_usec;
         memcpy(d->attempts, memory->attempts, sizeof(d->attempts));
-        d->failures_total = 0;
-        for (unsigned r = 0; r < _REASON_MAX; r++) {
+        for (unsigned r = 0; r < _REASON_MAX; r++)
                 d->failures_by_reason[r] = memory->failures_by_reason[r];
-                d->failures_total += d->failures_by_reason[r];
-        }
         restore_wakes(d, memory);
 }
 

@@ -46,7 +46,6 @@ struct database {
         unsigned successes_in_row;
         unsigned failures_in_row;
         unsigned unanswered_in_row; /* the last of them that told nothing of the database: `fall` of these are down */
-        uint64_t failures_total;
         uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
         uint32_t failures_by_reason[_REASON_MAX];
         uint64_t last_success_real_usec;
@@ -69,7 +68,6 @@ struct database {
         /* The session and the server behind it. */
         bool session_held;
         uint64_t session_since_real_usec;
-        uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
         bool blocked_before; /* it was before a restart of ours, and no login said anything since */
         uint64_t server_started_real_usec; /* 0: not known; also from before a restart of ours */
         struct server_info server; /* version 0: not known */
@@ -84,7 +82,6 @@ struct database {
         unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
-        uint64_t wakes;
         uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
         struct wake_record last_wake;
         struct histogram *wake_latency; /* made by the first wake */
@@ -142,6 +139,10 @@ uint64_t database_fresh_until(const struct database *database);
 uint64_t database_paused_until_real(const struct database *database, struct instant now);
 /* What being awake has cost, up to NOW. */
 struct account database_account(const struct database *database, struct instant now);
+
+/* All failures, and all wakes. */
+uint64_t database_failures(const struct database *database);
+uint64_t database_wakes(const struct database *database);
 
 bool database_ready(const struct database *database);
 /* ?accept=asleep: also asleep, waking, and unknown with a good door. */

@@ -47,17 +47,12 @@ static bool is_part_of_wake(const struct database *d, enum reason reason) {
 }
 
 static void evaluate_count(struct database *d, const struct attempt *attempt, enum reason reason) {
-        enum reason_class class = reason_class(reason);
-
-        d->attempts[attempt->check][class]++;
+        d->attempts[attempt->check][reason_class(reason)]++;
         d->wake_attempts += d->wake_began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
-        if (reason == REASON_NONE) {
-                if (attempt->check != CHECK_DOOR)
-                        d->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
-                return;
-        }
-        d->failures_total++;
-        d->failures_by_reason[reason]++;
+        if (reason != REASON_NONE)
+                d->failures_by_reason[reason]++;
+        else if (attempt->check != CHECK_DOOR)
+                d->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
 }
 
 /* Inside a wake: it was turned away at once, where others hang until the server is there. A server that starts says so itself. */
@@ -166,18 +161,6 @@ static uint64_t query_sent_boot_usec(const struct attempt *attempt, struct insta
         return usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
 }
 
-static void note_session(struct database *d, const struct attempt *attempt, struct instant now) {
-        bool answered = was_answered(attempt);
-
-        if (attempt->session_held) {
-                if (!d->session_held || (answered && attempt->check == CHECK_LOGIN))
-                        d->session_since_real_usec = now.real_usec;
-                if (answered)
-                        d->session_query_boot_usec = query_sent_boot_usec(attempt, now);
-        }
-        d->session_held = attempt->session_held;
-}
-
 /* The session's end was told already: a ping that was asked before that was known is the same event. */
 static bool repeats_end(const struct database *d, const struct attempt *attempt) {
         return attempt->check == CHECK_PING && !d->session_held && reason_class(attempt->reason) == CLASS_CUT;
@@ -257,10 +240,12 @@ static void ask_after_cut(struct database *d, struct instant now) {
         d->cut_young = cut_young;
 }
 
-static void finish_lost_session(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
+/* END tells how; ATTEMPT is the one that met it, or NULL. */
+static void finish_session(struct database *d, const struct attempt *end, bool like_suspend, const struct attempt *attempt, struct instant now,
+                           struct event_list *events) {
         ask_after_cut(d, now);
-        evidence_session_ended(&d->evidence, attempt->reason, false, now.boot_usec);
-        verdict_step(d, MACHINE_CUT, (struct verdict_cause){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, events);
+        evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
+        verdict_step(d, MACHINE_CUT, (struct verdict_cause){end->reason, end->sqlstate, end->detail, attempt}, now, events);
 }
 
 /*
@@ -303,46 +288,28 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
 
 /* What the attempt says of the database, by its source. What is about us says nothing. */
 static void note_evidence(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now) {
-        static const enum found_by sources[_CHECK_MAX] = {
-                [CHECK_DOOR] = FOUND_BY_DOOR,
-                [CHECK_LOGIN] = FOUND_BY_LOGIN,
-                [CHECK_PING] = FOUND_BY_SESSION,
-        };
-
         if (reason_class(reason) == CLASS_OURS)
                 return;
-        evidence_note(&d->evidence, sources[attempt->check], reason, now.boot_usec);
+        evidence_note(&d->evidence, (enum found_by)attempt->check, reason, now.boot_usec);
         d->blocked_before &= attempt->check != CHECK_LOGIN;
         if (attempt->session_held && attempt->check == CHECK_LOGIN && was_answered(attempt))
                 evidence_note(&d->evidence, FOUND_BY_SESSION, reason, now.boot_usec);
 }
 
-static void evaluate_outcome(struct database *d, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
-                          struct event_list *events) {
-        if (reason_class(reason) == CLASS_OURS)
-                verdict_step(d, evaluate_failure(d, reason), (struct verdict_cause){reason, NULL, attempt->detail, attempt}, now, events);
-        else if (attempt->check == CHECK_DOOR)
-                finish_door(d, attempt, now, events);
-        else if (lost)
-                finish_lost_session(d, attempt, now, events);
-        else
-                finish_query(d, attempt, reason, now, events);
-}
-
-/* From here on the answer keeps the database awake. */
-static void account_answer(struct database *d, const struct attempt *attempt, struct instant now) {
-        if (!was_answered(attempt))
-                return;
-        d->asked_boot_usec = query_sent_boot_usec(attempt, now);
-        account_begin(d, attempt->server.uptime_usec, now);
-}
-
 static void note_attempt(struct database *d, const struct attempt *attempt, struct instant now) {
+        bool answered = was_answered(attempt);
+
         d->last_attempt = *attempt;
         d->last_duration_usec[attempt->check] = attempt->total_usec;
         d->finished_boot_usec[attempt->check] = now.boot_usec;
-        note_session(d, attempt, now);
+        if (attempt->session_held && (!d->session_held || (answered && attempt->check == CHECK_LOGIN)))
+                d->session_since_real_usec = now.real_usec;
+        d->session_held = attempt->session_held;
         database_plan_interval(d, attempt->check);
+        if (!answered)
+                return;
+        d->asked_boot_usec = query_sent_boot_usec(attempt, now);
+        account_begin(d, attempt->server.uptime_usec, now);
 }
 
 void evaluate_attempt(struct database *d, const struct attempt *attempt, bool own_network, struct instant now, struct event_list *events) {
@@ -358,16 +325,21 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
         }
         note_attempt(d, attempt, now);
         note_evidence(d, attempt, reason, now);
-        evaluate_outcome(d, attempt, reason, lost, now, events);
-        /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
+        if (reason_class(reason) == CLASS_OURS)
+                verdict_step(d, evaluate_failure(d, reason), (struct verdict_cause){reason, NULL, attempt->detail, attempt}, now, events);
+        else if (attempt->check == CHECK_DOOR)
+                finish_door(d, attempt, now, events);
+        else if (lost)
+                finish_session(d, attempt, false, attempt, now, events);
+        else
+                finish_query(d, attempt, reason, now, events);
         evaluate_count(d, attempt, reason);
         plan_retry(d, attempt->check, reason);
-        account_answer(d, attempt, now);
 }
 
 static bool looks_like_suspend(const struct database *d, const struct attempt *end, bool bare_eof, struct instant now) {
         uint64_t after = database_suspend_after_usec(d);
-        uint64_t idle = usec_sub(now.boot_usec, d->session_query_boot_usec);
+        uint64_t idle = usec_sub(now.boot_usec, d->asked_boot_usec);
         unsigned signature = provider_cut_signature(d->provider, conninfo_get(d->config->conninfo, "host"));
         bool fits = bare_eof ? signature & CUT_BARE_EOF : signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
 
@@ -381,14 +353,9 @@ void evaluate_session_end(struct database *d, const struct attempt *end, bool ba
         if (!d->session_held)
                 return;
         d->session_held = false;
-        evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
-        ask_after_cut(d, now);
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
-        if (!like_suspend) {
-                d->failures_total++;
-                d->failures_by_reason[end->reason]++;
-        }
-        verdict_step(d, MACHINE_CUT, (struct verdict_cause){end->reason, end->sqlstate, end->detail, NULL}, now, events);
+        d->failures_by_reason[end->reason] += !like_suspend;
+        finish_session(d, end, like_suspend, NULL, now, events);
 }
 
 /* What is down because logins were taken and not answered is down still when the next one is not answered either. */

@@ -38,10 +38,9 @@ struct finding evidence_newest(const struct evidence *evidence) {
 }
 
 bool evidence_good_door(const struct evidence *evidence) {
-        const struct finding *last = evidence->last, *door = &last[FOUND_BY_DOOR];
+        const struct finding *door = &evidence->last[FOUND_BY_DOOR];
 
-        return door->boot_usec > 0 && door->reason == REASON_NONE && door->boot_usec >= last[FOUND_BY_LOGIN].boot_usec &&
-               door->boot_usec >= last[FOUND_BY_SESSION].boot_usec;
+        return door->boot_usec > 0 && door->reason == REASON_NONE && door->boot_usec == evidence_newest(evidence).boot_usec;
 }
 
 enum reason evidence_blocked(const struct evidence *evidence) {

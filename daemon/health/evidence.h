@@ -6,16 +6,17 @@
  */
 #pragma once
 
+#include "model/check.h"
 #include "model/reason.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum found_by {
-        FOUND_BY_LOGIN,   /* a fresh connection and its query */
-        FOUND_BY_DOOR,    /* everything before a password */
-        FOUND_BY_SESSION, /* the held session: the answer that began it, its pings, and its end */
-        _FOUND_BY_MAX,
+        FOUND_BY_DOOR = CHECK_DOOR,    /* everything before a password */
+        FOUND_BY_LOGIN = CHECK_LOGIN,  /* a fresh connection and its query */
+        FOUND_BY_SESSION = CHECK_PING, /* the held session: the answer that began it, its pings, and its end */
+        _FOUND_BY_MAX = _CHECK_MAX,
 };
 
 struct finding {

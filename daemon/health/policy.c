@@ -63,7 +63,7 @@ static struct plan earlier(struct plan a, struct plan b) {
 }
 
 static struct plan plan_ping(const struct database *d) {
-        uint64_t last = MAX(d->session_query_boot_usec, d->finished_boot_usec[CHECK_PING]);
+        uint64_t last = MAX(d->asked_boot_usec, d->finished_boot_usec[CHECK_PING]);
 
         if (!d->session_held)
                 return nothing;

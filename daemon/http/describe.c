@@ -140,7 +140,7 @@ static struct wakes_status wakes_of(const struct database *database) {
         const struct histogram *latency = database->wake_latency;
 
         return (struct wakes_status){
-                .count = database->wakes,
+                .count = database_wakes(database),
                 .by_cause = {.next = next_cause, .of = database},
                 .last = last_wake_of(&database->last_wake),
                 .p50_usec = latency ? histogram_quantile(latency, 500) : USEC_INFINITY,
@@ -240,7 +240,7 @@ void describe_status(struct json_writer *w, const struct database *database, str
         status.server = server_status_of(&database->server, version);
         status.wakes = wakes_of(database);
         status.failures.consecutive = database->failures_in_row;
-        status.failures.total = database->failures_total;
+        status.failures.total = database_failures(database);
         status.failures.by_reason = (struct field_rows){.next = next_failure, .of = database};
         status.awake_usec = account.awake_usec;
         status.awake_on_our_demand_usec = account.ours_usec;

@@ -67,7 +67,7 @@ static void debug_session_end(const struct database *database, const struct inpu
         char idle[DURATION_MAX], after[DURATION_MAX];
 
         debug(database, "%s: the session ended %s, %s after our last query (suspend_after: %s), %s a suspend ends it: %s",
-              database->config->name, word, duration_format_human(idle, usec_sub(now.boot_usec, database->session_query_boot_usec)),
+              database->config->name, word, duration_format_human(idle, usec_sub(now.boot_usec, database->asked_boot_usec)),
               duration_format_human(after, database_suspend_after_usec(database)),
               database->evidence.cut_like_suspend ? "as" : "not as", verdict);
 }

@@ -15,10 +15,10 @@ void view_read(const struct database *t, struct instant now, struct view *ret_vi
                 .asks = policy_asks(t),
                 .budget_spent = t->budget_spent,
                 .leases = t->n_leases,
-                .wakes = t->wakes,
+                .wakes = database_wakes(t),
                 .last_wake = t->last_wake,
                 .account = database_account(t, now),
-                .failures = t->failures_total,
+                .failures = database_failures(t),
         };
         memcpy(ret_view->wakes_by_cause, t->wakes_by_cause, sizeof(t->wakes_by_cause));
 }

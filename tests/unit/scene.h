@@ -352,10 +352,10 @@ static inline void sums_agree(const struct database *t) {
                                 failed += t->attempts[check][class];
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
                 by_cause += t->wakes_by_cause[cause];
-        assert_int_equal(t->failures_total, by_reason);
+        assert_int_equal(database_failures(t), by_reason);
         assert_int_equal(t->failures_by_reason[REASON_NONE], 0);
-        assert_true(failed <= t->failures_total); /* the ends of sessions are no attempts */
-        assert_int_equal(t->wakes, by_cause);
+        assert_true(failed <= database_failures(t)); /* the ends of sessions are no attempts */
+        assert_int_equal(database_wakes(t), by_cause);
         /* How long those of others took is not known. */
-        assert_int_equal(t->wake_latency ? t->wake_latency->count : 0, t->wakes - t->wakes_by_cause[WAKE_OTHER]);
+        assert_int_equal(t->wake_latency ? t->wake_latency->count : 0, database_wakes(t) - t->wakes_by_cause[WAKE_OTHER]);
 }

@@ -278,11 +278,11 @@ static void counters_only_grow(const struct scene *s, struct history *h) {
         const struct database *t = s->t;
 
         assert_true(t->generation >= h->generation);
-        assert_true(t->failures_total >= h->failures);
-        assert_true(t->wakes >= h->wakes);
+        assert_true(database_failures(t) >= h->failures);
+        assert_true(database_wakes(t) >= h->wakes);
         h->generation = t->generation;
-        h->failures = t->failures_total;
-        h->wakes = t->wakes;
+        h->failures = database_failures(t);
+        h->wakes = database_wakes(t);
         sums_agree(t);
         the_account_is_true(s, h);
 }

@@ -25,7 +25,7 @@ static void it_starts_unknown_and_asks_at_once(void **state) {
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_true(database_ready(s.t));
         assert_int_equal(s.t->since_real_usec, s.now.real_usec);
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         sums_agree(s.t);
         scene_end(&s);
 }
@@ -47,7 +47,7 @@ static void a_quiet_day_is_pings_and_logins_and_one_edge(void **state) {
         assert_int_equal(s.t->attempts[CHECK_DOOR][CLASS_OK], 0);
         assert_int_equal(s.t->repeated, s.t->attempts[CHECK_LOGIN][CLASS_OK] + s.t->attempts[CHECK_PING][CLASS_OK] - 1);
         assert_int_equal(s.t->generation, 0);
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         scene_end(&s);
 }
 
@@ -99,9 +99,9 @@ static void it_falls_after_fall_failures_and_rises_at_the_first_answer(void **st
         assert_null(s.t->detail);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(s.t->failures_in_row, 0);
-        assert_int_equal(s.t->failures_total, 16);
+        assert_int_equal(database_failures(s.t), 16);
         assert_int_equal(s.t->failures_by_reason[REASON_TCP_REFUSED], 15);
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         sums_agree(s.t);
         scene_end(&s);
 }
@@ -216,7 +216,7 @@ static void full_is_awake_without_a_slot_and_no_wake(void **state) {
         is(&s, STATE_FULL, REASON_SERVER_FULL);
         check_after_wait(&s, 15 * SEC, CHECK_LOGIN, MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         scene_end(&s);
 }
 
@@ -315,7 +315,7 @@ static void after_a_suspend_of_the_host_all_evidence_is_old(void **state) {
         start(&s, CHECK_LOGIN);
         ends(&s, MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         scene_end(&s);
 }
 
@@ -371,7 +371,7 @@ static void a_cut_session_is_unknown_at_once_and_asked_in_the_same_instant(void 
         ends(&s, MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(s.t->generation, 1);
-        assert_int_equal(s.t->failures_total, 1);
+        assert_int_equal(database_failures(s.t), 1);
         next_is(&s, CHECK_PING, 10 * SEC);
         sums_agree(s.t);
         scene_end(&s);
@@ -491,7 +491,7 @@ static void a_new_start_time_of_the_server_is_a_new_generation(void **state) {
         assert_int_equal(s.t->generation, 1);
         check_after_wait(&s, 60 * SEC, CHECK_LOGIN, MSEC, REASON_NONE);
         assert_int_equal(s.t->generation, 1);
-        assert_int_equal(s.t->wakes, 0); /* somebody else restarted it */
+        assert_int_equal(database_wakes(s.t), 0); /* somebody else restarted it */
         scene_end(&s);
 }
 
@@ -546,7 +546,7 @@ static void a_slow_login_to_one_that_is_awake_is_only_slow(void **state) {
         ends(&s, 20 * SEC, REASON_NONE);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(s.t->repeated, 1); /* by the answer; the slowness confirmed nothing */
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         scene_end(&s);
 }
 
@@ -574,7 +574,7 @@ static void a_server_that_says_starting_is_waking_until_it_answers(void **state)
         assert_int_equal(s.log[s.read - 1].event.cause, WAKE_START);
         assert_true(s.log[s.read - 1].event.cold);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->wakes, 1);
+        assert_int_equal(database_wakes(s.t), 1);
         assert_int_equal(s.t->last_wake.latency_usec, 21 * SEC + 31 * MSEC);
         sums_agree(s.t);
         scene_end(&s);
@@ -602,7 +602,7 @@ static void a_slow_but_warm_login_is_no_wake_of_ours(void **state) {
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
         became(&s, STATE_AWAKE, REASON_NONE);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->wakes, 1);
+        assert_int_equal(database_wakes(s.t), 1);
         scene_end(&s);
 
         s = scene(PLAIN); /* a server that does not sleep is not woken either */
@@ -612,7 +612,7 @@ static void a_slow_but_warm_login_is_no_wake_of_ours(void **state) {
         became(&s, STATE_UNKNOWN, REASON_SERVER_SLOW);
         became(&s, STATE_AWAKE, REASON_NONE);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         scene_end(&s);
 }
 
@@ -656,7 +656,7 @@ static void a_provider_may_have_started_it_a_moment_before_a_plain_server_not(vo
                 pass(&s, SEC);
                 start(&s, CHECK_LOGIN);
                 ends(&s, 100 * MSEC, REASON_NONE);
-                assert_int_equal(s.t->wakes, i == 0);
+                assert_int_equal(database_wakes(s.t), i == 0);
                 scene_end(&s);
         }
 }
@@ -676,7 +676,7 @@ static void a_wake_that_fails_its_time_is_down_and_does_not_flap(void **state) {
                 check_after_wait(&s, next_in(&s), CHECK_LOGIN, i % 3 ? MSEC : 2 * SEC, REASON_SERVER_STARTING);
         is(&s, STATE_DOWN, REASON_WAKE_TIMEOUT);
         assert_int_equal(next_in(&s), 15 * SEC);
-        assert_int_equal(s.t->wakes, 0);
+        assert_int_equal(database_wakes(s.t), 0);
         /* What says something else is news, and a start after that is another start. */
         check_after_wait(&s, 15 * SEC, CHECK_LOGIN, MSEC, REASON_TCP_REFUSED);
         became(&s, STATE_DOWN, REASON_TCP_REFUSED);
@@ -824,7 +824,7 @@ static void a_pause_asks_nothing_and_ends_by_itself(void **state) {
         start(&s, CHECK_LOGIN);
         ends(&s, MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->failures_total, 0);
+        assert_int_equal(database_failures(s.t), 0);
         scene_end(&s);
 }
 
@@ -1053,7 +1053,7 @@ static void cut_at_its_time_and_a_good_door_is_asleep(void **state) {
                         check_after_wait(&s, 30 * SEC, CHECK_DOOR, 50 * MSEC, REASON_NONE);
                 is(&s, STATE_ASLEEP, pooled ? REASON_SESSION_LOST : REASON_SESSION_CUT);
                 assert_int_equal(s.t->attempts[CHECK_LOGIN][CLASS_OK], 1);
-                assert_int_equal(s.t->wakes, 1);
+                assert_int_equal(database_wakes(s.t), 1);
                 scene_end(&s);
         }
 }
@@ -1203,7 +1203,7 @@ static void a_wake_call_to_one_that_is_awake_is_a_linger_from_now(void **state) 
         became(&s, STATE_UNKNOWN, REASON_STALE);
         ends(&s, SEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->wakes, 1);
+        assert_int_equal(database_wakes(s.t), 1);
         scene_end(&s);
 }
 

@@ -87,7 +87,7 @@ static void the_last_of_many_leases_ends_the_demand(void **state) {
         scene_input(&s, INPUT_LEASE_END);
         assert_false(database_has_demand(s.t));
         nothing_planned(&s);
-        assert_int_equal(s.t->wakes, 2);
+        assert_int_equal(database_wakes(s.t), 2);
         scene_end(&s);
 }
 
@@ -205,7 +205,7 @@ static void what_others_woke_is_counted_when_it_is_next_seen_and_once(void **sta
         assert_int_equal(s.t->wakes_by_cause[WAKE_CALL], 0);
         assert_int_equal(s.t->wake_latency->count, 1); /* of the start */
         live_until(&s, s.now.boot_usec + 10 * MIN_);
-        assert_int_equal(s.t->wakes, 2);
+        assert_int_equal(database_wakes(s.t), 2);
         scene_end(&s);
 }
 
@@ -227,7 +227,7 @@ static void a_cut_without_a_new_start_is_no_wake_even_within_the_slack(void **st
         ends(&s, 20 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         no_edge(&s);
-        assert_int_equal(s.t->wakes, 1);
+        assert_int_equal(database_wakes(s.t), 1);
         scene_end(&s);
 }
 
@@ -250,7 +250,7 @@ static void after_rising_the_wake_is_still_one(void **state) {
                 start(&s, CHECK_LOGIN);
                 ends(&s, 20 * MSEC, REASON_NONE);
         }
-        assert_int_equal(s.t->wakes, 1);
+        assert_int_equal(database_wakes(s.t), 1);
         assert_int_equal(s.t->wakes_by_cause[WAKE_OTHER], 0);
         scene_end(&s);
 }

@@ -143,7 +143,7 @@ static void a_wake_and_its_edge_are_one_entry(void **state) {
         engine->uptime_usec = 10 * MSEC;
         stub_check(engine, a, REASON_NONE);
         json = the_entry();
-        assert_int_equal(a->wakes, 1);
+        assert_int_equal(database_wakes(a), 1);
         has(json, "PGWAKE_STATE", "awake");
         has(json, "PGWAKE_PREVIOUS", "waking");
         has(json, "PGWAKE_CAUSE", wake_cause_name(a->last_wake.cause));

@@ -311,13 +311,13 @@ static void what_is_recalled_late_is_added_to_what_was_seen_since(void **state) 
         assert_int_equal(engine_wake(s->engine, database, WAKE_CALL), REASON_NONE);
         report(s, database, REASON_NONE);
         assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], 1);
-        wakes = database->wakes;
+        wakes = database_wakes(database);
         past.unread = false;
         engine_recall(s->engine);
         assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], 41);
         assert_int_equal(database->generation, 9);
-        assert_int_equal(database->failures_total, 3);
-        assert_int_equal(database->wakes, wakes + 2);
+        assert_int_equal(database_failures(database), 3);
+        assert_int_equal(database_wakes(database), wakes + 2);
         assert_int_equal(database->wakes_by_cause[WAKE_LEASE], 2);
         assert_true(database_account(database, clock_now()).awake_usec >= USEC_PER_HOUR);
         assert_int_equal(database->state, STATE_AWAKE);

@@ -244,7 +244,7 @@ static void an_answer_for_what_is_gone_is_dropped(void **state) {
         p->l.n_heard = 0; /* that one was */
         run_until_force(p);
         pool->handler(pool->userdata, &late);
-        assert_int_equal(look_up(p, "db12")->failures_total, 0);
+        assert_int_equal(database_failures(look_up(p, "db12")), 0);
         finish(p);
         assert_int_equal(stats(p->s).in_flight, 10);
         play_end(p);

@@ -148,11 +148,9 @@ void account_check_budget(struct database *d, struct instant now, struct event_l
                 plan_month_look(d, now);
         if (spent == d->budget_spent)
                 return;
-        if (!spent)
-                demand_begin(d, now);
         verdict_budget(d, spent, now, events);
         if (spent)
-                demand_lapse(d); /* leases are the engine's to end */
+                d->demand_until_boot_usec = 0; /* leases are the engine's to end */
         else
-                d->wanted_boot_usec = now.boot_usec;
+                d->asking_since_boot_usec = d->wanted_boot_usec = now.boot_usec;
 }

@@ -135,18 +135,7 @@ enum wake_cause demand_wake_cause(const struct database *d) {
         return d->asked_boot_usec ? WAKE_INTERVAL : WAKE_START;
 }
 
-void demand_begin(struct database *d, struct instant now) {
-        if (policy_asks(d))
-                return;
-        d->asking_since_boot_usec = now.boot_usec;
-}
-
-void demand_lapse(struct database *d) {
-        d->demand_until_boot_usec = 0;
-}
-
-static void demand_until(struct database *d, enum wake_cause cause, uint64_t until_boot_usec, struct instant now) {
-        demand_begin(d, now);
+static void demand_until(struct database *d, enum wake_cause cause, uint64_t until_boot_usec) {
         if (until_boot_usec > d->demand_until_boot_usec)
                 d->demand_cause = cause;
         d->demand_until_boot_usec = MAX(d->demand_until_boot_usec, until_boot_usec);
@@ -159,14 +148,14 @@ static uint64_t wake_end_boot_usec(const struct database *d, struct instant now)
 
 void demand_start(struct database *d, struct instant now) {
         if (d->config->wake_at_start && policy_of(d) == POLICY_ON_DEMAND)
-                demand_until(d, WAKE_START, wake_end_boot_usec(d, now), now);
+                demand_until(d, WAKE_START, wake_end_boot_usec(d, now));
 }
 
 void demand_presume(struct database *d, uint64_t for_usec, struct instant now) {
         if (for_usec == 0)
                 return;
         d->presumed_until_boot_usec = usec_add(now.boot_usec, for_usec);
-        demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec, now);
+        demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec);
 }
 
 /* A door check under way wakes nothing, and answers nobody. */
@@ -196,13 +185,12 @@ enum reason demand_wake(struct database *d, enum wake_cause cause, struct instan
 
         if (refused != REASON_NONE)
                 return refused;
-        demand_until(d, cause, d->state == STATE_AWAKE ? usec_add(now.boot_usec, d->config->linger_usec) : wake_end_boot_usec(d, now), now);
+        demand_until(d, cause, d->state == STATE_AWAKE ? usec_add(now.boot_usec, d->config->linger_usec) : wake_end_boot_usec(d, now));
         ask_at_once(d, now);
         return REASON_NONE;
 }
 
 void demand_lease_again(struct database *d, struct instant now) {
-        demand_begin(d, now);
         d->n_leases++;
         ask_at_once(d, now);
 }
@@ -222,6 +210,6 @@ void demand_lease_end(struct database *d, uint64_t ago_usec, struct instant now)
          * first.
          */
         if (!d->budget_spent && d->config->linger_usec > ago_usec)
-                demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - ago_usec), now);
+                demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - ago_usec));
         d->n_leases--;
 }

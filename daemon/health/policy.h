@@ -35,10 +35,6 @@ struct plan policy_next_ping(const struct database *database);
 
 /* Who needs the database awake: leases, wake calls, the start, and `linger` after each. Internal to health/. */
 
-/* From now on it is our demand that keeps the database awake. Nothing happens where that is so already. */
-void demand_begin(struct database *database, struct instant now);
-/* The time of calls and linger is over. Leases go on. */
-void demand_lapse(struct database *database);
 /* The demand of the daemon's start. */
 void demand_start(struct database *database, struct instant now);
 /* See enum input_kind (health/step.h). Those that ask answer the reason that refuses it, or REASON_NONE. */

@@ -40,21 +40,16 @@ const char *input_name(enum input_kind kind) {
         return names[kind];
 }
 
-/* Who asked for the wake is gone, and so nobody asks how it goes. */
-static bool wakes_for_nobody(const struct database *d) {
-        return d->state == STATE_WAKING && !d->in_flight && !d->paused_until_boot_usec && !policy_asks(d);
-}
-
-/* Nobody asks, nothing is under way, and nothing is known: what is left of the evidence decides. */
-static bool is_left_to_evidence(const struct database *d) {
-        return d->state == STATE_UNKNOWN && !d->in_flight && !d->paused_until_boot_usec && !policy_asks(d);
+/* Nobody asks, and nothing is under way: who asked for a wake is gone, and of what is not known the evidence that is left decides. */
+static bool is_left_alone(const struct database *d, enum state state) {
+        return d->state == state && !d->in_flight && !d->paused_until_boot_usec && !policy_asks(d);
 }
 
 /* Only a login clears that, and none is planned: it is no less true for other evidence's age. */
 static bool is_blocked_still(const struct database *d) {
         bool unasked = d->reason == REASON_STALE || d->reason == REASON_BUDGET_SPENT;
 
-        return is_left_to_evidence(d) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
+        return is_left_alone(d, STATE_UNKNOWN) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
 }
 
 /* When a login or a ping was last answered; 0: the last was not. */
@@ -74,7 +69,7 @@ static bool logins_are_refused(const struct database *d) {
 static uint64_t survival_due(const struct database *d) {
         uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
 
-        if (!is_left_to_evidence(d) || logins_are_refused(d))
+        if (!is_left_alone(d, STATE_UNKNOWN) || logins_are_refused(d))
                 return USEC_INFINITY;
         if (d->session_held)
                 return evidence_asked(&d->evidence) ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
@@ -87,7 +82,7 @@ static uint64_t time_due(const struct database *d) {
 
         if (d->paused_until_boot_usec)
                 return MIN(due, d->paused_until_boot_usec);
-        if (wakes_for_nobody(d) || is_blocked_still(d))
+        if (is_left_alone(d, STATE_WAKING) || is_blocked_still(d))
                 return 0;
         return MIN(MIN(due, demand_due(d)), survival_due(d));
 }
@@ -98,12 +93,6 @@ uint64_t database_due(const struct database *d) {
 
 bool database_is_slow(const struct database *d, struct instant now) {
         return d->in_flight && d->slow_due_boot_usec <= now.boot_usec;
-}
-
-/* What ended while nobody looked is no demand any more: it must not wake anybody. */
-static void lapse_if_over(struct database *d, struct instant now) {
-        if (demand_due(d) <= now.boot_usec)
-                demand_lapse(d);
 }
 
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
@@ -123,7 +112,6 @@ static void step_resume(struct database *d, struct instant now, struct event_lis
         if (!d->paused_until_boot_usec)
                 return;
         d->paused_until_boot_usec = 0;
-        lapse_if_over(d, now);
         d->wanted_boot_usec = now.boot_usec;
         verdict_step(d, MACHINE_RESUMED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
 }
@@ -132,10 +120,11 @@ static void step_resume(struct database *d, struct instant now, struct event_lis
 static void follow_time_once(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec && d->paused_until_boot_usec <= now.boot_usec)
                 step_resume(d, now, events);
-        lapse_if_over(d, now);
+        if (demand_due(d) <= now.boot_usec)
+                d->demand_until_boot_usec = 0;
         if (wake_deadline(d) <= now.boot_usec)
                 verdict_step(d, MACHINE_WAKE_TIMEOUT, (struct verdict_cause){.reason = REASON_WAKE_TIMEOUT}, now, events);
-        if (wakes_for_nobody(d) || database_fresh_until(d) <= now.boot_usec)
+        if (is_left_alone(d, STATE_WAKING) || database_fresh_until(d) <= now.boot_usec)
                 verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
         if (is_blocked_still(d)) {
                 verdict_step(d, MACHINE_BLOCKED, (struct verdict_cause){.reason = evidence_blocked(&d->evidence)}, now, events);
@@ -198,7 +187,6 @@ static void pause_or_resume(struct database *d, uint64_t usec, struct instant no
 static void host_suspended(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec)
                 return;
-        lapse_if_over(d, now);
         d->wanted_boot_usec = now.boot_usec;
         d->evidence.cut_like_suspend = false;
         d->successes_in_row = 0;
@@ -225,11 +213,9 @@ static void doubt_answers(struct database *d, struct instant now, struct event_l
 
 /* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
 static void step_reconfigure(struct database *d, const struct database_config *config, struct instant now, struct event_list *events) {
-        bool asked = policy_asks(d), expects_same = database_config_same_expectations(d->config, config);
+        bool expects_same = database_config_same_expectations(d->config, config);
 
         d->config = config;
-        if (!asked && policy_asks(d))
-                d->asking_since_boot_usec = now.boot_usec;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, check);
         evaluate_plan_retry(d);
@@ -306,11 +292,16 @@ static bool overtake_door(struct database *d) {
 }
 
 void database_step(struct database *d, const struct input *input, struct instant now, struct step *ret_step) {
+        bool asked;
+
         *ret_step = (struct step){.refusal = REASON_NONE};
         /* What was until now was as it was known until now, and who asks is answered by what is spent by now. */
         account_settle(d, now);
         account_check_budget(d, now, &ret_step->events);
+        asked = policy_asks(d);
         step_apply(d, input, now, ret_step);
+        if (!asked && policy_asks(d))
+                d->asking_since_boot_usec = now.boot_usec;
         follow_time(d, now, &ret_step->events);
         if (input->kind == INPUT_TIME && database_is_slow(d, now)) {
                 evaluate_slow(d, input->phase, now, &ret_step->events);

@@ -52,11 +52,6 @@ static bool is_blocked_still(const struct database *d) {
         return is_left_alone(d, STATE_UNKNOWN) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
 }
 
-/* When a login or a ping was last answered; 0: the last was not. */
-static uint64_t answered_boot_usec(const struct database *d) {
-        return MAX(d->evidence.last[FOUND_BY_LOGIN].boot_usec, d->evidence.last[FOUND_BY_SESSION].boot_usec);
-}
-
 /* What logins found is proof that they are refused, and not one failure that may have been chance: that a session lives says nothing else. */
 static bool logins_are_refused(const struct database *d) {
         enum reason_class class = reason_class(d->evidence.last[FOUND_BY_LOGIN].reason);
@@ -68,13 +63,14 @@ static bool logins_are_refused(const struct database *d) {
 /* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct database *d) {
         uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
+        uint64_t asked = evidence_asked_boot_usec(&d->evidence);
 
         if (!is_left_alone(d, STATE_UNKNOWN) || logins_are_refused(d))
                 return USEC_INFINITY;
         if (d->session_held)
-                return evidence_asked(&d->evidence) ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
+                return asked ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
         /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
-        return d->successes_in_row > 0 ? answered_boot_usec(d) : USEC_INFINITY;
+        return d->successes_in_row > 0 ? asked : USEC_INFINITY;
 }
 
 static uint64_t time_due(const struct database *d) {
@@ -98,7 +94,7 @@ bool database_is_slow(const struct database *d, struct instant now) {
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
 static void survive(struct database *d, struct instant now, struct event_list *events) {
         struct verdict_cause evidence = {.reason = evidence_unmet(&d->evidence)};
-        uint64_t proven = d->session_held ? now.boot_usec : answered_boot_usec(d);
+        uint64_t proven = d->session_held ? now.boot_usec : evidence_asked_boot_usec(&d->evidence);
 
         if (d->session_held)
                 account_begin(d, USEC_INFINITY, now);
@@ -120,6 +116,7 @@ static void step_resume(struct database *d, struct instant now, struct event_lis
 static void follow_time_once(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec && d->paused_until_boot_usec <= now.boot_usec)
                 step_resume(d, now, events);
+        /* What ended while nobody looked is no demand any more: it must not wake anybody. */
         if (demand_due(d) <= now.boot_usec)
                 d->demand_until_boot_usec = 0;
         if (wake_deadline(d) <= now.boot_usec)

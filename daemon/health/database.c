@@ -68,7 +68,7 @@ uint64_t database_failures(const struct database *d) {
         uint64_t sum = 0;
 
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                sum += d->failures_by_reason[reason];
+                sum += d->counts.failures_by_reason[reason];
         return sum;
 }
 
@@ -76,7 +76,7 @@ uint64_t database_wakes(const struct database *d) {
         uint64_t sum = 0;
 
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                sum += d->wakes_by_cause[cause];
+                sum += d->counts.wakes_by_cause[cause];
         return sum;
 }
 
@@ -142,24 +142,16 @@ void database_remember(const struct database *d, struct instant now, struct memo
                 .state = d->state,
                 .reason = d->reason,
                 .since_real_usec = d->since_real_usec,
-                .generation = d->generation,
-                .server_started_real_usec = d->server_started_real_usec,
-                .last_success_real_usec = d->last_success_real_usec,
                 .paused_until_real_usec = database_paused_until_real(d, now),
-                .last_wake = d->last_wake,
+                .counts = d->counts,
                 .account = database_account(d, now),
         };
-        memcpy(ret_memory->attempts, d->attempts, sizeof(d->attempts));
-        memcpy(ret_memory->wakes_by_cause, d->wakes_by_cause, sizeof(d->wakes_by_cause));
-        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                ret_memory->failures_by_reason[reason] = d->failures_by_reason[reason];
         if (d->wake_latency)
                 ret_memory->wake_latency = *d->wake_latency;
 }
 
-static void restore_wakes(struct database *d, const struct memory *memory) {
-        memcpy(d->wakes_by_cause, memory->wakes_by_cause, sizeof(d->wakes_by_cause));
-        d->last_wake = memory->last_wake;
+static void restore_counts(struct database *d, const struct memory *memory) {
+        d->counts = memory->counts;
         if (memory->wake_latency.count == 0)
                 return;
         if (!d->wake_latency)
@@ -167,16 +159,6 @@ static void restore_wakes(struct database *d, const struct memory *memory) {
         /* Without memory the distribution begins anew; the counts do not. */
         if (d->wake_latency)
                 *d->wake_latency = memory->wake_latency;
-}
-
-static void restore_counts(struct database *d, const struct memory *memory) {
-        d->generation = memory->generation;
-        d->server_started_real_usec = memory->server_started_real_usec;
-        d->last_success_real_usec = memory->last_success_real_usec;
-        memcpy(d->attempts, memory->attempts, sizeof(d->attempts));
-        for (unsigned r = 0; r < _REASON_MAX; r++)
-                d->failures_by_reason[r] = memory->failures_by_reason[r];
-        restore_wakes(d, memory);
 }
 
 void database_restore(struct database *d, const struct memory *memory, enum reason reason, struct instant now) {
@@ -190,7 +172,7 @@ void database_restore(struct database *d, const struct memory *memory, enum reas
         }
         restore_counts(d, memory);
         d->blocked_before = memory->state == STATE_BLOCKED;
-        d->woken_server_real_usec = d->server_started_real_usec;
+        d->woken_server_real_usec = d->counts.server_started_real_usec;
 }
 
 void database_restore_late(struct database *d, const struct memory *before, struct instant now) {
@@ -202,5 +184,5 @@ void database_restore_late(struct database *d, const struct memory *before, stru
         restore_counts(d, &memory);
         d->blocked_before = before->state == STATE_BLOCKED && d->evidence.last[FOUND_BY_LOGIN].boot_usec == 0;
         if (d->woken_server_real_usec == 0)
-                d->woken_server_real_usec = before->server_started_real_usec;
+                d->woken_server_real_usec = before->counts.server_started_real_usec;
 }

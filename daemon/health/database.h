@@ -39,16 +39,13 @@ struct database {
         uint64_t since_real_usec;
         uint64_t since_boot_usec;
         uint64_t renewed_boot_usec; /* when its evidence was last confirmed; 0: there was none yet */
-        uint64_t generation;
         uint64_t repeated;
 
         /* What was counted. */
         unsigned successes_in_row;
         unsigned failures_in_row;
         unsigned unanswered_in_row; /* the last of them that told nothing of the database: `fall` of these are down */
-        uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
-        uint32_t failures_by_reason[_REASON_MAX];
-        uint64_t last_success_real_usec;
+        struct counts counts; /* also from before a restart of ours */
 
         /* What the verdict is derived from. */
         struct evidence evidence;
@@ -69,7 +66,6 @@ struct database {
         bool session_held;
         uint64_t session_since_real_usec;
         bool blocked_before; /* it was before a restart of ours, and no login said anything since */
-        uint64_t server_started_real_usec; /* 0: not known; also from before a restart of ours */
         struct server_info server; /* version 0: not known */
         uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */
         bool cut_young;               /* the last session that went did so within retry_interval of its login */
@@ -82,8 +78,6 @@ struct database {
         unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
         enum wake_cause wake_cause;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
-        uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
-        struct wake_record last_wake;
         struct histogram *wake_latency; /* made by the first wake */
 
         /* The cost. */

@@ -47,12 +47,12 @@ static bool is_part_of_wake(const struct database *d, enum reason reason) {
 }
 
 static void evaluate_count(struct database *d, const struct attempt *attempt, enum reason reason) {
-        d->attempts[attempt->check][reason_class(reason)]++;
+        d->counts.attempts[attempt->check][reason_class(reason)]++;
         d->wake_attempts += d->wake_began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
         if (reason != REASON_NONE)
-                d->failures_by_reason[reason]++;
+                d->counts.failures_by_reason[reason]++;
         else if (attempt->check != CHECK_DOOR)
-                d->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
+                d->counts.last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
 }
 
 /* Inside a wake: it was turned away at once, where others hang until the server is there. A server that starts says so itself. */
@@ -137,12 +137,12 @@ static enum machine_event evaluate_answer(struct database *d) {
  * before a restart of ours, and lies ahead of our clock, was told by a clock that was wrong, and would hide every start to come.
  */
 static void note_start(struct database *d, uint64_t started_real_usec, struct instant now) {
-        uint64_t known = d->server_started_real_usec;
+        uint64_t known = d->counts.server_started_real_usec;
         bool first = d->server.started_real_usec == 0;
         bool wrong = first && known > usec_add(now.real_usec, CLOCKS_APART_USEC) && known != started_real_usec;
 
-        d->generation += known && (known < started_real_usec || wrong);
-        d->server_started_real_usec = wrong ? started_real_usec : MAX(known, started_real_usec);
+        d->counts.generation += known && (known < started_real_usec || wrong);
+        d->counts.server_started_real_usec = wrong ? started_real_usec : MAX(known, started_real_usec);
 }
 
 static void note_server(struct database *d, const struct attempt *attempt, struct instant now) {
@@ -354,7 +354,7 @@ void evaluate_session_end(struct database *d, const struct attempt *end, bool ba
                 return;
         d->session_held = false;
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
-        d->failures_by_reason[end->reason] += !like_suspend;
+        d->counts.failures_by_reason[end->reason] += !like_suspend;
         finish_session(d, end, like_suspend, NULL, now, events);
 }
 

@@ -87,7 +87,7 @@ static struct event *add_event(struct database *d, enum event_kind kind, struct 
                 .previous = d->state,
                 .reason = d->reason,
                 .ready = database_ready(d),
-                .generation = d->generation,
+                .generation = d->counts.generation,
         };
         return event;
 }
@@ -105,9 +105,9 @@ static void verdict_tell_wake(struct database *d, const struct attempt *attempt,
         struct event *event = add_event(d, EVENT_WAKE, now, events);
 
         event->attempt = attempt;
-        event->latency_usec = d->last_wake.latency_usec;
-        event->cause = d->last_wake.cause;
-        event->cold = d->last_wake.cold;
+        event->latency_usec = d->counts.last_wake.latency_usec;
+        event->cause = d->counts.last_wake.cause;
+        event->cold = d->counts.last_wake.cold;
         event->attempts = d->wake_attempts + 1;
 }
 
@@ -140,7 +140,7 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
         bool was_awake = previous == STATE_AWAKE || previous == STATE_DEGRADED || previous == STATE_FULL, woke = false;
 
         if (row->actions & ACTION_GENERATION)
-                d->generation++;
+                d->counts.generation++;
         if (row->actions & ACTION_WAKE_BEGINS)
                 wake_begin(d, cause.attempt ? cause.attempt->started_boot_usec : d->in_flight_boot_usec,
                            previous == STATE_ASLEEP || event == MACHINE_STARTING);

@@ -51,8 +51,8 @@ static bool is_cold(const struct database *d, const struct server_info *server, 
 }
 
 static void wake_count(struct database *d, enum wake_cause cause, uint64_t latency_usec, bool cold, struct instant now) {
-        d->wakes_by_cause[cause]++;
-        d->last_wake = (struct wake_record){
+        d->counts.wakes_by_cause[cause]++;
+        d->counts.last_wake = (struct wake_record){
                 .at_real_usec = now.real_usec,
                 .latency_usec = latency_usec,
                 .cause = cause,

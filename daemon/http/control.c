@@ -219,7 +219,7 @@ static struct lease_answer lease_answer_of(const struct lease *lease, struct ins
                 .at_real_usec = now.real_usec,
                 .lease = describe_lease(&lease->record),
                 .verdict = describe_verdict(lease->database, now),
-                .generation = lease->database->generation,
+                .generation = lease->database->counts.generation,
         };
 }
 

@@ -120,7 +120,7 @@ static bool next_cause(struct field_rows *rows, void *ret_row) {
 
         if (cause >= _WAKE_CAUSE_MAX)
                 return false;
-        *(struct named_count *)ret_row = (struct named_count){wake_cause_name(cause), database->wakes_by_cause[cause]};
+        *(struct named_count *)ret_row = (struct named_count){wake_cause_name(cause), database->counts.wakes_by_cause[cause]};
         return true;
 }
 
@@ -142,7 +142,7 @@ static struct wakes_status wakes_of(const struct database *database) {
         return (struct wakes_status){
                 .count = database_wakes(database),
                 .by_cause = {.next = next_cause, .of = database},
-                .last = last_wake_of(&database->last_wake),
+                .last = last_wake_of(&database->counts.last_wake),
                 .p50_usec = latency ? histogram_quantile(latency, 500) : USEC_INFINITY,
                 .p95_usec = latency ? histogram_quantile(latency, 950) : USEC_INFINITY,
                 .p99_usec = latency ? histogram_quantile(latency, 990) : USEC_INFINITY,
@@ -156,9 +156,9 @@ static bool next_failure(struct field_rows *rows, void *ret_row) {
         while (rows->index < _REASON_MAX) {
                 enum reason reason = (enum reason)rows->index++;
 
-                if (database->failures_by_reason[reason] == 0)
+                if (database->counts.failures_by_reason[reason] == 0)
                         continue;
-                *(struct named_count *)ret_row = (struct named_count){reason_slug(reason), database->failures_by_reason[reason]};
+                *(struct named_count *)ret_row = (struct named_count){reason_slug(reason), database->counts.failures_by_reason[reason]};
                 return true;
         }
         return false;
@@ -228,7 +228,7 @@ void describe_status(struct json_writer *w, const struct database *database, str
         status.advice = state_advice(database->state, database->reason);
         status.since_real_usec = database->since_real_usec;
         status.fresh_until_real_usec = real_from_boot(fresh_until(database), now);
-        status.generation = database->generation;
+        status.generation = database->counts.generation;
         status.policy = policy_name(policy_of(database));
         status.provider = database->provider->name;
         status.endpoint = endpoint.data;

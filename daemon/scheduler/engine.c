@@ -239,7 +239,7 @@ static void engine_tell(struct engine *engine, const struct database *database, 
                 .previous = previous,
                 .reason = database->reason,
                 .ready = database_ready(database),
-                .generation = database->generation,
+                .generation = database->counts.generation,
         };
         drive_publish(engine, database, &events);
 }

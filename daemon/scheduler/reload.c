@@ -157,7 +157,7 @@ static void succeed(struct engine *engine, struct database *database, struct ins
         struct memory memory;
 
         database_remember(database->predecessor, now, &memory);
-        memory.generation++;
+        memory.counts.generation++;
         /* What the old server did is nothing of the new one: neither what blocked there, nor how long it was awake unseen. */
         memory.state = STATE_UNKNOWN;
         memory.account.counted_real_usec = now.real_usec;

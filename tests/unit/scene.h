@@ -345,17 +345,17 @@ static inline void sums_agree(const struct database *t) {
         uint64_t by_reason = 0, failed = 0, by_cause = 0;
 
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                by_reason += t->failures_by_reason[reason];
+                by_reason += t->counts.failures_by_reason[reason];
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
                         if (class != CLASS_OK)
-                                failed += t->attempts[check][class];
+                                failed += t->counts.attempts[check][class];
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                by_cause += t->wakes_by_cause[cause];
+                by_cause += t->counts.wakes_by_cause[cause];
         assert_int_equal(database_failures(t), by_reason);
-        assert_int_equal(t->failures_by_reason[REASON_NONE], 0);
+        assert_int_equal(t->counts.failures_by_reason[REASON_NONE], 0);
         assert_true(failed <= database_failures(t)); /* the ends of sessions are no attempts */
         assert_int_equal(database_wakes(t), by_cause);
         /* How long those of others took is not known. */
-        assert_int_equal(t->wake_latency ? t->wake_latency->count : 0, database_wakes(t) - t->wakes_by_cause[WAKE_OTHER]);
+        assert_int_equal(t->wake_latency ? t->wake_latency->count : 0, database_wakes(t) - t->counts.wakes_by_cause[WAKE_OTHER]);
 }

@@ -126,12 +126,12 @@ static void restart_at_random(struct scene *s) {
         assert_int_equal(database_new(8, &s->config, s->now, &fresh), 0);
         database_restore(fresh, &memory, REASON_STALE, s->now);
         database_remember(fresh, s->now, &again);
-        assert_memory_equal(&memory.attempts, &again.attempts, sizeof(memory.attempts));
-        assert_memory_equal(&memory.failures_by_reason, &again.failures_by_reason, sizeof(memory.failures_by_reason));
-        assert_memory_equal(&memory.wakes_by_cause, &again.wakes_by_cause, sizeof(memory.wakes_by_cause));
+        assert_memory_equal(&memory.counts.attempts, &again.counts.attempts, sizeof(memory.counts.attempts));
+        assert_memory_equal(&memory.counts.failures_by_reason, &again.counts.failures_by_reason, sizeof(memory.counts.failures_by_reason));
+        assert_memory_equal(&memory.counts.wakes_by_cause, &again.counts.wakes_by_cause, sizeof(memory.counts.wakes_by_cause));
         assert_memory_equal(&memory.wake_latency, &again.wake_latency, sizeof(memory.wake_latency));
         assert_memory_equal(&memory.account, &again.account, sizeof(memory.account));
-        assert_int_equal(memory.generation, again.generation);
+        assert_int_equal(memory.counts.generation, again.counts.generation);
         sums_agree(fresh);
         database_free(fresh);
 }
@@ -222,7 +222,7 @@ static void verdicts_have_their_evidence(const struct scene *s) {
         assert_int_equal(database_ready(t), t->state == STATE_AWAKE);
         assert_int_equal(t->reason == REASON_NONE, t->state == STATE_AWAKE);
         if (t->state == STATE_AWAKE) {
-                assert_true(t->last_success_real_usec > 0);
+                assert_true(t->counts.last_success_real_usec > 0);
                 assert_true(database_fresh_until(t) > s->now.boot_usec);
                 /* For ever only while a session stands there to tell of the end. */
                 if (database_fresh_until(t) == USEC_INFINITY)
@@ -277,10 +277,10 @@ static void the_account_is_true(const struct scene *s, struct history *h) {
 static void counters_only_grow(const struct scene *s, struct history *h) {
         const struct database *t = s->t;
 
-        assert_true(t->generation >= h->generation);
+        assert_true(t->counts.generation >= h->generation);
         assert_true(database_failures(t) >= h->failures);
         assert_true(database_wakes(t) >= h->wakes);
-        h->generation = t->generation;
+        h->generation = t->counts.generation;
         h->failures = database_failures(t);
         h->wakes = database_wakes(t);
         sums_agree(t);

@@ -42,11 +42,11 @@ static void a_quiet_day_is_pings_and_logins_and_one_edge(void **state) {
                 is(&s, STATE_AWAKE, REASON_NONE);
         }
         assert_int_equal(s.logged, 1);
-        assert_in_range(s.t->attempts[CHECK_LOGIN][CLASS_OK], 24 * 60 - 5, 24 * 60 + 1);
-        assert_in_range(s.t->attempts[CHECK_PING][CLASS_OK], 24 * 60 * 5 - 20, 24 * 60 * 6);
-        assert_int_equal(s.t->attempts[CHECK_DOOR][CLASS_OK], 0);
-        assert_int_equal(s.t->repeated, s.t->attempts[CHECK_LOGIN][CLASS_OK] + s.t->attempts[CHECK_PING][CLASS_OK] - 1);
-        assert_int_equal(s.t->generation, 0);
+        assert_in_range(s.t->counts.attempts[CHECK_LOGIN][CLASS_OK], 24 * 60 - 5, 24 * 60 + 1);
+        assert_in_range(s.t->counts.attempts[CHECK_PING][CLASS_OK], 24 * 60 * 5 - 20, 24 * 60 * 6);
+        assert_int_equal(s.t->counts.attempts[CHECK_DOOR][CLASS_OK], 0);
+        assert_int_equal(s.t->repeated, s.t->counts.attempts[CHECK_LOGIN][CLASS_OK] + s.t->counts.attempts[CHECK_PING][CLASS_OK] - 1);
+        assert_int_equal(s.t->counts.generation, 0);
         assert_int_equal(database_wakes(s.t), 0);
         scene_end(&s);
 }
@@ -100,7 +100,7 @@ static void it_falls_after_fall_failures_and_rises_at_the_first_answer(void **st
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(s.t->failures_in_row, 0);
         assert_int_equal(database_failures(s.t), 16);
-        assert_int_equal(s.t->failures_by_reason[REASON_TCP_REFUSED], 15);
+        assert_int_equal(s.t->counts.failures_by_reason[REASON_TCP_REFUSED], 15);
         assert_int_equal(database_wakes(s.t), 0);
         sums_agree(s.t);
         scene_end(&s);
@@ -366,11 +366,11 @@ static void a_cut_session_is_unknown_at_once_and_asked_in_the_same_instant(void 
         /* Its second line is the same end. */
         session_ends(&s, REASON_SESSION_LOST, "", true);
         is(&s, STATE_UNKNOWN, REASON_SESSION_CUT);
-        assert_int_equal(s.t->generation, 1);
+        assert_int_equal(s.t->counts.generation, 1);
         start(&s, CHECK_LOGIN);
         ends(&s, MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->generation, 1);
+        assert_int_equal(s.t->counts.generation, 1);
         assert_int_equal(database_failures(s.t), 1);
         next_is(&s, CHECK_PING, 10 * SEC);
         sums_agree(s.t);
@@ -417,7 +417,7 @@ static void a_ping_that_meets_the_end_of_the_session_is_that_end(void **state) {
                 scene_awake(&s);
                 check_after_wait(&s, 10 * SEC, CHECK_PING, MSEC, reasons[i]);
                 became(&s, STATE_UNKNOWN, reasons[i]);
-                assert_int_equal(s.t->generation, 1);
+                assert_int_equal(s.t->counts.generation, 1);
                 start(&s, CHECK_LOGIN);
                 ends(&s, MSEC, REASON_NONE);
                 became(&s, STATE_AWAKE, REASON_NONE);
@@ -438,9 +438,9 @@ static void a_ping_that_was_asked_before_the_end_was_known_is_the_same_event(voi
         nothing_planned(&s);
         ends(&s, 0, REASON_SESSION_LOST);
         is(&s, STATE_UNKNOWN, REASON_SESSION_LOST);
-        assert_int_equal(s.t->failures_by_reason[REASON_SESSION_LOST], 1);
+        assert_int_equal(s.t->counts.failures_by_reason[REASON_SESSION_LOST], 1);
         assert_int_equal(s.t->failures_in_row, 0);
-        assert_int_equal(s.t->generation, 1);
+        assert_int_equal(s.t->counts.generation, 1);
         start(&s, CHECK_LOGIN); /* in the same instant */
         ends(&s, 20 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
@@ -454,7 +454,7 @@ static void a_ping_without_an_answer_ends_only_our_own_session(void **state) {
         scene_awake(&s);
         check_after_wait(&s, 10 * SEC, CHECK_PING, 10 * SEC, REASON_QUERY_TIMEOUT);
         became(&s, STATE_UNKNOWN, REASON_QUERY_TIMEOUT);
-        assert_int_equal(s.t->generation, 0);
+        assert_int_equal(s.t->counts.generation, 0);
         next_is(&s, CHECK_LOGIN, 1 * SEC);
         scene_end(&s);
 }
@@ -488,9 +488,9 @@ static void a_new_start_time_of_the_server_is_a_new_generation(void **state) {
         server_starts(&s);
         check_after_wait(&s, 50 * SEC, CHECK_LOGIN, MSEC, REASON_NONE);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->generation, 1);
+        assert_int_equal(s.t->counts.generation, 1);
         check_after_wait(&s, 60 * SEC, CHECK_LOGIN, MSEC, REASON_NONE);
-        assert_int_equal(s.t->generation, 1);
+        assert_int_equal(s.t->counts.generation, 1);
         assert_int_equal(database_wakes(s.t), 0); /* somebody else restarted it */
         scene_end(&s);
 }
@@ -575,7 +575,7 @@ static void a_server_that_says_starting_is_waking_until_it_answers(void **state)
         assert_true(s.log[s.read - 1].event.cold);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(database_wakes(s.t), 1);
-        assert_int_equal(s.t->last_wake.latency_usec, 21 * SEC + 31 * MSEC);
+        assert_int_equal(s.t->counts.last_wake.latency_usec, 21 * SEC + 31 * MSEC);
         sums_agree(s.t);
         scene_end(&s);
 }
@@ -591,7 +591,7 @@ static void a_slow_but_warm_login_is_no_wake_of_ours(void **state) {
         became(&s, STATE_AWAKE, REASON_NONE);
         others_woke(&s);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->wakes_by_cause[WAKE_OTHER], 1);
+        assert_int_equal(s.t->counts.wakes_by_cause[WAKE_OTHER], 1);
         assert_null(s.t->wake_latency); /* how long it took nobody knows */
         /* Slow once more: the same start of the server is not counted twice. */
         session_ends(&s, REASON_SESSION_CUT, "57P01", false);
@@ -627,9 +627,9 @@ static void a_cold_start_proves_a_wake_that_was_too_quick_to_be_seen(void **stat
         ends(&s, 200 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(edge(&s)->kind, EVENT_WAKE);
-        assert_true(s.t->last_wake.cold);
-        assert_int_equal(s.t->last_wake.latency_usec, 300 * MSEC);
-        assert_int_equal(s.t->last_wake.cause, WAKE_START);
+        assert_true(s.t->counts.last_wake.cold);
+        assert_int_equal(s.t->counts.last_wake.latency_usec, 300 * MSEC);
+        assert_int_equal(s.t->counts.last_wake.cause, WAKE_START);
         scene_end(&s);
 
         /* The first wake of a database that nobody demanded is the start's too. */
@@ -728,7 +728,7 @@ static void a_late_success_past_the_wakes_limit_is_a_success(void **state) {
         ends(&s, SEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(edge(&s)->kind, EVENT_WAKE);
-        assert_int_equal(s.t->last_wake.latency_usec, 4 * MIN_ + SEC);
+        assert_int_equal(s.t->counts.last_wake.latency_usec, 4 * MIN_ + SEC);
         scene_end(&s);
 }
 
@@ -885,7 +885,7 @@ static void our_own_network_is_not_the_databases_fault(void **state) {
         became(&s, STATE_UNKNOWN, REASON_HOST_NETWORK);
         is(&s, STATE_UNKNOWN, REASON_HOST_NETWORK);
         assert_int_equal(next_in(&s), 15 * SEC);
-        assert_int_equal(s.t->failures_by_reason[REASON_HOST_NETWORK], 20);
+        assert_int_equal(s.t->counts.failures_by_reason[REASON_HOST_NETWORK], 20);
         /* With the network back, its failures count from the first. */
         check_after_wait(&s, 15 * SEC, CHECK_LOGIN, MSEC, REASON_TCP_REFUSED);
         became(&s, STATE_UNKNOWN, REASON_TCP_REFUSED);
@@ -991,7 +991,7 @@ static void the_start_is_a_demand_that_lingers_and_ends(void **state) {
         (void)state;
         scene_sentinel(&s);
         assert_int_equal(s.now.boot_usec, began + 300 * MSEC + 60 * SEC);
-        assert_int_equal(s.t->attempts[CHECK_PING][CLASS_OK], 5);
+        assert_int_equal(s.t->counts.attempts[CHECK_PING][CLASS_OK], 5);
         scene_end(&s);
 }
 
@@ -1012,7 +1012,7 @@ static void the_sentinel_renews_for_days_and_asks_nothing(void **state) {
         nothing_planned(&s);
         pass(&s, 30 * USEC_PER_DAY);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_int_equal(s.t->attempts[CHECK_LOGIN][CLASS_OK], 1);
+        assert_int_equal(s.t->counts.attempts[CHECK_LOGIN][CLASS_OK], 1);
         scene_end(&s);
 }
 
@@ -1047,12 +1047,12 @@ static void cut_at_its_time_and_a_good_door_is_asleep(void **state) {
                 became(&s, STATE_ASLEEP, pooled ? REASON_SESSION_LOST : REASON_SESSION_CUT);
                 assert_false(database_ready(s.t));
                 assert_true(database_ready_or_asleep(s.t));
-                assert_int_equal(s.t->generation, 1);
+                assert_int_equal(s.t->counts.generation, 1);
                 /* The door renews it, and no login ever wakes it. */
                 for (unsigned i = 0; i < 3000; i++)
                         check_after_wait(&s, 30 * SEC, CHECK_DOOR, 50 * MSEC, REASON_NONE);
                 is(&s, STATE_ASLEEP, pooled ? REASON_SESSION_LOST : REASON_SESSION_CUT);
-                assert_int_equal(s.t->attempts[CHECK_LOGIN][CLASS_OK], 1);
+                assert_int_equal(s.t->counts.attempts[CHECK_LOGIN][CLASS_OK], 1);
                 assert_int_equal(database_wakes(s.t), 1);
                 scene_end(&s);
         }
@@ -1171,10 +1171,10 @@ static void a_wake_call_is_one_login_then_linger_then_the_sentinel_again(void **
         ends(&s, 600 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(edge(&s)->kind, EVENT_WAKE);
-        assert_int_equal(s.t->last_wake.latency_usec, 1200 * MSEC);
-        assert_int_equal(s.t->last_wake.cause, WAKE_CALL);
-        assert_int_equal(s.t->wakes_by_cause[WAKE_CALL], 1);
-        assert_int_equal(s.t->generation, 2); /* the cut, and another server start */
+        assert_int_equal(s.t->counts.last_wake.latency_usec, 1200 * MSEC);
+        assert_int_equal(s.t->counts.last_wake.cause, WAKE_CALL);
+        assert_int_equal(s.t->counts.wakes_by_cause[WAKE_CALL], 1);
+        assert_int_equal(s.t->counts.generation, 2); /* the cut, and another server start */
         answered = s.now.boot_usec;
         assert_int_equal(s.t->demand_until_boot_usec, answered + 60 * SEC);
         while (s.t->demand_until_boot_usec)
@@ -1234,7 +1234,7 @@ static void trouble_of_the_proxy_when_it_is_asleep_is_the_beginning_of_the_wake(
         check_after_wait(&s, 1 * SEC, CHECK_LOGIN, 100 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(edge(&s)->latency_usec, s.now.boot_usec - began);
-        assert_int_equal(s.t->last_wake.cause, WAKE_LEASE);
+        assert_int_equal(s.t->counts.last_wake.cause, WAKE_LEASE);
         scene_end(&s);
 }
 

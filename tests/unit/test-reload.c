@@ -122,8 +122,8 @@ static void assert_whole(const struct play *p) {
 
                 assert_ptr_equal(database->config, &config->databases[i]);
                 assert_ptr_equal(registry_by_id(registry, database->id), database);
-                assert_int_equal(database->generation, force && i >= 10 && i < 15); /* what begins anew has one more */
-                assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], !force || i < 15); /* and goes on counting */
+                assert_int_equal(database->counts.generation, force && i >= 10 && i < 15); /* what begins anew has one more */
+                assert_int_equal(database->counts.attempts[CHECK_LOGIN][CLASS_OK], !force || i < 15); /* and goes on counting */
                 if (!force || i < 10)
                         assert_int_equal(database->state, STATE_AWAKE);
         }

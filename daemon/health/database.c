@@ -16,7 +16,7 @@ void database_plan_interval(struct database *d, enum check check) {
                 [CHECK_PING] = config->ping_interval_usec,
         };
 
-        d->jittered_interval_usec[check] = backoff_jitter(intervals[check], config->jitter_permille, &d->random);
+        d->checks[check].interval_usec = backoff_jitter(intervals[check], config->jitter_permille, &d->random);
 }
 
 int database_new(uint64_t id, const struct database_config *config, struct instant now, struct database **ret_database) {
@@ -34,7 +34,6 @@ int database_new(uint64_t id, const struct database_config *config, struct insta
         d->since_real_usec = now.real_usec;
         d->since_boot_usec = now.boot_usec;
         d->random = id * UINT64_C(0x9e3779b97f4a7c15) ^ now.real_usec;
-        d->slow_due_boot_usec = USEC_INFINITY;
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, (enum check)check);
         d->retry_delay_usec = config->retry_interval_usec;
@@ -90,7 +89,7 @@ bool database_ready(const struct database *d) {
  */
 static bool rests_unseen(const struct database *d) {
         return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent &&
-               evidence_newest(&d->evidence).reason == REASON_NONE && !evidence_needs_login(&d->evidence) && !d->in_flight &&
+               evidence_newest(&d->evidence).reason == REASON_NONE && !evidence_needs_login(&d->evidence) && !d->in_flight.id &&
                policy_next(d).due_boot_usec == USEC_INFINITY;
 }
 
@@ -118,9 +117,9 @@ static uint64_t expected_usec(const struct database *d, uint64_t elapsed_usec) {
 }
 
 uint64_t database_expected_ready_usec(const struct database *d, struct instant now) {
-        bool waking = d->state == STATE_WAKING, under_way = waking || (d->in_flight && d->in_flight_check == CHECK_LOGIN);
-        uint64_t began = waking ? d->wake_began_boot_usec : 0;
-        uint64_t elapsed = usec_sub(now.boot_usec, began ? began : d->in_flight_boot_usec), expected;
+        bool waking = d->state == STATE_WAKING, under_way = waking || (d->in_flight.id && d->in_flight.check == CHECK_LOGIN);
+        uint64_t began = waking ? d->wake.began_boot_usec : 0;
+        uint64_t elapsed = usec_sub(now.boot_usec, began ? began : d->in_flight.began_boot_usec), expected;
 
         if (d->state == STATE_AWAKE)
                 return 0;

@@ -26,6 +26,31 @@ enum news {
         NEWS_REPLACED, /* told with its successor */
 };
 
+/* The attempt that is under way. */
+struct check_in_flight {
+        uint64_t id; /* 0: none is */
+        enum check check;
+        uint64_t began_boot_usec;
+        uint64_t wanted_boot_usec;   /* since when it was wanted at once: it may have waited for a place */
+        uint64_t slow_due_boot_usec; /* when to ask whether it is slow */
+        bool slow_look_was_early;    /* the last look found it before the login */
+};
+
+struct check_rhythm {
+        uint64_t finished_boot_usec; /* when one of this kind last ended; 0: never */
+        uint64_t duration_usec;      /* of the last one; 0: there was none */
+        uint64_t interval_usec;      /* to the next one: the configured one, with jitter */
+};
+
+/* The wake that runs, or was given up and not answered since. */
+struct wake {
+        uint64_t began_boot_usec;  /* its first attempt; 0: there is none */
+        uint64_t wanted_boot_usec; /* since when that attempt was wanted: the latency counts from here */
+        bool from_evidence;        /* begun where the database was not known to be awake */
+        unsigned attempts;         /* the logins of it that ended, before the one that is being judged */
+        enum wake_cause cause;
+};
+
 struct database {
         uint64_t id;                          /* never reused */
         const struct database_config *config; /* borrowed */
@@ -52,15 +77,8 @@ struct database {
 
         /* The last attempt, and the one in flight. */
         struct attempt last_attempt; /* id 0: there was none */
-        uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
-        uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
-        bool in_flight;
-        uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */
-        bool slow_look_was_early;    /* the last look found it before the login */
-        enum check in_flight_check;
-        uint64_t in_flight_id;
-        uint64_t in_flight_boot_usec;
-        uint64_t in_flight_wanted_boot_usec; /* since when it was wanted at once: it may have waited for a place */
+        struct check_in_flight in_flight;
+        struct check_rhythm checks[_CHECK_MAX];
 
         /* The session and the server behind it. */
         bool session_held;
@@ -72,11 +90,7 @@ struct database {
         uint64_t wanted_boot_usec;    /* since when the next check is wanted at once; 0: it comes in its rhythm */
 
         /* Waking. */
-        uint64_t wake_began_boot_usec; /* the first attempt of the wake that runs, or was given up and not answered since; 0: none */
-        uint64_t wake_wanted_boot_usec; /* since when that attempt was wanted: the latency counts from here */
-        bool wake_from_evidence;       /* begun where the database was not known to be awake */
-        unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
-        enum wake_cause wake_cause;
+        struct wake wake;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
         struct histogram *wake_latency; /* made by the first wake */
 
@@ -104,7 +118,6 @@ struct database {
         struct heap_item waiting; /* the engine's: due, and waiting for a free place among the attempts */
 
         uint64_t random; /* for jitter */
-        uint64_t jittered_interval_usec[_CHECK_MAX];
         uint64_t retry_delay_usec; /* before the next try while something is changing */
 };
 

@@ -48,7 +48,7 @@ static bool is_part_of_wake(const struct database *d, enum reason reason) {
 
 static void evaluate_count(struct database *d, const struct attempt *attempt, enum reason reason) {
         d->counts.attempts[attempt->check][reason_class(reason)]++;
-        d->wake_attempts += d->wake_began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
+        d->wake.attempts += d->wake.began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
         if (reason != REASON_NONE)
                 d->counts.failures_by_reason[reason]++;
         else if (attempt->check != CHECK_DOOR)
@@ -75,7 +75,7 @@ static uint64_t retry_delay(const struct database *d, enum reason reason) {
         if (class == CLASS_TRANSIENT && d->state != STATE_WAKING)
                 return backoff_usec(d->unanswered_in_row, floor, ceiling);
         if (class == CLASS_TRANSIENT && is_refusal(reason))
-                return backoff_usec(d->wake_attempts, floor, ceiling);
+                return backoff_usec(d->wake.attempts, floor, ceiling);
         return floor;
 }
 
@@ -233,7 +233,7 @@ static void finish_door(struct database *d, const struct attempt *attempt, struc
  * tried again says nothing new the second time: who lets in and cuts is asked in the rhythm of retries, not thousands of times a second.
  */
 static void ask_after_cut(struct database *d, struct instant now) {
-        bool cut_young = now.boot_usec < usec_add(d->finished_boot_usec[CHECK_LOGIN], d->retry_delay_usec);
+        bool cut_young = now.boot_usec < usec_add(d->checks[CHECK_LOGIN].finished_boot_usec, d->retry_delay_usec);
 
         d->successes_in_row = 0;
         d->wanted_boot_usec = policy_asks(d) && cut_young && d->cut_young ? 0 : now.boot_usec;
@@ -300,8 +300,8 @@ static void note_attempt(struct database *d, const struct attempt *attempt, stru
         bool answered = was_answered(attempt);
 
         d->last_attempt = *attempt;
-        d->last_duration_usec[attempt->check] = attempt->total_usec;
-        d->finished_boot_usec[attempt->check] = now.boot_usec;
+        d->checks[attempt->check].duration_usec = attempt->total_usec;
+        d->checks[attempt->check].finished_boot_usec = now.boot_usec;
         if (attempt->session_held && (!d->session_held || (answered && attempt->check == CHECK_LOGIN)))
                 d->session_since_real_usec = now.real_usec;
         d->session_held = attempt->session_held;
@@ -318,9 +318,9 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
 
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
                 reason = expectation_failed(d, &attempt->server, now);
-        d->in_flight = false;
+        d->in_flight.id = 0;
         if (repeats_end(d, attempt)) {
-                d->finished_boot_usec[CHECK_PING] = now.boot_usec;
+                d->checks[CHECK_PING].finished_boot_usec = now.boot_usec;
                 return;
         }
         note_attempt(d, attempt, now);
@@ -369,16 +369,16 @@ void evaluate_slow(struct database *d, enum phase phase, struct instant now, str
         enum phase first = d->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
 
         if (phase > PHASE_AUTH || repeats_verdict(d)) {
-                d->slow_due_boot_usec = USEC_INFINITY;
+                d->in_flight.slow_due_boot_usec = USEC_INFINITY;
                 return;
         }
         /* The first look after one that came too early may find the login just begun: it is given its own time. */
-        if (phase < first || d->slow_look_was_early) {
-                d->slow_look_was_early = phase < first;
-                d->slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
+        if (phase < first || d->in_flight.slow_look_was_early) {
+                d->in_flight.slow_look_was_early = phase < first;
+                d->in_flight.slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
                 return;
         }
-        d->slow_due_boot_usec = USEC_INFINITY;
+        d->in_flight.slow_due_boot_usec = USEC_INFINITY;
         if (d->provider->suspends)
                 verdict_step(d, MACHINE_SLOW, (struct verdict_cause){.reason = REASON_SERVER_STARTING}, now, events);
         else if (reason_class(d->reason) == CLASS_OURS) /* what a check found says more */

@@ -41,7 +41,7 @@ bool policy_was_throttled(const struct database *d) {
 static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
 
 static struct plan check_after(const struct database *d, enum check check, uint64_t delay_usec) {
-        uint64_t last = d->finished_boot_usec[check];
+        uint64_t last = d->checks[check].finished_boot_usec;
 
         return (struct plan){.check = check, .due_boot_usec = last ? usec_add(last, delay_usec) : 0};
 }
@@ -51,10 +51,10 @@ static struct plan check_after(const struct database *d, enum check check, uint6
  * throttled, for that is about all that we ask.
  */
 uint64_t policy_retry_boot_usec(const struct database *d) {
-        uint64_t last = MAX(d->finished_boot_usec[CHECK_LOGIN], d->finished_boot_usec[CHECK_PING]);
+        uint64_t last = MAX(d->checks[CHECK_LOGIN].finished_boot_usec, d->checks[CHECK_PING].finished_boot_usec);
 
         if (policy_was_throttled(d))
-                last = MAX(last, d->finished_boot_usec[CHECK_DOOR]);
+                last = MAX(last, d->checks[CHECK_DOOR].finished_boot_usec);
         return last ? usec_add(last, d->retry_delay_usec) : 0;
 }
 
@@ -63,11 +63,11 @@ static struct plan earlier(struct plan a, struct plan b) {
 }
 
 static struct plan plan_ping(const struct database *d) {
-        uint64_t last = MAX(d->asked_boot_usec, d->finished_boot_usec[CHECK_PING]);
+        uint64_t last = MAX(d->asked_boot_usec, d->checks[CHECK_PING].finished_boot_usec);
 
         if (!d->session_held)
                 return nothing;
-        return (struct plan){.check = CHECK_PING, .due_boot_usec = usec_add(last, d->jittered_interval_usec[CHECK_PING])};
+        return (struct plan){.check = CHECK_PING, .due_boot_usec = usec_add(last, d->checks[CHECK_PING].interval_usec)};
 }
 
 /* Queries are answered, and nothing that a login found speaks against it. */
@@ -86,13 +86,13 @@ static struct plan plan_login(const struct database *d) {
         if (!is_well(d))
                 return (struct plan){CHECK_LOGIN, policy_retry_boot_usec(d)};
         /* Pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
-        return earlier(check_after(d, CHECK_LOGIN, d->jittered_interval_usec[CHECK_LOGIN]), plan_ping(d));
+        return earlier(check_after(d, CHECK_LOGIN, d->checks[CHECK_LOGIN].interval_usec), plan_ping(d));
 }
 
 /* Nobody needs it: the session, if there is one, is the sentinel and costs nothing; without one the door tells asleep from unreachable. */
 static struct plan plan_door(const struct database *d) {
         enum reason last = d->last_attempt.reason;
-        uint64_t interval = d->jittered_interval_usec[CHECK_DOOR];
+        uint64_t interval = d->checks[CHECK_DOOR].interval_usec;
         struct plan plan;
 
         if (d->session_held || d->evidence.door_lets_in || !d->provider->door_is_free || d->config->door_interval_usec == 0)
@@ -106,13 +106,13 @@ static struct plan plan_door(const struct database *d) {
 }
 
 struct plan policy_next(const struct database *d) {
-        if (d->in_flight || d->paused_until_boot_usec)
+        if (d->in_flight.id || d->paused_until_boot_usec)
                 return nothing;
         return policy_asks(d) ? plan_login(d) : plan_door(d);
 }
 
 struct plan policy_next_ping(const struct database *d) {
-        if (d->in_flight || d->paused_until_boot_usec || !is_well(d) || !policy_asks(d))
+        if (d->in_flight.id || d->paused_until_boot_usec || !is_well(d) || !policy_asks(d))
                 return nothing;
         return plan_ping(d);
 }
@@ -160,7 +160,7 @@ void demand_presume(struct database *d, uint64_t for_usec, struct instant now) {
 
 /* A door check under way wakes nothing, and answers nobody. */
 static bool is_asking(const struct database *d) {
-        return d->in_flight && d->in_flight_check != CHECK_DOOR;
+        return d->in_flight.id && d->in_flight.check != CHECK_DOOR;
 }
 
 /* Somebody asks: why it cannot be, or REASON_NONE. Who is blocked is asked again in its own rhythm, and in no other. */

@@ -42,7 +42,7 @@ const char *input_name(enum input_kind kind) {
 
 /* Nobody asks, and nothing is under way: who asked for a wake is gone, and of what is not known the evidence that is left decides. */
 static bool is_left_alone(const struct database *d, enum state state) {
-        return d->state == state && !d->in_flight && !d->paused_until_boot_usec && !policy_asks(d);
+        return d->state == state && !d->in_flight.id && !d->paused_until_boot_usec && !policy_asks(d);
 }
 
 /* Only a login clears that, and none is planned: it is no less true for other evidence's age. */
@@ -84,11 +84,11 @@ static uint64_t time_due(const struct database *d) {
 }
 
 uint64_t database_due(const struct database *d) {
-        return d->in_flight ? MIN(time_due(d), d->slow_due_boot_usec) : time_due(d);
+        return d->in_flight.id ? MIN(time_due(d), d->in_flight.slow_due_boot_usec) : time_due(d);
 }
 
 bool database_is_slow(const struct database *d, struct instant now) {
-        return d->in_flight && d->slow_due_boot_usec <= now.boot_usec;
+        return d->in_flight.id && d->in_flight.slow_due_boot_usec <= now.boot_usec;
 }
 
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
@@ -130,7 +130,7 @@ static void follow_time_once(struct database *d, struct instant now, struct even
         if (survival_due(d) <= now.boot_usec)
                 survive(d, now, events);
         /* What answers when somebody needs it again is another wake. */
-        if (!policy_asks(d) && !d->in_flight)
+        if (!policy_asks(d) && !d->in_flight.id)
                 wake_fail(d);
         account_settle(d, now);
         account_check_budget(d, now, events);
@@ -144,23 +144,23 @@ static void follow_time(struct database *d, struct instant now, struct event_lis
 }
 
 static void step_begin(struct database *d, enum check check, uint64_t attempt_id, struct instant now) {
-        assert(!d->in_flight);
-        d->in_flight = true;
-        d->in_flight_check = check;
-        d->in_flight_id = attempt_id;
-        d->in_flight_boot_usec = now.boot_usec;
-        d->in_flight_wanted_boot_usec = d->wanted_boot_usec ? MAX(d->wanted_boot_usec, d->asking_since_boot_usec) : now.boot_usec;
+        assert(!d->in_flight.id);
+        d->in_flight = (struct check_in_flight){
+                .id = attempt_id,
+                .check = check,
+                .began_boot_usec = now.boot_usec,
+                .wanted_boot_usec = d->wanted_boot_usec ? MAX(d->wanted_boot_usec, d->asking_since_boot_usec) : now.boot_usec,
+                .slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY,
+        };
         d->wanted_boot_usec = 0; /* this is it; what changes from here on asks for the next */
-        if (check == CHECK_LOGIN && !d->wake_began_boot_usec)
-                d->wake_cause = demand_wake_cause(d); /* of the wake that this may turn out to be */
-        d->slow_look_was_early = false;
-        d->slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY;
+        if (check == CHECK_LOGIN && !d->wake.began_boot_usec)
+                d->wake.cause = demand_wake_cause(d); /* of the wake that this may turn out to be */
 }
 
 static void step_not_begun(struct database *d, enum check check, struct instant now) {
-        d->in_flight = false;
+        d->in_flight.id = 0;
         d->wanted_boot_usec = 0;
-        d->finished_boot_usec[check] = now.boot_usec;
+        d->checks[check].finished_boot_usec = now.boot_usec;
 }
 
 static void step_drop_session(struct database *d) {
@@ -174,7 +174,7 @@ static void pause_or_resume(struct database *d, uint64_t usec, struct instant no
                 return;
         }
         d->paused_until_boot_usec = usec_add(now.boot_usec, usec);
-        d->in_flight = false;
+        d->in_flight.id = 0;
         step_drop_session(d);
         d->failures_in_row = d->unanswered_in_row = d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
@@ -189,11 +189,11 @@ static void host_suspended(struct database *d, struct instant now, struct event_
         d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
         wake_fail(d);
-        if (d->in_flight) {
+        if (d->in_flight.id) {
                 /* The time that the host slept is not the database's: it was not slow. */
-                d->in_flight_boot_usec = d->in_flight_wanted_boot_usec = now.boot_usec;
-                if (d->slow_due_boot_usec != USEC_INFINITY)
-                        d->slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
+                d->in_flight.began_boot_usec = d->in_flight.wanted_boot_usec = now.boot_usec;
+                if (d->in_flight.slow_due_boot_usec != USEC_INFINITY)
+                        d->in_flight.slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
         }
         /* What only a login clears is no less true for its age, and what is not known is known no less. */
         if (d->state != STATE_BLOCKED && d->state != STATE_UNKNOWN)
@@ -221,7 +221,7 @@ static void step_reconfigure(struct database *d, const struct database_config *c
 }
 
 static void finish(struct database *d, const struct input *input, struct instant now, struct step *step) {
-        if (!d->in_flight || input->attempt->id != d->in_flight_id)
+        if (!d->in_flight.id || input->attempt->id != d->in_flight.id)
                 return;
         evaluate_attempt(d, input->attempt, input->own_network, now, &step->events);
         /* A smart shutdown waits for the last session to go, and ours is of no use to anybody. */
@@ -282,9 +282,9 @@ static void step_apply(struct database *d, const struct input *input, struct ins
 
 /* A login that somebody waits for overtakes a door check, which may hang as long as it may take. */
 static bool overtake_door(struct database *d) {
-        if (!d->in_flight || d->in_flight_check != CHECK_DOOR || !policy_asks(d))
+        if (!d->in_flight.id || d->in_flight.check != CHECK_DOOR || !policy_asks(d))
                 return false;
-        d->in_flight = false;
+        d->in_flight.id = 0;
         return true;
 }
 

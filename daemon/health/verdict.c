@@ -108,7 +108,7 @@ static void verdict_tell_wake(struct database *d, const struct attempt *attempt,
         event->latency_usec = d->counts.last_wake.latency_usec;
         event->cause = d->counts.last_wake.cause;
         event->cold = d->counts.last_wake.cold;
-        event->attempts = d->wake_attempts + 1;
+        event->attempts = d->wake.attempts + 1;
 }
 
 /* Why one that nobody may wake is not awake: what lies behind that is not what stands in the way. */
@@ -142,7 +142,7 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
         if (row->actions & ACTION_GENERATION)
                 d->counts.generation++;
         if (row->actions & ACTION_WAKE_BEGINS)
-                wake_begin(d, cause.attempt ? cause.attempt->started_boot_usec : d->in_flight_boot_usec,
+                wake_begin(d, cause.attempt ? cause.attempt->started_boot_usec : d->in_flight.began_boot_usec,
                            previous == STATE_ASLEEP || event == MACHINE_STARTING);
         if (row->actions & ACTION_WAKE_ENDS && cause.attempt)
                 woke = wake_end(d, cause.attempt, was_awake, now);

@@ -210,8 +210,8 @@ static bool next_lease(struct field_rows *rows, void *ret_row) {
 static struct next_check_status next_check_of(const struct database *database, struct instant now) {
         struct plan plan = policy_next(database);
 
-        if (database->in_flight)
-                plan = (struct plan){.check = database->in_flight_check, .due_boot_usec = now.boot_usec};
+        if (database->in_flight.id)
+                plan = (struct plan){.check = database->in_flight.check, .due_boot_usec = now.boot_usec};
         if (plan.due_boot_usec == USEC_INFINITY)
                 return (struct next_check_status){0};
         return (struct next_check_status){true, check_name(plan.check), usec_sub(plan.due_boot_usec, now.boot_usec)};

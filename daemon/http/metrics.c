@@ -54,8 +54,8 @@ static void fill_generation(struct exposition *e, const struct database *databas
 static void fill_last_duration(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum check check = 0; check < _CHECK_MAX; check++)
-                if (database->last_duration_usec[check] > 0)
-                        exposition_seconds(e, VALUES(name_of(database), check_name(check)), database->last_duration_usec[check]);
+                if (database->checks[check].duration_usec > 0)
+                        exposition_seconds(e, VALUES(name_of(database), check_name(check)), database->checks[check].duration_usec);
 }
 
 static void fill_last_success(struct exposition *e, const struct database *database, struct instant now) {

@@ -19,7 +19,9 @@ static bool is_to_be_awake(const struct database *database) {
 static bool may_get_verdict(const struct database *database) {
         if (database->state != STATE_UNKNOWN)
                 return false;
-        return policy_asks(database) || (database->last_attempt.id == 0 && (database->in_flight || policy_next(database).due_boot_usec != USEC_INFINITY));
+        if (policy_asks(database))
+                return true;
+        return database->last_attempt.id == 0 && (database->in_flight.id || policy_next(database).due_boot_usec != USEC_INFINITY);
 }
 
 static bool ready_gate_is_missing(const struct ready_gate *gate, const struct database *database) {

@@ -134,7 +134,7 @@ static void dismiss(struct engine *engine, struct database *database, struct ins
                 members_tell(engine, database, now);
         leases_end(engine, database, LEASE_END_REMOVED, now);
         drive_give_place_back(engine, database);
-        database->in_flight = false;
+        database->in_flight.id = 0;
         heap_remove(&engine->waiting, &database->waiting);
         heap_remove(&engine->due, &database->due);
 }

@@ -11,7 +11,7 @@ void view_read(const struct database *t, struct instant now, struct view *ret_vi
                 .fresh_until_usec = database_fresh_until(t),
                 .generation = t->counts.generation,
                 .session_held = t->session_held,
-                .in_flight = t->in_flight,
+                .in_flight = t->in_flight.id,
                 .asks = policy_asks(t),
                 .budget_spent = t->budget_spent,
                 .leases = t->n_leases,

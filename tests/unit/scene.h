@@ -241,12 +241,12 @@ static inline bool scene_other_side_ended(enum reason reason) {
 /* How the one in flight reads when it ends now. */
 static inline struct attempt scene_attempt(const struct scene *s, enum reason reason) {
         struct attempt a = {
-                .id = s->t->in_flight_id,
-                .check = s->t->in_flight_check,
-                .started_boot_usec = s->t->in_flight_boot_usec,
-                .started_real_usec = s->now.real_usec - (s->now.boot_usec - s->t->in_flight_boot_usec),
+                .id = s->t->in_flight.id,
+                .check = s->t->in_flight.check,
+                .started_boot_usec = s->t->in_flight.began_boot_usec,
+                .started_real_usec = s->now.real_usec - (s->now.boot_usec - s->t->in_flight.began_boot_usec),
                 .ended_boot_usec = s->now.boot_usec,
-                .total_usec = s->now.boot_usec - s->t->in_flight_boot_usec,
+                .total_usec = s->now.boot_usec - s->t->in_flight.began_boot_usec,
                 .last_phase = PHASE_QUERY,
                 .reason = reason,
         };
@@ -278,7 +278,7 @@ static inline void finish_as(struct scene *s, struct attempt attempt, bool own_n
 /* The one in flight takes TOOK and ends with REASON. */
 static inline void ends(struct scene *s, uint64_t took, enum reason reason) {
         pass(s, took);
-        assert_true(s->t->in_flight);
+        assert_true(s->t->in_flight.id);
         finish_as(s, scene_attempt(s, reason), false);
 }
 

@@ -94,7 +94,7 @@ static void start_what_is_due(struct scene *s, struct history *h) {
 }
 
 static void let_end(struct scene *s) {
-        struct attempt a = scene_attempt(s, random_reason(s->t->in_flight_check));
+        struct attempt a = scene_attempt(s, random_reason(s->t->in_flight.check));
 
         if (a.reason == REASON_EXPECT_VALUE)
                 a.session_held = s->t->session_held;
@@ -160,7 +160,7 @@ static void random_step(struct scene *s, struct history *h) {
                 return;
         case 5:
                 /* An attempt always ends in its time; without one, days may go by. */
-                if (s->t->in_flight)
+                if (s->t->in_flight.id)
                         pass(s, below(s->config.attempt_timeout_usec));
                 else if (below(4) == 0)
                         pass(s, below(ONE_OF(10 * MSEC, SEC, MIN_, USEC_PER_DAY)));
@@ -174,9 +174,9 @@ static void random_step(struct scene *s, struct history *h) {
         default:
                 break;
         }
-        if (s->t->in_flight) {
+        if (s->t->in_flight.id) {
                 pass(s, MIN(below(ONE_OF(1, 20 * MSEC, SEC, 40 * SEC)), s->config.attempt_timeout_usec));
-                if (s->t->in_flight)
+                if (s->t->in_flight.id)
                         let_end(s);
         } else if (policy_next(s->t).due_boot_usec != USEC_INFINITY) {
                 pass(s, next_in(s));
@@ -217,7 +217,7 @@ static void verdicts_have_their_evidence(const struct scene *s) {
 
         /* A wake runs, or it was answered; where the session was cut after that, the next login tells. */
         if (t->state == STATE_WAKING)
-                assert_true(t->wake_began_boot_usec > 0 || t->successes_in_row > 0 || t->in_flight ||
+                assert_true(t->wake.began_boot_usec > 0 || t->successes_in_row > 0 || t->in_flight.id ||
                             policy_next(t).due_boot_usec != USEC_INFINITY);
         assert_int_equal(database_ready(t), t->state == STATE_AWAKE);
         assert_int_equal(t->reason == REASON_NONE, t->state == STATE_AWAKE);
@@ -239,7 +239,7 @@ static void the_plan_is_allowed(const struct scene *s) {
         struct plan plan = policy_next(t);
 
         assert_true(database_due(t) > s->now.boot_usec);
-        if (t->paused_until_boot_usec || t->in_flight) {
+        if (t->paused_until_boot_usec || t->in_flight.id) {
                 assert_int_equal(plan.due_boot_usec, USEC_INFINITY);
                 return;
         }

@@ -345,7 +345,7 @@ static void the_time_that_the_host_slept_is_no_slow_login_and_no_late_wake(void 
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
         host_sleeps(&s, USEC_PER_HOUR);
         became(&s, STATE_UNKNOWN, REASON_STALE);
-        assert_int_equal(s.t->wake_began_boot_usec, 0);
+        assert_int_equal(s.t->wake.began_boot_usec, 0);
         is(&s, STATE_UNKNOWN, REASON_STALE);
         scene_end(&s);
 }
@@ -514,7 +514,7 @@ static void a_slow_login_wakes_only_in_the_phase_of_waking(void **state) {
         is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED); /* for all that the look can tell, the login has just begun */
         pass(&s, 500 * MSEC);
         became(&s, STATE_WAKING, REASON_SERVER_STARTING);
-        assert_int_equal(database_due(s.t), s.t->wake_began_boot_usec + 3 * MIN_);
+        assert_int_equal(database_due(s.t), s.t->wake.began_boot_usec + 3 * MIN_);
         scene_end(&s);
 
         s = scene(NEON);
@@ -859,7 +859,7 @@ static void a_pause_while_an_attempt_runs_forgets_it(void **state) {
         late = scene_attempt(&s, REASON_NONE);
         pause_for(&s, MIN_);
         became(&s, STATE_UNKNOWN, REASON_PAUSED);
-        assert_int_equal(s.t->wake_began_boot_usec, 0);
+        assert_int_equal(s.t->wake.began_boot_usec, 0);
         finish_as(&s, late, false);
         is(&s, STATE_UNKNOWN, REASON_PAUSED);
         assert_int_equal(s.t->last_attempt.id, 0);
@@ -1477,7 +1477,7 @@ static void a_report_of_another_attempt_changes_nothing(void **state) {
         a.id++;
         finish_as(&s, a, false);
         is(&s, STATE_UNKNOWN, REASON_NOT_CHECKED);
-        assert_true(s.t->in_flight);
+        assert_true(s.t->in_flight.id);
         scene_end(&s);
 }
 

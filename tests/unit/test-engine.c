@@ -191,7 +191,7 @@ static void what_cannot_start_is_tried_later_and_not_in_a_circle(void **state) {
         for (unsigned i = 0; i < 6; i++)
                 assert_true(turn(s, 10 * SEC)); /* comes back: the loop is not held */
         assert_int_equal(stats(s).in_flight, 0);
-        assert_false(database_named(s, "db00")->in_flight);
+        assert_false(database_named(s, "db00")->in_flight.id);
         pool->error = 0;
         while (pool->n_running < 2)
                 assert_true(turn(s, 10 * SEC));

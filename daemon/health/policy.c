@@ -40,10 +40,9 @@ bool policy_was_throttled(const struct database *d) {
 
 static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
 
-static struct plan check_after(const struct database *d, enum check check, uint64_t delay_usec) {
-        uint64_t last = d->checks[check].finished_boot_usec;
-
-        return (struct plan){.check = check, .due_boot_usec = last ? usec_add(last, delay_usec) : 0};
+/* What never was comes at once. */
+static uint64_t after(uint64_t last_boot_usec, uint64_t delay_usec) {
+        return last_boot_usec ? usec_add(last_boot_usec, delay_usec) : 0;
 }
 
 /*
@@ -55,11 +54,7 @@ uint64_t policy_retry_boot_usec(const struct database *d) {
 
         if (policy_was_throttled(d))
                 last = MAX(last, d->checks[CHECK_DOOR].finished_boot_usec);
-        return last ? usec_add(last, d->retry_delay_usec) : 0;
-}
-
-static struct plan earlier(struct plan a, struct plan b) {
-        return b.due_boot_usec < a.due_boot_usec ? b : a;
+        return after(last, d->retry_delay_usec);
 }
 
 static struct plan plan_ping(const struct database *d) {
@@ -67,7 +62,7 @@ static struct plan plan_ping(const struct database *d) {
 
         if (!d->session_held)
                 return nothing;
-        return (struct plan){.check = CHECK_PING, .due_boot_usec = usec_add(last, d->checks[CHECK_PING].interval_usec)};
+        return (struct plan){CHECK_PING, usec_add(last, d->checks[CHECK_PING].interval_usec)};
 }
 
 /* Queries are answered, and nothing that a login found speaks against it. */
@@ -81,28 +76,28 @@ static struct plan plan_wanted(const struct database *d, enum check check) {
 }
 
 static struct plan plan_login(const struct database *d) {
+        struct plan ping = plan_ping(d), login = {CHECK_LOGIN, policy_retry_boot_usec(d)};
+
         if (d->wanted_boot_usec)
                 return plan_wanted(d, CHECK_LOGIN);
         if (!is_well(d))
-                return (struct plan){CHECK_LOGIN, policy_retry_boot_usec(d)};
+                return login;
         /* Pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
-        return earlier(check_after(d, CHECK_LOGIN, d->checks[CHECK_LOGIN].interval_usec), plan_ping(d));
+        login.due_boot_usec = after(d->checks[CHECK_LOGIN].finished_boot_usec, d->checks[CHECK_LOGIN].interval_usec);
+        return ping.due_boot_usec < login.due_boot_usec ? ping : login;
 }
 
 /* Nobody needs it: the session, if there is one, is the sentinel and costs nothing; without one the door tells asleep from unreachable. */
 static struct plan plan_door(const struct database *d) {
-        enum reason last = d->last_attempt.reason;
-        uint64_t interval = d->checks[CHECK_DOOR].interval_usec;
-        struct plan plan;
+        uint64_t last = d->checks[CHECK_DOOR].finished_boot_usec, interval = d->checks[CHECK_DOOR].interval_usec;
 
         if (d->session_held || d->evidence.door_lets_in || !d->provider->door_is_free || d->config->door_interval_usec == 0)
                 return nothing;
         if (d->wanted_boot_usec)
                 return plan_wanted(d, CHECK_DOOR);
-        plan = check_after(d, CHECK_DOOR, last == REASON_NONE ? interval : MIN(d->retry_delay_usec, interval));
         if (policy_was_throttled(d))
-                plan.due_boot_usec = MAX(policy_retry_boot_usec(d), check_after(d, CHECK_DOOR, interval).due_boot_usec);
-        return plan;
+                return (struct plan){CHECK_DOOR, MAX(policy_retry_boot_usec(d), after(last, interval))};
+        return (struct plan){CHECK_DOOR, after(last, d->last_attempt.reason == REASON_NONE ? interval : MIN(d->retry_delay_usec, interval))};
 }
 
 struct plan policy_next(const struct database *d) {

@@ -136,34 +136,20 @@ static enum machine_event evaluate_answer(struct database *d) {
  * Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. One that is kept from
  * before a restart of ours, and lies ahead of our clock, was told by a clock that was wrong, and would hide every start to come.
  */
-static void note_start(struct database *d, uint64_t started_real_usec, struct instant now) {
-        uint64_t known = d->counts.server_started_real_usec;
+static void note_server(struct database *d, const struct server_info *server, struct instant now) {
+        uint64_t known = d->counts.server_started_real_usec, started = server->started_real_usec;
         bool first = d->server.started_real_usec == 0;
-        bool wrong = first && known > usec_add(now.real_usec, CLOCKS_APART_USEC) && known != started_real_usec;
+        bool wrong = first && known > usec_add(now.real_usec, CLOCKS_APART_USEC) && known != started;
 
-        d->counts.generation += known && (known < started_real_usec || wrong);
-        d->counts.server_started_real_usec = wrong ? started_real_usec : MAX(known, started_real_usec);
-}
-
-static void note_server(struct database *d, const struct attempt *attempt, struct instant now) {
-        if (attempt->server.lag_usec == 0)
+        d->counts.generation += known && (known < started || wrong);
+        d->counts.server_started_real_usec = wrong ? started : MAX(known, started);
+        if (server->lag_usec == 0)
                 d->caught_up_boot_usec = now.boot_usec;
-        note_start(d, attempt->server.started_real_usec, now);
-        d->server = attempt->server;
+        d->server = *server;
 }
 
 static bool was_answered(const struct attempt *attempt) {
         return attempt->check != CHECK_DOOR && (attempt->reason == REASON_NONE || reason_class(attempt->reason) == CLASS_DEGRADED);
-}
-
-/* The provider's idle time runs from the query, and the answer was on its way for a while: so the moment that counts is the sending. */
-static uint64_t query_sent_boot_usec(const struct attempt *attempt, struct instant now) {
-        return usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
-}
-
-/* The session's end was told already: a ping that was asked before that was known is the same event. */
-static bool repeats_end(const struct database *d, const struct attempt *attempt) {
-        return attempt->check == CHECK_PING && !d->session_held && reason_class(attempt->reason) == CLASS_CUT;
 }
 
 /* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
@@ -266,7 +252,7 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
         enum machine_event event;
 
         if (was_answered(attempt)) {
-                note_server(d, attempt, now);
+                note_server(d, &attempt->server, now);
                 d->wanted_boot_usec = 0;
         }
         if (reason == REASON_NONE) {
@@ -308,7 +294,8 @@ static void note_attempt(struct database *d, const struct attempt *attempt, stru
         database_plan_interval(d, attempt->check);
         if (!answered)
                 return;
-        d->asked_boot_usec = query_sent_boot_usec(attempt, now);
+        /* The provider's idle time runs from the query, and the answer was on its way for a while: so the moment that counts is the sending. */
+        d->asked_boot_usec = usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
         account_begin(d, attempt->server.uptime_usec, now);
 }
 
@@ -319,7 +306,8 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
                 reason = expectation_failed(d, &attempt->server, now);
         d->in_flight.id = 0;
-        if (repeats_end(d, attempt)) {
+        /* The session's end was told already: a ping that was asked before that was known is the same event. */
+        if (attempt->check == CHECK_PING && !d->session_held && reason_class(attempt->reason) == CLASS_CUT) {
                 d->checks[CHECK_PING].finished_boot_usec = now.boot_usec;
                 return;
         }

@@ -67,16 +67,6 @@ static void wake_count(struct database *d, enum wake_cause cause, uint64_t laten
                 histogram_add(d->wake_latency, latency_usec);
 }
 
-/* Whether the start of the server that answered was not judged before. */
-static bool take_new_server(struct database *d, const struct server_info *server) {
-        bool is_new = server->started_real_usec > d->woken_server_real_usec;
-
-        /* Behind one name there may be several: only the newest start can have been a wake. */
-        if (is_new)
-                d->woken_server_real_usec = server->started_real_usec;
-        return is_new;
-}
-
 bool wake_end(struct database *d, const struct attempt *answered, bool was_awake, struct instant now) {
         bool seen = d->wake.began_boot_usec && d->wake.from_evidence, is_new, cold;
         uint64_t ended = usec_add(answered->started_boot_usec, answered->total_usec), began;
@@ -86,7 +76,9 @@ bool wake_end(struct database *d, const struct attempt *answered, bool was_awake
         d->wake.began_boot_usec = 0;
         if (answered->check != CHECK_LOGIN)
                 return false;
-        is_new = take_new_server(d, &answered->server);
+        /* Behind one name there may be several servers: only the newest start can have been a wake, and each is judged once. */
+        is_new = answered->server.started_real_usec > d->woken_server_real_usec;
+        d->woken_server_real_usec = MAX(d->woken_server_real_usec, answered->server.started_real_usec);
         if (was_awake && !is_new)
                 return false;
         cold = is_new && is_cold(d, &answered->server, usec_sub(answered->ended_boot_usec, began));

@@ -174,9 +174,11 @@ void database_restore(struct database *d, const struct memory *memory, enum reas
         d->woken_server_real_usec = d->counts.server_started_real_usec;
 }
 
-void database_restore_late(struct database *d, const struct memory *before, struct instant now) {
+void database_restore_late(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        const struct memory *before = input->memory;
         struct memory memory;
 
+        (void)step;
         database_remember(d, now, &memory);
         memory_add(&memory, before);
         d->account = memory.account;

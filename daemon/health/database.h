@@ -15,7 +15,9 @@
 #include "model/provider.h"
 #include "model/state.h"
 
+struct input;
 struct lease;
+struct step;
 
 /* What a reload did with a database, of which those who listen have not been told yet. */
 enum news {
@@ -133,8 +135,8 @@ void database_replace_config(struct database *database, const struct database_co
  * database that nothing happened to yet.
  */
 void database_restore(struct database *database, const struct memory *memory, enum reason reason, struct instant now);
-/* What was BEFORE the database began without knowing it: counters and accounts go on from there. For step.c: inside a step. */
-void database_restore_late(struct database *database, const struct memory *before, struct instant now);
+/* INPUT_RECALLED: what was before the database began without knowing it; counters and accounts go on from there. For step.c. */
+void database_restore_late(struct database *database, const struct input *input, struct instant now, struct step *step);
 void database_remember(const struct database *database, struct instant now, struct memory *ret_memory);
 
 /* How long after the last query its server may be suspended. */

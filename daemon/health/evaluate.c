@@ -335,15 +335,16 @@ static bool looks_like_suspend(const struct database *d, const struct attempt *e
         return d->provider->suspends && fits && usec_add(idle, after / 100) >= after;
 }
 
-void evaluate_session_end(struct database *d, const struct attempt *end, bool bare_eof, struct instant now, struct event_list *events) {
-        bool like_suspend = looks_like_suspend(d, end, bare_eof, now);
+void evaluate_session_end(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        const struct attempt *end = input->attempt;
+        bool like_suspend = looks_like_suspend(d, end, input->bare_eof, now);
 
         if (!d->session_held)
                 return;
         d->session_held = false;
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
         d->counts.failures_by_reason[end->reason] += !like_suspend;
-        finish_session(d, end, like_suspend, NULL, now, events);
+        finish_session(d, end, like_suspend, NULL, now, &step->events);
 }
 
 /* What is down because logins were taken and not answered is down still when the next one is not answered either. */

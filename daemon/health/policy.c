@@ -1,10 +1,7 @@
 #include "health/policy.h"
 
 #include "base/macro.h"
-#include "base/random.h"
-#include "health/account.h"
-#include "health/database.h"
-#include "health/verdict.h"
+#include "health/step.h"
 
 #include <assert.h>
 
@@ -141,15 +138,18 @@ static uint64_t wake_end_boot_usec(const struct database *d, struct instant now)
         return usec_add(now.boot_usec, usec_add(d->config->wake_timeout_usec, d->config->linger_usec));
 }
 
-void demand_start(struct database *d, struct instant now) {
+void demand_start(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)input;
+        (void)step;
         if (d->config->wake_at_start && policy_of(d) == POLICY_ON_DEMAND)
                 demand_until(d, WAKE_START, wake_end_boot_usec(d, now));
 }
 
-void demand_presume(struct database *d, uint64_t for_usec, struct instant now) {
-        if (for_usec == 0)
+void demand_presume(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
+        if (input->for_usec == 0)
                 return;
-        d->presumed_until_boot_usec = usec_add(now.boot_usec, for_usec);
+        d->presumed_until_boot_usec = usec_add(now.boot_usec, input->for_usec);
         demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec);
 }
 
@@ -175,36 +175,37 @@ static void ask_at_once(struct database *d, struct instant now) {
                 d->wanted_boot_usec = now.boot_usec;
 }
 
-enum reason demand_wake(struct database *d, enum wake_cause cause, struct instant now) {
-        enum reason refused = refusal(d, now);
+void demand_wake(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        bool awake = d->state == STATE_AWAKE;
 
-        if (refused != REASON_NONE)
-                return refused;
-        demand_until(d, cause, d->state == STATE_AWAKE ? usec_add(now.boot_usec, d->config->linger_usec) : wake_end_boot_usec(d, now));
+        step->refusal = refusal(d, now);
+        if (step->refusal != REASON_NONE)
+                return;
+        demand_until(d, input->cause, awake ? usec_add(now.boot_usec, d->config->linger_usec) : wake_end_boot_usec(d, now));
         ask_at_once(d, now);
-        return REASON_NONE;
 }
 
-void demand_lease_again(struct database *d, struct instant now) {
+void demand_lease_again(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)input;
+        (void)step;
         d->n_leases++;
         ask_at_once(d, now);
 }
 
-enum reason demand_lease(struct database *d, struct instant now) {
-        enum reason refused = refusal(d, now);
-
-        if (refused == REASON_NONE)
-                demand_lease_again(d, now);
-        return refused;
+void demand_lease(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        step->refusal = refusal(d, now);
+        if (step->refusal == REASON_NONE)
+                demand_lease_again(d, input, now, step);
 }
 
-void demand_lease_end(struct database *d, uint64_t ago_usec, struct instant now) {
+void demand_lease_end(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
         assert(d->n_leases > 0);
         /*
          * Who waited for it and went leaves no demand behind but the linger, which goes on from the lease, whichever of several is told
          * first.
          */
-        if (!d->budget_spent && d->config->linger_usec > ago_usec)
-                demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - ago_usec));
+        if (!d->budget_spent && d->config->linger_usec > input->for_usec)
+                demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - input->for_usec));
         d->n_leases--;
 }

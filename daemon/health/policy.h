@@ -14,7 +14,9 @@ const char *policy_name(enum policy policy);
 enum policy policy_choose(enum policy choice, const struct provider *provider);
 
 struct database;
+struct input;
 struct instant;
+struct step;
 
 struct plan {
         enum check check;
@@ -35,15 +37,13 @@ struct plan policy_next_ping(const struct database *database);
 
 /* Who needs the database awake: leases, wake calls, the start, and `linger` after each. Internal to health/. */
 
-/* The demand of the daemon's start. */
-void demand_start(struct database *database, struct instant now);
-/* See enum input_kind (health/step.h). Those that ask answer the reason that refuses it, or REASON_NONE. */
-enum reason demand_wake(struct database *database, enum wake_cause cause, struct instant now);
-enum reason demand_lease(struct database *database, struct instant now);
-void demand_lease_again(struct database *database, struct instant now);
-/* It has been over for AGO_USEC. */
-void demand_lease_end(struct database *database, uint64_t ago_usec, struct instant now);
-void demand_presume(struct database *database, uint64_t for_usec, struct instant now);
+/* See enum input_kind (health/step.h). */
+void demand_start(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_wake(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_lease(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_lease_again(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_lease_end(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_presume(struct database *database, const struct input *input, struct instant now, struct step *step);
 /* When the time of calls and linger is over; USEC_INFINITY: not at all. */
 uint64_t demand_due(const struct database *database);
 /* What made a wake that begins now. */

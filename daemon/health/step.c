@@ -18,28 +18,6 @@
  */
 #define SURVIVAL_USEC USEC_PER_MINUTE
 
-const char *input_name(enum input_kind kind) {
-        static const char *const names[] = {
-                [INPUT_TIME] = "time",
-                [INPUT_BEGUN] = "check begun",
-                [INPUT_NOT_BEGUN] = "check not begun",
-                [INPUT_ATTEMPT] = "attempt",
-                [INPUT_SESSION_ENDED] = "session ended",
-                [INPUT_HOST_SUSPENDED] = "host suspended",
-                [INPUT_PAUSE] = "pause",
-                [INPUT_RECONFIGURED] = "reconfigured",
-                [INPUT_RECALLED] = "recalled",
-                [INPUT_START] = "start",
-                [INPUT_WAKE] = "wake",
-                [INPUT_LEASE] = "lease",
-                [INPUT_LEASE_AGAIN] = "lease again",
-                [INPUT_LEASE_END] = "lease ended",
-                [INPUT_PRESUME] = "presumed lease",
-        };
-
-        return names[kind];
-}
-
 /* Nobody asks, and nothing is under way: who asked for a wake is gone, and of what is not known the evidence that is left decides. */
 static bool is_left_alone(const struct database *d, enum state state) {
         return d->state == state && !d->in_flight.id && !d->paused_until_boot_usec && !policy_asks(d);
@@ -143,24 +121,26 @@ static void follow_time(struct database *d, struct instant now, struct event_lis
         }
 }
 
-static void step_begin(struct database *d, enum check check, uint64_t attempt_id, struct instant now) {
+static void step_begin(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
         assert(!d->in_flight.id);
         d->in_flight = (struct check_in_flight){
-                .id = attempt_id,
-                .check = check,
+                .id = input->attempt_id,
+                .check = input->check,
                 .began_boot_usec = now.boot_usec,
                 .wanted_boot_usec = d->wanted_boot_usec ? MAX(d->wanted_boot_usec, d->asking_since_boot_usec) : now.boot_usec,
-                .slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY,
+                .slow_due_boot_usec = input->check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY,
         };
         d->wanted_boot_usec = 0; /* this is it; what changes from here on asks for the next */
-        if (check == CHECK_LOGIN && !d->wake.began_boot_usec)
+        if (input->check == CHECK_LOGIN && !d->wake.began_boot_usec)
                 d->wake.cause = demand_wake_cause(d); /* of the wake that this may turn out to be */
 }
 
-static void step_not_begun(struct database *d, enum check check, struct instant now) {
+static void step_not_begun(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
         d->in_flight.id = 0;
         d->wanted_boot_usec = 0;
-        d->checks[check].finished_boot_usec = now.boot_usec;
+        d->checks[input->check].finished_boot_usec = now.boot_usec;
 }
 
 static void step_drop_session(struct database *d) {
@@ -168,20 +148,21 @@ static void step_drop_session(struct database *d) {
         d->evidence.cut_like_suspend = false;
 }
 
-static void pause_or_resume(struct database *d, uint64_t usec, struct instant now, struct event_list *events) {
-        if (usec == 0) {
-                step_resume(d, now, events);
+static void step_pause(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        if (input->for_usec == 0) {
+                step_resume(d, now, &step->events);
                 return;
         }
-        d->paused_until_boot_usec = usec_add(now.boot_usec, usec);
+        d->paused_until_boot_usec = usec_add(now.boot_usec, input->for_usec);
         d->in_flight.id = 0;
         step_drop_session(d);
         d->failures_in_row = d->unanswered_in_row = d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
-        verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, events);
+        verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, &step->events);
 }
 
-static void host_suspended(struct database *d, struct instant now, struct event_list *events) {
+static void step_host_suspended(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)input;
         if (d->paused_until_boot_usec)
                 return;
         d->wanted_boot_usec = now.boot_usec;
@@ -197,7 +178,7 @@ static void host_suspended(struct database *d, struct instant now, struct event_
         }
         /* What only a login clears is no less true for its age, and what is not known is known no less. */
         if (d->state != STATE_BLOCKED && d->state != STATE_UNKNOWN)
-                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
+                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);
 }
 
 /* What is expected is another: no answer was judged by it yet. */
@@ -209,18 +190,18 @@ static void doubt_answers(struct database *d, struct instant now, struct event_l
 }
 
 /* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
-static void step_reconfigure(struct database *d, const struct database_config *config, struct instant now, struct event_list *events) {
-        bool expects_same = database_config_same_expectations(d->config, config);
+static void step_reconfigure(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        bool expects_same = database_config_same_expectations(d->config, input->config);
 
-        d->config = config;
+        d->config = input->config;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, check);
         evaluate_plan_retry(d);
         if (!expects_same)
-                doubt_answers(d, now, events);
+                doubt_answers(d, now, &step->events);
 }
 
-static void finish(struct database *d, const struct input *input, struct instant now, struct step *step) {
+static void step_finish(struct database *d, const struct input *input, struct instant now, struct step *step) {
         if (!d->in_flight.id || input->attempt->id != d->in_flight.id)
                 return;
         evaluate_attempt(d, input->attempt, input->own_network, now, &step->events);
@@ -231,53 +212,29 @@ static void finish(struct database *d, const struct input *input, struct instant
         }
 }
 
-static void step_apply(struct database *d, const struct input *input, struct instant now, struct step *step) {
-        switch (input->kind) {
-        case INPUT_TIME:
-                break;
-        case INPUT_BEGUN:
-                step_begin(d, input->check, input->attempt_id, now);
-                break;
-        case INPUT_NOT_BEGUN:
-                step_not_begun(d, input->check, now);
-                break;
-        case INPUT_ATTEMPT:
-                finish(d, input, now, step);
-                break;
-        case INPUT_SESSION_ENDED:
-                evaluate_session_end(d, input->attempt, input->bare_eof, now, &step->events);
-                break;
-        case INPUT_HOST_SUSPENDED:
-                host_suspended(d, now, &step->events);
-                break;
-        case INPUT_PAUSE:
-                pause_or_resume(d, input->for_usec, now, &step->events);
-                break;
-        case INPUT_RECONFIGURED:
-                step_reconfigure(d, input->config, now, &step->events);
-                break;
-        case INPUT_RECALLED:
-                database_restore_late(d, input->memory, now);
-                break;
-        case INPUT_START:
-                demand_start(d, now);
-                break;
-        case INPUT_WAKE:
-                step->refusal = demand_wake(d, input->cause, now);
-                break;
-        case INPUT_LEASE:
-                step->refusal = demand_lease(d, now);
-                break;
-        case INPUT_LEASE_AGAIN:
-                demand_lease_again(d, now);
-                break;
-        case INPUT_LEASE_END:
-                demand_lease_end(d, input->for_usec, now);
-                break;
-        case INPUT_PRESUME:
-                demand_presume(d, input->for_usec, now);
-                break;
-        }
+static const struct {
+        const char *name;
+        void (*take)(struct database *d, const struct input *input, struct instant now, struct step *step); /* NULL: what time demands follows */
+} inputs[] = {
+        [INPUT_TIME] = {"time", NULL},
+        [INPUT_BEGUN] = {"check begun", step_begin},
+        [INPUT_NOT_BEGUN] = {"check not begun", step_not_begun},
+        [INPUT_ATTEMPT] = {"attempt", step_finish},
+        [INPUT_SESSION_ENDED] = {"session ended", evaluate_session_end},
+        [INPUT_HOST_SUSPENDED] = {"host suspended", step_host_suspended},
+        [INPUT_PAUSE] = {"pause", step_pause},
+        [INPUT_RECONFIGURED] = {"reconfigured", step_reconfigure},
+        [INPUT_RECALLED] = {"recalled", database_restore_late},
+        [INPUT_START] = {"start", demand_start},
+        [INPUT_WAKE] = {"wake", demand_wake},
+        [INPUT_LEASE] = {"lease", demand_lease},
+        [INPUT_LEASE_AGAIN] = {"lease again", demand_lease_again},
+        [INPUT_LEASE_END] = {"lease ended", demand_lease_end},
+        [INPUT_PRESUME] = {"presumed lease", demand_presume},
+};
+
+const char *input_name(enum input_kind kind) {
+        return inputs[kind].name;
 }
 
 /* A login that somebody waits for overtakes a door check, which may hang as long as it may take. */
@@ -296,7 +253,8 @@ void database_step(struct database *d, const struct input *input, struct instant
         account_settle(d, now);
         account_check_budget(d, now, &ret_step->events);
         asked = policy_asks(d);
-        step_apply(d, input, now, ret_step);
+        if (inputs[input->kind].take)
+                inputs[input->kind].take(d, input, now, ret_step);
         if (!asked && policy_asks(d))
                 d->asking_since_boot_usec = now.boot_usec;
         follow_time(d, now, &ret_step->events);

@@ -73,7 +73,7 @@ uint64_t database_fresh_until(const struct database *d) {
         return usec_add(since, lifetime_usec(d));
 }
 
-static struct event *add_event(struct database *d, enum event_kind kind, struct instant now, struct event_list *events) {
+struct event *event_list_add(struct event_list *events, const struct database *d, enum event_kind kind, struct instant now) {
         struct event *event;
 
         assert(events->n < EVENT_LIST_MAX);
@@ -93,7 +93,7 @@ static struct event *add_event(struct database *d, enum event_kind kind, struct 
 }
 
 static void verdict_tell_state(struct database *d, enum state previous, const struct attempt *attempt, struct instant now, struct event_list *events) {
-        struct event *event = add_event(d, EVENT_STATE, now, events);
+        struct event *event = event_list_add(events, d, EVENT_STATE, now);
 
         event->previous = previous;
         event->attempt = attempt;
@@ -102,7 +102,7 @@ static void verdict_tell_state(struct database *d, enum state previous, const st
 }
 
 static void verdict_tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
-        struct event *event = add_event(d, EVENT_WAKE, now, events);
+        struct event *event = event_list_add(events, d, EVENT_WAKE, now);
 
         event->attempt = attempt;
         event->latency_usec = d->counts.last_wake.latency_usec;
@@ -130,7 +130,7 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
                 d->reason = reason_under_budget(d, d->state, before);
         if (d->reason != before)
                 verdict_tell_state(d, d->state, NULL, now, events);
-        add_event(d, EVENT_BUDGET, now, events)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
+        event_list_add(events, d, EVENT_BUDGET, now)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
 void verdict_step(struct database *d, enum machine_event event, struct verdict_cause cause, struct instant now, struct event_list *events) {

@@ -117,7 +117,7 @@ enum reason drive_step(struct engine *engine, struct database *database, const s
         bool changed, held = database->session_held;
 
         if (database->news != NEWS_NONE)
-                members_tell(engine, database, now);
+                engine_tell_news(engine, database, now);
         database_step(database, input, now, &step);
         debug_step(database, input, previous, reason, held, now);
         if (step.drop_session)

@@ -43,11 +43,8 @@ static int compare_to_id(const void *key, const void *element) {
 }
 
 /* Where NAME is, or where it would be put. */
-static size_t place_of_name(const struct registry *registry, const char *name, bool *ret_found) {
-        size_t at = sorted_place(name, registry->by_name, registry->n, sizeof(*registry->by_name), compare_to_name);
-
-        *ret_found = at < registry->n && streq(registry->by_name[at]->config->name, name);
-        return at;
+static size_t place_of_name(const struct registry *registry, const char *name) {
+        return sorted_place(name, registry->by_name, registry->n, sizeof(*registry->by_name), compare_to_name);
 }
 
 static size_t place_of_id(const struct registry *registry, uint64_t id) {
@@ -60,7 +57,6 @@ static void registry_count_in(struct registry *registry, const struct database *
 }
 
 int registry_add(struct registry *registry, struct database *database) {
-        bool found;
         size_t at;
         int r;
 
@@ -72,7 +68,7 @@ int registry_add(struct registry *registry, struct database *database) {
         if (r < 0)
                 return r;
         /* Put in its place at once: adding 10,000 between look-ups must not sort 10,000 times. */
-        at = place_of_name(registry, database->config->name, &found);
+        at = place_of_name(registry, database->config->name);
         memmove(registry->by_name + at + 1, registry->by_name + at, (registry->n - at) * sizeof(*registry->by_name));
         registry->by_name[at] = database;
         registry->by_id[registry->n] = database;
@@ -86,9 +82,7 @@ static void take_out(struct database **array, size_t n, size_t at) {
 }
 
 void registry_remove(struct registry *registry, struct database *database) {
-        bool found;
-
-        take_out(registry->by_name, registry->n, place_of_name(registry, database->config->name, &found));
+        take_out(registry->by_name, registry->n, place_of_name(registry, database->config->name));
         take_out(registry->by_id, registry->n, place_of_id(registry, database->id));
         registry->n--;
         registry->in_state[database->state]--;
@@ -117,10 +111,9 @@ void registry_remove_host(struct registry *registry, const struct conninfo *conn
 }
 
 struct database *registry_by_name(const struct registry *registry, const char *name) {
-        bool found;
-        size_t at = place_of_name(registry, name, &found);
+        struct database *at = registry_at(registry, place_of_name(registry, name));
 
-        return found ? registry->by_name[at] : NULL;
+        return at && streq(at->config->name, name) ? at : NULL;
 }
 
 struct database *registry_by_id(const struct registry *registry, uint64_t id) {
@@ -142,10 +135,7 @@ struct database *registry_in_order(const struct registry *registry, size_t i) {
 }
 
 size_t registry_place_after(const struct registry *registry, const char *name) {
-        bool found;
-        size_t at = place_of_name(registry, name, &found);
-
-        return at + found;
+        return place_of_name(registry, name) + (registry_by_name(registry, name) != NULL);
 }
 
 void registry_note_state(struct registry *registry, const struct database *database, enum state previous) {

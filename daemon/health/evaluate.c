@@ -217,19 +217,15 @@ static void finish_door(struct database *d, const struct attempt *attempt, struc
 /*
  * A session that went is followed by the next check in the same instant. A login, though, that was cut no later than it would have been
  * tried again says nothing new the second time: who lets in and cuts is asked in the rhythm of retries, not thousands of times a second.
+ * END tells how it went; ATTEMPT is the one that met that, or NULL.
  */
-static void ask_after_cut(struct database *d, struct instant now) {
+static void finish_session(struct database *d, const struct attempt *end, bool like_suspend, const struct attempt *attempt, struct instant now,
+                           struct event_list *events) {
         bool cut_young = now.boot_usec < usec_add(d->checks[CHECK_LOGIN].finished_boot_usec, d->retry_delay_usec);
 
         d->successes_in_row = 0;
         d->wanted_boot_usec = policy_asks(d) && cut_young && d->cut_young ? 0 : now.boot_usec;
         d->cut_young = cut_young;
-}
-
-/* END tells how; ATTEMPT is the one that met it, or NULL. */
-static void finish_session(struct database *d, const struct attempt *end, bool like_suspend, const struct attempt *attempt, struct instant now,
-                           struct event_list *events) {
-        ask_after_cut(d, now);
         evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
         verdict_step(d, MACHINE_CUT, (struct verdict_cause){end->reason, end->sqlstate, end->detail, attempt}, now, events);
 }

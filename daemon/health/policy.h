@@ -23,6 +23,7 @@ struct plan {
         uint64_t due_boot_usec; /* USEC_INFINITY: nothing is to be asked */
 };
 
+/* The one that DATABASE is watched by. */
 enum policy policy_of(const struct database *database);
 /* Whether it is we who keep it awake: by the policy, or by demand; and the budget lets us. */
 bool policy_asks(const struct database *database);

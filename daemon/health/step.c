@@ -181,14 +181,6 @@ static void step_host_suspended(struct database *d, const struct input *input, s
                 verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);
 }
 
-/* What is expected is another: no answer was judged by it yet. */
-static void doubt_answers(struct database *d, struct instant now, struct event_list *events) {
-        evidence_forget_answers(&d->evidence);
-        d->wanted_boot_usec = now.boot_usec;
-        if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)
-                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
-}
-
 /* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
 static void step_reconfigure(struct database *d, const struct input *input, struct instant now, struct step *step) {
         bool expects_same = database_config_same_expectations(d->config, input->config);
@@ -197,8 +189,13 @@ static void step_reconfigure(struct database *d, const struct input *input, stru
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, check);
         evaluate_plan_retry(d);
-        if (!expects_same)
-                doubt_answers(d, now, &step->events);
+        if (expects_same)
+                return;
+        /* No answer was judged by what is expected now. */
+        evidence_forget_answers(&d->evidence);
+        d->wanted_boot_usec = now.boot_usec;
+        if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)
+                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);
 }
 
 static void step_finish(struct database *d, const struct input *input, struct instant now, struct step *step) {

@@ -1,7 +1,5 @@
 #include "health/evidence.h"
 
-#include "base/macro.h"
-
 void evidence_note(struct evidence *evidence, enum found_by source, enum reason reason, uint64_t boot_usec) {
         evidence->last[source] = (struct finding){.boot_usec = boot_usec, .reason = reason};
         if (source != FOUND_BY_DOOR)
@@ -24,10 +22,6 @@ void evidence_forget_answers(struct evidence *evidence) {
         for (unsigned source = 0; source < _FOUND_BY_MAX; source++)
                 if (source != FOUND_BY_DOOR && !is_against_database(&evidence->last[source]))
                         evidence->last[source] = (struct finding){0};
-}
-
-uint64_t evidence_asked_boot_usec(const struct evidence *evidence) {
-        return MAX(evidence->last[FOUND_BY_LOGIN].boot_usec, evidence->last[FOUND_BY_SESSION].boot_usec);
 }
 
 struct finding evidence_newest(const struct evidence *evidence) {

@@ -37,8 +37,6 @@ void evidence_session_ended(struct evidence *evidence, enum reason reason, bool 
 /* What is expected of answers is another: those that were met or not met are none any more. */
 void evidence_forget_answers(struct evidence *evidence);
 
-/* When a login or the session said anything last; 0: nothing yet. */
-uint64_t evidence_asked_boot_usec(const struct evidence *evidence);
 /* The newest finding of all; boot_usec 0 when there is none. */
 struct finding evidence_newest(const struct evidence *evidence);
 /* Whether the newest finding is a good answer at the door. */

@@ -30,6 +30,11 @@ static bool is_blocked_still(const struct database *d) {
         return is_left_alone(d, STATE_UNKNOWN) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
 }
 
+/* When what may turn out to be the last word was found: on the session, where one is held; 0: nothing was, as it is asked now. */
+static uint64_t last_word_boot_usec(const struct database *d) {
+        return d->evidence.last[d->session_held ? FOUND_BY_SESSION : FOUND_BY_LOGIN].boot_usec;
+}
+
 /* What logins found is proof that they are refused, and not one failure that may have been chance: that a session lives says nothing else. */
 static bool logins_are_refused(const struct database *d) {
         enum reason_class class = reason_class(d->evidence.last[FOUND_BY_LOGIN].reason);
@@ -41,14 +46,13 @@ static bool logins_are_refused(const struct database *d) {
 /* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct database *d) {
         uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
-        uint64_t asked = evidence_asked_boot_usec(&d->evidence);
 
-        if (!is_left_alone(d, STATE_UNKNOWN) || logins_are_refused(d))
+        if (!is_left_alone(d, STATE_UNKNOWN) || logins_are_refused(d) || last_word_boot_usec(d) == 0)
                 return USEC_INFINITY;
         if (d->session_held)
-                return asked ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
+                return usec_add(doubted, SURVIVAL_USEC);
         /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
-        return d->successes_in_row > 0 ? asked : USEC_INFINITY;
+        return d->successes_in_row > 0 ? last_word_boot_usec(d) : USEC_INFINITY;
 }
 
 static uint64_t time_due(const struct database *d) {
@@ -72,12 +76,14 @@ bool database_is_slow(const struct database *d, struct instant now) {
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
 static void survive(struct database *d, struct instant now, struct event_list *events) {
         struct verdict_cause evidence = {.reason = evidence_unmet(&d->evidence)};
-        uint64_t proven = d->session_held ? now.boot_usec : evidence_asked_boot_usec(&d->evidence);
+        uint64_t proven = d->session_held ? now.boot_usec : last_word_boot_usec(d);
 
+        d->successes_in_row = 0;
+        if (verdict_is_old(d, proven, now))
+                return;
         if (d->session_held)
                 account_begin(d, USEC_INFINITY, now);
         d->wanted_boot_usec = 0;
-        d->successes_in_row = 0;
         verdict_step(d, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, events);
         d->renewed_boot_usec = proven;
 }
@@ -193,6 +199,7 @@ static void step_reconfigure(struct database *d, const struct input *input, stru
                 return;
         /* No answer was judged by what is expected now. */
         evidence_forget_answers(&d->evidence);
+        d->successes_in_row = 0;
         d->wanted_boot_usec = now.boot_usec;
         if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)
                 verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);

@@ -34,11 +34,11 @@ static uint64_t retried_lifetime_usec(const struct database *d) {
         return usec_add(lifetime_of(MAX(d->config->down_interval_usec, d->retry_delay_usec)), d->config->attempt_timeout_usec);
 }
 
-/* How long the verdict of the present state stays fresh without anything new; USEC_INFINITY: until something happens. */
-static uint64_t lifetime_usec(const struct database *d) {
+/* How long the verdict of this state stays fresh without anything new; USEC_INFINITY: until something happens. */
+static uint64_t lifetime_usec(const struct database *d, enum state state) {
         const struct database_config *config = d->config;
 
-        switch (d->state) {
+        switch (state) {
         case STATE_AWAKE:
         case STATE_DEGRADED:
                 /* Without demand the live sentinel renews it: its end is seen at once. */
@@ -70,7 +70,11 @@ uint64_t database_fresh_until(const struct database *d) {
         bool stood_unasked = (d->state == STATE_AWAKE || d->state == STATE_DEGRADED) && d->session_held;
         uint64_t since = stood_unasked ? MAX(d->renewed_boot_usec, d->asking_since_boot_usec) : d->renewed_boot_usec;
 
-        return usec_add(since, lifetime_usec(d));
+        return usec_add(since, lifetime_usec(d, d->state));
+}
+
+bool verdict_is_old(const struct database *d, uint64_t answered_boot_usec, struct instant now) {
+        return usec_add(answered_boot_usec, lifetime_usec(d, STATE_AWAKE)) <= now.boot_usec;
 }
 
 struct event *event_list_add(struct event_list *events, const struct database *d, enum event_kind kind, struct instant now) {

@@ -20,6 +20,9 @@ void verdict_step(struct database *database, enum machine_event event, struct ve
 /* What says nothing of the database: we had no network, or no means to ask. */
 bool verdict_is_host_trouble(enum reason reason);
 
+/* Whether an answer of then is too old to say that it is awake now. */
+bool verdict_is_old(const struct database *database, uint64_t answered_boot_usec, struct instant now);
+
 /* The month's budget is spent, or there is one again: tells it, and what follows for the reason. */
 void verdict_budget(struct database *database, bool spent, struct instant now, struct event_list *events);
 

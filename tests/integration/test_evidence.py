@@ -277,3 +277,22 @@ def test_a_connect_that_hangs_in_a_wake_is_part_of_it_and_the_wake_is_ours(make_
     assert status["wakes"]["by_cause"]["wake"] == status["wakes"]["count"] == 1 and last["cold"] is True
     assert started - begun < last["latency_seconds"] < time.monotonic() - begun
     assert edges(daemon, "main") == ["waking/server.starting", "awake"] and status["failures"]["total"] == 0
+
+
+# A reload that expects something else
+
+
+def test_an_answer_from_before_other_expectations_does_not_make_it_ready_when_nobody_needs_it(make_fake, make_daemon):
+    fake = make_fake(answer=ROW)
+    fake.refuse()
+    main = quick("main", fake.conninfo(sslmode="disable"), provider="aurora", rise=2, fall=1, retry_interval="2s", down_interval="200ms",
+                 attempt_timeout="1s", jitter="0%", linger="0s")
+    daemon = make_daemon([{**main, "policy": "keep-awake"}]).start()
+    daemon.wait_state("main", "down")
+    fake.script = "ok"
+    until(lambda: daemon.status("main")["failures"]["consecutive"] == 0, 20, "one answer, of the two that are wanted")
+    daemon.configure([{**main, "policy": "observe", "expect": {"primary": False}}])
+    assert daemon.reload().status == 200
+    daemon.wait_state("main", "unknown", 20)
+    assert edges(daemon, "main") == ["down/tcp.refused", "unknown/stale"]
+    assert not daemon.notify.of("READY")

@@ -29,6 +29,7 @@ static const struct {
         [INVARIANT_REASON] = {"reason", "A verdict that is not ready has the reason of the newest evidence."},
         [INVARIANT_SENTINEL] = {"sentinel", "A session that outlives the last doubt by a minute makes its database awake, if nobody asks."},
         [INVARIANT_BACKWARDS] = {"backwards", "Counters and accounts never run backwards by more than a crash loses."},
+        [INVARIANT_TOLD] = {"told", "Every change is told, after what was told before it, and no step takes back what it told."},
         [INVARIANT_EXPECTED] = {"expected", "What the scenario expects."},
 };
 

@@ -5,6 +5,7 @@
 #include "clocks.h"
 #include "daemon.h"
 #include "history.h"
+#include "told.h"
 #include "witness.h"
 
 #include <string.h>
@@ -60,27 +61,6 @@ static uint64_t keep(unsigned database, struct counted *counted, uint64_t value)
 #define SAYS state_name(now->state), reason_slug(now->reason)
 
 /* -- what is said of a moment ----------------------------------------------------------------------------------------------------------- */
-
-static uint64_t lifetime_usec(const struct witness *w) {
-        const struct database_config *config = w->config;
-
-        if (config->fresh_for_usec)
-                return config->fresh_for_usec;
-        return (w->session ? config->ping_interval_usec : config->login_interval_usec) * 5 / 2;
-}
-
-/* Ready rests on an answer that is fresh, or on a session that lives while nobody needs more. */
-static void assert_ready(struct witness *w, const struct view *now) {
-        uint64_t renewed = MAX(w->answered_usec, w->asked_for_since_usec);
-
-        if (!now->ready || (w->session && !now->asks))
-                return;
-        if (w->answered_usec == 0 || w->cut)
-                breach_note(INVARIANT_READY, "%s is ready, and nothing was answered", NAME);
-        else if (clock_boot_usec() > renewed + lifetime_usec(w) + SLACK_USEC)
-                breach_note(INVARIANT_READY, "%s is ready, and the last answer is %llu ms old", NAME,
-                            (unsigned long long)(clock_boot_usec() - w->answered_usec) / 1000);
-}
 
 static bool is_blocked_by_login(const struct witness *w) {
         return reason_class(w->login_reason) == CLASS_BLOCKED;
@@ -320,7 +300,9 @@ void invariants_assert(unsigned database, const struct view *before, const struc
                 assert_wakes(w, before, now);
                 assert_latency(w, before, now);
         }
-        assert_ready(w, now);
+        told_assert(database, now);
+        if (now->ready)
+                told_assert_ready(database, now->asks);
         assert_cleared(w, before, now);
         assert_accepted(w, now);
         assert_reason(w, now);

@@ -36,6 +36,7 @@ struct check_in_flight {
         uint64_t wanted_boot_usec;   /* since when it was wanted at once: it may have waited for a place */
         uint64_t slow_due_boot_usec; /* when to ask whether it is slow */
         bool slow_look_was_early;    /* the last look found it before the login */
+        bool asked_otherwise;        /* a reload expects something else of its answer */
 };
 
 struct check_rhythm {

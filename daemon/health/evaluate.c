@@ -295,6 +295,11 @@ static void note_attempt(struct database *d, const struct attempt *attempt, stru
         account_begin(d, attempt->server.uptime_usec, now);
 }
 
+/* What it was answered, or that its query failed, says nothing of what is expected now; how else it failed does. */
+static bool is_asked_otherwise(const struct database *d, const struct attempt *attempt) {
+        return d->in_flight.asked_otherwise && (was_answered(attempt) || attempt->reason == REASON_QUERY_FAILED);
+}
+
 void evaluate_attempt(struct database *d, const struct attempt *attempt, bool own_network, struct instant now, struct event_list *events) {
         enum reason reason = own_network ? REASON_HOST_NETWORK : attempt->reason;
         bool lost = d->session_held && attempt->session_ended;
@@ -308,6 +313,12 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
                 return;
         }
         note_attempt(d, attempt, now);
+        if (is_asked_otherwise(d, attempt)) {
+                if (was_answered(attempt))
+                        note_server(d, &attempt->server, now);
+                evaluate_count(d, attempt, attempt->reason);
+                return;
+        }
         note_evidence(d, attempt, reason, now);
         if (reason_class(reason) == CLASS_OURS)
                 verdict_step(d, evaluate_failure(d, reason), (struct verdict_cause){reason, NULL, attempt->detail, attempt}, now, events);

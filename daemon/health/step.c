@@ -199,6 +199,7 @@ static void step_reconfigure(struct database *d, const struct input *input, stru
                 return;
         /* No answer was judged by what is expected now. */
         evidence_forget_answers(&d->evidence);
+        d->in_flight.asked_otherwise = true;
         d->successes_in_row = 0;
         d->wanted_boot_usec = now.boot_usec;
         if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)

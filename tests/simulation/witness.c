@@ -105,7 +105,8 @@ void witness_reconfigure(unsigned database, const struct database_config *config
                 return;
         if (config->linger_usec < w->config->linger_usec)
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
-        w->unasked |= !database_config_same_expectations(w->config, config);
+        if (!database_config_same_expectations(w->config, config))
+                w->unasked = w->in_flight_unasked = true;
         w->config = config;
         if (w->policy == POLICY_KEEP_AWAKE)
                 w->kept_awake_usec = clock_boot_usec();
@@ -198,6 +199,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 breach_note(INVARIANT_ONE_ATTEMPT, "a %s to %s while a %s runs", check_name(request->check), name,
                             check_name(w->in_flight_check));
         w->in_flight = true;
+        w->in_flight_unasked = false;
         w->in_flight_check = request->check;
         w->in_flight_usec = w->in_flight_wanted_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
@@ -308,19 +310,23 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         w->wake_began_usec = 0;
 }
 
-static void note_answer(struct witness *w, const struct attempt *attempt, const struct server *server) {
-        uint64_t now = clock_boot_usec();
-
+/* What an answer says of its server, whatever is expected. */
+static void note_answered_by(struct witness *w, const struct attempt *attempt, const struct server *server) {
         note_start(w, &attempt->server);
         if (attempt->server.lag_usec == 0)
-                w->caught_up_usec = now;
-        if (attempt->check == CHECK_LOGIN) {
+                w->caught_up_usec = clock_boot_usec();
+        if (attempt->check == CHECK_LOGIN)
                 note_wake_end(w, server);
+        stretch_see(w, server, server->started_usec);
+}
+
+static void note_answer(struct witness *w, const struct attempt *attempt, const struct server *server) {
+        note_answered_by(w, attempt, server);
+        if (attempt->check == CHECK_LOGIN) {
                 w->login_stands = false;
                 w->login_reason = REASON_NONE;
         }
-        stretch_see(w, server, server->started_usec);
-        w->answered_usec = now;
+        w->answered_usec = clock_boot_usec();
         w->cut = w->unasked = false;
         w->failures = w->unanswered = 0;
         w->failing_since_usec = w->logins_fail_since_usec = 0;
@@ -390,11 +396,23 @@ static bool note_means(struct witness *w, const struct attempt *attempt) {
         return !w->lacked_means;
 }
 
+/* It answers what was asked when something else was expected: that is told of the server, and judges nothing. */
+static bool note_unasked(struct witness *w, const struct attempt *attempt, const struct server *server) {
+        bool answered = attempt->reason == REASON_NONE || attempt->reason == REASON_QUERY_FAILED;
+
+        if (!w->in_flight_unasked || attempt->check == CHECK_DOOR || !answered)
+                return false;
+        if (attempt->reason == REASON_NONE)
+                note_answered_by(w, attempt, server);
+        w->session = attempt->session_held;
+        return true;
+}
+
 static void told_attempt(struct witness *w, const struct attempt *attempt, const struct server *server, bool died) {
         enum reason reason = attempt->reason;
 
         w->in_flight = false;
-        if (!note_means(w, attempt))
+        if (!note_means(w, attempt) || note_unasked(w, attempt, server))
                 return;
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
                 reason = expectation_failed(w, &attempt->server);

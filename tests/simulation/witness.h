@@ -79,6 +79,7 @@ struct witness {
 
         /* Checks. */
         bool in_flight;
+        bool in_flight_unasked; /* what is expected of it is another since it was asked */
         enum check in_flight_check;
         uint64_t in_flight_usec;
         uint64_t in_flight_wanted_usec; /* since when it may have waited for a place */

@@ -88,7 +88,7 @@ struct database {
         uint64_t session_since_real_usec;
         bool blocked_before; /* it was before a restart of ours, and no login said anything since */
         struct server_info server; /* version 0: not known */
-        uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */
+        uint64_t caught_up_boot_usec; /* when the standby that answered last had replayed everything; 0: not known */
         bool cut_young;               /* the last session that went did so within retry_interval of its login */
         uint64_t wanted_boot_usec;    /* since when the next check is wanted at once; 0: it comes in its rhythm */
 

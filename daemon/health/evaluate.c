@@ -14,12 +14,20 @@
 /* What a server's clock and ours may differ by. */
 #define CLOCKS_APART_USEC USEC_PER_MINUTE
 
+/* Behind one name there may be several: whether it was this one that answered last, and as what it is now. */
+static bool answered_last(const struct database *d, const struct server_info *server) {
+        return server->started_real_usec == d->server.started_real_usec && server->in_recovery == d->server.in_recovery;
+}
+
 /*
  * What a standby says is the age of the last transaction that it replayed. The moment new WAL arrives after a quiet hour that is an hour,
- * and means nothing: it cannot be further behind than the time since it was seen to have replayed everything.
+ * and means nothing: it cannot be further behind than the time since it was seen to have replayed everything. What another had replayed
+ * says nothing of it.
  */
 static uint64_t true_lag_usec(const struct database *d, const struct server_info *server, struct instant now) {
-        return d->caught_up_boot_usec ? MIN(server->lag_usec, usec_sub(now.boot_usec, d->caught_up_boot_usec)) : server->lag_usec;
+        bool known = d->caught_up_boot_usec && answered_last(d, server);
+
+        return known ? MIN(server->lag_usec, usec_sub(now.boot_usec, d->caught_up_boot_usec)) : server->lag_usec;
 }
 
 static enum reason expectation_failed(const struct database *d, const struct server_info *server, struct instant now) {
@@ -143,8 +151,8 @@ static void note_server(struct database *d, const struct server_info *server, st
 
         d->counts.generation += known && (known < started || wrong);
         d->counts.server_started_real_usec = wrong ? started : MAX(known, started);
-        if (server->lag_usec == 0)
-                d->caught_up_boot_usec = now.boot_usec;
+        if (server->lag_usec == 0 || !answered_last(d, server))
+                d->caught_up_boot_usec = server->lag_usec == 0 ? now.boot_usec : 0;
         d->server = *server;
 }
 

@@ -44,6 +44,7 @@ static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
         w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
         w->caught_up_usec = 0;
+        w->answered_by = NULL;
         w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
         w->failures = w->unanswered = w->throttled = 0;
         w->generation_may = w->generation_must = 0;
@@ -223,19 +224,36 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         assert_throttled(w, request->check, name);
 }
 
-/* It cannot be further behind than the time since it had replayed everything. */
-static uint64_t true_lag(const struct witness *w, const struct server_info *server) {
-        return w->caught_up_usec ? MIN(server->lag_usec, clock_boot_usec() - w->caught_up_usec) : server->lag_usec;
+static bool answered_last(const struct witness *w, const struct server *server) {
+        return w->answered_by == server && w->answered_start == server->starts && w->answered_in_recovery == server->in_recovery;
 }
 
-static enum reason expectation_failed(const struct witness *w, const struct server_info *server) {
+/* It cannot be further behind than the time since it had replayed everything; what another had replayed says nothing of it. */
+static uint64_t true_lag(const struct witness *w, const struct server_info *info, const struct server *server) {
+        bool known = w->caught_up_usec && answered_last(w, server);
+
+        return known ? MIN(info->lag_usec, clock_boot_usec() - w->caught_up_usec) : info->lag_usec;
+}
+
+static void note_replayed(struct witness *w, const struct server_info *info, const struct server *server) {
+        if (info->lag_usec == 0)
+                w->caught_up_usec = clock_boot_usec();
+        else if (!answered_last(w, server))
+                w->caught_up_usec = 0;
+        w->answered_by = NULL;
+        w->answered_by = server;
+        w->answered_start = server->starts;
+        w->answered_in_recovery = server->in_recovery;
+}
+
+static enum reason expectation_failed(const struct witness *w, const struct server_info *info, const struct server *server) {
         const struct expect *expect = &w->config->expect;
 
-        if (expect->has_primary && expect->primary == server->in_recovery)
+        if (expect->has_primary && expect->primary == info->in_recovery)
                 return REASON_EXPECT_PRIMARY;
-        if (expect->has_read_only && expect->read_only != server->read_only)
+        if (expect->has_read_only && expect->read_only != info->read_only)
                 return REASON_EXPECT_READ_ONLY;
-        if (expect->max_lag_usec && server->in_recovery && true_lag(w, server) > expect->max_lag_usec)
+        if (expect->max_lag_usec && info->in_recovery && true_lag(w, info, server) > expect->max_lag_usec)
                 return REASON_EXPECT_LAG;
         return REASON_NONE;
 }
@@ -313,8 +331,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
 /* What an answer says of its server, whatever is expected. */
 static void note_answered_by(struct witness *w, const struct attempt *attempt, const struct server *server) {
         note_start(w, &attempt->server);
-        if (attempt->server.lag_usec == 0)
-                w->caught_up_usec = clock_boot_usec();
+        note_replayed(w, &attempt->server, server);
         if (attempt->check == CHECK_LOGIN)
                 note_wake_end(w, server);
         stretch_see(w, server, server->started_usec);
@@ -415,7 +432,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         if (!note_means(w, attempt) || note_unasked(w, attempt, server))
                 return;
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
-                reason = expectation_failed(w, &attempt->server);
+                reason = expectation_failed(w, &attempt->server, server);
         w->told = true;
         w->told_check = attempt->check;
         w->told_asked_usec = w->asked_usec;

@@ -36,7 +36,10 @@ struct witness {
         enum reason login_reason; /* what the last login failed by; REASON_NONE: it did not */
         bool login_stands;        /* ... and nothing cleared it */
         enum reason login_failure; /* the same, though it may have been our own network */
-        uint64_t caught_up_usec;  /* when it was last told to have replayed everything; 0: never */
+        const struct server *answered_by; /* the last that answered, and as what */
+        unsigned answered_start;
+        bool answered_in_recovery;
+        uint64_t caught_up_usec;  /* when that was last told to have replayed everything; 0: never */
         enum reason unmet_reason; /* what the last answer did not meet; REASON_NONE: it met all */
         bool session;             /* the daemon holds one and was not told of its end */
         bool cut;                 /* a session ended, and nothing was answered since */

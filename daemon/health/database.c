@@ -84,13 +84,15 @@ bool database_ready(const struct database *d) {
 }
 
 /*
- * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes, or no door_interval): whether it sleeps is
- * never seen, and nothing speaks against it.
+ * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes or lets in, or no door_interval): whether it
+ * sleeps is never seen, and nothing speaks against it.
  */
 static bool rests_unseen(const struct database *d) {
-        return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent &&
-               evidence_newest(&d->evidence).reason == REASON_NONE && !evidence_needs_login(&d->evidence) && !d->in_flight.id &&
-               policy_next(d).due_boot_usec == USEC_INFINITY;
+        enum reason newest = evidence_newest(&d->evidence).reason;
+        bool cut = reason_class(newest) == CLASS_CUT && d->provider->suspends; /* that is how a suspend looks, and nothing tells what it was */
+
+        return policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent && !verdict_is_host_trouble(d->reason) && (newest == REASON_NONE || cut) &&
+               !evidence_needs_login(&d->evidence) && !d->in_flight.id && policy_next(d).due_boot_usec == USEC_INFINITY;
 }
 
 bool database_ready_or_asleep(const struct database *d) {
@@ -135,10 +137,12 @@ uint64_t database_expected_ready_usec(const struct database *d, struct instant n
 /* -- what of it outlives the daemon: into a plain value, and back ---------------------------------------------------------------------- */
 
 void database_remember(const struct database *d, struct instant now, struct memory *ret_memory) {
+        bool blocked = d->blocked_before || evidence_blocked(&d->evidence) != REASON_NONE;
+
         *ret_memory = (struct memory){
                 .saved_real_usec = now.real_usec,
                 .held = d->n_leases > 0,
-                .state = d->state,
+                .state = blocked ? STATE_BLOCKED : d->state,
                 .reason = d->reason,
                 .since_real_usec = d->since_real_usec,
                 .paused_until_real_usec = database_paused_until_real(d, now),

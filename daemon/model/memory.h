@@ -45,7 +45,7 @@ struct memory {
         uint64_t saved_real_usec;
         bool held; /* somebody held a lease that ends with its connection */
 
-        enum state state; /* history: the verdict after a restart is unknown */
+        enum state state; /* blocked, whatever was told since, until a login says otherwise; the verdict after a restart is unknown */
         enum reason reason;
         uint64_t since_real_usec;
         uint64_t paused_until_real_usec; /* 0: not paused */

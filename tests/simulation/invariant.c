@@ -135,6 +135,23 @@ static void assert_cleared(struct witness *w, const struct view *before, const s
 static void assert_accepted(struct witness *w, const struct view *now) {
         if (is_blocked_by_login(w) && now->ready_or_asleep)
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->login_reason));
+        else if (w->blocked_before && now->ready_or_asleep)
+                breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep, and was blocked before the restart", NAME, SAYS);
+}
+
+/* No check can tell that it sleeps without waking it. */
+static bool has_no_door(const struct witness *w, const struct server *server) {
+        return w->config->door_interval_usec == 0 || server->kind == SERVER_AURORA;
+}
+
+/* ... and accepts one that sleeps, and whose last check was good. */
+static void assert_accepts_rest(const struct witness *w, const struct view *now, const struct server *server) {
+        bool good = !w->told || w->told_reason == REASON_NONE || reason_class(w->told_reason) == CLASS_CUT;
+        bool was_good = good && w->login_failure == REASON_NONE && w->login_reason == REASON_NONE && !w->lacked_means && !w->blocked_before;
+        bool left_alone = w->policy == POLICY_ON_DEMAND && !now->asks && !now->in_flight && !w->paused && !now->budget_spent;
+
+        if (server->phase == SERVER_ASLEEP && has_no_door(w, server) && was_good && left_alone && now->state == STATE_UNKNOWN && !now->ready_or_asleep)
+                breach_note(INVARIANT_ACCEPTED, "%s (%s %s) sleeps, its last check was good, and it is not accepted as asleep", NAME, SAYS);
 }
 
 /* Reasons that are not evidence: time, people and the wake itself bring them. */
@@ -305,6 +322,7 @@ void invariants_assert(unsigned database, const struct view *before, const struc
                 told_assert_ready(database, now->asks);
         assert_cleared(w, before, now);
         assert_accepted(w, now);
+        assert_accepts_rest(w, now, routes[database].server);
         assert_reason(w, now);
         assert_account(w, now);
 }

@@ -97,6 +97,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 restore_pause(w, database);
         if (history_written_usec(database))
                 restore_account(w, database);
+        w->blocked_before |= history_of(database)->known && history_of(database)->memory.state == STATE_BLOCKED;
 }
 
 void witness_reconfigure(unsigned database, const struct database_config *config, enum policy policy) {
@@ -122,6 +123,7 @@ void witness_unwatch(unsigned database, bool crash) {
         w->watched = false;
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);
+        w->blocked_before |= reason_class(w->login_reason) == CLASS_BLOCKED && (!crash || history_written_usec(database) > w->told_usec);
         if (crash)
                 w->unsure_least_usec += stretch_unkept_usec(&w->stretch, history_written_usec(database));
         forget_evidence(w);
@@ -438,6 +440,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         w->told_asked_usec = w->asked_usec;
         w->told_reason = reason;
         w->told_own_network = attempt->own_network_suspect;
+        w->blocked_before &= attempt->check != CHECK_LOGIN;
         w->lives_since_usec = 0;
         w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;
         if (w->throttled > 0)

@@ -28,6 +28,7 @@ struct witness {
         enum check told_check;
         enum reason told_reason; /* REASON_NONE: good */
         bool told_own_network;   /* it may have been our own network */
+        bool blocked_before;     /* it was before the restart, and no login was told since */
         bool lacked_means;       /* the last attempt had no descriptors: that says nothing of the database */
         uint64_t told_asked_usec; /* when that was asked */
         uint64_t told_usec;

@@ -138,21 +138,6 @@ static uint64_t wake_end_boot_usec(const struct database *d, struct instant now)
         return usec_add(now.boot_usec, usec_add(d->config->wake_timeout_usec, d->config->linger_usec));
 }
 
-void demand_start(struct database *d, const struct input *input, struct instant now, struct step *step) {
-        (void)input;
-        (void)step;
-        if (d->config->wake_at_start && policy_of(d) == POLICY_ON_DEMAND)
-                demand_until(d, WAKE_START, wake_end_boot_usec(d, now));
-}
-
-void demand_presume(struct database *d, const struct input *input, struct instant now, struct step *step) {
-        (void)step;
-        if (input->for_usec == 0)
-                return;
-        d->presumed_until_boot_usec = usec_add(now.boot_usec, input->for_usec);
-        demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec);
-}
-
 /* A door check under way wakes nothing, and answers nobody. */
 static bool is_asking(const struct database *d) {
         return d->in_flight.id && d->in_flight.check != CHECK_DOOR;
@@ -173,6 +158,24 @@ static enum reason refusal(const struct database *d, struct instant now) {
 static void ask_at_once(struct database *d, struct instant now) {
         if (!is_asking(d) && d->state != STATE_AWAKE && !d->wanted_boot_usec)
                 d->wanted_boot_usec = now.boot_usec;
+}
+
+void demand_start(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)input;
+        (void)step;
+        if (!d->config->wake_at_start || policy_of(d) != POLICY_ON_DEMAND)
+                return;
+        demand_until(d, WAKE_START, wake_end_boot_usec(d, now));
+        ask_at_once(d, now);
+}
+
+void demand_presume(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
+        if (input->for_usec == 0)
+                return;
+        d->presumed_until_boot_usec = usec_add(now.boot_usec, input->for_usec);
+        demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec);
+        ask_at_once(d, now);
 }
 
 void demand_wake(struct database *d, const struct input *input, struct instant now, struct step *step) {

@@ -45,7 +45,7 @@ static void forget_evidence(struct witness *w) {
         w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
         w->caught_up_usec = 0;
         w->answered_by = NULL;
-        w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
+        w->waits_since_usec = w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
         w->failures = w->unanswered = w->throttled = 0;
         w->generation_may = w->generation_must = 0;
         w->needed_since_usec = w->well_since_usec = w->due_since_usec = w->lives_since_usec = 0;
@@ -150,6 +150,7 @@ static void note_wake(struct witness *w, bool ours) {
         w->wake_shared = !ours && tries;
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_wanted_usec = w->in_flight_wanted_usec;
+        w->wake_waited_usec = w->in_flight_waited_usec;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
         w->wake_causes = ours || tries ? w->in_flight_causes | (fails ? w->failing_causes : 0) : 0;
 }
@@ -204,7 +205,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         w->in_flight = true;
         w->in_flight_unasked = false;
         w->in_flight_check = request->check;
-        w->in_flight_usec = w->in_flight_wanted_usec = w->asked_usec = now;
+        w->in_flight_usec = w->in_flight_wanted_usec = w->in_flight_waited_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
                 w->in_flight_wanted_usec = MAX(w->needed_since_usec, w->session_ended_usec);
         /* Who asks for what somebody else holds already waits from then on, and so does what keeps it awake from the end of a pause. */
@@ -212,6 +213,8 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
         if (request->check == CHECK_LOGIN && w->paused_until_usec && w->paused_until_usec >= w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->paused_until_usec);
+        if (request->check == CHECK_LOGIN && w->waits_since_usec > MAX(w->login_asked_usec, w->attempt_told_usec))
+                w->in_flight_waited_usec = w->waits_since_usec;
         if (request->check == CHECK_LOGIN) {
                 w->login_asked_usec = now;
                 w->in_flight_causes = witness_causes_now(w);
@@ -319,7 +322,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
                 w->wake_shared = true;
         else if (!known && ours) {
                 w->wake_answered_usec = now;
-                w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
+                w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec + (w->wake_began_usec - w->wake_waited_usec);
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_wanted_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         if (w->wake_shared)
@@ -431,6 +434,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         enum reason reason = attempt->reason;
 
         w->in_flight = false;
+        w->attempt_told_usec = clock_boot_usec();
         if (!note_means(w, attempt) || note_unasked(w, attempt, server))
                 return;
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)

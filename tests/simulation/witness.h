@@ -72,6 +72,7 @@ struct witness {
         uint64_t paused_usec;       /* when somebody last paused or resumed it */
         uint64_t needed_since_usec; /* 0: not needed now */
         uint64_t requested_usec;    /* when somebody last asked for it */
+        uint64_t waits_since_usec;  /* since when somebody who needs it finds it not awake; 0: nobody does */
         uint64_t need_began_usec;   /* the same, of the last time that it was needed */
         uint64_t asked_for_since_usec; /* since when the daemon says that it is we who keep it awake; 0: it is not */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
@@ -87,7 +88,9 @@ struct witness {
         enum check in_flight_check;
         uint64_t in_flight_usec;
         uint64_t in_flight_wanted_usec; /* since when it may have waited for a place */
+        uint64_t in_flight_waited_usec; /* since when it surely has */
         unsigned in_flight_causes, failing_causes; /* bits: whose demand the last login was for, and the first that failed since */
+        uint64_t attempt_told_usec;     /* when the last attempt ended */
         uint64_t login_asked_usec;      /* when the last login was started; 0: none yet */
         uint64_t session_ended_usec;    /* when the last end of a session was told; 0: none yet */
         uint64_t asked_usec; /* when the last check was started; 0: none yet */
@@ -100,6 +103,7 @@ struct witness {
         unsigned wakes_least, wakes_most, wakes_of_others; /* due since the last look */
         uint64_t wake_began_usec;      /* our attempt that truly began the wake */
         uint64_t wake_wanted_usec;     /* since when that may have waited for a place */
+        uint64_t wake_waited_usec;     /* since when it surely has */
         uint64_t wake_began_monotonic_usec;
         bool wake_shared; /* another database's attempt came first, and ours was under way */
         uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */

@@ -251,6 +251,8 @@ static bool overtake_door(struct database *d) {
 }
 
 void database_step(struct database *d, const struct input *input, struct instant now, struct step *ret_step) {
+        const struct attempt *attempt = input->kind == INPUT_ATTEMPT ? input->attempt : NULL;
+        uint64_t generation = d->counts.generation;
         bool asked;
 
         *ret_step = (struct step){.refusal = REASON_NONE};
@@ -267,5 +269,6 @@ void database_step(struct database *d, const struct input *input, struct instant
                 evaluate_slow(d, input->phase, now, &ret_step->events);
                 follow_time(d, now, &ret_step->events);
         }
+        verdict_tell_generation(d, generation, attempt, now, &ret_step->events);
         ret_step->forget_attempt = overtake_door(d);
 }

@@ -105,6 +105,13 @@ static void verdict_tell_state(struct database *d, enum state previous, const st
         d->repeated = 0;
 }
 
+void verdict_tell_generation(struct database *d, uint64_t before, const struct attempt *attempt, struct instant now, struct event_list *events) {
+        bool told = events->n > 0 && events->list[events->n - 1].generation == d->counts.generation;
+
+        if (d->counts.generation != before && !told)
+                verdict_tell_state(d, d->state, attempt, now, events);
+}
+
 static void verdict_tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
         struct event *event = event_list_add(events, d, EVENT_WAKE, now);
 

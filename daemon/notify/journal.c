@@ -117,6 +117,8 @@ static void write_answered(struct buffer *message, const struct event *event, co
                 buffer_append_string(message, state_sentence(event->state));
         if (wake && !journal_is_ours(wake))
                 buffer_append_string(message, "; it was found awake, somebody else woke it");
+        if (event->previous == event->state)
+                buffer_append_string(message, "; the server was started anew, and older sessions are dead");
 }
 
 static void write_message(struct buffer *message, const struct event *event, const struct wake_record *wake) {

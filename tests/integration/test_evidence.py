@@ -296,3 +296,15 @@ def test_an_answer_from_before_other_expectations_does_not_make_it_ready_when_no
     daemon.wait_state("main", "unknown", 20)
     assert edges(daemon, "main") == ["down/tcp.refused", "unknown/stale"]
     assert not daemon.notify.of("READY")
+
+
+def test_a_generation_that_grows_while_nothing_else_changes_is_told_by_an_event(make_fake, make_daemon):
+    fake = make_fake(answer=ROW)
+    daemon = make_daemon([quick("main", fake.conninfo(sslmode="disable"), login_interval="100ms")]).start()
+    generation = daemon.wait_state("main", "awake")["generation"]
+    with daemon.stream("main") as stream:
+        fake.answer = [("a", "5000000"), ("b", "1760000500000000"), *ROW[2:]]
+        until(lambda: [event for event in stream.events if event.data.get("generation") == generation + 1], 10, "an event with the new generation")
+    (event,) = [event.data for event in stream.events if event.data.get("generation") == generation + 1]
+    assert (event["previous"], event["state"], event["ready"]) == ("awake", "awake", True)
+    assert edges(daemon, "main") == ["awake", "awake"] and daemon.status("main")["generation"] == generation + 1

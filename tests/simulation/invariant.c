@@ -474,7 +474,7 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                 if (w->needed_since_usec)
                         w->need_began_usec = w->needed_since_usec;
                 hold(&w->asked_for_since_usec, views[i].asks);
-                hold(&w->waits_since_usec, w->needed_since_usec && views[i].state != STATE_AWAKE);
+                hold(&w->waits_since_usec, w->needed_since_usec && views[i].state != STATE_AWAKE && views[i].state != STATE_DEGRADED);
                 assert_bounded(w, &views[i], &routes[i]);
                 assert_due(w, &views[i]);
                 assert_sentinel(w, &views[i]);

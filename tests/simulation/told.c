@@ -13,12 +13,14 @@ struct said {
         enum state state;
         enum reason reason;
         bool ready;
+        uint64_t generation;
 };
 
 static struct {
         struct said last;
         struct said step[TOLD_MAX]; /* by the step that runs, after what was told before it */
         unsigned n;
+        uint64_t generation; /* by any event */
 } told[DATABASES_MAX];
 
 #define SAID(said) state_name((said)->state), reason_slug((said)->reason)
@@ -28,8 +30,9 @@ void told_begin(void) {
 }
 
 void told_from(unsigned database, const struct view *view) {
-        told[database].last = (struct said){view->state, view->reason, view->ready};
+        told[database].last = (struct said){view->state, view->reason, view->ready, view->generation};
         told[database].n = 0;
+        told[database].generation = view->generation;
 }
 
 static uint64_t lifetime_usec(const struct witness *w) {
@@ -68,15 +71,16 @@ static void assert_not_taken_back(unsigned database, const struct said *said) {
 
                 if (before->ready && !said->ready)
                         breach_note(INVARIANT_TOLD, "%s is told to be ready, and by the same step not to be (%s %s)", name, SAID(said));
-                if (before->state == said->state && before->reason == said->reason)
+                if (before->state == said->state && before->reason == said->reason && before->generation == said->generation)
                         breach_note(INVARIANT_TOLD, "%s is told twice by one step to be %s %s", name, SAID(said));
         }
 }
 
 void told_event(unsigned database, const struct event *event, const struct view *view) {
-        const struct said said = {event->state, event->reason, event->ready};
+        const struct said said = {event->state, event->reason, event->ready, event->generation};
         const char *name = witnesses[database].config->name;
 
+        told[database].generation = event->generation;
         if (event->kind != EVENT_STATE)
                 return;
         if (event->previous != told_last(database)->state)
@@ -100,4 +104,7 @@ void told_assert(unsigned database, const struct view *view) {
         if (last->state != view->state || last->reason != view->reason)
                 breach_note(INVARIANT_TOLD, "%s is %s %s, and was told to be %s %s", witnesses[database].config->name,
                             state_name(view->state), reason_slug(view->reason), SAID(last));
+        if (told[database].generation != view->generation)
+                breach_note(INVARIANT_TOLD, "the generation of %s is %llu, and %llu was told", witnesses[database].config->name,
+                            (unsigned long long)view->generation, (unsigned long long)told[database].generation);
 }

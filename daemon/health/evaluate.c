@@ -216,8 +216,8 @@ static void finish_door(struct database *d, const struct attempt *attempt, struc
                 return;
         slept = d->state != STATE_ASLEEP && evidence_slept(&d->evidence) && !d->evidence.door_lets_in;
         d->failures_in_row = d->unanswered_in_row = 0;
-        if (slept && reason_class(reason) != CLASS_CUT)
-                reason = REASON_SESSION_CUT;
+        if (slept)
+                reason = evidence_cut(&d->evidence);
         verdict_step(d, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct verdict_cause){.reason = reason, .attempt = attempt}, now,
                      events);
 }

@@ -19,9 +19,12 @@ static bool is_against_database(const struct finding *finding) {
 }
 
 void evidence_forget_answers(struct evidence *evidence) {
-        for (unsigned source = 0; source < _FOUND_BY_MAX; source++)
-                if (source != FOUND_BY_DOOR && !is_against_database(&evidence->last[source]))
+        for (unsigned source = 0; source < _FOUND_BY_MAX; source++) {
+                enum reason_class class = reason_class(evidence->last[source].reason);
+
+                if (source != FOUND_BY_DOOR && (class == CLASS_OK || class == CLASS_DEGRADED))
                         evidence->last[source] = (struct finding){0};
+        }
 }
 
 struct finding evidence_newest(const struct evidence *evidence) {
@@ -49,6 +52,12 @@ enum reason evidence_unmet(const struct evidence *evidence) {
         enum reason reason = evidence->last[FOUND_BY_SESSION].reason;
 
         return reason_class(reason) == CLASS_DEGRADED ? reason : REASON_NONE;
+}
+
+enum reason evidence_cut(const struct evidence *evidence) {
+        enum reason reason = evidence->last[FOUND_BY_SESSION].reason;
+
+        return reason_class(reason) == CLASS_CUT ? reason : REASON_NONE;
 }
 
 bool evidence_slept(const struct evidence *evidence) {

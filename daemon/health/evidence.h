@@ -50,5 +50,7 @@ enum reason evidence_unmet(const struct evidence *evidence);
  * that. A sleep that was seen later does, but not what blocks.
  */
 bool evidence_needs_login(const struct evidence *evidence);
+/* The session ended, and was not answered since: how; else REASON_NONE. */
+enum reason evidence_cut(const struct evidence *evidence);
 /* The session was cut like a suspend cuts it, the door was good after that, and no query was answered or refused since. */
 bool evidence_slept(const struct evidence *evidence);

@@ -136,7 +136,7 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
 
         d->budget_spent = spent;
         if (!spent && before == REASON_BUDGET_SPENT)
-                d->reason = d->state == STATE_ASLEEP ? REASON_SESSION_CUT : REASON_STALE;
+                d->reason = d->state == STATE_ASLEEP ? evidence_cut(&d->evidence) : REASON_STALE;
         else
                 d->reason = reason_under_budget(d, d->state, before);
         if (d->reason != before)

@@ -180,6 +180,8 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
 static void assert_reason(struct witness *w, const struct view *now) {
         bool stands = w->login_failure != REASON_NONE && now->reason == w->login_failure;
 
+        if (now->state == STATE_ASLEEP && now->reason != w->cut_reason && now->reason != REASON_BUDGET_SPENT)
+                breach_note(INVARIANT_REASON, "%s is %s %s, and its session ended by %s", NAME, SAYS, reason_slug(w->cut_reason));
         if (now->state == STATE_AWAKE || now->state == STATE_ASLEEP || !w->told || w->told_reason == REASON_NONE || w->told_check == CHECK_DOOR)
                 return;
         if (now->reason != w->told_reason && !stands && !is_brought_by_time(w, now))

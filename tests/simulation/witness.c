@@ -194,6 +194,12 @@ static bool keeps_awake(const struct witness *w) {
         return w->policy == POLICY_KEEP_AWAKE || (w->kept_awake_usec && w->kept_awake_usec + TOGETHER_USEC > clock_boot_usec());
 }
 
+/* What is cut as soon as it is answered is asked again in the rhythm of retries, and waits for no place meanwhile. */
+static bool cut_young(const struct witness *w) {
+        return w->session_ended_usec >= w->attempt_told_usec &&
+               w->session_ended_usec < w->attempt_told_usec + 2 * MAX(w->config->down_interval_usec, w->config->retry_interval_usec);
+}
+
 void witness_asked(unsigned database, const struct probe_request *request) {
         struct witness *w = &witnesses[database];
         const char *name = w->watched ? w->config->name : "a database";
@@ -213,7 +219,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
         if (request->check == CHECK_LOGIN && w->paused_until_usec && w->paused_until_usec >= w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->paused_until_usec);
-        if (request->check == CHECK_LOGIN && w->waits_since_usec > MAX(w->login_asked_usec, w->attempt_told_usec))
+        if (request->check == CHECK_LOGIN && w->waits_since_usec > MAX(w->login_asked_usec, w->attempt_told_usec) && !cut_young(w))
                 w->in_flight_waited_usec = w->waits_since_usec;
         if (request->check == CHECK_LOGIN) {
                 w->login_asked_usec = now;
@@ -402,7 +408,8 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         }
 }
 
-static void note_death(struct witness *w, bool seen) {
+static void note_death(struct witness *w, enum reason reason, bool seen) {
+        w->cut_reason = reason;
         w->generation_may++;
         w->generation_must += seen;
         w->cut = true;
@@ -450,7 +457,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         if (w->throttled > 0)
                 w->throttled_usec = clock_boot_usec();
         if (died && w->session)
-                note_death(w, attempt->session_ended);
+                note_death(w, attempt->reason, attempt->session_ended);
         if (attempt->reason != REASON_NONE)
                 note_failure(w, attempt, server);
         else if (attempt->check == CHECK_DOOR)
@@ -479,7 +486,7 @@ void witness_told(unsigned database, const struct probe_report *report, const st
         w->told_check = CHECK_PING;
         w->told_reason = report->attempt.reason;
         w->told_own_network = false;
-        note_death(w, true);
+        note_death(w, report->attempt.reason, true);
 }
 
 void witness_dropped_session(unsigned database) {

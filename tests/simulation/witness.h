@@ -43,6 +43,7 @@ struct witness {
         uint64_t caught_up_usec;  /* when that was last told to have replayed everything; 0: never */
         enum reason unmet_reason; /* what the last answer did not meet; REASON_NONE: it met all */
         bool session;             /* the daemon holds one and was not told of its end */
+        enum reason cut_reason;   /* how the last session ended */
         bool cut;                 /* a session ended, and nothing was answered since */
         bool unasked;             /* what is expected of it is another since it was answered */
         unsigned failures;        /* in a row */

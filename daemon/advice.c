@@ -28,7 +28,7 @@ static uint64_t suspend_after(const struct database_config *database, const stru
 static unsigned hours_awake(const struct database_config *database, const struct provider *provider) {
         uint64_t interval = MIN(database->ping_interval_usec, database->login_interval_usec), awake;
 
-        if (policy_choose(database->policy, provider) != POLICY_IS_KEEP_AWAKE)
+        if (policy_choose(database->policy, provider) != POLICY_KEEP_AWAKE)
                 return 0;
         if (provider->session_keeps_awake)
                 interval = database->login_interval_usec;
@@ -140,7 +140,7 @@ void advice_print(const struct config *config, FILE *file) {
                 sleepers++;
                 fprintf(file, "%s: %s, %s: our own checks keep it awake for %u hours a month", database->name, provider->name,
                         policy_name(policy), hours_awake(database, provider));
-                if (policy != POLICY_IS_KEEP_AWAKE)
+                if (policy != POLICY_KEEP_AWAKE)
                         print_wake(database, provider, file);
                 if (database->budget_awake_usec > 0)
                         fprintf(file, "; budget %g hours", (double)database->budget_awake_usec / (double)USEC_PER_HOUR);

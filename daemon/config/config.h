@@ -16,7 +16,7 @@
 #define CONFIG_DATABASES_MAX 10000
 #define CONFIG_AGENTS_MAX 16 /* addresses of status.agent_listen */
 
-enum policy_choice {
+enum policy {
         POLICY_AUTO, /* what suits the provider */
         POLICY_KEEP_AWAKE,
         POLICY_ON_DEMAND,
@@ -71,7 +71,7 @@ struct database_config {
         char *password_file;
 
         const char *provider; /* "auto" or a provider's name; one of the table's choices, not owned */
-        enum policy_choice policy;
+        enum policy policy;
         uint64_t ping_interval_usec;
         uint64_t login_interval_usec;
         uint64_t door_interval_usec; /* 0: never */

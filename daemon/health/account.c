@@ -9,10 +9,6 @@
 /* While a session that is not asked alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
 #define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
 
-static uint64_t overlap_usec(uint64_t from, uint64_t to, uint64_t begin, uint64_t end) {
-        return usec_sub(MIN(to, end), MAX(from, begin));
-}
-
 /* Until when what we asked last keeps it awake, though nobody needs it any longer. */
 static uint64_t tail_boot_usec(const struct database *d) {
         return d->asked_boot_usec ? usec_add(d->asked_boot_usec, database_suspend_after_usec(d)) : 0;
@@ -20,7 +16,7 @@ static uint64_t tail_boot_usec(const struct database *d) {
 
 /* Of the time between FROM and TO, what is ours: since we began to ask, to the end of what the last question did. */
 static uint64_t ours_usec(const struct database *d, uint64_t from, uint64_t to) {
-        return overlap_usec(from, to, d->asking_since_boot_usec, policy_asks(d) ? USEC_INFINITY : tail_boot_usec(d));
+        return usec_sub(policy_asks(d) ? to : MIN(to, tail_boot_usec(d)), MAX(from, d->asking_since_boot_usec));
 }
 
 /* A clock that is set to another month, and back, leaves to each what was its own. */
@@ -148,11 +144,9 @@ void account_check_budget(struct database *d, struct instant now, struct event_l
                 plan_month_look(d, now);
         if (spent == d->budget_spent)
                 return;
-        if (!spent)
-                demand_begin(d, now);
         verdict_budget(d, spent, now, events);
         if (spent)
-                demand_lapse(d); /* leases are the engine's to end */
+                d->demand_until_boot_usec = 0; /* leases are the engine's to end */
         else
-                d->wanted_boot_usec = now.boot_usec;
+                d->asking_since_boot_usec = d->wanted_boot_usec = now.boot_usec;
 }

@@ -16,11 +16,10 @@ void database_plan_interval(struct database *d, enum check check) {
                 [CHECK_PING] = config->ping_interval_usec,
         };
 
-        d->jittered_interval_usec[check] = backoff_jitter(intervals[check], config->jitter_permille, &d->random);
+        d->checks[check].interval_usec = backoff_jitter(intervals[check], config->jitter_permille, &d->random);
 }
 
 int database_new(uint64_t id, const struct database_config *config, struct instant now, struct database **ret_database) {
-        const char *host = conninfo_get(config->conninfo, "host");
         struct database *d = calloc(1, sizeof(*d));
 
         if (!d)
@@ -29,15 +28,12 @@ int database_new(uint64_t id, const struct database_config *config, struct insta
         d->config = config;
         d->provider = provider_by_name(config->provider);
         if (!d->provider)
-                d->provider = provider_by_host(host);
-        d->policy = policy_choose(config->policy, d->provider);
-        d->cut_signature = provider_cut_signature(d->provider, host);
+                d->provider = provider_by_host(conninfo_get(config->conninfo, "host"));
         d->state = STATE_UNKNOWN;
         d->reason = REASON_NOT_CHECKED;
         d->since_real_usec = now.real_usec;
         d->since_boot_usec = now.boot_usec;
         d->random = id * UINT64_C(0x9e3779b97f4a7c15) ^ now.real_usec;
-        d->slow_due_boot_usec = USEC_INFINITY;
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, (enum check)check);
         d->retry_delay_usec = config->retry_interval_usec;
@@ -67,18 +63,36 @@ uint64_t database_paused_until_real(const struct database *d, struct instant now
         return d->paused_until_boot_usec ? usec_add(now.real_usec, usec_sub(d->paused_until_boot_usec, now.boot_usec)) : 0;
 }
 
+uint64_t database_failures(const struct database *d) {
+        uint64_t sum = 0;
+
+        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
+                sum += d->counts.failures_by_reason[reason];
+        return sum;
+}
+
+uint64_t database_wakes(const struct database *d) {
+        uint64_t sum = 0;
+
+        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
+                sum += d->counts.wakes_by_cause[cause];
+        return sum;
+}
+
 bool database_ready(const struct database *d) {
         return d->state == STATE_AWAKE;
 }
 
 /*
- * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes, or no door_interval): whether it sleeps is
- * never seen, and nothing speaks against it.
+ * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes or lets in, or no door_interval): whether it
+ * sleeps is never seen, and nothing speaks against it.
  */
 static bool rests_unseen(const struct database *d) {
-        return (d->reason == REASON_STALE || d->reason == REASON_NOT_CHECKED) && d->policy == POLICY_IS_ON_DEMAND && !d->budget_spent &&
-               evidence_newest(&d->evidence).reason == REASON_NONE && !evidence_needs_login(&d->evidence) && !d->in_flight &&
-               policy_next(d).due_boot_usec == USEC_INFINITY;
+        enum reason newest = evidence_newest(&d->evidence).reason;
+        bool cut = reason_class(newest) == CLASS_CUT && d->provider->suspends; /* that is how a suspend looks, and nothing tells what it was */
+
+        return policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent && !verdict_is_host_trouble(d->reason) && (newest == REASON_NONE || cut) &&
+               !evidence_needs_login(&d->evidence) && !d->in_flight.id && policy_next(d).due_boot_usec == USEC_INFINITY;
 }
 
 bool database_ready_or_asleep(const struct database *d) {
@@ -105,9 +119,9 @@ static uint64_t expected_usec(const struct database *d, uint64_t elapsed_usec) {
 }
 
 uint64_t database_expected_ready_usec(const struct database *d, struct instant now) {
-        bool waking = d->state == STATE_WAKING, under_way = waking || (d->in_flight && d->in_flight_check == CHECK_LOGIN);
-        uint64_t began = waking ? d->wake_began_boot_usec : 0;
-        uint64_t elapsed = usec_sub(now.boot_usec, began ? began : d->in_flight_boot_usec), expected;
+        bool waking = d->state == STATE_WAKING, under_way = waking || (d->in_flight.id && d->in_flight.check == CHECK_LOGIN);
+        uint64_t began = waking ? d->wake.began_boot_usec : 0;
+        uint64_t elapsed = usec_sub(now.boot_usec, began ? began : d->in_flight.began_boot_usec), expected;
 
         if (d->state == STATE_AWAKE)
                 return 0;
@@ -123,33 +137,24 @@ uint64_t database_expected_ready_usec(const struct database *d, struct instant n
 /* -- what of it outlives the daemon: into a plain value, and back ---------------------------------------------------------------------- */
 
 void database_remember(const struct database *d, struct instant now, struct memory *ret_memory) {
+        bool blocked = d->blocked_before || evidence_blocked(&d->evidence) != REASON_NONE;
+
         *ret_memory = (struct memory){
                 .saved_real_usec = now.real_usec,
                 .held = d->n_leases > 0,
-                .state = d->state,
+                .state = blocked ? STATE_BLOCKED : d->state,
                 .reason = d->reason,
                 .since_real_usec = d->since_real_usec,
-                .generation = d->generation,
-                .server_started_real_usec = d->server_started_real_usec,
-                .last_success_real_usec = d->last_success_real_usec,
                 .paused_until_real_usec = database_paused_until_real(d, now),
-                .last_wake = d->last_wake,
+                .counts = d->counts,
                 .account = database_account(d, now),
         };
-        memcpy(ret_memory->attempts, d->attempts, sizeof(d->attempts));
-        memcpy(ret_memory->wakes_by_cause, d->wakes_by_cause, sizeof(d->wakes_by_cause));
-        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                ret_memory->failures_by_reason[reason] = d->failures_by_reason[reason];
         if (d->wake_latency)
                 ret_memory->wake_latency = *d->wake_latency;
 }
 
-static void restore_wakes(struct database *d, const struct memory *memory) {
-        memcpy(d->wakes_by_cause, memory->wakes_by_cause, sizeof(d->wakes_by_cause));
-        d->wakes = 0;
-        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                d->wakes += d->wakes_by_cause[cause];
-        d->last_wake = memory->last_wake;
+static void restore_counts(struct database *d, const struct memory *memory) {
+        d->counts = memory->counts;
         if (memory->wake_latency.count == 0)
                 return;
         if (!d->wake_latency)
@@ -157,19 +162,6 @@ static void restore_wakes(struct database *d, const struct memory *memory) {
         /* Without memory the distribution begins anew; the counts do not. */
         if (d->wake_latency)
                 *d->wake_latency = memory->wake_latency;
-}
-
-static void restore_counts(struct database *d, const struct memory *memory) {
-        d->generation = memory->generation;
-        d->server_started_real_usec = memory->server_started_real_usec;
-        d->last_success_real_usec = memory->last_success_real_usec;
-        memcpy(d->attempts, memory->attempts, sizeof(d->attempts));
-        d->failures_total = 0;
-        for (unsigned r = 0; r < _REASON_MAX; r++) {
-                d->failures_by_reason[r] = memory->failures_by_reason[r];
-                d->failures_total += d->failures_by_reason[r];
-        }
-        restore_wakes(d, memory);
 }
 
 void database_restore(struct database *d, const struct memory *memory, enum reason reason, struct instant now) {
@@ -183,12 +175,14 @@ void database_restore(struct database *d, const struct memory *memory, enum reas
         }
         restore_counts(d, memory);
         d->blocked_before = memory->state == STATE_BLOCKED;
-        d->woken_server_real_usec = d->server_started_real_usec;
+        d->woken_server_real_usec = d->counts.server_started_real_usec;
 }
 
-void database_restore_late(struct database *d, const struct memory *before, struct instant now) {
+void database_restore_late(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        const struct memory *before = input->memory;
         struct memory memory;
 
+        (void)step;
         database_remember(d, now, &memory);
         memory_add(&memory, before);
         d->account = memory.account;
@@ -196,6 +190,6 @@ void database_restore_late(struct database *d, const struct memory *before, stru
         d->blocked_before = before->state == STATE_BLOCKED && d->evidence.last[FOUND_BY_LOGIN].boot_usec == 0;
         /* What was left open the next answer judges. */
         if (d->woken_server_real_usec == 0 || d->woken_is_open)
-                d->woken_server_real_usec = before->server_started_real_usec;
+                d->woken_server_real_usec = before->counts.server_started_real_usec;
         d->woken_is_open = false;
 }

@@ -15,7 +15,9 @@
 #include "model/provider.h"
 #include "model/state.h"
 
+struct input;
 struct lease;
+struct step;
 
 /* What a reload did with a database, of which those who listen have not been told yet. */
 enum news {
@@ -26,12 +28,36 @@ enum news {
         NEWS_REPLACED, /* told with its successor */
 };
 
+/* The attempt that is under way. */
+struct check_in_flight {
+        uint64_t id; /* 0: none is */
+        enum check check;
+        uint64_t began_boot_usec;
+        uint64_t wanted_boot_usec;   /* since when it was wanted at once: it may have waited for a place */
+        uint64_t slow_due_boot_usec; /* when to ask whether it is slow */
+        bool slow_look_was_early;    /* the last look found it before the login */
+        bool asked_otherwise;        /* a reload expects something else of its answer */
+};
+
+struct check_rhythm {
+        uint64_t finished_boot_usec; /* when one of this kind last ended; 0: never */
+        uint64_t duration_usec;      /* of the last one; 0: there was none */
+        uint64_t interval_usec;      /* to the next one: the configured one, with jitter */
+};
+
+/* The wake that runs, or was given up and not answered since. */
+struct wake {
+        uint64_t began_boot_usec;  /* its first attempt; 0: there is none */
+        uint64_t wanted_boot_usec; /* since when that attempt was wanted: the latency counts from here */
+        bool from_evidence;        /* begun where the database was not known to be awake */
+        unsigned attempts;         /* the logins of it that ended, before the one that is being judged */
+        enum wake_cause cause;
+};
+
 struct database {
         uint64_t id;                          /* never reused */
         const struct database_config *config; /* borrowed */
         const struct provider *provider;
-        enum policy policy;
-        unsigned cut_signature;
 
         /* The verdict. */
         enum state state;
@@ -41,55 +67,35 @@ struct database {
         uint64_t since_real_usec;
         uint64_t since_boot_usec;
         uint64_t renewed_boot_usec; /* when its evidence was last confirmed; 0: there was none yet */
-        uint64_t generation;
         uint64_t repeated;
 
         /* What was counted. */
         unsigned successes_in_row;
         unsigned failures_in_row;
         unsigned unanswered_in_row; /* the last of them that told nothing of the database: `fall` of these are down */
-        uint64_t failures_total;
-        uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
-        uint32_t failures_by_reason[_REASON_MAX];
-        uint64_t last_success_real_usec;
+        struct counts counts; /* also from before a restart of ours */
 
         /* What the verdict is derived from. */
         struct evidence evidence;
 
         /* The last attempt, and the one in flight. */
         struct attempt last_attempt; /* id 0: there was none */
-        uint64_t last_duration_usec[_CHECK_MAX]; /* of the last attempt of each kind; 0: there was none */
-        uint64_t finished_boot_usec[_CHECK_MAX]; /* when each kind of check last ended; 0 never */
-        bool in_flight;
-        uint64_t slow_due_boot_usec; /* when to ask whether the one in flight is slow */
-        bool slow_look_was_early;    /* the last look found it before the login */
-        enum check in_flight_check;
-        uint64_t in_flight_id;
-        uint64_t in_flight_boot_usec;
-        uint64_t in_flight_wanted_boot_usec; /* since when it was wanted at once: it may have waited for a place */
+        struct check_in_flight in_flight;
+        struct check_rhythm checks[_CHECK_MAX];
 
         /* The session and the server behind it. */
         bool session_held;
         uint64_t session_since_real_usec;
-        uint64_t session_query_boot_usec; /* when our last answered query on it was sent */
         bool blocked_before; /* it was before a restart of ours, and no login said anything since */
-        uint64_t server_started_real_usec; /* 0: not known; also from before a restart of ours */
         struct server_info server; /* version 0: not known */
-        uint64_t caught_up_boot_usec; /* when a standby was last seen to have replayed everything; 0 never */
+        uint64_t caught_up_boot_usec; /* when the standby that answered last had replayed everything; 0: not known */
         bool cut_young;               /* the last session that went did so within retry_interval of its login */
         uint64_t wanted_boot_usec;    /* since when the next check is wanted at once; 0: it comes in its rhythm */
 
         /* Waking. */
-        uint64_t wake_began_boot_usec; /* the first attempt of the wake that runs, or was given up and not answered since; 0: none */
-        uint64_t wake_wanted_boot_usec; /* since when that attempt was wanted: the latency counts from here */
-        bool wake_from_evidence;       /* begun where the database was not known to be awake */
-        unsigned wake_attempts;        /* the logins of it that ended, before the one that is being judged */
-        enum wake_cause wake_cause;
+        struct wake wake;
         uint64_t woken_server_real_usec; /* the start of the server whose wake was judged last: none is counted twice */
         bool woken_is_open;              /* it may have been judged before a restart of ours */
-        uint64_t wakes;
-        uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
-        struct wake_record last_wake;
         struct histogram *wake_latency; /* made by the first wake */
 
         /* The cost. */
@@ -117,7 +123,6 @@ struct database {
         struct heap_item waiting; /* the engine's: due, and waiting for a free place among the attempts */
 
         uint64_t random; /* for jitter */
-        uint64_t jittered_interval_usec[_CHECK_MAX];
         uint64_t retry_delay_usec; /* before the next try while something is changing */
 };
 
@@ -133,8 +138,8 @@ void database_replace_config(struct database *database, const struct database_co
  * database that nothing happened to yet.
  */
 void database_restore(struct database *database, const struct memory *memory, enum reason reason, struct instant now);
-/* What was BEFORE the database began without knowing it: counters and accounts go on from there. For step.c: inside a step. */
-void database_restore_late(struct database *database, const struct memory *before, struct instant now);
+/* INPUT_RECALLED: what was before the database began without knowing it; counters and accounts go on from there. For step.c. */
+void database_restore_late(struct database *database, const struct input *input, struct instant now, struct step *step);
 void database_remember(const struct database *database, struct instant now, struct memory *ret_memory);
 
 /* How long after the last query its server may be suspended. */
@@ -146,6 +151,10 @@ uint64_t database_fresh_until(const struct database *database);
 uint64_t database_paused_until_real(const struct database *database, struct instant now);
 /* What being awake has cost, up to NOW. */
 struct account database_account(const struct database *database, struct instant now);
+
+/* All failures, and all wakes. */
+uint64_t database_failures(const struct database *database);
+uint64_t database_wakes(const struct database *database);
 
 bool database_ready(const struct database *database);
 /* ?accept=asleep: also asleep, waking, and unknown with a good door. */

@@ -12,12 +12,20 @@
 
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
+/* Behind one name there may be several: whether it was this one that answered last, and as what it is now. */
+static bool answered_last(const struct database *d, const struct server_info *server) {
+        return server->started_real_usec == d->server.started_real_usec && server->in_recovery == d->server.in_recovery;
+}
+
 /*
  * What a standby says is the age of the last transaction that it replayed. The moment new WAL arrives after a quiet hour that is an hour,
- * and means nothing: it cannot be further behind than the time since it was seen to have replayed everything.
+ * and means nothing: it cannot be further behind than the time since it was seen to have replayed everything. What another had replayed
+ * says nothing of it.
  */
 static uint64_t true_lag_usec(const struct database *d, const struct server_info *server, struct instant now) {
-        return d->caught_up_boot_usec ? MIN(server->lag_usec, usec_sub(now.boot_usec, d->caught_up_boot_usec)) : server->lag_usec;
+        bool known = d->caught_up_boot_usec && answered_last(d, server);
+
+        return known ? MIN(server->lag_usec, usec_sub(now.boot_usec, d->caught_up_boot_usec)) : server->lag_usec;
 }
 
 static enum reason expectation_failed(const struct database *d, const struct server_info *server, struct instant now) {
@@ -45,17 +53,12 @@ static bool is_part_of_wake(const struct database *d, enum reason reason) {
 }
 
 static void evaluate_count(struct database *d, const struct attempt *attempt, enum reason reason) {
-        enum reason_class class = reason_class(reason);
-
-        d->attempts[attempt->check][class]++;
-        d->wake_attempts += d->wake_began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
-        if (reason == REASON_NONE) {
-                if (attempt->check != CHECK_DOOR)
-                        d->last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
-                return;
-        }
-        d->failures_total++;
-        d->failures_by_reason[reason]++;
+        d->counts.attempts[attempt->check][reason_class(reason)]++;
+        d->wake.attempts += d->wake.began_boot_usec > 0 && attempt->check == CHECK_LOGIN;
+        if (reason != REASON_NONE)
+                d->counts.failures_by_reason[reason]++;
+        else if (attempt->check != CHECK_DOOR)
+                d->counts.last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
 }
 
 /* Inside a wake: it was turned away at once, where others hang until the server is there. A server that starts says so itself. */
@@ -67,25 +70,18 @@ static bool is_refusal(enum reason reason) {
 static uint64_t retry_delay(const struct database *d, enum reason reason) {
         const struct database_config *config = d->config;
         uint64_t floor = config->retry_interval_usec, ceiling = config->down_interval_usec;
+        enum reason_class class = reason_class(reason);
 
-        switch (reason_class(reason)) {
-        case CLASS_BLOCKED:
+        if (class == CLASS_BLOCKED)
                 return config->blocked_interval_usec;
-        case CLASS_THROTTLED:
+        if (class == CLASS_THROTTLED)
                 return backoff_usec(d->unanswered_in_row, floor, THROTTLED_CEILING_USEC);
-        case CLASS_TRANSIENT:
-                if (d->state != STATE_WAKING)
-                        return backoff_usec(d->unanswered_in_row, floor, ceiling);
-                return is_refusal(reason) ? backoff_usec(d->wake_attempts, floor, ceiling) : floor;
-        case CLASS_FULL:
-        case CLASS_OURS:
+        if (class == CLASS_FULL || class == CLASS_OURS)
                 return backoff_usec(d->failures_in_row, floor, ceiling);
-        case CLASS_OK:
-        case CLASS_CUT:
-        case CLASS_DEGRADED:
-        case _REASON_CLASS_MAX:
-                break;
-        }
+        if (class == CLASS_TRANSIENT && d->state != STATE_WAKING)
+                return backoff_usec(d->unanswered_in_row, floor, ceiling);
+        if (class == CLASS_TRANSIENT && is_refusal(reason))
+                return backoff_usec(d->wake.attempts, floor, ceiling);
         return floor;
 }
 
@@ -108,42 +104,27 @@ void evaluate_plan_retry(struct database *d) {
                 plan_retry(d, d->last_attempt.check, d->last_attempt.reason);
 }
 
-/* A failure that tells what the database is (or that it is about us) begins the count of those that do not anew. */
-static enum machine_event evaluate_telling_failure(struct database *d, enum machine_event event) {
-        d->failures_in_row++;
-        d->unanswered_in_row = 0;
-        return event;
-}
-
 static enum machine_event evaluate_failure(struct database *d, enum reason reason) {
+        enum reason_class class = reason_class(reason);
+        bool wakes = is_part_of_wake(d, reason);
+
         d->successes_in_row = 0;
-        switch (reason_class(reason)) {
-        case CLASS_FULL:
-                return evaluate_telling_failure(d, MACHINE_FULL);
-        case CLASS_BLOCKED:
-                return evaluate_telling_failure(d, MACHINE_BLOCKED);
-        case CLASS_DEGRADED:
+        if (class == CLASS_DEGRADED) {
                 d->failures_in_row = d->unanswered_in_row = 0;
                 return MACHINE_UNMET;
-        case CLASS_OURS:
-                if (reason == REASON_HOST_NETWORK)
-                        return evaluate_telling_failure(d, MACHINE_NO_NETWORK);
-                d->failures_in_row++;
+        }
+        d->failures_in_row += !wakes;
+        if (class == CLASS_OURS && reason != REASON_HOST_NETWORK)
                 return MACHINE_NO_MEANS;
-        case CLASS_OK:
-        case CLASS_TRANSIENT:
-        case CLASS_THROTTLED:
-        case CLASS_CUT:
-        case _REASON_CLASS_MAX:
-                break;
-        }
-        if (is_part_of_wake(d, reason)) {
-                d->unanswered_in_row = 0;
+        if (!wakes && class != CLASS_FULL && class != CLASS_BLOCKED && class != CLASS_OURS)
+                return ++d->unanswered_in_row >= d->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
+        /* What tells of the database (or that it is about us) begins the count of what does not anew. */
+        d->unanswered_in_row = 0;
+        if (wakes)
                 return MACHINE_STARTING;
-        }
-        d->failures_in_row++;
-        d->unanswered_in_row++;
-        return d->unanswered_in_row >= d->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
+        if (class == CLASS_OURS)
+                return MACHINE_NO_NETWORK;
+        return class == CLASS_FULL ? MACHINE_FULL : MACHINE_BLOCKED;
 }
 
 static enum machine_event evaluate_answer(struct database *d) {
@@ -159,46 +140,24 @@ static enum machine_event evaluate_answer(struct database *d) {
 
 /* Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. */
 static void note_start(struct database *d, uint64_t started_real_usec, struct instant now) {
-        uint64_t known = d->server_started_real_usec;
+        uint64_t known = d->counts.server_started_real_usec;
         bool kept = d->server.started_real_usec == 0, newer;
 
         newer = kept ? memory_is_newer_start(known, started_real_usec, now.real_usec) : known < started_real_usec;
-        d->generation += known && newer;
+        d->counts.generation += known && newer;
         if (newer)
-                d->server_started_real_usec = started_real_usec;
+                d->counts.server_started_real_usec = started_real_usec;
 }
 
-static void note_server(struct database *d, const struct attempt *attempt, struct instant now) {
-        if (attempt->server.lag_usec == 0)
-                d->caught_up_boot_usec = now.boot_usec;
-        note_start(d, attempt->server.started_real_usec, now);
-        d->server = attempt->server;
+static void note_server(struct database *d, const struct server_info *server, struct instant now) {
+        note_start(d, server->started_real_usec, now);
+        if (server->lag_usec == 0 || !answered_last(d, server))
+                d->caught_up_boot_usec = server->lag_usec == 0 ? now.boot_usec : 0;
+        d->server = *server;
 }
 
 static bool was_answered(const struct attempt *attempt) {
         return attempt->check != CHECK_DOOR && (attempt->reason == REASON_NONE || reason_class(attempt->reason) == CLASS_DEGRADED);
-}
-
-/* The provider's idle time runs from the query, and the answer was on its way for a while: so the moment that counts is the sending. */
-static uint64_t query_sent_boot_usec(const struct attempt *attempt, struct instant now) {
-        return usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
-}
-
-static void note_session(struct database *d, const struct attempt *attempt, struct instant now) {
-        bool answered = was_answered(attempt);
-
-        if (attempt->session_held) {
-                if (!d->session_held || (answered && attempt->check == CHECK_LOGIN))
-                        d->session_since_real_usec = now.real_usec;
-                if (answered)
-                        d->session_query_boot_usec = query_sent_boot_usec(attempt, now);
-        }
-        d->session_held = attempt->session_held;
-}
-
-/* The session's end was told already: a ping that was asked before that was known is the same event. */
-static bool repeats_end(const struct database *d, const struct attempt *attempt) {
-        return attempt->check == CHECK_PING && !d->session_held && reason_class(attempt->reason) == CLASS_CUT;
 }
 
 /* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
@@ -257,8 +216,8 @@ static void finish_door(struct database *d, const struct attempt *attempt, struc
                 return;
         slept = d->state != STATE_ASLEEP && evidence_slept(&d->evidence) && !d->evidence.door_lets_in;
         d->failures_in_row = d->unanswered_in_row = 0;
-        if (slept && reason_class(reason) != CLASS_CUT)
-                reason = REASON_SESSION_CUT;
+        if (slept)
+                reason = evidence_cut(&d->evidence);
         verdict_step(d, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct verdict_cause){.reason = reason, .attempt = attempt}, now,
                      events);
 }
@@ -266,19 +225,17 @@ static void finish_door(struct database *d, const struct attempt *attempt, struc
 /*
  * A session that went is followed by the next check in the same instant. A login, though, that was cut no later than it would have been
  * tried again says nothing new the second time: who lets in and cuts is asked in the rhythm of retries, not thousands of times a second.
+ * END tells how it went; ATTEMPT is the one that met that, or NULL.
  */
-static void ask_after_cut(struct database *d, struct instant now) {
-        bool cut_young = now.boot_usec < usec_add(d->finished_boot_usec[CHECK_LOGIN], d->retry_delay_usec);
+static void finish_session(struct database *d, const struct attempt *end, bool like_suspend, const struct attempt *attempt, struct instant now,
+                           struct event_list *events) {
+        bool cut_young = now.boot_usec < usec_add(d->checks[CHECK_LOGIN].finished_boot_usec, d->retry_delay_usec);
 
         d->successes_in_row = 0;
         d->wanted_boot_usec = policy_asks(d) && cut_young && d->cut_young ? 0 : now.boot_usec;
         d->cut_young = cut_young;
-}
-
-static void finish_lost_session(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
-        ask_after_cut(d, now);
-        evidence_session_ended(&d->evidence, attempt->reason, false, now.boot_usec);
-        verdict_step(d, MACHINE_CUT, (struct verdict_cause){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, events);
+        evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
+        verdict_step(d, MACHINE_CUT, (struct verdict_cause){end->reason, end->sqlstate, end->detail, attempt}, now, events);
 }
 
 /*
@@ -299,7 +256,7 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
         enum machine_event event;
 
         if (was_answered(attempt)) {
-                note_server(d, attempt, now);
+                note_server(d, &attempt->server, now);
                 d->wanted_boot_usec = 0;
         }
         if (reason == REASON_NONE) {
@@ -321,46 +278,34 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
 
 /* What the attempt says of the database, by its source. What is about us says nothing. */
 static void note_evidence(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now) {
-        static const enum found_by sources[_CHECK_MAX] = {
-                [CHECK_DOOR] = FOUND_BY_DOOR,
-                [CHECK_LOGIN] = FOUND_BY_LOGIN,
-                [CHECK_PING] = FOUND_BY_SESSION,
-        };
-
         if (reason_class(reason) == CLASS_OURS)
                 return;
-        evidence_note(&d->evidence, sources[attempt->check], reason, now.boot_usec);
+        evidence_note(&d->evidence, (enum found_by)attempt->check, reason, now.boot_usec);
         d->blocked_before &= attempt->check != CHECK_LOGIN;
         if (attempt->session_held && attempt->check == CHECK_LOGIN && was_answered(attempt))
                 evidence_note(&d->evidence, FOUND_BY_SESSION, reason, now.boot_usec);
 }
 
-static void evaluate_outcome(struct database *d, const struct attempt *attempt, enum reason reason, bool lost, struct instant now,
-                          struct event_list *events) {
-        if (reason_class(reason) == CLASS_OURS)
-                verdict_step(d, evaluate_failure(d, reason), (struct verdict_cause){reason, NULL, attempt->detail, attempt}, now, events);
-        else if (attempt->check == CHECK_DOOR)
-                finish_door(d, attempt, now, events);
-        else if (lost)
-                finish_lost_session(d, attempt, now, events);
-        else
-                finish_query(d, attempt, reason, now, events);
-}
+static void note_attempt(struct database *d, const struct attempt *attempt, struct instant now) {
+        bool answered = was_answered(attempt);
 
-/* From here on the answer keeps the database awake. */
-static void account_answer(struct database *d, const struct attempt *attempt, struct instant now) {
-        if (!was_answered(attempt))
+        d->last_attempt = *attempt;
+        d->checks[attempt->check].duration_usec = attempt->total_usec;
+        d->checks[attempt->check].finished_boot_usec = now.boot_usec;
+        if (attempt->session_held && (!d->session_held || (answered && attempt->check == CHECK_LOGIN)))
+                d->session_since_real_usec = now.real_usec;
+        d->session_held = attempt->session_held;
+        database_plan_interval(d, attempt->check);
+        if (!answered)
                 return;
-        d->asked_boot_usec = query_sent_boot_usec(attempt, now);
+        /* The provider's idle time runs from the query, and the answer was on its way for a while: so the moment that counts is the sending. */
+        d->asked_boot_usec = usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
         account_begin(d, attempt->server.uptime_usec, now);
 }
 
-static void note_attempt(struct database *d, const struct attempt *attempt, struct instant now) {
-        d->last_attempt = *attempt;
-        d->last_duration_usec[attempt->check] = attempt->total_usec;
-        d->finished_boot_usec[attempt->check] = now.boot_usec;
-        note_session(d, attempt, now);
-        database_plan_interval(d, attempt->check);
+/* What it was answered, or that its query failed, says nothing of what is expected now; how else it failed does. */
+static bool is_asked_otherwise(const struct database *d, const struct attempt *attempt) {
+        return d->in_flight.asked_otherwise && (was_answered(attempt) || attempt->reason == REASON_QUERY_FAILED);
 }
 
 void evaluate_attempt(struct database *d, const struct attempt *attempt, bool own_network, struct instant now, struct event_list *events) {
@@ -369,44 +314,52 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
 
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
                 reason = expectation_failed(d, &attempt->server, now);
-        d->in_flight = false;
-        if (repeats_end(d, attempt)) {
-                d->finished_boot_usec[CHECK_PING] = now.boot_usec;
+        d->in_flight.id = 0;
+        /* The session's end was told already: a ping that was asked before that was known is the same event. */
+        if (attempt->check == CHECK_PING && !d->session_held && reason_class(attempt->reason) == CLASS_CUT) {
+                d->checks[CHECK_PING].finished_boot_usec = now.boot_usec;
                 return;
         }
         note_attempt(d, attempt, now);
+        if (is_asked_otherwise(d, attempt)) {
+                if (was_answered(attempt))
+                        note_server(d, &attempt->server, now);
+                evaluate_count(d, attempt, attempt->reason);
+                return;
+        }
         note_evidence(d, attempt, reason, now);
-        evaluate_outcome(d, attempt, reason, lost, now, events);
-        /* After the verdict: what caused a wake depends on whether there was an answer before this one. */
+        if (reason_class(reason) == CLASS_OURS)
+                verdict_step(d, evaluate_failure(d, reason), (struct verdict_cause){reason, NULL, attempt->detail, attempt}, now, events);
+        else if (attempt->check == CHECK_DOOR)
+                finish_door(d, attempt, now, events);
+        else if (lost)
+                finish_session(d, attempt, false, attempt, now, events);
+        else
+                finish_query(d, attempt, reason, now, events);
         evaluate_count(d, attempt, reason);
         plan_retry(d, attempt->check, reason);
-        account_answer(d, attempt, now);
 }
 
 static bool looks_like_suspend(const struct database *d, const struct attempt *end, bool bare_eof, struct instant now) {
         uint64_t after = database_suspend_after_usec(d);
-        uint64_t idle = usec_sub(now.boot_usec, d->session_query_boot_usec);
-        bool signature = bare_eof ? d->cut_signature & CUT_BARE_EOF
-                                  : d->cut_signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
+        uint64_t idle = usec_sub(now.boot_usec, d->asked_boot_usec);
+        unsigned signature = provider_cut_signature(d->provider, conninfo_get(d->config->conninfo, "host"));
+        bool fits = bare_eof ? signature & CUT_BARE_EOF : signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
 
         /* Two clocks count the same time: a hundredth is theirs. */
-        return d->provider->suspends && signature && usec_add(idle, after / 100) >= after;
+        return d->provider->suspends && fits && usec_add(idle, after / 100) >= after;
 }
 
-void evaluate_session_end(struct database *d, const struct attempt *end, bool bare_eof, struct instant now, struct event_list *events) {
-        bool like_suspend = looks_like_suspend(d, end, bare_eof, now);
+void evaluate_session_end(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        const struct attempt *end = input->attempt;
+        bool like_suspend = looks_like_suspend(d, end, input->bare_eof, now);
 
         if (!d->session_held)
                 return;
         d->session_held = false;
-        evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
-        ask_after_cut(d, now);
         /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
-        if (!like_suspend) {
-                d->failures_total++;
-                d->failures_by_reason[end->reason]++;
-        }
-        verdict_step(d, MACHINE_CUT, (struct verdict_cause){end->reason, end->sqlstate, end->detail, NULL}, now, events);
+        d->counts.failures_by_reason[end->reason] += !like_suspend;
+        finish_session(d, end, like_suspend, NULL, now, &step->events);
 }
 
 /* What is down because logins were taken and not answered is down still when the next one is not answered either. */
@@ -420,16 +373,16 @@ void evaluate_slow(struct database *d, enum phase phase, struct instant now, str
         enum phase first = d->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
 
         if (phase > PHASE_AUTH || repeats_verdict(d)) {
-                d->slow_due_boot_usec = USEC_INFINITY;
+                d->in_flight.slow_due_boot_usec = USEC_INFINITY;
                 return;
         }
         /* The first look after one that came too early may find the login just begun: it is given its own time. */
-        if (phase < first || d->slow_look_was_early) {
-                d->slow_look_was_early = phase < first;
-                d->slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
+        if (phase < first || d->in_flight.slow_look_was_early) {
+                d->in_flight.slow_look_was_early = phase < first;
+                d->in_flight.slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
                 return;
         }
-        d->slow_due_boot_usec = USEC_INFINITY;
+        d->in_flight.slow_due_boot_usec = USEC_INFINITY;
         if (d->provider->suspends)
                 verdict_step(d, MACHINE_SLOW, (struct verdict_cause){.reason = REASON_SERVER_STARTING}, now, events);
         else if (reason_class(d->reason) == CLASS_OURS) /* what a check found says more */

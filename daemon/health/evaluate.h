@@ -5,8 +5,8 @@
 
 /* The attempt in flight ended. OWN_NETWORK: it is our network that is gone, not the database. */
 void evaluate_attempt(struct database *database, const struct attempt *attempt, bool own_network, struct instant now, struct event_list *events);
-/* The held session ended by itself, for the reason of END; BARE_EOF: without a word. */
-void evaluate_session_end(struct database *database, const struct attempt *end, bool bare_eof, struct instant now, struct event_list *events);
+/* INPUT_SESSION_ENDED. */
+void evaluate_session_end(struct database *database, const struct input *input, struct instant now, struct step *step);
 /* The intervals are others: draws the delay to the next try anew, for what the last one met. */
 void evaluate_plan_retry(struct database *database);
 /* The login in flight is past `slow` and in PHASE. */

@@ -13,30 +13,18 @@ void evidence_session_ended(struct evidence *evidence, enum reason reason, bool 
 }
 
 static bool is_against_database(const struct finding *finding) {
-        switch (reason_class(finding->reason)) {
-        case CLASS_TRANSIENT:
-        case CLASS_THROTTLED:
-        case CLASS_FULL:
-        case CLASS_BLOCKED:
-                return true;
-        case CLASS_OK:
-        case CLASS_CUT:
-        case CLASS_DEGRADED:
-        case CLASS_OURS:
-        case _REASON_CLASS_MAX:
-                break;
-        }
-        return false;
+        enum reason_class class = reason_class(finding->reason);
+
+        return class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_FULL || class == CLASS_BLOCKED;
 }
 
 void evidence_forget_answers(struct evidence *evidence) {
-        for (unsigned source = 0; source < _FOUND_BY_MAX; source++)
-                if (source != FOUND_BY_DOOR && !is_against_database(&evidence->last[source]))
-                        evidence->last[source] = (struct finding){0};
-}
+        for (unsigned source = 0; source < _FOUND_BY_MAX; source++) {
+                enum reason_class class = reason_class(evidence->last[source].reason);
 
-bool evidence_asked(const struct evidence *evidence) {
-        return evidence->last[FOUND_BY_LOGIN].boot_usec > 0 || evidence->last[FOUND_BY_SESSION].boot_usec > 0;
+                if (source != FOUND_BY_DOOR && (class == CLASS_OK || class == CLASS_DEGRADED))
+                        evidence->last[source] = (struct finding){0};
+        }
 }
 
 struct finding evidence_newest(const struct evidence *evidence) {
@@ -49,10 +37,9 @@ struct finding evidence_newest(const struct evidence *evidence) {
 }
 
 bool evidence_good_door(const struct evidence *evidence) {
-        const struct finding *last = evidence->last, *door = &last[FOUND_BY_DOOR];
+        const struct finding *door = &evidence->last[FOUND_BY_DOOR];
 
-        return door->boot_usec > 0 && door->reason == REASON_NONE && door->boot_usec >= last[FOUND_BY_LOGIN].boot_usec &&
-               door->boot_usec >= last[FOUND_BY_SESSION].boot_usec;
+        return door->boot_usec > 0 && door->reason == REASON_NONE && door->boot_usec == evidence_newest(evidence).boot_usec;
 }
 
 enum reason evidence_blocked(const struct evidence *evidence) {
@@ -65,6 +52,12 @@ enum reason evidence_unmet(const struct evidence *evidence) {
         enum reason reason = evidence->last[FOUND_BY_SESSION].reason;
 
         return reason_class(reason) == CLASS_DEGRADED ? reason : REASON_NONE;
+}
+
+enum reason evidence_cut(const struct evidence *evidence) {
+        enum reason reason = evidence->last[FOUND_BY_SESSION].reason;
+
+        return reason_class(reason) == CLASS_CUT ? reason : REASON_NONE;
 }
 
 bool evidence_slept(const struct evidence *evidence) {

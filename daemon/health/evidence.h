@@ -6,16 +6,17 @@
  */
 #pragma once
 
+#include "model/check.h"
 #include "model/reason.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum found_by {
-        FOUND_BY_LOGIN,   /* a fresh connection and its query */
-        FOUND_BY_DOOR,    /* everything before a password */
-        FOUND_BY_SESSION, /* the held session: the answer that began it, its pings, and its end */
-        _FOUND_BY_MAX,
+        FOUND_BY_DOOR = CHECK_DOOR,    /* everything before a password */
+        FOUND_BY_LOGIN = CHECK_LOGIN,  /* a fresh connection and its query */
+        FOUND_BY_SESSION = CHECK_PING, /* the held session: the answer that began it, its pings, and its end */
+        _FOUND_BY_MAX = _CHECK_MAX,
 };
 
 struct finding {
@@ -36,8 +37,6 @@ void evidence_session_ended(struct evidence *evidence, enum reason reason, bool 
 /* What is expected of answers is another: those that were met or not met are none any more. */
 void evidence_forget_answers(struct evidence *evidence);
 
-/* Whether a login or a session said anything yet. */
-bool evidence_asked(const struct evidence *evidence);
 /* The newest finding of all; boot_usec 0 when there is none. */
 struct finding evidence_newest(const struct evidence *evidence);
 /* Whether the newest finding is a good answer at the door. */
@@ -51,5 +50,7 @@ enum reason evidence_unmet(const struct evidence *evidence);
  * that. A sleep that was seen later does, but not what blocks.
  */
 bool evidence_needs_login(const struct evidence *evidence);
+/* The session ended, and was not answered since: how; else REASON_NONE. */
+enum reason evidence_cut(const struct evidence *evidence);
 /* The session was cut like a suspend cuts it, the door was good after that, and no query was answered or refused since. */
 bool evidence_slept(const struct evidence *evidence);

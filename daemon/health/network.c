@@ -25,23 +25,14 @@ static int compare_to_host(const void *name, const void *host) {
         return strcmp(name, ((const struct network_host *)host)->name);
 }
 
-/* Where NAME is among the hosts, or would be. */
-static size_t position(const struct network *network, const char *name, bool *ret_found) {
-        size_t at = sorted_place(name, network->hosts, network->n_hosts, sizeof(*network->hosts), compare_to_host);
-
-        *ret_found = at < network->n_hosts && compare_to_host(name, &network->hosts[at]) == 0;
-        return at;
-}
-
-static struct network_host *network_find(struct network *network, const struct conninfo *conninfo) {
+/* NULL for a remote one that is not known, which would stand at RET_AT, and for one that is not remote. */
+static struct network_host *network_find(const struct network *network, const struct conninfo *conninfo, size_t *ret_at) {
         const char *name = remote_host(conninfo);
-        bool found;
-        size_t at;
 
         if (!name)
                 return NULL;
-        at = position(network, name, &found);
-        return found ? &network->hosts[at] : NULL;
+        *ret_at = sorted_place(name, network->hosts, network->n_hosts, sizeof(*network->hosts), compare_to_host);
+        return *ret_at < network->n_hosts && streq(name, network->hosts[*ret_at].name) ? &network->hosts[*ret_at] : NULL;
 }
 
 static bool is_suspect(const struct network_host *host) {
@@ -50,17 +41,13 @@ static bool is_suspect(const struct network_host *host) {
 
 int network_add(struct network *network, const struct conninfo *conninfo) {
         const char *name = remote_host(conninfo);
-        struct network_host *hosts;
-        bool found;
-        size_t at;
+        size_t at = 0;
+        struct network_host *host = network_find(network, conninfo, &at), *hosts;
 
-        if (!name)
+        if (host)
+                host->references++;
+        if (host || !name)
                 return 0;
-        at = position(network, name, &found);
-        if (found) {
-                network->hosts[at].references++;
-                return 0;
-        }
         hosts = realloc(network->hosts, (network->n_hosts + 1) * sizeof(*hosts));
         if (!hosts)
                 return -ENOMEM;
@@ -76,7 +63,8 @@ int network_add(struct network *network, const struct conninfo *conninfo) {
 }
 
 void network_remove(struct network *network, const struct conninfo *conninfo) {
-        struct network_host *host = network_find(network, conninfo);
+        size_t at;
+        struct network_host *host = network_find(network, conninfo, &at);
 
         if (!host || --host->references > 0)
                 return;
@@ -104,11 +92,12 @@ static bool all_are_gone(struct network *network, uint64_t now_boot_usec) {
 
 bool network_note(struct network *network, const struct conninfo *conninfo, uint64_t suspect_until_boot_usec, uint64_t now_boot_usec) {
         struct network_host *host;
+        size_t at;
 
         /* The usual case: all is well, and was. */
         if (!suspect_until_boot_usec && network->n_suspect == 0)
                 return false;
-        host = network_find(network, conninfo);
+        host = network_find(network, conninfo, &at);
         if (!host)
                 return false;
         network->n_suspect += (size_t)(suspect_until_boot_usec > 0) - (size_t)is_suspect(host);

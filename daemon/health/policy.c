@@ -1,42 +1,34 @@
 #include "health/policy.h"
 
 #include "base/macro.h"
-#include "base/random.h"
-#include "health/account.h"
-#include "health/database.h"
-#include "health/verdict.h"
+#include "health/step.h"
 
 #include <assert.h>
 
 const char *policy_name(enum policy policy) {
-        switch (policy) {
-        case POLICY_IS_KEEP_AWAKE:
-                return "keep-awake";
-        case POLICY_IS_ON_DEMAND:
-                return "on-demand";
-        case POLICY_IS_OBSERVE:
-                return "observe";
-        }
-        return NULL;
+        static const char *const names[] = {
+                [POLICY_AUTO] = "auto",
+                [POLICY_KEEP_AWAKE] = "keep-awake",
+                [POLICY_ON_DEMAND] = "on-demand",
+                [POLICY_OBSERVE] = "observe",
+        };
+
+        return names[policy];
 }
 
-enum policy policy_choose(enum policy_choice choice, const struct provider *provider) {
-        switch (choice) {
-        case POLICY_KEEP_AWAKE:
-                return POLICY_IS_KEEP_AWAKE;
-        case POLICY_ON_DEMAND:
-                return POLICY_IS_ON_DEMAND;
-        case POLICY_OBSERVE:
-                return POLICY_IS_OBSERVE;
-        case POLICY_AUTO:
-                break;
-        }
+enum policy policy_choose(enum policy choice, const struct provider *provider) {
+        if (choice != POLICY_AUTO)
+                return choice;
         /* Waking costs money only where sleeping saves some. */
-        return provider->suspends ? POLICY_IS_ON_DEMAND : POLICY_IS_KEEP_AWAKE;
+        return provider->suspends ? POLICY_ON_DEMAND : POLICY_KEEP_AWAKE;
+}
+
+enum policy policy_of(const struct database *d) {
+        return policy_choose(d->config->policy, d->provider);
 }
 
 bool policy_asks(const struct database *d) {
-        return !d->budget_spent && (d->policy == POLICY_IS_KEEP_AWAKE || database_has_demand(d));
+        return !d->budget_spent && (policy_of(d) == POLICY_KEEP_AWAKE || database_has_demand(d));
 }
 
 bool policy_was_throttled(const struct database *d) {
@@ -45,10 +37,9 @@ bool policy_was_throttled(const struct database *d) {
 
 static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
 
-static struct plan check_after(const struct database *d, enum check check, uint64_t delay_usec) {
-        uint64_t last = d->finished_boot_usec[check];
-
-        return (struct plan){.check = check, .due_boot_usec = last ? usec_add(last, delay_usec) : 0};
+/* What never was comes at once. */
+static uint64_t after(uint64_t last_boot_usec, uint64_t delay_usec) {
+        return last_boot_usec ? usec_add(last_boot_usec, delay_usec) : 0;
 }
 
 /*
@@ -56,32 +47,24 @@ static struct plan check_after(const struct database *d, enum check check, uint6
  * throttled, for that is about all that we ask.
  */
 uint64_t policy_retry_boot_usec(const struct database *d) {
-        uint64_t last = MAX(d->finished_boot_usec[CHECK_LOGIN], d->finished_boot_usec[CHECK_PING]);
+        uint64_t last = MAX(d->checks[CHECK_LOGIN].finished_boot_usec, d->checks[CHECK_PING].finished_boot_usec);
 
         if (policy_was_throttled(d))
-                last = MAX(last, d->finished_boot_usec[CHECK_DOOR]);
-        return last ? usec_add(last, d->retry_delay_usec) : 0;
-}
-
-static struct plan retry_login(const struct database *d) {
-        return (struct plan){.check = CHECK_LOGIN, .due_boot_usec = policy_retry_boot_usec(d)};
-}
-
-static struct plan earlier(struct plan a, struct plan b) {
-        return b.due_boot_usec < a.due_boot_usec ? b : a;
+                last = MAX(last, d->checks[CHECK_DOOR].finished_boot_usec);
+        return after(last, d->retry_delay_usec);
 }
 
 static struct plan plan_ping(const struct database *d) {
-        uint64_t last = MAX(d->session_query_boot_usec, d->finished_boot_usec[CHECK_PING]);
+        uint64_t last = MAX(d->asked_boot_usec, d->checks[CHECK_PING].finished_boot_usec);
 
         if (!d->session_held)
                 return nothing;
-        return (struct plan){.check = CHECK_PING, .due_boot_usec = usec_add(last, d->jittered_interval_usec[CHECK_PING])};
+        return (struct plan){CHECK_PING, usec_add(last, d->checks[CHECK_PING].interval_usec)};
 }
 
-/* It answers: pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
-static struct plan plan_while_awake(const struct database *d) {
-        return earlier(check_after(d, CHECK_LOGIN, d->jittered_interval_usec[CHECK_LOGIN]), plan_ping(d));
+/* Queries are answered, and nothing that a login found speaks against it. */
+static bool is_well(const struct database *d) {
+        return d->state == STATE_DEGRADED || (d->state == STATE_AWAKE && !evidence_needs_login(&d->evidence));
 }
 
 /* What is wanted at once, whatever its rhythm. Who was throttled keeps to the delay all the same. */
@@ -90,51 +73,38 @@ static struct plan plan_wanted(const struct database *d, enum check check) {
 }
 
 static struct plan plan_login(const struct database *d) {
+        struct plan ping = plan_ping(d), login = {CHECK_LOGIN, policy_retry_boot_usec(d)};
+
         if (d->wanted_boot_usec)
                 return plan_wanted(d, CHECK_LOGIN);
-        switch (d->state) {
-        case STATE_AWAKE:
-                return evidence_needs_login(&d->evidence) ? retry_login(d) : plan_while_awake(d);
-        case STATE_DEGRADED:
-                return plan_while_awake(d);
-        case STATE_UNKNOWN:
-        case STATE_ASLEEP:
-        case STATE_WAKING:
-        case STATE_FULL:
-        case STATE_DOWN:
-        case STATE_BLOCKED:
-        case _STATE_MAX:
-                break;
-        }
-        return retry_login(d);
+        if (!is_well(d))
+                return login;
+        /* Pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
+        login.due_boot_usec = after(d->checks[CHECK_LOGIN].finished_boot_usec, d->checks[CHECK_LOGIN].interval_usec);
+        return ping.due_boot_usec < login.due_boot_usec ? ping : login;
 }
 
 /* Nobody needs it: the session, if there is one, is the sentinel and costs nothing; without one the door tells asleep from unreachable. */
 static struct plan plan_door(const struct database *d) {
-        enum reason last = d->last_attempt.reason;
-        uint64_t interval = d->jittered_interval_usec[CHECK_DOOR];
-        struct plan plan;
+        uint64_t last = d->checks[CHECK_DOOR].finished_boot_usec, interval = d->checks[CHECK_DOOR].interval_usec;
 
         if (d->session_held || d->evidence.door_lets_in || !d->provider->door_is_free || d->config->door_interval_usec == 0)
                 return nothing;
         if (d->wanted_boot_usec)
                 return plan_wanted(d, CHECK_DOOR);
-        plan = check_after(d, CHECK_DOOR, last == REASON_NONE ? interval : MIN(d->retry_delay_usec, interval));
         if (policy_was_throttled(d))
-                plan.due_boot_usec = MAX(policy_retry_boot_usec(d), check_after(d, CHECK_DOOR, interval).due_boot_usec);
-        return plan;
+                return (struct plan){CHECK_DOOR, MAX(policy_retry_boot_usec(d), after(last, interval))};
+        return (struct plan){CHECK_DOOR, after(last, d->last_attempt.reason == REASON_NONE ? interval : MIN(d->retry_delay_usec, interval))};
 }
 
 struct plan policy_next(const struct database *d) {
-        if (d->in_flight || d->paused_until_boot_usec)
+        if (d->in_flight.id || d->paused_until_boot_usec)
                 return nothing;
         return policy_asks(d) ? plan_login(d) : plan_door(d);
 }
 
 struct plan policy_next_ping(const struct database *d) {
-        bool answers = (d->state == STATE_AWAKE && !evidence_needs_login(&d->evidence)) || d->state == STATE_DEGRADED;
-
-        if (d->in_flight || d->paused_until_boot_usec || !answers || !policy_asks(d))
+        if (d->in_flight.id || d->paused_until_boot_usec || !is_well(d) || !policy_asks(d))
                 return nothing;
         return plan_ping(d);
 }
@@ -157,18 +127,7 @@ enum wake_cause demand_wake_cause(const struct database *d) {
         return d->asked_boot_usec ? WAKE_INTERVAL : WAKE_START;
 }
 
-void demand_begin(struct database *d, struct instant now) {
-        if (policy_asks(d))
-                return;
-        d->asking_since_boot_usec = now.boot_usec;
-}
-
-void demand_lapse(struct database *d) {
-        d->demand_until_boot_usec = 0;
-}
-
-static void demand_until(struct database *d, enum wake_cause cause, uint64_t until_boot_usec, struct instant now) {
-        demand_begin(d, now);
+static void demand_until(struct database *d, enum wake_cause cause, uint64_t until_boot_usec) {
         if (until_boot_usec > d->demand_until_boot_usec)
                 d->demand_cause = cause;
         d->demand_until_boot_usec = MAX(d->demand_until_boot_usec, until_boot_usec);
@@ -179,21 +138,9 @@ static uint64_t wake_end_boot_usec(const struct database *d, struct instant now)
         return usec_add(now.boot_usec, usec_add(d->config->wake_timeout_usec, d->config->linger_usec));
 }
 
-void demand_start(struct database *d, struct instant now) {
-        if (d->config->wake_at_start && d->policy == POLICY_IS_ON_DEMAND)
-                demand_until(d, WAKE_START, wake_end_boot_usec(d, now), now);
-}
-
-void demand_presume(struct database *d, uint64_t for_usec, struct instant now) {
-        if (for_usec == 0)
-                return;
-        d->presumed_until_boot_usec = usec_add(now.boot_usec, for_usec);
-        demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec, now);
-}
-
 /* A door check under way wakes nothing, and answers nobody. */
 static bool is_asking(const struct database *d) {
-        return d->in_flight && d->in_flight_check != CHECK_DOOR;
+        return d->in_flight.id && d->in_flight.check != CHECK_DOOR;
 }
 
 /* Somebody asks: why it cannot be, or REASON_NONE. Who is blocked is asked again in its own rhythm, and in no other. */
@@ -213,37 +160,55 @@ static void ask_at_once(struct database *d, struct instant now) {
                 d->wanted_boot_usec = now.boot_usec;
 }
 
-enum reason demand_wake(struct database *d, enum wake_cause cause, struct instant now) {
-        enum reason refused = refusal(d, now);
-
-        if (refused != REASON_NONE)
-                return refused;
-        demand_until(d, cause, d->state == STATE_AWAKE ? usec_add(now.boot_usec, d->config->linger_usec) : wake_end_boot_usec(d, now), now);
+void demand_start(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)input;
+        (void)step;
+        if (!d->config->wake_at_start || policy_of(d) != POLICY_ON_DEMAND)
+                return;
+        demand_until(d, WAKE_START, wake_end_boot_usec(d, now));
         ask_at_once(d, now);
-        return REASON_NONE;
 }
 
-void demand_lease_again(struct database *d, struct instant now) {
-        demand_begin(d, now);
+void demand_presume(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
+        if (input->for_usec == 0)
+                return;
+        d->presumed_until_boot_usec = usec_add(now.boot_usec, input->for_usec);
+        demand_until(d, WAKE_LEASE, d->presumed_until_boot_usec);
+        ask_at_once(d, now);
+}
+
+void demand_wake(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        bool awake = d->state == STATE_AWAKE;
+
+        step->refusal = refusal(d, now);
+        if (step->refusal != REASON_NONE)
+                return;
+        demand_until(d, input->cause, awake ? usec_add(now.boot_usec, d->config->linger_usec) : wake_end_boot_usec(d, now));
+        ask_at_once(d, now);
+}
+
+void demand_lease_again(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)input;
+        (void)step;
         d->n_leases++;
         ask_at_once(d, now);
 }
 
-enum reason demand_lease(struct database *d, struct instant now) {
-        enum reason refused = refusal(d, now);
-
-        if (refused == REASON_NONE)
-                demand_lease_again(d, now);
-        return refused;
+void demand_lease(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        step->refusal = refusal(d, now);
+        if (step->refusal == REASON_NONE)
+                demand_lease_again(d, input, now, step);
 }
 
-void demand_lease_end(struct database *d, uint64_t ago_usec, struct instant now) {
+void demand_lease_end(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
         assert(d->n_leases > 0);
         /*
          * Who waited for it and went leaves no demand behind but the linger, which goes on from the lease, whichever of several is told
          * first.
          */
-        if (!d->budget_spent && d->config->linger_usec > ago_usec)
-                demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - ago_usec), now);
+        if (!d->budget_spent && d->config->linger_usec > input->for_usec)
+                demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - input->for_usec));
         d->n_leases--;
 }

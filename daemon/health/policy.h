@@ -8,25 +8,23 @@
 
 #include <stdbool.h>
 
-enum policy {
-        POLICY_IS_KEEP_AWAKE,
-        POLICY_IS_ON_DEMAND,
-        POLICY_IS_OBSERVE,
-};
-
 /* "keep-awake", "on-demand", "observe" */
 const char *policy_name(enum policy policy);
-/* The operator's choice, or what suits the provider. */
-enum policy policy_choose(enum policy_choice choice, const struct provider *provider);
+/* The operator's CHOICE; for POLICY_AUTO what suits the provider. */
+enum policy policy_choose(enum policy choice, const struct provider *provider);
 
 struct database;
+struct input;
 struct instant;
+struct step;
 
 struct plan {
         enum check check;
         uint64_t due_boot_usec; /* USEC_INFINITY: nothing is to be asked */
 };
 
+/* The one that DATABASE is watched by. */
+enum policy policy_of(const struct database *database);
 /* Whether it is we who keep it awake: by the policy, or by demand; and the budget lets us. */
 bool policy_asks(const struct database *database);
 /* Whether the last that was asked was told to ask less often. */
@@ -40,19 +38,13 @@ struct plan policy_next_ping(const struct database *database);
 
 /* Who needs the database awake: leases, wake calls, the start, and `linger` after each. Internal to health/. */
 
-/* From now on it is our demand that keeps the database awake. Nothing happens where that is so already. */
-void demand_begin(struct database *database, struct instant now);
-/* The time of calls and linger is over. Leases go on. */
-void demand_lapse(struct database *database);
-/* The demand of the daemon's start. */
-void demand_start(struct database *database, struct instant now);
-/* See enum input_kind (health/step.h). Those that ask answer the reason that refuses it, or REASON_NONE. */
-enum reason demand_wake(struct database *database, enum wake_cause cause, struct instant now);
-enum reason demand_lease(struct database *database, struct instant now);
-void demand_lease_again(struct database *database, struct instant now);
-/* It has been over for AGO_USEC. */
-void demand_lease_end(struct database *database, uint64_t ago_usec, struct instant now);
-void demand_presume(struct database *database, uint64_t for_usec, struct instant now);
+/* See enum input_kind (health/step.h). */
+void demand_start(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_wake(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_lease(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_lease_again(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_lease_end(struct database *database, const struct input *input, struct instant now, struct step *step);
+void demand_presume(struct database *database, const struct input *input, struct instant now, struct step *step);
 /* When the time of calls and linger is over; USEC_INFINITY: not at all. */
 uint64_t demand_due(const struct database *database);
 /* What made a wake that begins now. */

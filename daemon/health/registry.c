@@ -9,10 +9,9 @@
 struct registry {
         struct database **by_id; /* ids only grow, so that this is the order of their coming */
         struct database **by_name;
-        size_t n, allocated;
+        size_t n, allocated_by_id, allocated_by_name;
         size_t in_state[_STATE_MAX];
-        size_t required;
-        size_t required_ready;
+        size_t not_ready; /* of the required */
         struct network network;
 };
 
@@ -33,24 +32,6 @@ struct registry *registry_free(struct registry *registry) {
         return NULL;
 }
 
-static int registry_reserve(struct registry *registry) {
-        size_t allocated = registry->allocated ? 2 * registry->allocated : 16;
-        struct database **by_id, **by_name;
-
-        if (registry->n < registry->allocated)
-                return 0;
-        by_id = realloc(registry->by_id, allocated * sizeof(*by_id));
-        if (!by_id)
-                return -ENOMEM;
-        registry->by_id = by_id;
-        by_name = realloc(registry->by_name, allocated * sizeof(*by_name));
-        if (!by_name)
-                return -ENOMEM;
-        registry->by_name = by_name;
-        registry->allocated = allocated;
-        return 0;
-}
-
 static int compare_to_name(const void *name, const void *element) {
         return strcmp(name, (*(struct database *const *)element)->config->name);
 }
@@ -62,11 +43,8 @@ static int compare_to_id(const void *key, const void *element) {
 }
 
 /* Where NAME is, or where it would be put. */
-static size_t place_of_name(const struct registry *registry, const char *name, bool *ret_found) {
-        size_t at = sorted_place(name, registry->by_name, registry->n, sizeof(*registry->by_name), compare_to_name);
-
-        *ret_found = at < registry->n && streq(registry->by_name[at]->config->name, name);
-        return at;
+static size_t place_of_name(const struct registry *registry, const char *name) {
+        return sorted_place(name, registry->by_name, registry->n, sizeof(*registry->by_name), compare_to_name);
 }
 
 static size_t place_of_id(const struct registry *registry, uint64_t id) {
@@ -75,23 +53,22 @@ static size_t place_of_id(const struct registry *registry, uint64_t id) {
 
 static void registry_count_in(struct registry *registry, const struct database *database) {
         registry->in_state[database->state]++;
-        registry->required += database->config->required;
-        registry->required_ready += database->config->required && database_ready(database);
+        registry->not_ready += database->config->required && !database_ready(database);
 }
 
 int registry_add(struct registry *registry, struct database *database) {
-        bool found;
         size_t at;
         int r;
 
-        r = registry_reserve(registry);
-        if (r < 0)
-                return r;
-        r = network_add(&registry->network, database->config->conninfo);
+        r = array_reserve((void **)&registry->by_id, registry->n, &registry->allocated_by_id, sizeof(*registry->by_id));
+        if (r >= 0)
+                r = array_reserve((void **)&registry->by_name, registry->n, &registry->allocated_by_name, sizeof(*registry->by_name));
+        if (r >= 0)
+                r = network_add(&registry->network, database->config->conninfo);
         if (r < 0)
                 return r;
         /* Put in its place at once: adding 10,000 between look-ups must not sort 10,000 times. */
-        at = place_of_name(registry, database->config->name, &found);
+        at = place_of_name(registry, database->config->name);
         memmove(registry->by_name + at + 1, registry->by_name + at, (registry->n - at) * sizeof(*registry->by_name));
         registry->by_name[at] = database;
         registry->by_id[registry->n] = database;
@@ -105,14 +82,11 @@ static void take_out(struct database **array, size_t n, size_t at) {
 }
 
 void registry_remove(struct registry *registry, struct database *database) {
-        bool found;
-
-        take_out(registry->by_name, registry->n, place_of_name(registry, database->config->name, &found));
+        take_out(registry->by_name, registry->n, place_of_name(registry, database->config->name));
         take_out(registry->by_id, registry->n, place_of_id(registry, database->id));
         registry->n--;
         registry->in_state[database->state]--;
-        registry->required -= database->config->required;
-        registry->required_ready -= database->config->required && database_ready(database);
+        registry->not_ready -= database->config->required && !database_ready(database);
         network_remove(&registry->network, database->config->conninfo);
 }
 
@@ -121,9 +95,9 @@ void registry_exchange(struct registry *registry, struct database **by_name, str
         free(registry->by_id);
         registry->by_name = by_name;
         registry->by_id = by_id;
-        registry->n = registry->allocated = n;
+        registry->n = registry->allocated_by_id = registry->allocated_by_name = n;
         memset(registry->in_state, 0, sizeof(registry->in_state));
-        registry->required = registry->required_ready = 0;
+        registry->not_ready = 0;
         for (size_t i = 0; i < n; i++)
                 registry_count_in(registry, by_name[i]);
 }
@@ -137,10 +111,9 @@ void registry_remove_host(struct registry *registry, const struct conninfo *conn
 }
 
 struct database *registry_by_name(const struct registry *registry, const char *name) {
-        bool found;
-        size_t at = place_of_name(registry, name, &found);
+        struct database *at = registry_at(registry, place_of_name(registry, name));
 
-        return found ? registry->by_name[at] : NULL;
+        return at && streq(at->config->name, name) ? at : NULL;
 }
 
 struct database *registry_by_id(const struct registry *registry, uint64_t id) {
@@ -162,21 +135,13 @@ struct database *registry_in_order(const struct registry *registry, size_t i) {
 }
 
 size_t registry_place_after(const struct registry *registry, const char *name) {
-        bool found;
-        size_t at = place_of_name(registry, name, &found);
-
-        return at + found;
+        return place_of_name(registry, name) + (registry_by_name(registry, name) != NULL);
 }
 
 void registry_note_state(struct registry *registry, const struct database *database, enum state previous) {
-        if (database->state == previous)
-                return;
         registry->in_state[previous]--;
-        registry->in_state[database->state]++;
-        if (database->config->required) {
-                registry->required_ready -= previous == STATE_AWAKE;
-                registry->required_ready += database_ready(database);
-        }
+        registry->not_ready -= database->config->required && previous != STATE_AWAKE;
+        registry_count_in(registry, database);
 }
 
 size_t registry_count_in_state(const struct registry *registry, enum state state) {
@@ -184,15 +149,12 @@ size_t registry_count_in_state(const struct registry *registry, enum state state
 }
 
 size_t registry_not_ready(const struct registry *registry) {
-        return registry->required - registry->required_ready;
+        return registry->not_ready;
 }
 
 void registry_note_required(struct registry *registry, const struct database *database, bool required) {
-        if (required == database->config->required)
-                return;
-        registry->required += (size_t)required - (size_t)!required;
-        if (database_ready(database))
-                registry->required_ready += (size_t)required - (size_t)!required;
+        if (!database_ready(database))
+                registry->not_ready += (size_t)required - (size_t)database->config->required;
 }
 
 /* A suspicion holds until its host must have been asked again; of one that nobody asks any more it says nothing in the end. */

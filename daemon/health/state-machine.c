@@ -15,10 +15,8 @@
 
 /* The first row that fits decides. Every (state, event) has one: tests/unit/test-state-machine.c walks them all. */
 static const struct machine_row rows[] = {
-        {AWAKE, MACHINE_ANSWERED, STATE_AWAKE, ACTION_RENEW | ACTION_WAKE_ENDS,
-         "It answered again: the verdict is fresh. A login may have woken it, where nothing told that it fell asleep."},
         {ANY, MACHINE_ANSWERED, STATE_AWAKE, ACTION_RENEW | ACTION_REASON | ACTION_WAKE_ENDS,
-         "A query was answered: it is awake, whatever was thought before."},
+         "A query was answered: it is awake, whatever was thought before. A login may have woken it, where nothing told that it fell asleep."},
         {ASLEEP, MACHINE_RISING, STATE_WAKING, ACTION_REASON | ACTION_WAKE_BEGINS | ACTION_WAKE_ENDS,
          "It sleeps no more, but after failures it has not yet answered `rise` times in a row."},
         {ANY, MACHINE_RISING, MACHINE_STAYS, ACTION_WAKE_ENDS,
@@ -75,10 +73,8 @@ static const struct machine_row rows[] = {
          "What a door check found is over; whether it sleeps or is awake only a login would tell."},
         {ANY, MACHINE_DOOR_GOOD, MACHINE_STAYS, 0,
          "A good door alone never makes it awake."},
-        {UNKNOWN, MACHINE_EXPIRED, STATE_UNKNOWN, ACTION_REASON,
-         "That it could not be asked, for our own sake, was so then."},
         {ANY, MACHINE_EXPIRED, STATE_UNKNOWN, ACTION_REASON,
-         "The evidence is too old to say anything; so is a wake that the host slept through, or that nobody needs any longer."},
+         "The evidence, or why it could not be asked, is too old; so is a wake that the host slept through, or that nobody needs any longer."},
         {ANY, MACHINE_NO_NETWORK, STATE_UNKNOWN, ACTION_RENEW | ACTION_REASON | ACTION_WAKE_FAILS,
          "No remote host at all can be reached: the fault is ours, not the database's."},
         {UNKNOWN | WAKING, MACHINE_NO_MEANS, STATE_UNKNOWN, ACTION_RENEW | ACTION_REASON,

@@ -18,48 +18,21 @@
  */
 #define SURVIVAL_USEC USEC_PER_MINUTE
 
-const char *input_name(enum input_kind kind) {
-        static const char *const names[] = {
-                [INPUT_TIME] = "time",
-                [INPUT_BEGUN] = "check begun",
-                [INPUT_NOT_BEGUN] = "check not begun",
-                [INPUT_ATTEMPT] = "attempt",
-                [INPUT_SESSION_ENDED] = "session ended",
-                [INPUT_HOST_SUSPENDED] = "host suspended",
-                [INPUT_PAUSE] = "pause",
-                [INPUT_RECONFIGURED] = "reconfigured",
-                [INPUT_RECALLED] = "recalled",
-                [INPUT_START] = "start",
-                [INPUT_WAKE] = "wake",
-                [INPUT_LEASE] = "lease",
-                [INPUT_LEASE_AGAIN] = "lease again",
-                [INPUT_LEASE_END] = "lease ended",
-                [INPUT_PRESUME] = "presumed lease",
-        };
-
-        return names[kind];
-}
-
-/* Who asked for the wake is gone, and so nobody asks how it goes. */
-static bool wakes_for_nobody(const struct database *d) {
-        return d->state == STATE_WAKING && !d->in_flight && !d->paused_until_boot_usec && !policy_asks(d);
-}
-
-/* Nobody asks, nothing is under way, and nothing is known: what is left of the evidence decides. */
-static bool is_left_to_evidence(const struct database *d) {
-        return d->state == STATE_UNKNOWN && !d->in_flight && !d->paused_until_boot_usec && !policy_asks(d);
+/* Nobody asks, and nothing is under way: who asked for a wake is gone, and of what is not known the evidence that is left decides. */
+static bool is_left_alone(const struct database *d, enum state state) {
+        return d->state == state && !d->in_flight.id && !d->paused_until_boot_usec && !policy_asks(d);
 }
 
 /* Only a login clears that, and none is planned: it is no less true for other evidence's age. */
 static bool is_blocked_still(const struct database *d) {
         bool unasked = d->reason == REASON_STALE || d->reason == REASON_BUDGET_SPENT;
 
-        return is_left_to_evidence(d) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
+        return is_left_alone(d, STATE_UNKNOWN) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
 }
 
-/* When a login or a ping was last answered; 0: the last was not. */
-static uint64_t answered_boot_usec(const struct database *d) {
-        return MAX(d->evidence.last[FOUND_BY_LOGIN].boot_usec, d->evidence.last[FOUND_BY_SESSION].boot_usec);
+/* When what may turn out to be the last word was found: on the session, where one is held; 0: nothing was, as it is asked now. */
+static uint64_t last_word_boot_usec(const struct database *d) {
+        return d->evidence.last[d->session_held ? FOUND_BY_SESSION : FOUND_BY_LOGIN].boot_usec;
 }
 
 /* What logins found is proof that they are refused, and not one failure that may have been chance: that a session lives says nothing else. */
@@ -74,12 +47,12 @@ static bool logins_are_refused(const struct database *d) {
 static uint64_t survival_due(const struct database *d) {
         uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
 
-        if (!is_left_to_evidence(d) || logins_are_refused(d))
+        if (!is_left_alone(d, STATE_UNKNOWN) || logins_are_refused(d) || last_word_boot_usec(d) == 0)
                 return USEC_INFINITY;
         if (d->session_held)
-                return evidence_asked(&d->evidence) ? usec_add(doubted, SURVIVAL_USEC) : USEC_INFINITY;
+                return usec_add(doubted, SURVIVAL_USEC);
         /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
-        return d->successes_in_row > 0 ? answered_boot_usec(d) : USEC_INFINITY;
+        return d->successes_in_row > 0 ? last_word_boot_usec(d) : USEC_INFINITY;
 }
 
 static uint64_t time_due(const struct database *d) {
@@ -87,34 +60,30 @@ static uint64_t time_due(const struct database *d) {
 
         if (d->paused_until_boot_usec)
                 return MIN(due, d->paused_until_boot_usec);
-        if (wakes_for_nobody(d) || is_blocked_still(d))
+        if (is_left_alone(d, STATE_WAKING) || is_blocked_still(d))
                 return 0;
         return MIN(MIN(due, demand_due(d)), survival_due(d));
 }
 
 uint64_t database_due(const struct database *d) {
-        return d->in_flight ? MIN(time_due(d), d->slow_due_boot_usec) : time_due(d);
+        return d->in_flight.id ? MIN(time_due(d), d->in_flight.slow_due_boot_usec) : time_due(d);
 }
 
 bool database_is_slow(const struct database *d, struct instant now) {
-        return d->in_flight && d->slow_due_boot_usec <= now.boot_usec;
-}
-
-/* What ended while nobody looked is no demand any more: it must not wake anybody. */
-static void lapse_if_over(struct database *d, struct instant now) {
-        if (demand_due(d) <= now.boot_usec)
-                demand_lapse(d);
+        return d->in_flight.id && d->in_flight.slow_due_boot_usec <= now.boot_usec;
 }
 
 /* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
 static void survive(struct database *d, struct instant now, struct event_list *events) {
         struct verdict_cause evidence = {.reason = evidence_unmet(&d->evidence)};
-        uint64_t proven = d->session_held ? now.boot_usec : answered_boot_usec(d);
+        uint64_t proven = d->session_held ? now.boot_usec : last_word_boot_usec(d);
 
+        d->successes_in_row = 0;
+        if (verdict_is_old(d, proven, now))
+                return;
         if (d->session_held)
                 account_begin(d, USEC_INFINITY, now);
         d->wanted_boot_usec = 0;
-        d->successes_in_row = 0;
         verdict_step(d, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, events);
         d->renewed_boot_usec = proven;
 }
@@ -123,7 +92,6 @@ static void step_resume(struct database *d, struct instant now, struct event_lis
         if (!d->paused_until_boot_usec)
                 return;
         d->paused_until_boot_usec = 0;
-        lapse_if_over(d, now);
         d->wanted_boot_usec = now.boot_usec;
         verdict_step(d, MACHINE_RESUMED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
 }
@@ -132,10 +100,12 @@ static void step_resume(struct database *d, struct instant now, struct event_lis
 static void follow_time_once(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec && d->paused_until_boot_usec <= now.boot_usec)
                 step_resume(d, now, events);
-        lapse_if_over(d, now);
+        /* What ended while nobody looked is no demand any more: it must not wake anybody. */
+        if (demand_due(d) <= now.boot_usec)
+                d->demand_until_boot_usec = 0;
         if (wake_deadline(d) <= now.boot_usec)
                 verdict_step(d, MACHINE_WAKE_TIMEOUT, (struct verdict_cause){.reason = REASON_WAKE_TIMEOUT}, now, events);
-        if (wakes_for_nobody(d) || database_fresh_until(d) <= now.boot_usec)
+        if (is_left_alone(d, STATE_WAKING) || database_fresh_until(d) <= now.boot_usec)
                 verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
         if (is_blocked_still(d)) {
                 verdict_step(d, MACHINE_BLOCKED, (struct verdict_cause){.reason = evidence_blocked(&d->evidence)}, now, events);
@@ -144,7 +114,7 @@ static void follow_time_once(struct database *d, struct instant now, struct even
         if (survival_due(d) <= now.boot_usec)
                 survive(d, now, events);
         /* What answers when somebody needs it again is another wake. */
-        if (!policy_asks(d) && !d->in_flight)
+        if (!policy_asks(d) && !d->in_flight.id)
                 wake_fail(d);
         account_settle(d, now);
         account_check_budget(d, now, events);
@@ -157,24 +127,26 @@ static void follow_time(struct database *d, struct instant now, struct event_lis
         }
 }
 
-static void step_begin(struct database *d, enum check check, uint64_t attempt_id, struct instant now) {
-        assert(!d->in_flight);
-        d->in_flight = true;
-        d->in_flight_check = check;
-        d->in_flight_id = attempt_id;
-        d->in_flight_boot_usec = now.boot_usec;
-        d->in_flight_wanted_boot_usec = d->wanted_boot_usec ? MAX(d->wanted_boot_usec, d->asking_since_boot_usec) : now.boot_usec;
+static void step_begin(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
+        assert(!d->in_flight.id);
+        d->in_flight = (struct check_in_flight){
+                .id = input->attempt_id,
+                .check = input->check,
+                .began_boot_usec = now.boot_usec,
+                .wanted_boot_usec = d->wanted_boot_usec ? MAX(d->wanted_boot_usec, d->asking_since_boot_usec) : now.boot_usec,
+                .slow_due_boot_usec = input->check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY,
+        };
         d->wanted_boot_usec = 0; /* this is it; what changes from here on asks for the next */
-        if (check == CHECK_LOGIN && !d->wake_began_boot_usec)
-                d->wake_cause = demand_wake_cause(d); /* of the wake that this may turn out to be */
-        d->slow_look_was_early = false;
-        d->slow_due_boot_usec = check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY;
+        if (input->check == CHECK_LOGIN && !d->wake.began_boot_usec)
+                d->wake.cause = demand_wake_cause(d); /* of the wake that this may turn out to be */
 }
 
-static void step_not_begun(struct database *d, enum check check, struct instant now) {
-        d->in_flight = false;
+static void step_not_begun(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)step;
+        d->in_flight.id = 0;
         d->wanted_boot_usec = 0;
-        d->finished_boot_usec[check] = now.boot_usec;
+        d->checks[input->check].finished_boot_usec = now.boot_usec;
 }
 
 static void step_drop_session(struct database *d) {
@@ -182,64 +154,60 @@ static void step_drop_session(struct database *d) {
         d->evidence.cut_like_suspend = false;
 }
 
-static void pause_or_resume(struct database *d, uint64_t usec, struct instant now, struct event_list *events) {
-        if (usec == 0) {
-                step_resume(d, now, events);
+static void step_pause(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        if (input->for_usec == 0) {
+                step_resume(d, now, &step->events);
                 return;
         }
-        d->paused_until_boot_usec = usec_add(now.boot_usec, usec);
-        d->in_flight = false;
+        d->paused_until_boot_usec = usec_add(now.boot_usec, input->for_usec);
+        d->in_flight.id = 0;
         step_drop_session(d);
         d->failures_in_row = d->unanswered_in_row = d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
-        verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, events);
+        verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, &step->events);
 }
 
-static void host_suspended(struct database *d, struct instant now, struct event_list *events) {
+static void step_host_suspended(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        (void)input;
         if (d->paused_until_boot_usec)
                 return;
-        lapse_if_over(d, now);
         d->wanted_boot_usec = now.boot_usec;
         d->evidence.cut_like_suspend = false;
         d->successes_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
         wake_fail(d);
-        if (d->in_flight) {
+        if (d->in_flight.id) {
                 /* The time that the host slept is not the database's: it was not slow. */
-                d->in_flight_boot_usec = d->in_flight_wanted_boot_usec = now.boot_usec;
-                if (d->slow_due_boot_usec != USEC_INFINITY)
-                        d->slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
+                d->in_flight.began_boot_usec = d->in_flight.wanted_boot_usec = now.boot_usec;
+                if (d->in_flight.slow_due_boot_usec != USEC_INFINITY)
+                        d->in_flight.slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
         }
         /* What only a login clears is no less true for its age, and what is not known is known no less. */
         if (d->state != STATE_BLOCKED && d->state != STATE_UNKNOWN)
-                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
-}
-
-/* What is expected is another: no answer was judged by it yet. */
-static void doubt_answers(struct database *d, struct instant now, struct event_list *events) {
-        evidence_forget_answers(&d->evidence);
-        d->wanted_boot_usec = now.boot_usec;
-        if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)
-                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
+                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);
 }
 
 /* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
-static void step_reconfigure(struct database *d, const struct database_config *config, struct instant now, struct event_list *events) {
-        bool asked = policy_asks(d), expects_same = database_config_same_expectations(d->config, config);
+static void step_reconfigure(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        bool expects_same = database_config_same_expectations(d->config, input->config);
 
-        d->config = config;
-        d->policy = policy_choose(config->policy, d->provider);
-        if (!asked && policy_asks(d))
-                d->asking_since_boot_usec = now.boot_usec;
+        d->config = input->config;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, check);
         evaluate_plan_retry(d);
-        if (!expects_same)
-                doubt_answers(d, now, events);
+        if (expects_same)
+                return;
+        /* No answer was judged by what is expected now. */
+        evidence_forget_answers(&d->evidence);
+        d->in_flight.asked_otherwise = true;
+        d->successes_in_row = 0;
+        d->wanted_boot_usec = now.boot_usec;
+        if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)
+                verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);
 }
 
-static void finish(struct database *d, const struct input *input, struct instant now, struct step *step) {
-        if (!d->in_flight || input->attempt->id != d->in_flight_id)
+static void step_finish(struct database *d, const struct input *input, struct instant now, struct step *step) {
+        if (!d->in_flight.id || input->attempt->id != d->in_flight.id)
                 return;
         evaluate_attempt(d, input->attempt, input->own_network, now, &step->events);
         /* A smart shutdown waits for the last session to go, and ours is of no use to anybody. */
@@ -249,73 +217,58 @@ static void finish(struct database *d, const struct input *input, struct instant
         }
 }
 
-static void step_apply(struct database *d, const struct input *input, struct instant now, struct step *step) {
-        switch (input->kind) {
-        case INPUT_TIME:
-                break;
-        case INPUT_BEGUN:
-                step_begin(d, input->check, input->attempt_id, now);
-                break;
-        case INPUT_NOT_BEGUN:
-                step_not_begun(d, input->check, now);
-                break;
-        case INPUT_ATTEMPT:
-                finish(d, input, now, step);
-                break;
-        case INPUT_SESSION_ENDED:
-                evaluate_session_end(d, input->attempt, input->bare_eof, now, &step->events);
-                break;
-        case INPUT_HOST_SUSPENDED:
-                host_suspended(d, now, &step->events);
-                break;
-        case INPUT_PAUSE:
-                pause_or_resume(d, input->for_usec, now, &step->events);
-                break;
-        case INPUT_RECONFIGURED:
-                step_reconfigure(d, input->config, now, &step->events);
-                break;
-        case INPUT_RECALLED:
-                database_restore_late(d, input->memory, now);
-                break;
-        case INPUT_START:
-                demand_start(d, now);
-                break;
-        case INPUT_WAKE:
-                step->refusal = demand_wake(d, input->cause, now);
-                break;
-        case INPUT_LEASE:
-                step->refusal = demand_lease(d, now);
-                break;
-        case INPUT_LEASE_AGAIN:
-                demand_lease_again(d, now);
-                break;
-        case INPUT_LEASE_END:
-                demand_lease_end(d, input->for_usec, now);
-                break;
-        case INPUT_PRESUME:
-                demand_presume(d, input->for_usec, now);
-                break;
-        }
+static const struct {
+        const char *name;
+        void (*take)(struct database *d, const struct input *input, struct instant now, struct step *step); /* NULL: what time demands follows */
+} inputs[] = {
+        [INPUT_TIME] = {"time", NULL},
+        [INPUT_BEGUN] = {"check begun", step_begin},
+        [INPUT_NOT_BEGUN] = {"check not begun", step_not_begun},
+        [INPUT_ATTEMPT] = {"attempt", step_finish},
+        [INPUT_SESSION_ENDED] = {"session ended", evaluate_session_end},
+        [INPUT_HOST_SUSPENDED] = {"host suspended", step_host_suspended},
+        [INPUT_PAUSE] = {"pause", step_pause},
+        [INPUT_RECONFIGURED] = {"reconfigured", step_reconfigure},
+        [INPUT_RECALLED] = {"recalled", database_restore_late},
+        [INPUT_START] = {"start", demand_start},
+        [INPUT_WAKE] = {"wake", demand_wake},
+        [INPUT_LEASE] = {"lease", demand_lease},
+        [INPUT_LEASE_AGAIN] = {"lease again", demand_lease_again},
+        [INPUT_LEASE_END] = {"lease ended", demand_lease_end},
+        [INPUT_PRESUME] = {"presumed lease", demand_presume},
+};
+
+const char *input_name(enum input_kind kind) {
+        return inputs[kind].name;
 }
 
 /* A login that somebody waits for overtakes a door check, which may hang as long as it may take. */
 static bool overtake_door(struct database *d) {
-        if (!d->in_flight || d->in_flight_check != CHECK_DOOR || !policy_asks(d))
+        if (!d->in_flight.id || d->in_flight.check != CHECK_DOOR || !policy_asks(d))
                 return false;
-        d->in_flight = false;
+        d->in_flight.id = 0;
         return true;
 }
 
 void database_step(struct database *d, const struct input *input, struct instant now, struct step *ret_step) {
+        const struct attempt *attempt = input->kind == INPUT_ATTEMPT ? input->attempt : NULL;
+        uint64_t generation = d->counts.generation;
+        bool asked;
+
         *ret_step = (struct step){.refusal = REASON_NONE};
         /* What was until now was as it was known until now, and who asks is answered by what is spent by now. */
         account_settle(d, now);
         account_check_budget(d, now, &ret_step->events);
-        step_apply(d, input, now, ret_step);
+        asked = policy_asks(d);
+        if (inputs[input->kind].take)
+                inputs[input->kind].take(d, input, now, ret_step);
+        if (!asked && policy_asks(d))
+                d->asking_since_boot_usec = now.boot_usec;
         follow_time(d, now, &ret_step->events);
         if (input->kind == INPUT_TIME && database_is_slow(d, now)) {
                 evaluate_slow(d, input->phase, now, &ret_step->events);
                 follow_time(d, now, &ret_step->events);
         }
+        verdict_tell_generation(d, generation, attempt, now, &ret_step->events);
         ret_step->forget_attempt = overtake_door(d);
 }

@@ -17,6 +17,9 @@ struct event_list {
         unsigned n;
 };
 
+/* Of DATABASE as it is; answers it, for what else there is to say. */
+struct event *event_list_add(struct event_list *events, const struct database *database, enum event_kind kind, struct instant now);
+
 enum input_kind {
         INPUT_TIME,          /* something may be due */
         INPUT_BEGUN,         /* a check was started */

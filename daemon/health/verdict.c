@@ -34,11 +34,11 @@ static uint64_t retried_lifetime_usec(const struct database *d) {
         return usec_add(lifetime_of(MAX(d->config->down_interval_usec, d->retry_delay_usec)), d->config->attempt_timeout_usec);
 }
 
-/* How long the verdict of the present state stays fresh without anything new; USEC_INFINITY: until something happens. */
-static uint64_t lifetime_usec(const struct database *d) {
+/* How long the verdict of this state stays fresh without anything new; USEC_INFINITY: until something happens. */
+static uint64_t lifetime_usec(const struct database *d, enum state state) {
         const struct database_config *config = d->config;
 
-        switch (d->state) {
+        switch (state) {
         case STATE_AWAKE:
         case STATE_DEGRADED:
                 /* Without demand the live sentinel renews it: its end is seen at once. */
@@ -70,10 +70,14 @@ uint64_t database_fresh_until(const struct database *d) {
         bool stood_unasked = (d->state == STATE_AWAKE || d->state == STATE_DEGRADED) && d->session_held;
         uint64_t since = stood_unasked ? MAX(d->renewed_boot_usec, d->asking_since_boot_usec) : d->renewed_boot_usec;
 
-        return usec_add(since, lifetime_usec(d));
+        return usec_add(since, lifetime_usec(d, d->state));
 }
 
-static struct event *add_event(struct database *d, enum event_kind kind, struct instant now, struct event_list *events) {
+bool verdict_is_old(const struct database *d, uint64_t answered_boot_usec, struct instant now) {
+        return usec_add(answered_boot_usec, lifetime_usec(d, STATE_AWAKE)) <= now.boot_usec;
+}
+
+struct event *event_list_add(struct event_list *events, const struct database *d, enum event_kind kind, struct instant now) {
         struct event *event;
 
         assert(events->n < EVENT_LIST_MAX);
@@ -87,13 +91,13 @@ static struct event *add_event(struct database *d, enum event_kind kind, struct 
                 .previous = d->state,
                 .reason = d->reason,
                 .ready = database_ready(d),
-                .generation = d->generation,
+                .generation = d->counts.generation,
         };
         return event;
 }
 
 static void verdict_tell_state(struct database *d, enum state previous, const struct attempt *attempt, struct instant now, struct event_list *events) {
-        struct event *event = add_event(d, EVENT_STATE, now, events);
+        struct event *event = event_list_add(events, d, EVENT_STATE, now);
 
         event->previous = previous;
         event->attempt = attempt;
@@ -101,14 +105,21 @@ static void verdict_tell_state(struct database *d, enum state previous, const st
         d->repeated = 0;
 }
 
+void verdict_tell_generation(struct database *d, uint64_t before, const struct attempt *attempt, struct instant now, struct event_list *events) {
+        bool told = events->n > 0 && events->list[events->n - 1].generation == d->counts.generation;
+
+        if (d->counts.generation != before && !told)
+                verdict_tell_state(d, d->state, attempt, now, events);
+}
+
 static void verdict_tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
-        struct event *event = add_event(d, EVENT_WAKE, now, events);
+        struct event *event = event_list_add(events, d, EVENT_WAKE, now);
 
         event->attempt = attempt;
-        event->latency_usec = d->last_wake.latency_usec;
-        event->cause = d->last_wake.cause;
-        event->cold = d->last_wake.cold;
-        event->attempts = d->wake_attempts + 1;
+        event->latency_usec = d->counts.last_wake.latency_usec;
+        event->cause = d->counts.last_wake.cause;
+        event->cold = d->counts.last_wake.cold;
+        event->attempts = d->wake.attempts + 1;
 }
 
 /* Why one that nobody may wake is not awake: what lies behind that is not what stands in the way. */
@@ -125,12 +136,12 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
 
         d->budget_spent = spent;
         if (!spent && before == REASON_BUDGET_SPENT)
-                d->reason = d->state == STATE_ASLEEP ? REASON_SESSION_CUT : REASON_STALE;
+                d->reason = d->state == STATE_ASLEEP ? evidence_cut(&d->evidence) : REASON_STALE;
         else
                 d->reason = reason_under_budget(d, d->state, before);
         if (d->reason != before)
                 verdict_tell_state(d, d->state, NULL, now, events);
-        add_event(d, EVENT_BUDGET, now, events)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
+        event_list_add(events, d, EVENT_BUDGET, now)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
 void verdict_step(struct database *d, enum machine_event event, struct verdict_cause cause, struct instant now, struct event_list *events) {
@@ -140,9 +151,9 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
         bool was_awake = previous == STATE_AWAKE || previous == STATE_DEGRADED || previous == STATE_FULL, woke = false;
 
         if (row->actions & ACTION_GENERATION)
-                d->generation++;
+                d->counts.generation++;
         if (row->actions & ACTION_WAKE_BEGINS)
-                wake_begin(d, cause.attempt ? cause.attempt->started_boot_usec : d->in_flight_boot_usec,
+                wake_begin(d, cause.attempt ? cause.attempt->started_boot_usec : d->in_flight.began_boot_usec,
                            previous == STATE_ASLEEP || event == MACHINE_STARTING);
         if (row->actions & ACTION_WAKE_ENDS && cause.attempt)
                 woke = wake_end(d, cause.attempt, was_awake, now);

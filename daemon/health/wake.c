@@ -26,24 +26,24 @@ bool wake_goes_on(const struct database *d, enum reason reason) {
 
 uint64_t wake_deadline(const struct database *d) {
         /* What nobody needs any longer is late for nobody, and what was answered once is not late: its wake has ended. */
-        bool counts = d->state == STATE_WAKING && d->wake_began_boot_usec && policy_asks(d);
+        bool counts = d->state == STATE_WAKING && d->wake.began_boot_usec && policy_asks(d);
 
-        return counts ? usec_add(d->wake_began_boot_usec, d->config->wake_timeout_usec) : USEC_INFINITY;
+        return counts ? usec_add(d->wake.began_boot_usec, d->config->wake_timeout_usec) : USEC_INFINITY;
 }
 
 void wake_begin(struct database *d, uint64_t began_boot_usec, bool from_evidence) {
-        if (d->wake_began_boot_usec) {
-                d->wake_from_evidence |= from_evidence;
+        if (d->wake.began_boot_usec) {
+                d->wake.from_evidence |= from_evidence;
                 return;
         }
-        d->wake_from_evidence = from_evidence;
-        d->wake_began_boot_usec = began_boot_usec;
-        d->wake_wanted_boot_usec = MIN(began_boot_usec, d->in_flight_wanted_boot_usec);
-        d->wake_attempts = 0;
+        d->wake.from_evidence = from_evidence;
+        d->wake.began_boot_usec = began_boot_usec;
+        d->wake.wanted_boot_usec = MIN(began_boot_usec, d->in_flight.wanted_boot_usec);
+        d->wake.attempts = 0;
 }
 
 void wake_fail(struct database *d) {
-        d->wake_began_boot_usec = 0;
+        d->wake.began_boot_usec = 0;
 }
 
 static bool is_cold(const struct database *d, const struct server_info *server, uint64_t elapsed_usec) {
@@ -51,9 +51,8 @@ static bool is_cold(const struct database *d, const struct server_info *server, 
 }
 
 static void wake_count(struct database *d, enum wake_cause cause, uint64_t latency_usec, bool cold, struct instant now) {
-        d->wakes++;
-        d->wakes_by_cause[cause]++;
-        d->last_wake = (struct wake_record){
+        d->counts.wakes_by_cause[cause]++;
+        d->counts.last_wake = (struct wake_record){
                 .at_real_usec = now.real_usec,
                 .latency_usec = latency_usec,
                 .cause = cause,
@@ -84,12 +83,12 @@ static bool take_new_server(struct database *d, const struct server_info *server
 }
 
 bool wake_end(struct database *d, const struct attempt *answered, bool was_awake, struct instant now) {
-        bool seen = d->wake_began_boot_usec && d->wake_from_evidence, is_new, cold;
+        bool seen = d->wake.began_boot_usec && d->wake.from_evidence, is_new, cold;
         uint64_t ended = usec_add(answered->started_boot_usec, answered->total_usec), elapsed;
 
         wake_begin(d, answered->started_boot_usec, false);
-        elapsed = usec_sub(answered->ended_boot_usec, d->wake_began_boot_usec);
-        d->wake_began_boot_usec = 0;
+        elapsed = usec_sub(answered->ended_boot_usec, d->wake.began_boot_usec);
+        d->wake.began_boot_usec = 0;
         if (answered->check != CHECK_LOGIN)
                 return false;
         is_new = take_new_server(d, &answered->server, elapsed, seen);
@@ -104,6 +103,6 @@ bool wake_end(struct database *d, const struct attempt *answered, bool was_awake
         /* A login that was only slow proves no wake: somebody must have seen it asleep or starting, or its uptime must say so. */
         if (!cold && (!seen || was_awake))
                 return false;
-        wake_count(d, d->wake_cause, usec_sub(ended, d->wake_wanted_boot_usec), cold, now);
+        wake_count(d, d->wake.cause, usec_sub(ended, d->wake.wanted_boot_usec), cold, now);
         return true;
 }

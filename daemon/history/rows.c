@@ -171,7 +171,7 @@ static void read_latency(struct sqlite_statement *row, struct memory *memory) {
 }
 
 static void read_database(struct sqlite_statement *row, struct memory *memory) {
-        struct wake_record *wake = &memory->last_wake;
+        struct wake_record *wake = &memory->counts.last_wake;
 
         memory->saved_real_usec = sqlite_number(row, 2);
         memory->held = sqlite_number(row, 3) > 0;
@@ -179,9 +179,9 @@ static void read_database(struct sqlite_statement *row, struct memory *memory) {
         if (reason_from_slug(sqlite_text(row, 5), &memory->reason) < 0)
                 memory->reason = REASON_UNCLASSIFIED;
         memory->since_real_usec = sqlite_number(row, 6);
-        memory->generation = sqlite_number(row, 7);
-        memory->server_started_real_usec = sqlite_number(row, 8);
-        memory->last_success_real_usec = sqlite_number(row, 9);
+        memory->counts.generation = sqlite_number(row, 7);
+        memory->counts.server_started_real_usec = sqlite_number(row, 8);
+        memory->counts.last_success_real_usec = sqlite_number(row, 9);
         wake->at_real_usec = sqlite_number(row, 10);
         wake->latency_usec = sqlite_is_null(row, 11) && wake->at_real_usec > 0 ? USEC_INFINITY : sqlite_number(row, 11);
         if (wake->at_real_usec > 0 && wake_cause_from_name(sqlite_text(row, 12), &wake->cause) < 0)

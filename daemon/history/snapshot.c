@@ -76,11 +76,11 @@ uint32_t counter_key(const struct counter *counter) {
 static uint64_t counter_value(const struct memory *memory, enum counter_kind kind, size_t index) {
         switch (kind) {
         case COUNTER_ATTEMPTS:
-                return memory->attempts[index / _REASON_CLASS_MAX][index % _REASON_CLASS_MAX];
+                return memory->counts.attempts[index / _REASON_CLASS_MAX][index % _REASON_CLASS_MAX];
         case COUNTER_FAILURES:
-                return memory->failures_by_reason[index];
+                return memory->counts.failures_by_reason[index];
         case COUNTER_WAKES:
-                return memory->wakes_by_cause[index];
+                return memory->counts.wakes_by_cause[index];
         case COUNTER_LATENCY:
                 return memory->wake_latency.buckets[index];
         case COUNTER_PHASES:
@@ -94,13 +94,13 @@ void snapshot_set_counter(struct memory *memory, const struct counter *counter) 
 
         switch ((enum counter_kind)counter->kind) {
         case COUNTER_ATTEMPTS:
-                memory->attempts[index / _REASON_CLASS_MAX][index % _REASON_CLASS_MAX] = counter->value;
+                memory->counts.attempts[index / _REASON_CLASS_MAX][index % _REASON_CLASS_MAX] = counter->value;
                 break;
         case COUNTER_FAILURES:
-                memory->failures_by_reason[index] = counter->value;
+                memory->counts.failures_by_reason[index] = counter->value;
                 break;
         case COUNTER_WAKES:
-                memory->wakes_by_cause[index] = counter->value;
+                memory->counts.wakes_by_cause[index] = counter->value;
                 break;
         case COUNTER_LATENCY:
                 memory->wake_latency.buckets[index] = (uint32_t)MIN(counter->value, (uint64_t)UINT32_MAX);
@@ -150,11 +150,11 @@ struct snapshot *snapshot_new(const char *name, const struct memory *memory, con
                 .state = memory->state,
                 .reason = memory->reason,
                 .since_real_usec = memory->since_real_usec,
-                .generation = memory->generation,
-                .server_started_real_usec = memory->server_started_real_usec,
-                .last_success_real_usec = memory->last_success_real_usec,
+                .generation = memory->counts.generation,
+                .server_started_real_usec = memory->counts.server_started_real_usec,
+                .last_success_real_usec = memory->counts.last_success_real_usec,
                 .paused_until_real_usec = memory->paused_until_real_usec,
-                .last_wake = memory->last_wake,
+                .last_wake = memory->counts.last_wake,
                 .latency_count = memory->wake_latency.count,
                 .latency_sum_usec = memory->wake_latency.sum_usec,
                 .latency_max_usec = memory->wake_latency.max_usec,
@@ -184,11 +184,11 @@ void snapshot_expand(const struct snapshot *snapshot, struct memory *ret_memory)
                 .state = snapshot->state,
                 .reason = snapshot->reason,
                 .since_real_usec = snapshot->since_real_usec,
-                .generation = snapshot->generation,
-                .server_started_real_usec = snapshot->server_started_real_usec,
-                .last_success_real_usec = snapshot->last_success_real_usec,
+                .counts.generation = snapshot->generation,
+                .counts.server_started_real_usec = snapshot->server_started_real_usec,
+                .counts.last_success_real_usec = snapshot->last_success_real_usec,
                 .paused_until_real_usec = snapshot->paused_until_real_usec,
-                .last_wake = snapshot->last_wake,
+                .counts.last_wake = snapshot->last_wake,
                 .wake_latency = {
                         .count = snapshot->latency_count,
                         .sum_usec = snapshot->latency_sum_usec,

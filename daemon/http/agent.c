@@ -75,7 +75,7 @@ static bool is_acceptable(const struct database *database, bool accept_asleep) {
 static unsigned agent_weight(const struct database *database, uint64_t ramp_usec, struct instant now) {
         uint64_t elapsed = now.boot_usec - MIN(database->since_boot_usec, now.boot_usec);
 
-        if (database->state != STATE_AWAKE || database->last_wake.at_real_usec < database->since_real_usec || elapsed >= ramp_usec)
+        if (database->state != STATE_AWAKE || database->counts.last_wake.at_real_usec < database->since_real_usec || elapsed >= ramp_usec)
                 return WEIGHT_MAX;
         return WEIGHT_MIN + (unsigned)((WEIGHT_MAX - WEIGHT_MIN) * elapsed / ramp_usec);
 }

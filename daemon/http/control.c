@@ -28,7 +28,7 @@ static enum reason hindrance(const struct waiter *waiter, const struct database 
                 return REASON_PAUSED;
         if (database->budget_spent)
                 return REASON_BUDGET_SPENT;
-        if (database->state == STATE_BLOCKED && database->finished_boot_usec[CHECK_LOGIN] > waiter->evidence_boot_usec)
+        if (database->state == STATE_BLOCKED && database->checks[CHECK_LOGIN].finished_boot_usec > waiter->evidence_boot_usec)
                 return database->reason;
         return REASON_NONE;
 }
@@ -68,7 +68,7 @@ void wake_post(struct request *request) {
                 .exchange = request->exchange,
                 .database_id = database->id,
                 .spread_usec = request->query.spread_usec,
-                .evidence_boot_usec = database->finished_boot_usec[CHECK_LOGIN],
+                .evidence_boot_usec = database->checks[CHECK_LOGIN].finished_boot_usec,
                 .met = is_awake,
                 .hopeless = is_hopeless,
                 .answer = answer_wake,
@@ -219,7 +219,7 @@ static struct lease_answer lease_answer_of(const struct lease *lease, struct ins
                 .at_real_usec = now.real_usec,
                 .lease = describe_lease(&lease->record),
                 .verdict = describe_verdict(lease->database, now),
-                .generation = lease->database->generation,
+                .generation = lease->database->counts.generation,
         };
 }
 

@@ -120,7 +120,7 @@ static bool next_cause(struct field_rows *rows, void *ret_row) {
 
         if (cause >= _WAKE_CAUSE_MAX)
                 return false;
-        *(struct named_count *)ret_row = (struct named_count){wake_cause_name(cause), database->wakes_by_cause[cause]};
+        *(struct named_count *)ret_row = (struct named_count){wake_cause_name(cause), database->counts.wakes_by_cause[cause]};
         return true;
 }
 
@@ -140,9 +140,9 @@ static struct wakes_status wakes_of(const struct database *database) {
         const struct histogram *latency = database->wake_latency;
 
         return (struct wakes_status){
-                .count = database->wakes,
+                .count = database_wakes(database),
                 .by_cause = {.next = next_cause, .of = database},
-                .last = last_wake_of(&database->last_wake),
+                .last = last_wake_of(&database->counts.last_wake),
                 .p50_usec = latency ? histogram_quantile(latency, 500) : USEC_INFINITY,
                 .p95_usec = latency ? histogram_quantile(latency, 950) : USEC_INFINITY,
                 .p99_usec = latency ? histogram_quantile(latency, 990) : USEC_INFINITY,
@@ -156,9 +156,9 @@ static bool next_failure(struct field_rows *rows, void *ret_row) {
         while (rows->index < _REASON_MAX) {
                 enum reason reason = (enum reason)rows->index++;
 
-                if (database->failures_by_reason[reason] == 0)
+                if (database->counts.failures_by_reason[reason] == 0)
                         continue;
-                *(struct named_count *)ret_row = (struct named_count){reason_slug(reason), database->failures_by_reason[reason]};
+                *(struct named_count *)ret_row = (struct named_count){reason_slug(reason), database->counts.failures_by_reason[reason]};
                 return true;
         }
         return false;
@@ -210,8 +210,8 @@ static bool next_lease(struct field_rows *rows, void *ret_row) {
 static struct next_check_status next_check_of(const struct database *database, struct instant now) {
         struct plan plan = policy_next(database);
 
-        if (database->in_flight)
-                plan = (struct plan){.check = database->in_flight_check, .due_boot_usec = now.boot_usec};
+        if (database->in_flight.id)
+                plan = (struct plan){.check = database->in_flight.check, .due_boot_usec = now.boot_usec};
         if (plan.due_boot_usec == USEC_INFINITY)
                 return (struct next_check_status){0};
         return (struct next_check_status){true, check_name(plan.check), usec_sub(plan.due_boot_usec, now.boot_usec)};
@@ -228,8 +228,8 @@ void describe_status(struct json_writer *w, const struct database *database, str
         status.advice = state_advice(database->state, database->reason);
         status.since_real_usec = database->since_real_usec;
         status.fresh_until_real_usec = real_from_boot(fresh_until(database), now);
-        status.generation = database->generation;
-        status.policy = policy_name(database->policy);
+        status.generation = database->counts.generation;
+        status.policy = policy_name(policy_of(database));
         status.provider = database->provider->name;
         status.endpoint = endpoint.data;
         status.paused_until_real_usec = describe_pause_end(database, now);
@@ -240,7 +240,7 @@ void describe_status(struct json_writer *w, const struct database *database, str
         status.server = server_status_of(&database->server, version);
         status.wakes = wakes_of(database);
         status.failures.consecutive = database->failures_in_row;
-        status.failures.total = database->failures_total;
+        status.failures.total = database_failures(database);
         status.failures.by_reason = (struct field_rows){.next = next_failure, .of = database};
         status.awake_usec = account.awake_usec;
         status.awake_on_our_demand_usec = account.ours_usec;

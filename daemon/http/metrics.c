@@ -48,42 +48,42 @@ static void fill_reason(struct exposition *e, const struct database *database, s
 
 static void fill_generation(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        exposition_number(e, VALUES(name_of(database)), database->generation);
+        exposition_number(e, VALUES(name_of(database)), database->counts.generation);
 }
 
 static void fill_last_duration(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum check check = 0; check < _CHECK_MAX; check++)
-                if (database->last_duration_usec[check] > 0)
-                        exposition_seconds(e, VALUES(name_of(database), check_name(check)), database->last_duration_usec[check]);
+                if (database->checks[check].duration_usec > 0)
+                        exposition_seconds(e, VALUES(name_of(database), check_name(check)), database->checks[check].duration_usec);
 }
 
 static void fill_last_success(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
-        if (database->last_success_real_usec > 0)
-                exposition_seconds(e, VALUES(name_of(database)), database->last_success_real_usec);
+        if (database->counts.last_success_real_usec > 0)
+                exposition_seconds(e, VALUES(name_of(database)), database->counts.last_success_real_usec);
 }
 
 static void fill_attempts(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 for (enum reason_class class = 0; class < _REASON_CLASS_MAX; class++)
-                        if (database->attempts[check][class] > 0)
+                        if (database->counts.attempts[check][class] > 0)
                                 exposition_number(e, VALUES(name_of(database), check_name(check), reason_class_name(class)),
-                                                  database->attempts[check][class]);
+                                                  database->counts.attempts[check][class]);
 }
 
 static void fill_failures(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum reason reason = 0; reason < _REASON_MAX; reason++)
-                if (database->failures_by_reason[reason] > 0)
-                        exposition_number(e, VALUES(name_of(database), reason_slug(reason)), database->failures_by_reason[reason]);
+                if (database->counts.failures_by_reason[reason] > 0)
+                        exposition_number(e, VALUES(name_of(database), reason_slug(reason)), database->counts.failures_by_reason[reason]);
 }
 
 static void fill_wakes(struct exposition *e, const struct database *database, struct instant now) {
         (void)now;
         for (enum wake_cause cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                exposition_number(e, VALUES(name_of(database), wake_cause_name(cause)), database->wakes_by_cause[cause]);
+                exposition_number(e, VALUES(name_of(database), wake_cause_name(cause)), database->counts.wakes_by_cause[cause]);
 }
 
 static void fill_wake_duration(struct exposition *e, const struct database *database, struct instant now) {

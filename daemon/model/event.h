@@ -5,7 +5,7 @@
 #include "model/state.h"
 
 enum event_kind {
-        EVENT_STATE,   /* the state or its reason changed */
+        EVENT_STATE,   /* the state or its reason changed, or the generation alone */
         EVENT_WAKE,    /* a wake ended with the database awake; follows the EVENT_STATE of the same moment */
         EVENT_ADDED,   /* a reload brought this database */
         EVENT_REMOVED, /* a reload took it away */

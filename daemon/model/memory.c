@@ -39,29 +39,29 @@ static void add_account(struct account *account, const struct account *before) {
 }
 
 static void add_server(struct memory *memory, const struct memory *before) {
-        uint64_t known = before->server_started_real_usec, met = memory->server_started_real_usec;
+        uint64_t known = before->counts.server_started_real_usec, met = memory->counts.server_started_real_usec;
         bool newer = met && memory_is_newer_start(known, met, memory->saved_real_usec);
 
         /* Where the generation grew since, that was one of the reasons, or the first that was met was as known. */
-        memory->generation = before->generation + MAX(memory->generation, (uint64_t)(known && newer));
+        memory->counts.generation = before->counts.generation + MAX(memory->counts.generation, (uint64_t)(known && newer));
         if (!newer)
-                memory->server_started_real_usec = known;
+                memory->counts.server_started_real_usec = known;
 }
 
 void memory_add(struct memory *memory, const struct memory *before) {
         add_server(memory, before);
         if (memory->paused_until_real_usec == 0)
                 memory->paused_until_real_usec = before->paused_until_real_usec;
-        memory->last_success_real_usec = MAX(memory->last_success_real_usec, before->last_success_real_usec);
+        memory->counts.last_success_real_usec = MAX(memory->counts.last_success_real_usec, before->counts.last_success_real_usec);
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
-                        memory->attempts[check][class] += before->attempts[check][class];
+                        memory->counts.attempts[check][class] += before->counts.attempts[check][class];
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                memory->failures_by_reason[reason] += before->failures_by_reason[reason];
+                memory->counts.failures_by_reason[reason] += before->counts.failures_by_reason[reason];
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                memory->wakes_by_cause[cause] += before->wakes_by_cause[cause];
-        if (memory->last_wake.at_real_usec == 0)
-                memory->last_wake = before->last_wake;
+                memory->counts.wakes_by_cause[cause] += before->counts.wakes_by_cause[cause];
+        if (memory->counts.last_wake.at_real_usec == 0)
+                memory->counts.last_wake = before->counts.last_wake;
         add_histogram(&memory->wake_latency, &before->wake_latency);
         add_account(&memory->account, &before->account);
 }

@@ -30,23 +30,27 @@ struct account {
         uint64_t counted_real_usec;
 };
 
+/* What is counted of a database, and the moments that go with it. */
+struct counts {
+        uint64_t generation;
+        uint64_t server_started_real_usec; /* of all that were seen, the newest start; 0: not known */
+        uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
+        uint64_t failures_by_reason[_REASON_MAX];
+        uint64_t last_success_real_usec; /* 0: never */
+        uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
+        struct wake_record last_wake; /* at_real_usec 0: there was none */
+};
+
 struct memory {
         uint64_t saved_real_usec;
         bool held; /* somebody held a lease that ends with its connection */
 
-        enum state state; /* history: the verdict after a restart is unknown */
+        enum state state; /* blocked, whatever was told since, until a login says otherwise; the verdict after a restart is unknown */
         enum reason reason;
         uint64_t since_real_usec;
-        uint64_t generation;
-        uint64_t server_started_real_usec; /* 0: not known */
-        uint64_t paused_until_real_usec;   /* 0: not paused */
+        uint64_t paused_until_real_usec; /* 0: not paused */
 
-        uint64_t attempts[_CHECK_MAX][_REASON_CLASS_MAX];
-        uint64_t failures_by_reason[_REASON_MAX];
-        uint64_t last_success_real_usec; /* 0: never */
-
-        uint64_t wakes_by_cause[_WAKE_CAUSE_MAX];
-        struct wake_record last_wake; /* at_real_usec 0: there was none */
+        struct counts counts;
         struct histogram wake_latency;
 
         struct account account;

@@ -57,9 +57,9 @@ static void add_number(struct entry *entry, const char *name, uint64_t value) {
 
 /* EVENT_WAKE follows the EVENT_STATE that it belongs to; both are one entry, so the wake is looked up when that comes. */
 static const struct wake_record *wake_of(const struct event *event, const struct database *database) {
-        bool woke = database->wakes > 0 && event->state != event->previous && database->last_wake.at_real_usec == event->real_usec;
+        bool woke = event->state != event->previous && database->counts.last_wake.at_real_usec == event->real_usec;
 
-        return woke ? &database->last_wake : NULL;
+        return woke ? &database->counts.last_wake : NULL;
 }
 
 /* Of a wake that somebody else made nobody knows how long it took. */
@@ -117,6 +117,8 @@ static void write_answered(struct buffer *message, const struct event *event, co
                 buffer_append_string(message, state_sentence(event->state));
         if (wake && !journal_is_ours(wake))
                 buffer_append_string(message, "; it was found awake, somebody else woke it");
+        if (event->previous == event->state)
+                buffer_append_string(message, "; the server was started anew, and older sessions are dead");
 }
 
 static void write_message(struct buffer *message, const struct event *event, const struct wake_record *wake) {

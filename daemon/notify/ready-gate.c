@@ -5,12 +5,12 @@
 #include "base/error.h"
 
 static bool wants_start(const struct database *database) {
-        return database->policy == POLICY_IS_ON_DEMAND && database->config->wake_at_start;
+        return policy_of(database) == POLICY_ON_DEMAND && database->config->wake_at_start;
 }
 
 /* To be awake at start, and there is something that may bring it: what nobody asks any longer will not be awake by itself. */
 static bool is_to_be_awake(const struct database *database) {
-        return policy_asks(database) && (database->policy == POLICY_IS_KEEP_AWAKE || wants_start(database));
+        return policy_asks(database) && (policy_of(database) == POLICY_KEEP_AWAKE || wants_start(database));
 }
 
 /*
@@ -20,7 +20,9 @@ static bool is_to_be_awake(const struct database *database) {
 static bool may_get_verdict(const struct database *database) {
         if (database->state != STATE_UNKNOWN)
                 return false;
-        return policy_asks(database) || (database->last_attempt.id == 0 && (database->in_flight || policy_next(database).due_boot_usec != USEC_INFINITY));
+        if (policy_asks(database))
+                return true;
+        return database->last_attempt.id == 0 && (database->in_flight.id || policy_next(database).due_boot_usec != USEC_INFINITY);
 }
 
 static bool ready_gate_is_missing(const struct ready_gate *gate, const struct database *database) {

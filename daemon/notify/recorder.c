@@ -273,7 +273,7 @@ static int tell_removed(struct recorder *recorder, const struct event *event, co
         record->state = STATE_UNKNOWN;
         record->previous = database->state;
         record->reason = REASON_NOT_CHECKED;
-        record->generation = database->generation;
+        record->generation = database->counts.generation;
         return store_tell(recorder->store, record);
 }
 

@@ -67,7 +67,7 @@ static void debug_session_end(const struct database *database, const struct inpu
         char idle[DURATION_MAX], after[DURATION_MAX];
 
         debug(database, "%s: the session ended %s, %s after our last query (suspend_after: %s), %s a suspend ends it: %s",
-              database->config->name, word, duration_format_human(idle, usec_sub(now.boot_usec, database->session_query_boot_usec)),
+              database->config->name, word, duration_format_human(idle, usec_sub(now.boot_usec, database->asked_boot_usec)),
               duration_format_human(after, database_suspend_after_usec(database)),
               database->evidence.cut_like_suspend ? "as" : "not as", verdict);
 }
@@ -97,9 +97,9 @@ static void debug_plan(const struct database *database, struct plan plan, uint64
 
         if (!log_is_said(LOG_DEBUG) || database->due.key == look_again)
                 return;
-        if (database->in_flight)
-                debug(database, "%s: %s %" PRIu64 " is under way", database->config->name, check_name(database->in_flight_check),
-                      database->in_flight_id);
+        if (database->in_flight.id)
+                debug(database, "%s: %s %" PRIu64 " is under way", database->config->name, check_name(database->in_flight.check),
+                      database->in_flight.id);
         else if (plan.due_boot_usec != USEC_INFINITY)
                 debug(database, "%s: the next %s is due in %s", database->config->name, check_name(plan.check),
                       duration_format_human(in, usec_sub(plan.due_boot_usec, now.boot_usec)));
@@ -117,7 +117,7 @@ enum reason drive_step(struct engine *engine, struct database *database, const s
         bool changed, held = database->session_held;
 
         if (database->news != NEWS_NONE)
-                members_tell(engine, database, now);
+                engine_tell_news(engine, database, now);
         database_step(database, input, now, &step);
         debug_step(database, input, previous, reason, held, now);
         if (step.drop_session)
@@ -174,7 +174,7 @@ static int queue(struct engine *engine, struct database *database, struct instan
 }
 
 void drive_give_place_back(struct engine *engine, const struct database *database) {
-        if (database->in_flight && needs_place(database->in_flight_check))
+        if (database->in_flight.id && needs_place(database->in_flight.check))
                 engine->in_flight--;
 }
 
@@ -331,7 +331,7 @@ static void warn_of_open_door(const struct database *database) {
 static void take_attempt(struct engine *engine, struct database *database, const struct attempt *attempt, struct instant now) {
         struct input input = {.kind = INPUT_ATTEMPT, .attempt = attempt};
 
-        if (!database->in_flight || attempt->id != database->in_flight_id)
+        if (!database->in_flight.id || attempt->id != database->in_flight.id)
                 return;
         input.own_network = registry_note_network(engine->registry, database, attempt, now);
         drive_give_place_back(engine, database);

@@ -38,7 +38,7 @@ int engine_new(sd_event *event, const struct config *config, const struct engine
         if (r >= 0)
                 r = leases_init(engine, now.real_usec);
         for (size_t i = 0; r >= 0 && i < config->n_databases; i++)
-                r = members_add(engine, &config->databases[i], now);
+                r = engine_add_database(engine, &config->databases[i], now);
         if (r < 0) {
                 (void)engine_free(engine, 0);
                 return r;
@@ -113,7 +113,7 @@ void engine_pause(struct engine *engine, struct database *database, uint64_t for
         struct instant now = drive_observe_clock(engine);
 
         if (for_usec > 0)
-                members_let_go(engine, database);
+                engine_let_go(engine, database);
         (void)drive_step(engine, database, &(struct input){.kind = INPUT_PAUSE, .for_usec = for_usec}, now);
         drive_attend(engine, database, now);
         drive_start_waiting(engine, now);
@@ -126,7 +126,7 @@ void engine_recall(struct engine *engine) {
 
         engine->past.is_to_come = false;
         for (size_t i = 0; (database = registry_at(engine->registry, i)); i++)
-                members_recall_late(engine, database, now);
+                engine_recall_late(engine, database, now);
         drive_start_waiting(engine, now);
         drive_arm(engine);
 }
@@ -159,7 +159,7 @@ const struct tally *engine_durations(const struct engine *engine, enum check che
 /* What lies further back than this was no restart: who held a lease then has had the time to come back, or has gone. */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
-void members_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now) {
+void engine_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now) {
         (void)drive_step(engine, database, &(struct input){.kind = INPUT_PRESUME, .for_usec = for_usec}, now);
 }
 
@@ -169,7 +169,7 @@ void members_presume(struct engine *engine, struct database *database, uint64_t 
  */
 static void presume_held(struct engine *engine, struct database *database, const struct memory *memory, struct instant now) {
         if (memory->held && usec_apart(now.real_usec, memory->saved_real_usec) < PRESUME_WITHIN_USEC)
-                members_presume(engine, database, database->config->lease_grace_usec, now);
+                engine_presume(engine, database, database->config->lease_grace_usec, now);
 }
 
 static bool find_past(struct engine *engine, const struct database *database, struct memory *ret_memory) {
@@ -191,7 +191,7 @@ static bool welcome(struct engine *engine, struct database *database, struct ins
         return recall(engine, database, now, ret_memory);
 }
 
-void members_recall_late(struct engine *engine, struct database *database, struct instant now) {
+void engine_recall_late(struct engine *engine, struct database *database, struct instant now) {
         struct memory memory;
         uint64_t pause;
 
@@ -202,19 +202,19 @@ void members_recall_late(struct engine *engine, struct database *database, struc
         (void)drive_step(engine, database, &(struct input){.kind = INPUT_RECALLED, .memory = &memory}, now);
         presume_held(engine, database, &memory, now);
         if (pause > 0) {
-                members_let_go(engine, database);
+                engine_let_go(engine, database);
                 (void)drive_step(engine, database, &(struct input){.kind = INPUT_PAUSE, .for_usec = pause}, now);
         }
         drive_attend(engine, database, now);
 }
 
-void members_welcome(struct engine *engine, struct database *database, struct instant now) {
+void engine_welcome(struct engine *engine, struct database *database, struct instant now) {
         struct memory memory;
 
         (void)welcome(engine, database, now, &memory);
 }
 
-int members_add(struct engine *engine, const struct database_config *config, struct instant now) {
+int engine_add_database(struct engine *engine, const struct database_config *config, struct instant now) {
         struct database *database = NULL;
         struct memory memory;
         int r;
@@ -233,30 +233,20 @@ int members_add(struct engine *engine, const struct database_config *config, str
         return 0;
 }
 
-void members_let_go(struct engine *engine, struct database *database) {
+void engine_let_go(struct engine *engine, struct database *database) {
         probe_pool_forget(engine->pool, database->id);
         drive_give_place_back(engine, database);
         heap_remove(&engine->waiting, &database->waiting);
 }
 
 static void engine_tell(struct engine *engine, const struct database *database, enum event_kind kind, enum state previous, struct instant now) {
-        struct event_list events = {.n = 1};
+        struct event_list events = {0};
 
-        events.list[0] = (struct event){
-                .kind = kind,
-                .database = database->config->name,
-                .boot_usec = now.boot_usec,
-                .real_usec = now.real_usec,
-                .state = database->state,
-                .previous = previous,
-                .reason = database->reason,
-                .ready = database_ready(database),
-                .generation = database->generation,
-        };
+        event_list_add(&events, database, kind, now)->previous = previous;
         drive_publish(engine, database, &events);
 }
 
-void members_tell(struct engine *engine, struct database *database, struct instant now) {
+void engine_tell_news(struct engine *engine, struct database *database, struct instant now) {
         enum news news = database->news;
 
         database->news = NEWS_NONE;

@@ -72,13 +72,13 @@ void leases_move(struct engine *engine, struct database *from, struct database *
 /* engine.c: who is watched. */
 
 /* At the start of the daemon. */
-int members_add(struct engine *engine, const struct database_config *config, struct instant now);
+int engine_add_database(struct engine *engine, const struct database_config *config, struct instant now);
 /* What DATABASE, which a reload brings, begins with: what is known from before, and the demand of its start. */
-void members_welcome(struct engine *engine, struct database *database, struct instant now);
-void members_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now);
+void engine_welcome(struct engine *engine, struct database *database, struct instant now);
+void engine_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now);
 /* Tells the observers the news of DATABASE, if there are any. */
-void members_tell(struct engine *engine, struct database *database, struct instant now);
+void engine_tell_news(struct engine *engine, struct database *database, struct instant now);
 /* What was known of DATABASE from before only after it began. */
-void members_recall_late(struct engine *engine, struct database *database, struct instant now);
+void engine_recall_late(struct engine *engine, struct database *database, struct instant now);
 /* Forgets what runs for DATABASE: its attempt, its session, its place in the queue. */
-void members_let_go(struct engine *engine, struct database *database);
+void engine_let_go(struct engine *engine, struct database *database);

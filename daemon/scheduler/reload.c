@@ -136,12 +136,12 @@ static void dismiss(struct engine *engine, struct database *database, struct ins
         database->n_leases = 0;
         /* Who holds a lease hears why it ends before it ends. */
         if (database->leases)
-                members_tell(engine, database, now);
+                engine_tell_news(engine, database, now);
         leases_end(engine, database, LEASE_END_REMOVED, now);
-        if (database->in_flight)
+        if (database->in_flight.id)
                 probe_pool_forget(engine->pool, database->id);
         drive_give_place_back(engine, database);
-        database->in_flight = false;
+        database->in_flight.id = 0;
         heap_remove(&engine->waiting, &database->waiting);
         heap_remove(&engine->due, &database->due);
 }
@@ -149,7 +149,7 @@ static void dismiss(struct engine *engine, struct database *database, struct ins
 /* Those who needed the old one need the new one: leases, a call that waits, or what lingers. */
 static void move_demand(struct engine *engine, struct database *old, struct database *database, struct instant now) {
         if (old->demand_until_boot_usec > now.boot_usec) {
-                members_presume(engine, database, old->demand_until_boot_usec - now.boot_usec, now);
+                engine_presume(engine, database, old->demand_until_boot_usec - now.boot_usec, now);
                 database->demand_cause = old->demand_cause;
                 database->presumed_until_boot_usec = old->presumed_until_boot_usec;
         }
@@ -164,7 +164,7 @@ static void succeed(struct engine *engine, struct database *database, struct ins
         struct memory memory;
 
         database_remember(database->predecessor, now, &memory);
-        memory.generation++;
+        memory.counts.generation++;
         /* What the old server did is nothing of the new one: neither what blocked there, nor how long it was awake unseen. */
         memory.state = STATE_UNKNOWN;
         memory.account.counted_real_usec = now.real_usec;
@@ -233,7 +233,7 @@ static void switch_over(struct engine *engine, struct transition *transition, st
 static void tell_next_removed(struct engine *engine, struct transition *transition, struct instant now) {
         struct database **database = &transition->removed[transition->next];
 
-        members_tell(engine, *database, now);
+        engine_tell_news(engine, *database, now);
         probe_pool_forget(engine->pool, (*database)->id);
         *database = transition_discard(engine, *database);
 }
@@ -244,7 +244,7 @@ static void follow_next(struct engine *engine, struct transition *transition, st
 
         if (entry->change == CHANGE_NONE)
                 return;
-        members_tell(engine, database, now);
+        engine_tell_news(engine, database, now);
         if (database->predecessor)
                 probe_pool_forget(engine->pool, database->predecessor->id);
         database->predecessor = transition_discard(engine, database->predecessor);
@@ -282,7 +282,7 @@ static int do_next(struct engine *engine, struct transition *transition, struct 
                 return 0;
         case STAGE_WELCOME:
                 if (entry->change == CHANGE_NEW)
-                        members_welcome(engine, entry->database, now);
+                        engine_welcome(engine, entry->database, now);
                 return 0;
         case STAGE_SWITCH:
                 switch_over(engine, transition, now);

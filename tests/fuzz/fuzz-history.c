@@ -83,7 +83,7 @@ static void check_snapshot(const struct snapshot *snapshot) {
         fuzz_check(memchr(snapshot->name, '\0', sizeof(snapshot->name)) != NULL, "a name without an end");
         fuzz_check(snapshot->state < _STATE_MAX && snapshot->reason < _REASON_MAX, "a state or a reason that is none");
         snapshot_expand(snapshot, &memory);
-        fuzz_check(memory.last_wake.cause < _WAKE_CAUSE_MAX, "a cause that is none");
+        fuzz_check(memory.counts.last_wake.cause < _WAKE_CAUSE_MAX, "a cause that is none");
         for (size_t i = 0; i < snapshot->n_leases; i++)
                 fuzz_check(memchr(snapshot->leases[i].owner, '\0', sizeof(snapshot->leases[i].owner)) != NULL, "an owner without an end");
 }

@@ -277,3 +277,34 @@ def test_a_connect_that_hangs_in_a_wake_is_part_of_it_and_the_wake_is_ours(make_
     assert status["wakes"]["by_cause"]["wake"] == status["wakes"]["count"] == 1 and last["cold"] is True
     assert started - begun < last["latency_seconds"] < time.monotonic() - begun
     assert edges(daemon, "main") == ["waking/server.starting", "awake"] and status["failures"]["total"] == 0
+
+
+# A reload that expects something else
+
+
+def test_an_answer_from_before_other_expectations_does_not_make_it_ready_when_nobody_needs_it(make_fake, make_daemon):
+    fake = make_fake(answer=ROW)
+    fake.refuse()
+    main = quick("main", fake.conninfo(sslmode="disable"), provider="aurora", rise=2, fall=1, retry_interval="2s", down_interval="200ms",
+                 attempt_timeout="1s", jitter="0%", linger="0s")
+    daemon = make_daemon([{**main, "policy": "keep-awake"}]).start()
+    daemon.wait_state("main", "down")
+    fake.script = "ok"
+    until(lambda: daemon.status("main")["failures"]["consecutive"] == 0, 20, "one answer, of the two that are wanted")
+    daemon.configure([{**main, "policy": "observe", "expect": {"primary": False}}])
+    assert daemon.reload().status == 200
+    daemon.wait_state("main", "unknown", 20)
+    assert edges(daemon, "main") == ["down/tcp.refused", "unknown/stale"]
+    assert not daemon.notify.of("READY")
+
+
+def test_a_generation_that_grows_while_nothing_else_changes_is_told_by_an_event(make_fake, make_daemon):
+    fake = make_fake(answer=ROW)
+    daemon = make_daemon([quick("main", fake.conninfo(sslmode="disable"), login_interval="100ms")]).start()
+    generation = daemon.wait_state("main", "awake")["generation"]
+    with daemon.stream("main") as stream:
+        fake.answer = [("a", "5000000"), ("b", "1760000500000000"), *ROW[2:]]
+        until(lambda: [event for event in stream.events if event.data.get("generation") == generation + 1], 10, "an event with the new generation")
+    (event,) = [event.data for event in stream.events if event.data.get("generation") == generation + 1]
+    assert (event["previous"], event["state"], event["ready"]) == ("awake", "awake", True)
+    assert edges(daemon, "main") == ["awake", "awake"] and daemon.status("main")["generation"] == generation + 1

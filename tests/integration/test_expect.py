@@ -130,3 +130,14 @@ def test_a_query_that_fails_is_a_failure_of_the_query(cluster, make_daemon):
     cluster.sql("CREATE TABLE nothing (); GRANT SELECT ON nothing TO app", dbname="app")
     daemon.wait_state("main", "awake")
     assert_edges(daemon, "main", "unknown/query.failed", "down/query.failed", "awake")
+
+
+def test_an_answer_that_was_asked_for_before_a_reload_is_not_held_against_what_is_expected_since(cluster, make_daemon):
+    main = {**quick("main", cluster.conninfo()), "ping_interval": "2s", "login_interval": "1h", "attempt_timeout": "60s", "slow": "60s"}
+    daemon = make_daemon([{**main, "expect": {"query": "SELECT 1 FROM pg_sleep(2)"}}]).start()
+    daemon.wait_state("main", "awake", 20)
+    until(lambda: cluster.sql("SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(2)'"), 20, "a ping is under way")
+    daemon.configure([{**main, "expect": {"query": "SELECT 'no'", "value": "yes"}}])
+    assert daemon.reload().status == 200
+    daemon.wait_state("main", "degraded", 20)
+    assert edges(daemon, "main") == ["awake", "unknown/stale", "degraded/expect.value"]

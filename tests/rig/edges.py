@@ -21,10 +21,10 @@ def edge(state: str, reason: str | None) -> str:
     return f"{state}/{reason}" if reason else state
 
 
-def _told(daemon: Daemon, name: str) -> list[tuple[str, str, str | None]]:
-    """(previous, state, reason) of every edge on /events, from the first on."""
+def _told(daemon: Daemon, name: str) -> list[tuple[str, str, str | None, int]]:
+    """(previous, state, reason, generation) of every edge on /events, from the first on."""
     text = daemon.get(f"/events?follow=0&db={name}").text
-    return [(each["previous"], each["state"], each["reason"]) for each in _events(text) if each["kind"] == "state"]
+    return [(each["previous"], each["state"], each["reason"], each["generation"]) for each in _events(text) if each["kind"] == "state"]
 
 
 def _events(text: str) -> list[dict]:
@@ -42,7 +42,7 @@ def edges(daemon: Daemon, name: str) -> list[str]:
 
     def both() -> list | None:
         told = _told(daemon, name)
-        logged = [(entry["previous"], entry["state"], entry.get("reason")) for entry in entries(daemon, name)]
+        logged = [(entry["previous"], entry["state"], entry.get("reason"), int(entry["generation"])) for entry in entries(daemon, name)]
         both.seen = told, logged
         return [told] if told == logged else None
 
@@ -50,12 +50,12 @@ def edges(daemon: Daemon, name: str) -> list[str]:
         told = until(both, 5, "log and /events tell the same edges")[0]
     except Late:
         raise AssertionError("on /events: %s\nin the log: %s" % both.seen) from None
-    before = ("unknown", "not_checked")
-    for previous, state, reason in told:
+    before = ("unknown", "not_checked", None)
+    for previous, state, reason, generation in told:
         assert previous == before[0], f"an edge from {previous} after one to {before}: {told}"
-        assert (state, reason) != before, f"no edge, and told as one: {told}"
-        before = (state, reason)
-    return [edge(state, reason) for _, state, reason in told]
+        assert (state, reason) != before[:2] or generation != before[2], f"no edge, and told as one: {told}"
+        before = (state, reason, generation)
+    return [edge(state, reason) for _, state, reason, _ in told]
 
 
 def assert_edges(daemon: Daemon, name: str, *expected: str) -> None:

@@ -15,7 +15,7 @@ static const struct {
         [INVARIANT_ONE_ATTEMPT] = {"one-attempt", "A database has at most one attempt at a time."},
         [INVARIANT_PAUSED] = {"paused", "A paused database is not asked, and a pause ends when its time is over."},
         [INVARIANT_READY] = {"ready", "Ready rests on an answer that is fresh, or on a session that lives."},
-        [INVARIANT_ACCEPTED] = {"accepted", "accept=asleep never accepts what a person must act on."},
+        [INVARIANT_ACCEPTED] = {"accepted", "accept=asleep never accepts what a person must act on, and accepts what sleeps unseen."},
         [INVARIANT_CLEARED] = {"cleared", "What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on."},
         [INVARIANT_GENERATION] = {"generation", "The generation grows exactly when a session of that server died or a newer start was seen."},
         [INVARIANT_DOWN] = {"down", "Down needs `fall` failures in a row, or a wake that somebody waits for longer than wake_timeout."},
@@ -29,6 +29,7 @@ static const struct {
         [INVARIANT_REASON] = {"reason", "A verdict that is not ready has the reason of the newest evidence."},
         [INVARIANT_SENTINEL] = {"sentinel", "A session that outlives the last doubt by a minute makes its database awake, if nobody asks."},
         [INVARIANT_BACKWARDS] = {"backwards", "Counters and accounts never run backwards by more than a crash loses."},
+        [INVARIANT_TOLD] = {"told", "Every change is told, after what was told before it, and no step takes back what it told."},
         [INVARIANT_EXPECTED] = {"expected", "What the scenario expects."},
 };
 

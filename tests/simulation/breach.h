@@ -24,6 +24,7 @@ enum invariant {
         INVARIANT_REASON,
         INVARIANT_SENTINEL,
         INVARIANT_BACKWARDS,
+        INVARIANT_TOLD,
         INVARIANT_EXPECTED, /* what a scenario expects */
         _INVARIANT_MAX,
 };

@@ -5,6 +5,7 @@
 #include "invariant.h"
 #include "scheduler/lease.h"
 #include "settings.h"
+#include "told.h"
 #include "witness.h"
 
 static struct {
@@ -46,24 +47,36 @@ void daemon_set_present(unsigned database, bool present) {
         life.present[database] = present;
 }
 
-static void on_touched(void *userdata, const struct database *db) {
-        unsigned database = plan_database(life.plan, view_name(db));
-
-        (void)userdata;
+static void touch(unsigned database, const struct database *db) {
         life.databases[database] = db;
         life.touched |= 1u << database;
         history_note(database);
 }
 
+static void on_touched(void *userdata, const struct database *db) {
+        unsigned database = plan_database(life.plan, view_name(db));
+
+        (void)userdata;
+        touch(database, db);
+        told_step_over(database);
+}
+
 static void on_event(void *userdata, const struct event *event, const struct database *db) {
+        unsigned database;
+        struct view view;
+
         (void)userdata;
         life.sequence = event->sequence;
         if (!db)
                 return;
-        on_touched(userdata, db);
+        database = plan_database(life.plan, view_name(db));
+        touch(database, db);
+        view_read(db, clock_now(), &view);
+        if (witnesses[database].watched)
+                told_event(database, event, &view);
         if (event->kind == EVENT_REMOVED) {
                 history_flush();
-                life.databases[plan_database(life.plan, view_name(db))] = NULL;
+                life.databases[database] = NULL;
         }
 }
 
@@ -92,8 +105,15 @@ static void watch(unsigned database, bool held) {
         life.databases[database] = daemon_find(database);
         life.removed[database] = false;
         life.touched |= 1u << database;
-        if (life.databases[database])
-                witness_watch(database, config, view_policy(life.databases[database]), held);
+        if (!life.databases[database])
+                return;
+        if (!witnesses[database].watched) {
+                struct view view;
+
+                view_read(life.databases[database], clock_now(), &view);
+                told_from(database, &view);
+        }
+        witness_watch(database, config, view_policy(life.databases[database]), held);
 }
 
 static void restore_leases(unsigned database) {

@@ -5,6 +5,7 @@
 #include "clocks.h"
 #include "daemon.h"
 #include "history.h"
+#include "told.h"
 #include "witness.h"
 
 #include <string.h>
@@ -60,27 +61,6 @@ static uint64_t keep(unsigned database, struct counted *counted, uint64_t value)
 #define SAYS state_name(now->state), reason_slug(now->reason)
 
 /* -- what is said of a moment ----------------------------------------------------------------------------------------------------------- */
-
-static uint64_t lifetime_usec(const struct witness *w) {
-        const struct database_config *config = w->config;
-
-        if (config->fresh_for_usec)
-                return config->fresh_for_usec;
-        return (w->session ? config->ping_interval_usec : config->login_interval_usec) * 5 / 2;
-}
-
-/* Ready rests on an answer that is fresh, or on a session that lives while nobody needs more. */
-static void assert_ready(struct witness *w, const struct view *now) {
-        uint64_t renewed = MAX(w->answered_usec, w->asked_for_since_usec);
-
-        if (!now->ready || (w->session && !now->asks))
-                return;
-        if (w->answered_usec == 0 || w->cut)
-                breach_note(INVARIANT_READY, "%s is ready, and nothing was answered", NAME);
-        else if (clock_boot_usec() > renewed + lifetime_usec(w) + SLACK_USEC)
-                breach_note(INVARIANT_READY, "%s is ready, and the last answer is %llu ms old", NAME,
-                            (unsigned long long)(clock_boot_usec() - w->answered_usec) / 1000);
-}
 
 static bool is_blocked_by_login(const struct witness *w) {
         return reason_class(w->login_reason) == CLASS_BLOCKED;
@@ -155,6 +135,23 @@ static void assert_cleared(struct witness *w, const struct view *before, const s
 static void assert_accepted(struct witness *w, const struct view *now) {
         if (is_blocked_by_login(w) && now->ready_or_asleep)
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->login_reason));
+        else if (w->blocked_before && now->ready_or_asleep)
+                breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep, and was blocked before the restart", NAME, SAYS);
+}
+
+/* No check can tell that it sleeps without waking it. */
+static bool has_no_door(const struct witness *w, const struct server *server) {
+        return w->config->door_interval_usec == 0 || server->kind == SERVER_AURORA;
+}
+
+/* ... and accepts one that sleeps, and whose last check was good. */
+static void assert_accepts_rest(const struct witness *w, const struct view *now, const struct server *server) {
+        bool good = !w->told || w->told_reason == REASON_NONE || reason_class(w->told_reason) == CLASS_CUT;
+        bool was_good = good && w->login_failure == REASON_NONE && w->login_reason == REASON_NONE && !w->lacked_means && !w->blocked_before;
+        bool left_alone = w->policy == POLICY_ON_DEMAND && !now->asks && !now->in_flight && !w->paused && !now->budget_spent;
+
+        if (server->phase == SERVER_ASLEEP && has_no_door(w, server) && was_good && left_alone && now->state == STATE_UNKNOWN && !now->ready_or_asleep)
+                breach_note(INVARIANT_ACCEPTED, "%s (%s %s) sleeps, its last check was good, and it is not accepted as asleep", NAME, SAYS);
 }
 
 /* Reasons that are not evidence: time, people and the wake itself bring them. */
@@ -183,6 +180,8 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
 static void assert_reason(struct witness *w, const struct view *now) {
         bool stands = w->login_failure != REASON_NONE && now->reason == w->login_failure;
 
+        if (now->state == STATE_ASLEEP && now->reason != w->cut_reason && now->reason != REASON_BUDGET_SPENT)
+                breach_note(INVARIANT_REASON, "%s is %s %s, and its session ended by %s", NAME, SAYS, reason_slug(w->cut_reason));
         if (now->state == STATE_AWAKE || now->state == STATE_ASLEEP || !w->told || w->told_reason == REASON_NONE || w->told_check == CHECK_DOOR)
                 return;
         if (now->reason != w->told_reason && !stands && !is_brought_by_time(w, now))
@@ -212,7 +211,7 @@ static void assert_down(struct witness *w, const struct view *before, const stru
 
         if (now->state != STATE_DOWN || before->state == STATE_DOWN || w->unanswered >= w->config->fall)
                 return;
-        if (now->reason == REASON_WAKE_TIMEOUT && late && (w->policy == POLICY_IS_KEEP_AWAKE || witness_needs(w)))
+        if (now->reason == REASON_WAKE_TIMEOUT && late && (w->policy == POLICY_KEEP_AWAKE || witness_needs(w)))
                 return;
         breach_note(INVARIANT_DOWN, "%s is down (%s) after %u failures%s", NAME, reason_slug(now->reason), w->failures,
                     late ? ", and nobody waits for it" : "");
@@ -320,9 +319,12 @@ void invariants_assert(unsigned database, const struct view *before, const struc
                 assert_wakes(w, before, now);
                 assert_latency(w, before, now);
         }
-        assert_ready(w, now);
+        told_assert(database, now);
+        if (now->ready)
+                told_assert_ready(database, now->asks);
         assert_cleared(w, before, now);
         assert_accepted(w, now);
+        assert_accepts_rest(w, now, routes[database].server);
         assert_reason(w, now);
         assert_account(w, now);
 }
@@ -465,7 +467,7 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                         continue;
                 if (!loop_host_is_suspended())
                         assert_pause_ends(w, &views[i]);
-                needs = witness_surely_needs(w) || w->policy == POLICY_IS_KEEP_AWAKE;
+                needs = witness_surely_needs(w) || w->policy == POLICY_KEEP_AWAKE;
                 needs &= may_ask(w, &views[i]);
                 /* A pause that is over ended in its time, and not when the next thing happened. */
                 if (needs && !w->needed_since_usec && w->paused_until_usec + USEC_PER_SEC > clock_boot_usec())
@@ -474,6 +476,7 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                 if (w->needed_since_usec)
                         w->need_began_usec = w->needed_since_usec;
                 hold(&w->asked_for_since_usec, views[i].asks);
+                hold(&w->waits_since_usec, w->needed_since_usec && views[i].state != STATE_AWAKE && views[i].state != STATE_DEGRADED);
                 assert_bounded(w, &views[i], &routes[i]);
                 assert_due(w, &views[i]);
                 assert_sentinel(w, &views[i]);

@@ -9,18 +9,18 @@ void view_read(const struct database *t, struct instant now, struct view *ret_vi
                 .ready = database_ready(t),
                 .ready_or_asleep = database_ready_or_asleep(t),
                 .fresh_until_usec = database_fresh_until(t),
-                .generation = t->generation,
+                .generation = t->counts.generation,
                 .session_held = t->session_held,
-                .in_flight = t->in_flight,
+                .in_flight = t->in_flight.id,
                 .asks = policy_asks(t),
                 .budget_spent = t->budget_spent,
                 .leases = t->n_leases,
-                .wakes = t->wakes,
-                .last_wake = t->last_wake,
+                .wakes = database_wakes(t),
+                .last_wake = t->counts.last_wake,
                 .account = database_account(t, now),
-                .failures = t->failures_total,
+                .failures = database_failures(t),
         };
-        memcpy(ret_view->wakes_by_cause, t->wakes_by_cause, sizeof(t->wakes_by_cause));
+        memcpy(ret_view->wakes_by_cause, t->counts.wakes_by_cause, sizeof(t->counts.wakes_by_cause));
 }
 
 const char *view_name(const struct database *t) {
@@ -28,5 +28,5 @@ const char *view_name(const struct database *t) {
 }
 
 enum policy view_policy(const struct database *t) {
-        return t->policy;
+        return policy_of(t);
 }

@@ -44,7 +44,8 @@ static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
         w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
         w->caught_up_usec = 0;
-        w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
+        w->answered_by = NULL;
+        w->waits_since_usec = w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
         w->failures = w->unanswered = w->throttled = 0;
         w->generation_may = w->generation_must = 0;
         w->needed_since_usec = w->well_since_usec = w->due_since_usec = w->lives_since_usec = 0;
@@ -88,7 +89,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         /* Of what was never written nothing is known after a restart. */
         if (history_written_usec(database) == 0)
                 w->watched_since_usec = w->stretch.from_usec = now;
-        if (config->wake_at_start && policy == POLICY_IS_ON_DEMAND)
+        if (config->wake_at_start && policy == POLICY_ON_DEMAND)
                 w->start_until_usec = witness_wake_end(w);
         if (held)
                 w->grace_until_usec = usec_add(now, config->lease_grace_usec);
@@ -96,6 +97,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 restore_pause(w, database);
         if (history_written_usec(database))
                 restore_account(w, database);
+        w->blocked_before |= history_of(database)->known && history_of(database)->memory.state == STATE_BLOCKED;
 }
 
 void witness_reconfigure(unsigned database, const struct database_config *config, enum policy policy) {
@@ -105,9 +107,10 @@ void witness_reconfigure(unsigned database, const struct database_config *config
                 return;
         if (config->linger_usec < w->config->linger_usec)
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
-        w->unasked |= !database_config_same_expectations(w->config, config);
+        if (!database_config_same_expectations(w->config, config))
+                w->unasked = w->in_flight_unasked = true;
         w->config = config;
-        if (w->policy == POLICY_IS_KEEP_AWAKE)
+        if (w->policy == POLICY_KEEP_AWAKE)
                 w->kept_awake_usec = clock_boot_usec();
         w->policy = policy;
 }
@@ -120,6 +123,7 @@ void witness_unwatch(unsigned database, bool crash) {
         w->watched = false;
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);
+        w->blocked_before |= reason_class(w->login_reason) == CLASS_BLOCKED && (!crash || history_written_usec(database) > w->told_usec);
         if (crash)
                 w->unsure_least_usec += stretch_unkept_usec(&w->stretch, history_written_usec(database));
         forget_evidence(w);
@@ -146,6 +150,7 @@ static void note_wake(struct witness *w, bool ours) {
         w->wake_shared = !ours && tries;
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_wanted_usec = w->in_flight_wanted_usec;
+        w->wake_waited_usec = w->in_flight_waited_usec;
         w->wake_began_monotonic_usec = clock_monotonic_usec() - (clock_boot_usec() - w->in_flight_usec);
         w->wake_causes = ours || tries ? w->in_flight_causes | (fails ? w->failing_causes : 0) : 0;
 }
@@ -186,7 +191,13 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
 
 /* A check that a reload finds due, as the host comes back, is from before it. */
 static bool keeps_awake(const struct witness *w) {
-        return w->policy == POLICY_IS_KEEP_AWAKE || (w->kept_awake_usec && w->kept_awake_usec + TOGETHER_USEC > clock_boot_usec());
+        return w->policy == POLICY_KEEP_AWAKE || (w->kept_awake_usec && w->kept_awake_usec + TOGETHER_USEC > clock_boot_usec());
+}
+
+/* What is cut as soon as it is answered is asked again in the rhythm of retries, and waits for no place meanwhile. */
+static bool cut_young(const struct witness *w) {
+        return w->session_ended_usec >= w->attempt_told_usec &&
+               w->session_ended_usec < w->attempt_told_usec + 2 * MAX(w->config->down_interval_usec, w->config->retry_interval_usec);
 }
 
 void witness_asked(unsigned database, const struct probe_request *request) {
@@ -198,8 +209,9 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 breach_note(INVARIANT_ONE_ATTEMPT, "a %s to %s while a %s runs", check_name(request->check), name,
                             check_name(w->in_flight_check));
         w->in_flight = true;
+        w->in_flight_unasked = false;
         w->in_flight_check = request->check;
-        w->in_flight_usec = w->in_flight_wanted_usec = w->asked_usec = now;
+        w->in_flight_usec = w->in_flight_wanted_usec = w->in_flight_waited_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
                 w->in_flight_wanted_usec = MAX(w->needed_since_usec, w->session_ended_usec);
         /* Who asks for what somebody else holds already waits from then on, and so does what keeps it awake from the end of a pause. */
@@ -207,6 +219,8 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
         if (request->check == CHECK_LOGIN && w->paused_until_usec && w->paused_until_usec >= w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->paused_until_usec);
+        if (request->check == CHECK_LOGIN && w->waits_since_usec > MAX(w->login_asked_usec, w->attempt_told_usec) && !cut_young(w))
+                w->in_flight_waited_usec = w->waits_since_usec;
         if (request->check == CHECK_LOGIN) {
                 w->login_asked_usec = now;
                 w->in_flight_causes = witness_causes_now(w);
@@ -221,19 +235,36 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         assert_throttled(w, request->check, name);
 }
 
-/* It cannot be further behind than the time since it had replayed everything. */
-static uint64_t true_lag(const struct witness *w, const struct server_info *server) {
-        return w->caught_up_usec ? MIN(server->lag_usec, clock_boot_usec() - w->caught_up_usec) : server->lag_usec;
+static bool answered_last(const struct witness *w, const struct server *server) {
+        return w->answered_by == server && w->answered_start == server->starts && w->answered_in_recovery == server->in_recovery;
 }
 
-static enum reason expectation_failed(const struct witness *w, const struct server_info *server) {
+/* It cannot be further behind than the time since it had replayed everything; what another had replayed says nothing of it. */
+static uint64_t true_lag(const struct witness *w, const struct server_info *info, const struct server *server) {
+        bool known = w->caught_up_usec && answered_last(w, server);
+
+        return known ? MIN(info->lag_usec, clock_boot_usec() - w->caught_up_usec) : info->lag_usec;
+}
+
+static void note_replayed(struct witness *w, const struct server_info *info, const struct server *server) {
+        if (info->lag_usec == 0)
+                w->caught_up_usec = clock_boot_usec();
+        else if (!answered_last(w, server))
+                w->caught_up_usec = 0;
+        w->answered_by = NULL;
+        w->answered_by = server;
+        w->answered_start = server->starts;
+        w->answered_in_recovery = server->in_recovery;
+}
+
+static enum reason expectation_failed(const struct witness *w, const struct server_info *info, const struct server *server) {
         const struct expect *expect = &w->config->expect;
 
-        if (expect->has_primary && expect->primary == server->in_recovery)
+        if (expect->has_primary && expect->primary == info->in_recovery)
                 return REASON_EXPECT_PRIMARY;
-        if (expect->has_read_only && expect->read_only != server->read_only)
+        if (expect->has_read_only && expect->read_only != info->read_only)
                 return REASON_EXPECT_READ_ONLY;
-        if (expect->max_lag_usec && server->in_recovery && true_lag(w, server) > expect->max_lag_usec)
+        if (expect->max_lag_usec && info->in_recovery && true_lag(w, info, server) > expect->max_lag_usec)
                 return REASON_EXPECT_LAG;
         return REASON_NONE;
 }
@@ -297,7 +328,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
                 w->wake_shared = true;
         else if (!known && ours) {
                 w->wake_answered_usec = now;
-                w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec;
+                w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec + (w->wake_began_usec - w->wake_waited_usec);
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_wanted_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         if (w->wake_shared)
@@ -308,19 +339,22 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         w->wake_began_usec = 0;
 }
 
-static void note_answer(struct witness *w, const struct attempt *attempt, const struct server *server) {
-        uint64_t now = clock_boot_usec();
-
+/* What an answer says of its server, whatever is expected. */
+static void note_answered_by(struct witness *w, const struct attempt *attempt, const struct server *server) {
         note_start(w, &attempt->server);
-        if (attempt->server.lag_usec == 0)
-                w->caught_up_usec = now;
-        if (attempt->check == CHECK_LOGIN) {
+        note_replayed(w, &attempt->server, server);
+        if (attempt->check == CHECK_LOGIN)
                 note_wake_end(w, server);
+        stretch_see(w, server, server->started_usec);
+}
+
+static void note_answer(struct witness *w, const struct attempt *attempt, const struct server *server) {
+        note_answered_by(w, attempt, server);
+        if (attempt->check == CHECK_LOGIN) {
                 w->login_stands = false;
                 w->login_reason = REASON_NONE;
         }
-        stretch_see(w, server, server->started_usec);
-        w->answered_usec = now;
+        w->answered_usec = clock_boot_usec();
         w->cut = w->unasked = false;
         w->failures = w->unanswered = 0;
         w->failing_since_usec = w->logins_fail_since_usec = 0;
@@ -374,7 +408,8 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         }
 }
 
-static void note_death(struct witness *w, bool seen) {
+static void note_death(struct witness *w, enum reason reason, bool seen) {
+        w->cut_reason = reason;
         w->generation_may++;
         w->generation_must += seen;
         w->cut = true;
@@ -390,25 +425,39 @@ static bool note_means(struct witness *w, const struct attempt *attempt) {
         return !w->lacked_means;
 }
 
+/* It answers what was asked when something else was expected: that is told of the server, and judges nothing. */
+static bool note_unasked(struct witness *w, const struct attempt *attempt, const struct server *server) {
+        bool answered = attempt->reason == REASON_NONE || attempt->reason == REASON_QUERY_FAILED;
+
+        if (!w->in_flight_unasked || attempt->check == CHECK_DOOR || !answered)
+                return false;
+        if (attempt->reason == REASON_NONE)
+                note_answered_by(w, attempt, server);
+        w->session = attempt->session_held;
+        return true;
+}
+
 static void told_attempt(struct witness *w, const struct attempt *attempt, const struct server *server, bool died) {
         enum reason reason = attempt->reason;
 
         w->in_flight = false;
-        if (!note_means(w, attempt))
+        w->attempt_told_usec = clock_boot_usec();
+        if (!note_means(w, attempt) || note_unasked(w, attempt, server))
                 return;
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
-                reason = expectation_failed(w, &attempt->server);
+                reason = expectation_failed(w, &attempt->server, server);
         w->told = true;
         w->told_check = attempt->check;
         w->told_asked_usec = w->asked_usec;
         w->told_reason = reason;
         w->told_own_network = attempt->own_network_suspect;
+        w->blocked_before &= attempt->check != CHECK_LOGIN;
         w->lives_since_usec = 0;
         w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;
         if (w->throttled > 0)
                 w->throttled_usec = clock_boot_usec();
         if (died && w->session)
-                note_death(w, attempt->session_ended);
+                note_death(w, attempt->reason, attempt->session_ended);
         if (attempt->reason != REASON_NONE)
                 note_failure(w, attempt, server);
         else if (attempt->check == CHECK_DOOR)
@@ -437,7 +486,7 @@ void witness_told(unsigned database, const struct probe_report *report, const st
         w->told_check = CHECK_PING;
         w->told_reason = report->attempt.reason;
         w->told_own_network = false;
-        note_death(w, true);
+        note_death(w, report->attempt.reason, true);
 }
 
 void witness_dropped_session(unsigned database) {

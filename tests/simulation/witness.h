@@ -28,6 +28,7 @@ struct witness {
         enum check told_check;
         enum reason told_reason; /* REASON_NONE: good */
         bool told_own_network;   /* it may have been our own network */
+        bool blocked_before;     /* it was before the restart, and no login was told since */
         bool lacked_means;       /* the last attempt had no descriptors: that says nothing of the database */
         uint64_t told_asked_usec; /* when that was asked */
         uint64_t told_usec;
@@ -36,9 +37,13 @@ struct witness {
         enum reason login_reason; /* what the last login failed by; REASON_NONE: it did not */
         bool login_stands;        /* ... and nothing cleared it */
         enum reason login_failure; /* the same, though it may have been our own network */
-        uint64_t caught_up_usec;  /* when it was last told to have replayed everything; 0: never */
+        const struct server *answered_by; /* the last that answered, and as what */
+        unsigned answered_start;
+        bool answered_in_recovery;
+        uint64_t caught_up_usec;  /* when that was last told to have replayed everything; 0: never */
         enum reason unmet_reason; /* what the last answer did not meet; REASON_NONE: it met all */
         bool session;             /* the daemon holds one and was not told of its end */
+        enum reason cut_reason;   /* how the last session ended */
         bool cut;                 /* a session ended, and nothing was answered since */
         bool unasked;             /* what is expected of it is another since it was answered */
         unsigned failures;        /* in a row */
@@ -68,6 +73,7 @@ struct witness {
         uint64_t paused_usec;       /* when somebody last paused or resumed it */
         uint64_t needed_since_usec; /* 0: not needed now */
         uint64_t requested_usec;    /* when somebody last asked for it */
+        uint64_t waits_since_usec;  /* since when somebody who needs it finds it not awake; 0: nobody does */
         uint64_t need_began_usec;   /* the same, of the last time that it was needed */
         uint64_t asked_for_since_usec; /* since when the daemon says that it is we who keep it awake; 0: it is not */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
@@ -79,10 +85,13 @@ struct witness {
 
         /* Checks. */
         bool in_flight;
+        bool in_flight_unasked; /* what is expected of it is another since it was asked */
         enum check in_flight_check;
         uint64_t in_flight_usec;
         uint64_t in_flight_wanted_usec; /* since when it may have waited for a place */
+        uint64_t in_flight_waited_usec; /* since when it surely has */
         unsigned in_flight_causes, failing_causes; /* bits: whose demand the last login was for, and the first that failed since */
+        uint64_t attempt_told_usec;     /* when the last attempt ended */
         uint64_t login_asked_usec;      /* when the last login was started; 0: none yet */
         uint64_t session_ended_usec;    /* when the last end of a session was told; 0: none yet */
         uint64_t asked_usec; /* when the last check was started; 0: none yet */
@@ -95,6 +104,7 @@ struct witness {
         unsigned wakes_least, wakes_most, wakes_of_others; /* due since the last look */
         uint64_t wake_began_usec;      /* our attempt that truly began the wake */
         uint64_t wake_wanted_usec;     /* since when that may have waited for a place */
+        uint64_t wake_waited_usec;     /* since when it surely has */
         uint64_t wake_began_monotonic_usec;
         bool wake_shared; /* another database's attempt came first, and ours was under way */
         uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */

@@ -7,6 +7,7 @@
 #include "invariant.h"
 #include "people.h"
 #include "settings.h"
+#include "told.h"
 #include "witness.h"
 
 #include <stdio.h>
@@ -265,6 +266,7 @@ static void begin(const struct plan_of_world *plan) {
         people_begin();
         daemon_begin(&world.plan);
         invariants_begin();
+        told_begin();
         begin_routes();
         begin_servers();
         daemon_start();

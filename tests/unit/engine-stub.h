@@ -252,6 +252,7 @@ static inline struct database *stub_add(struct engine *engine, const char *name)
         assert_true(i < STUB_TARGETS_MAX);
         (void)text_copy(engine->name[i], sizeof(engine->name[i]), name);
         engine->config[i] = unit_config(engine->name[i], unit_conninfo(&engine->conninfo[i], "127.0.0.1"));
+        engine->config[i].policy = POLICY_KEEP_AWAKE; /* whatever provider a test gives it */
         engine->config[i].fall = 1;
         assert_int_equal(database_new(i + 1, &engine->config[i], clock_now(), &database), 0);
         assert_int_equal(registry_add(engine->registry, database), 0);
@@ -312,8 +313,9 @@ static inline struct database *stub_change(struct engine *engine, struct databas
 /* A login that took 20 ms ended with REASON. */
 static inline void stub_check(struct engine *engine, struct database *database, enum reason reason) {
         struct instant now = clock_now(), began = now;
-        struct attempt attempt = {.id = database->in_flight ? database->in_flight_id : ++engine->attempt, .check = CHECK_LOGIN, .total_usec = 20 * MSEC, .last_phase = PHASE_QUERY};
+        struct attempt attempt = {.check = CHECK_LOGIN, .total_usec = 20 * MSEC, .last_phase = PHASE_QUERY};
 
+        attempt.id = database->in_flight.id ? database->in_flight.id : ++engine->attempt;
         began.boot_usec -= attempt.total_usec;
         attempt.started_boot_usec = began.boot_usec;
         attempt.started_real_usec = now.real_usec - attempt.total_usec;
@@ -327,7 +329,7 @@ static inline void stub_check(struct engine *engine, struct database *database, 
         (void)text_copy(attempt.address, sizeof(attempt.address), "127.0.0.1:5432");
         if (reason != REASON_NONE)
                 (void)text_copy(attempt.detail, sizeof(attempt.detail), "raw words of the server");
-        if (!database->in_flight)
+        if (!database->in_flight.id)
                 (void)stub_step(engine, database, &(struct input){.kind = INPUT_BEGUN, .check = CHECK_LOGIN, .attempt_id = attempt.id}, began);
         (void)stub_step(engine, database, &(struct input){.kind = INPUT_ATTEMPT, .attempt = &attempt}, now);
 }

@@ -241,12 +241,12 @@ static inline bool scene_other_side_ended(enum reason reason) {
 /* How the one in flight reads when it ends now. */
 static inline struct attempt scene_attempt(const struct scene *s, enum reason reason) {
         struct attempt a = {
-                .id = s->t->in_flight_id,
-                .check = s->t->in_flight_check,
-                .started_boot_usec = s->t->in_flight_boot_usec,
-                .started_real_usec = s->now.real_usec - (s->now.boot_usec - s->t->in_flight_boot_usec),
+                .id = s->t->in_flight.id,
+                .check = s->t->in_flight.check,
+                .started_boot_usec = s->t->in_flight.began_boot_usec,
+                .started_real_usec = s->now.real_usec - (s->now.boot_usec - s->t->in_flight.began_boot_usec),
                 .ended_boot_usec = s->now.boot_usec,
-                .total_usec = s->now.boot_usec - s->t->in_flight_boot_usec,
+                .total_usec = s->now.boot_usec - s->t->in_flight.began_boot_usec,
                 .last_phase = PHASE_QUERY,
                 .reason = reason,
         };
@@ -278,7 +278,7 @@ static inline void finish_as(struct scene *s, struct attempt attempt, bool own_n
 /* The one in flight takes TOOK and ends with REASON. */
 static inline void ends(struct scene *s, uint64_t took, enum reason reason) {
         pass(s, took);
-        assert_true(s->t->in_flight);
+        assert_true(s->t->in_flight.id);
         finish_as(s, scene_attempt(s, reason), false);
 }
 
@@ -325,7 +325,7 @@ static inline void scene_awake(struct scene *s) {
 /* A Neon database after start-up's wake and its linger: awake, only the sentinel watches. */
 static inline void scene_sentinel(struct scene *s) {
         scene_begin(s);
-        assert_int_equal(s->t->policy, POLICY_IS_ON_DEMAND);
+        assert_int_equal(policy_of(s->t), POLICY_ON_DEMAND);
         start(s, CHECK_LOGIN);
         server_starts(s);
         ends(s, 300 * MSEC, REASON_NONE);
@@ -345,17 +345,17 @@ static inline void sums_agree(const struct database *t) {
         uint64_t by_reason = 0, failed = 0, by_cause = 0;
 
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                by_reason += t->failures_by_reason[reason];
+                by_reason += t->counts.failures_by_reason[reason];
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
                         if (class != CLASS_OK)
-                                failed += t->attempts[check][class];
+                                failed += t->counts.attempts[check][class];
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                by_cause += t->wakes_by_cause[cause];
-        assert_int_equal(t->failures_total, by_reason);
-        assert_int_equal(t->failures_by_reason[REASON_NONE], 0);
-        assert_true(failed <= t->failures_total); /* the ends of sessions are no attempts */
-        assert_int_equal(t->wakes, by_cause);
+                by_cause += t->counts.wakes_by_cause[cause];
+        assert_int_equal(database_failures(t), by_reason);
+        assert_int_equal(t->counts.failures_by_reason[REASON_NONE], 0);
+        assert_true(failed <= database_failures(t)); /* the ends of sessions are no attempts */
+        assert_int_equal(database_wakes(t), by_cause);
         /* How long those of others took is not known. */
-        assert_int_equal(t->wake_latency ? t->wake_latency->count : 0, t->wakes - t->wakes_by_cause[WAKE_OTHER]);
+        assert_int_equal(t->wake_latency ? t->wake_latency->count : 0, database_wakes(t) - t->counts.wakes_by_cause[WAKE_OTHER]);
 }

@@ -38,7 +38,7 @@ static struct scene random_scene(void) {
         };
         struct scene s = scene(hosts[below(ARRAY_LENGTH(hosts))]);
 
-        s.config.policy = (enum policy_choice)below(POLICY_OBSERVE + 1);
+        s.config.policy = (enum policy)below(POLICY_OBSERVE + 1);
         s.config.ping_interval_usec = ONE_OF(10 * MSEC, SEC, 10 * SEC, 5 * MIN_);
         s.config.login_interval_usec = ONE_OF(10 * MSEC, SEC, 60 * SEC, USEC_PER_DAY);
         s.config.door_interval_usec = ONE_OF(0, 10 * MSEC, 30 * SEC, USEC_PER_HOUR);
@@ -94,7 +94,7 @@ static void start_what_is_due(struct scene *s, struct history *h) {
 }
 
 static void let_end(struct scene *s) {
-        struct attempt a = scene_attempt(s, random_reason(s->t->in_flight_check));
+        struct attempt a = scene_attempt(s, random_reason(s->t->in_flight.check));
 
         if (a.reason == REASON_EXPECT_VALUE)
                 a.session_held = s->t->session_held;
@@ -126,12 +126,12 @@ static void restart_at_random(struct scene *s) {
         assert_int_equal(database_new(8, &s->config, s->now, &fresh), 0);
         database_restore(fresh, &memory, REASON_STALE, s->now);
         database_remember(fresh, s->now, &again);
-        assert_memory_equal(&memory.attempts, &again.attempts, sizeof(memory.attempts));
-        assert_memory_equal(&memory.failures_by_reason, &again.failures_by_reason, sizeof(memory.failures_by_reason));
-        assert_memory_equal(&memory.wakes_by_cause, &again.wakes_by_cause, sizeof(memory.wakes_by_cause));
+        assert_memory_equal(&memory.counts.attempts, &again.counts.attempts, sizeof(memory.counts.attempts));
+        assert_memory_equal(&memory.counts.failures_by_reason, &again.counts.failures_by_reason, sizeof(memory.counts.failures_by_reason));
+        assert_memory_equal(&memory.counts.wakes_by_cause, &again.counts.wakes_by_cause, sizeof(memory.counts.wakes_by_cause));
         assert_memory_equal(&memory.wake_latency, &again.wake_latency, sizeof(memory.wake_latency));
         assert_memory_equal(&memory.account, &again.account, sizeof(memory.account));
-        assert_int_equal(memory.generation, again.generation);
+        assert_int_equal(memory.counts.generation, again.counts.generation);
         sums_agree(fresh);
         database_free(fresh);
 }
@@ -160,7 +160,7 @@ static void random_step(struct scene *s, struct history *h) {
                 return;
         case 5:
                 /* An attempt always ends in its time; without one, days may go by. */
-                if (s->t->in_flight)
+                if (s->t->in_flight.id)
                         pass(s, below(s->config.attempt_timeout_usec));
                 else if (below(4) == 0)
                         pass(s, below(ONE_OF(10 * MSEC, SEC, MIN_, USEC_PER_DAY)));
@@ -174,9 +174,9 @@ static void random_step(struct scene *s, struct history *h) {
         default:
                 break;
         }
-        if (s->t->in_flight) {
+        if (s->t->in_flight.id) {
                 pass(s, MIN(below(ONE_OF(1, 20 * MSEC, SEC, 40 * SEC)), s->config.attempt_timeout_usec));
-                if (s->t->in_flight)
+                if (s->t->in_flight.id)
                         let_end(s);
         } else if (policy_next(s->t).due_boot_usec != USEC_INFINITY) {
                 pass(s, next_in(s));
@@ -217,12 +217,12 @@ static void verdicts_have_their_evidence(const struct scene *s) {
 
         /* A wake runs, or it was answered; where the session was cut after that, the next login tells. */
         if (t->state == STATE_WAKING)
-                assert_true(t->wake_began_boot_usec > 0 || t->successes_in_row > 0 || t->in_flight ||
+                assert_true(t->wake.began_boot_usec > 0 || t->successes_in_row > 0 || t->in_flight.id ||
                             policy_next(t).due_boot_usec != USEC_INFINITY);
         assert_int_equal(database_ready(t), t->state == STATE_AWAKE);
         assert_int_equal(t->reason == REASON_NONE, t->state == STATE_AWAKE);
         if (t->state == STATE_AWAKE) {
-                assert_true(t->last_success_real_usec > 0);
+                assert_true(t->counts.last_success_real_usec > 0);
                 assert_true(database_fresh_until(t) > s->now.boot_usec);
                 /* For ever only while a session stands there to tell of the end. */
                 if (database_fresh_until(t) == USEC_INFINITY)
@@ -239,11 +239,11 @@ static void the_plan_is_allowed(const struct scene *s) {
         struct plan plan = policy_next(t);
 
         assert_true(database_due(t) > s->now.boot_usec);
-        if (t->paused_until_boot_usec || t->in_flight) {
+        if (t->paused_until_boot_usec || t->in_flight.id) {
                 assert_int_equal(plan.due_boot_usec, USEC_INFINITY);
                 return;
         }
-        if (t->policy == POLICY_IS_KEEP_AWAKE && !t->budget_spent)
+        if (policy_of(t) == POLICY_KEEP_AWAKE && !t->budget_spent)
                 assert_int_not_equal(plan.due_boot_usec, USEC_INFINITY);
         else if (!database_has_demand(t) && plan.due_boot_usec != USEC_INFINITY)
                 assert_int_equal(plan.check, CHECK_DOOR);
@@ -277,12 +277,12 @@ static void the_account_is_true(const struct scene *s, struct history *h) {
 static void counters_only_grow(const struct scene *s, struct history *h) {
         const struct database *t = s->t;
 
-        assert_true(t->generation >= h->generation);
-        assert_true(t->failures_total >= h->failures);
-        assert_true(t->wakes >= h->wakes);
-        h->generation = t->generation;
-        h->failures = t->failures_total;
-        h->wakes = t->wakes;
+        assert_true(t->counts.generation >= h->generation);
+        assert_true(database_failures(t) >= h->failures);
+        assert_true(database_wakes(t) >= h->wakes);
+        h->generation = t->counts.generation;
+        h->failures = database_failures(t);
+        h->wakes = database_wakes(t);
         sums_agree(t);
         the_account_is_true(s, h);
 }
@@ -342,7 +342,7 @@ static void one_login(struct scene *s, uint64_t began_boot_usec, uint64_t uptime
 
 /* The same server is asked by one that knew from the start what was before, and by one that hears of it only after RECALLED logins. */
 static void play_twice(unsigned recalled) {
-        struct memory memory = {.generation = 5, .wakes_by_cause[WAKE_LEASE] = 2};
+        struct memory memory = {.counts = {.generation = 5, .wakes_by_cause[WAKE_LEASE] = 2}};
         struct scene early = scene("ep-x.eu.neon.tech"), late = early;
         uint64_t started = early.now.real_usec - ONE_OF(MIN_, USEC_PER_HOUR);
         unsigned met = 0; /* starts up to the first answer after that */
@@ -350,7 +350,7 @@ static void play_twice(unsigned recalled) {
         early.config.policy = late.config.policy = POLICY_KEEP_AWAKE;
         scene_begin(&early);
         scene_begin(&late);
-        memory.server_started_real_usec = below(4) > 0 ? started : 0;
+        memory.counts.server_started_real_usec = below(4) > 0 ? started : 0;
         memory.saved_real_usec = early.now.real_usec;
         database_restore(early.t, &memory, REASON_STALE, early.now);
         late.t->past_is_to_come = true;
@@ -360,24 +360,24 @@ static void play_twice(unsigned recalled) {
                 if (i == recalled) {
                         late.t->past_is_to_come = false;
                         (void)scene_step(&late, &(struct input){.kind = INPUT_RECALLED, .memory = &memory});
-                        assert_true(late.t->generation >= memory.generation);
+                        assert_true(late.t->counts.generation >= memory.counts.generation);
                 }
                 pass(&early, MIN_);
                 pass(&late, MIN_);
                 began = early.now.boot_usec;
                 if (below(3) == 0)
                         started = early.now.real_usec - ONE_OF(0, 30 * SEC);
-                met += i <= recalled && started > early.t->server_started_real_usec;
+                met += i <= recalled && started > early.t->counts.server_started_real_usec;
                 pass(&early, 300 * MSEC);
                 pass(&late, 300 * MSEC);
                 one_login(&early, began, early.now.real_usec - started);
                 one_login(&late, began, late.now.real_usec - started);
         }
-        assert_int_equal(late.t->server_started_real_usec, early.t->server_started_real_usec);
-        assert_int_equal(late.t->generation > memory.generation, early.t->generation > memory.generation);
+        assert_int_equal(late.t->counts.server_started_real_usec, early.t->counts.server_started_real_usec);
+        assert_int_equal(late.t->counts.generation > memory.counts.generation, early.t->counts.generation > memory.counts.generation);
         /* Of several the first may be lost; one alone is not, and none that was known counts again. */
-        assert_in_range(late.t->generation, early.t->generation - (met > 1), early.t->generation);
-        assert_in_range(late.t->wakes, early.t->wakes - (met > 1), early.t->wakes);
+        assert_in_range(late.t->counts.generation, early.t->counts.generation - (met > 1), early.t->counts.generation);
+        assert_in_range(database_wakes(late.t), database_wakes(early.t) - (met > 1), database_wakes(early.t));
         assert_int_equal(late.t->woken_server_real_usec, early.t->woken_server_real_usec);
         scene_end(&early);
         scene_end(&late);

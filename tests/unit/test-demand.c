@@ -41,7 +41,7 @@ static void wakes_in(struct scene *s, uint64_t usec, enum wake_cause cause) {
                 became(s, STATE_WAKING, REASON_SERVER_STARTING);
         became(s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(edge(s)->cause, cause);
-        assert_int_equal(s->t->last_wake.latency_usec, usec);
+        assert_int_equal(s->t->counts.last_wake.latency_usec, usec);
 }
 
 /* -- leases ----------------------------------------------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ static void a_lease_wakes_and_keeps_awake_until_its_end_and_the_linger(void **st
         wakes_in(&s, 800 * MSEC, WAKE_LEASE);
         live_until(&s, s.now.boot_usec + USEC_PER_DAY);
         is(&s, STATE_AWAKE, REASON_NONE);
-        assert_true(s.t->attempts[CHECK_PING][CLASS_OK] > 7000);
+        assert_true(s.t->counts.attempts[CHECK_PING][CLASS_OK] > 7000);
         assert_true(database_has_demand(s.t));
 
         scene_input(&s, INPUT_LEASE_END);
@@ -87,7 +87,7 @@ static void the_last_of_many_leases_ends_the_demand(void **state) {
         scene_input(&s, INPUT_LEASE_END);
         assert_false(database_has_demand(s.t));
         nothing_planned(&s);
-        assert_int_equal(s.t->wakes, 2);
+        assert_int_equal(database_wakes(s.t), 2);
         scene_end(&s);
 }
 
@@ -201,11 +201,11 @@ static void what_others_woke_is_counted_when_it_is_next_seen_and_once(void **sta
         became(&s, STATE_AWAKE, REASON_NONE);
         others_woke(&s);
         no_edge(&s);
-        assert_int_equal(s.t->wakes_by_cause[WAKE_OTHER], 1);
-        assert_int_equal(s.t->wakes_by_cause[WAKE_CALL], 0);
+        assert_int_equal(s.t->counts.wakes_by_cause[WAKE_OTHER], 1);
+        assert_int_equal(s.t->counts.wakes_by_cause[WAKE_CALL], 0);
         assert_int_equal(s.t->wake_latency->count, 1); /* of the start */
         live_until(&s, s.now.boot_usec + 10 * MIN_);
-        assert_int_equal(s.t->wakes, 2);
+        assert_int_equal(database_wakes(s.t), 2);
         scene_end(&s);
 }
 
@@ -227,7 +227,7 @@ static void a_cut_without_a_new_start_is_no_wake_even_within_the_slack(void **st
         ends(&s, 20 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         no_edge(&s);
-        assert_int_equal(s.t->wakes, 1);
+        assert_int_equal(database_wakes(s.t), 1);
         scene_end(&s);
 }
 
@@ -250,8 +250,8 @@ static void after_rising_the_wake_is_still_one(void **state) {
                 start(&s, CHECK_LOGIN);
                 ends(&s, 20 * MSEC, REASON_NONE);
         }
-        assert_int_equal(s.t->wakes, 1);
-        assert_int_equal(s.t->wakes_by_cause[WAKE_OTHER], 0);
+        assert_int_equal(database_wakes(s.t), 1);
+        assert_int_equal(s.t->counts.wakes_by_cause[WAKE_OTHER], 0);
         scene_end(&s);
 }
 
@@ -346,7 +346,7 @@ static void a_suspend_of_the_host_is_filled_or_not_by_the_uptime(void **state) {
         start(&s, CHECK_LOGIN);
         ends(&s, 0, REASON_NONE);
         assert_int_equal(database_account(s.t, s.now).awake_usec, before.awake_usec + 11 * MIN_);
-        assert_int_equal(s.t->wakes_by_cause[WAKE_OTHER], 1);
+        assert_int_equal(s.t->counts.wakes_by_cause[WAKE_OTHER], 1);
         scene_end(&s);
 }
 
@@ -367,16 +367,16 @@ static void memory_goes_on_over_a_restart(void **state) {
         assert_int_equal(database_new(8, &s.config, s.now, &s.t), 0);
         database_restore(s.t, &memory, REASON_STALE, s.now);
         is(&s, STATE_UNKNOWN, REASON_STALE);
-        assert_int_equal(s.t->wakes_by_cause[WAKE_START], 1);
-        assert_int_equal(s.t->generation, old->generation);
-        assert_int_equal(s.t->attempts[CHECK_LOGIN][CLASS_OK], old->attempts[CHECK_LOGIN][CLASS_OK]);
+        assert_int_equal(s.t->counts.wakes_by_cause[WAKE_START], 1);
+        assert_int_equal(s.t->counts.generation, old->counts.generation);
+        assert_int_equal(s.t->counts.attempts[CHECK_LOGIN][CLASS_OK], old->counts.attempts[CHECK_LOGIN][CLASS_OK]);
         assert_int_equal(histogram_quantile(s.t->wake_latency, 500), histogram_quantile(old->wake_latency, 500));
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
         ends(&s, 0, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
         no_edge(&s); /* the same start of the server: no wake, no new generation */
-        assert_int_equal(s.t->generation, old->generation);
+        assert_int_equal(s.t->counts.generation, old->counts.generation);
         assert_int_equal(database_account(s.t, s.now).awake_usec, before.awake_usec + 30 * SEC);
         old = database_free(old);
         scene_end(&s);
@@ -482,8 +482,8 @@ static void a_budget_stays_spent_over_a_restart(void **state) {
         is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);
         live_until(&s, s.now.boot_usec + 20 * USEC_PER_DAY);
         /* An hour of logins in the new month, and not one before. */
-        assert_in_range(s.t->attempts[CHECK_LOGIN][CLASS_OK], memory.attempts[CHECK_LOGIN][CLASS_OK] + 55,
-                        memory.attempts[CHECK_LOGIN][CLASS_OK] + 65);
+        assert_in_range(s.t->counts.attempts[CHECK_LOGIN][CLASS_OK], memory.counts.attempts[CHECK_LOGIN][CLASS_OK] + 55,
+                        memory.counts.attempts[CHECK_LOGIN][CLASS_OK] + 65);
         scene_end(&s);
 }
 

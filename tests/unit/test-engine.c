@@ -191,7 +191,7 @@ static void what_cannot_start_is_tried_later_and_not_in_a_circle(void **state) {
         for (unsigned i = 0; i < 6; i++)
                 assert_true(turn(s, 10 * SEC)); /* comes back: the loop is not held */
         assert_int_equal(stats(s).in_flight, 0);
-        assert_false(database_named(s, "db00")->in_flight);
+        assert_false(database_named(s, "db00")->in_flight.id);
         pool->error = 0;
         while (pool->n_running < 2)
                 assert_true(turn(s, 10 * SEC));
@@ -330,14 +330,14 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         assert_int_equal(kept->id, kept_id);
         assert_int_equal(kept->state, STATE_AWAKE);
         assert_true(kept->session_held);
-        assert_int_equal(kept->attempts[CHECK_LOGIN][CLASS_OK], 1);
+        assert_int_equal(kept->counts.attempts[CHECK_LOGIN][CLASS_OK], 1);
         assert_ptr_equal(kept->config, &next->databases[0]);
         assert_null(running(kept_id));
 
         assert_int_not_equal(database_named(s, "db01")->id, changed_id);
-        assert_int_equal(database_named(s, "db01")->generation, 2);
+        assert_int_equal(database_named(s, "db01")->counts.generation, 2);
         assert_int_equal(database_named(s, "db01")->state, STATE_UNKNOWN);
-        assert_int_equal(database_named(s, "db01")->attempts[CHECK_LOGIN][CLASS_OK], 2); /* what was counted stays */
+        assert_int_equal(database_named(s, "db01")->counts.attempts[CHECK_LOGIN][CLASS_OK], 2); /* what was counted stays */
         assert_non_null(running(database_named(s, "db01")->id));
         assert_null(registry_by_name(engine_registry(s->engine), "db02"));
         assert_non_null(running(database_named(s, "db03")->id));
@@ -382,7 +382,7 @@ static void a_reload_of_settings_keeps_state_session_and_sleep(void **state) {
         assert_ptr_equal(database_named(s, "db00"), awake);
         assert_int_equal(awake->state, STATE_AWAKE);
         assert_true(awake->session_held);
-        assert_int_equal(awake->generation, 0);
+        assert_int_equal(awake->counts.generation, 0);
         assert_ptr_equal(awake->config, &next->databases[0]);
         assert_ptr_equal(database_named(s, "db01"), idle);
         assert_false(database_has_demand(idle)); /* wake_at_start is for the daemon's start, and for what is new */

@@ -143,10 +143,10 @@ static void a_wake_and_its_edge_are_one_entry(void **state) {
         engine->uptime_usec = 10 * MSEC;
         stub_check(engine, a, REASON_NONE);
         json = the_entry();
-        assert_int_equal(a->wakes, 1);
+        assert_int_equal(database_wakes(a), 1);
         has(json, "PGWAKE_STATE", "awake");
         has(json, "PGWAKE_PREVIOUS", "waking");
-        has(json, "PGWAKE_CAUSE", wake_cause_name(a->last_wake.cause));
+        has(json, "PGWAKE_CAUSE", wake_cause_name(a->counts.last_wake.cause));
         has(json, "PGWAKE_COLD", "yes");
         message = json_string_value(json_object_get(json, "message"));
         assert_true(starts_with(message, "main is awake (was waking): login answered in "));

@@ -248,7 +248,7 @@ static struct lease_record timed(const char *database, uint64_t until_real_usec)
 
 static void a_restart_presumes_holders_and_restores_what_lives_by_the_clock(void **state) {
         struct stage *s = sleeping_stage(2);
-        struct past past = {.memory = {.held = true, .generation = 9, .saved_real_usec = clock_real_usec() - 5 * SEC}};
+        struct past past = {.memory = {.held = true, .counts.generation = 9, .saved_real_usec = clock_real_usec() - 5 * SEC}};
         const struct engine_past with = {.recall = recall, .userdata = &past};
         struct lease_record live = timed("db01", clock_real_usec() + USEC_PER_HOUR), late = timed("db01", clock_real_usec() - SEC),
                             unknown = timed("nobody", clock_real_usec() + USEC_PER_HOUR);
@@ -257,7 +257,7 @@ static void a_restart_presumes_holders_and_restores_what_lives_by_the_clock(void
         s->databases[0].lease_grace_usec = 30 * MSEC;
         assert_int_equal(engine_new(s->event, &s->config, &with, &s->engine), 0);
         assert_int_equal(past.asked, 2);
-        assert_int_equal(database_named(s, "db00")->generation, 9);
+        assert_int_equal(database_named(s, "db00")->counts.generation, 9);
         assert_int_equal(database_named(s, "db00")->reason, REASON_STALE);
         assert_int_equal(database_named(s, "db01")->reason, REASON_NOT_CHECKED);
         assert_true(database_has_demand(database_named(s, "db00")));
@@ -295,9 +295,10 @@ static void what_is_recalled_late_is_added_to_what_was_seen_since(void **state) 
         struct stage *s = sleeping_stage(2);
         uint64_t now = clock_real_usec();
         struct past past = {.unread = true, .memory = {
-                .held = true, .generation = 9, .saved_real_usec = now - 5 * SEC, .attempts[CHECK_LOGIN][CLASS_OK] = 40,
-                .failures_by_reason[REASON_TCP_REFUSED] = 3, .wakes_by_cause[WAKE_LEASE] = 2, .wake_latency = {.count = 1, .buckets[100] = 1},
-                .last_wake = {.at_real_usec = 7, .cause = WAKE_LEASE}, .server_started_real_usec = 6, .account = {.awake_usec = USEC_PER_HOUR},
+                .held = true, .counts.generation = 9, .saved_real_usec = now - 5 * SEC, .counts.attempts[CHECK_LOGIN][CLASS_OK] = 40,
+                .counts.failures_by_reason[REASON_TCP_REFUSED] = 3, .counts.wakes_by_cause[WAKE_LEASE] = 2,
+                .counts.last_wake = {.at_real_usec = 7, .cause = WAKE_LEASE}, .counts.server_started_real_usec = 6,
+                .wake_latency = {.count = 1, .buckets[100] = 1}, .account = {.awake_usec = USEC_PER_HOUR},
         }};
         const struct engine_past with = {.recall = recall, .userdata = &past};
         struct database *database;
@@ -310,15 +311,15 @@ static void what_is_recalled_late_is_added_to_what_was_seen_since(void **state) 
         assert_false(database_has_demand(database));
         assert_int_equal(engine_wake(s->engine, database, WAKE_CALL), REASON_NONE);
         report(s, database, REASON_NONE);
-        assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], 1);
-        wakes = database->wakes;
+        assert_int_equal(database->counts.attempts[CHECK_LOGIN][CLASS_OK], 1);
+        wakes = database_wakes(database);
         past.unread = false;
         engine_recall(s->engine);
-        assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], 41);
-        assert_int_equal(database->generation, 9);
-        assert_int_equal(database->failures_total, 3);
-        assert_int_equal(database->wakes, wakes + 2);
-        assert_int_equal(database->wakes_by_cause[WAKE_LEASE], 2);
+        assert_int_equal(database->counts.attempts[CHECK_LOGIN][CLASS_OK], 41);
+        assert_int_equal(database->counts.generation, 9);
+        assert_int_equal(database_failures(database), 3);
+        assert_int_equal(database_wakes(database), wakes + 2);
+        assert_int_equal(database->counts.wakes_by_cause[WAKE_LEASE], 2);
         assert_true(database_account(database, clock_now()).awake_usec >= USEC_PER_HOUR);
         assert_int_equal(database->state, STATE_AWAKE);
         assert_true(database_has_demand(database));
@@ -332,7 +333,7 @@ static void what_is_recalled_late_is_added_to_what_was_seen_since(void **state) 
         engine_pause(s->engine, database, USEC_PER_MINUTE);
         engine_recall(s->engine);
         assert_in_range(database_paused_until_real(database, clock_now()), now, now + 10 * USEC_PER_MINUTE);
-        assert_int_equal(database_named(s, "db01")->generation, 0);
+        assert_int_equal(database_named(s, "db01")->counts.generation, 0);
         stage_end(s);
 }
 

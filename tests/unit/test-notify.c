@@ -123,7 +123,7 @@ static void with_verdict_what_nothing_will_tell_is_not_waited_for(void **state) 
 
         (void)state;
         quiet->provider = door->provider = provider_by_name("neon");
-        quiet->policy = door->policy = POLICY_IS_OBSERVE;
+        engine->config[1].policy = engine->config[2].policy = POLICY_OBSERVE;
         engine->config[1].door_interval_usec = 0;
         config.ready_on = READY_ON_VERDICT;
         open_notify();

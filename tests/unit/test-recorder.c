@@ -90,7 +90,7 @@ static void what_changed_is_written_within_a_second(void **state) {
         assert_int_equal(store_flush(store, 30 * SEC), 0);
         assert_true(kept("a", &memory));
         assert_int_equal(memory.state, STATE_AWAKE);
-        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
+        assert_int_equal(memory.counts.attempts[CHECK_LOGIN][CLASS_OK], 1);
 }
 
 static void many_changes_are_one_turn_and_none_is_none(void **state) {
@@ -116,7 +116,7 @@ static void the_end_writes_what_is_left_as_it_is_then(void **state) {
         close_all();
         assert_true(kept("a", &memory));
         assert_int_equal(memory.state, STATE_DOWN);
-        assert_int_equal(memory.failures_by_reason[REASON_TCP_REFUSED], 1);
+        assert_int_equal(memory.counts.failures_by_reason[REASON_TCP_REFUSED], 1);
         assert_true(kept("b", &memory));
         assert_int_equal(memory.state, STATE_AWAKE);
 }
@@ -157,11 +157,11 @@ static void who_goes_is_put_away_and_comes_back(void **state) {
         stub_check(engine, a, REASON_NONE);
         stub_remove(engine, a);
         assert_true(store_recall(store, "a", &memory));
-        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
+        assert_int_equal(memory.counts.attempts[CHECK_LOGIN][CLASS_OK], 1);
         (void)turn_for(1200 * MSEC);
         close_all();
         assert_true(kept("a", &memory));
-        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 1);
+        assert_int_equal(memory.counts.attempts[CHECK_LOGIN][CLASS_OK], 1);
 }
 
 static int take_lease(void *userdata, const struct lease_record *lease) {

@@ -123,8 +123,8 @@ static void assert_whole(const struct play *p) {
 
                 assert_ptr_equal(database->config, &config->databases[i]);
                 assert_ptr_equal(registry_by_id(registry, database->id), database);
-                assert_int_equal(database->generation, force && i >= 10 && i < 15); /* what begins anew has one more */
-                assert_int_equal(database->attempts[CHECK_LOGIN][CLASS_OK], !force || i < 15); /* and goes on counting */
+                assert_int_equal(database->counts.generation, force && i >= 10 && i < 15); /* what begins anew has one more */
+                assert_int_equal(database->counts.attempts[CHECK_LOGIN][CLASS_OK], !force || i < 15); /* and goes on counting */
                 if (!force || i < 10)
                         assert_int_equal(database->state, STATE_AWAKE);
         }
@@ -227,7 +227,7 @@ static void happen(struct play *p, struct database *database, unsigned what) {
                 (void)turn(p->s, 0);
                 break;
         default:
-                if (database->in_flight)
+                if (database->in_flight.id)
                         report(p->s, database, what % 2 ? REASON_NONE : REASON_TCP_REFUSED);
                 break;
         }
@@ -301,7 +301,7 @@ static void an_answer_for_what_is_gone_is_dropped(void **state) {
         p->l.n_heard = 0; /* that one was */
         run_until_force(p);
         pool->handler(pool->userdata, &late);
-        assert_int_equal(look_up(p, "db12")->failures_total, 0);
+        assert_int_equal(database_failures(look_up(p, "db12")), 0);
         finish(p);
         assert_int_equal(stats(p->s).in_flight, 10);
         play_end(p);

@@ -180,19 +180,21 @@ static struct memory some_memory(uint64_t seed) {
         memory.state = STATE_DEGRADED;
         memory.reason = REASON_EXPECT_LAG;
         memory.since_real_usec = seed + 1;
-        memory.generation = seed + 2;
-        memory.server_started_real_usec = seed + 3;
-        memory.last_success_real_usec = seed + 4;
+        memory.counts.generation = seed + 2;
+        memory.counts.server_started_real_usec = seed + 3;
+        memory.counts.last_success_real_usec = seed + 4;
         memory.paused_until_real_usec = seed + 13;
-        memory.last_wake = (struct wake_record){.at_real_usec = seed + 5, .latency_usec = seed + 6, .cause = WAKE_INTERVAL, .cold = true};
+        memory.counts.last_wake = (struct wake_record){
+                .at_real_usec = seed + 5, .latency_usec = seed + 6, .cause = WAKE_INTERVAL, .cold = true,
+        };
         memory.account = (struct account){.awake_usec = seed + 7, .ours_usec = seed + 8, .month = 682, .month_awake_usec = seed + 9};
         for (unsigned check = 0; check < _CHECK_MAX; check++)
                 for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
-                        memory.attempts[check][class] = 1 + grown + random_next(&random) % 1000000;
+                        memory.counts.attempts[check][class] = 1 + grown + random_next(&random) % 1000000;
         for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                memory.failures_by_reason[reason] = 1 + grown + random_next(&random) % 1000000;
+                memory.counts.failures_by_reason[reason] = 1 + grown + random_next(&random) % 1000000;
         for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                memory.wakes_by_cause[cause] = 1 + grown + random_next(&random) % 1000000;
+                memory.counts.wakes_by_cause[cause] = 1 + grown + random_next(&random) % 1000000;
         for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
                 memory.wake_latency.buckets[i] = 1 + (uint32_t)(grown + random_next(&random) % 1000000);
         memory.wake_latency.count = seed + 10;
@@ -203,7 +205,11 @@ static struct memory some_memory(uint64_t seed) {
 
 /* A database about which little is known. */
 static struct memory little_memory(uint64_t generation) {
-        return (struct memory){.saved_real_usec = 1, .state = STATE_AWAKE, .generation = generation, .attempts[CHECK_LOGIN][CLASS_OK] = generation};
+        return (struct memory){
+                .saved_real_usec = 1,
+                .state = STATE_AWAKE,
+                .counts = {.generation = generation, .attempts[CHECK_LOGIN][CLASS_OK] = generation},
+        };
 }
 
 static void assert_same_memory(const struct memory *a, const struct memory *b) {
@@ -212,21 +218,21 @@ static void assert_same_memory(const struct memory *a, const struct memory *b) {
         assert_int_equal(a->state, b->state);
         assert_int_equal(a->reason, b->reason);
         assert_int_equal(a->since_real_usec, b->since_real_usec);
-        assert_int_equal(a->generation, b->generation);
-        assert_int_equal(a->server_started_real_usec, b->server_started_real_usec);
-        assert_int_equal(a->last_success_real_usec, b->last_success_real_usec);
+        assert_int_equal(a->counts.generation, b->counts.generation);
+        assert_int_equal(a->counts.server_started_real_usec, b->counts.server_started_real_usec);
+        assert_int_equal(a->counts.last_success_real_usec, b->counts.last_success_real_usec);
         assert_int_equal(a->paused_until_real_usec, b->paused_until_real_usec);
-        assert_int_equal(a->last_wake.at_real_usec, b->last_wake.at_real_usec);
-        assert_int_equal(a->last_wake.latency_usec, b->last_wake.latency_usec);
-        assert_int_equal(a->last_wake.cause, b->last_wake.cause);
-        assert_int_equal(a->last_wake.cold, b->last_wake.cold);
+        assert_int_equal(a->counts.last_wake.at_real_usec, b->counts.last_wake.at_real_usec);
+        assert_int_equal(a->counts.last_wake.latency_usec, b->counts.last_wake.latency_usec);
+        assert_int_equal(a->counts.last_wake.cause, b->counts.last_wake.cause);
+        assert_int_equal(a->counts.last_wake.cold, b->counts.last_wake.cold);
         assert_int_equal(a->account.awake_usec, b->account.awake_usec);
         assert_int_equal(a->account.ours_usec, b->account.ours_usec);
         assert_int_equal(a->account.month, b->account.month);
         assert_int_equal(a->account.month_awake_usec, b->account.month_awake_usec);
-        assert_memory_equal(a->attempts, b->attempts, sizeof(a->attempts));
-        assert_memory_equal(a->failures_by_reason, b->failures_by_reason, sizeof(a->failures_by_reason));
-        assert_memory_equal(a->wakes_by_cause, b->wakes_by_cause, sizeof(a->wakes_by_cause));
+        assert_memory_equal(a->counts.attempts, b->counts.attempts, sizeof(a->counts.attempts));
+        assert_memory_equal(a->counts.failures_by_reason, b->counts.failures_by_reason, sizeof(a->counts.failures_by_reason));
+        assert_memory_equal(a->counts.wakes_by_cause, b->counts.wakes_by_cause, sizeof(a->counts.wakes_by_cause));
         assert_memory_equal(&a->wake_latency, &b->wake_latency, sizeof(a->wake_latency));
 }
 
@@ -245,7 +251,7 @@ static void assert_recalled(const char *name, const struct memory *wanted) {
 static uint64_t recalled(const char *name) {
         struct memory memory;
 
-        return store_recall(store, name, &memory) ? memory.generation : 0;
+        return store_recall(store, name, &memory) ? memory.counts.generation : 0;
 }
 
 /* Until what could not be read at the start was. */
@@ -260,7 +266,7 @@ static void every_field_comes_back(void **state) {
         struct memory full = some_memory(UINT64_C(1795374245000000)), little = little_memory(3), empty = {0}, unknown = little_memory(4);
 
         (void)state;
-        unknown.last_wake = (struct wake_record){.at_real_usec = 7, .latency_usec = USEC_INFINITY, .cause = WAKE_OTHER};
+        unknown.counts.last_wake = (struct wake_record){.at_real_usec = 7, .latency_usec = USEC_INFINITY, .cause = WAKE_OTHER};
         open_store();
         assert_int_equal(health(), STORE_GOOD);
         assert_int_equal(recalled("full"), 0);
@@ -276,7 +282,7 @@ static void every_field_comes_back(void **state) {
         assert_recalled("unknown", &unknown);
         assert_int_equal(recalled("none"), 0);
         /* And what was there is not lost when it is written over by what differs in one number. */
-        full.failures_by_reason[REASON_TCP_REFUSED]++;
+        full.counts.failures_by_reason[REASON_TCP_REFUSED]++;
         full.wake_latency.buckets[200]++;
         put("full", &full);
         close_store();
@@ -448,8 +454,8 @@ static void a_kill_loses_nothing_that_was_flushed(void **state) {
                 open_store();
                 assert_true(store_recall(store, "a", &memory));
                 /* The one after it may have been on its way. */
-                assert_in_range(memory.generation, acknowledged, acknowledged + 1);
-                assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], memory.generation);
+                assert_in_range(memory.counts.generation, acknowledged, acknowledged + 1);
+                assert_int_equal(memory.counts.attempts[CHECK_LOGIN][CLASS_OK], memory.counts.generation);
                 assert_in_range(recalled("b"), acknowledged, acknowledged + 1);
                 close_store();
         }
@@ -629,7 +635,7 @@ static void words_of_another_version_are_passed_over(void **state) {
         struct memory memory = little_memory(5), found;
 
         (void)state;
-        memory.failures_by_reason[REASON_TCP_REFUSED] = 4;
+        memory.counts.failures_by_reason[REASON_TCP_REFUSED] = 4;
         open_store();
         put("a", &memory);
         close_store();
@@ -647,10 +653,10 @@ static void words_of_another_version_are_passed_over(void **state) {
         assert_int_equal(health(), STORE_GOOD);
         assert_recalled("a", &memory);
         assert_true(store_recall(store, "b", &found));
-        assert_int_equal(found.generation, 6);
+        assert_int_equal(found.counts.generation, 6);
         assert_int_equal(found.state, STATE_UNKNOWN);
         assert_int_equal(found.reason, REASON_UNCLASSIFIED);
-        assert_int_equal(found.last_wake.cause, WAKE_OTHER);
+        assert_int_equal(found.counts.last_wake.cause, WAKE_OTHER);
         assert_int_equal(recalled("No/Name"), 0);
 }
 
@@ -686,7 +692,7 @@ static void a_second_daemon_does_not_get_it(void **state) {
         assert_int_equal(store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &second), 0);
         assert_int_equal(store_health(second, sentence, sizeof(sentence)), STORE_LOCKED);
         assert_int_equal(said("The history is off"), 1);
-        memory.generation = 6;
+        memory.counts.generation = 6;
         put("a", &memory);
         /* It does not know what is in it, and what it puts does not count for less when it does. */
         memory = little_memory(2);
@@ -700,8 +706,8 @@ static void a_second_daemon_does_not_get_it(void **state) {
         close_store();
         open_store();
         assert_true(store_recall(store, "a", &memory));
-        assert_int_equal(memory.generation, 8);
-        assert_int_equal(memory.attempts[CHECK_LOGIN][CLASS_OK], 7);
+        assert_int_equal(memory.counts.generation, 8);
+        assert_int_equal(memory.counts.attempts[CHECK_LOGIN][CLASS_OK], 7);
 }
 
 static void a_file_that_was_removed_is_made_anew_with_all_that_is_known(void **state) {
@@ -954,7 +960,7 @@ static void what_is_read_late_is_what_goes_on(void **state) {
                 /* A kill now: the lease is still there, which was put by nobody. */
                 assert_int_equal(number_in_file("SELECT count(*) FROM lease"), 1);
                 assert_int_equal(number_in_file("SELECT paused_until FROM database WHERE name = 'a'"), sum.paused_until_real_usec);
-                sum.attempts[CHECK_LOGIN][CLASS_OK]++;
+                sum.counts.attempts[CHECK_LOGIN][CLASS_OK]++;
                 assert_int_equal(store_put(store, "a", &sum, &some_lease, 1, NULL, 0), 0);
                 close_store();
                 open_store();
@@ -996,14 +1002,14 @@ static void put_late_until_killed(int fd) {
         if (store_open(path, &(struct store_bounds){MAX_BYTES, USEC_INFINITY}, &store) < 0)
                 _exit(1);
         ready.fd = store_past_fd(store);
-        for (bool known = false;; memory.attempts[CHECK_LOGIN][CLASS_OK]++) {
+        for (bool known = false;; memory.counts.attempts[CHECK_LOGIN][CLASS_OK]++) {
                 /* On a busy machine it may have been read at the start. */
                 if (!known && store_recall(store, "a", &before)) {
                         known = true;
                         memory_add(&memory, &before);
                 }
                 if (store_put(store, "a", &memory, NULL, 0, NULL, 0) < 0 || (known && store_flush(store, PATIENCE_USEC) < 0) ||
-                    (known && write(fd, &memory.attempts[CHECK_LOGIN][CLASS_OK], sizeof(uint64_t)) != sizeof(uint64_t)))
+                    (known && write(fd, &memory.counts.attempts[CHECK_LOGIN][CLASS_OK], sizeof(uint64_t)) != sizeof(uint64_t)))
                         _exit(1);
                 if (!known && poll(&ready, 1, 1) > 0)
                         (void)store_take_past(store);
@@ -1080,7 +1086,7 @@ static void an_older_file_on_a_full_disk_is_read_and_brought_up_later(void **sta
                 assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
                 assert_int_equal(last - found, 1);
                 more = past;
-                more.attempts[CHECK_LOGIN][CLASS_OK] += 5;
+                more.counts.attempts[CHECK_LOGIN][CLASS_OK] += 5;
                 put("a", &more);
                 assert_int_equal(store_flush(store, 50 * USEC_PER_MSEC), -ETIMEDOUT);
                 assert_int_equal(unlink(ballast), 0);
@@ -1304,7 +1310,7 @@ static void states_of_one_moment_are_all_kept(void **state) {
 #define AN_HOUR (UINT64_C(496000) * USEC_PER_HOUR)
 
 static void an_hour_has_what_was_counted_in_it_and_one_without_has_no_row(void **state) {
-        struct memory memory = {.saved_real_usec = AN_HOUR + 60 * USEC_PER_SEC, .attempts[CHECK_LOGIN][CLASS_OK] = 5};
+        struct memory memory = {.saved_real_usec = AN_HOUR + 60 * USEC_PER_SEC, .counts.attempts[CHECK_LOGIN][CLASS_OK] = 5};
         static const struct timing timings[] = {{{[PHASE_AUTH] = 1024, [PHASE_QUERY] = 7}}, {{[PHASE_AUTH] = 1030}}};
 
         (void)state;
@@ -1312,9 +1318,9 @@ static void an_hour_has_what_was_counted_in_it_and_one_without_has_no_row(void *
         memory.account.awake_usec = 30 * USEC_PER_SEC;
         assert_int_equal(store_put(store, "a", &memory, NULL, 0, timings, 2), 0);
         flush();
-        memory.attempts[CHECK_LOGIN][CLASS_OK] = 7;
-        memory.failures_by_reason[REASON_TCP_REFUSED] = 1;
-        memory.wakes_by_cause[WAKE_LEASE] = 1;
+        memory.counts.attempts[CHECK_LOGIN][CLASS_OK] = 7;
+        memory.counts.failures_by_reason[REASON_TCP_REFUSED] = 1;
+        memory.counts.wakes_by_cause[WAKE_LEASE] = 1;
         put("a", &memory);
         flush();
         /* Nothing but that time went by. */
@@ -1327,7 +1333,7 @@ static void an_hour_has_what_was_counted_in_it_and_one_without_has_no_row(void *
         open_store();
         /* The daemon after it goes on from there. Of two hours and a half awake each hour has its part. */
         memory.saved_real_usec = AN_HOUR + 5 * USEC_PER_HOUR + 30 * USEC_PER_MINUTE;
-        memory.attempts[CHECK_LOGIN][CLASS_OK] = 8;
+        memory.counts.attempts[CHECK_LOGIN][CLASS_OK] = 8;
         memory.account.awake_usec += 150 * USEC_PER_MINUTE;
         put("a", &memory);
         close_store();
@@ -1338,7 +1344,7 @@ static void an_hour_has_what_was_counted_in_it_and_one_without_has_no_row(void *
 }
 
 static void words_of_an_hour_that_are_not_known_are_passed_over(void **state) {
-        struct memory memory = {.saved_real_usec = AN_HOUR + 1, .attempts[CHECK_LOGIN][CLASS_OK] = 1};
+        struct memory memory = {.saved_real_usec = AN_HOUR + 1, .counts.attempts[CHECK_LOGIN][CLASS_OK] = 1};
 
         (void)state;
         open_store();
@@ -1346,7 +1352,7 @@ static void words_of_an_hour_that_are_not_known_are_passed_over(void **state) {
         close_store();
         run_sql("UPDATE hour SET counts = 'attempts.login.ok=1 dreams=7 phases.dream=1:2 phases.auth=64:x attempts.login.ok wakes.lease=2  ='");
         open_store();
-        memory.attempts[CHECK_LOGIN][CLASS_OK] = 3;
+        memory.counts.attempts[CHECK_LOGIN][CLASS_OK] = 3;
         put("a", &memory);
         close_store();
         assert_int_equal(number_in_file("SELECT counts = 'attempts.login.ok=3 wakes.lease=2 phases.auth=64:0' FROM hour"), 1);
@@ -1379,7 +1385,7 @@ static struct snapshot *an_hour_of(const char *name, uint64_t first_real_usec, u
         struct snapshot *snapshot;
         uint64_t random = hour + 1;
 
-        memory.attempts[CHECK_PING][CLASS_OK] = (hour + 1) * LONG_TIMINGS;
+        memory.counts.attempts[CHECK_PING][CLASS_OK] = (hour + 1) * LONG_TIMINGS;
         for (unsigned i = 0; i < LONG_TIMINGS; i++)
                 for (unsigned phase = 0; phase < _PHASE_MAX; phase++)
                         timings[i].phase_usec[phase] = 1 + (uint32_t)(random_next(&random) % (UINT64_C(1) << (8 + i % 16)));
@@ -1733,7 +1739,7 @@ static void a_run_that_is_still_to_come_is_none(void **state) {
 }
 
 static void a_report_has_no_more_time_awake_than_was_asked_for(void **state) {
-        struct memory memory = {.saved_real_usec = AN_HOUR + 119 * USEC_PER_MINUTE, .failures_by_reason[REASON_TCP_REFUSED] = 3};
+        struct memory memory = {.saved_real_usec = AN_HOUR + 119 * USEC_PER_MINUTE, .counts.failures_by_reason[REASON_TCP_REFUSED] = 3};
         const uint64_t minute = USEC_PER_MINUTE;
 
         (void)state;
@@ -1956,7 +1962,7 @@ static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
         wait_for_hanging();
         for (; !store_is_behind(store) && n <= BEHIND; n++) {
                 (void)snprintf(name, sizeof(name), "db-%u", n % 100);
-                memory.generation = n + 1;
+                memory.counts.generation = n + 1;
                 put(name, &memory);
         }
         assert_int_equal(n, BEHIND);
@@ -2202,7 +2208,7 @@ static void an_hour_goes_when_all_of_it_is_old(void **state) {
         (void)state;
         open_store();
         for (unsigned i = 1; i <= 3; i++) {
-                memory.attempts[CHECK_LOGIN][CLASS_OK] = i;
+                memory.counts.attempts[CHECK_LOGIN][CLASS_OK] = i;
                 put("a", &memory);
                 flush();
                 memory.saved_real_usec += USEC_PER_HOUR;
@@ -2385,7 +2391,7 @@ static void put_many(unsigned step) {
                 char name[16];
 
                 (void)snprintf(name, sizeof(name), "d%u", i * step % MANY);
-                memory.attempts[CHECK_PING][CLASS_OK]++;
+                memory.counts.attempts[CHECK_PING][CLASS_OK]++;
                 memory.saved_real_usec = clock_real_usec();
                 assert_int_equal(store_put(store, name, &memory, NULL, 0, NULL, 0), 0);
         }

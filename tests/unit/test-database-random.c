@@ -23,7 +23,7 @@ static uint64_t one_of(const uint64_t *values, size_t n) {
 struct history {
         enum state state;
         enum reason reason;
-        uint64_t generation, failures, wakes, attempts;
+        uint64_t generation, told_generation, failures, wakes, attempts;
         unsigned checks_in_one_instant;
         uint64_t last_check_boot_usec;
         uint64_t awake_usec, ours_usec, counted_boot_usec;
@@ -189,7 +189,9 @@ static void random_step(struct scene *s, struct history *h) {
 static void events_are_changes(struct scene *s, struct history *h) {
         for (; s->read < s->logged; s->read++) {
                 const struct event *e = &s->log[s->read].event;
+                bool grew = e->generation > h->told_generation;
 
+                h->told_generation = e->generation;
                 if (e->kind == EVENT_BUDGET) {
                         assert_true(s->config.budget_awake_usec > 0 && (e->reason == REASON_BUDGET_SPENT) == !h->spent);
                         h->spent = !h->spent;
@@ -203,12 +205,13 @@ static void events_are_changes(struct scene *s, struct history *h) {
                         continue;
                 }
                 assert_int_equal(e->previous, h->state);
-                assert_false(e->state == h->state && e->reason == h->reason);
+                assert_false(e->state == h->state && e->reason == h->reason && !grew);
                 h->state = e->state;
                 h->reason = e->reason;
         }
         assert_int_equal(s->t->state, h->state);
         assert_int_equal(s->t->reason, h->reason);
+        assert_int_equal(s->t->counts.generation, h->told_generation);
         s->read = s->logged = 0;
 }
 

@@ -487,6 +487,7 @@ static void a_new_start_time_of_the_server_is_a_new_generation(void **state) {
         pass(&s, 10 * SEC);
         server_starts(&s);
         check_after_wait(&s, 50 * SEC, CHECK_LOGIN, MSEC, REASON_NONE);
+        became(&s, STATE_AWAKE, REASON_NONE);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(s.t->counts.generation, 1);
         check_after_wait(&s, 60 * SEC, CHECK_LOGIN, MSEC, REASON_NONE);

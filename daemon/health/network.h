@@ -1,6 +1,7 @@
 /*
  * Whether it is our own network that is gone: at least two distinct remote hosts are configured, the last attempt at each of them failed
- * by EAI_AGAIN or for want of a route, and no such suspicion is too old. Internal to health/.
+ * for want of a route, or because no name server answered (EAI_AGAIN, or nothing in time), and no such suspicion is too old. Internal to
+ * health/.
  */
 #pragma once
 

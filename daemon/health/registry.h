@@ -43,7 +43,7 @@ size_t registry_not_ready(const struct registry *registry);
 
 /*
  * Notes whether ATTEMPT reached its remote host, and answers whether our own network is gone: at least two distinct remote hosts are
- * configured, the last attempt at each of them failed by EAI_AGAIN or for want of a route, and none of that is old. An answered ping is such an attempt: a host
- * with a living session is no suspect.
+ * configured, the last attempt at each of them failed for want of a route or of a name server's answer, and none of that is old. An
+ * answered ping is such an attempt: a host with a living session is no suspect.
  */
 bool registry_note_network(struct registry *registry, const struct database *database, const struct attempt *attempt, struct instant now);

@@ -36,7 +36,7 @@ struct attempt {
         bool door_let_in;    /* a door check was let in without a password: this is no door */
         bool session_held;   /* a held session stands after this */
         bool session_ended;  /* the held session ended in this: the server said so, or its socket did; not when we closed it */
-        bool own_network_suspect;                            /* failed by EAI_AGAIN or for want of a route: it may be our own network */
+        bool own_network_suspect;                            /* no answer to its name, or no route: it may be our own network */
         struct server_info server; /* when answered */
 };
 

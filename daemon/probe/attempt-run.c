@@ -100,7 +100,8 @@ static enum attempt_todo attempt_end(struct attempt_run *run, uint64_t at_usec) 
         else
                 begin_anew(run, at_usec);
         attempt->total_usec = MAX(usec_sub(at_usec, run->began_usec), UINT64_C(1));
-        if (attempt->reason == REASON_TCP_UNREACHABLE && !conninfo_is_socket(run->request.conninfo))
+        /* A name server that does not answer may be out of reach as the host may be. */
+        if ((attempt->reason == REASON_TCP_UNREACHABLE || attempt->reason == REASON_DNS_TIMEOUT) && !conninfo_is_socket(run->request.conninfo))
                 attempt->own_network_suspect = true;
         run->stage = ATTEMPT_IDLE;
         return ATTEMPT_ENDED;

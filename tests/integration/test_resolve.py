@@ -59,13 +59,40 @@ def gaps(cluster, since: int) -> list[float]:
     return [(b - a).total_seconds() for a, b in zip(times, times[1:])]
 
 
+@pytest.mark.parametrize("timeout", ["600ms", "3s"])
+def test_a_resolver_that_answers_for_no_name_is_our_own_network(names, make_daemon, timeout):
+    """Whether the attempt ends before the resolver gives up, or after."""
+    names.silent = True
+    databases = [quick(f"db{number}", at(f"db{number}.example"), attempt_timeout=timeout, retry_interval="200ms", down_interval="500ms",
+                       fresh_for="20s")
+                 for number in range(4)]
+    daemon = make_daemon(databases, prefix=names.prefix).start()
+    for each in databases:
+        status = daemon.wait_reason(each["name"], "host.network", 30)
+        # A look-up that began for an earlier attempt may give up within this one.
+        assert status["state"] == "unknown" and status["last_attempt"]["outcome"] in ("dns.timeout", "dns.failed")
+    for each in databases:
+        wait_failures(daemon, each["name"], "host.network", 3, 30)
+        assert_edges(daemon, each["name"], "[unknown/dns.timeout]", "unknown/host.network")
+
+
+def test_a_name_that_is_not_answered_for_while_another_host_is_reached_is_its_own_fault(cluster, names, make_daemon):
+    names.names["good.example"], names.silent = ["127.0.0.1"], {"dead.example"}
+    daemon = make_daemon([quick("good", at("good.example", cluster.port), login_interval="200ms"),
+                          quick("dead", at("dead.example"), attempt_timeout="600ms")], prefix=names.prefix).start()
+    assert daemon.wait_state("dead", "down", 20)["reason"] == "dns.timeout"
+    wait_failures(daemon, "dead", "dns.timeout", 6, 20)
+    assert "host.network" not in daemon.status("dead")["failures"]["by_reason"]
+    assert_edges(daemon, "good", "awake")
+
+
 def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(make_cluster, names, make_daemon):
     """Eight names hang; what needs no name, and what /etc/hosts knows, is checked on time."""
     cluster = make_cluster(log_statement="all")
     cluster.start()
     cluster.create_app()
     names.silent = True
-    dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="600ms") for number in range(8)]
+    dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="600ms", fresh_for="20s") for number in range(8)]
     daemon = make_daemon([*dead, quick("literal", cluster.conninfo(), login_interval="1h"),
                           quick("hosts", cluster.conninfo(host="localhost"), login_interval="200ms", ping_interval="1h")],
                          prefix=names.prefix).start()
@@ -73,19 +100,19 @@ def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(mak
     daemon.wait_state("hosts", "awake")
     mark = cluster.log_size()
     for each in dead:
-        status = daemon.wait_state(each["name"], "down", 20)
-        assert status["reason"] == "dns.timeout"
+        status = daemon.wait_reason(each["name"], "host.network", 20)  # no remote host is reached
+        assert status["last_attempt"]["outcome"] == "dns.timeout"
         assert_phases(status, "resolve", last=0.55)
         assert status["last_attempt"]["total_seconds"] < 1.5
-        wait_failures(daemon, each["name"], "dns.timeout", 6, 20)
-        assert_edges(daemon, each["name"], "unknown/dns.timeout", "down/dns.timeout")
+        wait_failures(daemon, each["name"], "host.network", 6, 20)
+        assert_edges(daemon, each["name"], "[unknown/dns.timeout]", "unknown/host.network")
     seen = gaps(cluster, mark)
     print(f"meanwhile {len(seen)} checks of the others, worst gap {1000 * max(seen):.0f} ms")
     assert len(seen) > 20 and max(seen) < 1.5
     for name in ("literal", "hosts"):
         assert_edges(daemon, name, "awake")
     names.silent = False  # it answers the next question: there is no such name
-    assert daemon.wait_reason("dead0", "dns.failed", 20)["state"] == "down"
+    assert daemon.wait_state("dead0", "down", 20)["reason"] == "dns.failed"
 
 
 @pytest.mark.parametrize("count", [40, 100])

@@ -115,7 +115,7 @@ class Network:
 class NameServer:
     """A name server on an address of loopback that is its own, port 53.
 
-    silent   True: it takes every question and answers none
+    silent   True: it takes every question and answers none; or the names for which it does so
     names    name -> addresses, IPv4 and IPv6; any other name is answered with `rcode` (3: there is no such name; 2: trouble)
 
     Between close() and open() nobody is at its address: a resolver is told so at once, and has no answer.
@@ -123,7 +123,7 @@ class NameServer:
 
     NO_SUCH_NAME, TROUBLE = 3, 2
 
-    def __init__(self, names: dict[str, list[str]] | None = None, silent: bool = False, rcode: int = NO_SUCH_NAME):
+    def __init__(self, names: dict[str, list[str]] | None = None, silent: bool | set[str] = False, rcode: int = NO_SUCH_NAME):
         self.names = dict(names or {})
         self.silent = silent
         self.rcode = rcode
@@ -163,7 +163,7 @@ class NameServer:
             question, asker = self._socket.recvfrom(4096)
             name, kind, end = _read_question(question)
             self.asked.append(name)
-            if not self.silent:
+            if self.silent is not True and name not in (self.silent or ()):
                 self._socket.sendto(self._answer(question[:end], name, kind), asker)
 
     def _answer(self, question: bytes, name: str, kind: int) -> bytes:

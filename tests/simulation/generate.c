@@ -259,7 +259,7 @@ static void add_host(struct plan_of_world *plan, uint64_t at_usec) {
                 (void)add(plan, at_usec, chance(2) ? CLOCK_FORWARD : CLOCK_BACK, draw_usec(100 * USEC_PER_MSEC, 2 * USEC_PER_HOUR));
                 break;
         case 5:
-                (void)add(plan, at_usec, RESOLVER_FAILS, draw_usec(USEC_PER_SEC, USEC_PER_HOUR));
+                (void)add(plan, at_usec, chance(2) ? RESOLVER_FAILS : RESOLVER_HANGS, draw_usec(USEC_PER_SEC, USEC_PER_HOUR));
                 break;
         default:
                 (void)add(plan, at_usec, NETWORK_AWAY, draw_usec(USEC_PER_SEC, USEC_PER_HOUR));

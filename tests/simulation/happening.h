@@ -27,6 +27,7 @@ enum happening_kind {
         CLOCK_BACK,
         NETWORK_AWAY,
         RESOLVER_FAILS,
+        RESOLVER_HANGS,
         HOST_LACKS_DESCRIPTORS,
         /* Servers. */
         SERVER_SUSPENDS,

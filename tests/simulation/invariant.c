@@ -384,7 +384,8 @@ static bool may_ask(const struct witness *w, const struct view *view) {
 }
 
 static bool is_well(const struct server *server) {
-        uint64_t lacks_until = MAX(MAX(network.away_until_usec, network.resolver_fails_until_usec), network.lacks_descriptors_until_usec);
+        uint64_t unnamed_until = MAX(network.resolver_fails_until_usec, network.resolver_hangs_until_usec);
+        uint64_t lacks_until = MAX(MAX(network.away_until_usec, unnamed_until), network.lacks_descriptors_until_usec);
         bool reached = lacks_until <= clock_boot_usec();
 
         return reached && server_is_healthy(server) && server->phase != SERVER_STOPPED;

@@ -317,6 +317,7 @@ static void on_reply(void *userdata) {
                 meet(slot);
                 break;
         case REPLY_SILENCE:
+                slot->attempt.own_network_suspect = deadline_reason(slot) == REASON_DNS_TIMEOUT;
                 end_attempt(slot, deadline_reason(slot));
                 break;
         }

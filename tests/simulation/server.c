@@ -160,6 +160,8 @@ static struct reply meet_resolver(const struct server *s) {
                 return fails(s, REASON_HOST_RESOURCES, NULL);
         if (network_is_away() || network.resolver_fails_until_usec > clock_boot_usec() || server_has(s, TROUBLE_NAME_FAILS))
                 return not_ours(fails(s, REASON_DNS_FAILED, NULL));
+        if (network.resolver_hangs_until_usec > clock_boot_usec() || server_has(s, TROUBLE_NAME_HANGS))
+                return silence;
         if (server_has(s, TROUBLE_NAME_UNKNOWN))
                 return fails(s, REASON_DNS_FAILED, NULL);
         return goes_on(s->latency_usec);

@@ -35,6 +35,7 @@ enum trouble {
         TROUBLE_VANISHES,     /* no packet comes back */
         TROUBLE_UNREACHABLE,  /* there is no route to it */
         TROUBLE_NAME_FAILS,   /* its name does not resolve, for now */
+        TROUBLE_NAME_HANGS,   /* the resolver does not answer for it */
         TROUBLE_NAME_UNKNOWN, /* its name does not exist */
         TROUBLE_REFUSES,      /* takes no new connection */
         TROUBLE_THROTTLES,
@@ -76,6 +77,7 @@ struct server {
 struct network {
         uint64_t away_until_usec;
         uint64_t resolver_fails_until_usec;
+        uint64_t resolver_hangs_until_usec; /* it takes questions, and answers none */
         uint64_t lacks_descriptors_until_usec; /* no new connection can be made */
 };
 extern struct network network;

@@ -137,6 +137,8 @@ static void happen_to_host(const struct happening *h) {
         }
         else if (h->kind == RESOLVER_FAILS)
                 network.resolver_fails_until_usec = until;
+        else if (h->kind == RESOLVER_HANGS)
+                network.resolver_hangs_until_usec = until;
         else if (h->kind == HOST_LACKS_DESCRIPTORS)
                 network.lacks_descriptors_until_usec = until;
 }

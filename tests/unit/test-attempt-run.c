@@ -102,6 +102,7 @@ static void time_in_our_queue_is_not_the_databases(void **state) {
         assert_int_equal(f->run.request.in_flight->queued_usec, 20 * USEC_PER_SEC);
         assert_int_equal(attempt_expired(&f->run, false, begun + TIMEOUT_USEC), ATTEMPT_ENDED);
         assert_int_equal(f->run.attempt.reason, REASON_DNS_TIMEOUT);
+        assert_true(f->run.attempt.own_network_suspect); /* as where the resolver says that it cannot now */
         assert_int_equal(f->run.attempt.phase_usec[PHASE_RESOLVE], TIMEOUT_USEC);
         assert_int_equal(f->run.attempt.total_usec, TIMEOUT_USEC);
         free_fixture(f);

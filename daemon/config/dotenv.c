@@ -1,6 +1,7 @@
 /* Each function that reads a piece is one of the regular expressions in python-dotenv's parser.py, with its backtracking. */
 #include "config/dotenv.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -289,16 +290,8 @@ static int dotenv_add(struct reader *reader, struct dotenv_entry *entry) {
         int r;
 
         r = entry->value ? expand_value(reader, entry) : 0;
-        if (r == 0 && dotenv->n == dotenv->allocated) {
-                size_t allocated = dotenv->allocated ? dotenv->allocated * 2 : 32;
-                struct dotenv_entry *entries = reallocarray(dotenv->entries, allocated, sizeof(*entries));
-
-                if (entries) {
-                        dotenv->entries = entries;
-                        dotenv->allocated = allocated;
-                } else
-                        r = -ENOMEM;
-        }
+        if (r == 0)
+                r = array_reserve((void **)&dotenv->entries, dotenv->n, &dotenv->allocated, sizeof(*dotenv->entries));
         if (r < 0) {
                 entry_deinit(entry);
                 return r;

@@ -1,5 +1,6 @@
 #include "config/loader.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "config/address.h"
@@ -159,15 +160,8 @@ static int copy_defaults(const struct database_config *defaults, struct database
 static int loader_add_database(struct loader *loader, struct database_config **ret_database) {
         struct config *config = loader->config;
 
-        if (config->n_databases == loader->databases_allocated) {
-                size_t allocated = loader->databases_allocated ? loader->databases_allocated * 2 : 8;
-                struct database_config *databases = reallocarray(config->databases, allocated, sizeof(*databases));
-
-                if (!databases)
-                        return -ENOMEM;
-                config->databases = databases;
-                loader->databases_allocated = allocated;
-        }
+        if (array_reserve((void **)&config->databases, config->n_databases, &loader->databases_allocated, sizeof(*config->databases)) < 0)
+                return -ENOMEM;
         *ret_database = &config->databases[config->n_databases++];
         **ret_database = (struct database_config){0};
         return 0;
@@ -343,22 +337,14 @@ static int loader_parse(const struct reading *reading, const struct file *file, 
 }
 
 static int reserve_file(struct loader *loader) {
-        size_t allocated = loader->files_allocated ? loader->files_allocated * 2 : 8;
-        char **files;
-        bool *exposed;
+        struct config *config = loader->config;
+        size_t allocated = loader->files_allocated;
+        int r;
 
-        if (loader->config->n_files < loader->files_allocated)
-                return 0;
-        files = reallocarray(loader->config->files, allocated, sizeof(*files));
-        if (!files)
-                return -ENOMEM;
-        loader->config->files = files;
-        exposed = reallocarray(loader->exposed, allocated, sizeof(*exposed));
-        if (!exposed)
-                return -ENOMEM;
-        loader->exposed = exposed;
-        loader->files_allocated = allocated;
-        return 0;
+        r = array_reserve((void **)&config->files, config->n_files, &allocated, sizeof(*config->files));
+        if (r < 0)
+                return r;
+        return array_reserve((void **)&loader->exposed, config->n_files, &loader->files_allocated, sizeof(*loader->exposed));
 }
 
 static int add_file(struct loader *loader, const char *path, mode_t mode, uint32_t *ret_file) {

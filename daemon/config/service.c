@@ -73,15 +73,8 @@ static int compare_sections(const void *left, const void *right) {
 }
 
 static int add_section(struct service_file *file, const char *name, size_t name_length, unsigned line) {
-        if (file->n_sections == file->allocated) {
-                size_t allocated = file->allocated ? file->allocated * 2 : 16;
-                struct section *sections = reallocarray(file->sections, allocated, sizeof(*sections));
-
-                if (!sections)
-                        return -ENOMEM;
-                file->sections = sections;
-                file->allocated = allocated;
-        }
+        if (array_reserve((void **)&file->sections, file->n_sections, &file->allocated, sizeof(*file->sections)) < 0)
+                return -ENOMEM;
         file->sections[file->n_sections] =
                 (struct section){.name = name, .name_length = name_length, .line = line, .order = file->n_sections};
         file->n_sections++;

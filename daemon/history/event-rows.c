@@ -241,20 +241,6 @@ static bool hour_has(const struct hour *hour, size_t i, const struct counter *co
         return i < hour->n && compare_counters(counter, &hour->counters[i]) == 0;
 }
 
-static int hour_make_room(struct hour *hour) {
-        size_t allocated = hour->allocated ? 2 * hour->allocated : 8;
-        struct counter *counters;
-
-        if (hour->n < hour->allocated)
-                return 0;
-        counters = reallocarray(hour->counters, allocated, sizeof(*counters));
-        if (!counters)
-                return -ENOMEM;
-        hour->counters = counters;
-        hour->allocated = allocated;
-        return 0;
-}
-
 int hour_add(struct hour *hour, enum counter_kind kind, unsigned index, uint64_t value) {
         struct counter counter = {.kind = (uint16_t)kind, .index = (uint16_t)index, .value = value};
         size_t i = hour_search(hour, &counter);
@@ -263,7 +249,7 @@ int hour_add(struct hour *hour, enum counter_kind kind, unsigned index, uint64_t
                 hour->counters[i].value += value;
                 return 0;
         }
-        if (hour_make_room(hour) < 0)
+        if (array_reserve((void **)&hour->counters, hour->n, &hour->allocated, sizeof(*hour->counters)) < 0)
                 return -ENOMEM;
         memmove(hour->counters + i + 1, hour->counters + i, (hour->n - i) * sizeof(*hour->counters));
         hour->counters[i] = counter;

@@ -78,24 +78,10 @@ static bool is_at(const struct pending *pending, size_t i, const char *name) {
         return i < pending->n && streq(pending->entries[i]->snapshot->name, name);
 }
 
-static int pending_make_room(struct pending *pending) {
-        size_t allocated = pending->allocated ? 2 * pending->allocated : 4;
-        struct pending_entry **entries;
-
-        if (pending->n < pending->allocated)
-                return 0;
-        entries = reallocarray(pending->entries, allocated, sizeof(*entries));
-        if (!entries)
-                return -ENOMEM;
-        pending->entries = entries;
-        pending->allocated = allocated;
-        return 0;
-}
-
 static int pending_add_entry(struct pending *pending, size_t i, struct snapshot *snapshot) {
         struct pending_entry *entry;
 
-        if (pending_make_room(pending) < 0)
+        if (array_reserve((void **)&pending->entries, pending->n, &pending->allocated, sizeof(struct pending_entry *)) < 0)
                 return -ENOMEM;
         entry = calloc(1, sizeof(*entry));
         if (!entry)

@@ -1,5 +1,6 @@
 #include "history/rows.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
@@ -215,15 +216,10 @@ static int read_each(struct sqlite_statement *statement, uint64_t id, void (*rea
 }
 
 static int read_lease(struct reading *reading, const char *name) {
-        struct lease_record *lease, *list;
+        struct lease_record *lease;
 
-        if (reading->n_leases == reading->allocated) {
-                list = reallocarray(reading->lease_list, reading->allocated + 16, sizeof(*list));
-                if (!list)
-                        return -ENOMEM;
-                reading->lease_list = list;
-                reading->allocated += 16;
-        }
+        if (array_reserve((void **)&reading->lease_list, reading->n_leases, &reading->allocated, sizeof(*reading->lease_list)) < 0)
+                return -ENOMEM;
         lease = &reading->lease_list[reading->n_leases++];
         *lease = (struct lease_record){
                 .id = sqlite_number(reading->leases, 0),

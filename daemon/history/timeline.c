@@ -1,6 +1,7 @@
 #include "history/timeline.h"
 
 #include "api/report.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/macro.h"
 
@@ -71,15 +72,8 @@ static struct moment read_moment(struct state_reading *reading, struct sqlite_st
 }
 
 static int add_gap(struct gaps *gaps, uint64_t at) {
-        if (gaps->n == gaps->allocated) {
-                size_t allocated = gaps->allocated ? 2 * gaps->allocated : 16;
-                uint64_t *list = reallocarray(gaps->list, allocated, sizeof(*list));
-
-                if (!list)
-                        return -ENOMEM;
-                gaps->list = list;
-                gaps->allocated = allocated;
-        }
+        if (array_reserve((void **)&gaps->list, gaps->n, &gaps->allocated, sizeof(*gaps->list)) < 0)
+                return -ENOMEM;
         gaps->list[gaps->n++] = at;
         return 0;
 }

@@ -1,5 +1,6 @@
 #include "pgwake/format.h"
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/macro.h"
 #include "model/reason.h"
@@ -75,19 +76,9 @@ struct cell {
 void table_add(struct table *table, enum style style, const char *text) {
         char *copy;
 
-        if (table->n_cells == table->allocated) {
-                size_t allocated = table->allocated ? table->allocated * 2 : 64;
-                struct cell *cells = reallocarray(table->cells, allocated, sizeof(*cells));
-
-                if (!cells) {
-                        table->failed = true;
-                        return;
-                }
-                table->cells = cells;
-                table->allocated = allocated;
-        }
         copy = strdup(text && *text ? text : "-");
-        if (!copy) {
+        if (!copy || array_reserve((void **)&table->cells, table->n_cells, &table->allocated, sizeof(*table->cells)) < 0) {
+                free(copy);
                 table->failed = true;
                 return;
         }

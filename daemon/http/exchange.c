@@ -446,7 +446,7 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
 }
 
 bool exchange_waits(const struct exchange *exchange) {
-        return exchange->suspended && exchange->stream.read;
+        return exchange->suspended && exchange->turn != TURN_POSTPONED && exchange->stream.read;
 }
 
 void exchange_continue(struct exchange *exchange) {

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import re
 import socket
 import struct
 import termios
@@ -227,6 +228,22 @@ def test_a_thousand_event_streams_all_hear_it_at_once(daemon, stall):
             heard = time.monotonic() - begun
             check_asker(asker, f"1000 streams: the pause is answered in {answered * 1e3:.0f} ms, the last has heard it after {heard * 1e3:.0f} ms")
     assert heard < stall.late(2.0)
+
+
+def test_a_thousand_streams_of_one_database_miss_none_of_its_events_while_another_changes(daemon, port):
+    """They cannot all be served in one run: the others have not heard it yet when something happens that they do not want."""
+    daemon.configure([quiet("main", port), quiet("other", port)])
+    assert daemon.reload().status == 200
+    with Crowd(daemon.status_socket, 1000, get("/events?db=main")) as crowd, Wire(daemon.control_socket) as wire:
+        crowd.wait(b": pgwaked", 20)
+        crowd.forget()
+        for i in range(10):
+            for name in ("main", "other"):
+                assert wire.ask(f"/pause/{name}?for={1 - i % 2}h", "POST").status == 200
+        told = re.findall(rb"\nid: (\d+)", daemon.get("/events?db=main&follow=0", "control").text.encode())[-10:]
+        crowd.wait(b"id: " + told[-1] + b"\n", 20)
+        missed = sum(re.findall(rb"id: (\d+)\n", got) != told for got in crowd.got)
+        assert missed == 0, f"{missed} streams miss an event"
 
 
 def test_who_does_not_read_its_events_is_dropped_and_the_others_miss_nothing(daemon, port):

@@ -91,7 +91,7 @@ static void note_clearance(struct witness *w, const struct view *before, const s
 
 /* A login waits for its answer for longer than `slow`, of a provider that suspends (or not). */
 static bool is_slow(const struct witness *w, bool suspends) {
-        bool late = clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->config->slow_usec;
+        bool late = clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->in_flight_slow_usec;
 
         return w->in_flight && w->in_flight_check == CHECK_LOGIN && late && server_suspends(routes[w - witnesses].server) == suspends;
 }
@@ -159,7 +159,7 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
         if (now->reason == REASON_WAKE_TIMEOUT)
                 return now->state == STATE_DOWN;
         if (now->reason == REASON_SERVER_STARTING)
-                return now->state == STATE_WAKING && is_slow(w, true);
+                return now->state == STATE_WAKING && (is_slow(w, true) || w->unasked); /* what was slow is answered, and asked once more */
         if (now->reason == REASON_SERVER_SLOW)
                 return now->state == STATE_UNKNOWN && is_slow(w, false);
         if (now->reason == REASON_HOST_NETWORK)
@@ -309,6 +309,7 @@ void invariants_assert(unsigned database, const struct view *before, const struc
                 w->unanswered = 0;
         if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
                 witness_risen(database);
+        w->waits_expired |= (before->state == STATE_AWAKE || before->state == STATE_DEGRADED) && now->reason == REASON_STALE;
         assert_backwards(database, w, now);
         if (restarts[database].restarted) {
                 restarts[database].restarted = false;

@@ -35,9 +35,16 @@ bool witness_needs(struct witness *w) {
         return holds_lease(w) || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
 }
 
+/* Somebody asks; between two looks nobody may have needed it for a moment. */
+static void need_again(struct witness *w) {
+        if (!witness_needs(w) && w->policy != POLICY_KEEP_AWAKE)
+                w->needed_since_usec = 0;
+        w->requested_usec = clock_boot_usec();
+}
+
 void witness_lease(unsigned database) {
+        need_again(&witnesses[database]);
         witnesses[database].leases++;
-        witnesses[database].requested_usec = clock_boot_usec();
 }
 
 void witness_refuse_lease(unsigned database) {
@@ -80,7 +87,7 @@ uint64_t witness_call(unsigned database, bool ready) {
         struct witness *w = &witnesses[database];
         uint64_t before = w->call_until_usec;
 
-        w->requested_usec = clock_boot_usec();
+        need_again(w);
         w->call_until_usec = MAX(before, ready ? usec_add(clock_boot_usec(), w->config->linger_usec) : witness_wake_end(w));
         return before;
 }

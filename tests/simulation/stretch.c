@@ -39,6 +39,11 @@ static void close_stretch(struct witness *w) {
         w->awake_most_usec += usec_sub(stretch_counts_until(w), s->from_usec);
 }
 
+void stretch_begin_anew(struct witness *w) {
+        close_stretch(w);
+        w->stretch = (struct stretch){.known_usec = clock_boot_usec()};
+}
+
 uint64_t stretch_unkept_usec(const struct stretch *s, uint64_t written_usec) {
         if (!s->server)
                 return 0;
@@ -52,7 +57,7 @@ void stretch_see(struct witness *w, const struct server *server, uint64_t since_
         uint64_t now = clock_boot_usec(), unkept = stretch_unkept_usec(s, history_written_usec((unsigned)(w - witnesses)));
 
         if (s->server != server || s->started_usec != server->started_usec) {
-                uint64_t floor = s->server ? s->known_usec : w->watched_since_usec;
+                uint64_t floor = MAX(s->known_usec, w->watched_since_usec);
 
                 close_stretch(w);
                 *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor), .seen_usec = now,

@@ -23,6 +23,8 @@ uint64_t stretch_unkept_usec(const struct stretch *stretch, uint64_t written_use
 
 /* SERVER is seen to be awake, since SINCE_USEC. */
 void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec);
+/* What was seen until now is over, and what comes counts from now. */
+void stretch_begin_anew(struct witness *w);
 /* The daemon is told that its session ended. */
 void stretch_note_death(struct stretch *s);
 /* When its server went; now, if it runs. */

@@ -100,11 +100,28 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         w->blocked_before |= history_of(database)->known && history_of(database)->memory.state == STATE_BLOCKED;
 }
 
+/*
+ * A reload brought another connection or provider: sessions are given up, and nothing that was told before counts. What it was that was under
+ * way, since when it is counted and which start was met nobody can say.
+ */
+static void begin_anew(struct witness *w) {
+        stretch_begin_anew(w);
+        forget_evidence(w);
+        w->blocked_before = false;
+        w->generation_may = w->generation_must = 1;
+        w->first = w->met_unsure = w->wake_shared = w->newest_start_unsure = true;
+        w->wake_causes = ALL_CAUSES;
+}
+
 void witness_reconfigure(unsigned database, const struct database_config *config, enum policy policy) {
         struct witness *w = &witnesses[database];
 
         if (database_config_equal(w->config, config))
                 return;
+        if (!database_config_same_server(w->config, config))
+                begin_anew(w);
+        else if (w->stretch.server)
+                w->stretch.believed_usec = stretch_counts_until(w); /* by what was configured until now */
         if (config->linger_usec < w->config->linger_usec)
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
         if (!database_config_same_expectations(w->config, config))
@@ -210,6 +227,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                             check_name(w->in_flight_check));
         w->in_flight = true;
         w->in_flight_unasked = false;
+        w->in_flight_slow_usec = w->watched ? w->config->slow_usec : 0;
         w->in_flight_check = request->check;
         w->in_flight_usec = w->in_flight_wanted_usec = w->in_flight_waited_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
@@ -219,9 +237,10 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
         if (request->check == CHECK_LOGIN && w->paused_until_usec && w->paused_until_usec >= w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->paused_until_usec);
-        if (request->check == CHECK_LOGIN && w->waits_since_usec > MAX(w->login_asked_usec, w->attempt_told_usec) && !cut_young(w))
+        if (request->check == CHECK_LOGIN && w->waits_since_usec > MAX(w->login_asked_usec, w->attempt_told_usec) && !w->waits_expired && !cut_young(w))
                 w->in_flight_waited_usec = w->waits_since_usec;
         if (request->check == CHECK_LOGIN) {
+                w->waits_expired = false;
                 w->login_asked_usec = now;
                 w->in_flight_causes = witness_causes_now(w);
         }
@@ -233,40 +252,6 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         if (request->check != CHECK_DOOR && !keeps_awake(w) && !witness_needs(w))
                 breach_note(INVARIANT_DEMAND, "a %s to %s, which nobody needs", check_name(request->check), name);
         assert_throttled(w, request->check, name);
-}
-
-static bool answered_last(const struct witness *w, const struct server *server) {
-        return w->answered_by == server && w->answered_start == server->starts && w->answered_in_recovery == server->in_recovery;
-}
-
-/* It cannot be further behind than the time since it had replayed everything; what another had replayed says nothing of it. */
-static uint64_t true_lag(const struct witness *w, const struct server_info *info, const struct server *server) {
-        bool known = w->caught_up_usec && answered_last(w, server);
-
-        return known ? MIN(info->lag_usec, clock_boot_usec() - w->caught_up_usec) : info->lag_usec;
-}
-
-static void note_replayed(struct witness *w, const struct server_info *info, const struct server *server) {
-        if (info->lag_usec == 0)
-                w->caught_up_usec = clock_boot_usec();
-        else if (!answered_last(w, server))
-                w->caught_up_usec = 0;
-        w->answered_by = NULL;
-        w->answered_by = server;
-        w->answered_start = server->starts;
-        w->answered_in_recovery = server->in_recovery;
-}
-
-static enum reason expectation_failed(const struct witness *w, const struct server_info *info, const struct server *server) {
-        const struct expect *expect = &w->config->expect;
-
-        if (expect->has_primary && expect->primary == info->in_recovery)
-                return REASON_EXPECT_PRIMARY;
-        if (expect->has_read_only && expect->read_only != info->read_only)
-                return REASON_EXPECT_READ_ONLY;
-        if (expect->max_lag_usec && info->in_recovery && true_lag(w, info, server) > expect->max_lag_usec)
-                return REASON_EXPECT_LAG;
-        return REASON_NONE;
 }
 
 /* -- what the daemon is told ----------------------------------------------------------------------------------------------------------- */
@@ -342,7 +327,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
 /* What an answer says of its server, whatever is expected. */
 static void note_answered_by(struct witness *w, const struct attempt *attempt, const struct server *server) {
         note_start(w, &attempt->server);
-        note_replayed(w, &attempt->server, server);
+        witness_note_replayed(w, &attempt->server, server);
         if (attempt->check == CHECK_LOGIN)
                 note_wake_end(w, server);
         stretch_see(w, server, server->started_usec);
@@ -445,7 +430,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         if (!note_means(w, attempt) || note_unasked(w, attempt, server))
                 return;
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
-                reason = expectation_failed(w, &attempt->server, server);
+                reason = witness_judge(w, &attempt->server, server);
         w->told = true;
         w->told_check = attempt->check;
         w->told_asked_usec = w->asked_usec;

@@ -74,6 +74,7 @@ struct witness {
         uint64_t needed_since_usec; /* 0: not needed now */
         uint64_t requested_usec;    /* when somebody last asked for it */
         uint64_t waits_since_usec;  /* since when somebody who needs it finds it not awake; 0: nobody does */
+        bool waits_expired;         /* because its verdict grew old: what was due in its rhythm waits, and nobody asked for it */
         uint64_t need_began_usec;   /* the same, of the last time that it was needed */
         uint64_t asked_for_since_usec; /* since when the daemon says that it is we who keep it awake; 0: it is not */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */
@@ -88,6 +89,7 @@ struct witness {
         bool in_flight_unasked; /* what is expected of it is another since it was asked */
         enum check in_flight_check;
         uint64_t in_flight_usec;
+        uint64_t in_flight_slow_usec;   /* `slow`, when it began */
         uint64_t in_flight_wanted_usec; /* since when it may have waited for a place */
         uint64_t in_flight_waited_usec; /* since when it surely has */
         unsigned in_flight_causes, failing_causes; /* bits: whose demand the last login was for, and the first that failed since */
@@ -154,6 +156,11 @@ uint64_t witness_wake_end(const struct witness *w);
 bool witness_needs(struct witness *w);
 /* The same, where no reload has changed for how long demand lingers. */
 bool witness_surely_needs(struct witness *w);
+
+/* What is expected and INFO, an answer of SERVER, does not meet; REASON_NONE: it meets all. */
+enum reason witness_judge(const struct witness *w, const struct server_info *info, const struct server *server);
+/* How far it had replayed, and who it is that answered last. */
+void witness_note_replayed(struct witness *w, const struct server_info *info, const struct server *server);
 
 /* The probers. */
 void witness_asked(unsigned database, const struct probe_request *request);

@@ -270,7 +270,9 @@ static void the_watchdog_is_fed_while_there_is_progress(void **state) {
         hears("WATCHDOG=1");
         hears("WATCHDOG=1");
         engine->overdue_usec = 5 * USEC_PER_SEC;
-        (void)hear(text, sizeof(text), 60 * MSEC);
+        /* What was told before is heard late on a machine that has other things to do. */
+        for (unsigned i = 0; i < 10 && hear(text, sizeof(text), 60 * MSEC); i++)
+                assert_string_equal(text, "WATCHDOG=1");
         hears_nothing();
         engine->overdue_usec = 0;
         hears("WATCHDOG=1");

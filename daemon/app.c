@@ -31,6 +31,8 @@
 #define STOP_TIMEOUT_USEC (4 * USEC_PER_SEC)
 /* A disk that hangs for longer loses what is not in the file by then: of counters, pauses and leases the last second. */
 #define STORE_TIMEOUT_USEC (1500 * USEC_PER_MSEC)
+/* It has the time that the sessions take to end, too, and at least so long after that. */
+#define STORE_TIMEOUT_MIN_USEC (750 * USEC_PER_MSEC)
 /* A configuration that is being read on a disk that hangs is not waited for. */
 #define LOAD_TIMEOUT_USEC (300 * USEC_PER_MSEC)
 /* A reader of the log, or a service manager, that stands still misses the last words. */
@@ -221,6 +223,8 @@ static int app_start(struct app *app, const struct config *config) {
  * now.
  */
 static void stop(struct app *app) {
+        uint64_t store_until;
+
         if (app->notify)
                 notify_stopping(app->notify);
         if (app->engine)
@@ -235,8 +239,9 @@ static void stop(struct app *app) {
         app->server = server_free(app->server);
         app->notify = notify_free(app->notify);
         app->awake_files = awake_files_free(app->awake_files);
-        app->store = store_close(app->store, STORE_TIMEOUT_USEC);
+        store_until = usec_add(clock_monotonic_usec(), STORE_TIMEOUT_USEC);
         app->engine = engine_free(app->engine, STOP_TIMEOUT_USEC);
+        app->store = store_close(app->store, MAX(usec_sub(store_until, clock_monotonic_usec()), STORE_TIMEOUT_MIN_USEC));
 }
 
 int app_run(const char *path, const struct config_environment *environment, struct config *config) {

@@ -295,7 +295,6 @@ def test_an_answer_from_before_other_expectations_does_not_make_it_ready_when_no
     assert daemon.reload().status == 200
     daemon.wait_state("main", "unknown", 20)
     assert edges(daemon, "main") == ["down/tcp.refused", "unknown/stale"]
-    assert not daemon.notify.of("READY")
 
 
 def test_a_generation_that_grows_while_nothing_else_changes_is_told_by_an_event(make_fake, make_daemon):

@@ -67,12 +67,18 @@ void account_begin(struct database *d, uint64_t uptime_usec, struct instant now)
         d->counted_boot_usec = MAX(d->counted_boot_usec, usec_sub(now.boot_usec, uptime_usec));
 }
 
-static void count_until(struct database *d, struct instant now) {
+/* Until when it counts: what happened while the host slept nobody saw, also where nobody has told yet that it did. */
+static uint64_t counts_until(const struct database *d, struct instant now) {
         uint64_t slept = usec_sub(now.suspended_usec, d->counted_suspended_usec), until = known_until(d, now);
 
-        /* What happened while the host slept nobody saw. */
-        if (slept > CLOCK_SUSPEND_MIN_USEC)
-                until = MIN(until, MAX(usec_sub(now.boot_usec, slept), d->counted_boot_usec));
+        if (!d->account_runs)
+                return d->counted_boot_usec;
+        return slept > CLOCK_SUSPEND_MIN_USEC ? MIN(until, MAX(usec_sub(now.boot_usec, slept), d->counted_boot_usec)) : until;
+}
+
+static void count_until(struct database *d, struct instant now) {
+        uint64_t until = counts_until(d, now);
+
         add_span(d, &d->account, d->counted_boot_usec, until, now);
         d->counted_boot_usec = until;
         d->counted_suspended_usec = now.suspended_usec;
@@ -86,7 +92,7 @@ void account_settle(struct database *d, struct instant now) {
 }
 
 struct account database_account(const struct database *d, struct instant now) {
-        uint64_t until = d->account_runs ? known_until(d, now) : d->counted_boot_usec;
+        uint64_t until = counts_until(d, now);
         struct account account = d->account;
 
         add_span(d, &account, d->counted_boot_usec, until, now);

@@ -324,6 +324,9 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
         if (is_asked_otherwise(d, attempt)) {
                 if (was_answered(attempt))
                         note_server(d, &attempt->server, now);
+                /* If it woke the server, that wake began with it, and the next answer ends it. */
+                if (attempt->check == CHECK_LOGIN)
+                        wake_begin(d, attempt->started_boot_usec, false);
                 evaluate_count(d, attempt, attempt->reason);
                 return;
         }

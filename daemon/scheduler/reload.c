@@ -132,8 +132,13 @@ static void search_next(struct engine *engine, struct transition *transition) {
  * and no server is asked twice at once. A session that is only held ends when it is told; there may be thousands.
  */
 static void dismiss(struct engine *engine, struct database *database, struct instant now) {
-        /* What is kept of it must not say that somebody holds it. */
-        database->n_leases = 0;
+        /* What was until now was for those who hold it; what is kept of it must not say that they do. */
+        if (database->n_leases > 0) {
+                struct step unheard;
+
+                database_step(database, &(struct input){.kind = INPUT_TIME}, now, &unheard);
+                database->n_leases = 0;
+        }
         /* Who holds a lease hears why it ends before it ends. */
         if (database->leases)
                 engine_tell_news(engine, database, now);

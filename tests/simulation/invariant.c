@@ -404,6 +404,14 @@ static uint64_t held_for(const struct witness *w, uint64_t since_usec) {
         return usec > 2 * w->config->attempt_timeout_usec ? usec : 0;
 }
 
+/*
+ * A wait that was planned before goes on, though what it was planned for is over; and there is another after each attempt that was given up
+ * while the server woke.
+ */
+static uint64_t longest_waits(const struct witness *w, uint64_t wake_usec) {
+        return (1 + wake_usec / w->config->attempt_timeout_usec) * longest_wait(w) + 2 * wake_usec;
+}
+
 /* A demanded database whose server is well is awake in bounded time. */
 static void assert_bounded(struct witness *w, const struct view *view, const struct route *route) {
         bool answers = view->state == STATE_AWAKE || view->state == STATE_DEGRADED;
@@ -411,8 +419,7 @@ static void assert_bounded(struct witness *w, const struct view *view, const str
 
         hold(&w->well_since_usec, w->needed_since_usec && !answers && is_well(route->server) && (!route->other || is_well(route->other)));
         held = held_for(w, w->well_since_usec);
-        /* A wait that was planned before goes on, though what it was planned for is over. */
-        w->wait_usec = w->well_since_usec ? MAX(w->wait_usec, longest_wait(w) + 2 * longest_wake_of(route)) : 0;
+        w->wait_usec = w->well_since_usec ? MAX(w->wait_usec, longest_waits(w, longest_wake_of(route))) : 0;
         if (held && held > awake_within(w))
                 breach_note(INVARIANT_BOUNDED, "%s is needed, its server is well, and it is %s %s after %llu s", NAME, state_name(view->state),
                             reason_slug(view->reason), (unsigned long long)(held / USEC_PER_SEC));

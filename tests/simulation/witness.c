@@ -217,6 +217,13 @@ static bool cut_young(const struct witness *w) {
                w->session_ended_usec < w->attempt_told_usec + 2 * MAX(w->config->down_interval_usec, w->config->retry_interval_usec);
 }
 
+/* Whether who needs it found it not awake since it was asked last: a login is for them. As the host resumes nobody finds anything new. */
+static bool waits_anew(const struct witness *w) {
+        uint64_t before = MAX(MAX(w->login_asked_usec, w->attempt_told_usec), loop_host_resumed_usec() + TOGETHER_USEC);
+
+        return w->waits_since_usec > before && !w->waits_expired && !cut_young(w);
+}
+
 void witness_asked(unsigned database, const struct probe_request *request) {
         struct witness *w = &witnesses[database];
         const char *name = w->watched ? w->config->name : "a database";
@@ -237,7 +244,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
         if (request->check == CHECK_LOGIN && w->paused_until_usec && w->paused_until_usec >= w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->paused_until_usec);
-        if (request->check == CHECK_LOGIN && w->waits_since_usec > MAX(w->login_asked_usec, w->attempt_told_usec) && !w->waits_expired && !cut_young(w))
+        if (request->check == CHECK_LOGIN && waits_anew(w))
                 w->in_flight_waited_usec = w->waits_since_usec;
         if (request->check == CHECK_LOGIN) {
                 w->waits_expired = false;

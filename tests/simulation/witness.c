@@ -127,6 +127,8 @@ void witness_reconfigure(unsigned database, const struct database_config *config
         if (!database_config_same_expectations(w->config, config))
                 w->unasked = w->in_flight_unasked = true;
         w->config = config;
+        /* Who keeps it awake from now on does so in its rhythm. */
+        w->waits_in_rhythm |= w->policy != policy;
         if (w->policy == POLICY_KEEP_AWAKE)
                 w->kept_awake_usec = clock_boot_usec();
         w->policy = policy;
@@ -221,7 +223,7 @@ static bool cut_young(const struct witness *w) {
 static bool waits_anew(const struct witness *w) {
         uint64_t before = MAX(MAX(w->login_asked_usec, w->attempt_told_usec), loop_host_resumed_usec() + TOGETHER_USEC);
 
-        return w->waits_since_usec > before && !w->waits_expired && !cut_young(w);
+        return w->waits_since_usec > before && !w->waits_in_rhythm && !cut_young(w);
 }
 
 void witness_asked(unsigned database, const struct probe_request *request) {
@@ -247,7 +249,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         if (request->check == CHECK_LOGIN && waits_anew(w))
                 w->in_flight_waited_usec = w->waits_since_usec;
         if (request->check == CHECK_LOGIN) {
-                w->waits_expired = false;
+                w->waits_in_rhythm = false;
                 w->login_asked_usec = now;
                 w->in_flight_causes = witness_causes_now(w);
         }

@@ -74,7 +74,7 @@ struct witness {
         uint64_t needed_since_usec; /* 0: not needed now */
         uint64_t requested_usec;    /* when somebody last asked for it */
         uint64_t waits_since_usec;  /* since when somebody who needs it finds it not awake; 0: nobody does */
-        bool waits_expired;         /* because its verdict grew old: what was due in its rhythm waits, and nobody asked for it */
+        bool waits_in_rhythm;       /* its verdict grew old, or it is to be kept awake from now on: it is due in its rhythm, and nobody asked for it */
         uint64_t need_began_usec;   /* the same, of the last time that it was needed */
         uint64_t asked_for_since_usec; /* since when the daemon says that it is we who keep it awake; 0: it is not */
         uint64_t well_since_usec;   /* since when it is needed and nothing stands in its way; 0: something does */

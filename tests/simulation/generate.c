@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "clocks.h"
-#include "model/provider.h"
 
 #include <stdio.h>
 
@@ -185,14 +184,17 @@ static void add_reload(struct plan_of_world *plan, uint64_t at_usec) {
         static const struct {
                 const char *key, *value;
         } changes[] = {
-                {"ping_interval", "5min"}, {"login_interval", "15min"}, {"linger", "30s"}, {"fall", "2"},
-                {"door_interval", "1min"}, {"required", "false"},       {"rise", "1"},     {"attempt_timeout", "20s"},
-                {"policy", "on-demand"},   {"policy", "observe"},       {"policy", "keep-awake"},
-                {"budget.awake_hours", "1"}, {"budget.awake_hours", "0"}, {"budget.awake_hours", "20"},
-                {"fresh_for", "30s"}, {"jitter", "0%"}, {"retry_interval", "10s"}, {"down_interval", "2min"}, {"slow", "1s"},
-                {"wake_timeout", "30s"}, {"lease_grace", "30s"}, {"blocked_interval", "30s"}, {"rise", "3"}, {"fall", "5"},
-                {"linger", "10min"}, {"door_interval", "0s"}, {"ping_interval", "1min"}, {"wake_at_start", "false"}, {"login_interval", "2h"},
-                {"expect.primary", "true"}, {"expect.primary", "false"}, {"expect.max_lag", "10s"}, {"expect.read_only", "false"},
+                {"ping_interval", "5min"},       {"login_interval", "15min"},  {"linger", "30s"},
+                {"fall", "2"},                   {"door_interval", "1min"},    {"required", "false"},
+                {"rise", "1"},                   {"attempt_timeout", "20s"},   {"policy", "on-demand"},
+                {"policy", "observe"},           {"policy", "keep-awake"},     {"budget.awake_hours", "1"},
+                {"budget.awake_hours", "0"},     {"budget.awake_hours", "20"}, {"fresh_for", "30s"},
+                {"jitter", "0%"},                {"retry_interval", "10s"},    {"down_interval", "2min"},
+                {"slow", "1s"},                  {"wake_timeout", "30s"},      {"lease_grace", "30s"},
+                {"blocked_interval", "30s"},     {"rise", "3"},                {"fall", "5"},
+                {"linger", "10min"},             {"door_interval", "0s"},      {"ping_interval", "1min"},
+                {"wake_at_start", "false"},      {"login_interval", "2h"},     {"expect.primary", "true"},
+                {"expect.primary", "false"},     {"expect.max_lag", "10s"},    {"expect.read_only", "false"},
         };
         size_t i = draw(ARRAY_LENGTH(changes));
         struct happening *happening;
@@ -203,13 +205,6 @@ static void add_reload(struct plan_of_world *plan, uint64_t at_usec) {
         }
         happening = add(plan, at_usec, RELOAD_CHANGES, 0);
         on_database(plan, happening);
-        if (chance(3)) {
-                static const char *const names[_SERVER_KIND_MAX] = {[SERVER_PLAIN] = "postgres", [SERVER_STANDBY] = "postgres", [SERVER_NEON] = "neon",
-                        [SERVER_NEON_POOLED] = "neon", [SERVER_SUPABASE] = "supabase", [SERVER_AURORA] = "aurora"};
-                (void)text_copy(happening->key, sizeof(happening->key), "provider");
-                (void)text_copy(happening->value, sizeof(happening->value), chance(2) ? "auto" : names[plan->servers[plan->databases[plan_database(plan, happening->database)].server].kind]);
-                return;
-        }
         (void)text_copy(happening->key, sizeof(happening->key), changes[i].key);
         (void)text_copy(happening->value, sizeof(happening->value), changes[i].value);
 }

@@ -248,7 +248,8 @@ def test_a_session_that_is_cut_while_blocked_stays_blocked_and_counts_as_cut(clu
     after = wait_failures(daemon, "main", "session.cut", 1)
     assert (after["state"], after["reason"]) == ("blocked", "auth.password")
     assert after["generation"] == before["generation"] + 1 and not after["session"]["held"]
-    assert_edges(daemon, "main", "awake", "blocked/auth.password")
+    # Told again, for its generation: what was connected before is gone.
+    assert_edges(daemon, "main", "awake", "blocked/auth.password", "blocked/auth.password")
 
 
 # What each is called, its login, and (as SQL) how it is spoilt and repaired, and as what it is refused.

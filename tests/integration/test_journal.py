@@ -162,6 +162,12 @@ def test_there_is_one_entry_for_each_edge_with_its_fields_and_none_for_a_check(m
     assert len(others) == 3
 
 
+def names(fields):
+    """Which fields there are; whether a ping was under way as the session was cut is nobody's to say."""
+    cut = fields.get("PGWAKE_REASON") == "session.cut"
+    return sorted(name for name in fields if not (cut and (name.endswith("_USEC") or name == "PGWAKE_ADDRESS")))
+
+
 @needs_root
 def test_journal_logfmt_and_json_carry_the_same(make_daemon, make_fake, journal):
     pictures = {}
@@ -177,7 +183,7 @@ def test_journal_logfmt_and_json_carry_the_same(make_daemon, make_fake, journal)
             # What collectors of JSON look for is said in their word too.
             assert (each.pop("severity", None) is not None) == (log_format == "json")
         expect_one_entry_per_edge(entries, events)
-        pictures[log_format] = [(sorted(each), re.sub(r"[\d.]+ (us|ms|s)\b", "T", each["MESSAGE"]), each["PRIORITY"], each["MESSAGE_ID"],
+        pictures[log_format] = [(names(each), re.sub(r"[\d.]+ (us|ms|s)\b", "T", each["MESSAGE"]), each["PRIORITY"], each["MESSAGE_ID"],
                                  each.get("PGWAKE_REASON"), each.get("PGWAKE_DETAIL")) for each in entries]
     assert pictures["journal"] == pictures["logfmt"] == pictures["json"]
 

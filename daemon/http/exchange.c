@@ -6,7 +6,6 @@
 #include "http/url.h"
 
 #include <assert.h>
-#include <dlfcn.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -20,11 +19,6 @@
 #define KEPT_FREE ((size_t)4 * 1024)
 #define KEPT_RETRY_SEC 5
 #define BODY_DISCARDED_MAX ((size_t)8 * 1024 * 1024)
-
-/*
- * The bytes behind a refused request that are read and thrown away: closing before would be a reset, and could cost the client the answer.
- */
-#define BEYOND_DISCARDED_MAX ((size_t)256 * 1024)
 
 struct prebuilt_reply {
         struct MHD_Response *response;
@@ -230,21 +224,7 @@ void exchange_each_argument(const struct exchange *exchange, bool (*take)(void *
         (void)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, on_argument, &walk);
 }
 
-/*
- * The answer. MHD_queue_response() is ours, below: the library's is found by the dynamic linker.
- */
-
-static enum MHD_Result (*library_queue_response)(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response);
-
-int exchange_find_library(void) {
-        *(void **)&library_queue_response = dlsym(RTLD_NEXT, "MHD_queue_response");
-        return library_queue_response ? 0 : -ENOSYS;
-}
-
-static bool exchange_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response) {
-        assert(library_queue_response);
-        return library_queue_response(connection, status, response) == MHD_YES;
-}
+/* The answer. */
 
 static bool response_add_header(struct MHD_Response *response, const char *name, const char *value) {
         return MHD_add_response_header(response, name, value) == MHD_YES;
@@ -285,7 +265,7 @@ static struct MHD_Response *response_make(const struct reply *reply) {
 
 static void exchange_send(struct exchange *exchange, unsigned status, struct MHD_Response *response, enum timeout timeout) {
         exchange->left = NULL;
-        if (!response || !exchange_queue_response(exchange->connection, status, response))
+        if (!response || !refusal_queue_other(exchange->connection, status, response))
                 exchange->broken = true;
         if (exchange->suspended)
                 deadlines_update_now(&exchange->http->deadlines);
@@ -456,69 +436,4 @@ void exchange_continue(struct exchange *exchange) {
 
 void exchange_drop(struct exchange *exchange) {
         (void)shutdown(exchange->fd, SHUT_RDWR);
-}
-
-/*
- * Requests that libmicrohttpd refuses before we see them: a line that is none, too much of them, another version. It answers with a page of
- * its own, some of them twice (0.9.75), through MHD_queue_response, called by its public name; and of a function that the program has as
- * well, the dynamic linker gives it the program's. So those answers are ours. Where a library is built to call itself without asking the
- * linker, its own go out instead.
- */
-
-static const struct refusal {
-        unsigned status;
-        const char *error, *message;
-} refusals[] = {
-        {400, "bad_request", "this is no request of HTTP/1.1"},
-        {413, "body_not_allowed", "a request here has no body; arguments stand in the URL"},
-        {414, "too_long", "the URL is too long"},
-        {431, "too_long", "the URL and the header fields are too long together"},
-        {505, "bad_version", "the version of HTTP has to be 1.0 or 1.1"},
-        {500, "failed", "the request could not be read"},
-};
-
-static const struct refusal *refusal_of(unsigned status) {
-        size_t i = 0;
-
-        while (i + 1 < ARRAY_LENGTH(refusals) && refusals[i].status != status)
-                i++;
-        return &refusals[i];
-}
-
-static void refusal_compose(const struct refusal *refusal, struct buffer *answer) {
-        _cleanup_(buffer_deinit) struct buffer body = {0};
-        struct json_writer w = {.buffer = &body};
-
-        field_write_object(&w, NULL, refusal_fields, &(struct refusal_answer){refusal->error, refusal->message}, false);
-        buffer_printf(answer,
-                      "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-                      "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n\r\n",
-                      refusal->status, MHD_get_reason_phrase_for(refusal->status), body.size);
-        buffer_append(answer, body.data, body.size);
-        answer->failed = answer->failed || body.failed;
-}
-
-static void refusal_discard(int fd) {
-        static char rest[16 * 1024];
-        size_t discarded = 0;
-        ssize_t n;
-
-        while (discarded < BEYOND_DISCARDED_MAX && (n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT)) > 0)
-                discarded += (size_t)n;
-}
-
-/*
- * The library's own call: everything that was answered before on the connection is out. Its page is queued all the same, behind a socket
- * that takes no more: told of a failure, 0.9.75 frees the connection, and where it was reading the URL's arguments goes on with it.
- */
-enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned int status_code, struct MHD_Response *response) {
-        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        _cleanup_(buffer_deinit) struct buffer answer = {0};
-
-        refusal_compose(refusal_of(status_code), &answer);
-        if (buffer_finish(&answer) == 0)
-                (void)send(fd, answer.data, answer.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        refusal_discard(fd);
-        (void)shutdown(fd, SHUT_WR);
-        return library_queue_response(connection, status_code, response);
 }

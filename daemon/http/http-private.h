@@ -1,4 +1,4 @@
-/* An exchange and the connections of a listener. Internal to the two files that know libmicrohttpd, http.c and exchange.c. */
+/* An exchange and the connections of a listener. Internal to the three files that know libmicrohttpd: http.c, exchange.c and refusal.c. */
 #pragma once
 
 #include "http/deadlines.h"
@@ -79,8 +79,10 @@ void exchange_resume(struct exchange *exchange);
 bool exchange_postpone(struct exchange *exchange);
 struct exchange *exchange_of(struct MHD_Connection *connection);
 
-/* exchange.c: before the first of them; -ENOSYS without a libmicrohttpd that is linked dynamically. */
-int exchange_find_library(void);
+/* refusal.c: before the first exchange; -ENOSYS without a libmicrohttpd that is linked dynamically. */
+int refusal_find_library(void);
+/* refusal.c: the library's MHD_queue_response(), for what it does not refuse itself; false where it takes no answer. */
+bool refusal_queue_other(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response);
 /* exchange.c: what libmicrohttpd calls, from the URL of a request to the end of its answer. CLS is the struct http. */
 void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connection);
 enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,

@@ -302,7 +302,7 @@ int http_new(sd_event *event, struct acceptors *acceptors, int listen_fd, enum d
         http->event = sd_event_ref(event);
         http->hangup_fd = -1;
         http->handler = *handler;
-        r = exchange_find_library();
+        r = refusal_find_library();
         if (r >= 0)
                 r = http_add_sources(http);
         if (r >= 0)

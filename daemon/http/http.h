@@ -1,6 +1,6 @@
 /*
- * HTTP/1.1 on one listening socket inside the loop, no thread. Nothing outside http.c and exchange.c knows libmicrohttpd: this one runs
- * it and holds its connections, and what is asked and answered on them is http/exchange.h.
+ * HTTP/1.1 on one listening socket inside the loop, no thread. Nothing outside http.c, exchange.c and refusal.c knows libmicrohttpd: this
+ * one runs it and holds its connections, and what is asked and answered on them is http/exchange.h.
  */
 #pragma once
 

@@ -156,7 +156,8 @@ static void what_is_written_is_read(void **state) {
 }
 
 /* Without each member in turn, and with null in its place: read if it is not required, and else its path is said. */
-static void assert_can_do_without(const struct table *table, json_t *whole, json_t *object, const struct field *fields, const char *prefix) {
+static void assert_can_do_without(const struct table *table, json_t *whole, json_t *object, const struct field *fields,
+                                  const char *prefix) {
         for (const struct field *field = fields; field->type != FIELD_END; field++) {
                 _Alignas(max_align_t) static char value[VALUE_MAX];
                 char path[DECODE_PATH_MAX], wrong[DECODE_PATH_MAX];
@@ -222,7 +223,11 @@ static void the_verdict_is_part_of_the_status(void **state) {
 }
 
 static void what_is_private_is_told_to_those_who_may_know(void **state) {
-        struct database_status status = {.name = "main", .detail = "FATAL: secret", .last_attempt = {.known = true, .detail = "secret too"}};
+        struct database_status status = {
+                .name = "main",
+                .detail = "FATAL: secret",
+                .last_attempt = {.known = true, .detail = "secret too"},
+        };
         char *open = written(database_fields, &status, false), *private = written(database_fields, &status, true);
 
         (void)state;

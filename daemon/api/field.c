@@ -9,6 +9,15 @@ bool field_rows_next(struct field_rows *rows, void *ret_row) {
         return rows->next && rows->next(rows, ret_row);
 }
 
+size_t field_rows_count(struct field_rows rows) {
+        _Alignas(max_align_t) char row[FIELD_ROW_MAX];
+        size_t n = 0;
+
+        while (field_rows_next(&rows, row))
+                n++;
+        return n;
+}
+
 static void field_write_tristate(struct json_writer *w, const char *key, int value) {
         if (value < 0)
                 json_absent(w, key);

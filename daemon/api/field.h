@@ -62,6 +62,8 @@ struct field_rows {
 #define FIELD_ROW_MAX 128
 
 bool field_rows_next(struct field_rows *rows, void *ret_row);
+/* How many there are. */
+size_t field_rows_count(struct field_rows rows);
 
 /* Writes the members of an object that is open; those that are FIELD_PRIVATE only if PRIVATELY. */
 void field_write(struct json_writer *w, const struct field *fields, const void *value, bool privately);

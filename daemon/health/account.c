@@ -68,16 +68,17 @@ void account_begin(struct database *d, uint64_t uptime_usec, struct instant now)
 }
 
 /* Until when it counts: what happened while the host slept nobody saw, also where nobody has told yet that it did. */
-static uint64_t counts_until(const struct database *d, struct instant now) {
-        uint64_t slept = usec_sub(now.suspended_usec, d->counted_suspended_usec), until = known_until(d, now);
+static uint64_t account_end(const struct database *d, struct instant now) {
+        uint64_t slept = usec_sub(now.suspended_usec, d->counted_suspended_usec), until;
 
         if (!d->account_runs)
                 return d->counted_boot_usec;
+        until = known_until(d, now);
         return slept > CLOCK_SUSPEND_MIN_USEC ? MIN(until, MAX(usec_sub(now.boot_usec, slept), d->counted_boot_usec)) : until;
 }
 
 static void count_until(struct database *d, struct instant now) {
-        uint64_t until = counts_until(d, now);
+        uint64_t until = account_end(d, now);
 
         add_span(d, &d->account, d->counted_boot_usec, until, now);
         d->counted_boot_usec = until;
@@ -92,7 +93,7 @@ void account_settle(struct database *d, struct instant now) {
 }
 
 struct account database_account(const struct database *d, struct instant now) {
-        uint64_t until = counts_until(d, now);
+        uint64_t until = account_end(d, now);
         struct account account = d->account;
 
         add_span(d, &account, d->counted_boot_usec, until, now);

@@ -5,15 +5,6 @@
 
 #include <errno.h>
 
-static size_t report_count(struct field_rows rows) {
-        _Alignas(max_align_t) char row[FIELD_ROW_MAX];
-        size_t n = 0;
-
-        while (field_rows_next(&rows, row))
-                n++;
-        return n;
-}
-
 static int report_fail(char wrong[DECODE_PATH_MAX], const char *path) {
         (void)text_copy(wrong, DECODE_PATH_MAX, path);
         return -EBADMSG;
@@ -25,7 +16,7 @@ static int report_read_distribution(struct report *report, char wrong[DECODE_PAT
         struct distribution_report row;
         uint64_t before = 0;
 
-        report->distribution = calloc(report_count(rows) + 1, sizeof(*report->distribution));
+        report->distribution = calloc(field_rows_count(rows) + 1, sizeof(*report->distribution));
         if (!report->distribution)
                 return -ENOMEM;
         while (field_rows_next(&rows, &row)) {
@@ -43,7 +34,7 @@ static int report_read_timeline(struct report *report, char wrong[DECODE_PATH_MA
         struct timeline_report row;
         uint64_t before = 1;
 
-        report->timeline = calloc(report_count(rows) + 1, sizeof(*report->timeline));
+        report->timeline = calloc(field_rows_count(rows) + 1, sizeof(*report->timeline));
         if (!report->timeline)
                 return -ENOMEM;
         while (field_rows_next(&rows, &row)) {

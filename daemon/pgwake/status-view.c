@@ -305,15 +305,6 @@ static void status_add_next_check(struct table *table, const struct database_sta
         table_add(table, STYLE_PLAIN, text);
 }
 
-static size_t status_count_leases(struct field_rows leases) {
-        struct lease_status lease;
-        size_t n = 0;
-
-        while (field_rows_next(&leases, &lease))
-                n++;
-        return n;
-}
-
 static void status_add_row(struct table *table, const struct database_status *database) {
         bool explains = database->reason && !streq(database->reason, "ok");
         char span[DURATION_MAX], time[FORMAT_TIME_MAX];
@@ -326,7 +317,7 @@ static void status_add_row(struct table *table, const struct database_status *da
         table_add(table, STYLE_PLAIN, format_time(time, database->since_real_usec, false));
         status_add_count(table, database->wakes.count);
         status_add_count(table, database->failures.total);
-        status_add_count(table, status_count_leases(database->leases));
+        status_add_count(table, field_rows_count(database->leases));
         status_add_next_check(table, database);
 }
 

@@ -26,6 +26,11 @@ def descriptors(pid: int) -> list[str]:
     return found
 
 
+def is_asleep(pid: int) -> bool:
+    """Its main thread waits for something."""
+    return Path(f"/proc/{pid}/task/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "S"
+
+
 def cpu_seconds(pid: int) -> float:
     """What all its threads have computed, in the kernel too."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -51,13 +51,6 @@ void witness_refuse_lease(unsigned database) {
         witnesses[database].leases--;
 }
 
-void witness_timed_lease(unsigned database, uint64_t for_usec) {
-        struct witness *w = &witnesses[database];
-
-        witness_lease(database);
-        w->timed_until_real_usec = MAX(w->timed_until_real_usec, clock_real_usec() + for_usec);
-}
-
 static void lease_ended(unsigned database, uint64_t until_real_usec) {
         struct witness *w = &witnesses[database];
 
@@ -74,8 +67,8 @@ void witness_lease_end(unsigned database) {
         lease_ended(database, 0);
 }
 
-void witness_timed_lease_end(unsigned database) {
-        lease_ended(database, witnesses[database].timed_until_real_usec);
+void witness_timed_lease_end(unsigned database, uint64_t until_real_usec) {
+        lease_ended(database, until_real_usec);
 }
 
 void witness_restore_lease(unsigned database, uint64_t until_real_usec) {

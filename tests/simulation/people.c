@@ -20,6 +20,13 @@ struct holder {
 
 static struct holder holders[HOLDERS_MAX];
 
+/* A lease by the clock alone, whoever took it. */
+static struct timed_lease {
+        bool used;
+        unsigned database;
+        uint64_t until_real_usec;
+} timed_leases[HOLDERS_MAX];
+
 static void take(struct holder *holder);
 
 static void on_timer(void *userdata) {
@@ -29,6 +36,7 @@ static void on_timer(void *userdata) {
 void people_begin(void) {
         for (size_t i = 0; i < HOLDERS_MAX; i++)
                 holders[i] = (struct holder){.timer = {.fire = on_timer, .userdata = &holders[i]}};
+        memset(timed_leases, 0, sizeof(timed_leases));
 }
 
 /* By anything but its own will: pgwake hold ends then. */
@@ -41,12 +49,14 @@ static void on_ended(void *userdata, enum lease_end end) {
         witness_lease_end(holder->database);
 }
 
-/* One that lives by the clock alone. */
 static void on_timed_ended(void *userdata, enum lease_end end) {
+        struct timed_lease *timed = userdata;
+
+        timed->used = false;
         if (end == LEASE_END_EXPIRED)
-                witness_timed_lease_end((unsigned)(uintptr_t)userdata);
+                witness_timed_lease_end(timed->database, timed->until_real_usec);
         else
-                witness_lease_end((unsigned)(uintptr_t)userdata);
+                witness_lease_end(timed->database);
 }
 
 /* A program that is refused gives up. */
@@ -76,16 +86,28 @@ static struct holder *find_free(void) {
         return NULL;
 }
 
+static struct timed_lease *find_free_timed(void) {
+        for (size_t i = 0; i < HOLDERS_MAX; i++)
+                if (!timed_leases[i].used)
+                        return &timed_leases[i];
+        return NULL;
+}
+
 static void take_timed(const char *person, unsigned database, uint64_t for_usec) {
-        const struct lease_request request = {
-                .owner = person, .for_usec = for_usec, .ended = on_timed_ended, .userdata = (void *)(uintptr_t)database};
+        struct timed_lease *timed = find_free_timed();
+        const struct lease_request request = {.owner = person, .for_usec = for_usec, .ended = on_timed_ended, .userdata = timed};
         struct database *db = daemon_find(database);
         struct lease *lease;
         enum reason refusal;
 
-        witness_timed_lease(database, for_usec);
-        if (!db || lease_take(daemon_engine(), db, &request, &refusal, &lease) < 0)
-                witness_refuse_lease(database);
+        if (!timed)
+                return;
+        *timed = (struct timed_lease){true, database, clock_real_usec() + for_usec};
+        witness_lease(database);
+        if (db && lease_take(daemon_engine(), db, &request, &refusal, &lease) >= 0)
+                return;
+        timed->used = false;
+        witness_refuse_lease(database);
 }
 
 void people_take_lease(const char *person, unsigned database, uint64_t for_usec) {
@@ -141,6 +163,7 @@ void people_pause(unsigned database, uint64_t for_usec) {
 void people_lose_daemon(void) {
         for (size_t i = 0; i < HOLDERS_MAX; i++)
                 holders[i].lease = NULL;
+        memset(timed_leases, 0, sizeof(timed_leases));
 }
 
 void people_meet_daemon(void) {

@@ -193,17 +193,20 @@ static void count_check(struct witness *w, enum check check) {
         w->pings += check == CHECK_PING;
 }
 
-/* As often as it said no, so much longer it is left alone. */
-static void assert_throttled(const struct witness *w, enum check check, const char *name) {
+/* As often as it said no, so much longer it is left alone, by what is configured then. */
+static uint64_t throttled_least(const struct witness *w) {
         uint64_t delay = w->config->retry_interval_usec;
 
-        if (w->throttled == 0 || check == CHECK_PING)
-                return;
         for (unsigned i = 1; i < w->throttled && delay < THROTTLED_CEILING_USEC; i++)
                 delay *= 2;
         delay = MIN(delay, MAX(THROTTLED_CEILING_USEC, w->config->retry_interval_usec));
-        delay -= delay / 1000 * w->config->jitter_permille;
-        if (clock_boot_usec() + TOGETHER_USEC < w->throttled_usec + delay)
+        return delay - delay / 1000 * w->config->jitter_permille;
+}
+
+static void assert_throttled(const struct witness *w, enum check check, const char *name) {
+        if (w->throttled == 0 || check == CHECK_PING)
+                return;
+        if (clock_boot_usec() + TOGETHER_USEC < w->throttled_usec + w->throttled_least_usec)
                 breach_note(INVARIANT_THROTTLED, "%s was throttled %u times in a row and is asked (%s) after %llu ms", name, w->throttled,
                             check_name(check), (unsigned long long)(clock_boot_usec() - w->throttled_usec) / 1000);
 }
@@ -448,8 +451,10 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         w->blocked_before &= attempt->check != CHECK_LOGIN;
         w->lives_since_usec = 0;
         w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;
-        if (w->throttled > 0)
+        if (w->throttled > 0) {
                 w->throttled_usec = clock_boot_usec();
+                w->throttled_least_usec = throttled_least(w);
+        }
         if (died && w->session)
                 note_death(w, attempt->reason, attempt->session_ended);
         if (attempt->reason != REASON_NONE)

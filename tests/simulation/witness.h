@@ -55,6 +55,7 @@ struct witness {
         uint64_t logins_fail_since_usec; /* the same, from when somebody needed it; 0: none did */
         unsigned throttled;       /* in a row */
         uint64_t throttled_usec;  /* the last of those */
+        uint64_t throttled_least_usec; /* how long it is to be left alone since then, at least */
 
         /* What the generation may and must have grown by since the last look. */
         unsigned generation_may, generation_must;
@@ -65,7 +66,6 @@ struct witness {
         /* Who needs it. */
         unsigned leases;
         uint64_t restored_until_real_usec; /* of leases by the clock from before a restart */
-        uint64_t timed_until_real_usec;    /* the latest end of one by the clock */
         uint64_t lease_until_usec, call_until_usec, start_until_usec, grace_until_usec;
         uint64_t lingers_unsure_until_usec; /* a reload has shortened it */
         bool paused;
@@ -136,9 +136,8 @@ void witness_unwatch(unsigned database, bool crash);
 void witness_lease(unsigned database);
 void witness_refuse_lease(unsigned database);
 void witness_lease_end(unsigned database);
-/* The same of one that ends by the clock. */
-void witness_timed_lease(unsigned database, uint64_t for_usec);
-void witness_timed_lease_end(unsigned database);
+/* The same of one that ends by the clock, where that says UNTIL. */
+void witness_timed_lease_end(unsigned database, uint64_t until_real_usec);
 /* Answers until when earlier calls reached, for witness_refuse_call(). */
 uint64_t witness_call(unsigned database, bool ready);
 void witness_refuse_call(unsigned database, uint64_t until_usec);

@@ -70,7 +70,7 @@ struct database {
         uint64_t repeated;
 
         /* What was counted. */
-        unsigned successes_in_row;
+        unsigned answers_needed; /* after failures: so many more in a row, of `rise`, before it is awake */
         unsigned failures_in_row;
         unsigned unanswered_in_row; /* the last of them that told nothing of the database: `fall` of these are down */
         struct counts counts; /* also from before a restart of ours */

@@ -95,6 +95,11 @@ static void plan_retry(struct database *d, enum check check, enum reason reason)
                 d->retry_delay_usec = MAX(d->retry_delay_usec, delay);
 }
 
+void evaluate_rise_anew(struct database *d) {
+        if (d->answers_needed > 0)
+                d->answers_needed = d->config->rise;
+}
+
 void evaluate_plan_retry(struct database *d) {
         if (policy_was_throttled(d))
                 return;
@@ -108,12 +113,12 @@ static enum machine_event evaluate_failure(struct database *d, enum reason reaso
         enum reason_class class = reason_class(reason);
         bool wakes = is_part_of_wake(d, reason);
 
-        d->successes_in_row = 0;
         if (class == CLASS_DEGRADED) {
-                d->failures_in_row = d->unanswered_in_row = 0;
+                d->failures_in_row = d->unanswered_in_row = d->answers_needed = 0;
                 return MACHINE_UNMET;
         }
         d->failures_in_row += !wakes;
+        d->answers_needed = wakes && d->answers_needed == 0 ? 0 : d->config->rise;
         if (class == CLASS_OURS && reason != REASON_HOST_NETWORK)
                 return MACHINE_NO_MEANS;
         if (!wakes && class != CLASS_FULL && class != CLASS_BLOCKED && class != CLASS_OURS)
@@ -128,13 +133,12 @@ static enum machine_event evaluate_failure(struct database *d, enum reason reaso
 }
 
 static enum machine_event evaluate_answer(struct database *d) {
-        bool after_failures = d->failures_in_row > 0 || d->successes_in_row > 0;
-
         d->failures_in_row = d->unanswered_in_row = 0;
-        d->successes_in_row++;
-        if (d->state != STATE_AWAKE && after_failures && d->successes_in_row < d->config->rise)
+        if (d->state != STATE_AWAKE && d->answers_needed > 1) {
+                d->answers_needed--;
                 return MACHINE_RISING;
-        d->successes_in_row = 0;
+        }
+        d->answers_needed = 0;
         return MACHINE_ANSWERED;
 }
 
@@ -215,7 +219,7 @@ static void finish_door(struct database *d, const struct attempt *attempt, struc
         if (evidence_needs_login(&d->evidence) && !verdict_is_host_trouble(d->reason))
                 return;
         slept = d->state != STATE_ASLEEP && evidence_slept(&d->evidence) && !d->evidence.door_lets_in;
-        d->failures_in_row = d->unanswered_in_row = 0;
+        d->failures_in_row = d->unanswered_in_row = d->answers_needed = 0;
         if (slept)
                 reason = evidence_cut(&d->evidence);
         verdict_step(d, slept ? MACHINE_SLEPT : MACHINE_DOOR_GOOD, (struct verdict_cause){.reason = reason, .attempt = attempt}, now,
@@ -231,7 +235,7 @@ static void finish_session(struct database *d, const struct attempt *end, bool l
                            struct event_list *events) {
         bool cut_young = now.boot_usec < usec_add(d->checks[CHECK_LOGIN].finished_boot_usec, d->retry_delay_usec);
 
-        d->successes_in_row = 0;
+        evaluate_rise_anew(d);
         d->wanted_boot_usec = policy_asks(d) && cut_young && d->cut_young ? 0 : now.boot_usec;
         d->cut_young = cut_young;
         evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
@@ -308,6 +312,16 @@ static bool is_asked_otherwise(const struct database *d, const struct attempt *a
         return d->in_flight.asked_otherwise && (was_answered(attempt) || attempt->reason == REASON_QUERY_FAILED);
 }
 
+/* Its server is awake, and the wake is over, if there was one; what it is found to be the next answer tells. */
+static void finish_asked_otherwise(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
+        evaluate_count(d, attempt, attempt->reason);
+        if (was_answered(attempt)) {
+                note_server(d, &attempt->server, now);
+                verdict_step(d, MACHINE_RISING, (struct verdict_cause){.reason = REASON_SERVER_STARTING, .attempt = attempt}, now, events);
+        } else if (attempt->check == CHECK_LOGIN)
+                wake_begin(d, attempt->started_boot_usec, false);
+}
+
 void evaluate_attempt(struct database *d, const struct attempt *attempt, bool own_network, struct instant now, struct event_list *events) {
         enum reason reason = own_network ? REASON_HOST_NETWORK : attempt->reason;
         bool lost = d->session_held && attempt->session_ended;
@@ -322,12 +336,7 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
         }
         note_attempt(d, attempt, now);
         if (is_asked_otherwise(d, attempt)) {
-                if (was_answered(attempt))
-                        note_server(d, &attempt->server, now);
-                /* If it woke the server, that wake began with it, and the next answer ends it. */
-                if (attempt->check == CHECK_LOGIN)
-                        wake_begin(d, attempt->started_boot_usec, false);
-                evaluate_count(d, attempt, attempt->reason);
+                finish_asked_otherwise(d, attempt, now, events);
                 return;
         }
         note_evidence(d, attempt, reason, now);

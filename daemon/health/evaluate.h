@@ -9,5 +9,7 @@ void evaluate_attempt(struct database *database, const struct attempt *attempt, 
 void evaluate_session_end(struct database *database, const struct input *input, struct instant now, struct step *step);
 /* The intervals are others: draws the delay to the next try anew, for what the last one met. */
 void evaluate_plan_retry(struct database *database);
+/* What was answered so far counts for no `rise`. */
+void evaluate_rise_anew(struct database *database);
 /* The login in flight is past `slow` and in PHASE. */
 void evaluate_slow(struct database *database, enum phase phase, struct instant now, struct event_list *events);

@@ -163,10 +163,10 @@ static void ask_at_once(struct database *d, struct instant now) {
 void demand_start(struct database *d, const struct input *input, struct instant now, struct step *step) {
         (void)input;
         (void)step;
-        if (!d->config->wake_at_start || policy_of(d) != POLICY_ON_DEMAND)
-                return;
-        demand_until(d, WAKE_START, wake_end_boot_usec(d, now));
-        ask_at_once(d, now);
+        if (policy_of(d) == POLICY_ON_DEMAND && d->config->wake_at_start)
+                demand_until(d, WAKE_START, wake_end_boot_usec(d, now));
+        if (policy_asks(d))
+                ask_at_once(d, now);
 }
 
 void demand_presume(struct database *d, const struct input *input, struct instant now, struct step *step) {

@@ -52,7 +52,7 @@ static uint64_t survival_due(const struct database *d) {
         if (d->session_held)
                 return usec_add(doubted, SURVIVAL_USEC);
         /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
-        return d->successes_in_row > 0 ? last_word_boot_usec(d) : USEC_INFINITY;
+        return d->answers_needed > 0 && d->answers_needed < d->config->rise ? last_word_boot_usec(d) : USEC_INFINITY;
 }
 
 static uint64_t time_due(const struct database *d) {
@@ -78,9 +78,10 @@ static void survive(struct database *d, struct instant now, struct event_list *e
         struct verdict_cause evidence = {.reason = evidence_unmet(&d->evidence)};
         uint64_t proven = d->session_held ? now.boot_usec : last_word_boot_usec(d);
 
-        d->successes_in_row = 0;
+        evaluate_rise_anew(d);
         if (verdict_is_old(d, proven, now))
                 return;
+        d->answers_needed = 0;
         if (d->session_held)
                 account_begin(d, USEC_INFINITY, now);
         d->wanted_boot_usec = 0;
@@ -162,7 +163,7 @@ static void step_pause(struct database *d, const struct input *input, struct ins
         d->paused_until_boot_usec = usec_add(now.boot_usec, input->for_usec);
         d->in_flight.id = 0;
         step_drop_session(d);
-        d->failures_in_row = d->unanswered_in_row = d->successes_in_row = 0;
+        d->failures_in_row = d->unanswered_in_row = d->answers_needed = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
         verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, &step->events);
 }
@@ -173,7 +174,7 @@ static void step_host_suspended(struct database *d, const struct input *input, s
                 return;
         d->wanted_boot_usec = now.boot_usec;
         d->evidence.cut_like_suspend = false;
-        d->successes_in_row = 0;
+        evaluate_rise_anew(d);
         d->retry_delay_usec = d->config->retry_interval_usec;
         wake_fail(d);
         if (d->in_flight.id) {
@@ -189,18 +190,19 @@ static void step_host_suspended(struct database *d, const struct input *input, s
 
 /* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
 static void step_reconfigure(struct database *d, const struct input *input, struct instant now, struct step *step) {
-        bool expects_same = database_config_same_expectations(d->config, input->config);
+        bool expects_same = database_config_same_expectations(d->config, input->config), rises_same = d->config->rise == input->config->rise;
 
         d->config = input->config;
         for (enum check check = 0; check < _CHECK_MAX; check++)
                 database_plan_interval(d, check);
         evaluate_plan_retry(d);
+        if (!expects_same || !rises_same)
+                evaluate_rise_anew(d);
         if (expects_same)
                 return;
         /* No answer was judged by what is expected now. */
         evidence_forget_answers(&d->evidence);
         d->in_flight.asked_otherwise = true;
-        d->successes_in_row = 0;
         d->wanted_boot_usec = now.boot_usec;
         if (d->state == STATE_AWAKE || d->state == STATE_DEGRADED)
                 verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);

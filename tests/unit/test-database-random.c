@@ -220,7 +220,7 @@ static void verdicts_have_their_evidence(const struct scene *s) {
 
         /* A wake runs, or it was answered; where the session was cut after that, the next login tells. */
         if (t->state == STATE_WAKING)
-                assert_true(t->wake.began_boot_usec > 0 || t->successes_in_row > 0 || t->in_flight.id ||
+                assert_true(t->wake.began_boot_usec > 0 || t->answers_needed > 0 || t->in_flight.id ||
                             policy_next(t).due_boot_usec != USEC_INFINITY);
         assert_int_equal(database_ready(t), t->state == STATE_AWAKE);
         assert_int_equal(t->reason == REASON_NONE, t->state == STATE_AWAKE);

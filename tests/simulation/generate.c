@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "clocks.h"
-#include "model/provider.h"
 
 #include <stdio.h>
 
@@ -100,6 +99,10 @@ static void set_need(struct planned_database *database) {
                 plan_set(database, "wake_at_start", "false");
         if (chance(5))
                 plan_set(database, "budget.awake_hours", PICK("1", "10", "100"));
+        if (chance(6))
+                plan_set(database, "blocked_interval", PICK("1s", "10s", "1h"));
+        if (chance(6))
+                plan_set(database, "expect.read_only", PICK("true", "false"));
         if (chance(8))
                 plan_set(database, "fresh_for", PICK("1min", "20min"));
         if (chance(8))
@@ -181,9 +184,17 @@ static void add_reload(struct plan_of_world *plan, uint64_t at_usec) {
         static const struct {
                 const char *key, *value;
         } changes[] = {
-                {"ping_interval", "5min"}, {"login_interval", "15min"}, {"linger", "30s"}, {"fall", "2"},
-                {"door_interval", "1min"}, {"required", "false"},       {"rise", "1"},     {"attempt_timeout", "20s"},
-                {"policy", "on-demand"},   {"policy", "observe"},       {"policy", "keep-awake"},
+                {"ping_interval", "5min"},       {"login_interval", "15min"},  {"linger", "30s"},
+                {"fall", "2"},                   {"door_interval", "1min"},    {"required", "false"},
+                {"rise", "1"},                   {"attempt_timeout", "20s"},   {"policy", "on-demand"},
+                {"policy", "observe"},           {"policy", "keep-awake"},     {"budget.awake_hours", "1"},
+                {"budget.awake_hours", "0"},     {"budget.awake_hours", "20"}, {"fresh_for", "30s"},
+                {"jitter", "0%"},                {"retry_interval", "10s"},    {"down_interval", "2min"},
+                {"slow", "1s"},                  {"wake_timeout", "30s"},      {"lease_grace", "30s"},
+                {"blocked_interval", "30s"},     {"rise", "3"},                {"fall", "5"},
+                {"linger", "10min"},             {"door_interval", "0s"},      {"ping_interval", "1min"},
+                {"wake_at_start", "false"},      {"login_interval", "2h"},     {"expect.primary", "true"},
+                {"expect.primary", "false"},     {"expect.max_lag", "10s"},    {"expect.read_only", "false"},
         };
         size_t i = draw(ARRAY_LENGTH(changes));
         struct happening *happening;

@@ -146,6 +146,7 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
         }
         if (*upload_size > 0)
                 return discard_body(exchange, upload_size);
+        exchange_set_timeout(exchange, TIMEOUT_ANSWER);
         if (exchange_postpone(exchange))
                 return MHD_YES;
         exchange->method = method_from_text(method);
@@ -154,7 +155,6 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
         read_headers(exchange, url, method, version);
         if (url_was_cut(exchange, version) && exchange->fault != FAULT_FRAMING)
                 exchange->fault = FAULT_URL;
-        exchange_set_timeout(exchange, TIMEOUT_ANSWER);
         http->handler.request(http->handler.userdata, exchange);
         return exchange->broken ? MHD_NO : MHD_YES;
 }

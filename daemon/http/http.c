@@ -54,17 +54,16 @@ static bool has_more_to_do(struct http *http) {
 
 /* Resumed connections and what is half done need another run that no socket asks for. */
 static void http_run_soon(struct http *http) {
-        (void)sd_event_source_set_priority(http->run_source, SD_EVENT_PRIORITY_NORMAL);
         (void)sd_event_source_set_enabled(http->run_source, SD_EVENT_ONESHOT);
 }
 
 /*
  * Once more, when everybody else had a turn. Of sources of one priority sd-event takes the one that is pending for longest, and a deferred
- * one counts as pending since it was made: a client that reads a long answer as fast as it comes would keep the loop to itself.
+ * one counts as pending since it was made: a client that reads a long answer as fast as it comes would keep the loop to itself. A timer
+ * whose time is over takes its place behind the others.
  */
 static void http_run_later(struct http *http) {
-        (void)sd_event_source_set_priority(http->run_source, SD_EVENT_PRIORITY_NORMAL + 1);
-        (void)sd_event_source_set_enabled(http->run_source, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_enabled(http->later_source, SD_EVENT_ONESHOT);
 }
 
 static bool watch_hangup(struct exchange *exchange) {
@@ -126,6 +125,13 @@ static int http_on_epoll(sd_event_source *source, int fd, uint32_t events, void 
 
 static int http_on_run(sd_event_source *source, void *userdata) {
         (void)source;
+        http_run(userdata);
+        return 0;
+}
+
+static int http_on_later(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void)source;
+        (void)usec;
         http_run(userdata);
         return 0;
 }
@@ -278,6 +284,12 @@ static int http_add_sources(struct http *http) {
                 return r;
         (void)sd_event_source_set_description(http->run_source, "http-run");
         r = sd_event_source_set_enabled(http->run_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(http->event, &http->later_source, CLOCK_MONOTONIC, 0, 1, http_on_later, http);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(http->later_source, "http-later");
+        r = sd_event_source_set_enabled(http->later_source, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         http->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -373,6 +385,7 @@ struct http *http_free(struct http *http) {
         sd_event_source_disable_unref(http->epoll_source);
         MHD_stop_daemon(http->daemon);
         sd_event_source_disable_unref(http->run_source);
+        sd_event_source_disable_unref(http->later_source);
         sd_event_source_disable_unref(http->hangup_source);
         close_fd(&http->hangup_fd);
         acceptor_free(http->acceptor);

@@ -12,21 +12,26 @@
  * looked at this often as well.
  */
 #define ASLEEP_LOOK_USEC USEC_PER_SEC
+/* Thousands may wait for the same: so long they are looked at, and answered, before all else has its turn. */
+#define TURN_USEC (2 * USEC_PER_MSEC)
 
 struct waiters {
         struct server *server;
-        struct waiter *first;
+        struct waiter *first, *last;
+        size_t n_to_look_at; /* so many of the first, at most: a database changed since they were looked at */
         struct heap due;
         uint64_t spread; /* where in its time of spread the next one is released: a fraction of 2^64 */
-        sd_event_source *look_source;
         sd_event_source *timer_source;
         uint64_t timer_usec; /* what it is set to; USEC_INFINITY: off */
 };
 
-/* After each step: a system call only when the earliest is another than before. */
+/*
+ * After each step: a system call only when the earliest is another than before. A time that is over brings those who are left, when everybody
+ * else had a turn.
+ */
 static void waiters_set_timer(struct waiters *waiters) {
         struct heap_item *first = heap_first(&waiters->due);
-        uint64_t usec = first ? first->key : USEC_INFINITY;
+        uint64_t usec = !first ? USEC_INFINITY : waiters->n_to_look_at > 0 ? 0 : first->key;
 
         if (usec == waiters->timer_usec)
                 return;
@@ -39,12 +44,22 @@ static void waiters_set_timer(struct waiters *waiters) {
         (void)sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_ONESHOT);
 }
 
+static void waiter_link_last(struct waiters *waiters, struct waiter *waiter) {
+        waiter->previous = waiters->last;
+        waiter->next = NULL;
+        *(waiters->last ? &waiters->last->next : &waiters->first) = waiter;
+        waiters->last = waiter;
+}
+
+static void waiter_unlink(struct waiters *waiters, struct waiter *waiter) {
+        *(waiter->previous ? &waiter->previous->next : &waiters->first) = waiter->next;
+        *(waiter->next ? &waiter->next->previous : &waiters->last) = waiter->previous;
+}
+
 static void remove_waiter(struct waiter *waiter) {
         struct waiters *waiters = waiter->server->waiters;
 
-        *(waiter->previous ? &waiter->previous->next : &waiters->first) = waiter->next;
-        if (waiter->next)
-                waiter->next->previous = waiter->previous;
+        waiter_unlink(waiters, waiter);
         heap_remove(&waiters->due, &waiter->due);
         free(waiter);
 }
@@ -114,12 +129,15 @@ static void waiter_look_at(struct waiter *waiter, uint64_t now_usec) {
         remove_waiter(waiter);
 }
 
-static void waiters_look_at_all(struct waiters *waiters) {
+/* The first ones, until UNTIL: who waits on goes to the end. */
+static void waiters_look_at_first(struct waiters *waiters, uint64_t until_usec) {
         uint64_t now_usec = clock_boot_usec();
-        struct waiter *next;
+        struct waiter *waiter;
 
-        for (struct waiter *waiter = waiters->first; waiter; waiter = next) {
-                next = waiter->next;
+        while (waiters->n_to_look_at > 0 && (waiter = waiters->first) && clock_boot_usec() < until_usec) {
+                waiters->n_to_look_at--;
+                waiter_unlink(waiters, waiter);
+                waiter_link_last(waiters, waiter);
                 waiter_look_at(waiter, now_usec);
         }
         waiters_set_timer(waiters);
@@ -130,15 +148,9 @@ static void waiters_look_at_due(struct waiters *waiters) {
         uint64_t now_usec = clock_boot_usec();
         struct heap_item *first;
 
-        while ((first = heap_first(&waiters->due)) && first->key <= now_usec)
+        while ((first = heap_first(&waiters->due)) && first->key <= now_usec && clock_boot_usec() < now_usec + TURN_USEC)
                 waiter_look_at(container_of(first, struct waiter, due), now_usec);
         waiters_set_timer(waiters);
-}
-
-static int waiters_on_look(sd_event_source *source, void *userdata) {
-        (void)source;
-        waiters_look_at_all(userdata);
-        return 0;
 }
 
 static int waiters_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -147,6 +159,7 @@ static int waiters_on_timer(sd_event_source *source, uint64_t usec, void *userda
         (void)source;
         (void)usec;
         waiters->timer_usec = USEC_INFINITY;
+        waiters_look_at_first(waiters, clock_boot_usec() + TURN_USEC);
         waiters_look_at_due(waiters);
         return 0;
 }
@@ -175,11 +188,7 @@ static struct waiter *waiters_keep(struct waiters *waiters, const struct waiter 
                 free(copy);
                 return NULL;
         }
-        copy->previous = NULL;
-        copy->next = waiters->first;
-        if (copy->next)
-                copy->next->previous = copy;
-        waiters->first = copy;
+        waiter_link_last(waiters, copy);
         waiters_set_timer(waiters);
         return copy;
 }
@@ -200,12 +209,13 @@ size_t waiters_count(const struct waiters *waiters) {
 
 void waiters_notify(struct waiters *waiters) {
         /* More may change in this turn of the loop; the waiters are looked at after it. */
-        if (waiters->first)
-                (void)sd_event_source_set_enabled(waiters->look_source, SD_EVENT_ONESHOT);
+        waiters->n_to_look_at = waiters_count(waiters);
+        waiters_set_timer(waiters);
 }
 
 void waiters_stop(struct waiters *waiters) {
-        waiters_look_at_all(waiters);
+        waiters->n_to_look_at = waiters_count(waiters);
+        waiters_look_at_first(waiters, USEC_INFINITY);
 }
 
 int waiters_new(struct server *server, struct waiters **ret_waiters) {
@@ -217,20 +227,14 @@ int waiters_new(struct server *server, struct waiters **ret_waiters) {
         waiters->server = server;
         waiters->timer_usec = USEC_INFINITY;
         waiters->spread = random_seed();
-        r = sd_event_add_defer(server->event, &waiters->look_source, waiters_on_look, waiters);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(waiters->look_source, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, waiters_on_timer,
-                                      waiters);
+        r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, waiters_on_timer, waiters);
         if (r >= 0)
                 r = sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);
         if (r < 0) {
                 waiters_free(waiters);
                 return r;
         }
-        (void)sd_event_source_set_description(waiters->look_source, "waiters");
-        (void)sd_event_source_set_description(waiters->timer_source, "waiters-deadline");
+        (void)sd_event_source_set_description(waiters->timer_source, "waiters");
         *ret_waiters = waiters;
         return 0;
 }
@@ -239,7 +243,6 @@ struct waiters *waiters_free(struct waiters *waiters) {
         if (!waiters)
                 return NULL;
         assert(!waiters->first);
-        sd_event_source_disable_unref(waiters->look_source);
         sd_event_source_disable_unref(waiters->timer_source);
         heap_deinit(&waiters->due);
         free(waiters);

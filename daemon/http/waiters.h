@@ -1,6 +1,7 @@
 /*
  * Requests that are held until what they ask for is so, or their time is over. They are no demand. One timer for all, set to the earliest
- * moment of any; all are looked at once in each turn of the loop in which a database changed. Internal to http/.
+ * moment of any; all are looked at after a turn of the loop in which a database changed, so many in each turn that nobody else waits for long.
+ * Internal to http/.
  */
 #pragma once
 

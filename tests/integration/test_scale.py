@@ -548,6 +548,29 @@ def test_control_is_answered_before_strangers_who_ask_at_once(make_daemon, refus
         assert all(status_of(got) in (200, 404, 429, 503) and is_whole(got) for got in crowd.got)
 
 
+WAITERS = 2000
+
+
+def test_a_reload_that_removes_what_many_wait_for_answers_each_and_control_before_them(make_daemon, refused):
+    """Of what the main loop computes from the reload on, little comes before what control asks right behind it."""
+    daemon = make_daemon(quiet(HEADS[:40], refused), settings={"ready": {"on": "start"}}).start(timeout=START)
+    with Crowd(daemon.status_socket, WAITERS, get(f"/readyz/{HEADS[7]}?wait=1h", "GET", "Connection: close")) as crowd, \
+            connect(daemon.control_socket, 60) as control:
+        until(lambda: f"pgwake_http_waiting {WAITERS}\n" in daemon.get("/metrics").text, 20, "all of them wait")
+        daemon.configure(quiet(HEADS[:7] + HEADS[8:40], refused), settings={"ready": {"on": "start"}})
+        until(lambda: is_asleep(daemon.pid), 20, "nothing else is done")
+        before = main_loop_seconds(daemon)
+        control.sendall(get("/reload", "POST") + get("/livez", "GET", "Connection: close"))
+        assert b'{"alive":true}' in read_to_end(control)
+        waited = main_loop_seconds(daemon) - before
+        crowd.wait_ended(60)
+        until(lambda: is_asleep(daemon.pid), 20, "the main loop waits again")
+        spent = main_loop_seconds(daemon) - before
+        print(f"{WAITERS} wait for what a reload removes: control is answered after {waited * 1e3:.1f} of {spent * 1e3:.0f} ms")
+        assert waited < spent / 3
+        assert all(status_of(got) == 404 and is_whole(got) for got in crowd.got)
+
+
 SILENT = 1500  # clients that ask for a long answer and do not read it
 SILENT_MB = 64
 

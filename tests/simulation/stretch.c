@@ -41,7 +41,7 @@ static void close_stretch(struct witness *w) {
 
 void stretch_begin_anew(struct witness *w) {
         close_stretch(w);
-        w->stretch = (struct stretch){.known_usec = clock_boot_usec()};
+        w->stretch = (struct stretch){.known_usec = clock_boot_usec(), .floor_usec = clock_boot_usec()};
 }
 
 uint64_t stretch_unkept_usec(const struct stretch *s, uint64_t written_usec) {
@@ -52,25 +52,29 @@ uint64_t stretch_unkept_usec(const struct stretch *s, uint64_t written_usec) {
         return usec_sub(s->known_usec, MAX(s->from_usec, MIN(s->kept_usec, written_usec)));
 }
 
+void stretch_forget_unwritten(struct stretch *s, uint64_t written_usec) {
+        s->floor_usec = MIN(s->floor_usec, s->seen_usec > written_usec ? s->before_usec : s->kept_usec);
+}
+
 void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec) {
         struct stretch *s = &w->stretch;
         uint64_t now = clock_boot_usec(), unkept = stretch_unkept_usec(s, history_written_usec((unsigned)(w - witnesses)));
 
         if (s->server != server || s->started_usec != server->started_usec) {
-                uint64_t floor = MAX(s->known_usec, w->watched_since_usec);
+                uint64_t floor = MAX(s->floor_usec, w->watched_since_usec);
 
                 close_stretch(w);
                 *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor), .seen_usec = now,
-                        .unkept_before_usec = unkept};
+                        .unkept_before_usec = unkept, .before_usec = floor};
         }
         if (s->known_usec <= history_written_usec((unsigned)(w - witnesses)))
                 s->kept_usec = s->known_usec;
-        s->known_usec = now;
+        s->known_usec = s->floor_usec = now;
 }
 
 void stretch_note_death(struct stretch *s) {
         s->believed_usec = clock_boot_usec();
         /* An end that is told late came at a time that nobody can know; so did one of a session that the host's sleep put in doubt. */
         if (s->server && loop_host_resumed_usec() <= s->known_usec && stretch_end(s) + TOLD_LATE_USEC > clock_boot_usec())
-                s->known_usec = stretch_end(s);
+                s->known_usec = s->floor_usec = stretch_end(s);
 }

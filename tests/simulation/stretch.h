@@ -13,6 +13,8 @@ struct stretch {
         uint64_t seen_usec;    /* when it was first seen */
         uint64_t kept_usec;    /* what was known of it when the history was last written */
         uint64_t unkept_before_usec; /* of the stretch before it, what was not written when this one was first seen */
+        uint64_t before_usec;  /* floor_usec, when it was first seen */
+        uint64_t floor_usec;   /* no other server counts for what was before */
         uint64_t known_usec;   /* until when it was surely known */
         uint64_t ended_usec;   /* when the postmaster went; 0: it runs */
         uint64_t believed_usec; /* until when the daemon had reason to believe that it runs */
@@ -20,6 +22,9 @@ struct stretch {
 
 /* What a crash loses of it where the history was last written at WRITTEN: what was seen first after that, all of it. */
 uint64_t stretch_unkept_usec(const struct stretch *stretch, uint64_t written_usec);
+
+/* A crash: what was seen of it and not written may be counted for another behind the same name. */
+void stretch_forget_unwritten(struct stretch *stretch, uint64_t written_usec);
 
 /* SERVER is seen to be awake, since SINCE_USEC. */
 void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec);

@@ -33,7 +33,7 @@ void witness_host_suspends(void) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 witnesses[i].throttled = 0;
                 if (witnesses[i].session && !stretch_is_in_doubt(&witnesses[i].stretch))
-                        witnesses[i].stretch.known_usec = clock_boot_usec();
+                        witnesses[i].stretch.known_usec = witnesses[i].stretch.floor_usec = clock_boot_usec();
         }
 }
 
@@ -143,8 +143,10 @@ void witness_unwatch(unsigned database, bool crash) {
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);
         w->blocked_before |= reason_class(w->login_reason) == CLASS_BLOCKED && (!crash || history_written_usec(database) > w->told_usec);
-        if (crash)
+        if (crash) {
                 w->unsure_least_usec += stretch_unkept_usec(&w->stretch, history_written_usec(database));
+                stretch_forget_unwritten(&w->stretch, history_written_usec(database));
+        }
         forget_evidence(w);
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;

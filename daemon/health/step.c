@@ -257,7 +257,10 @@ void database_step(struct database *d, const struct input *input, struct instant
         uint64_t generation = d->counts.generation;
         bool asked;
 
-        *ret_step = (struct step){.refusal = REASON_NONE};
+        /* The room for events is not cleared: most steps have none. */
+        ret_step->events.n = 0;
+        ret_step->refusal = REASON_NONE;
+        ret_step->drop_session = ret_step->forget_attempt = false;
         /* What was until now was as it was known until now, and who asks is answered by what is spent by now. */
         account_settle(d, now);
         account_check_budget(d, now, &ret_step->events);

@@ -84,7 +84,6 @@ struct event *event_list_add(struct event_list *events, const struct database *d
         event = &events->list[events->n++];
         *event = (struct event){
                 .kind = kind,
-                .database = d->config->name,
                 .boot_usec = now.boot_usec,
                 .real_usec = now.real_usec,
                 .state = d->state,
@@ -93,6 +92,8 @@ struct event *event_list_add(struct event_list *events, const struct database *d
                 .ready = database_ready(d),
                 .generation = d->counts.generation,
         };
+        (void)text_copy(event->database, sizeof(event->database), d->config->name);
+        (void)text_copy(event->sqlstate, sizeof(event->sqlstate), d->sqlstate);
         return event;
 }
 
@@ -100,7 +101,7 @@ static void verdict_tell_state(struct database *d, enum state previous, const st
         struct event *event = event_list_add(events, d, EVENT_STATE, now);
 
         event->previous = previous;
-        event->attempt = attempt;
+        event->by_attempt = attempt;
         event->repeated = d->repeated;
         d->repeated = 0;
 }
@@ -115,11 +116,13 @@ void verdict_tell_generation(struct database *d, uint64_t before, const struct a
 static void verdict_tell_wake(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
         struct event *event = event_list_add(events, d, EVENT_WAKE, now);
 
-        event->attempt = attempt;
+        event->by_attempt = true;
         event->latency_usec = d->counts.last_wake.latency_usec;
         event->cause = d->counts.last_wake.cause;
         event->cold = d->counts.last_wake.cold;
         event->attempts = d->wake.attempts + 1;
+        for (unsigned phase = 0; phase < _PHASE_MAX; phase++)
+                event->phase_usec[phase] = (uint32_t)MIN(attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
 }
 
 /* Why one that nobody may wake is not awake: what lies behind that is not what stands in the way. */

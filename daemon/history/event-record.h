@@ -1,27 +1,11 @@
-/* What happened to a database at one moment, as the store keeps it: a plain value in one piece of memory. */
+/* An event as it is kept until it is written, with its raw text: in one piece of memory. */
 #pragma once
 
 #include "model/event.h"
 
 struct event_record {
         struct event_record *next; /* of what it is listed in */
-        enum event_kind kind; /* EVENT_STATE or EVENT_WAKE */
-        char name[64];
-        uint64_t at_real_usec;
-
-        /* EVENT_STATE: the state or its reason is another from now on. */
-        enum state state, previous;
-        enum reason reason;
-        char sqlstate[SQLSTATE_LENGTH + 1]; /* or "" */
-        uint64_t generation;
-
-        /* EVENT_WAKE */
-        uint64_t latency_usec; /* USEC_INFINITY: not known */
-        enum wake_cause cause;
-        bool cold;
-        unsigned attempts;
-        uint32_t phase_usec[_PHASE_MAX]; /* of the attempt that was answered; 0: not entered */
-
+        struct event event;        /* EVENT_STATE or EVENT_WAKE */
         char detail[]; /* EVENT_STATE: raw text beside the reason, or "" */
 };
 

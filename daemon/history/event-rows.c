@@ -109,15 +109,15 @@ static int event_rows_find_database(struct event_rows *rows, const struct event_
         struct sqlite_statement *find = rows->statements[FIND_DATABASE], *make = rows->statements[MAKE_DATABASE];
         int r;
 
-        sqlite_bind_text(find, 1, record->name);
+        sqlite_bind_text(find, 1, record->event.database);
         r = event_rows_read_one(find, ret_id);
         if (r != 0)
                 return MIN(r, 0);
-        sqlite_bind_text(make, 1, record->name);
-        sqlite_bind_number(make, 2, record->at_real_usec);
-        sqlite_bind_text(make, 3, state_name(record->state));
-        sqlite_bind_text(make, 4, reason_slug(record->reason));
-        sqlite_bind_number(make, 5, record->generation);
+        sqlite_bind_text(make, 1, record->event.database);
+        sqlite_bind_number(make, 2, record->event.real_usec);
+        sqlite_bind_text(make, 3, state_name(record->event.state));
+        sqlite_bind_text(make, 4, reason_slug(record->event.reason));
+        sqlite_bind_number(make, 5, record->event.generation);
         r = event_rows_read_one(make, ret_id);
         return r == 0 ? -EIO : MIN(r, 0);
 }
@@ -141,11 +141,11 @@ static int find_moment(struct event_rows *rows, uint64_t id, const struct event_
         int r = 0;
 
         for (size_t i = 0; i < ARRAY_LENGTH(drops) && r >= 0; i++)
-                r = change(rows, drops[i], id, record->at_real_usec);
+                r = change(rows, drops[i], id, record->event.real_usec);
         if (r < 0)
                 return r;
         sqlite_bind_number(find, 1, id);
-        sqlite_bind_number(find, 2, record->at_real_usec);
+        sqlite_bind_number(find, 2, record->event.real_usec);
         r = event_rows_read_one(find, ret_at);
         return MIN(r, 0);
 }
@@ -155,29 +155,29 @@ static int put_state(struct event_rows *rows, uint64_t id, uint64_t at, const st
 
         sqlite_bind_number(put, 1, id);
         sqlite_bind_number(put, 2, at);
-        sqlite_bind_text(put, 3, state_name(record->state));
-        sqlite_bind_text(put, 4, state_name(record->previous));
-        sqlite_bind_text(put, 5, reason_slug(record->reason));
-        sqlite_bind_text(put, 6, or_null(record->sqlstate));
+        sqlite_bind_text(put, 3, state_name(record->event.state));
+        sqlite_bind_text(put, 4, state_name(record->event.previous));
+        sqlite_bind_text(put, 5, reason_slug(record->event.reason));
+        sqlite_bind_text(put, 6, or_null(record->event.sqlstate));
         sqlite_bind_text(put, 7, or_null(record->detail));
-        sqlite_bind_number(put, 8, record->generation);
+        sqlite_bind_number(put, 8, record->event.generation);
         return sqlite_step(put);
 }
 
 /* A database that was down when a daemon ended is not known to be up while the next daemon has not found out yet. */
 static bool tells_nothing(const struct event_record *record) {
-        return record->state == STATE_UNKNOWN && record->previous == STATE_UNKNOWN && record->reason != REASON_PAUSED;
+        return record->event.state == STATE_UNKNOWN && record->event.previous == STATE_UNKNOWN && record->event.reason != REASON_PAUSED;
 }
 
 static int put_outage(struct event_rows *rows, uint64_t id, uint64_t at, const struct event_record *record) {
-        bool begins = state_is_outage(record->state);
+        bool begins = state_is_outage(record->event.state);
         struct sqlite_statement *put = rows->statements[begins ? BEGIN_OUTAGE : END_OUTAGE];
 
         sqlite_bind_number(put, 1, id);
         sqlite_bind_number(put, 2, at);
         if (begins) {
-                sqlite_bind_text(put, 3, state_name(record->state));
-                sqlite_bind_text(put, 4, reason_slug(record->reason));
+                sqlite_bind_text(put, 3, state_name(record->event.state));
+                sqlite_bind_text(put, 4, reason_slug(record->event.reason));
         }
         return sqlite_step(put);
 }
@@ -196,13 +196,13 @@ static int put_wake(struct event_rows *rows, uint64_t id, const struct event_rec
         struct sqlite_statement *put = rows->statements[PUT_WAKE];
 
         sqlite_bind_number(put, 1, id);
-        sqlite_bind_number(put, 2, record->at_real_usec);
-        sqlite_bind_or_null(put, 3, record->latency_usec, USEC_INFINITY);
-        sqlite_bind_text(put, 4, wake_cause_name(record->cause));
-        sqlite_bind_number(put, 5, record->cold);
-        sqlite_bind_number(put, 6, record->attempts);
+        sqlite_bind_number(put, 2, record->event.real_usec);
+        sqlite_bind_or_null(put, 3, record->event.latency_usec, USEC_INFINITY);
+        sqlite_bind_text(put, 4, wake_cause_name(record->event.cause));
+        sqlite_bind_number(put, 5, record->event.cold);
+        sqlite_bind_number(put, 6, record->event.attempts);
         for (int phase = 0; phase < _PHASE_MAX; phase++)
-                sqlite_bind_or_null(put, 7 + phase, record->phase_usec[phase], 0);
+                sqlite_bind_or_null(put, 7 + phase, record->event.phase_usec[phase], 0);
         return sqlite_step(put);
 }
 
@@ -213,7 +213,7 @@ int event_rows_write(struct event_rows *rows, const struct event_record *record)
         r = event_rows_find_database(rows, record, &id);
         if (r < 0)
                 return r;
-        switch (record->kind) {
+        switch (record->event.kind) {
         case EVENT_STATE:
                 return event_rows_write_state(rows, id, record);
         case EVENT_WAKE:

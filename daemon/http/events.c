@@ -44,11 +44,11 @@ struct events {
 
 /* Writing. */
 
-static const struct buffer *frame_of(struct events *events, const struct ring_entry *entry) {
-        if (events->frame_sequence != entry->sequence || events->frame.size == 0 || events->frame.failed) {
+static const struct buffer *frame_of(struct events *events, const struct event *event) {
+        if (events->frame_sequence != event->sequence || events->frame.size == 0 || events->frame.failed) {
                 buffer_clear(&events->frame);
-                ring_entry_format(entry, &events->frame);
-                events->frame_sequence = entry->sequence;
+                event_format(event, &events->frame);
+                events->frame_sequence = event->sequence;
         }
         return &events->frame;
 }
@@ -99,15 +99,15 @@ static ssize_t write_events(struct event_stream *stream, char *buffer, size_t si
         size_t n = 0;
 
         while (stream->seen < events->ring.newest) {
-                const struct ring_entry *entry = ring_at(&events->ring, stream->seen + 1);
+                const struct event *event = ring_at(&events->ring, stream->seen + 1);
                 const struct buffer *frame;
 
-                assert(entry);
-                if (!wants(stream, entry->database)) {
+                assert(event);
+                if (!wants(stream, event->database)) {
                         stream->seen++;
                         continue;
                 }
-                frame = frame_of(events, entry);
+                frame = frame_of(events, event);
                 if (buffer_finish(frame) < 0)
                         return STREAM_BREAKS;
                 if (frame->size > size - n) {

@@ -13,7 +13,7 @@ size_t ring_size_for(size_t n_databases) {
 
 int ring_init(struct ring *ring, uint64_t newest, size_t size) {
         /* Pages that no event has reached cost nothing. */
-        struct ring_entry *entries = calloc(size, sizeof(*entries));
+        struct event *entries = calloc(size, sizeof(*entries));
 
         if (!entries)
                 return -ENOMEM;
@@ -31,7 +31,7 @@ static bool ring_is_full(const struct ring *ring) {
 }
 
 static void ring_grow(struct ring *ring) {
-        struct ring_entry *entries = calloc(ring->limit, sizeof(*entries));
+        struct event *entries = calloc(ring->limit, sizeof(*entries));
 
         if (!entries)
                 return;
@@ -43,8 +43,6 @@ static void ring_grow(struct ring *ring) {
 }
 
 void ring_push(struct ring *ring, const struct event *event) {
-        struct ring_entry *entry;
-
         if (event->sequence != ring->newest + 1)
                 ring->oldest = event->sequence;
         else if (ring_is_full(ring) && ring->size < ring->limit)
@@ -52,48 +50,33 @@ void ring_push(struct ring *ring, const struct event *event) {
         ring->newest = event->sequence;
         if (ring->newest - ring->oldest >= ring->size)
                 ring->oldest = ring->newest - ring->size + 1;
-        entry = &ring->entries[event->sequence % ring->size];
-        *entry = (struct ring_entry){
-                .sequence = event->sequence,
-                .real_usec = event->real_usec,
-                .generation = event->generation,
-                .latency_usec = event->latency_usec,
-                .kind = event->kind,
-                .state = event->state,
-                .previous = event->previous,
-                .reason = event->reason,
-                .cause = event->cause,
-                .ready = event->ready,
-                .cold = event->cold,
-        };
-        (void)text_copy(entry->database, sizeof(entry->database), event->database);
+        ring->entries[event->sequence % ring->size] = *event;
 }
 
-const struct ring_entry *ring_at(const struct ring *ring, uint64_t sequence) {
+const struct event *ring_at(const struct ring *ring, uint64_t sequence) {
         return sequence >= ring->oldest && sequence <= ring->newest ? &ring->entries[sequence % ring->size] : NULL;
 }
 
-
-void ring_entry_format(const struct ring_entry *entry, struct buffer *buffer) {
-        bool wake = entry->kind == EVENT_WAKE;
+void event_format(const struct event *event, struct buffer *buffer) {
+        bool wake = event->kind == EVENT_WAKE;
         struct json_writer w = {.buffer = buffer};
-        struct event_status event = {
-                .sequence = entry->sequence,
-                .kind = event_kind_name(entry->kind),
-                .at_real_usec = entry->real_usec,
-                .database = entry->database,
-                .state = state_name(entry->state),
-                .previous = state_name(entry->previous),
-                .reason = describe_reason(entry->reason),
-                .message = state_explain(entry->state, entry->reason),
-                .ready = entry->ready,
-                .generation = entry->generation,
-                .latency_usec = wake ? entry->latency_usec : USEC_INFINITY,
-                .cause = wake ? wake_cause_name(entry->cause) : NULL,
-                .cold = wake ? entry->cold : -1,
+        struct event_status status = {
+                .sequence = event->sequence,
+                .kind = event_kind_name(event->kind),
+                .at_real_usec = event->real_usec,
+                .database = event->database,
+                .state = state_name(event->state),
+                .previous = state_name(event->previous),
+                .reason = describe_reason(event->reason),
+                .message = state_explain(event->state, event->reason),
+                .ready = event->ready,
+                .generation = event->generation,
+                .latency_usec = wake ? event->latency_usec : USEC_INFINITY,
+                .cause = wake ? wake_cause_name(event->cause) : NULL,
+                .cold = wake ? event->cold : -1,
         };
 
-        buffer_printf(buffer, "id: %" PRIu64 "\nevent: %s\ndata: ", event.sequence, event.kind);
-        field_write_object(&w, NULL, event_fields, &event, false);
+        buffer_printf(buffer, "id: %" PRIu64 "\nevent: %s\ndata: ", status.sequence, status.kind);
+        field_write_object(&w, NULL, event_fields, &status, false);
         buffer_append_string(buffer, "\n\n");
 }

@@ -2,30 +2,14 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "base/text.h"
 #include "model/event.h"
 
 #define RING_SIZE_MIN 4096
 
-struct ring_entry {
-        uint64_t sequence;
-        uint64_t real_usec;
-        uint64_t generation;
-        uint64_t latency_usec;
-        enum event_kind kind;
-        enum state state;
-        enum state previous;
-        enum reason reason;
-        enum wake_cause cause;
-        bool ready;
-        bool cold;
-        char database[TEXT_NAME_MAX + 1];
-};
-
 struct ring {
         uint64_t oldest; /* the oldest that is held: newest + 1 when there is none */
         uint64_t newest;
-        struct ring_entry *entries; /* of SEQUENCE at SEQUENCE % size */
+        struct event *entries;  /* of SEQUENCE at SEQUENCE % size */
         size_t size;                /* how many there is room for */
         size_t limit;               /* how many there may be room for: it grows when it is full */
 };
@@ -41,7 +25,7 @@ void ring_deinit(struct ring *ring);
 /* The oldest is forgotten when it is full and may not or cannot grow; all are when a number is missing before EVENT's. */
 void ring_push(struct ring *ring, const struct event *event);
 /* NULL when it is not held. */
-const struct ring_entry *ring_at(const struct ring *ring, uint64_t sequence);
+const struct event *ring_at(const struct ring *ring, uint64_t sequence);
 
 /* "id: ...\nevent: ...\ndata: {...}\n\n" */
-void ring_entry_format(const struct ring_entry *entry, struct buffer *buffer);
+void event_format(const struct event *event, struct buffer *buffer);

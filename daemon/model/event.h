@@ -1,7 +1,9 @@
-/* An event: what the observers (journal, sd_notify, awake files, event streams, history) are told. A plain value. */
+/* An event: what the observers (journal, sd_notify, awake files, event streams, history) are told, and keep as it is. A plain value. */
 #pragma once
 
-#include "model/attempt.h"
+#include "base/text.h"
+#include "model/check.h"
+#include "model/classify.h"
 #include "model/state.h"
 
 enum event_kind {
@@ -32,18 +34,24 @@ const char *event_kind_name(enum event_kind kind);
 struct event {
         uint64_t sequence; /* grows by one; given by the engine */
         enum event_kind kind;
-        const char *database; /* its name; lives as long as the call */
+        char database[TEXT_NAME_MAX + 1];
         uint64_t boot_usec;
         uint64_t real_usec;
         enum state state;
         enum state previous;
         enum reason reason;
+        char sqlstate[SQLSTATE_LENGTH + 1]; /* beside the reason, or "" */
         bool ready;
+        bool by_attempt; /* the database's last attempt led here */
         uint64_t generation;
-        const struct attempt *attempt; /* the attempt that led here, or NULL */
-        uint64_t latency_usec;         /* EVENT_WAKE */
-        enum wake_cause cause;         /* EVENT_WAKE */
-        bool cold;                     /* EVENT_WAKE: proven by the server's uptime */
-        unsigned attempts;             /* EVENT_WAKE: the logins that it took, the answered one among them */
-        uint64_t repeated;             /* EVENT_STATE: how often the state and reason before were confirmed */
+
+        /* EVENT_STATE */
+        uint64_t repeated; /* how often the state and reason before were confirmed */
+
+        /* EVENT_WAKE */
+        uint64_t latency_usec; /* USEC_INFINITY: not known */
+        enum wake_cause cause;
+        bool cold;         /* proven by the server's uptime */
+        unsigned attempts; /* the logins that it took, the answered one among them */
+        uint32_t phase_usec[_PHASE_MAX]; /* of the answered one; 0: not entered */
 };

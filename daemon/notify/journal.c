@@ -92,8 +92,8 @@ static void add_fields(struct entry *entry, const struct event *event, const str
                 add_text(entry, "PGWAKE_CAUSE", wake_cause_name(wake->cause));
                 add_text(entry, "PGWAKE_COLD", wake->cold ? "yes" : "no");
         }
-        if (event->attempt)
-                add_attempt(entry, event->attempt, !wake || !journal_is_ours(wake));
+        if (event->by_attempt)
+                add_attempt(entry, &database->last_attempt, !wake || !journal_is_ours(wake));
         else if (event->reason != REASON_NONE) {
                 add_text(entry, "PGWAKE_SQLSTATE", database->sqlstate);
                 add_text(entry, "PGWAKE_DETAIL", database->detail);
@@ -104,8 +104,8 @@ static void add_fields(struct entry *entry, const struct event *event, const str
  * "main is awake (was waking): login answered in 1.24 s, cold start proven"
  * "main is awake (was asleep): login answered in 20 ms; it was found awake, somebody else woke it"
  */
-static void write_answered(struct buffer *message, const struct event *event, const struct wake_record *wake) {
-        const struct attempt *attempt = event->attempt;
+static void write_answered(struct buffer *message, const struct event *event, const struct database *database, const struct wake_record *wake) {
+        const struct attempt *attempt = event->by_attempt ? &database->last_attempt : NULL;
         char span[DURATION_MAX];
 
         if (wake && journal_is_ours(wake))
@@ -121,7 +121,7 @@ static void write_answered(struct buffer *message, const struct event *event, co
                 buffer_append_string(message, "; the server was started anew, and older sessions are dead");
 }
 
-static void write_message(struct buffer *message, const struct event *event, const struct wake_record *wake) {
+static void write_message(struct buffer *message, const struct event *event, const struct database *database, const struct wake_record *wake) {
         bool other = event->state != event->previous;
 
         buffer_printf(message, "%s is %s%s", event->database, other ? "" : "still ", state_name(event->state));
@@ -129,7 +129,7 @@ static void write_message(struct buffer *message, const struct event *event, con
                 buffer_printf(message, " (was %s)", state_name(event->previous));
         buffer_append_string(message, ": ");
         if (event->reason == REASON_NONE && event->state == STATE_AWAKE)
-                write_answered(message, event, wake);
+                write_answered(message, event, database, wake);
         else
                 buffer_append_string(message, state_explain(event->state, event->reason));
 }
@@ -164,7 +164,7 @@ static void journal_tell_state(const struct event *event, const struct database 
 
         wake = wake_of(event, database);
         add_fields(&entry, event, database, wake);
-        write_message(&message, event, wake);
+        write_message(&message, event, database, wake);
         if (buffer_finish(&message) == 0)
                 log_entry(level_of(event), message_ids[event->state], entry.fields, entry.n_fields, "%s", message.data);
 }

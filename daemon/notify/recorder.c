@@ -224,57 +224,33 @@ static void put_away(struct recorder *recorder, const struct database *database)
         recorder_tell(recorder, store_put_away(recorder->store, database->config->name, &memory));
 }
 
-static struct event_record *new_record(enum event_kind kind, const struct event *event, const char *detail) {
+static struct event_record *new_record(const struct event *event, const char *detail) {
         size_t size = detail ? strlen(detail) + 1 : 1;
         struct event_record *record = calloc(1, sizeof(*record) + size);
 
         if (!record)
                 return NULL;
-        record->kind = kind;
-        (void)text_copy(record->name, sizeof(record->name), event->database);
-        record->at_real_usec = event->real_usec;
+        record->event = *event;
         (void)text_copy(record->detail, size, detail);
         return record;
 }
 
-static int recorder_tell_state(struct recorder *recorder, const struct event *event, const struct database *database) {
-        struct event_record *record = new_record(EVENT_STATE, event, database->detail);
+static int recorder_tell_event(struct recorder *recorder, const struct event *event, const char *detail) {
+        struct event_record *record = new_record(event, detail);
 
-        if (!record)
-                return -ENOMEM;
-        record->state = event->state;
-        record->previous = event->previous;
-        record->reason = event->reason;
-        record->generation = event->generation;
-        (void)text_copy(record->sqlstate, sizeof(record->sqlstate), database->sqlstate);
-        return store_tell(recorder->store, record);
-}
-
-static int recorder_tell_wake(struct recorder *recorder, const struct event *event) {
-        struct event_record *record = new_record(EVENT_WAKE, event, NULL);
-
-        if (!record)
-                return -ENOMEM;
-        record->latency_usec = event->latency_usec;
-        record->cause = event->cause;
-        record->cold = event->cold;
-        record->attempts = event->attempts;
-        for (unsigned phase = 0; phase < _PHASE_MAX && event->attempt; phase++)
-                record->phase_usec[phase] = (uint32_t)MIN(event->attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
-        return store_tell(recorder->store, record);
+        return record ? store_tell(recorder->store, record) : -ENOMEM;
 }
 
 /* From here on nothing is known of it. */
-static int tell_removed(struct recorder *recorder, const struct event *event, const struct database *database) {
-        struct event_record *record = new_record(EVENT_STATE, event, NULL);
+static int tell_removed(struct recorder *recorder, const struct event *event) {
+        struct event gone = *event;
 
-        if (!record)
-                return -ENOMEM;
-        record->state = STATE_UNKNOWN;
-        record->previous = database->state;
-        record->reason = REASON_NOT_CHECKED;
-        record->generation = database->counts.generation;
-        return store_tell(recorder->store, record);
+        gone.kind = EVENT_STATE;
+        gone.previous = event->state;
+        gone.state = STATE_UNKNOWN;
+        gone.reason = REASON_NOT_CHECKED;
+        *gone.sqlstate = '\0';
+        return recorder_tell_event(recorder, &gone, NULL);
 }
 
 static void recorder_on_event(void *userdata, const struct event *event, const struct database *database) {
@@ -284,14 +260,14 @@ static void recorder_on_event(void *userdata, const struct event *event, const s
                 return;
         switch (event->kind) {
         case EVENT_STATE:
-                recorder_tell(recorder, recorder_tell_state(recorder, event, database));
+                recorder_tell(recorder, recorder_tell_event(recorder, event, database->detail));
                 break;
         case EVENT_WAKE:
-                recorder_tell(recorder, recorder_tell_wake(recorder, event));
+                recorder_tell(recorder, recorder_tell_event(recorder, event, NULL));
                 break;
         case EVENT_REMOVED:
                 put_away(recorder, database);
-                recorder_tell(recorder, tell_removed(recorder, event, database));
+                recorder_tell(recorder, tell_removed(recorder, event));
                 return;
         case EVENT_ADDED:
         case EVENT_BUDGET:

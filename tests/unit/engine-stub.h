@@ -246,11 +246,12 @@ static inline struct engine *stub_new(void) {
 
 static inline struct database *stub_add(struct engine *engine, const char *name) {
         size_t i = engine->n++;
-        struct event event = {.kind = EVENT_ADDED, .database = engine->name[i], .reason = REASON_NOT_CHECKED};
+        struct event event = {.kind = EVENT_ADDED, .reason = REASON_NOT_CHECKED};
         struct database *database;
 
         assert_true(i < STUB_TARGETS_MAX);
         (void)text_copy(engine->name[i], sizeof(engine->name[i]), name);
+        (void)text_copy(event.database, sizeof(event.database), name);
         engine->config[i] = unit_config(engine->name[i], unit_conninfo(&engine->conninfo[i], "127.0.0.1"));
         engine->config[i].policy = POLICY_KEEP_AWAKE; /* whatever provider a test gives it */
         engine->config[i].fall = 1;
@@ -278,10 +279,11 @@ static inline struct engine *stub_free(struct engine *engine) {
 }
 
 static inline void stub_remove(struct engine *engine, struct database *database) {
-        struct event event = {.kind = EVENT_REMOVED, .database = database->config->name, .state = database->state, .previous = database->state};
+        struct event event = {.kind = EVENT_REMOVED, .state = database->state, .previous = database->state};
 
         while (database->leases)
                 stub_lease_end(engine, database->leases, LEASE_END_REMOVED);
+        (void)text_copy(event.database, sizeof(event.database), database->config->name);
         event.real_usec = clock_real_usec();
         registry_remove(engine->registry, database);
         stub_tell(engine, &event, database);
@@ -290,9 +292,10 @@ static inline void stub_remove(struct engine *engine, struct database *database)
 
 /* A reload changed its settings: another id under the same name, and the same leases. */
 static inline struct database *stub_change(struct engine *engine, struct database *old) {
-        struct event event = {.kind = EVENT_STATE, .database = old->config->name, .reason = REASON_NOT_CHECKED};
+        struct event event = {.kind = EVENT_STATE, .reason = REASON_NOT_CHECKED};
         struct database *database;
 
+        (void)text_copy(event.database, sizeof(event.database), old->config->name);
         event.previous = old->state;
         event.real_usec = clock_real_usec();
         assert_int_equal(database_new(STUB_TARGETS_MAX + old->id, old->config, clock_now(), &database), 0);

@@ -85,7 +85,7 @@ static inline void scene_note(struct scene *s, const struct event_list *events) 
                 const struct event *e = &events->list[i];
 
                 assert_true(s->logged < SCENE_LOG_MAX);
-                assert_ptr_equal(e->database, s->config.name);
+                assert_string_equal(e->database, s->config.name);
                 assert_int_equal(e->boot_usec, s->now.boot_usec);
                 assert_int_equal(e->ready, e->state == STATE_AWAKE);
                 s->log[s->logged++].event = *e;

@@ -20,7 +20,7 @@ static void it_starts_unknown_and_asks_at_once(void **state) {
         start(&s, CHECK_LOGIN);
         ends(&s, 20 * MSEC, REASON_NONE);
         became(&s, STATE_AWAKE, REASON_NONE);
-        assert_ptr_not_equal(s.log[0].event.attempt, NULL);
+        assert_true(s.log[0].event.by_attempt);
         assert_int_equal(s.log[0].event.previous, STATE_UNKNOWN);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_true(database_ready(s.t));

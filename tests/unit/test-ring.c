@@ -84,7 +84,7 @@ static json_t *data_of(const struct event *event, const char *head) {
 
         assert_int_equal(ring_init(&ring, event->sequence - 1, SIZE), 0);
         ring_push(&ring, event);
-        ring_entry_format(ring_at(&ring, event->sequence), &text);
+        event_format(ring_at(&ring, event->sequence), &text);
         ring_deinit(&ring);
         assert_int_equal(starts_with(text.data, head), strlen(head));
         assert_string_equal(text.data + text.size - 2, "\n\n");

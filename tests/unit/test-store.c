@@ -1247,18 +1247,18 @@ static struct event_record *record_of(enum event_kind kind, const char *name, ui
         struct event_record *record = calloc(1, sizeof(*record) + 1);
 
         assert_non_null(record);
-        record->kind = kind;
-        (void)text_copy(record->name, sizeof(record->name), name);
-        record->at_real_usec = at;
+        record->event.kind = kind;
+        (void)text_copy(record->event.database, sizeof(record->event.database), name);
+        record->event.real_usec = at;
         return record;
 }
 
 static void tell_state(const char *name, uint64_t at, enum state previous, enum state state, enum reason reason) {
         struct event_record *record = record_of(EVENT_STATE, name, at);
 
-        record->previous = previous;
-        record->state = state;
-        record->reason = reason;
+        record->event.previous = previous;
+        record->event.state = state;
+        record->event.reason = reason;
         /* It takes no more from those who are faster than a disk. */
         while (store_is_behind(store))
                 (void)poll(NULL, 0, 1);
@@ -1448,9 +1448,9 @@ static void tell_wakes(struct writer *writer, const char *name, unsigned n) {
                 struct event_record *record = calloc(1, sizeof(*record) + 1);
 
                 assert_non_null(record);
-                record->kind = EVENT_WAKE;
-                (void)text_copy(record->name, sizeof(record->name), name);
-                record->at_real_usec = clock_real_usec();
+                record->event.kind = EVENT_WAKE;
+                (void)text_copy(record->event.database, sizeof(record->event.database), name);
+                record->event.real_usec = clock_real_usec();
                 writer_tell(writer, record);
         }
 }
@@ -1874,8 +1874,8 @@ static void tell_held(struct held *held) {
         for (unsigned i = 0; i < 50; i++) {
                 struct event_record *record = record_of(EVENT_STATE, "a", clock_real_usec());
 
-                record->state = i % 2 ? STATE_AWAKE : STATE_ASLEEP;
-                record->generation = ++held->told;
+                record->event.state = i % 2 ? STATE_AWAKE : STATE_ASLEEP;
+                record->event.generation = ++held->told;
                 writer_tell(held->writer, record);
         }
 }
@@ -2151,7 +2151,7 @@ static struct writer *writer_that_prunes(void) {
         for (unsigned i = 0; i < 100; i++) {
                 struct event_record *record = record_of(EVENT_STATE, "a", yesterday + i * USEC_PER_SEC);
 
-                record->state = STATE_AWAKE;
+                record->event.state = STATE_AWAKE;
                 writer_tell(writer, record);
         }
         writer_write(writer, true);

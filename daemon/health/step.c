@@ -30,9 +30,14 @@ static bool is_blocked_still(const struct database *d) {
         return is_left_alone(d, STATE_UNKNOWN) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
 }
 
-/* When what may turn out to be the last word was found: on the session, where one is held; 0: nothing was, as it is asked now. */
+/*
+ * When what may turn out to be the last word was found: on the session, where one is held; 0: nothing was, as it is asked now. The end of the
+ * session before is no word of this one.
+ */
 static uint64_t last_word_boot_usec(const struct database *d) {
-        return d->evidence.last[d->session_held ? FOUND_BY_SESSION : FOUND_BY_LOGIN].boot_usec;
+        const struct finding *word = &d->evidence.last[d->session_held ? FOUND_BY_SESSION : FOUND_BY_LOGIN];
+
+        return reason_class(word->reason) == CLASS_CUT ? 0 : word->boot_usec;
 }
 
 /* What logins found is proof that they are refused, and not one failure that may have been chance: that a session lives says nothing else. */

@@ -92,6 +92,7 @@ void witness_refuse_call(unsigned database, uint64_t until_usec) {
 /* Whose demand a login that begins now is for, as bits: all whom it may be for. */
 unsigned witness_causes_now(const struct witness *w) {
         uint64_t now = usec_sub(clock_boot_usec(), TOGETHER_USEC);
+        uint64_t until = MAX(MAX(w->lease_until_usec, w->grace_until_usec), MAX(w->call_until_usec, w->start_until_usec));
         unsigned causes = 0;
 
         /* People and the daemon come back together: whose demand ends first is nobody's to say. */
@@ -102,8 +103,8 @@ unsigned witness_causes_now(const struct witness *w) {
         causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
         causes |= w->call_until_usec > now ? 1u << WAKE_CALL : 0;
         causes |= w->start_until_usec > now ? 1u << WAKE_START : 0;
-        if (MAX(MAX(w->lease_until_usec, w->grace_until_usec), MAX(w->call_until_usec, w->start_until_usec)) > clock_boot_usec())
+        if (until > clock_boot_usec() && w->lingers_unsure_until_usec <= clock_boot_usec())
                 return causes;
-        /* What ends in this very moment may be over already. */
+        /* What ends in this very moment, or was to linger for longer before a reload, may be over already. */
         return causes | 1u << (w->answered_usec ? WAKE_INTERVAL : WAKE_START);
 }

@@ -61,10 +61,11 @@ void stretch_see(struct witness *w, const struct server *server, uint64_t since_
         uint64_t now = clock_boot_usec(), unkept = stretch_unkept_usec(s, history_written_usec((unsigned)(w - witnesses)));
 
         if (s->server != server || s->started_usec != server->started_usec) {
-                uint64_t floor = MAX(s->floor_usec, w->watched_since_usec);
+                uint64_t first = MAX(since_usec, w->watched_since_usec), from = MAX(first, s->known_usec), floor = s->floor_usec;
 
                 close_stretch(w);
-                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = MAX(since_usec, floor), .seen_usec = now,
+                w->unsure_most_usec += from - MAX(first, MIN(floor, s->known_usec));
+                *s = (struct stretch){.server = server, .started_usec = server->started_usec, .from_usec = from, .seen_usec = now,
                         .unkept_before_usec = unkept, .before_usec = floor};
         }
         if (s->known_usec <= history_written_usec((unsigned)(w - witnesses)))

@@ -17,6 +17,10 @@ bool witness_surely_needs(struct witness *w) {
         return witness_needs(w) && (holds_lease(w) || w->lingers_unsure_until_usec < clock_boot_usec());
 }
 
+void witness_budget_spent(struct witness *w) {
+        w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
+}
+
 /* From the end of a lease, which is told late where the host slept. */
 static void linger(struct witness *w, uint64_t until_real_usec) {
         uint64_t ago = until_real_usec ? usec_sub(clock_real_usec(), until_real_usec) : 0;

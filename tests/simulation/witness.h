@@ -151,6 +151,8 @@ void witness_risen(unsigned database);
 unsigned witness_causes_now(const struct witness *w);
 /* Until when a call that finds it asleep is demand, if it is not answered. */
 uint64_t witness_wake_end(const struct witness *w);
+/* The daemon says so: with that all demand ends. */
+void witness_budget_spent(struct witness *w);
 /* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
 bool witness_needs(struct witness *w);
 /* The same, where no reload has changed for how long demand lingers. */

@@ -309,7 +309,7 @@ void invariants_assert(unsigned database, const struct view *before, const struc
                 w->unanswered = 0;
         if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
                 witness_risen(database);
-        if (now->budget_spent)
+        if (now->budget_spent && !before->budget_spent && w->watch_began_usec < clock_boot_usec())
                 witness_budget_spent(w);
         w->waits_in_rhythm |= (before->state == STATE_AWAKE || before->state == STATE_DEGRADED) && now->reason == REASON_STALE;
         assert_backwards(database, w, now);

@@ -91,6 +91,10 @@ void witness_watch(unsigned database, const struct database_config *config, enum
                 w->watched_since_usec = w->stretch.from_usec = now;
         if (config->wake_at_start && policy == POLICY_ON_DEMAND)
                 w->start_until_usec = witness_wake_end(w);
+        w->watch_began_usec = now;
+        w->login_asked_usec = 0;
+        if (policy == POLICY_KEEP_AWAKE)
+                w->requested_usec = now;
         if (held)
                 w->grace_until_usec = usec_add(now, config->lease_grace_usec);
         if (w->paused && w->paused_until_usec)
@@ -122,6 +126,8 @@ void witness_reconfigure(unsigned database, const struct database_config *config
                 begin_anew(w);
         else if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w); /* by what was configured until now */
+        w->reconfigured_usec = clock_boot_usec();
+        w->slow_before_usec = w->config->slow_usec;
         if (config->linger_usec < w->config->linger_usec)
                 w->lingers_unsure_until_usec = usec_add(clock_boot_usec(), w->config->linger_usec);
         if (!database_config_same_expectations(w->config, config))
@@ -242,6 +248,9 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         w->in_flight = true;
         w->in_flight_unasked = false;
         w->in_flight_slow_usec = w->watched ? w->config->slow_usec : 0;
+        /* What begins in the moment of a reload may be from before it. */
+        if (w->reconfigured_usec == now)
+                w->in_flight_slow_usec = MIN(w->in_flight_slow_usec, w->slow_before_usec);
         w->in_flight_check = request->check;
         w->in_flight_usec = w->in_flight_wanted_usec = w->in_flight_waited_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)

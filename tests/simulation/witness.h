@@ -22,6 +22,7 @@ struct witness {
         enum policy policy;
         uint64_t kept_awake_usec; /* until the last reload that ended it */
         uint64_t watched_since_usec;
+        uint64_t watch_began_usec; /* the same, but for what was watched before a restart or a reload */
 
         /* The last that the daemon was told. */
         bool told;
@@ -90,6 +91,7 @@ struct witness {
         enum check in_flight_check;
         uint64_t in_flight_usec;
         uint64_t in_flight_slow_usec;   /* `slow`, when it began */
+        uint64_t reconfigured_usec, slow_before_usec; /* the last reload that changed it, and `slow` before that */
         uint64_t in_flight_wanted_usec; /* since when it may have waited for a place */
         uint64_t in_flight_waited_usec; /* since when it surely has */
         unsigned in_flight_causes, failing_causes; /* bits: whose demand the last login was for, and the first that failed since */
@@ -151,7 +153,7 @@ void witness_risen(unsigned database);
 unsigned witness_causes_now(const struct witness *w);
 /* Until when a call that finds it asleep is demand, if it is not answered. */
 uint64_t witness_wake_end(const struct witness *w);
-/* The daemon says so: with that all demand ends. */
+/* The daemon says so from now on: with that all demand ends. */
 void witness_budget_spent(struct witness *w);
 /* Whether somebody needs it now, or did so a moment ago: checks that fall due within 2 ms are sent together. */
 bool witness_needs(struct witness *w);

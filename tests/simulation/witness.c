@@ -459,6 +459,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         w->told_asked_usec = w->asked_usec;
         w->told_reason = reason;
         w->told_own_network = attempt->own_network_suspect;
+        w->told_unsure = w->in_flight_usec == w->reconfigured_usec;
         w->blocked_before &= attempt->check != CHECK_LOGIN;
         w->lives_since_usec = 0;
         w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;

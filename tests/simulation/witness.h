@@ -29,6 +29,7 @@ struct witness {
         enum check told_check;
         enum reason told_reason; /* REASON_NONE: good */
         bool told_own_network;   /* it may have been our own network */
+        bool told_unsure;        /* it was asked in the moment of a reload: before it or after it */
         bool blocked_before;     /* it was before the restart, and no login was told since */
         bool lacked_means;       /* the last attempt had no descriptors: that says nothing of the database */
         uint64_t told_asked_usec; /* when that was asked */

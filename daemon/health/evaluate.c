@@ -118,7 +118,10 @@ static enum machine_event evaluate_failure(struct database *d, enum reason reaso
                 return MACHINE_UNMET;
         }
         d->failures_in_row += !wakes;
-        d->answers_needed = wakes && d->answers_needed == 0 ? 0 : d->config->rise;
+        if (wakes)
+                evaluate_rise_anew(d);
+        else
+                d->answers_needed = d->config->rise;
         if (class == CLASS_OURS && reason != REASON_HOST_NETWORK)
                 return MACHINE_NO_MEANS;
         if (!wakes && class != CLASS_FULL && class != CLASS_BLOCKED && class != CLASS_OURS)

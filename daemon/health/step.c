@@ -83,9 +83,10 @@ static void survive(struct database *d, struct instant now, struct event_list *e
         struct verdict_cause evidence = {.reason = evidence_unmet(&d->evidence)};
         uint64_t proven = d->session_held ? now.boot_usec : last_word_boot_usec(d);
 
-        evaluate_rise_anew(d);
-        if (verdict_is_old(d, proven, now))
+        if (verdict_is_old(d, proven, now)) {
+                evaluate_rise_anew(d);
                 return;
+        }
         d->answers_needed = 0;
         if (d->session_held)
                 account_begin(d, USEC_INFINITY, now);

@@ -224,21 +224,15 @@ static void put_away(struct recorder *recorder, const struct database *database)
         recorder_tell(recorder, store_put_away(recorder->store, database->config->name, &memory));
 }
 
-static struct event_record *new_record(const struct event *event, const char *detail) {
+static int recorder_tell_event(struct recorder *recorder, const struct event *event, const char *detail) {
         size_t size = detail ? strlen(detail) + 1 : 1;
         struct event_record *record = calloc(1, sizeof(*record) + size);
 
         if (!record)
-                return NULL;
+                return -ENOMEM;
         record->event = *event;
         (void)text_copy(record->detail, size, detail);
-        return record;
-}
-
-static int recorder_tell_event(struct recorder *recorder, const struct event *event, const char *detail) {
-        struct event_record *record = new_record(event, detail);
-
-        return record ? store_tell(recorder->store, record) : -ENOMEM;
+        return store_tell(recorder->store, record);
 }
 
 /* From here on nothing is known of it. */

@@ -159,7 +159,8 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
         if (now->reason == REASON_WAKE_TIMEOUT)
                 return now->state == STATE_DOWN;
         if (now->reason == REASON_SERVER_STARTING)
-                return now->state == STATE_WAKING && (is_slow(w, true) || w->unasked || w->told_unsure); /* what was slow is answered, and asked once more */
+                /* What was slow is answered, and asked once more. */
+                return now->state == STATE_WAKING && (is_slow(w, true) || w->unasked || w->told_unsure);
         if (now->reason == REASON_SERVER_SLOW)
                 return now->state == STATE_UNKNOWN && is_slow(w, false);
         if (now->reason == REASON_HOST_NETWORK)

@@ -55,7 +55,7 @@ void witness_refuse_lease(unsigned database) {
         witnesses[database].leases--;
 }
 
-static void lease_ended(unsigned database, uint64_t until_real_usec) {
+void witness_lease_end(unsigned database, uint64_t until_real_usec) {
         struct witness *w = &witnesses[database];
 
         if (w->leases > 0)
@@ -65,14 +65,6 @@ static void lease_ended(unsigned database, uint64_t until_real_usec) {
         /* The login that follows from the end was asked before this is told. */
         if (w->in_flight_usec == clock_boot_usec())
                 w->wake_causes |= w->in_flight_causes |= witness_causes_now(w);
-}
-
-void witness_lease_end(unsigned database) {
-        lease_ended(database, 0);
-}
-
-void witness_timed_lease_end(unsigned database, uint64_t until_real_usec) {
-        lease_ended(database, until_real_usec);
 }
 
 void witness_restore_lease(unsigned database, uint64_t until_real_usec) {

@@ -46,17 +46,14 @@ static void on_ended(void *userdata, enum lease_end end) {
         (void)end;
         holder->used = false;
         holder->lease = NULL;
-        witness_lease_end(holder->database);
+        witness_lease_end(holder->database, 0);
 }
 
 static void on_timed_ended(void *userdata, enum lease_end end) {
         struct timed_lease *timed = userdata;
 
         timed->used = false;
-        if (end == LEASE_END_EXPIRED)
-                witness_timed_lease_end(timed->database, timed->until_real_usec);
-        else
-                witness_lease_end(timed->database);
+        witness_lease_end(timed->database, end == LEASE_END_EXPIRED ? timed->until_real_usec : 0);
 }
 
 /* A program that is refused gives up. */
@@ -137,7 +134,7 @@ void people_release_lease(const char *person, unsigned database) {
                 return;
         lease_release(daemon_engine(), holder->lease);
         holder->lease = NULL;
-        witness_lease_end(database);
+        witness_lease_end(database, 0);
 }
 
 void people_wake(unsigned database) {

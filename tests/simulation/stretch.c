@@ -56,6 +56,17 @@ void stretch_forget_unwritten(struct stretch *s, uint64_t written_usec) {
         s->floor_usec = MIN(s->floor_usec, s->seen_usec > written_usec ? s->before_usec : s->kept_usec);
 }
 
+void stretch_restore(struct witness *w) {
+        unsigned database = (unsigned)(w - witnesses);
+        uint64_t passed = clock_boot_usec() - history_written_usec(database), expected = history_written_real_usec(database) + passed;
+        uint64_t back = usec_sub(expected, clock_real_usec()), forward = usec_sub(clock_real_usec(), expected);
+
+        if (back + forward < USEC_PER_MSEC)
+                return;
+        w->unsure_least_usec += passed + back;
+        w->unsure_most_usec += forward;
+}
+
 void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec) {
         struct stretch *s = &w->stretch;
         uint64_t now = clock_boot_usec(), unkept = stretch_unkept_usec(s, history_written_usec((unsigned)(w - witnesses)));

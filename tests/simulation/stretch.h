@@ -26,6 +26,9 @@ uint64_t stretch_unkept_usec(const struct stretch *stretch, uint64_t written_use
 /* A crash: what was seen of it and not written may be counted for another behind the same name. */
 void stretch_forget_unwritten(struct stretch *stretch, uint64_t written_usec);
 
+/* The clock of people was set since the account was saved: what passed since cannot be known, and may be taken for more than it was. */
+void stretch_restore(struct witness *w);
+
 /* SERVER is seen to be awake, since SINCE_USEC. */
 void stretch_see(struct witness *w, const struct server *server, uint64_t since_usec);
 /* What was seen until now is over, and what comes counts from now. */

@@ -66,17 +66,6 @@ static void restore_pause(struct witness *w, unsigned database) {
         w->paused_latest_usec = MAX(w->paused_latest_usec, usec_add(now, usec_sub(most, passed)));
 }
 
-/* The clock of people was set since the account was saved: what passed since cannot be known, and may be taken for more than it was. */
-static void restore_account(struct witness *w, unsigned database) {
-        uint64_t passed = clock_boot_usec() - history_written_usec(database), expected = history_written_real_usec(database) + passed;
-        uint64_t back = usec_sub(expected, clock_real_usec()), forward = usec_sub(clock_real_usec(), expected);
-
-        if (back + forward < USEC_PER_MSEC)
-                return;
-        w->unsure_least_usec += passed + back;
-        w->unsure_most_usec += forward;
-}
-
 void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held) {
         struct witness *w = &witnesses[database];
         uint64_t now = clock_boot_usec();
@@ -100,7 +89,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (w->paused && w->paused_until_usec)
                 restore_pause(w, database);
         if (history_written_usec(database))
-                restore_account(w, database);
+                stretch_restore(w);
         w->blocked_before |= history_of(database)->known && history_of(database)->memory.state == STATE_BLOCKED;
 }
 

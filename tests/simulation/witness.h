@@ -138,9 +138,8 @@ void witness_unwatch(unsigned database, bool crash);
 /* People. Demand is noted before the daemon is asked, for it acts at once, and taken back when it refuses. */
 void witness_lease(unsigned database);
 void witness_refuse_lease(unsigned database);
-void witness_lease_end(unsigned database);
-/* The same of one that ends by the clock, where that says UNTIL. */
-void witness_timed_lease_end(unsigned database, uint64_t until_real_usec);
+/* UNTIL: where the clock of people ended it; 0: it ends now. */
+void witness_lease_end(unsigned database, uint64_t until_real_usec);
 /* Answers until when earlier calls reached, for witness_refuse_call(). */
 uint64_t witness_call(unsigned database, bool ready);
 void witness_refuse_call(unsigned database, uint64_t until_usec);

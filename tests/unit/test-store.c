@@ -1444,15 +1444,8 @@ static void after_a_day_without_a_file_it_is_kept_again(void **state) {
 }
 
 static void tell_wakes(struct writer *writer, const char *name, unsigned n) {
-        for (unsigned i = 0; i < n; i++) {
-                struct event_record *record = calloc(1, sizeof(*record) + 1);
-
-                assert_non_null(record);
-                record->event.kind = EVENT_WAKE;
-                (void)text_copy(record->event.database, sizeof(record->event.database), name);
-                record->event.real_usec = clock_real_usec();
-                writer_tell(writer, record);
-        }
+        for (unsigned i = 0; i < n; i++)
+                writer_tell(writer, record_of(EVENT_WAKE, name, clock_real_usec()));
 }
 
 /* What waits may be much; the end begins with what counts most of all that there is then. */

@@ -60,6 +60,8 @@ def test_each_text_has_its_reason_its_state_and_its_rhythm(make_neon, make_daemo
         if trouble.text:
             assert trouble.text.split("{")[0][:60] in daemon.status(name)["detail"]
         assert daemon.get(f"/pause/{name}?for=1h", method="POST").status == 200
+        # The pause has cut an attempt short that the proxy may still be busy with: it would be refused as one of the next database's.
+        until(lambda: neon.status()["connections"] == 0, 20, f"{name}: the proxy has noticed that pgwaked left")
         neon.trouble("off")
 
 

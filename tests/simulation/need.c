@@ -96,7 +96,8 @@ unsigned witness_causes_now(const struct witness *w) {
                 return ALL_CAUSES;
         if (holds_lease(w))
                 return 1u << WAKE_LEASE;
-        causes |= MAX(w->lease_until_usec, w->grace_until_usec) > now ? 1u << WAKE_LEASE : 0;
+        if (MAX(w->lease_until_usec, w->grace_until_usec) > now || w->restored_until_real_usec + TOGETHER_USEC > clock_real_usec())
+                causes |= 1u << WAKE_LEASE;
         causes |= w->call_until_usec > now ? 1u << WAKE_CALL : 0;
         causes |= w->start_until_usec > now ? 1u << WAKE_START : 0;
         if (until > clock_boot_usec() && w->lingers_unsure_until_usec <= clock_boot_usec())

@@ -385,7 +385,9 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
                 /* One that was on its way when the need began goes on from those before it. */
                 if (w->logins_fail_since_usec == 0 || attempt->started_boot_usec >= w->needed_since_usec) {
                         w->failing_login_usec = attempt->started_boot_usec;
-                        w->failing_causes = 0;
+                        /* Nor did that need surely begin: it may be the one before it, which a reload let linger or not. */
+                        if (w->logins_fail_since_usec == 0 || w->lingers_unsure_until_usec < w->logins_fail_since_usec)
+                                w->failing_causes = 0;
                 }
                 w->logins_fail_since_usec = MAX(attempt->started_boot_usec, w->needed_since_usec);
         }

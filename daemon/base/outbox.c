@@ -17,7 +17,7 @@ struct outbox {
         pthread_cond_t filled;
         pthread_cond_t emptied;
         const struct outbox_hooks *hooks;
-        struct outbox_item *first, *last;
+        STAILQ_HEAD(, outbox_item) items;
         size_t bytes;
         size_t bytes_max;
         uint64_t dropped; /* since the queue was full, and not reported yet */
@@ -26,7 +26,7 @@ struct outbox {
 };
 
 static bool is_idle(const struct outbox *outbox) {
-        return !outbox->busy && !outbox->first && outbox->dropped == 0;
+        return !outbox->busy && STAILQ_EMPTY(&outbox->items) && outbox->dropped == 0;
 }
 
 /* The next value, or NULL and how many were dropped; NULL and 0 at the end. */
@@ -40,9 +40,9 @@ static struct outbox_item *outbox_take(struct outbox *outbox, uint64_t *ret_drop
         while (is_idle(outbox) && !outbox->ended)
                 (void)pthread_cond_wait(&outbox->filled, &outbox->lock);
         outbox->busy = !is_idle(outbox);
-        item = outbox->first;
+        item = STAILQ_FIRST(&outbox->items);
         if (item) {
-                outbox->first = item->next;
+                STAILQ_REMOVE_HEAD(&outbox->items, link);
                 outbox->bytes -= item->bytes;
         } else {
                 *ret_dropped = outbox->dropped;
@@ -88,6 +88,7 @@ int outbox_new(const char *name, size_t bytes_max, const struct outbox_hooks *ho
                 return -ENOMEM;
         outbox->hooks = hooks;
         outbox->bytes_max = bytes_max;
+        STAILQ_INIT(&outbox->items);
         init_locks(outbox);
         r = thread_start(name, STACK_BYTES, run, outbox, &outbox->thread);
         if (r < 0) {
@@ -98,25 +99,16 @@ int outbox_new(const char *name, size_t bytes_max, const struct outbox_hooks *ho
         return 0;
 }
 
-static void append(struct outbox *outbox, struct outbox_item *item) {
-        item->next = NULL;
-        if (outbox->first)
-                outbox->last->next = item;
-        else
-                outbox->first = item;
-        outbox->last = item;
-        outbox->bytes += item->bytes;
-}
-
 void outbox_put(struct outbox *outbox, struct outbox_item *item) {
         bool fits, ended;
 
         (void)pthread_mutex_lock(&outbox->lock);
         ended = outbox->ended;
         fits = !ended && item && outbox->dropped == 0 && item->bytes <= outbox->bytes_max - outbox->bytes;
-        if (fits)
-                append(outbox, item);
-        else if (!ended)
+        if (fits) {
+                STAILQ_INSERT_TAIL(&outbox->items, item, link);
+                outbox->bytes += item->bytes;
+        } else if (!ended)
                 outbox->dropped++;
         (void)pthread_cond_signal(&outbox->filled);
         (void)pthread_mutex_unlock(&outbox->lock);

@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct outbox;
 
 /* Begins a value, which is one piece of memory from malloc(). */
 struct outbox_item {
-        struct outbox_item *next;
+        STAILQ_ENTRY(outbox_item) link;
         size_t bytes; /* its weight */
 };
 

@@ -26,6 +26,7 @@ int database_new(uint64_t id, const struct database_config *config, struct insta
                 return -ENOMEM;
         d->id = id;
         d->config = config;
+        TAILQ_INIT(&d->leases);
         d->provider = provider_by_name(config->provider);
         if (!d->provider)
                 d->provider = provider_by_host(conninfo_get(config->conninfo, "host"));

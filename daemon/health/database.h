@@ -15,6 +15,8 @@
 #include "model/provider.h"
 #include "model/state.h"
 
+#include <sys/queue.h>
+
 struct input;
 struct lease;
 struct step;
@@ -111,7 +113,7 @@ struct database {
         uint64_t demand_until_boot_usec; /* of wake calls, the start and linger; 0: none */
         uint64_t presumed_until_boot_usec; /* what is presumed after a restart: no answer shortens it to `linger` */
         enum wake_cause demand_cause;
-        struct lease *leases, *last_lease; /* the engine's list */
+        TAILQ_HEAD(lease_list, lease) leases; /* the engine's */
         size_t n_leases;
         uint64_t paused_until_boot_usec; /* 0: not paused */
 

@@ -3,8 +3,10 @@
 
 #include "model/event.h"
 
+#include <sys/queue.h>
+
 struct event_record {
-        struct event_record *next; /* of what it is listed in */
+        STAILQ_ENTRY(event_record) link;
         struct event event;        /* EVENT_STATE or EVENT_WAKE */
         char detail[]; /* EVENT_STATE: raw text beside the reason, or "" */
 };

@@ -263,13 +263,13 @@ static int history_write_entry(struct history *history, const struct pending_ent
 }
 
 static int write_batch(struct history *history, const struct pending *pending, const struct pending_batch *batch) {
-        const struct pending_entry *entry = pending->first;
-        const struct event_record *record = pending->first_event;
+        const struct pending_entry *entry = STAILQ_FIRST(&pending->waiting);
+        const struct event_record *record = STAILQ_FIRST(&pending->events);
         int r = 0;
 
-        for (size_t i = 0; i < batch->n && r >= 0; i++, entry = entry->next)
+        for (size_t i = 0; i < batch->n && r >= 0; i++, entry = STAILQ_NEXT(entry, link))
                 r = history_write_entry(history, entry);
-        for (size_t i = 0; i < batch->n_events && r >= 0; i++, record = record->next)
+        for (size_t i = 0; i < batch->n_events && r >= 0; i++, record = STAILQ_NEXT(record, link))
                 r = event_rows_write(history->event_rows, record);
         return r;
 }

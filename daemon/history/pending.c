@@ -36,11 +36,9 @@ static void limit_hours(struct hour *hours, size_t n) {
 }
 
 static void drop_event(struct pending *pending) {
-        struct event_record *record = pending->first_event;
+        struct event_record *record = STAILQ_FIRST(&pending->events);
 
-        pending->first_event = record->next;
-        if (!pending->first_event)
-                pending->last_event = NULL;
+        STAILQ_REMOVE_HEAD(&pending->events, link);
         pending->n_events--;
         free(record);
 }
@@ -51,13 +49,19 @@ static void free_entry(struct pending_entry *entry) {
         free(entry);
 }
 
+void pending_init(struct pending *pending) {
+        *pending = (struct pending){0};
+        STAILQ_INIT(&pending->waiting);
+        STAILQ_INIT(&pending->events);
+}
+
 void pending_deinit(struct pending *pending) {
         for (size_t i = 0; i < pending->n; i++)
                 free_entry(pending->entries[i]);
-        while (pending->first_event)
+        while (!STAILQ_EMPTY(&pending->events))
                 drop_event(pending);
         free(pending->entries);
-        *pending = (struct pending){0};
+        pending_init(pending);
 }
 
 static int compare_to_entry(const void *name, const void *element) {
@@ -97,12 +101,7 @@ static void pending_let_wait(struct pending *pending, struct pending_entry *entr
         if (entry->waits)
                 return;
         entry->waits = true;
-        entry->next = NULL;
-        if (pending->last)
-                pending->last->next = entry;
-        else
-                pending->first = entry;
-        pending->last = entry;
+        STAILQ_INSERT_TAIL(&pending->waiting, entry, link);
 }
 
 /* The hour of REAL_USEC in the list, made when it is not there. NULL: no memory. */
@@ -286,18 +285,13 @@ void pending_compare(struct pending *pending, const struct snapshot *snapshots) 
 }
 
 void pending_tell(struct pending *pending, struct event_record *record) {
-        record->next = NULL;
-        if (pending->last_event)
-                pending->last_event->next = record;
-        else
-                pending->first_event = record;
-        pending->last_event = record;
+        STAILQ_INSERT_TAIL(&pending->events, record, link);
         if (++pending->n_events > EVENTS_MAX)
                 drop_event(pending);
 }
 
 bool pending_waits(const struct pending *pending) {
-        return pending->first || pending->first_event;
+        return !STAILQ_EMPTY(&pending->waiting) || !STAILQ_EMPTY(&pending->events);
 }
 
 /* ENTRY changes so many pages at worst: after a long time without a file it has many hours. */
@@ -317,15 +311,15 @@ static bool fits(const struct pending_batch *batch, uint64_t pages, uint64_t pag
 }
 
 struct pending_batch pending_choose(const struct pending *pending, uint64_t pages_max) {
-        const struct event_record *record = pending->first_event;
-        const struct pending_entry *entry = pending->first;
+        const struct event_record *record = STAILQ_FIRST(&pending->events);
+        const struct pending_entry *entry = STAILQ_FIRST(&pending->waiting);
         struct pending_batch batch = {0};
 
-        for (; entry && fits(&batch, pages_of(entry), pages_max); entry = entry->next) {
+        for (; entry && fits(&batch, pages_of(entry), pages_max); entry = STAILQ_NEXT(entry, link)) {
                 batch.pages += pages_of(entry);
                 batch.n++;
         }
-        for (; record && fits(&batch, PAGES_PER_SNAPSHOT, pages_max); record = record->next) {
+        for (; record && fits(&batch, PAGES_PER_SNAPSHOT, pages_max); record = STAILQ_NEXT(record, link)) {
                 batch.pages += PAGES_PER_SNAPSHOT;
                 batch.n_events++;
         }
@@ -336,13 +330,11 @@ void pending_written(struct pending *pending, const struct pending_batch *batch)
         for (size_t i = 0; i < batch->n_events; i++)
                 drop_event(pending);
         for (size_t i = 0; i < batch->n; i++) {
-                struct pending_entry *entry = pending->first;
+                struct pending_entry *entry = STAILQ_FIRST(&pending->waiting);
 
                 snapshot_written(entry->snapshot);
                 entry->waits = false;
                 free_hours(steal_pointer(&entry->hours));
-                pending->first = entry->next;
-                if (!pending->first)
-                        pending->last = NULL;
+                STAILQ_REMOVE_HEAD(&pending->waiting, link);
         }
 }

@@ -7,14 +7,14 @@ struct pending_entry {
         struct snapshot *snapshot;
         bool waits, watched;
         struct hour *hours;         /* that wait, newest first */
-        struct pending_entry *next; /* of those that wait */
+        STAILQ_ENTRY(pending_entry) link; /* of those that wait */
 };
 
 struct pending {
         struct pending_entry **entries; /* in the order of the names */
         size_t n, allocated;
-        struct pending_entry *first, *last; /* that wait, in the order of their coming */
-        struct event_record *first_event, *last_event;
+        STAILQ_HEAD(, pending_entry) waiting; /* in the order of their coming */
+        STAILQ_HEAD(, event_record) events;
         size_t n_events;
 };
 
@@ -23,6 +23,7 @@ struct pending_batch {
         uint64_t pages; /* that they change at worst */
 };
 
+void pending_init(struct pending *pending);
 void pending_deinit(struct pending *pending);
 /*
  * Takes SNAPSHOT in place of what was there, which is freed. With WAITS it is listed too, and what it has more is counted. -ENOMEM:

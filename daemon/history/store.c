@@ -242,6 +242,7 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
         if (!store)
                 return -ENOMEM;
         store_make_lock(store);
+        pending_init(&store->past);
         if (*path) {
                 r = store_start(store, path, bounds);
                 if (r < 0)

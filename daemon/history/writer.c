@@ -424,6 +424,7 @@ int writer_new(const char *path, const struct store_bounds *bounds, struct write
         writer->path = strdup(path);
         if (!writer->path)
                 return free(writer), -ENOMEM;
+        pending_init(&writer->pending);
         writer->began_real_usec = clock_real_usec();
         writer_end_by(writer, USEC_INFINITY);
         writer_limit(writer, bounds);

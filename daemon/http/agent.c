@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 /* A name of 63, a word, and what ends the line. */
@@ -33,14 +34,14 @@ struct agent_connection {
         sd_event_source *io, *grace;
         char line[LINE_MAX_BYTES];
         size_t length;
-        struct agent_connection *previous, *next;
+        LIST_ENTRY(agent_connection) link;
 };
 
 struct agent {
         struct server *server;
         uint64_t ramp_usec;
         struct acceptor *acceptor;
-        struct agent_connection *connections;
+        LIST_HEAD(, agent_connection) connections;
 };
 
 /* The request in a line. */
@@ -56,12 +57,7 @@ static struct agent_connection *agent_connection_free(struct agent_connection *c
         connection->io = sd_event_source_disable_unref(connection->io);
         connection->grace = sd_event_source_disable_unref(connection->grace);
         close_fd(&connection->fd);
-        if (connection->previous)
-                connection->previous->next = connection->next;
-        else
-                agent->connections = connection->next;
-        if (connection->next)
-                connection->next->previous = connection->previous;
+        LIST_REMOVE(connection, link);
         acceptor_left(agent->acceptor);
         free(connection);
         return NULL;
@@ -201,10 +197,7 @@ static void agent_on_client(void *userdata, int fd, const struct sockaddr *addre
         }
         connection->agent = agent;
         connection->fd = fd;
-        connection->next = agent->connections;
-        if (agent->connections)
-                agent->connections->previous = connection;
-        agent->connections = connection;
+        LIST_INSERT_HEAD(&agent->connections, connection, link);
         acceptor_joined(agent->acceptor);
         r = sd_event_add_io(agent->server->event, &connection->io, fd, EPOLLIN, on_line, connection);
         if (r >= 0)
@@ -237,8 +230,8 @@ int agent_new(struct server *server, const char *address, uint64_t ramp_usec, st
 struct agent *agent_free(struct agent *agent) {
         if (!agent)
                 return NULL;
-        while (agent->connections)
-                agent_connection_free(agent->connections);
+        while (!LIST_EMPTY(&agent->connections))
+                agent_connection_free(LIST_FIRST(&agent->connections));
         acceptor_free(agent->acceptor);
         free(agent);
         return NULL;

@@ -28,7 +28,7 @@ static int deadlines_on_timer(sd_event_source *source, uint64_t usec, void *user
         for (unsigned class = 0; class < deadlines->n_classes; class++) {
                 struct deadline *first;
 
-                while ((first = deadlines->first[class]) && due(deadlines, first) <= deadlines->now_usec) {
+                while ((first = TAILQ_FIRST(&deadlines->members[class])) && due(deadlines, first) <= deadlines->now_usec) {
                         deadlines_change(deadlines, first, class);
                         deadlines->expired(first);
                 }
@@ -45,6 +45,8 @@ int deadlines_init(struct deadlines *deadlines, sd_event *event, const uint64_t 
 
         assert(n <= DEADLINE_CLASSES_MAX);
         *deadlines = (struct deadlines){.timer_usec = USEC_INFINITY, .class_usec = class_usec, .n_classes = n, .expired = expired};
+        for (unsigned class = 0; class < n; class++)
+                TAILQ_INIT(&deadlines->members[class]);
         r = sd_event_add_time(event, &deadlines->timer, CLOCK_BOOTTIME, USEC_INFINITY, 100 * USEC_PER_MSEC, deadlines_on_timer, deadlines);
         if (r < 0)
                 return r;
@@ -63,18 +65,11 @@ void deadlines_update_now(struct deadlines *deadlines) {
 
 static void deadlines_append(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
         assert(class < deadlines->n_classes);
-        *deadline = (struct deadline){.class = class, .since_usec = deadlines->now_usec, .previous = deadlines->last[class]};
-        *(deadline->previous ? &deadline->previous->next : &deadlines->first[class]) = deadline;
-        deadlines->last[class] = deadline;
+        *deadline = (struct deadline){.class = class, .since_usec = deadlines->now_usec};
+        TAILQ_INSERT_TAIL(&deadlines->members[class], deadline, link);
         /* A timer that is early stays so: it finds nothing due and is set anew. Most changes need no system call. */
         if (due(deadlines, deadline) < deadlines->timer_usec)
                 deadlines_set_timer(deadlines, due(deadlines, deadline));
-}
-
-static void deadlines_take_out(struct deadlines *deadlines, struct deadline *deadline) {
-        assert(deadline->previous || deadlines->first[deadline->class] == deadline);
-        *(deadline->previous ? &deadline->previous->next : &deadlines->first[deadline->class]) = deadline->next;
-        *(deadline->next ? &deadline->next->previous : &deadlines->last[deadline->class]) = deadline->previous;
 }
 
 void deadlines_join(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
@@ -83,13 +78,13 @@ void deadlines_join(struct deadlines *deadlines, struct deadline *deadline, unsi
 }
 
 void deadlines_leave(struct deadlines *deadlines, struct deadline *deadline) {
-        deadlines_take_out(deadlines, deadline);
+        TAILQ_REMOVE(&deadlines->members[deadline->class], deadline, link);
         assert(deadlines->n_members > 0);
         if (--deadlines->n_members == 0)
                 deadlines_set_timer(deadlines, USEC_INFINITY);
 }
 
 void deadlines_change(struct deadlines *deadlines, struct deadline *deadline, unsigned class) {
-        deadlines_take_out(deadlines, deadline);
+        TAILQ_REMOVE(&deadlines->members[deadline->class], deadline, link);
         deadlines_append(deadlines, deadline, class);
 }

@@ -7,6 +7,7 @@
 #include "base/macro.h"
 
 #include <stdint.h>
+#include <sys/queue.h>
 #include <systemd/sd-event.h>
 
 #define DEADLINE_CLASSES_MAX 8
@@ -14,7 +15,7 @@
 struct deadline {
         unsigned class;
         uint64_t since_usec;
-        struct deadline *previous, *next; /* oldest first */
+        TAILQ_ENTRY(deadline) link;
 };
 
 struct deadlines {
@@ -24,7 +25,7 @@ struct deadlines {
         const uint64_t *class_usec;
         unsigned n_classes;
         size_t n_members;
-        struct deadline *first[DEADLINE_CLASSES_MAX], *last[DEADLINE_CLASSES_MAX];
+        TAILQ_HEAD(deadline_list, deadline) members[DEADLINE_CLASSES_MAX]; /* oldest first */
         void (*expired)(struct deadline *deadline);
 };
 

@@ -203,7 +203,7 @@ static bool next_lease(struct field_rows *rows, void *ret_row) {
         if (!lease)
                 return false;
         *(struct lease_status *)ret_row = describe_lease(&lease->record);
-        rows->at = lease->next;
+        rows->at = TAILQ_NEXT(lease, link);
         return true;
 }
 
@@ -246,7 +246,7 @@ void describe_status(struct json_writer *w, const struct database *database, str
         status.awake_on_our_demand_usec = account.ours_usec;
         status.budget = budget_of(database, &account, month);
         status.demand = demand_of(database, now);
-        status.leases = (struct field_rows){.next = next_lease, .at = lease_first(database)};
+        status.leases = (struct field_rows){.next = next_lease, .at = TAILQ_FIRST(&database->leases)};
         status.next_check = next_check_of(database, now);
         field_write_object(w, NULL, database_fields, &status, detail);
 }

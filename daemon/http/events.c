@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <sys/queue.h>
 
 #define PING_INTERVAL_USEC (15 * USEC_PER_SEC)
 /* A stream whose next event has left the ring is dropped when it reads nothing for this long. */
@@ -27,7 +28,7 @@ struct event_stream {
         size_t rest_sent;
         struct buffer last; /* said after everything else */
         struct stream_owner owner;
-        struct event_stream *previous, *next;
+        LIST_ENTRY(event_stream) link;
 };
 
 struct events {
@@ -35,7 +36,7 @@ struct events {
         struct ring ring;
         uint64_t begun; /* the number before the first */
         size_t n_databases;
-        struct event_stream *streams;
+        LIST_HEAD(, event_stream) streams;
         sd_event_source *ping_source;
         /* The event that was composed last: a thousand streams want the same. */
         struct buffer frame;
@@ -160,9 +161,10 @@ static ssize_t read_stream(void *userdata, char *buffer, size_t size) {
 
 static int on_ping(sd_event_source *source, uint64_t usec, void *userdata) {
         struct events *events = userdata;
+        struct event_stream *stream;
 
         (void)usec;
-        for (struct event_stream *stream = events->streams; stream; stream = stream->next)
+        LIST_FOREACH(stream, &events->streams, link)
                 if (exchange_waits(stream->exchange)) {
                         stream->ping_due = true;
                         exchange_continue(stream->exchange);
@@ -172,24 +174,19 @@ static int on_ping(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void add_stream(struct events *events, struct event_stream *stream) {
-        if (!events->streams) {
+        if (LIST_EMPTY(&events->streams)) {
                 (void)sd_event_source_set_time_relative(events->ping_source, PING_INTERVAL_USEC);
                 (void)sd_event_source_set_enabled(events->ping_source, SD_EVENT_ONESHOT);
         }
-        stream->next = events->streams;
-        if (stream->next)
-                stream->next->previous = stream;
-        events->streams = stream;
+        LIST_INSERT_HEAD(&events->streams, stream, link);
 }
 
 static void free_stream(void *userdata) {
         struct event_stream *stream = userdata;
         struct events *events = stream->events;
 
-        *(stream->previous ? &stream->previous->next : &events->streams) = stream->next;
-        if (stream->next)
-                stream->next->previous = stream->previous;
-        if (!events->streams)
+        LIST_REMOVE(stream, link);
+        if (LIST_EMPTY(&events->streams))
                 (void)sd_event_source_set_enabled(events->ping_source, SD_EVENT_OFF);
         buffer_deinit(&stream->rest);
         buffer_deinit(&stream->last);
@@ -218,9 +215,11 @@ static void count_databases(struct events *events, const struct event *event) {
 }
 
 void events_notify(struct events *events, const struct event *event) {
+        struct event_stream *stream;
+
         count_databases(events, event);
         ring_push(&events->ring, event);
-        for (struct event_stream *stream = events->streams; stream; stream = stream->next) {
+        LIST_FOREACH(stream, &events->streams, link) {
                 if (!exchange_waits(stream->exchange))
                         drop_if_stuck(stream, event->boot_usec);
                 else if (wants(stream, event->database))
@@ -354,7 +353,7 @@ int events_new(struct server *server, struct events **ret_events) {
 struct events *events_free(struct events *events) {
         if (!events)
                 return NULL;
-        assert(!events->streams);
+        assert(LIST_EMPTY(&events->streams));
         sd_event_source_disable_unref(events->ping_source);
         ring_deinit(&events->ring);
         buffer_deinit(&events->frame);
@@ -363,7 +362,9 @@ struct events *events_free(struct events *events) {
 }
 
 void events_stop(struct events *events) {
-        for (struct event_stream *stream = events->streams; stream; stream = stream->next) {
+        struct event_stream *stream;
+
+        LIST_FOREACH(stream, &events->streams, link) {
                 if (stream->owner.stopping)
                         stream->owner.stopping(stream->owner.userdata);
                 exchange_continue(stream->exchange);

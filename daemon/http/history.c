@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 
 #define SINCE_USEC (7 * USEC_PER_DAY)
 #define LIMIT 1000
@@ -30,7 +31,7 @@ struct history_requests {
         struct server *server;
         sd_event_source *source; /* answers have come */
         sd_event_source *late;
-        struct history_request *first;
+        LIST_HEAD(, history_request) pending;
 };
 
 /* An exchange that is held. */
@@ -42,7 +43,7 @@ struct history_request {
         uint64_t late_monotonic_usec;
         char name[TEXT_NAME_MAX + 1];
         bool csv;
-        struct history_request *previous, *next;
+        LIST_ENTRY(history_request) link;
 };
 
 static struct history_request *history_request_new(struct history_requests *all, struct request *request) {
@@ -56,21 +57,13 @@ static struct history_request *history_request_new(struct history_requests *all,
         pending->csv = request->query.csv;
         pending->late_monotonic_usec = usec_add(clock_monotonic_usec(), LATE_USEC);
         (void)text_copy(pending->name, sizeof(pending->name), request->name);
-        pending->next = all->first;
-        if (pending->next)
-                pending->next->previous = pending;
-        all->first = pending;
+        LIST_INSERT_HEAD(&all->pending, pending, link);
         pending->listener->n_questions++;
         return pending;
 }
 
 static void history_request_free(struct history_request *pending) {
-        if (pending->previous)
-                pending->previous->next = pending->next;
-        else
-                pending->all->first = pending->next;
-        if (pending->next)
-                pending->next->previous = pending->previous;
+        LIST_REMOVE(pending, link);
         assert(pending->listener->n_questions > 0);
         pending->listener->n_questions--;
         free(pending);
@@ -132,9 +125,10 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 
 /* The next look, when somebody waits. */
 static void plan_look(struct history_requests *history) {
+        const struct history_request *pending;
         uint64_t next = USEC_INFINITY;
 
-        for (const struct history_request *pending = history->first; pending; pending = pending->next)
+        LIST_FOREACH(pending, &history->pending, link)
                 next = MIN(next, pending->late_monotonic_usec);
         (void)sd_event_source_set_time(history->late, next);
         (void)sd_event_source_set_enabled(history->late, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
@@ -146,8 +140,8 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void)source;
         (void)usec;
-        for (struct history_request *pending = history->first, *next; pending; pending = next) {
-                next = pending->next;
+        for (struct history_request *pending = LIST_FIRST(&history->pending), *next; pending; pending = next) {
+                next = LIST_NEXT(pending, link);
                 if (pending->late_monotonic_usec > now)
                         continue;
                 reader_cancel(pending->question);
@@ -182,8 +176,9 @@ int history_requests_new(struct server *server, struct history_requests **ret_hi
 }
 
 void history_requests_stop(struct history_requests *history) {
-        for (struct history_request *pending = history->first, *next; pending; pending = next) {
-                next = pending->next;
+        struct history_request *pending;
+
+        while ((pending = LIST_FIRST(&history->pending))) {
                 reader_cancel(pending->question);
                 answer_stopping(history->server, pending->exchange);
                 history_request_free(pending);
@@ -193,7 +188,7 @@ void history_requests_stop(struct history_requests *history) {
 struct history_requests *history_requests_free(struct history_requests *history) {
         if (!history)
                 return NULL;
-        assert(!history->first);
+        assert(LIST_EMPTY(&history->pending));
         sd_event_source_disable_unref(history->source);
         sd_event_source_disable_unref(history->late);
         free(history);

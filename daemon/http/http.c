@@ -339,7 +339,9 @@ void http_quiesce(struct http *http) {
 
 /* The library aborts the process when it is stopped with a suspended connection. */
 static void break_suspended(struct http *http) {
-        for (struct deadline *d = http->deadlines.first[TIMEOUT_NONE]; d; d = d->next) {
+        struct deadline *d;
+
+        TAILQ_FOREACH(d, &http->deadlines.members[TIMEOUT_NONE], link) {
                 struct exchange *exchange = container_of(d, struct exchange, deadline);
 
                 exchange->broken = true;
@@ -362,7 +364,7 @@ static void await_requests(struct http *http) {
         struct pollfd fd = {.fd = sd_event_source_get_io_fd(http->epoll_source), .events = POLLIN};
         uint64_t before = clock_boot_usec(), waited = 0, now;
 
-        for (; http->deadlines.first[TIMEOUT_REQUEST] && waited < LAST_REQUEST_USEC; before = now) {
+        for (; !TAILQ_EMPTY(&http->deadlines.members[TIMEOUT_REQUEST]) && waited < LAST_REQUEST_USEC; before = now) {
                 (void)poll(&fd, 1, LAST_LOOK_USEC / USEC_PER_MSEC);
                 http_run_to_end(http);
                 now = clock_boot_usec();

@@ -17,7 +17,7 @@
 
 struct waiters {
         struct server *server;
-        struct waiter *first, *last;
+        TAILQ_HEAD(waiter_list, waiter) all;
         size_t n_to_look_at; /* so many of the first, at most: a database changed since they were looked at */
         struct heap due;
         uint64_t spread; /* where in its time of spread the next one is released: a fraction of 2^64 */
@@ -44,22 +44,10 @@ static void waiters_set_timer(struct waiters *waiters) {
         (void)sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_ONESHOT);
 }
 
-static void waiter_link_last(struct waiters *waiters, struct waiter *waiter) {
-        waiter->previous = waiters->last;
-        waiter->next = NULL;
-        *(waiters->last ? &waiters->last->next : &waiters->first) = waiter;
-        waiters->last = waiter;
-}
-
-static void waiter_unlink(struct waiters *waiters, struct waiter *waiter) {
-        *(waiter->previous ? &waiter->previous->next : &waiters->first) = waiter->next;
-        *(waiter->next ? &waiter->next->previous : &waiters->last) = waiter->previous;
-}
-
 static void remove_waiter(struct waiter *waiter) {
         struct waiters *waiters = waiter->server->waiters;
 
-        waiter_unlink(waiters, waiter);
+        TAILQ_REMOVE(&waiters->all, waiter, link);
         heap_remove(&waiters->due, &waiter->due);
         free(waiter);
 }
@@ -134,10 +122,10 @@ static void waiters_look_at_first(struct waiters *waiters, uint64_t until_usec) 
         uint64_t now_usec = clock_boot_usec();
         struct waiter *waiter;
 
-        while (waiters->n_to_look_at > 0 && (waiter = waiters->first) && clock_boot_usec() < until_usec) {
+        while (waiters->n_to_look_at > 0 && (waiter = TAILQ_FIRST(&waiters->all)) && clock_boot_usec() < until_usec) {
                 waiters->n_to_look_at--;
-                waiter_unlink(waiters, waiter);
-                waiter_link_last(waiters, waiter);
+                TAILQ_REMOVE(&waiters->all, waiter, link);
+                TAILQ_INSERT_TAIL(&waiters->all, waiter, link);
                 waiter_look_at(waiter, now_usec);
         }
         waiters_set_timer(waiters);
@@ -188,7 +176,7 @@ static struct waiter *waiters_keep(struct waiters *waiters, const struct waiter 
                 free(copy);
                 return NULL;
         }
-        waiter_link_last(waiters, copy);
+        TAILQ_INSERT_TAIL(&waiters->all, copy, link);
         waiters_set_timer(waiters);
         return copy;
 }
@@ -225,6 +213,7 @@ int waiters_new(struct server *server, struct waiters **ret_waiters) {
         if (!waiters)
                 return -ENOMEM;
         waiters->server = server;
+        TAILQ_INIT(&waiters->all);
         waiters->timer_usec = USEC_INFINITY;
         waiters->spread = random_seed();
         r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, waiters_on_timer, waiters);
@@ -242,7 +231,7 @@ int waiters_new(struct server *server, struct waiters **ret_waiters) {
 struct waiters *waiters_free(struct waiters *waiters) {
         if (!waiters)
                 return NULL;
-        assert(!waiters->first);
+        assert(TAILQ_EMPTY(&waiters->all));
         sd_event_source_disable_unref(waiters->timer_source);
         heap_deinit(&waiters->due);
         free(waiters);

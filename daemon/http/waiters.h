@@ -8,6 +8,8 @@
 #include "base/heap.h"
 #include "http/server-private.h"
 
+#include <sys/queue.h>
+
 struct waiter {
         struct server *server;
         struct exchange *exchange;
@@ -25,7 +27,7 @@ struct waiter {
         uint64_t deadline_usec;
         uint64_t release_usec; /* its moment, while it is so; else USEC_INFINITY */
         struct heap_item due;  /* when it must be looked at though nothing was told */
-        struct waiter *previous, *next;
+        TAILQ_ENTRY(waiter) link;
 };
 
 int waiters_new(struct server *server, struct waiters **ret_waiters);

@@ -162,9 +162,10 @@ static void on_attempted(void *userdata, const struct database *database, const 
 
 /* Those that end with a connection are over when we are. */
 static size_t timed_leases(const struct database *database, struct lease_record *records) {
+        const struct lease *lease;
         size_t n = 0;
 
-        for (const struct lease *lease = lease_first(database); lease; lease = lease->next)
+        TAILQ_FOREACH(lease, &database->leases, link)
                 if (lease->record.until_real_usec > 0) {
                         if (records)
                                 records[n] = lease->record;

@@ -11,6 +11,7 @@
 #include "probe/resolver.h"
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 /*
  * An attempt as both sides see it: the one who waits for it reads where it is, the one who runs it writes it. Shared by reference, so that
@@ -30,7 +31,7 @@ struct in_flight {
         uint64_t started_real_usec;
         uint64_t timeout_usec;
         uint64_t look_usec; /* when to look next whether its prober is stuck */
-        struct in_flight *next, *previous;
+        TAILQ_ENTRY(in_flight) link;
 };
 
 /* With one reference for each side; NULL when there is no memory. */

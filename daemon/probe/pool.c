@@ -41,7 +41,7 @@ struct probe_pool {
         struct resolver *resolver;
         struct workers *workers;
         struct id_map databases;
-        struct in_flight *first, *last; /* in the order of their starts */
+        TAILQ_HEAD(, in_flight) in_flight; /* in the order of their starts */
 };
 
 /* Looking after the probers. */
@@ -58,29 +58,13 @@ static void set_look(struct probe_pool *pool, uint64_t usec) {
         (void)sd_event_source_set_enabled(pool->look_source, SD_EVENT_ONESHOT);
 }
 
-static void link_in_flight(struct probe_pool *pool, struct in_flight *in_flight) {
-        in_flight->previous = pool->last;
-        if (pool->last)
-                pool->last->next = in_flight;
-        else
-                pool->first = in_flight;
-        pool->last = in_flight;
-}
-
 static void end_in_flight(struct probe_pool *pool, struct pool_database *database) {
         struct in_flight *in_flight = steal_pointer(&database->in_flight);
 
-        if (in_flight->previous)
-                in_flight->previous->next = in_flight->next;
-        else
-                pool->first = in_flight->next;
-        if (in_flight->next)
-                in_flight->next->previous = in_flight->previous;
-        else
-                pool->last = in_flight->previous;
+        TAILQ_REMOVE(&pool->in_flight, in_flight, link);
         in_flight_unref(in_flight);
         /* Probers that were detached are looked at until all that is to be said of them is said. */
-        if (!pool->first && !workers_has_detached(pool->workers))
+        if (TAILQ_EMPTY(&pool->in_flight) && !workers_has_detached(pool->workers))
                 set_look(pool, USEC_INFINITY);
 }
 
@@ -121,20 +105,21 @@ static void end_overdue(struct probe_pool *pool, const struct in_flight *in_flig
 
 /* The handler may start and forget attempts: the search begins anew after each. */
 static void end_all_overdue(struct probe_pool *pool, uint64_t now_usec) {
-        const struct in_flight *in_flight = pool->first;
+        const struct in_flight *in_flight = TAILQ_FIRST(&pool->in_flight);
 
         while (in_flight)
                 if (usec_add(in_flight_deadline(in_flight), OVERDUE_USEC) <= now_usec) {
                         end_overdue(pool, in_flight);
-                        in_flight = pool->first;
+                        in_flight = TAILQ_FIRST(&pool->in_flight);
                 } else
-                        in_flight = in_flight->next;
+                        in_flight = TAILQ_NEXT(in_flight, link);
 }
 
 static uint64_t next_look(struct probe_pool *pool, uint64_t now_usec) {
         uint64_t next = USEC_INFINITY;
+        struct in_flight *in_flight;
 
-        for (struct in_flight *in_flight = pool->first; in_flight; in_flight = in_flight->next) {
+        TAILQ_FOREACH(in_flight, &pool->in_flight, link) {
                 if (in_flight->look_usec <= now_usec)
                         in_flight->look_usec = now_usec + MIN(MAX(usec_sub(now_usec, in_flight->started_usec), PROBER_STUCK_USEC), LOOK_MAX_USEC);
                 next = MIN(next, in_flight->look_usec);
@@ -273,7 +258,7 @@ int probe_pool_check(struct probe_pool *pool, const struct probe_request *reques
                 return r;
         }
         database->in_flight = in_flight;
-        link_in_flight(pool, in_flight);
+        TAILQ_INSERT_TAIL(&pool->in_flight, in_flight, link);
         if (pool->look_usec > in_flight->look_usec)
                 set_look(pool, in_flight->look_usec);
         return 0;
@@ -309,6 +294,7 @@ void probe_pool_forget(struct probe_pool *pool, uint64_t id) {
 
 void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stats) {
         uint64_t now_usec = clock_monotonic_usec();
+        const struct in_flight *in_flight;
         struct probe_pool_stats stats = {
                 .probers = workers_size(pool->workers),
                 .replaced = workers_replaced(pool->workers),
@@ -316,7 +302,7 @@ void probe_pool_stats(struct probe_pool *pool, struct probe_pool_stats *ret_stat
                 .names_waiting = resolver_waiting(pool->resolver),
         };
 
-        for (const struct in_flight *in_flight = pool->first; in_flight; in_flight = in_flight->next)
+        TAILQ_FOREACH(in_flight, &pool->in_flight, link)
                 stats.overdue_usec = MAX(stats.overdue_usec, usec_sub(now_usec, in_flight_deadline(in_flight)));
         *ret_stats = stats;
 }
@@ -358,6 +344,7 @@ int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler han
 
         if (!pool)
                 return -ENOMEM;
+        TAILQ_INIT(&pool->in_flight);
         pool->event = sd_event_ref(event);
         pool->handler = handler;
         pool->userdata = userdata;

@@ -19,6 +19,7 @@
 
 #include <netdb.h>
 #include <stdio.h>
+#include <sys/queue.h>
 
 /* Started when they are needed. The unit's TasksMax leaves as many again for probers. */
 #define THREADS_MAX 48
@@ -46,12 +47,12 @@ struct waiter {
 };
 
 struct name_list {
-        struct name *first, *last;
+        TAILQ_HEAD(, name) names;
         unsigned n;
 };
 
 struct name {
-        struct name *next, *previous;
+        TAILQ_ENTRY(name) link;
         struct name_list *list; /* in which it is; NULL: a thread is looking it up */
         struct waiter *waiters;
         enum grade grade;
@@ -89,24 +90,24 @@ static void list_remove(struct name *name) {
 
         if (!list)
                 return;
-        *(name->previous ? &name->previous->next : &list->first) = name->next;
-        *(name->next ? &name->next->previous : &list->last) = name->previous;
+        TAILQ_REMOVE(&list->names, name, link);
         list->n--;
         name->list = NULL;
 }
 
 static void list_append(struct name_list *list, struct name *name) {
         list_remove(name);
-        name->next = NULL;
-        name->previous = list->last;
-        *(list->last ? &list->last->next : &list->first) = name;
-        list->last = name;
+        TAILQ_INSERT_TAIL(&list->names, name, link);
         list->n++;
         name->list = list;
 }
 
+static void list_init(struct name_list *list) {
+        TAILQ_INIT(&list->names);
+}
+
 static void list_free(struct name_list *list) {
-        for (struct name *name; (name = list->first);) {
+        for (struct name *name; (name = TAILQ_FIRST(&list->names));) {
                 list_remove(name);
                 for (struct waiter *waiter; (waiter = name->waiters);) {
                         name->waiters = waiter->next;
@@ -172,7 +173,7 @@ static void remember_name(struct resolver *resolver, struct name *name) {
         list_append(&resolver->remembered, name);
         if (resolver->remembered.n <= REMEMBERED_MAX)
                 return;
-        name = resolver->remembered.first;
+        name = TAILQ_FIRST(&resolver->remembered.names);
         list_remove(name);
         (void)id_map_take(&resolver->names, name->key);
         free(name);
@@ -245,7 +246,7 @@ static void tell_begun(struct resolver *resolver, const struct name *name) {
 
 static void begin_queued(struct resolver *resolver) {
         for (size_t grade = 0; grade < _GRADE_MAX; grade++)
-                for (struct name *name; (name = resolver->queued[grade].first) && claim_thread(resolver, name) == 0;)
+                for (struct name *name; (name = TAILQ_FIRST(&resolver->queued[grade].names)) && claim_thread(resolver, name) == 0;)
                         tell_begun(resolver, name);
 }
 
@@ -303,11 +304,11 @@ static void resolver_look_up(const char *host, struct resolved *ret_answer) {
 static struct name *take_name(struct resolver *resolver) {
         struct name *name;
 
-        while (!resolver->claimed.first && !resolver->closed)
+        while (TAILQ_EMPTY(&resolver->claimed.names) && !resolver->closed)
                 (void)pthread_cond_wait(&resolver->more, &resolver->lock);
         if (resolver->closed)
                 return NULL;
-        name = resolver->claimed.first;
+        name = TAILQ_FIRST(&resolver->claimed.names);
         list_remove(name);
         return name;
 }
@@ -437,6 +438,10 @@ int resolver_new(resolver_deliver deliver, struct resolver **ret_resolver) {
         (void)pthread_cond_init(&resolver->more, NULL);
         resolver->deliver = deliver;
         resolver->references = 1;
+        for (size_t grade = 0; grade < _GRADE_MAX; grade++)
+                list_init(&resolver->queued[grade]);
+        list_init(&resolver->claimed);
+        list_init(&resolver->remembered);
         *ret_resolver = resolver;
         return 0;
 }

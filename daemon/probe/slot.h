@@ -20,7 +20,7 @@ struct channel {
         bool listed;     /* among those that wait for it, or have stopped waiting */
         bool away;       /* with a thread that was detached: its connection must not be touched */
         bool stale;      /* away, and to be closed when it comes back */
-        struct channel *next_listed;
+        STAILQ_ENTRY(channel) link;
 };
 
 struct slot {
@@ -42,8 +42,8 @@ struct slot {
         enum reason end_reason;
         char end_sqlstate[SQLSTATE_LENGTH + 1];
 
-        struct slot *next_active, *previous_active; /* those with an attempt */
-        struct slot *next_done;                     /* those whose attempt ended in this turn */
+        LIST_ENTRY(slot) active; /* those with an attempt */
+        STAILQ_ENTRY(slot) done; /* those whose attempt ended in this turn */
         struct slot *next_to_free;
 };
 

@@ -21,23 +21,14 @@ void worker_arm(struct worker *worker, const struct slot *slot) {
 }
 
 void worker_activate(struct worker *worker, struct slot *slot) {
-        slot->previous_active = NULL;
-        slot->next_active = worker->active;
-        if (worker->active)
-                worker->active->previous_active = slot;
-        worker->active = slot;
+        LIST_INSERT_HEAD(&worker->active, slot, active);
         worker->n_active++;
 }
 
-static void unlink_active(struct worker *worker, struct slot *slot) {
-        if (slot->previous_active)
-                slot->previous_active->next_active = slot->next_active;
-        else
-                worker->active = slot->next_active;
-        if (slot->next_active)
-                slot->next_active->previous_active = slot->previous_active;
+static void worker_deactivate(struct worker *worker, struct slot *slot) {
+        LIST_REMOVE(slot, active);
         worker->n_active--;
-        if (!worker->active)
+        if (LIST_EMPTY(&worker->active))
                 worker->next_due_usec = USEC_INFINITY;
 }
 
@@ -60,7 +51,7 @@ void worker_note_answer(struct worker *worker, struct slot *slot) {
 void worker_finish(struct worker *worker, struct slot *slot) {
         struct attempt_run *run = &slot->run;
 
-        unlink_active(worker, slot);
+        worker_deactivate(worker, slot);
         run->attempt.ended_boot_usec = worker->now_boot_usec;
         if (run->looks_up) {
                 resolver_cancel(worker->resolver, conninfo_get(run->request.conninfo, "host"), worker, run->request.attempt);
@@ -72,15 +63,15 @@ void worker_finish(struct worker *worker, struct slot *slot) {
                 worker_free_later(worker, slot);
                 return;
         }
-        slot->next_done = NULL;
-        *worker->last_done = slot;
-        worker->last_done = &slot->next_done;
+        STAILQ_INSERT_TAIL(&worker->done, slot, done);
         if (worker->n_done++ == 0)
                 worker->done_since_usec = worker->now_usec;
 }
 
 void worker_report_done(struct worker *worker) {
-        for (struct slot *slot = worker->done; slot; slot = slot->next_done) {
+        struct slot *slot;
+
+        STAILQ_FOREACH(slot, &worker->done, done) {
                 const struct probe_report report = {
                         .kind = PROBE_REPORT_ATTEMPT,
                         .database = slot->id,
@@ -91,8 +82,7 @@ void worker_report_done(struct worker *worker) {
                 (void)queue_push(worker->reports, &report);
                 attempt_clear(&slot->run);
         }
-        worker->done = NULL;
-        worker->last_done = &worker->done;
+        STAILQ_INIT(&worker->done);
         worker->n_done = 0;
 }
 

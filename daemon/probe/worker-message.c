@@ -120,8 +120,8 @@ static void on_stop(struct worker *worker) {
 static void on_give_up(struct worker *worker) {
         struct slot *next;
 
-        for (struct slot *slot = worker->active; slot; slot = next) {
-                next = slot->next_active;
+        for (struct slot *slot = LIST_FIRST(&worker->active); slot; slot = next) {
+                next = LIST_NEXT(slot, active);
                 (void)attempt_expired(&slot->run, true, worker->now_usec);
                 worker_finish(worker, slot);
         }

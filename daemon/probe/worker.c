@@ -37,29 +37,25 @@ static bool on_socket(struct worker *worker, struct channel *channel) {
         if (channel->listed)
                 return true;
         channel->listed = true;
-        channel->next_listed = NULL;
-        *worker->last_listed = channel;
-        worker->last_listed = &channel->next_listed;
+        STAILQ_INSERT_TAIL(&worker->listed, channel, link);
         return true;
 }
 
 static struct channel *take_listed(struct worker *worker) {
-        struct channel *channel = worker->listed;
+        struct channel *channel = STAILQ_FIRST(&worker->listed);
 
-        worker->listed = channel->next_listed;
-        if (!worker->listed)
-                worker->last_listed = &worker->listed;
+        STAILQ_REMOVE_HEAD(&worker->listed, link);
         channel->listed = false;
         return channel;
 }
 
 static bool poll_listed(struct worker *worker) {
-        while (worker->listed) {
+        while (!STAILQ_EMPTY(&worker->listed)) {
                 struct channel *channel = take_listed(worker);
 
                 if (channel->due && !worker_drive(worker, channel, OP_POLL))
                         return false;
-                if (worker->listed && usec_sub(clock_monotonic_usec(), worker->now_usec) >= LISTED_USEC)
+                if (!STAILQ_EMPTY(&worker->listed) && usec_sub(clock_monotonic_usec(), worker->now_usec) >= LISTED_USEC)
                         break;
         }
         return true;
@@ -73,12 +69,12 @@ static bool is_due(const struct worker *worker, const struct slot *slot) {
 }
 
 static bool expire(struct worker *worker) {
-        struct slot *next;
+        struct slot *slot, *next;
 
-        for (struct slot *slot = worker->active; slot; slot = next) {
+        for (slot = LIST_FIRST(&worker->active); slot; slot = next) {
                 struct channel *channel = slot_attempt_channel(slot);
 
-                next = slot->next_active;
+                next = LIST_NEXT(slot, active);
                 if (!is_due(worker, slot))
                         continue;
                 if (attempt_expired(&slot->run, channel && channel->away, worker->now_usec) == ATTEMPT_ENDED) {
@@ -90,7 +86,7 @@ static bool expire(struct worker *worker) {
                         return false;
         }
         worker->next_due_usec = USEC_INFINITY;
-        for (const struct slot *slot = worker->active; slot; slot = slot->next_active)
+        LIST_FOREACH(slot, &worker->active, active)
                 worker_arm(worker, slot);
         return true;
 }
@@ -113,9 +109,9 @@ static void free_buried(struct worker *worker) {
 static int timeout_msec(const struct worker *worker) {
         uint64_t left;
 
-        if (worker->listed)
+        if (!STAILQ_EMPTY(&worker->listed))
                 return 0;
-        if (worker->done)
+        if (!STAILQ_EMPTY(&worker->done))
                 return DONE_WAIT_USEC / USEC_PER_MSEC;
         if (worker->next_due_usec == USEC_INFINITY)
                 return -1;
@@ -149,18 +145,18 @@ bool worker_turn(struct worker *worker) {
         if (worker->now_usec >= worker->next_due_usec && !expire(worker))
                 return false;
         /* What may take long must not hold up what has ended. */
-        if (worker->listed)
+        if (!STAILQ_EMPTY(&worker->listed))
                 worker_report_done(worker);
         if (!poll_listed(worker))
                 return false;
-        if (worker->done && !done_may_wait(worker))
+        if (!STAILQ_EMPTY(&worker->done) && !done_may_wait(worker))
                 worker_report_done(worker);
         free_buried(worker);
         return true;
 }
 
 bool worker_is_over(const struct worker *worker) {
-        return worker->stopping && !worker->active && !worker->to_free;
+        return worker->stopping && LIST_EMPTY(&worker->active) && !worker->to_free;
 }
 
 /* Change of threads. */
@@ -204,7 +200,7 @@ void worker_resume(struct worker *worker) {
         while ((slot = id_map_next(&worker->slots, &position)))
                 worker_resume_slot(worker, slot);
         /* Those that were forgotten, but are not over yet, are in no map. */
-        for (slot = worker->active; slot; slot = slot->next_active)
+        LIST_FOREACH(slot, &worker->active, active)
                 if (slot->forgotten)
                         worker_resume_slot(worker, slot);
 }
@@ -218,8 +214,8 @@ int worker_new(struct queue *reports, struct resolver *resolver, struct worker *
         worker->epoll_fd = -1;
         worker->reports = reports;
         worker->resolver = resolver;
-        worker->last_done = &worker->done;
-        worker->last_listed = &worker->listed;
+        STAILQ_INIT(&worker->done);
+        STAILQ_INIT(&worker->listed);
         worker->next_due_usec = USEC_INFINITY;
         r = queue_new(sizeof(struct worker_message), &worker->messages);
         if (r < 0)

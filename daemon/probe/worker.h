@@ -44,13 +44,13 @@ struct worker {
         uint64_t now_boot_usec;
 
         struct id_map slots; /* by id */
-        struct slot *active;
+        LIST_HEAD(, slot) active;
         unsigned n_active;
-        struct slot *done, **last_done; /* not reported yet */
+        STAILQ_HEAD(, slot) done; /* not reported yet */
         unsigned n_done;
         uint64_t done_since_usec;
         struct slot *to_free;
-        struct channel *listed, **last_listed; /* connections whose next step may be dear, in the order of their events */
+        STAILQ_HEAD(, channel) listed; /* connections whose next step may be dear, in the order of their events */
         uint64_t next_due_usec;             /* no attempt is due before */
         bool stopping;
         /* Since WORKER_STOP, for workers_stop(): sessions that were terminated, and what servers did about the attempts under way. */

@@ -15,10 +15,6 @@ const char *lease_end_name(enum lease_end end) {
         return end_names[end];
 }
 
-const struct lease *lease_first(const struct database *database) {
-        return database->leases;
-}
-
 /* The timer follows the clock of people, and is moved by the kernel when that is set. */
 static void arm_expiry(struct engine *engine) {
         const struct heap_item *first = heap_first(&engine->expiring);
@@ -29,24 +25,6 @@ static void arm_expiry(struct engine *engine) {
         }
         (void)sd_event_source_set_time(engine->expiry_timer, first->key);
         (void)sd_event_source_set_enabled(engine->expiry_timer, SD_EVENT_ONESHOT);
-}
-
-/* At the end: they are listed in the order of their coming. */
-static void link_lease(struct database *database, struct lease *lease) {
-        struct lease *first = database->leases;
-
-        lease->database = database;
-        lease->next = NULL;
-        lease->previous = first ? database->last_lease : NULL;
-        *(first ? &database->last_lease->next : &database->leases) = lease;
-        database->last_lease = lease;
-}
-
-static void unlink_lease(struct lease *lease) {
-        struct database *database = lease->database;
-
-        *(lease->previous ? &lease->previous->next : &database->leases) = lease->next;
-        *(lease->next ? &lease->next->previous : &database->last_lease) = lease->previous;
 }
 
 static int lease_add(struct engine *engine, struct database *database, const struct lease *model, struct lease **ret_lease) {
@@ -63,7 +41,8 @@ static int lease_add(struct engine *engine, struct database *database, const str
                 return -ENOMEM;
         }
         (void)text_copy(lease->record.database, sizeof(lease->record.database), database->config->name);
-        link_lease(database, lease);
+        lease->database = database;
+        TAILQ_INSERT_TAIL(&database->leases, lease, link);
         engine->n_leases++;
         arm_expiry(engine);
         *ret_lease = lease;
@@ -71,7 +50,7 @@ static int lease_add(struct engine *engine, struct database *database, const str
 }
 
 static void lease_drop(struct engine *engine, struct lease *lease) {
-        unlink_lease(lease);
+        TAILQ_REMOVE(&lease->database->leases, lease, link);
         heap_remove(&engine->expiring, &lease->expiry);
         engine->n_leases--;
         free(lease);
@@ -151,9 +130,10 @@ void lease_release(struct engine *engine, struct lease *lease) {
 bool lease_delete(struct engine *engine, uint64_t id) {
         struct instant now = drive_observe_clock(engine);
         struct database *database;
+        struct lease *lease;
 
         for (size_t i = 0; (database = registry_at(engine->registry, i)); i++)
-                for (struct lease *lease = database->leases; lease; lease = lease->next)
+                TAILQ_FOREACH(lease, &database->leases, link)
                         if (lease->record.id == id) {
                                 end_for(engine, lease, LEASE_END_DELETED, now);
                                 return true;
@@ -178,16 +158,16 @@ int lease_restore(struct engine *engine, const struct lease_record *record) {
 }
 
 void leases_end(struct engine *engine, struct database *database, enum lease_end why, struct instant now) {
-        while (database->leases)
-                end_for(engine, database->leases, why, now);
+        while (!TAILQ_EMPTY(&database->leases))
+                end_for(engine, TAILQ_FIRST(&database->leases), why, now);
 }
 
 void leases_move(struct engine *engine, struct database *from, struct database *to, struct instant now) {
-        for (struct lease *lease = from->leases, *next; lease; lease = next) {
-                next = lease->next;
-                link_lease(to, lease);
-        }
-        from->leases = from->last_lease = NULL;
+        struct lease *lease;
+
+        TAILQ_FOREACH(lease, &from->leases, link)
+                lease->database = to;
+        TAILQ_CONCAT(&to->leases, &from->leases, link);
         for (; from->n_leases > 0; from->n_leases--)
                 (void)step(engine, to, INPUT_LEASE_AGAIN, now);
 }
@@ -225,8 +205,8 @@ void leases_deinit(struct engine *engine) {
         struct database *database;
 
         for (size_t i = 0; engine->registry && (database = registry_at(engine->registry, i)); i++)
-                while (database->leases)
-                        lease_drop(engine, database->leases);
+                while (!TAILQ_EMPTY(&database->leases))
+                        lease_drop(engine, TAILQ_FIRST(&database->leases));
         engine->expiry_timer = sd_event_source_disable_unref(engine->expiry_timer);
         heap_deinit(&engine->expiring);
 }

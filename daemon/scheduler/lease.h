@@ -26,7 +26,7 @@ struct lease {
         /* Called once when it ends by anything but lease_release(); the lease is gone then. NULL for one that lives by the clock alone. */
         void (*ended)(void *userdata, enum lease_end end);
         void *userdata;
-        struct lease *previous, *next; /* of its database */
+        TAILQ_ENTRY(lease) link; /* of its database, in the order of their coming */
         struct heap_item expiry; /* of those with a time limit */
 };
 
@@ -49,7 +49,5 @@ int lease_take(struct engine *engine, struct database *database, const struct le
 void lease_release(struct engine *engine, struct lease *lease);
 /* Ends the one of this id (LEASE_END_DELETED). Answers false when there is none. */
 bool lease_delete(struct engine *engine, uint64_t id);
-/* Of DATABASE, in the order of their coming; then lease->next. */
-const struct lease *lease_first(const struct database *database);
 /* One with a time limit from before a restart. One whose time is over or whose database is not known is dropped. */
 int lease_restore(struct engine *engine, const struct lease_record *record);

@@ -140,7 +140,7 @@ static void dismiss(struct engine *engine, struct database *database, struct ins
                 database->n_leases = 0;
         }
         /* Who holds a lease hears why it ends before it ends. */
-        if (database->leases)
+        if (!TAILQ_EMPTY(&database->leases))
                 engine_tell_news(engine, database, now);
         leases_end(engine, database, LEASE_END_REMOVED, now);
         if (database->in_flight.id)

@@ -43,10 +43,12 @@ uint64_t history_written_real_usec(unsigned database) {
 }
 
 static void write_record(struct record *record, const struct database *db) {
+        const struct lease *lease;
+
         record->known = true;
         record->n_leases = 0;
         database_remember(db, clock_now(), &record->memory);
-        for (const struct lease *lease = lease_first(db); lease; lease = lease->next)
+        TAILQ_FOREACH(lease, &db->leases, link)
                 if (lease->record.until_real_usec > 0 && record->n_leases < HISTORY_LEASES_MAX)
                         record->leases[record->n_leases++] = lease->record;
 }

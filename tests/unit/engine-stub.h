@@ -127,24 +127,13 @@ const char *lease_end_name(enum lease_end end) {
         return names[end];
 }
 
-const struct lease *lease_first(const struct database *database) {
-        return database->leases;
-}
-
 static inline void stub_lease_link(struct lease *lease, struct database *database) {
-        struct lease **end = &database->leases;
-
         lease->database = database;
-        lease->previous = lease->next = NULL;
-        for (; *end; end = &(*end)->next)
-                lease->previous = *end;
-        *end = lease;
+        TAILQ_INSERT_TAIL(&database->leases, lease, link);
 }
 
 static inline void stub_lease_unlink(struct lease *lease) {
-        *(lease->previous ? &lease->previous->next : &lease->database->leases) = lease->next;
-        if (lease->next)
-                lease->next->previous = lease->previous;
+        TAILQ_REMOVE(&lease->database->leases, lease, link);
 }
 
 static inline void stub_lease_drop(struct engine *engine, struct lease *lease) {
@@ -206,9 +195,10 @@ void lease_release(struct engine *engine, struct lease *lease) {
 
 static inline struct lease *stub_lease_by_id(struct engine *engine, uint64_t id) {
         struct database *database;
+        struct lease *lease;
 
         for (size_t i = 0; (database = registry_at(engine->registry, i)); i++)
-                for (struct lease *lease = database->leases; lease; lease = lease->next)
+                TAILQ_FOREACH(lease, &database->leases, link)
                         if (lease->record.id == id)
                                 return lease;
         return NULL;
@@ -268,8 +258,8 @@ static inline struct engine *stub_free(struct engine *engine) {
 
         assert_null(engine->observers);
         while ((database = registry_at(engine->registry, 0))) {
-                while (database->leases)
-                        stub_lease_drop(engine, database->leases);
+                while (!TAILQ_EMPTY(&database->leases))
+                        stub_lease_drop(engine, TAILQ_FIRST(&database->leases));
                 registry_remove(engine->registry, database);
                 database_free(database);
         }
@@ -281,8 +271,8 @@ static inline struct engine *stub_free(struct engine *engine) {
 static inline void stub_remove(struct engine *engine, struct database *database) {
         struct event event = {.kind = EVENT_REMOVED, .state = database->state, .previous = database->state};
 
-        while (database->leases)
-                stub_lease_end(engine, database->leases, LEASE_END_REMOVED);
+        while (!TAILQ_EMPTY(&database->leases))
+                stub_lease_end(engine, TAILQ_FIRST(&database->leases), LEASE_END_REMOVED);
         (void)text_copy(event.database, sizeof(event.database), database->config->name);
         event.real_usec = clock_real_usec();
         registry_remove(engine->registry, database);
@@ -294,6 +284,7 @@ static inline void stub_remove(struct engine *engine, struct database *database)
 static inline struct database *stub_change(struct engine *engine, struct database *old) {
         struct event event = {.kind = EVENT_STATE, .reason = REASON_NOT_CHECKED};
         struct database *database;
+        struct lease *lease;
 
         (void)text_copy(event.database, sizeof(event.database), old->config->name);
         event.previous = old->state;
@@ -301,9 +292,7 @@ static inline struct database *stub_change(struct engine *engine, struct databas
         assert_int_equal(database_new(STUB_TARGETS_MAX + old->id, old->config, clock_now(), &database), 0);
         registry_remove(engine->registry, old);
         assert_int_equal(registry_add(engine->registry, database), 0);
-        while (old->leases) {
-                struct lease *lease = old->leases;
-
+        while ((lease = TAILQ_FIRST(&old->leases))) {
                 stub_lease_unlink(lease);
                 stub_lease_link(lease, database);
                 (void)stub_input(engine, database, INPUT_LEASE_AGAIN);

@@ -218,7 +218,7 @@ static void demand_is_told_with_its_cause_and_its_end(void **state) {
         assert_string_equal(text_at(json_array_get(listed, 1), "owner"), "cron");
         assert_non_null(text_at(json_array_get(listed, 1), "until"));
         json_decref(json);
-        s.t->leases = NULL;
+        TAILQ_INIT(&s.t->leases);
         scene_end(&s);
 }
 

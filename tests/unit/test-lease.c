@@ -74,7 +74,7 @@ static void a_lease_starts_a_login_and_its_end_lets_it_be(void **state) {
         assert_int_equal(database_named(s, "db00")->n_leases, 1);
         lease_release(s->engine, lease);
         assert_int_equal(holder.ended, 0);
-        assert_null(lease_first(database_named(s, "db00")));
+        assert_null(TAILQ_FIRST(&database_named(s, "db00")->leases));
         assert_false(database_has_demand(database_named(s, "db00")));
         assert_true(turn(s, SEC)); /* what is left to ask is looked at once */
         nothing_happens(s);
@@ -94,8 +94,8 @@ static void many_are_one_login_and_are_listed_in_their_order(void **state) {
                 leases[i] = take(s, "db00", 0, NULL);
         assert_int_equal(pool->n_started, 1);
         assert_int_equal(watcher.touched, ARRAY_LENGTH(leases));
-        l = lease_first(database_named(s, "db00"));
-        for (size_t i = 0; i < ARRAY_LENGTH(leases); i++, l = l->next) {
+        l = TAILQ_FIRST(&database_named(s, "db00")->leases);
+        for (size_t i = 0; i < ARRAY_LENGTH(leases); i++, l = TAILQ_NEXT(l, link)) {
                 assert_ptr_equal(l, leases[i]);
                 assert_true(i == 0 || leases[i]->record.id > leases[i - 1]->record.id);
         }
@@ -105,7 +105,7 @@ static void many_are_one_login_and_are_listed_in_their_order(void **state) {
         lease_release(s->engine, leases[999]);
         for (size_t i = 1; i < 999; i++)
                 lease_release(s->engine, leases[i == 1 ? 500 : i <= 500 ? i - 1 : i]);
-        assert_null(lease_first(database_named(s, "db00")));
+        assert_null(TAILQ_FIRST(&database_named(s, "db00")->leases));
         assert_int_equal(database_named(s, "db00")->n_leases, 0);
         engine_unobserve(s->engine, &watcher.observer);
         stage_end(s);
@@ -123,7 +123,7 @@ static void there_is_a_limit(void **state) {
                 (void)take(s, "db00", 0, NULL);
         assert_int_equal(lease_take(s->engine, database_named(s, "db00"), &request, &refusal, &lease), -ENOSPC);
         assert_int_equal(database_named(s, "db00")->n_leases, LEASES_MAX);
-        assert_true(lease_delete(s->engine, lease_first(database_named(s, "db00"))->record.id));
+        assert_true(lease_delete(s->engine, TAILQ_FIRST(&database_named(s, "db00")->leases)->record.id));
         (void)take(s, "db00", 0, NULL);
         stage_end(s);
 }
@@ -145,7 +145,7 @@ static void a_time_limit_ends_it_by_the_clock(void **state) {
         assert_true(clock_real_usec() >= before + 60 * MSEC);
         assert_int_equal(second.ended, 1);
         assert_int_equal(first.why, LEASE_END_EXPIRED);
-        assert_null(lease_first(database_named(s, "db00")));
+        assert_null(TAILQ_FIRST(&database_named(s, "db00")->leases));
         assert_true(turn(s, SEC)); /* what is left to ask is looked at once */
         nothing_happens(s);
         stage_end(s);
@@ -184,7 +184,7 @@ static void a_refused_one_leaves_nothing(void **state) {
         assert_int_equal(lease_take(s->engine, database_named(s, "db00"), &request, &refusal, &lease), -EPERM);
         assert_int_equal(refusal, REASON_PAUSED);
         assert_null(lease);
-        assert_null(lease_first(database_named(s, "db00")));
+        assert_null(TAILQ_FIRST(&database_named(s, "db00")->leases));
         assert_int_equal(database_named(s, "db00")->n_leases, 0);
         stage_end(s);
 }
@@ -213,7 +213,7 @@ static void a_reload_keeps_them_by_name_and_ends_those_of_what_is_gone(void **st
         assert_int_equal(kept.ended + changed.ended, 0);
         assert_int_equal(removed.ended, 1);
         assert_int_equal(removed.why, LEASE_END_REMOVED);
-        assert_ptr_equal(lease_first(database_named(s, "db01")), lease);
+        assert_ptr_equal(TAILQ_FIRST(&database_named(s, "db01")->leases), lease);
         assert_ptr_equal(lease->database, database_named(s, "db01"));
         assert_int_equal(database_named(s, "db01")->n_leases, 2);
         assert_int_equal(running(database_named(s, "db01")->id)->check, CHECK_LOGIN);
@@ -271,8 +271,8 @@ static void a_restart_presumes_holders_and_restores_what_lives_by_the_clock(void
         assert_false(database_has_demand(database_named(s, "db01")));
         assert_int_equal(lease_restore(s->engine, &live), 0);
         assert_true(database_has_demand(database_named(s, "db01")));
-        assert_int_equal(lease_first(database_named(s, "db01"))->record.id, 77);
-        assert_string_equal(lease_first(database_named(s, "db01"))->record.owner, "backup");
+        assert_int_equal(TAILQ_FIRST(&database_named(s, "db01")->leases)->record.id, 77);
+        assert_string_equal(TAILQ_FIRST(&database_named(s, "db01")->leases)->record.owner, "backup");
         assert_int_equal(running(database_named(s, "db01")->id)->check, CHECK_LOGIN);
         assert_true(lease_delete(s->engine, 77));
         stage_end(s);
@@ -379,7 +379,7 @@ static void a_reload_that_finds_the_budget_spent_ends_them(void **state) {
         assert_true(database_named(s, "db00")->budget_spent);
         assert_int_equal(holder.ended, 1);
         assert_int_equal(holder.why, LEASE_END_BUDGET);
-        assert_null(lease_first(database_named(s, "db00")));
+        assert_null(TAILQ_FIRST(&database_named(s, "db00")->leases));
         stage_end(s);
         free(next);
 }
@@ -400,7 +400,7 @@ static void a_spent_budget_ends_all_of_them(void **state) {
                 assert_int_equal(holders[i].ended, 1);
                 assert_int_equal(holders[i].why, LEASE_END_BUDGET);
         }
-        assert_null(lease_first(database_named(s, "db00")));
+        assert_null(TAILQ_FIRST(&database_named(s, "db00")->leases));
         nothing_happens(s);
         stage_end(s);
 }

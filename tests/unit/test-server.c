@@ -776,7 +776,7 @@ static void a_lease_that_ends_says_why(void **state) {
                 json_t *json;
                 int id;
 
-                stub_lease_end(engine, a->leases, ends[i].end);
+                stub_lease_end(engine, TAILQ_FIRST(&a->leases), ends[i].end);
                 client_await(&client, "\r\n0\r\n\r\n");
                 json = event_data(&client, "end");
                 assert_int_equal(json_unpack(json, "{s:i,s:s,s:s!}", "id", &id, "reason", &reason, "message", &message), 0);

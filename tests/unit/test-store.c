@@ -1491,9 +1491,10 @@ static void what_there_is_no_time_for_is_said_and_the_file_is_whole(void **state
 
 static void what_is_known_is_written_before_what_happened(void **state) {
         struct memory memory = little_memory(1);
-        struct pending pending = {0};
+        struct pending pending;
 
         (void)state;
+        pending_init(&pending);
         for (unsigned i = 0; i < 1000; i++)
                 pending_tell(&pending, calloc(1, sizeof(struct event_record)));
         assert_int_equal(pending_put(&pending, snapshot_new("a", &memory, NULL, 0, NULL, 0), true), 0);

@@ -199,17 +199,14 @@ static void end_taken(struct reload *reload, const struct reload_summary *summar
 
 /* By a timer: a deferred source that goes on comes before all others. */
 static void go_on(struct reload *reload) {
-        (void)sd_event_source_set_time_relative(reload->step, 0);
-        (void)sd_event_source_set_enabled(reload->step, SD_EVENT_ONESHOT);
+        timer_set(&reload->step, 0);
 }
 
-static int on_step(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_step(void *userdata) {
         struct reload *reload = userdata;
         struct reload_summary summary;
         int r;
 
-        (void)source;
-        (void)usec;
         r = engine_reload_step(reload->engine, &summary);
         if (r > 0)
                 go_on(reload);
@@ -217,7 +214,6 @@ static int on_step(sd_event_source *source, uint64_t usec, void *userdata) {
                 end_broken_off(reload, r);
         else
                 end_taken(reload, &summary);
-        return 0;
 }
 
 static void on_found(void *userdata, struct config_found *found) {
@@ -290,17 +286,11 @@ void reload_on_hangup(struct reload *reload) {
 }
 
 int reload_init(struct reload *reload) {
-        int r;
-
-        r = sd_event_add_time(reload->event, &reload->step, CLOCK_MONOTONIC, USEC_INFINITY, STEP_ACCURACY_USEC, on_step, reload);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(reload->step, "reload");
-        return sd_event_source_set_enabled(reload->step, SD_EVENT_OFF);
+        return timer_init(&reload->step, reload->event, CLOCK_MONOTONIC, STEP_ACCURACY_USEC, "reload", on_step, reload);
 }
 
 void reload_stop(struct reload *reload) {
-        reload->step = sd_event_source_disable_unref(reload->step);
+        timer_deinit(&reload->step);
         if (reload->engine && engine_reload_end(reload->engine))
                 use_next(reload);
         answer_all(&reload->answered, 0, NULL);

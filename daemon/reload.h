@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/timer.h"
 #include "config-thread.h"
 #include "http/server.h"
 #include "scheduler/engine.h"
@@ -31,7 +32,7 @@ struct reload {
         struct config_thread *discarding;       /* that frees the one before */
         struct config *next;                    /* that is about to take force */
         struct complaints complaints;           /* about it */
-        sd_event_source *step;
+        struct timer step;
 };
 
 /* All but EVENT, PATH, ENVIRONMENT and CONFIG may come later. 0 or a negative errno. */

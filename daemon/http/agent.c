@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "scheduler/engine.h"
 
 #include <stdio.h>
@@ -31,7 +32,8 @@
 struct agent_connection {
         struct agent *agent;
         int fd;
-        sd_event_source *io, *grace;
+        sd_event_source *io;
+        struct timer grace;
         char line[LINE_MAX_BYTES];
         size_t length;
         LIST_ENTRY(agent_connection) link;
@@ -55,7 +57,7 @@ static struct agent_connection *agent_connection_free(struct agent_connection *c
         struct agent *agent = connection->agent;
 
         connection->io = sd_event_source_disable_unref(connection->io);
-        connection->grace = sd_event_source_disable_unref(connection->grace);
+        timer_deinit(&connection->grace);
         close_fd(&connection->fd);
         LIST_REMOVE(connection, link);
         acceptor_left(agent->acceptor);
@@ -173,15 +175,12 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *userd
         return 0;
 }
 
-static int on_grace(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_grace(void *userdata) {
         struct agent_connection *connection = userdata;
 
-        (void)source;
-        (void)usec;
         /* After a busy moment of ours the line may be there, and be dispatched after the timer. */
         (void)agent_connection_receive(connection);
         agent_connection_reply(connection);
-        return 0;
 }
 
 static void agent_on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
@@ -201,10 +200,11 @@ static void agent_on_client(void *userdata, int fd, const struct sockaddr *addre
         acceptor_joined(agent->acceptor);
         r = sd_event_add_io(agent->server->event, &connection->io, fd, EPOLLIN, on_line, connection);
         if (r >= 0)
-                r = sd_event_add_time_relative(agent->server->event, &connection->grace, CLOCK_MONOTONIC, GRACE_USEC, GRACE_ACCURACY_USEC,
-                                               on_grace, connection);
+                r = timer_init(&connection->grace, agent->server->event, CLOCK_MONOTONIC, GRACE_ACCURACY_USEC, "agent-grace", on_grace, connection);
         if (r < 0)
                 agent_connection_free(connection);
+        else
+                timer_set_after(&connection->grace, GRACE_USEC);
 }
 
 int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent) {

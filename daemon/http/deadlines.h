@@ -4,11 +4,9 @@
  */
 #pragma once
 
-#include "base/macro.h"
+#include "base/timer.h"
 
-#include <stdint.h>
 #include <sys/queue.h>
-#include <systemd/sd-event.h>
 
 #define DEADLINE_CLASSES_MAX 8
 
@@ -19,8 +17,8 @@ struct deadline {
 };
 
 struct deadlines {
-        sd_event_source *timer;
-        uint64_t timer_usec; /* what it is set to; USEC_INFINITY: off */
+        sd_event *event;
+        struct timer timer;
         uint64_t now_usec;   /* of this turn of the loop */
         const uint64_t *class_usec;
         unsigned n_classes;

@@ -3,6 +3,7 @@
 #include "api/event.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/timer.h"
 #include "http/answer.h"
 #include "http/ring.h"
 #include "http/route.h"
@@ -37,7 +38,7 @@ struct events {
         uint64_t begun; /* the number before the first */
         size_t n_databases;
         LIST_HEAD(, event_stream) streams;
-        sd_event_source *ping_source;
+        struct timer ping;
         /* The event that was composed last: a thousand streams want the same. */
         struct buffer frame;
         uint64_t frame_sequence;
@@ -159,25 +160,21 @@ static ssize_t read_stream(void *userdata, char *buffer, size_t size) {
 
 /* Life of a stream. */
 
-static int on_ping(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_ping(void *userdata) {
         struct events *events = userdata;
         struct event_stream *stream;
 
-        (void)usec;
         LIST_FOREACH(stream, &events->streams, link)
                 if (exchange_waits(stream->exchange)) {
                         stream->ping_due = true;
                         exchange_continue(stream->exchange);
                 }
-        (void)sd_event_source_set_time_relative(source, PING_INTERVAL_USEC);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        timer_set_after(&events->ping, PING_INTERVAL_USEC);
 }
 
 static void add_stream(struct events *events, struct event_stream *stream) {
-        if (LIST_EMPTY(&events->streams)) {
-                (void)sd_event_source_set_time_relative(events->ping_source, PING_INTERVAL_USEC);
-                (void)sd_event_source_set_enabled(events->ping_source, SD_EVENT_ONESHOT);
-        }
+        if (LIST_EMPTY(&events->streams))
+                timer_set_after(&events->ping, PING_INTERVAL_USEC);
         LIST_INSERT_HEAD(&events->streams, stream, link);
 }
 
@@ -187,7 +184,7 @@ static void free_stream(void *userdata) {
 
         LIST_REMOVE(stream, link);
         if (LIST_EMPTY(&events->streams))
-                (void)sd_event_source_set_enabled(events->ping_source, SD_EVENT_OFF);
+                timer_set(&events->ping, USEC_INFINITY);
         buffer_deinit(&stream->rest);
         buffer_deinit(&stream->last);
         if (stream->owner.gone)
@@ -338,14 +335,11 @@ int events_new(struct server *server, struct events **ret_events) {
         events->n_databases = registry_count(engine_registry(server->engine));
         r = ring_init(&events->ring, events->begun, ring_size_for(events->n_databases));
         if (r >= 0)
-                r = sd_event_add_time(server->event, &events->ping_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_SEC, on_ping, events);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(events->ping_source, SD_EVENT_OFF);
+                r = timer_init(&events->ping, server->event, CLOCK_BOOTTIME, USEC_PER_SEC, "events-ping", on_ping, events);
         if (r < 0) {
                 events_free(events);
                 return r;
         }
-        (void)sd_event_source_set_description(events->ping_source, "events-ping");
         *ret_events = events;
         return 0;
 }
@@ -354,7 +348,7 @@ struct events *events_free(struct events *events) {
         if (!events)
                 return NULL;
         assert(LIST_EMPTY(&events->streams));
-        sd_event_source_disable_unref(events->ping_source);
+        timer_deinit(&events->ping);
         ring_deinit(&events->ring);
         buffer_deinit(&events->frame);
         free(events);

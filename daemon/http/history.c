@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "history/reader.h"
 #include "history/store.h"
 #include "http/answer.h"
@@ -30,7 +31,7 @@
 struct history_requests {
         struct server *server;
         sd_event_source *source; /* answers have come */
-        sd_event_source *late;
+        struct timer late;
         LIST_HEAD(, history_request) pending;
 };
 
@@ -130,16 +131,13 @@ static void plan_look(struct history_requests *history) {
 
         LIST_FOREACH(pending, &history->pending, link)
                 next = MIN(next, pending->late_monotonic_usec);
-        (void)sd_event_source_set_time(history->late, next);
-        (void)sd_event_source_set_enabled(history->late, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        timer_set(&history->late, next);
 }
 
-static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_late(void *userdata) {
         struct history_requests *history = userdata;
         uint64_t now = clock_monotonic_usec();
 
-        (void)source;
-        (void)usec;
         for (struct history_request *pending = LIST_FIRST(&history->pending), *next; pending; pending = next) {
                 next = LIST_NEXT(pending, link);
                 if (pending->late_monotonic_usec > now)
@@ -149,7 +147,6 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
                 history_request_free(pending);
         }
         plan_look(history);
-        return 0;
 }
 
 int history_requests_new(struct server *server, struct history_requests **ret_history) {
@@ -162,15 +159,13 @@ int history_requests_new(struct server *server, struct history_requests **ret_hi
         if (fd >= 0)
                 r = sd_event_add_io(server->event, &history->source, fd, EPOLLIN, on_readable, history);
         if (r >= 0)
-                r = sd_event_add_time(server->event, &history->late, CLOCK_MONOTONIC, USEC_INFINITY, LATE_ACCURACY_USEC, on_late, history);
+                r = timer_init(&history->late, server->event, CLOCK_MONOTONIC, LATE_ACCURACY_USEC, "history-late", on_late, history);
         if (r < 0) {
                 (void)history_requests_free(history);
                 return r;
         }
         if (history->source)
                 (void)sd_event_source_set_description(history->source, "history-answers");
-        (void)sd_event_source_set_description(history->late, "history-late");
-        (void)sd_event_source_set_enabled(history->late, SD_EVENT_OFF);
         *ret_history = history;
         return 0;
 }
@@ -190,7 +185,7 @@ struct history_requests *history_requests_free(struct history_requests *history)
                 return NULL;
         assert(LIST_EMPTY(&history->pending));
         sd_event_source_disable_unref(history->source);
-        sd_event_source_disable_unref(history->late);
+        timer_deinit(&history->late);
         free(history);
         return NULL;
 }

@@ -59,7 +59,8 @@ struct http {
         struct MHD_Daemon *daemon;
         struct http_handler handler;
         sd_event_source *epoll_source;
-        sd_event_source *run_source, *later_source;
+        sd_event_source *run_source;
+        struct timer later;
         int hangup_fd; /* an epoll set: of each client, that it left */
         sd_event_source *hangup_source;
         struct deadlines deadlines; /* of enum timeout */

@@ -63,7 +63,7 @@ static void http_run_soon(struct http *http) {
  * whose time is over takes its place behind the others.
  */
 static void http_run_later(struct http *http) {
-        (void)sd_event_source_set_enabled(http->later_source, SD_EVENT_ONESHOT);
+        timer_set(&http->later, 0);
 }
 
 static bool watch_hangup(struct exchange *exchange) {
@@ -129,11 +129,8 @@ static int http_on_run(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-static int http_on_later(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void)source;
-        (void)usec;
+static void http_on_later(void *userdata) {
         http_run(userdata);
-        return 0;
 }
 
 /*
@@ -285,11 +282,7 @@ static int http_add_sources(struct http *http) {
         (void)sd_event_source_set_description(http->run_source, "http-run");
         r = sd_event_source_set_enabled(http->run_source, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time(http->event, &http->later_source, CLOCK_MONOTONIC, 0, 1, http_on_later, http);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(http->later_source, "http-later");
-        r = sd_event_source_set_enabled(http->later_source, SD_EVENT_OFF);
+                r = timer_init(&http->later, http->event, CLOCK_MONOTONIC, 1, "http-later", http_on_later, http);
         if (r < 0)
                 return r;
         http->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -387,7 +380,7 @@ struct http *http_free(struct http *http) {
         sd_event_source_disable_unref(http->epoll_source);
         MHD_stop_daemon(http->daemon);
         sd_event_source_disable_unref(http->run_source);
-        sd_event_source_disable_unref(http->later_source);
+        timer_deinit(&http->later);
         sd_event_source_disable_unref(http->hangup_source);
         close_fd(&http->hangup_fd);
         acceptor_free(http->acceptor);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "config/address.h"
 
 #include <assert.h>
@@ -191,7 +192,8 @@ struct acceptor {
         enum descriptor_use use;
         unsigned clients, clients_max;
         struct acceptor_handler handler;
-        sd_event_source *io, *pause;
+        sd_event_source *io;
+        struct timer pause;
         bool paused;
 };
 
@@ -237,24 +239,20 @@ static void acceptors_warn(struct acceptors *acceptors, int error) {
 static void acceptor_pause(struct acceptor *acceptor, int error) {
         acceptors_warn(acceptor->all, error);
         acceptor->paused = true;
-        (void)sd_event_source_set_time_relative(acceptor->pause, PAUSE_USEC);
-        (void)sd_event_source_set_enabled(acceptor->pause, SD_EVENT_ONESHOT);
+        timer_set_after(&acceptor->pause, PAUSE_USEC);
         acceptor_update_watch(acceptor);
 }
 
-static int acceptor_on_pause_end(sd_event_source *source, uint64_t usec, void *userdata) {
+static void acceptor_on_pause_end(void *userdata) {
         struct acceptor *acceptor = userdata;
         int r = descriptor_check(acceptor->use);
 
-        (void)source;
-        (void)usec;
         if (r < 0 && acceptor->clients > 0) {
                 acceptor_pause(acceptor, -r);
-                return 0;
+                return;
         }
         acceptor->paused = false;
         acceptor_update_watch(acceptor);
-        return 0;
 }
 
 /* The kernel keeps what a client does not read, and counts it to us: by itself it would take megabytes of each. */
@@ -307,15 +305,11 @@ static int acceptor_add_sources(struct acceptor *acceptor) {
         sd_event *event = acceptor->all->event;
         int r;
 
-        r = sd_event_add_time(event, &acceptor->pause, CLOCK_MONOTONIC, USEC_INFINITY, PAUSE_ACCURACY_USEC, acceptor_on_pause_end,
-                              acceptor);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(acceptor->pause, SD_EVENT_OFF);
+        r = timer_init(&acceptor->pause, event, CLOCK_MONOTONIC, PAUSE_ACCURACY_USEC, "accept-pause", acceptor_on_pause_end, acceptor);
         if (r >= 0)
                 r = sd_event_add_io(event, &acceptor->io, acceptor->fd, EPOLLIN, acceptor_on_readable, acceptor);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(acceptor->pause, "accept-pause");
         (void)sd_event_source_set_description(acceptor->io, "accept");
         return 0;
 }
@@ -357,7 +351,7 @@ unsigned acceptor_clients(const struct acceptor *acceptor) {
 
 void acceptor_stop(struct acceptor *acceptor) {
         acceptor->io = sd_event_source_disable_unref(acceptor->io);
-        acceptor->pause = sd_event_source_disable_unref(acceptor->pause);
+        timer_deinit(&acceptor->pause);
         acceptor->paused = true;
 }
 

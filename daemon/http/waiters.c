@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/timer.h"
 #include "http/answer.h"
 
 #include <assert.h>
@@ -21,27 +22,14 @@ struct waiters {
         size_t n_to_look_at; /* so many of the first, at most: a database changed since they were looked at */
         struct heap due;
         uint64_t spread; /* where in its time of spread the next one is released: a fraction of 2^64 */
-        sd_event_source *timer_source;
-        uint64_t timer_usec; /* what it is set to; USEC_INFINITY: off */
+        struct timer timer;
 };
 
-/*
- * After each step: a system call only when the earliest is another than before. A time that is over brings those who are left, when everybody
- * else had a turn.
- */
+/* After each step. A time that is over brings those who are left, when everybody else had a turn. */
 static void waiters_set_timer(struct waiters *waiters) {
         struct heap_item *first = heap_first(&waiters->due);
-        uint64_t usec = !first ? USEC_INFINITY : waiters->n_to_look_at > 0 ? 0 : first->key;
 
-        if (usec == waiters->timer_usec)
-                return;
-        waiters->timer_usec = usec;
-        if (usec == USEC_INFINITY) {
-                (void)sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);
-                return;
-        }
-        (void)sd_event_source_set_time(waiters->timer_source, usec);
-        (void)sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_ONESHOT);
+        timer_set(&waiters->timer, !first ? USEC_INFINITY : waiters->n_to_look_at > 0 ? 0 : first->key);
 }
 
 static void remove_waiter(struct waiter *waiter) {
@@ -141,15 +129,11 @@ static void waiters_look_at_due(struct waiters *waiters) {
         waiters_set_timer(waiters);
 }
 
-static int waiters_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static void waiters_on_timer(void *userdata) {
         struct waiters *waiters = userdata;
 
-        (void)source;
-        (void)usec;
-        waiters->timer_usec = USEC_INFINITY;
         waiters_look_at_first(waiters, clock_boot_usec() + TURN_USEC);
         waiters_look_at_due(waiters);
-        return 0;
 }
 
 /* The client left. */
@@ -214,16 +198,12 @@ int waiters_new(struct server *server, struct waiters **ret_waiters) {
                 return -ENOMEM;
         waiters->server = server;
         TAILQ_INIT(&waiters->all);
-        waiters->timer_usec = USEC_INFINITY;
         waiters->spread = random_seed();
-        r = sd_event_add_time(server->event, &waiters->timer_source, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_MSEC, waiters_on_timer, waiters);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(waiters->timer_source, SD_EVENT_OFF);
+        r = timer_init(&waiters->timer, server->event, CLOCK_BOOTTIME, USEC_PER_MSEC, "waiters", waiters_on_timer, waiters);
         if (r < 0) {
                 waiters_free(waiters);
                 return r;
         }
-        (void)sd_event_source_set_description(waiters->timer_source, "waiters");
         *ret_waiters = waiters;
         return 0;
 }
@@ -232,7 +212,7 @@ struct waiters *waiters_free(struct waiters *waiters) {
         if (!waiters)
                 return NULL;
         assert(TAILQ_EMPTY(&waiters->all));
-        sd_event_source_disable_unref(waiters->timer_source);
+        timer_deinit(&waiters->timer);
         heap_deinit(&waiters->due);
         free(waiters);
         return NULL;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "base/timer.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -40,7 +41,8 @@ struct awake_files {
         char mended[TEXT_NAME_MAX + 1];
         int error;         /* of this mending, 0 so far: the others are mended all the same */
         unsigned failures; /* in a row; the first is told */
-        sd_event_source *timer, *watch, *above[ABOVE_MAX];
+        struct timer timer;
+        sd_event_source *watch, *above[ABOVE_MAX];
 };
 
 static int make_folder(const char *path) {
@@ -123,11 +125,6 @@ static int remove_file(struct awake_files *files, const char *name) {
         return unlinkat(files->folder_fd, name, 0) < 0 && errno != ENOENT ? error_from_errno() : 0;
 }
 
-static void awake_files_arm(struct awake_files *files, uint64_t usec) {
-        (void)sd_event_source_set_time_relative(files->timer, usec);
-        (void)sd_event_source_set_enabled(files->timer, SD_EVENT_ONESHOT);
-}
-
 /* Told once until it works again: with a full or read-only disk it would be one entry for each event. */
 static void awake_files_fail(struct awake_files *files, int error) {
         if (files->failures == 0)
@@ -135,7 +132,7 @@ static void awake_files_fail(struct awake_files *files, int error) {
         files->wrong = true;
         files->mending = false;
         files->failures++;
-        awake_files_arm(files, backoff_usec(files->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
+        timer_set_after(&files->timer, backoff_usec(files->failures, RETRY_MIN_USEC, RETRY_MAX_USEC));
 }
 
 static void note_wrong(struct awake_files *files) {
@@ -159,10 +156,8 @@ static void leave(struct awake_files *files) {
 
 /* Where it failed it is tried again in its time, whatever changes. */
 static void mend_soon(struct awake_files *files) {
-        bool armed = sd_event_source_get_enabled(files->timer, NULL) > 0;
-
-        if (files->wrong && !armed)
-                awake_files_arm(files, MEND_AFTER_USEC);
+        if (files->wrong && !timer_is_set(&files->timer))
+                timer_set_after(&files->timer, MEND_AFTER_USEC);
 }
 
 static const struct database *awake_database(const struct awake_files *files, const char *name) {
@@ -327,7 +322,7 @@ static void mend(struct awake_files *files, bool all) {
                 more = mend_some(files);
         leave(files);
         if (more) {
-                awake_files_arm(files, 0);
+                timer_set_after(&files->timer, 0);
                 return;
         }
         if (r >= 0)
@@ -342,15 +337,12 @@ static void mend(struct awake_files *files, bool all) {
         files->failures = 0;
 }
 
-static int awake_files_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static void awake_files_on_timer(void *userdata) {
         struct awake_files *files = userdata;
 
-        (void)source;
-        (void)usec;
         note_others(files);
         if (files->wrong)
                 mend(files, false);
-        return 0;
 }
 
 int awake_files_new(sd_event *event, struct engine *engine, const char *folder, struct awake_files **ret_files) {
@@ -368,14 +360,12 @@ int awake_files_new(sd_event *event, struct engine *engine, const char *folder, 
         files->engine = engine;
         files->folder_fd = -1;
         files->path = strdup(folder);
-        r = files->path ? sd_event_add_time(event, &files->timer, CLOCK_MONOTONIC, USEC_INFINITY, USEC_PER_MSEC, awake_files_on_timer, files) : -ENOMEM;
+        r = files->path ? timer_init(&files->timer, event, CLOCK_MONOTONIC, USEC_PER_MSEC, "awake-files", awake_files_on_timer, files) : -ENOMEM;
         if (r < 0) {
                 free(files->path);
                 free(files);
                 return r;
         }
-        (void)sd_event_source_set_enabled(files->timer, SD_EVENT_OFF);
-        (void)sd_event_source_set_description(files->timer, "awake-files");
         files->wrong = true;
         mend(files, true);
         files->observer = (struct observer){.notify = awake_files_on_event, .userdata = files};
@@ -386,7 +376,7 @@ int awake_files_new(sd_event *event, struct engine *engine, const char *folder, 
 
 void awake_files_stop(struct awake_files *files) {
         engine_unobserve(files->engine, &files->observer);
-        files->timer = sd_event_source_disable_unref(files->timer);
+        timer_deinit(&files->timer);
         unwatch(files);
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "history/store.h"
 #include "scheduler/lease.h"
 
@@ -107,8 +108,7 @@ struct recorder {
         struct engine *engine;
         struct store *store;
         struct observer observer;
-        sd_event_source *timer;
-        bool armed;
+        struct timer timer;
         bool told; /* that memory is short */
         struct dirty_set dirty;
 };
@@ -120,17 +120,11 @@ static void recorder_tell(struct recorder *recorder, int error) {
         recorder->told = error < 0;
 }
 
-static void recorder_arm(struct recorder *recorder, uint64_t usec) {
-        (void)sd_event_source_set_time_relative(recorder->timer, usec);
-        (void)sd_event_source_set_enabled(recorder->timer, SD_EVENT_ONESHOT);
-        recorder->armed = true;
-}
-
 static void note(struct recorder *recorder, int r) {
         if (r < 0)
                 recorder_tell(recorder, r);
-        else if (!recorder->armed)
-                recorder_arm(recorder, FLUSH_USEC);
+        else if (!timer_is_set(&recorder->timer))
+                timer_set_after(&recorder->timer, FLUSH_USEC);
 }
 
 static void recorder_on_touched(void *userdata, const struct database *database) {
@@ -202,20 +196,16 @@ static void recorder_flush(struct recorder *recorder, size_t n) {
         dirty_set_forget(&recorder->dirty);
 }
 
-static int recorder_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static void recorder_on_timer(void *userdata) {
         struct recorder *recorder = userdata;
 
-        (void)source;
-        (void)usec;
-        recorder->armed = false;
         if (store_is_behind(recorder->store)) {
-                recorder_arm(recorder, FLUSH_USEC);
-                return 0;
+                timer_set_after(&recorder->timer, FLUSH_USEC);
+                return;
         }
         recorder_flush(recorder, FLUSH_MAX);
         if (dirty_set_count(&recorder->dirty) > 0)
-                recorder_arm(recorder, 0);
-        return 0;
+                timer_set_after(&recorder->timer, 0);
 }
 
 static void put_away(struct recorder *recorder, const struct database *database) {
@@ -279,13 +269,11 @@ int recorder_new(sd_event *event, struct engine *engine, struct store *store, st
                 return -ENOMEM;
         recorder->engine = engine;
         recorder->store = store;
-        r = sd_event_add_time(event, &recorder->timer, CLOCK_MONOTONIC, USEC_INFINITY, ACCURACY_USEC, recorder_on_timer, recorder);
+        r = timer_init(&recorder->timer, event, CLOCK_MONOTONIC, ACCURACY_USEC, "recorder-flush", recorder_on_timer, recorder);
         if (r < 0) {
                 free(recorder);
                 return r;
         }
-        (void)sd_event_source_set_description(recorder->timer, "recorder-flush");
-        (void)sd_event_source_set_enabled(recorder->timer, SD_EVENT_OFF);
         recorder->observer = (struct observer){
                 .notify = recorder_on_event,
                 .touched = recorder_on_touched,
@@ -313,7 +301,7 @@ struct recorder *recorder_free(struct recorder *recorder) {
         note_awake(recorder);
         engine_unobserve(recorder->engine, &recorder->observer);
         recorder_flush(recorder, SIZE_MAX);
-        sd_event_source_disable_unref(recorder->timer);
+        timer_deinit(&recorder->timer);
         dirty_set_deinit(&recorder->dirty);
         free(recorder);
         return NULL;

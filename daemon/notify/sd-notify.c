@@ -5,6 +5,7 @@
 #include "base/macro.h"
 #include "base/message-id.h"
 #include "base/outbox.h"
+#include "base/timer.h"
 #include "notify/ready-gate.h"
 
 #include <inttypes.h>
@@ -22,9 +23,9 @@ struct notify {
         struct observer observer;
         struct ready_gate gate;
         sd_event_source *tell_source;    /* at the end of a turn of the loop in which something changed */
-        sd_event_source *timeout_source; /* ready.timeout */
-        sd_event_source *extend_source;
-        sd_event_source *status_source; /* a STATUS that came too soon after the last */
+        struct timer timeout; /* ready.timeout */
+        struct timer extend;
+        struct timer put_off; /* a STATUS that came too soon after the last */
         struct buffer said;             /* the last STATUS */
         uint64_t said_boot_usec;
         bool listened_to; /* there is a $NOTIFY_SOCKET */
@@ -46,16 +47,11 @@ static void compose_status(const struct notify *notify, struct buffer *status) {
                 summary_running(status, registry);
 }
 
-static int put_off_status(struct notify *notify, uint64_t boot_usec) {
-        (void)sd_event_source_set_time(notify->status_source, boot_usec);
-        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_ONESHOT);
-}
-
 /* Somebody waits for what is in PREFIX, and it needs no memory; the status is said as soon as there is some. */
 static void say_without_status(struct notify *notify, const char *prefix) {
         if (*prefix)
                 (void)notify_say(notify, prefix);
-        (void)put_off_status(notify, clock_boot_usec() + STATUS_INTERVAL_USEC);
+        timer_set_after(&notify->put_off, STATUS_INTERVAL_USEC);
 }
 
 /* PREFIX are complete lines, or "". Says nothing when nothing is new. */
@@ -97,8 +93,8 @@ static void log_ready(const struct ready_gate *gate, const char *status) {
 static void become_ready(struct notify *notify) {
         _cleanup_(buffer_deinit) struct buffer status = {0};
 
-        notify->timeout_source = sd_event_source_disable_unref(notify->timeout_source);
-        notify->extend_source = sd_event_source_disable_unref(notify->extend_source);
+        timer_set(&notify->timeout, USEC_INFINITY);
+        timer_set(&notify->extend, USEC_INFINITY);
         /* When the time is over the status says who is missing: it is composed as that of one who is not ready. */
         notify->ready = notify->gate.n == 0;
         compose_status(notify, &status);
@@ -109,14 +105,11 @@ static void become_ready(struct notify *notify) {
         ready_gate_deinit(&notify->gate);
 }
 
-static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_timeout(void *userdata) {
         struct notify *notify = userdata;
 
-        (void)source;
-        (void)usec;
         if (!notify->ready && !notify->stopping)
                 become_ready(notify);
-        return 0;
 }
 
 static void extend(struct notify *notify) {
@@ -126,12 +119,12 @@ static void extend(struct notify *notify) {
         send_status(notify, prefix);
 }
 
-static int on_extend(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void)usec;
+static void on_extend(void *userdata) {
+        struct notify *notify = userdata;
+
         if (!service_manager_is_behind())
-                extend(userdata);
-        (void)sd_event_source_set_time_relative(source, EXTEND_INTERVAL_USEC);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                extend(notify);
+        timer_set_after(&notify->extend, EXTEND_INTERVAL_USEC);
 }
 
 /* Whenever something changed. */
@@ -150,22 +143,21 @@ static int on_tell(sd_event_source *source, void *userdata) {
         if (!notify->listened_to)
                 return 0;
         if (clock_boot_usec() < next || service_manager_is_behind())
-                return put_off_status(notify, next);
-        send_status(notify, "");
+                timer_set(&notify->put_off, next);
+        else
+                send_status(notify, "");
         return 0;
 }
 
-static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_status(void *userdata) {
         struct notify *notify = userdata;
 
-        (void)source;
-        (void)usec;
         if (notify->stopping || notify->reloading)
-                return 0;
+                return;
         if (service_manager_is_behind())
-                return put_off_status(notify, clock_boot_usec() + STATUS_INTERVAL_USEC);
-        send_status(notify, "");
-        return 0;
+                timer_set_after(&notify->put_off, STATUS_INTERVAL_USEC);
+        else
+                send_status(notify, "");
 }
 
 static void notify_tell(struct notify *notify) {
@@ -227,18 +219,6 @@ void notify_stopping(struct notify *notify) {
 
 /* Life. */
 
-static int add_start_timers(struct notify *notify, sd_event *event, uint64_t timeout_usec) {
-        int r = 0;
-
-        if (timeout_usec != USEC_INFINITY)
-                r = sd_event_add_time_relative(event, &notify->timeout_source, CLOCK_BOOTTIME, timeout_usec, USEC_PER_MSEC, on_timeout,
-                                               notify);
-        if (r >= 0 && notify->listened_to)
-                r = sd_event_add_time_relative(event, &notify->extend_source, CLOCK_MONOTONIC, EXTEND_INTERVAL_USEC, 100 * USEC_PER_MSEC,
-                                               on_extend, notify);
-        return r;
-}
-
 static int notify_add_sources(struct notify *notify, sd_event *event) {
         int r;
 
@@ -247,10 +227,12 @@ static int notify_add_sources(struct notify *notify, sd_event *event) {
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(notify->tell_source, "notify");
-        r = sd_event_add_time(event, &notify->status_source, CLOCK_BOOTTIME, USEC_INFINITY, 10 * USEC_PER_MSEC, on_status, notify);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(notify->status_source, SD_EVENT_OFF);
+        r = timer_init(&notify->put_off, event, CLOCK_BOOTTIME, 10 * USEC_PER_MSEC, "notify-status", on_status, notify);
+        if (r >= 0)
+                r = timer_init(&notify->timeout, event, CLOCK_BOOTTIME, USEC_PER_MSEC, "notify-ready-timeout", on_timeout, notify);
+        if (r >= 0)
+                r = timer_init(&notify->extend, event, CLOCK_MONOTONIC, 100 * USEC_PER_MSEC, "notify-extend", on_extend, notify);
+        return r;
 }
 
 static int notify_start(struct notify *notify, sd_event *event, const struct config *config) {
@@ -262,10 +244,11 @@ static int notify_start(struct notify *notify, sd_event *event, const struct con
         r = notify_add_sources(notify, event);
         if (r < 0 || notify->gate.n == 0)
                 return r;
-        r = add_start_timers(notify, event, config->ready_timeout_usec);
-        if (r >= 0)
-                extend(notify);
-        return r;
+        timer_set_after(&notify->timeout, config->ready_timeout_usec);
+        if (notify->listened_to)
+                timer_set_after(&notify->extend, EXTEND_INTERVAL_USEC);
+        extend(notify);
+        return 0;
 }
 
 int notify_new(sd_event *event, struct engine *engine, const struct config *config, struct notify **ret_notify) {
@@ -295,9 +278,9 @@ struct notify *notify_free(struct notify *notify) {
         if (notify->observer.notify)
                 engine_unobserve(notify->engine, &notify->observer);
         sd_event_source_disable_unref(notify->tell_source);
-        sd_event_source_disable_unref(notify->timeout_source);
-        sd_event_source_disable_unref(notify->extend_source);
-        sd_event_source_disable_unref(notify->status_source);
+        timer_deinit(&notify->timeout);
+        timer_deinit(&notify->extend);
+        timer_deinit(&notify->put_off);
         ready_gate_deinit(&notify->gate);
         buffer_deinit(&notify->said);
         free(notify);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/timer.h"
 #include "notify/sd-notify.h"
 
 #include <systemd/sd-daemon.h>
@@ -10,7 +11,7 @@
 
 struct watchdog {
         struct engine *engine;
-        sd_event_source *timer;
+        struct timer timer;
         uint64_t interval_usec;
 };
 
@@ -18,14 +19,12 @@ bool watchdog_engine_moves(struct engine *engine) {
         return engine_overdue_usec(engine) < OVERDUE_MAX_USEC;
 }
 
-static int watchdog_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static void watchdog_on_timer(void *userdata) {
         struct watchdog *watchdog = userdata;
 
-        (void)usec;
         if (watchdog_engine_moves(watchdog->engine) && !service_manager_is_behind())
                 (void)service_manager_tell("WATCHDOG=1");
-        (void)sd_event_source_set_time_relative(source, watchdog->interval_usec);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        timer_set_after(&watchdog->timer, watchdog->interval_usec);
 }
 
 int watchdog_new(sd_event *event, struct engine *engine, struct watchdog **ret_watchdog) {
@@ -47,10 +46,10 @@ int watchdog_new(sd_event *event, struct engine *engine, struct watchdog **ret_w
         watchdog->engine = engine;
         watchdog->interval_usec = usec / 2;
         /* The manager counts in CLOCK_MONOTONIC. The first is fed at once. */
-        r = sd_event_add_time_relative(event, &watchdog->timer, CLOCK_MONOTONIC, 0, usec / 10, watchdog_on_timer, watchdog);
+        r = timer_init(&watchdog->timer, event, CLOCK_MONOTONIC, usec / 10, "watchdog", watchdog_on_timer, watchdog);
         if (r < 0)
                 return watchdog_free(watchdog), r;
-        (void)sd_event_source_set_description(watchdog->timer, "watchdog");
+        timer_set_after(&watchdog->timer, 0);
         *ret_watchdog = watchdog;
         return 0;
 }
@@ -58,7 +57,7 @@ int watchdog_new(sd_event *event, struct engine *engine, struct watchdog **ret_w
 struct watchdog *watchdog_free(struct watchdog *watchdog) {
         if (!watchdog)
                 return NULL;
-        sd_event_source_disable_unref(watchdog->timer);
+        timer_deinit(&watchdog->timer);
         free(watchdog);
         return NULL;
 }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/timer.h"
 #include "probe/workers.h"
 
 #include <sys/epoll.h>
@@ -35,8 +36,7 @@ struct probe_pool {
 
         struct queue *reports; /* of struct probe_report */
         sd_event_source *reports_source;
-        sd_event_source *look_source;
-        uint64_t look_usec; /* what it is set to; USEC_INFINITY: off */
+        struct timer look;
 
         struct resolver *resolver;
         struct workers *workers;
@@ -46,18 +46,6 @@ struct probe_pool {
 
 /* Looking after the probers. */
 
-static void set_look(struct probe_pool *pool, uint64_t usec) {
-        if (usec == pool->look_usec)
-                return;
-        pool->look_usec = usec;
-        if (usec == USEC_INFINITY) {
-                (void)sd_event_source_set_enabled(pool->look_source, SD_EVENT_OFF);
-                return;
-        }
-        (void)sd_event_source_set_time(pool->look_source, usec);
-        (void)sd_event_source_set_enabled(pool->look_source, SD_EVENT_ONESHOT);
-}
-
 static void end_in_flight(struct probe_pool *pool, struct pool_database *database) {
         struct in_flight *in_flight = steal_pointer(&database->in_flight);
 
@@ -65,7 +53,7 @@ static void end_in_flight(struct probe_pool *pool, struct pool_database *databas
         in_flight_unref(in_flight);
         /* Probers that were detached are looked at until all that is to be said of them is said. */
         if (TAILQ_EMPTY(&pool->in_flight) && !workers_has_detached(pool->workers))
-                set_look(pool, USEC_INFINITY);
+                timer_set(&pool->look, USEC_INFINITY);
 }
 
 static uint64_t queued_of(const struct in_flight *in_flight) {
@@ -128,17 +116,13 @@ static uint64_t next_look(struct probe_pool *pool, uint64_t now_usec) {
         return next;
 }
 
-static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_look(void *userdata) {
         struct probe_pool *pool = userdata;
         uint64_t now_usec = clock_monotonic_usec(), next;
 
-        (void)source;
-        (void)usec;
-        pool->look_usec = USEC_INFINITY;
         next = workers_look(pool->workers);
         end_all_overdue(pool, now_usec);
-        set_look(pool, MIN(next, next_look(pool, now_usec)));
-        return 0;
+        timer_set(&pool->look, MIN(next, next_look(pool, now_usec)));
 }
 
 /* Reports. */
@@ -259,8 +243,8 @@ int probe_pool_check(struct probe_pool *pool, const struct probe_request *reques
         }
         database->in_flight = in_flight;
         TAILQ_INSERT_TAIL(&pool->in_flight, in_flight, link);
-        if (pool->look_usec > in_flight->look_usec)
-                set_look(pool, in_flight->look_usec);
+        if (pool->look.usec > in_flight->look_usec)
+                timer_set(&pool->look, in_flight->look_usec);
         return 0;
 }
 
@@ -316,11 +300,7 @@ static int pool_add_sources(struct probe_pool *pool) {
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(pool->reports_source, "probe-reports");
-        r = sd_event_add_time(pool->event, &pool->look_source, CLOCK_MONOTONIC, 0, LOOK_ACCURACY_USEC, on_look, pool);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(pool->look_source, "probe-look");
-        return sd_event_source_set_enabled(pool->look_source, SD_EVENT_OFF);
+        return timer_init(&pool->look, pool->event, CLOCK_MONOTONIC, LOOK_ACCURACY_USEC, "probe-look", on_look, pool);
 }
 
 static int pool_start(struct probe_pool *pool, unsigned n_probers) {
@@ -348,7 +328,6 @@ int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler han
         pool->event = sd_event_ref(event);
         pool->handler = handler;
         pool->userdata = userdata;
-        pool->look_usec = USEC_INFINITY;
         r = pool_start(pool, n_probers);
         if (r < 0) {
                 probe_pool_free(pool, GIVE_UP_USEC);
@@ -377,7 +356,7 @@ struct probe_pool *probe_pool_free(struct probe_pool *pool, uint64_t timeout_use
         if (!pool)
                 return NULL;
         sd_event_source_disable_unref(pool->reports_source);
-        sd_event_source_disable_unref(pool->look_source);
+        timer_deinit(&pool->look);
         if (pool->workers)
                 workers_stop(pool->workers, timeout_usec);
         /* Before the workers: it delivers to them. */

@@ -21,17 +21,8 @@
 
 void drive_arm(struct engine *engine) {
         const struct heap_item *first = heap_first(&engine->due);
-        uint64_t due = first ? first->key : USEC_INFINITY;
 
-        if (due == engine->armed_boot_usec)
-                return;
-        engine->armed_boot_usec = due;
-        if (due == USEC_INFINITY) {
-                (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_OFF);
-                return;
-        }
-        (void)sd_event_source_set_time(engine->timer, due);
-        (void)sd_event_source_set_enabled(engine->timer, SD_EVENT_ONESHOT);
+        timer_set(&engine->timer, first ? first->key : USEC_INFINITY);
 }
 
 void drive_publish(struct engine *engine, const struct database *database, struct event_list *events) {
@@ -297,15 +288,11 @@ struct instant drive_observe_clock(struct engine *engine) {
         return now;
 }
 
-int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+void drive_on_timer(void *userdata) {
         struct engine *engine = userdata;
-        struct instant now;
+        struct instant now = drive_observe_clock(engine);
         struct heap_item *first;
 
-        (void)source;
-        (void)usec;
-        engine->armed_boot_usec = USEC_INFINITY;
-        now = drive_observe_clock(engine);
         /* What falls due while this runs waits for the next turn, so that the loop serves others between. */
         while ((first = heap_first(&engine->due)) && first->key <= now.boot_usec + SENT_TOGETHER_USEC) {
                 look_at(engine, container_of(first, struct database, due), now);
@@ -314,7 +301,6 @@ int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                         break;
         }
         drive_arm(engine);
-        return 0;
 }
 
 static void note_durations(struct engine *engine, const struct attempt *attempt) {

@@ -22,7 +22,6 @@ int engine_new(sd_event *event, const struct config *config, const struct engine
                 return -ENOMEM;
         engine->event = sd_event_ref(event);
         engine->config = config;
-        engine->armed_boot_usec = USEC_INFINITY;
         engine->suspended_usec = now.suspended_usec;
         if (past)
                 engine->past = *past;
@@ -30,11 +29,7 @@ int engine_new(sd_event *event, const struct config *config, const struct engine
         if (r >= 0)
                 r = probe_pool_new(event, MIN(count_processors(), PROBERS_MAX), drive_take_report, engine, &engine->pool);
         if (r >= 0)
-                r = sd_event_add_time(event, &engine->timer, CLOCK_BOOTTIME, USEC_INFINITY, TIMER_ACCURACY_USEC, drive_on_timer, engine);
-        if (r >= 0) {
-                (void)sd_event_source_set_description(engine->timer, "engine-due");
-                r = sd_event_source_set_enabled(engine->timer, SD_EVENT_OFF);
-        }
+                r = timer_init(&engine->timer, event, CLOCK_BOOTTIME, TIMER_ACCURACY_USEC, "engine-due", drive_on_timer, engine);
         if (r >= 0)
                 r = leases_init(engine, now.real_usec);
         for (size_t i = 0; r >= 0 && i < config->n_databases; i++)
@@ -59,7 +54,7 @@ struct engine *engine_free(struct engine *engine, uint64_t timeout_usec) {
         engine->stopping = true;
         (void)engine_reload_end(engine);
         engine->pool = probe_pool_free(engine->pool, timeout_usec);
-        engine->timer = sd_event_source_disable_unref(engine->timer);
+        timer_deinit(&engine->timer);
         leases_deinit(engine);
         heap_deinit(&engine->due);
         heap_deinit(&engine->waiting);

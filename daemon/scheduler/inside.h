@@ -1,6 +1,7 @@
 /* What the rooms of scheduler/ share, and nobody else sees. */
 #pragma once
 
+#include "base/timer.h"
 #include "health/step.h"
 #include "probe/pool.h"
 #include "scheduler/engine.h"
@@ -10,8 +11,7 @@ struct transition;
 
 struct engine {
         sd_event *event;
-        sd_event_source *timer;
-        uint64_t armed_boot_usec; /* USEC_INFINITY: the timer is off */
+        struct timer timer; /* for what is due first */
         const struct config *config;
         struct registry *registry;
         struct probe_pool *pool;
@@ -29,7 +29,7 @@ struct engine {
         struct transition *transition; /* the reload that is under way; reload.c */
         bool stopping;                 /* nothing is asked any more */
 
-        sd_event_source *expiry_timer; /* of the leases with a time limit; CLOCK_REALTIME */
+        struct timer expiry_timer; /* of the leases with a time limit; CLOCK_REALTIME */
         struct heap expiring;
         size_t n_leases;
         uint64_t next_lease_id;
@@ -55,7 +55,7 @@ void drive_start_waiting(struct engine *engine, struct instant now);
 void drive_give_place_back(struct engine *engine, const struct database *database);
 /* What time is it, and was the host asleep meanwhile? */
 struct instant drive_observe_clock(struct engine *engine);
-int drive_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+void drive_on_timer(void *userdata);
 void drive_take_report(void *userdata, const struct probe_report *report);
 
 /* lease.c: who needs a database. */

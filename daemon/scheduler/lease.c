@@ -19,12 +19,7 @@ const char *lease_end_name(enum lease_end end) {
 static void arm_expiry(struct engine *engine) {
         const struct heap_item *first = heap_first(&engine->expiring);
 
-        if (!first) {
-                (void)sd_event_source_set_enabled(engine->expiry_timer, SD_EVENT_OFF);
-                return;
-        }
-        (void)sd_event_source_set_time(engine->expiry_timer, first->key);
-        (void)sd_event_source_set_enabled(engine->expiry_timer, SD_EVENT_ONESHOT);
+        timer_set(&engine->expiry_timer, first ? first->key : USEC_INFINITY);
 }
 
 static int lease_add(struct engine *engine, struct database *database, const struct lease *model, struct lease **ret_lease) {
@@ -180,25 +175,16 @@ void leases_expire(struct engine *engine, struct instant now) {
         arm_expiry(engine);
 }
 
-static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_expiry(void *userdata) {
         struct engine *engine = userdata;
 
-        (void)source;
-        (void)usec;
         leases_expire(engine, drive_observe_clock(engine));
-        return 0;
 }
 
 int leases_init(struct engine *engine, uint64_t now_real_usec) {
-        int r;
-
         /* Two daemons in turn give no id twice. */
         engine->next_lease_id = now_real_usec;
-        r = sd_event_add_time(engine->event, &engine->expiry_timer, CLOCK_REALTIME, USEC_INFINITY, USEC_PER_MSEC, on_expiry, engine);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(engine->expiry_timer, "lease-expiry");
-        return sd_event_source_set_enabled(engine->expiry_timer, SD_EVENT_OFF);
+        return timer_init(&engine->expiry_timer, engine->event, CLOCK_REALTIME, USEC_PER_MSEC, "lease-expiry", on_expiry, engine);
 }
 
 void leases_deinit(struct engine *engine) {
@@ -207,6 +193,6 @@ void leases_deinit(struct engine *engine) {
         for (size_t i = 0; engine->registry && (database = registry_at(engine->registry, i)); i++)
                 while (!TAILQ_EMPTY(&database->leases))
                         lease_drop(engine, TAILQ_FIRST(&database->leases));
-        engine->expiry_timer = sd_event_source_disable_unref(engine->expiry_timer);
+        timer_deinit(&engine->expiry_timer);
         heap_deinit(&engine->expiring);
 }

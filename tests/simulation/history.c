@@ -10,7 +10,7 @@ static struct {
         struct record records[DATABASES_MAX];
         unsigned noted; /* bits */
         uint64_t written_usec[DATABASES_MAX], written_real_usec[DATABASES_MAX];
-        struct timer timer;
+        struct world_timer timer;
 } history;
 
 static void on_timer(void *userdata) {
@@ -25,7 +25,7 @@ void history_begin(void) {
         }
         memset(history.written_usec, 0, sizeof(history.written_usec));
         history.noted = 0;
-        history.timer = (struct timer){.fire = on_timer};
+        history.timer = (struct world_timer){.fire = on_timer};
 }
 
 void history_note(unsigned database) {

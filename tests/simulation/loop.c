@@ -52,24 +52,24 @@ sd_event *loop_event(void) {
         return &loop.event;
 }
 
-void timer_stop(struct timer *timer) {
+void timer_stop(struct world_timer *timer) {
         if (timer->heap)
                 heap_remove(timer->heap, &timer->item);
         timer->heap = NULL;
 }
 
-static void set_timer(struct timer *timer, struct heap *heap, uint64_t key) {
+static void set_timer(struct world_timer *timer, struct heap *heap, uint64_t key) {
         if (timer->heap && timer->heap != heap)
                 timer_stop(timer);
         timer->heap = heap;
         place(heap, &timer->item, key);
 }
 
-void timer_set_world(struct timer *timer, uint64_t boot_usec) {
+void timer_set_world(struct world_timer *timer, uint64_t boot_usec) {
         set_timer(timer, &loop.world, boot_usec);
 }
 
-void timer_set_host(struct timer *timer, uint64_t monotonic_usec) {
+void timer_set_host(struct world_timer *timer, uint64_t monotonic_usec) {
         set_timer(timer, &loop.host, monotonic_usec);
 }
 
@@ -95,7 +95,7 @@ static uint64_t distance(const struct heap *heap, uint64_t now_usec) {
 }
 
 static void fire_timer(struct heap *heap) {
-        struct timer *timer = container_of(heap_first(heap), struct timer, item);
+        struct world_timer *timer = container_of(heap_first(heap), struct world_timer, item);
 
         timer_stop(timer);
         timer->fire(timer->userdata);

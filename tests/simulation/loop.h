@@ -1,6 +1,6 @@
 /*
  * The event loop, and time itself: it goes from one event to the next. The daemon's timers are sd_event's, of which this brings the few
- * functions that the engine calls. The world's own are `struct timer`: those of the world go on while the host is suspended, those of the
+ * functions that the engine calls. The world's own are `struct world_timer`: those of the world go on while the host is suspended, those of the
  * host (an attempt's, the history's) stand with its monotonic clock.
  */
 #pragma once
@@ -12,7 +12,7 @@
 
 #include <systemd/sd-event.h>
 
-struct timer {
+struct world_timer {
         struct heap_item item;
         struct heap *heap;
         void (*fire)(void *userdata);
@@ -25,10 +25,10 @@ void loop_end(void);
 sd_event *loop_event(void);
 
 /* At BOOT_USEC, whatever the host does. A timer that is set already is moved. */
-void timer_set_world(struct timer *timer, uint64_t boot_usec);
+void timer_set_world(struct world_timer *timer, uint64_t boot_usec);
 /* When the monotonic clock shows MONOTONIC_USEC: not while the host is suspended. */
-void timer_set_host(struct timer *timer, uint64_t monotonic_usec);
-void timer_stop(struct timer *timer);
+void timer_set_host(struct world_timer *timer, uint64_t monotonic_usec);
+void timer_stop(struct world_timer *timer);
 
 void loop_suspend_host(bool suspended);
 bool loop_host_is_suspended(void);

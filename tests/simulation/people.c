@@ -15,7 +15,7 @@ struct holder {
         char person[WORLD_NAME_MAX];
         unsigned database;
         struct lease *lease; /* NULL: its connection broke, and it tries again */
-        struct timer timer;
+        struct world_timer timer;
 };
 
 static struct holder holders[HOLDERS_MAX];

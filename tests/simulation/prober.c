@@ -24,7 +24,7 @@ struct session {
         bool silent;           /* without a packet: keepalives told */
         uint64_t lost_usec;    /* on the host's clock: when its keepalives give up, if no packet comes back until then */
         char sqlstate[SQLSTATE_LENGTH + 1];
-        struct timer timer;
+        struct world_timer timer;
 };
 
 struct slot {
@@ -38,7 +38,7 @@ struct slot {
         struct reply reply;
         unsigned start;
         uint64_t began_usec, mark_usec, deadline_usec; /* monotonic clock */
-        struct timer timer;
+        struct world_timer timer;
         struct session session;
 };
 

@@ -115,7 +115,7 @@ static void on_timer(void *userdata) {
 void server_begin(struct server *s, uint64_t age_usec) {
         uint64_t now = clock_boot_usec();
 
-        s->timer = (struct timer){.fire = on_timer, .userdata = s};
+        s->timer = (struct world_timer){.fire = on_timer, .userdata = s};
         s->in_recovery = s->kind == SERVER_STANDBY;
         if (age_usec == 0) {
                 s->phase = server_suspends(s) ? SERVER_ASLEEP : SERVER_STOPPED;

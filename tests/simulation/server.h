@@ -67,7 +67,7 @@ struct server {
         uint64_t lag_usec; /* of a standby that replays */
         enum trouble trouble;
         uint64_t trouble_until_usec;
-        struct timer timer;
+        struct world_timer timer;
 
         unsigned starts;
         unsigned woken_by; /* 1 + the database whose attempt it was that started it; 0: others */

@@ -15,11 +15,11 @@
 static struct {
         struct plan_of_world plan; /* a copy: reloads change its settings */
         size_t next;
-        struct timer script;
-        struct timer daemon; /* it starts again */
-        struct timer host;   /* it wakes up */
+        struct world_timer script;
+        struct world_timer daemon; /* it starts again */
+        struct world_timer host;   /* it wakes up */
         struct server servers[SERVERS_MAX];
-        struct timer starts[SERVERS_MAX];
+        struct world_timer starts[SERVERS_MAX];
         struct view views[DATABASES_MAX];
         bool trace;
         struct outcome *outcome;
@@ -237,7 +237,7 @@ static void begin_servers(void) {
                         .suspend_after_usec = planned->suspend_after_usec,
                 };
                 memcpy(server->name, planned->name, sizeof(server->name));
-                world.starts[i] = (struct timer){.fire = on_server_starts, .userdata = server};
+                world.starts[i] = (struct world_timer){.fire = on_server_starts, .userdata = server};
                 server_begin(server, planned->age_usec);
         }
 }
@@ -261,9 +261,9 @@ static void begin(const struct plan_of_world *plan) {
         breach_begin();
         memset(world.views, 0, sizeof(world.views));
         world.next = 0;
-        world.script = (struct timer){.fire = on_script};
-        world.daemon = (struct timer){.fire = on_daemon_starts};
-        world.host = (struct timer){.fire = on_host_resumes};
+        world.script = (struct world_timer){.fire = on_script};
+        world.daemon = (struct world_timer){.fire = on_daemon_starts};
+        world.host = (struct world_timer){.fire = on_host_resumes};
         witness_begin();
         people_begin();
         daemon_begin(&world.plan);

@@ -4,22 +4,22 @@
 #include "health/policy.h"
 #include "health/verdict.h"
 
-/* The clock of people may be set while a month's end is waited for. */
+/* The wall clock may be set while the end of a month is awaited. */
 #define MONTH_LOOK_USEC USEC_PER_HOUR
-/* While a session that is not asked alone tells that it is awake nothing else happens by which what was counted would be told, and kept. */
+/* An idle held session causes no steps of its own: settle the account this often, so that status and history stay current. */
 #define SENTINEL_LOOK_USEC (10 * USEC_PER_SEC)
 
-/* Until when what we asked last keeps it awake, though nobody needs it any longer. */
+/* Until when our last query can keep the server awake, even without demand. */
 static uint64_t tail_boot_usec(const struct database *d) {
         return d->asked_boot_usec ? usec_add(d->asked_boot_usec, database_suspend_after_usec(d)) : 0;
 }
 
-/* Of the time between FROM and TO, what is ours: since we began to ask, to the end of what the last question did. */
+/* The part of the time between FROM and TO that we caused: from when we began to keep it awake until our last query's effect ends. */
 static uint64_t ours_usec(const struct database *d, uint64_t from, uint64_t to) {
         return usec_sub(policy_asks(d) ? to : MIN(to, tail_boot_usec(d)), MAX(from, d->asking_since_boot_usec));
 }
 
-/* A clock that is set to another month, and back, leaves to each what was its own. */
+/* Keeps the total of the month before, so that a clock set to another month and back restores each month's own time. */
 static void turn_month(struct account *account, unsigned month) {
         unsigned before = account->month;
         uint64_t awake_usec = account->month_awake_usec;
@@ -32,7 +32,7 @@ static void turn_month(struct account *account, unsigned month) {
         account->other_month_awake_usec = awake_usec;
 }
 
-/* Adds the time from FROM to TO. A month that begins inside it begins anew. */
+/* Adds the time from FROM to TO. If a month begins inside that span, only the part since then counts for that month. */
 static void add_span(const struct database *d, struct account *account, uint64_t from, uint64_t to, struct instant now) {
         uint64_t length = usec_sub(to, from), end_real_usec = usec_sub(now.real_usec, usec_sub(now.boot_usec, to));
         uint64_t lasted;
@@ -50,8 +50,8 @@ static bool is_alive(const struct database *d) {
 }
 
 /*
- * Until when it is known to be awake. Where no session tells of the end, a server that suspends is so from the moment on that our last
- * question allows; if it was awake all the same, its uptime will tell.
+ * Until when the database is known to have been awake. Without a session its end is not seen: a server that suspends counts as awake until
+ * our last query allows it to suspend. If it stayed awake longer, the uptime in its next answer adds the rest.
  */
 static uint64_t known_until(const struct database *d, struct instant now) {
         if (d->session_held || !d->provider->suspends || !d->asked_boot_usec)
@@ -67,7 +67,10 @@ void account_begin(struct database *d, uint64_t uptime_usec, struct instant now)
         d->counted_boot_usec = MAX(d->counted_boot_usec, usec_sub(now.boot_usec, uptime_usec));
 }
 
-/* Until when it counts: what happened while the host slept nobody saw, also where nobody has told yet that it did. */
+/*
+ * Until when time is counted. Nobody observed the database while the host was suspended, so that time is left out, even before the suspend
+ * is reported.
+ */
 static uint64_t account_end(const struct database *d, struct instant now) {
         uint64_t slept = usec_sub(now.suspended_usec, d->counted_suspended_usec), until;
 
@@ -138,7 +141,7 @@ void account_restore(struct database *d, const struct account *account, uint64_t
 
         d->account = *account;
         turn_month(&d->account, clock_month(now.real_usec, NULL));
-        /* A clock that was set back: the time since is not known, so nothing of it is counted. */
+        /* After the clock was set back the elapsed time is unknown, so none of it is counted. */
         d->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
         d->budget_spent = is_spent(d);
         plan_month_look(d, now);
@@ -153,7 +156,7 @@ void account_check_budget(struct database *d, struct instant now, struct event_l
                 return;
         verdict_budget(d, spent, now, events);
         if (spent)
-                d->demand_until_boot_usec = 0; /* leases are the engine's to end */
+                d->demand_until_boot_usec = 0; /* the engine ends leases */
         else
                 d->asking_since_boot_usec = d->wanted_boot_usec = now.boot_usec;
 }

@@ -85,12 +85,12 @@ bool database_ready(const struct database *d) {
 }
 
 /*
- * Nobody needs it, and there is no check that would not wake it (a provider whose door wakes or lets in, or no door_interval): whether it
- * sleeps is never seen, and nothing speaks against it.
+ * Whether it may be asleep unseen: there is no demand, no check could tell without waking it (the provider's door wakes or admits, or there
+ * is no door_interval), and no evidence speaks against it.
  */
 static bool rests_unseen(const struct database *d) {
         enum reason newest = evidence_newest(&d->evidence).reason;
-        bool cut = reason_class(newest) == CLASS_CUT && d->provider->suspends; /* that is how a suspend looks, and nothing tells what it was */
+        bool cut = reason_class(newest) == CLASS_CUT && d->provider->suspends; /* a suspend looks like this, and no check tells it apart */
 
         return policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent && !verdict_is_host_trouble(d->reason) && (newest == REASON_NONE || cut) &&
                !evidence_needs_login(&d->evidence) && !d->in_flight.id && policy_next(d).due_boot_usec == USEC_INFINITY;
@@ -103,11 +103,11 @@ bool database_ready_or_asleep(const struct database *d) {
                (d->state == STATE_UNKNOWN && (evidence_good_door(&d->evidence) || rests_unseen(d)));
 }
 
-/* When it is probably answered, of one that is under way since ELAPSED: by its own wakes, or by what is usual for its provider. */
+/* The expected rest of a wake or login that has run for ELAPSED: from the database's own wakes, or from the provider's usual one. */
 static uint64_t expected_usec(const struct database *d, uint64_t elapsed_usec) {
         static const unsigned permilles[] = {500, 950, 990};
 
-        /* The median; for one that is later than most, what most of the late ones needed. */
+        /* The median; for one that is already later, a higher quantile. */
         for (size_t i = 0; d->wake_latency && i < ARRAY_LENGTH(permilles); i++) {
                 uint64_t quantile = histogram_quantile(d->wake_latency, permilles[i]);
 
@@ -129,7 +129,7 @@ uint64_t database_expected_ready_usec(const struct database *d, struct instant n
         if (!under_way)
                 return USEC_INFINITY;
         expected = expected_usec(d, elapsed);
-        /* Later than all that are known: probably as long again as it took so far, and not past the time at which it is given up. */
+        /* Later than all known ones: expect as long again as it took so far, up to the timeout of the wake. */
         if (expected == USEC_INFINITY && waking)
                 expected = MIN(elapsed, usec_sub(wake_deadline(d), now.boot_usec));
         return expected;
@@ -160,7 +160,7 @@ static void restore_counts(struct database *d, const struct memory *memory) {
                 return;
         if (!d->wake_latency)
                 d->wake_latency = malloc(sizeof(*d->wake_latency));
-        /* Without memory the distribution begins anew; the counts do not. */
+        /* If memory runs out, only the distribution starts anew. */
         if (d->wake_latency)
                 *d->wake_latency = memory->wake_latency;
 }
@@ -189,7 +189,7 @@ void database_restore_late(struct database *d, const struct input *input, struct
         d->account = memory.account;
         restore_counts(d, &memory);
         d->blocked_before = before->state == STATE_BLOCKED && d->evidence.last[FOUND_BY_LOGIN].boot_usec == 0;
-        /* What was left open the next answer judges. */
+        /* The next answer judges a server that was left open. */
         if (d->woken_server_real_usec == 0 || d->woken_is_open)
                 d->woken_server_real_usec = before->counts.server_started_real_usec;
         d->woken_is_open = false;

@@ -1,6 +1,6 @@
 /*
- * What an attempt means: counting rise and fall, telling a wake from a failure, and what a login found from what a ping may clear. The
- * answer is one event for the machine.
+ * Evaluates attempts: counts rise and fall, tells a wake from a failure, and keeps a ping from clearing what a login found. The result is
+ * one event for the state machine.
  */
 #include "health/evaluate.h"
 
@@ -12,15 +12,15 @@
 
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
-/* Behind one name there may be several: whether it was this one that answered last, and as what it is now. */
+/* Whether SERVER is the one that answered last, in the same role: one name may lead to several servers. */
 static bool answered_last(const struct database *d, const struct server_info *server) {
         return server->started_real_usec == d->server.started_real_usec && server->in_recovery == d->server.in_recovery;
 }
 
 /*
- * What a standby says is the age of the last transaction that it replayed. The moment new WAL arrives after a quiet hour that is an hour,
- * and means nothing: it cannot be further behind than the time since it was seen to have replayed everything. What another had replayed
- * says nothing of it.
+ * A standby reports the age of the last transaction it replayed. After a quiet hour, the first new WAL shows an age of one hour although
+ * nothing lags. The true lag is at most the time since this standby was last seen fully caught up; another server's state says nothing
+ * about it.
  */
 static uint64_t true_lag_usec(const struct database *d, const struct server_info *server, struct instant now) {
         bool known = d->caught_up_boot_usec && answered_last(d, server);
@@ -40,12 +40,15 @@ static enum reason expectation_failed(const struct database *d, const struct ser
         return REASON_NONE;
 }
 
-/* A wake was given up, and what came since looks like that wake still. */
+/* Whether a wake timed out, and REASON still looks like that wake. */
 static bool is_late(const struct database *d, enum reason reason) {
         return d->state == STATE_DOWN && d->reason == REASON_WAKE_TIMEOUT && wake_may_look_like(d, reason);
 }
 
-/* Whether a login failure is part of a wake, and so not yet a failure. After wake_timeout it is one: down until it answers. */
+/*
+ * Whether a login failure is part of a wake, and so not yet a failure. After wake_timeout it is one: the database stays down until it
+ * answers.
+ */
 static bool is_part_of_wake(const struct database *d, enum reason reason) {
         if (is_late(d, reason))
                 return false;
@@ -61,12 +64,15 @@ static void evaluate_count(struct database *d, const struct attempt *attempt, en
                 d->counts.last_success_real_usec = attempt->started_real_usec + attempt->total_usec;
 }
 
-/* Inside a wake: it was turned away at once, where others hang until the server is there. A server that starts says so itself. */
+/*
+ * Inside a wake: whether the login was refused at once instead of hanging until the server is up. A server that says it is starting does
+ * not refuse.
+ */
 static bool is_refusal(enum reason reason) {
         return !wake_is_said(reason) && reason != REASON_AUTH_TIMEOUT && reason != REASON_TCP_TIMEOUT;
 }
 
-/* The distance to the next try by what the last one met, before jitter. */
+/* The delay to the next retry after REASON, before jitter. */
 static uint64_t retry_delay(const struct database *d, enum reason reason) {
         const struct database_config *config = d->config;
         uint64_t floor = config->retry_interval_usec, ceiling = config->down_interval_usec;
@@ -85,7 +91,7 @@ static uint64_t retry_delay(const struct database *d, enum reason reason) {
         return floor;
 }
 
-/* What a login was told not to do, a door's answer does not hurry; being throttled slows both. */
+/* A door check does not shorten the delay that a failed login set; throttling can lengthen it. */
 static void plan_retry(struct database *d, enum check check, enum reason reason) {
         uint64_t delay = backoff_jitter(retry_delay(d, reason), d->config->jitter_permille, &d->random);
 
@@ -126,7 +132,7 @@ static enum machine_event evaluate_failure(struct database *d, enum reason reaso
                 return MACHINE_NO_MEANS;
         if (!wakes && class != CLASS_FULL && class != CLASS_BLOCKED && class != CLASS_OURS)
                 return ++d->unanswered_in_row >= d->config->fall ? MACHINE_FAILED : MACHINE_FAILING;
-        /* What tells of the database (or that it is about us) begins the count of what does not anew. */
+        /* An attempt that tells something about the database, or about us, restarts the count of unanswered ones. */
         d->unanswered_in_row = 0;
         if (wakes)
                 return MACHINE_STARTING;
@@ -145,7 +151,7 @@ static enum machine_event evaluate_answer(struct database *d) {
         return MACHINE_ANSWERED;
 }
 
-/* Behind one name there may be several servers: only a start that is newer than all that were seen ended sessions. */
+/* One name may lead to several servers: only a start newer than all seen before ended sessions. */
 static void note_start(struct database *d, uint64_t started_real_usec, struct instant now) {
         uint64_t known = d->counts.server_started_real_usec;
         bool kept = d->server.started_real_usec == 0, newer;
@@ -167,7 +173,7 @@ static bool was_answered(const struct attempt *attempt) {
         return attempt->check != CHECK_DOOR && (attempt->reason == REASON_NONE || reason_class(attempt->reason) == CLASS_DEGRADED);
 }
 
-/* Demand that was there to get it awake becomes its linger; leases hold theirs apart. */
+/* Once the database is awake, demand to wake it shrinks to `linger`. Leases are demand of their own. */
 static void start_linger(struct database *d, struct instant now) {
         uint64_t lingers = usec_add(now.boot_usec, d->config->linger_usec);
 
@@ -180,7 +186,7 @@ static void start_linger(struct database *d, struct instant now) {
         d->demand_until_boot_usec = MIN(d->demand_until_boot_usec, lingers);
 }
 
-/* The server can be reached, and what a login found there stands: that it was not reached before is over. */
+/* The server can be reached again, and what the last login found there still holds. */
 static void reach_blocked(struct database *d, struct instant now, struct event_list *events) {
         verdict_step(d, MACHINE_BLOCKED, (struct verdict_cause){.reason = evidence_blocked(&d->evidence)}, now, events);
 }
@@ -192,15 +198,15 @@ static void door_failed(struct database *d, const struct attempt *attempt, struc
                 reach_blocked(d, now, events);
                 return;
         }
-        /* A wake that others began is seen through the door of a plain server; it is none of ours. */
+        /* On a plain server a door check can see a start that others caused: it is not our wake. */
         if (event == MACHINE_STARTING)
                 event = MACHINE_FAILING;
         verdict_step(d, event, (struct verdict_cause){attempt->reason, attempt->sqlstate, attempt->detail, attempt}, now, events);
-        /* A door that is good at the next try still tells that it sleeps; one that comes back after the database was down does not. */
+        /* A later good door still means asleep, unless the database was down in between. */
         d->evidence.cut_like_suspend &= d->state != STATE_DOWN;
 }
 
-/* What stays unknown behind a good door stays so for its reason, unless the door itself disproves that. */
+/* The reason of a verdict that stays unknown behind a good door: the present one, unless the good door disproves it. */
 static enum reason reason_behind_door(const struct database *d) {
         enum reason_class class = reason_class(d->reason);
         bool stands = class == CLASS_CUT || (class == CLASS_OURS && !verdict_is_host_trouble(d->reason));
@@ -230,9 +236,9 @@ static void finish_door(struct database *d, const struct attempt *attempt, struc
 }
 
 /*
- * A session that went is followed by the next check in the same instant. A login, though, that was cut no later than it would have been
- * tried again says nothing new the second time: who lets in and cuts is asked in the rhythm of retries, not thousands of times a second.
- * END tells how it went; ATTEMPT is the one that met that, or NULL.
+ * When a session ends, the next check is due at once. Only after two sessions in a row that ended before a retry would have been due is it
+ * left to the retry schedule: a server that admits and cuts must not be asked thousands of times a second. END says how the session ended;
+ * ATTEMPT is the one that saw it, or NULL.
  */
 static void finish_session(struct database *d, const struct attempt *end, bool like_suspend, const struct attempt *attempt, struct instant now,
                            struct event_list *events) {
@@ -246,8 +252,8 @@ static void finish_session(struct database *d, const struct attempt *end, bool l
 }
 
 /*
- * A login that failed as a wake may look is the begin of one, should it turn out to be a wake, and so is one that found no place; one that
- * failed in another way shows that none was under way. One that was answered, but not `rise` times, and now fails, wakes anew.
+ * A failed login may be the beginning of a wake if it looks like one or found no free slot, or if the database is waking: there, after
+ * answers short of `rise`, it begins another wake. Any other failed login shows that no wake is under way.
  */
 static void note_wake(struct database *d, const struct attempt *attempt, enum reason reason) {
         if (attempt->check != CHECK_LOGIN)
@@ -267,7 +273,7 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
                 d->wanted_boot_usec = 0;
         }
         if (reason == REASON_NONE) {
-                /* After a password change the held session goes on answering while logins fail: a ping cannot clear what a login found. */
+                /* After a password change the held session still answers while logins fail: a ping cannot clear what a login found. */
                 if (attempt->check == CHECK_PING && evidence_needs_login(&d->evidence))
                         return;
                 event = evaluate_answer(d);
@@ -283,7 +289,7 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
         start_linger(d, now);
 }
 
-/* What the attempt says of the database, by its source. What is about us says nothing. */
+/* Notes the attempt as evidence of its source. Trouble of our own is no evidence. */
 static void note_evidence(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now) {
         if (reason_class(reason) == CLASS_OURS)
                 return;
@@ -305,17 +311,17 @@ static void note_attempt(struct database *d, const struct attempt *attempt, stru
         database_plan_interval(d, attempt->check);
         if (!answered)
                 return;
-        /* The provider's idle time runs from the query, and the answer was on its way for a while: so the moment that counts is the sending. */
+        /* The provider's idle time starts with the query, so count from when it was sent, not from when its answer came. */
         d->asked_boot_usec = usec_sub(MIN(attempt->ended_boot_usec, now.boot_usec), attempt->phase_usec[PHASE_QUERY]);
         account_begin(d, attempt->server.uptime_usec, now);
 }
 
-/* What it was answered, or that its query failed, says nothing of what is expected now; how else it failed does. */
+/* Whether the expectations changed under way and matter for this result: for an answer or a failed query, not for other failures. */
 static bool is_asked_otherwise(const struct database *d, const struct attempt *attempt) {
         return d->in_flight.asked_otherwise && (was_answered(attempt) || attempt->reason == REASON_QUERY_FAILED);
 }
 
-/* Its server is awake, and the wake is over, if there was one; what it is found to be the next answer tells. */
+/* An answer shows that the server is awake, and ends its wake. The next answer decides the state. */
 static void finish_asked_otherwise(struct database *d, const struct attempt *attempt, struct instant now, struct event_list *events) {
         evaluate_count(d, attempt, attempt->reason);
         if (was_answered(attempt)) {
@@ -332,7 +338,7 @@ void evaluate_attempt(struct database *d, const struct attempt *attempt, bool ow
         if (reason == REASON_NONE && attempt->check != CHECK_DOOR)
                 reason = expectation_failed(d, &attempt->server, now);
         d->in_flight.id = 0;
-        /* The session's end was told already: a ping that was asked before that was known is the same event. */
+        /* The session's end is already reported: this ping was sent before that was known, and met the same end. */
         if (attempt->check == CHECK_PING && !d->session_held && reason_class(attempt->reason) == CLASS_CUT) {
                 d->checks[CHECK_PING].finished_boot_usec = now.boot_usec;
                 return;
@@ -361,7 +367,7 @@ static bool looks_like_suspend(const struct database *d, const struct attempt *e
         unsigned signature = provider_cut_signature(d->provider, conninfo_get(d->config->conninfo, "host"));
         bool fits = bare_eof ? signature & CUT_BARE_EOF : signature & CUT_ADMIN_SHUTDOWN && streq(end->sqlstate, "57P01");
 
-        /* Two clocks count the same time: a hundredth is theirs. */
+        /* The provider's clock and ours measure the same time: allow for one percent. */
         return d->provider->suspends && fits && usec_add(idle, after / 100) >= after;
 }
 
@@ -372,26 +378,26 @@ void evaluate_session_end(struct database *d, const struct input *input, struct 
         if (!d->session_held)
                 return;
         d->session_held = false;
-        /* To fall asleep is no failure; when it was none of that, what comes next is counted. */
+        /* A suspend is no failure; any other end is. */
         d->counts.failures_by_reason[end->reason] += !like_suspend;
         finish_session(d, end, like_suspend, NULL, now, &step->events);
 }
 
-/* What is down because logins were taken and not answered is down still when the next one is not answered either. */
+/* Whether the database is down because logins hung or met provider trouble: a slow login then says nothing new. */
 static bool repeats_verdict(const struct database *d) {
         return d->state == STATE_DOWN && (d->reason == REASON_AUTH_TIMEOUT || d->reason == REASON_QUERY_TIMEOUT ||
                                           d->reason == REASON_WAKE_TIMEOUT || d->reason == REASON_PROVIDER_TRANSIENT);
 }
 
 void evaluate_slow(struct database *d, enum phase phase, struct instant now, struct event_list *events) {
-        /* The wake lies behind the last message of the login (behind the connect for a provider that wakes on that). */
+        /* A wake delays the reply to the login's last message; with a provider that wakes on connect it delays the connect. */
         enum phase first = d->provider->connect_hangs_in_wake ? PHASE_CONNECT : PHASE_AUTH;
 
         if (phase > PHASE_AUTH || repeats_verdict(d)) {
                 d->in_flight.slow_due_boot_usec = USEC_INFINITY;
                 return;
         }
-        /* The first look after one that came too early may find the login just begun: it is given its own time. */
+        /* After a look that came too early, the login may just have begun: give it its full time. */
         if (phase < first || d->in_flight.slow_look_was_early) {
                 d->in_flight.slow_look_was_early = phase < first;
                 d->in_flight.slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
@@ -400,6 +406,6 @@ void evaluate_slow(struct database *d, enum phase phase, struct instant now, str
         d->in_flight.slow_due_boot_usec = USEC_INFINITY;
         if (d->provider->suspends)
                 verdict_step(d, MACHINE_SLOW, (struct verdict_cause){.reason = REASON_SERVER_STARTING}, now, events);
-        else if (reason_class(d->reason) == CLASS_OURS) /* what a check found says more */
+        else if (reason_class(d->reason) == CLASS_OURS) /* a check's finding says more */
                 verdict_step(d, MACHINE_LATE, (struct verdict_cause){.reason = REASON_SERVER_SLOW}, now, events);
 }

@@ -8,7 +8,7 @@
 struct network_host {
         char *name;
         unsigned references;
-        uint64_t suspect_until_boot_usec; /* 0: it is none */
+        uint64_t suspect_until_boot_usec; /* 0: not a suspect */
 };
 
 static const char *remote_host(const struct conninfo *conninfo) {
@@ -25,7 +25,7 @@ static int compare_to_host(const void *name, const void *host) {
         return strcmp(name, ((const struct network_host *)host)->name);
 }
 
-/* NULL for a remote one that is not known, which would stand at RET_AT, and for one that is not remote. */
+/* NULL for a remote host that is not known, whose place would be RET_AT, and for a local host. */
 static struct network_host *network_find(const struct network *network, const struct conninfo *conninfo, size_t *ret_at) {
         const char *name = remote_host(conninfo);
 
@@ -75,7 +75,7 @@ void network_remove(struct network *network, const struct conninfo *conninfo) {
         network->n_hosts--;
 }
 
-/* Every host is a suspect; whether each is so still. Looked at once for as long as that holds. */
+/* Whether every host is still a suspect, if all were. A yes is cached until the first suspicion expires. */
 static bool all_are_gone(struct network *network, uint64_t now_boot_usec) {
         uint64_t until = UINT64_MAX;
 
@@ -94,7 +94,7 @@ bool network_note(struct network *network, const struct conninfo *conninfo, uint
         struct network_host *host;
         size_t at;
 
-        /* The usual case: all is well, and was. */
+        /* The usual case: this host is no suspect, and neither is any other. */
         if (!suspect_until_boot_usec && network->n_suspect == 0)
                 return false;
         host = network_find(network, conninfo, &at);

@@ -37,14 +37,14 @@ bool policy_was_throttled(const struct database *d) {
 
 static const struct plan nothing = {.check = CHECK_LOGIN, .due_boot_usec = USEC_INFINITY};
 
-/* What never was comes at once. */
+/* A check that was never done is due at once. */
 static uint64_t after(uint64_t last_boot_usec, uint64_t delay_usec) {
         return last_boot_usec ? usec_add(last_boot_usec, delay_usec) : 0;
 }
 
 /*
- * A retry counts from the last login or ping: a failed ping is followed by a login after the same delay. A door counts where it was
- * throttled, for that is about all that we ask.
+ * A retry counts from the last login or ping: a failed ping is followed by a login after the same delay. While we are throttled, door
+ * checks count too.
  */
 uint64_t policy_retry_boot_usec(const struct database *d) {
         uint64_t last = MAX(d->checks[CHECK_LOGIN].finished_boot_usec, d->checks[CHECK_PING].finished_boot_usec);
@@ -62,12 +62,12 @@ static struct plan plan_ping(const struct database *d) {
         return (struct plan){CHECK_PING, usec_add(last, d->checks[CHECK_PING].interval_usec)};
 }
 
-/* Queries are answered, and nothing that a login found speaks against it. */
+/* Queries are answered, and no login found otherwise. */
 static bool is_well(const struct database *d) {
         return d->state == STATE_DEGRADED || (d->state == STATE_AWAKE && !evidence_needs_login(&d->evidence));
 }
 
-/* What is wanted at once, whatever its rhythm. Who was throttled keeps to the delay all the same. */
+/* A check that is due at once, whatever its schedule. Throttling still delays it. */
 static struct plan plan_wanted(const struct database *d, enum check check) {
         return (struct plan){check, policy_was_throttled(d) ? MAX(d->wanted_boot_usec, policy_retry_boot_usec(d)) : d->wanted_boot_usec};
 }
@@ -79,12 +79,12 @@ static struct plan plan_login(const struct database *d) {
                 return plan_wanted(d, CHECK_LOGIN);
         if (!is_well(d))
                 return login;
-        /* Pings on the session, and now and then a fresh login, which alone sees what new connections will meet. */
+        /* Pings on the session, and at longer intervals a login: only a new connection shows what other new connections will meet. */
         login.due_boot_usec = after(d->checks[CHECK_LOGIN].finished_boot_usec, d->checks[CHECK_LOGIN].interval_usec);
         return ping.due_boot_usec < login.due_boot_usec ? ping : login;
 }
 
-/* Nobody needs it: the session, if there is one, is the sentinel and costs nothing; without one the door tells asleep from unreachable. */
+/* Without demand, a held session is the sentinel and costs nothing. Without a session, the door tells asleep from unreachable. */
 static struct plan plan_door(const struct database *d) {
         uint64_t last = d->checks[CHECK_DOOR].finished_boot_usec, interval = d->checks[CHECK_DOOR].interval_usec;
 
@@ -133,17 +133,20 @@ static void demand_until(struct database *d, enum wake_cause cause, uint64_t unt
         d->demand_until_boot_usec = MAX(d->demand_until_boot_usec, until_boot_usec);
 }
 
-/* Until it is awake; from then on `linger` (evaluate.c). A wake that never ends is no demand for ever. */
+/*
+ * A wake call is demand until the database is awake, and for `linger` from then on (evaluate.c). wake_timeout bounds it if the wake never
+ * ends.
+ */
 static uint64_t wake_end_boot_usec(const struct database *d, struct instant now) {
         return usec_add(now.boot_usec, usec_add(d->config->wake_timeout_usec, d->config->linger_usec));
 }
 
-/* A door check under way wakes nothing, and answers nobody. */
+/* A door check in flight wakes nothing and gives no caller an answer. */
 static bool is_asking(const struct database *d) {
         return d->in_flight.id && d->in_flight.check != CHECK_DOOR;
 }
 
-/* Somebody asks: why it cannot be, or REASON_NONE. Who is blocked is asked again in its own rhythm, and in no other. */
+/* Why demand is refused, or REASON_NONE. A blocked database is retried on its own schedule only. */
 static enum reason refusal(const struct database *d, struct instant now) {
         if (d->paused_until_boot_usec)
                 return REASON_PAUSED;
@@ -154,7 +157,7 @@ static enum reason refusal(const struct database *d, struct instant now) {
         return REASON_NONE;
 }
 
-/* A caller does not wait for the rhythm of retries. */
+/* A caller does not wait for the retry schedule. */
 static void ask_at_once(struct database *d, struct instant now) {
         if (!is_asking(d) && d->state != STATE_AWAKE && !d->wanted_boot_usec)
                 d->wanted_boot_usec = now.boot_usec;
@@ -204,10 +207,7 @@ void demand_lease(struct database *d, const struct input *input, struct instant 
 void demand_lease_end(struct database *d, const struct input *input, struct instant now, struct step *step) {
         (void)step;
         assert(d->n_leases > 0);
-        /*
-         * Who waited for it and went leaves no demand behind but the linger, which goes on from the lease, whichever of several is told
-         * first.
-         */
+        /* The lease leaves only `linger` as demand. It counts from the lease's own end, in whichever order several ends are reported. */
         if (!d->budget_spent && d->config->linger_usec > input->for_usec)
                 demand_until(d, WAKE_LEASE, usec_add(now.boot_usec, d->config->linger_usec - input->for_usec));
         d->n_leases--;

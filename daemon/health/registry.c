@@ -7,11 +7,11 @@
 #include <errno.h>
 
 struct registry {
-        struct database **by_id; /* ids only grow, so that this is the order of their coming */
+        struct database **by_id; /* ids only grow: the order they were added */
         struct database **by_name;
         size_t n, allocated_by_id, allocated_by_name;
         size_t in_state[_STATE_MAX];
-        size_t not_ready; /* of the required */
+        size_t not_ready; /* required ones only */
         struct network network;
 };
 
@@ -42,7 +42,7 @@ static int compare_to_id(const void *key, const void *element) {
         return wanted < id ? -1 : wanted > id;
 }
 
-/* Where NAME is, or where it would be put. */
+/* The index of NAME, or where to insert it. */
 static size_t place_of_name(const struct registry *registry, const char *name) {
         return sorted_place(name, registry->by_name, registry->n, sizeof(*registry->by_name), compare_to_name);
 }
@@ -67,7 +67,7 @@ int registry_add(struct registry *registry, struct database *database) {
                 r = network_add(&registry->network, database->config->conninfo);
         if (r < 0)
                 return r;
-        /* Put in its place at once: adding 10,000 between look-ups must not sort 10,000 times. */
+        /* Inserted in its place: adding 10,000 databases between look-ups must not sort 10,000 times. */
         at = place_of_name(registry, database->config->name);
         memmove(registry->by_name + at + 1, registry->by_name + at, (registry->n - at) * sizeof(*registry->by_name));
         registry->by_name[at] = database;
@@ -157,7 +157,7 @@ void registry_note_required(struct registry *registry, const struct database *da
                 registry->not_ready += (size_t)required - (size_t)database->config->required;
 }
 
-/* A suspicion holds until its host must have been asked again; of one that nobody asks any more it says nothing in the end. */
+/* A suspicion lasts until its host should have been tried again. It then expires, in case no database tries that host any more. */
 static uint64_t suspicion_usec(const struct database_config *config) {
         uint64_t interval = MAX(MAX(config->door_interval_usec, config->down_interval_usec), USEC_PER_MINUTE);
 
@@ -167,7 +167,7 @@ static uint64_t suspicion_usec(const struct database_config *config) {
 bool registry_note_network(struct registry *registry, const struct database *database, const struct attempt *attempt, struct instant now) {
         uint64_t until = attempt->own_network_suspect ? usec_add(now.boot_usec, suspicion_usec(database->config)) : 0;
 
-        /* What could not be tried says nothing of the network, neither way. */
+        /* An attempt that we could not make says nothing about the network, either way. */
         if (reason_class(attempt->reason) == CLASS_OURS)
                 return false;
         return network_note(&registry->network, database->config->conninfo, until, now.boot_usec);

@@ -133,7 +133,7 @@ const struct machine_row *machine_step(enum state state, enum machine_event even
         return NULL;
 }
 
-/* The states for which this very row decides: those of an earlier row with the same event are taken out. */
+/* The states for which this row decides: without those of an earlier row with the same event. */
 static unsigned effective_from(size_t i) {
         unsigned from = rows[i].from;
 

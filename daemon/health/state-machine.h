@@ -1,6 +1,6 @@
 /*
- * The state machine, one pure table: (state, event) -> (state, actions). `pgwaked --dump-machine` prints it and pgwaked(8) shows that
- * print. What an attempt means (counting rise and fall) is evaluate.c's; what follows in time is policy.c's.
+ * The state machine, one pure table: (state, event) -> (state, actions). `pgwaked --dump-machine` prints it, and pgwaked(8) shows that
+ * print. evaluate.c turns attempts into events (counting rise and fall); step.c adds those that time brings.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ enum machine_event {
         MACHINE_STARTING,     /* the server says that it is starting, or a wake goes on after a failed attempt */
         MACHINE_WAKE_TIMEOUT, /* a wake lasts longer than `wake_timeout` */
         MACHINE_CUT,          /* the held session ended */
-        MACHINE_SURVIVED,     /* nobody needs it, and the held session lived on long enough to prove its server */
+        MACHINE_SURVIVED,     /* without demand: the held session lived long enough to prove its server */
         MACHINE_SLEPT,        /* the session ended as the provider's suspend ends it, and the door is good */
         MACHINE_DOOR_GOOD,    /* a door check passed */
         MACHINE_EXPIRED,      /* the evidence is too old */
@@ -32,9 +32,9 @@ enum machine_event {
 };
 
 enum machine_action {
-        ACTION_GENERATION = 1 << 0, /* older sessions of anybody are dead */
+        ACTION_GENERATION = 1 << 0, /* all older sessions are dead */
         ACTION_RENEW = 1 << 1,      /* the verdict is fresh again */
-        ACTION_REASON = 1 << 2,     /* the reason of the evidence becomes the verdict's */
+        ACTION_REASON = 1 << 2,     /* the event's reason becomes the verdict's */
         ACTION_WAKE_BEGINS = 1 << 3,
         ACTION_WAKE_ENDS = 1 << 4,  /* with the database awake */
         ACTION_WAKE_FAILS = 1 << 5,

@@ -9,21 +9,21 @@
 
 #include <assert.h>
 
-/* What time demands may make something else due at once (a pause ends and its demand is over, too); nothing takes more rounds. */
+/* One change that time brings can make another due at once (a pause ends, and its demand too). No chain takes more rounds. */
 #define ROUNDS_MAX 4
 
 /*
- * A session that nobody asks anything is proof of its server only in time: its TCP keepalives (probe/connection.c) find one that is dead
- * in 60 s. So long after the last doubt it must have lived.
+ * TCP keepalives (probe/connection.c) find a dead session within 60 s. An idle session that lives this long after the last doubt proves its
+ * server.
  */
 #define SURVIVAL_USEC USEC_PER_MINUTE
 
-/* Nobody asks, and nothing is under way: who asked for a wake is gone, and of what is not known the evidence that is left decides. */
+/* No demand, and no check in flight: the caller that wanted a wake is gone, and the remaining evidence decides. */
 static bool is_left_alone(const struct database *d, enum state state) {
         return d->state == state && !d->in_flight.id && !d->paused_until_boot_usec && !policy_asks(d);
 }
 
-/* Only a login clears that, and none is planned: it is no less true for other evidence's age. */
+/* A blocked verdict does not expire: only a login can clear it, and none is planned. */
 static bool is_blocked_still(const struct database *d) {
         bool unasked = d->reason == REASON_STALE || d->reason == REASON_BUDGET_SPENT;
 
@@ -31,8 +31,8 @@ static bool is_blocked_still(const struct database *d) {
 }
 
 /*
- * When what may turn out to be the last word was found: on the session, where one is held; 0: nothing was, as it is asked now. The end of the
- * session before is no word of this one.
+ * When the finding was made that stands if no check follows: on the session if one is held, else by a login. 0: there is none under the
+ * present expectations. The end of an earlier session says nothing about this one.
  */
 static uint64_t last_word_boot_usec(const struct database *d) {
         const struct finding *word = &d->evidence.last[d->session_held ? FOUND_BY_SESSION : FOUND_BY_LOGIN];
@@ -40,7 +40,7 @@ static uint64_t last_word_boot_usec(const struct database *d) {
         return reason_class(word->reason) == CLASS_CUT ? 0 : word->boot_usec;
 }
 
-/* What logins found is proof that they are refused, and not one failure that may have been chance: that a session lives says nothing else. */
+/* Whether logins are proven to be refused, and not only failed once by chance. A live session does not disprove that. */
 static bool logins_are_refused(const struct database *d) {
         enum reason_class class = reason_class(d->evidence.last[FOUND_BY_LOGIN].reason);
 
@@ -48,7 +48,7 @@ static bool logins_are_refused(const struct database *d) {
                (class == CLASS_BLOCKED || class == CLASS_FULL || d->unanswered_in_row >= d->config->fall);
 }
 
-/* When the session that is held will have proven its server; USEC_INFINITY: it cannot. */
+/* When survival proves the server awake; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct database *d) {
         uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
 
@@ -56,7 +56,7 @@ static uint64_t survival_due(const struct database *d) {
                 return USEC_INFINITY;
         if (d->session_held)
                 return usec_add(doubted, SURVIVAL_USEC);
-        /* It was answered, and nobody will ask again until `rise` is reached: so that is the last word. */
+        /* It answered fewer than `rise` times, and no check will follow without demand: the last answer decides. */
         return d->answers_needed > 0 && d->answers_needed < d->config->rise ? last_word_boot_usec(d) : USEC_INFINITY;
 }
 
@@ -78,7 +78,7 @@ bool database_is_slow(const struct database *d, struct instant now) {
         return d->in_flight.id && d->in_flight.slow_due_boot_usec <= now.boot_usec;
 }
 
-/* The server that answers on the session is awake, as well or as ill as it was when it answered last. */
+/* The server is awake, and degraded if its last answer on the session was. */
 static void survive(struct database *d, struct instant now, struct event_list *events) {
         struct verdict_cause evidence = {.reason = evidence_unmet(&d->evidence)};
         uint64_t proven = d->session_held ? now.boot_usec : last_word_boot_usec(d);
@@ -103,11 +103,11 @@ static void step_resume(struct database *d, struct instant now, struct event_lis
         verdict_step(d, MACHINE_RESUMED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
 }
 
-/* One thing that time demands now, the first in this order. */
+/* One round of the changes that are due by now, in this order. */
 static void follow_time_once(struct database *d, struct instant now, struct event_list *events) {
         if (d->paused_until_boot_usec && d->paused_until_boot_usec <= now.boot_usec)
                 step_resume(d, now, events);
-        /* What ended while nobody looked is no demand any more: it must not wake anybody. */
+        /* Demand that ended unnoticed is over: it must not wake the database. */
         if (demand_due(d) <= now.boot_usec)
                 d->demand_until_boot_usec = 0;
         if (wake_deadline(d) <= now.boot_usec)
@@ -120,7 +120,7 @@ static void follow_time_once(struct database *d, struct instant now, struct even
         }
         if (survival_due(d) <= now.boot_usec)
                 survive(d, now, events);
-        /* What answers when somebody needs it again is another wake. */
+        /* The next answer that demand brings belongs to another wake. */
         if (!policy_asks(d) && !d->in_flight.id)
                 wake_fail(d);
         account_settle(d, now);
@@ -144,9 +144,9 @@ static void step_begin(struct database *d, const struct input *input, struct ins
                 .wanted_boot_usec = d->wanted_boot_usec ? MAX(d->wanted_boot_usec, d->asking_since_boot_usec) : now.boot_usec,
                 .slow_due_boot_usec = input->check == CHECK_LOGIN ? usec_add(now.boot_usec, d->config->slow_usec) : USEC_INFINITY,
         };
-        d->wanted_boot_usec = 0; /* this is it; what changes from here on asks for the next */
+        d->wanted_boot_usec = 0; /* later changes ask for the next check */
         if (input->check == CHECK_LOGIN && !d->wake.began_boot_usec)
-                d->wake.cause = demand_wake_cause(d); /* of the wake that this may turn out to be */
+                d->wake.cause = demand_wake_cause(d); /* in case this login turns out to be a wake */
 }
 
 static void step_not_begun(struct database *d, const struct input *input, struct instant now, struct step *step) {
@@ -184,17 +184,17 @@ static void step_host_suspended(struct database *d, const struct input *input, s
         d->retry_delay_usec = d->config->retry_interval_usec;
         wake_fail(d);
         if (d->in_flight.id) {
-                /* The time that the host slept is not the database's: it was not slow. */
+                /* The host was suspended for part of that time: the login was not slow. */
                 d->in_flight.began_boot_usec = d->in_flight.wanted_boot_usec = now.boot_usec;
                 if (d->in_flight.slow_due_boot_usec != USEC_INFINITY)
                         d->in_flight.slow_due_boot_usec = usec_add(now.boot_usec, d->config->slow_usec);
         }
-        /* What only a login clears is no less true for its age, and what is not known is known no less. */
+        /* A blocked verdict does not expire: only a login can clear it. */
         if (d->state != STATE_BLOCKED && d->state != STATE_UNKNOWN)
                 verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, &step->events);
 }
 
-/* A changed configuration is no demand, and no doubt of what is known but for what is expected: only the rhythm is another. */
+/* New settings are no demand. Unless the expectations changed they cast no doubt on what is known: only the schedule changes. */
 static void step_reconfigure(struct database *d, const struct input *input, struct instant now, struct step *step) {
         bool expects_same = database_config_same_expectations(d->config, input->config), rises_same = d->config->rise == input->config->rise;
 
@@ -206,7 +206,7 @@ static void step_reconfigure(struct database *d, const struct input *input, stru
                 evaluate_rise_anew(d);
         if (expects_same)
                 return;
-        /* No answer was judged by what is expected now. */
+        /* No answer so far was judged by the new expectations. */
         evidence_forget_answers(&d->evidence);
         d->in_flight.asked_otherwise = true;
         d->wanted_boot_usec = now.boot_usec;
@@ -218,7 +218,7 @@ static void step_finish(struct database *d, const struct input *input, struct in
         if (!d->in_flight.id || input->attempt->id != d->in_flight.id)
                 return;
         evaluate_attempt(d, input->attempt, input->own_network, now, &step->events);
-        /* A smart shutdown waits for the last session to go, and ours is of no use to anybody. */
+        /* A smart shutdown waits for the last session to end, and ours is of no use. */
         if (input->attempt->reason == REASON_SERVER_STOPPING && d->session_held) {
                 step_drop_session(d);
                 step->drop_session = true;
@@ -227,7 +227,7 @@ static void step_finish(struct database *d, const struct input *input, struct in
 
 static const struct {
         const char *name;
-        void (*take)(struct database *d, const struct input *input, struct instant now, struct step *step); /* NULL: what time demands follows */
+        void (*take)(struct database *d, const struct input *input, struct instant now, struct step *step); /* NULL: only time acts */
 } inputs[] = {
         [INPUT_TIME] = {"time", NULL},
         [INPUT_BEGUN] = {"check begun", step_begin},
@@ -250,7 +250,7 @@ const char *input_name(enum input_kind kind) {
         return inputs[kind].name;
 }
 
-/* A login that somebody waits for overtakes a door check, which may hang as long as it may take. */
+/* A login overtakes a door check, which may hang until its timeout. */
 static bool overtake_door(struct database *d) {
         if (!d->in_flight.id || d->in_flight.check != CHECK_DOOR || !policy_asks(d))
                 return false;
@@ -263,11 +263,11 @@ void database_step(struct database *d, const struct input *input, struct instant
         uint64_t generation = d->counts.generation;
         bool asked;
 
-        /* The room for events is not cleared: most steps have none. */
+        /* The array of events is not cleared: most steps have none. */
         ret_step->events.n = 0;
         ret_step->refusal = REASON_NONE;
         ret_step->drop_session = ret_step->forget_attempt = false;
-        /* What was until now was as it was known until now, and who asks is answered by what is spent by now. */
+        /* Time until now is accounted for as it was known until now, and a request is answered by what is spent by now. */
         account_settle(d, now);
         account_check_budget(d, now, &ret_step->events);
         asked = policy_asks(d);

@@ -9,16 +9,16 @@
 static void set_detail(struct database *d, const struct verdict_cause *cause) {
         (void)text_copy(d->sqlstate, sizeof(d->sqlstate), cause->sqlstate);
         free(d->detail);
-        /* Without memory the raw text is lost; the reason is not. */
+        /* If memory runs out, only the raw text is lost. */
         d->detail = cause->detail && *cause->detail ? strdup(cause->detail) : NULL;
 }
 
-/* 2.5 intervals: one check may be late or lost before a verdict dies. */
+/* 2.5 intervals: one check may be late or lost before a verdict expires. */
 static uint64_t lifetime_of(uint64_t interval_usec) {
         return interval_usec > USEC_INFINITY / 5 ? USEC_INFINITY : interval_usec * 5 / 2;
 }
 
-/* No session tells of the end: a server that suspends may do so as soon as our last question allows. */
+/* Without a session the end is not seen: a server that suspends may do so as soon as our last query allows. */
 static uint64_t unwatched_lifetime_usec(const struct database *d) {
         uint64_t lifetime = lifetime_of(d->config->login_interval_usec);
 
@@ -29,19 +29,19 @@ bool verdict_is_host_trouble(enum reason reason) {
         return reason == REASON_HOST_NETWORK || reason == REASON_HOST_RESOURCES;
 }
 
-/* Until it should have been asked again, and was not. */
+/* Until a retry should have ended, and did not. */
 static uint64_t retried_lifetime_usec(const struct database *d) {
         return usec_add(lifetime_of(MAX(d->config->down_interval_usec, d->retry_delay_usec)), d->config->attempt_timeout_usec);
 }
 
-/* How long the verdict of this state stays fresh without anything new; USEC_INFINITY: until something happens. */
+/* How long a verdict of this state stays fresh without new evidence; USEC_INFINITY: it does not expire. */
 static uint64_t lifetime_usec(const struct database *d, enum state state) {
         const struct database_config *config = d->config;
 
         switch (state) {
         case STATE_AWAKE:
         case STATE_DEGRADED:
-                /* Without demand the live sentinel renews it: its end is seen at once. */
+                /* Without demand the held session renews it: its end is seen at once. */
                 if (d->session_held && !policy_asks(d))
                         return USEC_INFINITY;
                 if (config->fresh_for_usec)
@@ -52,12 +52,12 @@ static uint64_t lifetime_usec(const struct database *d, enum state state) {
                         return USEC_INFINITY;
                 return usec_add(lifetime_of(config->door_interval_usec), config->attempt_timeout_usec);
         case STATE_UNKNOWN:
-                /* Our own trouble is no news of today when nobody asks again; and nothing else that is unknown grows old. */
+                /* Trouble of our own expires if no check follows. No other unknown verdict expires. */
                 return verdict_is_host_trouble(d->reason) ? retried_lifetime_usec(d) : USEC_INFINITY;
         case STATE_FULL:
         case STATE_DOWN:
                 return retried_lifetime_usec(d);
-        case STATE_BLOCKED: /* only a login clears it, and it is no less true for its age */
+        case STATE_BLOCKED: /* only a login can clear it */
         case STATE_WAKING:
         case _STATE_MAX:
                 break;
@@ -66,7 +66,7 @@ static uint64_t lifetime_usec(const struct database *d, enum state state) {
 }
 
 uint64_t database_fresh_until(const struct database *d) {
-        /* A sentinel renewed by living while nobody asked; from when somebody does, checks must. */
+        /* Without demand, a held session renewed the verdict by living. Once there is demand, only checks renew it. */
         bool stood_unasked = (d->state == STATE_AWAKE || d->state == STATE_DEGRADED) && d->session_held;
         uint64_t since = stood_unasked ? MAX(d->renewed_boot_usec, d->asking_since_boot_usec) : d->renewed_boot_usec;
 
@@ -125,7 +125,7 @@ static void verdict_tell_wake(struct database *d, const struct attempt *attempt,
                 event->phase_usec[phase] = (uint32_t)MIN(attempt->phase_usec[phase], (uint64_t)UINT32_MAX);
 }
 
-/* Why one that nobody may wake is not awake: what lies behind that is not what stands in the way. */
+/* The reason of a database that is asleep or unknown: a spent budget, if that is what keeps us from waking it. */
 static enum reason reason_under_budget(const struct database *d, enum state state, enum reason reason) {
         bool asleep = state == STATE_ASLEEP, unknown = state == STATE_UNKNOWN;
 
@@ -160,12 +160,12 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
                            previous == STATE_ASLEEP || event == MACHINE_STARTING);
         if (row->actions & ACTION_WAKE_ENDS && cause.attempt)
                 woke = wake_end(d, cause.attempt, was_awake, now);
-        /* One that was given up, and still looks like one, is late, not over: what answers it at last ends it with its whole time. */
+        /* A wake that timed out but still looks like one is late, not over: its latency, when it is answered at last, is the whole time. */
         if (row->actions & ACTION_WAKE_FAILS && cause.reason != REASON_WAKE_TIMEOUT && !wake_goes_on(d, cause.reason))
                 wake_fail(d);
         cause.reason = reason_under_budget(d, next, cause.reason);
         if (row->actions & ACTION_REASON || next != previous) {
-                /* Who confirms a reason without a word leaves the words that were there. */
+                /* The same reason without detail keeps the detail that is there. */
                 if (cause.reason != previous_reason || cause.detail)
                         set_detail(d, &cause);
                 d->reason = cause.reason;

@@ -4,8 +4,8 @@
 #include "health/policy.h"
 
 /*
- * A provider may restore a compute from a snapshot or hand out one that was started a moment before: there the server's uptime may be a
- * little above the attempt's own time and the start is still ours. A plain server's start within that time is somebody else's.
+ * A provider may restore a compute from a snapshot, or hand out one that was started a moment before. The server's uptime may then be
+ * slightly longer than our attempt, although we caused its start. On a plain server such a start is not ours.
  */
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
@@ -25,7 +25,7 @@ bool wake_goes_on(const struct database *d, enum reason reason) {
 }
 
 uint64_t wake_deadline(const struct database *d) {
-        /* What nobody needs any longer is late for nobody, and what was answered once is not late: its wake has ended. */
+        /* Without demand no wake is late. One that was answered has ended, and is not late either. */
         bool counts = d->state == STATE_WAKING && d->wake.began_boot_usec && policy_asks(d);
 
         return counts ? usec_add(d->wake.began_boot_usec, d->config->wake_timeout_usec) : USEC_INFINITY;
@@ -62,19 +62,19 @@ static void wake_count(struct database *d, enum wake_cause cause, uint64_t laten
                 return;
         if (!d->wake_latency)
                 d->wake_latency = calloc(1, sizeof(*d->wake_latency));
-        /* Without memory the distribution is lost, the count is not. */
+        /* If memory runs out, only the distribution is lost. */
         if (d->wake_latency)
                 histogram_add(d->wake_latency, latency_usec);
 }
 
 /*
- * Whether the start of the server that answered was not judged before. As long as what was before a restart of ours is not known, the first
- * that is met may have been, unless it was SEEN to be asleep or starting, or started after we asked: that is left open until it is known.
+ * Whether the start of the server that answered was not judged before. Until the state from before a restart is loaded, the first server
+ * may have been judged then: that is left open, unless the database was SEEN asleep or starting, or the server started after we asked.
  */
 static bool take_new_server(struct database *d, const struct server_info *server, uint64_t elapsed_usec, bool seen) {
         bool first = d->woken_server_real_usec == 0;
 
-        /* Behind one name there may be several: only the newest start can have been a wake. */
+        /* One name may lead to several servers: only the newest start can be a wake. */
         if (server->started_real_usec <= d->woken_server_real_usec)
                 return false;
         d->woken_server_real_usec = server->started_real_usec;
@@ -100,7 +100,7 @@ bool wake_end(struct database *d, const struct attempt *answered, bool was_awake
                 wake_count(d, WAKE_OTHER, USEC_INFINITY, false, now);
                 return true;
         }
-        /* A login that was only slow proves no wake: somebody must have seen it asleep or starting, or its uptime must say so. */
+        /* A slow login alone proves no wake: the database must have been seen asleep or starting, or the server's uptime must show it. */
         if (!cold && (!seen || was_awake))
                 return false;
         wake_count(d, d->wake.cause, usec_sub(ended, d->wake.wanted_boot_usec), cold, now);

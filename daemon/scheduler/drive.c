@@ -1,7 +1,7 @@
 /*
- * One heap holds when each database must be looked at again; one timer is armed for its first. So a loop turn costs what is due and not
- * what is configured, and nothing due means no wake-up. The clock is CLOCK_BOOTTIME: what fell due while the host was suspended is due at
- * once when it comes back.
+ * One heap holds the time of each database's next step; one timer is armed for the first. So a loop iteration costs what is due, not what
+ * is configured, and nothing due means no wake-up. The clock is CLOCK_BOOTTIME: anything that came due while the host was suspended is due
+ * at once on resume.
  */
 #include "scheduler/inside.h"
 
@@ -13,9 +13,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Checks that fall due so close to one another are sent together: one wake-up of the loop and of each prober instead of many. */
+/* Checks that are due this close to one another are sent together: one wake-up of the loop and of each prober instead of many. */
 #define SENT_TOGETHER_USEC (2 * USEC_PER_MSEC)
-/* One place in so many, at least one, is for those that somebody waits for. */
+/* One slot in this many, at least one if there are several, is reserved for databases with demand. */
 #define KEPT_FOR_DEMAND 4
 #define QUEUE_LEAD_USEC USEC_PER_MINUTE
 
@@ -48,11 +48,11 @@ static void tell_attempt(struct engine *engine, const struct database *database,
                         o->attempted(o->userdata, database, attempt);
 }
 
-/* What follows is said at debug level, so that a verdict can be read backwards. */
+/* Debug messages from which a verdict can be traced back. */
 #define debug(database, ...) \
         log_entry(LOG_DEBUG, NULL, (struct log_field[]){{"PGWAKE_DATABASE", (database)->config->name}}, 1, __VA_ARGS__)
 
-/* What decides whether it ended as a suspend ends it (health/evaluate.c). */
+/* Everything that decides whether the session ended as a suspend ends it (health/evaluate.c). */
 static void debug_session_end(const struct database *database, const struct input *input, struct instant now, const char *verdict) {
         const char *word = input->bare_eof ? "without a word" : input->attempt->sqlstate[0] ? input->attempt->sqlstate : "by an error";
         char idle[DURATION_MAX], after[DURATION_MAX];
@@ -63,7 +63,7 @@ static void debug_session_end(const struct database *database, const struct inpu
               database->evidence.cut_like_suspend ? "as" : "not as", verdict);
 }
 
-/* What happened, and what became of the verdict; what changed nothing is said of attempts alone. */
+/* The input and the verdict that follows from it. If that changed nothing, only attempts and session ends are logged. */
 static void debug_step(const struct database *database, const struct input *input, enum state state, enum reason reason, bool held,
                        struct instant now) {
         bool same = database->state == state && database->reason == reason, ends = held && input->kind == INPUT_SESSION_ENDED;
@@ -119,7 +119,7 @@ enum reason drive_step(struct engine *engine, struct database *database, const s
         }
         if (input->kind == INPUT_ATTEMPT)
                 tell_attempt(engine, database, input->attempt);
-        /* The counts first, so that observers read what is true now. */
+        /* The counts come first: observers must read current ones. */
         registry_note_state(engine->registry, database, previous);
         changed = input->kind != INPUT_BEGUN || step.events.n > 0;
         drive_publish(engine, database, &step.events);
@@ -129,22 +129,22 @@ enum reason drive_step(struct engine *engine, struct database *database, const s
 }
 
 /*
- * A ping on a held session opens no connection and costs next to nothing: it needs no place. Else 64 databases that hang until their
- * deadlines would make all others, which answer, look as if they did not.
+ * A ping on a held session opens no connection and costs almost nothing, so it needs no slot. Otherwise 64 databases that hang until their
+ * deadlines would delay the pings of all others until their verdicts expire.
  */
 static bool needs_place(enum check check) {
         return check != CHECK_PING;
 }
 
 /*
- * The queue for places. Those that somebody waits for come before all others that have not waited for QUEUE_LEAD_USEC longer: hanging
- * servers that are needed starve nobody, either. The key is twice the time by which that is ordered, plus 1 for one that nobody waits for.
+ * The queue for slots. Checks with demand come before routine ones that have not waited QUEUE_LEAD_USEC longer: hanging servers that are
+ * needed starve nobody. The key is twice the time that orders the queue, plus 1 for a routine check.
  */
 static bool is_routine(uint64_t key) {
         return key & 1;
 }
 
-/* Some places are kept for those that somebody waits for, and for those that have waited for too long. */
+/* Some slots are reserved for databases with demand, and for checks that have waited too long. */
 static bool drive_has_place(const struct engine *engine, const struct database *database, struct instant now) {
         size_t limit = engine->config->attempts_in_flight, kept = limit > 1 ? MAX(limit / KEPT_FOR_DEMAND, 1) : 0;
         bool waited = database->waiting.place && database->waiting.key / 2 <= now.boot_usec;
@@ -200,7 +200,7 @@ static bool start_check(struct engine *engine, struct database *database, enum c
         return true;
 }
 
-/* One that waits for a place goes on being pinged. */
+/* A database that waits for a slot is still pinged. */
 static struct plan next_plan(const struct database *database) {
         return database->waiting.place ? policy_next_ping(database) : policy_next(database);
 }
@@ -216,7 +216,7 @@ void drive_attend(struct engine *engine, struct database *database, struct insta
         if (database->waiting.place && may)
                 heap_remove(&engine->waiting, &database->waiting);
         else if (database->waiting.place)
-                (void)queue(engine, database, now); /* it may have got demand while it waited */
+                (void)queue(engine, database, now); /* demand may have begun while it waited */
         plan = next_plan(database);
         if (plan.due_boot_usec <= now.boot_usec + SENT_TOGETHER_USEC) {
                 if (!needs_place(plan.check) || may)
@@ -224,7 +224,7 @@ void drive_attend(struct engine *engine, struct database *database, struct insta
                 else if (queue(engine, database, now) < 0)
                         drive_not_begun(engine, database, plan.check, now);
         }
-        /* Here, where nobody is about to link one, or goes through their list. */
+        /* Only here: nobody is about to link a lease, or iterates over the list. */
         if (database->budget_spent)
                 leases_end(engine, database, LEASE_END_BUDGET, now);
         plan = next_plan(database);
@@ -232,7 +232,7 @@ void drive_attend(struct engine *engine, struct database *database, struct insta
         debug_plan(database, plan, look_again, now);
         if (look_again == USEC_INFINITY)
                 heap_remove(&engine->due, &database->due);
-        /* Never twice in one turn of the loop, whatever is due. */
+        /* Never twice in one loop iteration. */
         else if (heap_set(&engine->due, &database->due, MAX(look_again, now.boot_usec + 1)) < 0)
                 log_error("%s: out of memory: it will not be checked until something happens to it", database->config->name);
 }
@@ -251,7 +251,7 @@ void drive_start_waiting(struct engine *engine, struct instant now) {
 
                 if (!drive_has_place(engine, database, now))
                         return;
-                drive_attend(engine, database, now); /* takes it out */
+                drive_attend(engine, database, now); /* takes it out of the queue */
         }
 }
 
@@ -269,7 +269,7 @@ static void host_was_suspended(struct engine *engine, struct instant now) {
                   "The host was suspended: every verdict is stale until it is checked again");
         for (size_t i = 0; i < registry_count(engine->registry); i++)
                 (void)drive_step(engine, registry_at(engine->registry, i), &(struct input){.kind = INPUT_HOST_SUSPENDED}, now);
-        /* What nobody needs any longer is not to be woken. */
+        /* Demand that ended during the suspend must not wake anything. */
         leases_expire(engine, now);
         for (size_t i = 0; i < registry_count(engine->registry); i++)
                 drive_attend(engine, registry_at(engine->registry, i), now);
@@ -279,7 +279,7 @@ struct instant drive_observe_clock(struct engine *engine) {
         struct instant now = clock_now();
 
         if (now.suspended_usec > engine->suspended_usec + CLOCK_SUSPEND_MIN_USEC)
-                now = clock_now(); /* a thread that lost the processor between two readings sees the same once */
+                now = clock_now(); /* a thread that was preempted between two clock readings sees the same only once */
         if (now.suspended_usec > engine->suspended_usec + CLOCK_SUSPEND_MIN_USEC) {
                 engine->suspended_usec = now.suspended_usec;
                 host_was_suspended(engine, now);
@@ -293,10 +293,10 @@ void drive_on_timer(void *userdata) {
         struct instant now = drive_observe_clock(engine);
         struct heap_item *first;
 
-        /* What falls due while this runs waits for the next turn, so that the loop serves others between. */
+        /* What comes due during this run waits for the next iteration, so that the loop serves others in between. */
         while ((first = heap_first(&engine->due)) && first->key <= now.boot_usec + SENT_TOGETHER_USEC) {
                 look_at(engine, container_of(first, struct database, due), now);
-                /* It was no check that was near: that comes at its own time. */
+                /* The item that was near was not a check: it comes at its own time. */
                 if (first->place && first->key <= now.boot_usec + SENT_TOGETHER_USEC)
                         break;
         }
@@ -340,7 +340,7 @@ void drive_take_report(void *userdata, const struct probe_report *report) {
         else
                 (void)drive_step(engine, database,
                                  &(struct input){.kind = INPUT_SESSION_ENDED, .attempt = &report->attempt, .bare_eof = report->bare_eof}, now);
-        /* Who waits comes before who has just had a place. */
+        /* Waiting databases come before the one that just had a slot. */
         drive_start_waiting(engine, now);
         drive_attend(engine, database, now);
         drive_arm(engine);

@@ -1,4 +1,4 @@
-/* Its life, and what others ask of it. What is due is driven in drive.c; who is watched is the last part of this file. */
+/* The engine's life and its interface; the last part of this file adds databases. drive.c does what is due. */
 #include "base/error.h"
 #include "scheduler/inside.h"
 
@@ -67,7 +67,7 @@ struct engine *engine_free(struct engine *engine, uint64_t timeout_usec) {
 void engine_observe(struct engine *engine, struct observer *observer) {
         struct observer **last = &engine->observers;
 
-        /* Told in the order of their coming. */
+        /* Observers are called in the order they were added. */
         while (*last)
                 last = &(*last)->next;
         observer->next = NULL;
@@ -149,9 +149,9 @@ const struct tally *engine_durations(const struct engine *engine, enum check che
         return &engine->durations[check][phase];
 }
 
-/* -- Who is watched, and what is told of their coming and going ----------------------------------------------------------------------------- */
+/* -- Databases: adding them, and reporting what a reload did with them ----------------------------------------------------------------- */
 
-/* What lies further back than this was no restart: who held a lease then has had the time to come back, or has gone. */
+/* State that was saved longer ago than this is not from a restart: who held a lease has come back, or is gone. */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
 void engine_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now) {
@@ -159,8 +159,8 @@ void engine_presume(struct engine *engine, struct database *database, uint64_t f
 }
 
 /*
- * The daemon starts: those who held a lease when MEMORY was saved may come back. By a clock that may have been set back since. What a reload
- * brings was held by nobody while this daemon ran.
+ * At the daemon's start, clients that held a lease when MEMORY was saved may come back. The clock may have been set back since. A database
+ * that a reload adds was held by nobody while this daemon ran.
  */
 static void presume_held(struct engine *engine, struct database *database, const struct memory *memory, struct instant now) {
         if (memory->held && usec_apart(now.real_usec, memory->saved_real_usec) < PRESUME_WITHIN_USEC)
@@ -171,13 +171,13 @@ static bool find_past(struct engine *engine, const struct database *database, st
         return engine->past.recall && engine->past.recall(engine->past.userdata, database->config->name, ret_memory);
 }
 
-/* What is known from before into RET_MEMORY; answers false when nothing is. */
+/* Restores the state from before, and copies it to RET_MEMORY; returns false if there is none. */
 static bool recall(struct engine *engine, struct database *database, struct instant now, struct memory *ret_memory) {
         database->past_is_to_come = engine->past.is_to_come;
         if (!find_past(engine, database, ret_memory))
                 return false;
         database_restore(database, ret_memory, REASON_STALE, now);
-        (void)drive_step(engine, database, &(struct input){.kind = INPUT_TIME}, now); /* what follows from that */
+        (void)drive_step(engine, database, &(struct input){.kind = INPUT_TIME}, now); /* time may change something at once */
         return true;
 }
 

@@ -15,7 +15,7 @@ const char *lease_end_name(enum lease_end end) {
         return end_names[end];
 }
 
-/* The timer follows the clock of people, and is moved by the kernel when that is set. */
+/* The timer follows the wall clock: the kernel moves it when the clock is set. */
 static void arm_expiry(struct engine *engine) {
         const struct heap_item *first = heap_first(&engine->expiring);
 
@@ -51,7 +51,7 @@ static void lease_drop(struct engine *engine, struct lease *lease) {
         free(lease);
 }
 
-/* Demand changed: what follows for the checks. */
+/* Demand changed: starts or reschedules checks. */
 static void follow(struct engine *engine, struct database *database, struct instant now) {
         drive_attend(engine, database, now);
         drive_arm(engine);
@@ -90,7 +90,7 @@ int lease_take(struct engine *engine, struct database *database, const struct le
         return 0;
 }
 
-/* Its end; the demand that it was goes with it. One whose time was over long ago (the host slept) ended then. */
+/* Ends LEASE and its demand. A lease whose limit passed long ago (while the host was suspended) ended at that time. */
 static void lease_finish(struct engine *engine, struct lease *lease, struct instant now) {
         uint64_t until = lease->record.until_real_usec;
         struct input input = {.kind = INPUT_LEASE_END, .for_usec = until ? usec_sub(now.real_usec, until) : 0};
@@ -99,7 +99,7 @@ static void lease_finish(struct engine *engine, struct lease *lease, struct inst
         lease_drop(engine, lease);
         arm_expiry(engine);
         (void)drive_step(engine, database, &input, now);
-        /* Where several end together, only what is left after the last is demand. */
+        /* If several leases end together, only the demand that remains after the last one counts. */
         drive_look_soon(engine, database, now);
 }
 
@@ -107,7 +107,7 @@ static void end_for(struct engine *engine, struct lease *lease, enum lease_end w
         void (*ended)(void *userdata, enum lease_end lease_finish) = lease->ended;
         void *userdata = lease->userdata;
 
-        /* Of a database that is gone nothing follows any more. */
+        /* A removed database takes no more steps. */
         if (why == LEASE_END_REMOVED) {
                 lease_drop(engine, lease);
                 arm_expiry(engine);
@@ -119,7 +119,7 @@ static void end_for(struct engine *engine, struct lease *lease, enum lease_end w
 
 void lease_release(struct engine *engine, struct lease *lease) {
         if (lease)
-                lease_finish(engine, lease, clock_now()); /* to look whether the host slept may end this very lease */
+                lease_finish(engine, lease, clock_now()); /* a look at whether the host was suspended could end this very lease */
 }
 
 bool lease_delete(struct engine *engine, uint64_t id) {
@@ -182,7 +182,7 @@ static void on_expiry(void *userdata) {
 }
 
 int leases_init(struct engine *engine, uint64_t now_real_usec) {
-        /* Two daemons in turn give no id twice. */
+        /* Begins at the present time, so that two successive daemons never use the same id. */
         engine->next_lease_id = now_real_usec;
         return timer_init(&engine->expiry_timer, engine->event, CLOCK_REALTIME, USEC_PER_MSEC, "lease-expiry", on_expiry, engine);
 }

@@ -1,18 +1,18 @@
 /*
- * Leases: somebody needs a database awake until they say otherwise, are gone, or their time is over. While a database has one it is under
- * demand. A reload keeps them by the name of the database; a lease with a time limit is kept over restarts too (observer.touched tells when
- * they changed). Main thread only.
+ * Leases: a client needs a database awake until it ends the lease, disconnects, or a time limit passes. A database with a lease has demand.
+ * A reload keeps leases by the name of the database; leases with a time limit survive restarts too (observer.touched reports changes). Main
+ * thread only.
  */
 #pragma once
 
 #include "model/memory.h"
 #include "scheduler/engine.h"
 
-/* Why a lease ended that its holder did not end. */
+/* Why a lease ended other than by its holder. */
 enum lease_end {
-        LEASE_END_EXPIRED, /* its time limit */
-        LEASE_END_DELETED, /* somebody ended it by its id */
-        LEASE_END_REMOVED, /* a reload took the database away */
+        LEASE_END_EXPIRED, /* its time limit passed */
+        LEASE_END_DELETED, /* a client ended it by its id */
+        LEASE_END_REMOVED, /* a reload removed the database */
         LEASE_END_BUDGET,  /* the month's budget of awake hours is spent */
         _LEASE_END_MAX,
 };
@@ -23,11 +23,11 @@ const char *lease_end_name(enum lease_end end);
 struct lease {
         struct lease_record record;
         struct database *database;
-        /* Called once when it ends by anything but lease_release(); the lease is gone then. NULL for one that lives by the clock alone. */
+        /* Called once when it ends other than by lease_release(); the lease is gone by then. NULL if only the clock ends it. */
         void (*ended)(void *userdata, enum lease_end end);
         void *userdata;
         TAILQ_ENTRY(lease) link; /* of its database, in the order of their coming */
-        struct heap_item expiry; /* of those with a time limit */
+        struct heap_item expiry; /* only with a time limit */
 };
 
 struct lease_request {
@@ -40,14 +40,14 @@ struct lease_request {
 #define LEASES_MAX 10000
 
 /*
- * Begins one, and with it demand. RET_REFUSAL is the reason that refuses it (paused, blocked before the next try is due, budget.spent), or
- * REASON_NONE. Answers 0, -EPERM when it is refused, -ENOSPC when LEASES_MAX are held, -ENOMEM. The lease stays the engine's.
+ * Begins a lease, and with it demand. RET_REFUSAL is the reason for a refusal (paused, blocked with no retry due, budget.spent), or
+ * REASON_NONE. Returns 0, -EPERM if refused, -ENOSPC if LEASES_MAX are held, or -ENOMEM. The engine owns the lease.
  */
 int lease_take(struct engine *engine, struct database *database, const struct lease_request *request, enum reason *ret_refusal,
                struct lease **ret_lease);
-/* Its holder ends it; followed by `linger`. `ended` is not called. Takes NULL. */
+/* The holder ends its lease; `linger` follows. `ended` is not called. Takes NULL. */
 void lease_release(struct engine *engine, struct lease *lease);
-/* Ends the one of this id (LEASE_END_DELETED). Answers false when there is none. */
+/* Ends the lease with this id (LEASE_END_DELETED). Returns false if there is none. */
 bool lease_delete(struct engine *engine, uint64_t id);
-/* One with a time limit from before a restart. One whose time is over or whose database is not known is dropped. */
+/* Restores a lease with a time limit from before a restart. An expired one, or one for an unknown database, is dropped. */
 int lease_restore(struct engine *engine, const struct lease_record *record);

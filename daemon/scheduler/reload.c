@@ -1,28 +1,28 @@
 /*
- * A reload is mark and sweep, so that what did not change keeps its state, its session and its counters.
+ * A reload is mark and sweep, so that unchanged databases keep their state, session and counters.
  *
- * Of ten thousand databases all of that together takes longer than anybody should wait for an answer. So what can be done before is done
- * before, in pieces; then, at one moment, the new configuration takes force, so that nobody sees half of it; and what follows from it
- * follows in pieces: those who listen are told, sessions are closed, checks are started. What concerns a database of which they were not
- * told yet is told after that (drive_step()).
+ * For ten thousand databases that takes longer than a client should wait for an answer. So it runs in pieces: first everything that can be
+ * prepared; then, at one moment, the new configuration takes force, so that nobody sees half of it; then the consequences, in pieces again:
+ * observers are told, sessions are closed, checks are started. Events about a database follow the news that it was added, removed or
+ * replaced (drive_step()).
  */
 #include "scheduler/inside.h"
 
 #include "base/error.h"
 
-/* About so long a piece takes. */
+/* The approximate duration of a piece. */
 #define PIECE_USEC (4 * USEC_PER_MSEC)
 
 enum change {
         CHANGE_NONE,
-        CHANGE_SETTINGS, /* of the same server */
-        CHANGE_SERVER,   /* it begins anew */
+        CHANGE_SETTINGS, /* other settings for the same server */
+        CHANGE_SERVER,   /* another server: it begins anew */
         CHANGE_NEW,
 };
 
 enum stage {
-        STAGE_COMPARE, /* what is configured with what is watched; databases are made for what begins anew */
-        STAGE_SEARCH,  /* for what is not configured any more */
+        STAGE_COMPARE, /* the configuration with the registry; databases are made for what begins anew */
+        STAGE_SEARCH,  /* for databases that are not configured any more */
         STAGE_WELCOME,
         STAGE_SWITCH,
         STAGE_TELL_REMOVED,
@@ -38,8 +38,8 @@ struct entry {
 struct transition {
         const struct config *config;
         enum stage stage;
-        size_t next;           /* in the list of the stage */
-        struct entry *entries; /* of each database of the configuration */
+        size_t next;           /* index in the list of the stage */
+        struct entry *entries; /* one for each database of the configuration */
         struct database **removed, **by_name, **by_id;
         size_t n_removed;
         struct reload_summary summary;
@@ -53,7 +53,7 @@ static void free_lists(struct transition *transition) {
         free(transition);
 }
 
-/* Of one that the registry does not have, or has no longer. */
+/* Frees a database that the registry does not hold. */
 static struct database *transition_discard(struct engine *engine, struct database *database) {
         if (!database)
                 return NULL;
@@ -72,7 +72,7 @@ static void drop_what_was_made(struct engine *engine, struct transition *transit
                         (void)transition_discard(engine, transition->entries[i].database);
 }
 
-/* Before. */
+/* Preparation. */
 
 static int make(struct engine *engine, const struct database_config *config, struct instant now, struct database **ret_database) {
         struct database *database = NULL;
@@ -125,21 +125,21 @@ static void search_next(struct engine *engine, struct transition *transition) {
         transition->summary.removed++;
 }
 
-/* At one moment. */
+/* The switch. */
 
 /*
- * It has no place and no demand any more, though that is not told yet, and it is asked nothing: who comes next may ask what takes its place,
- * and no server is asked twice at once. A session that is only held ends when it is told; there may be thousands.
+ * Takes slot and demand from a database whose removal is not told yet, and sends it no more checks: the next check may be its successor's,
+ * and no server is checked twice at once. An idle session ends only when the removal is told; there may be thousands.
  */
 static void dismiss(struct engine *engine, struct database *database, struct instant now) {
-        /* What was until now was for those who hold it; what is kept of it must not say that they do. */
+        /* The time until now counts for the leases; saved state must not say that they hold it still. */
         if (database->n_leases > 0) {
                 struct step unheard;
 
                 database_step(database, &(struct input){.kind = INPUT_TIME}, now, &unheard);
                 database->n_leases = 0;
         }
-        /* Who holds a lease hears why it ends before it ends. */
+        /* Lease holders hear of the removal before their lease ends. */
         if (!TAILQ_EMPTY(&database->leases))
                 engine_tell_news(engine, database, now);
         leases_end(engine, database, LEASE_END_REMOVED, now);
@@ -151,7 +151,7 @@ static void dismiss(struct engine *engine, struct database *database, struct ins
         heap_remove(&engine->due, &database->due);
 }
 
-/* Those who needed the old one need the new one: leases, a call that waits, or what lingers. */
+/* Demand for the old one is demand for the new one: leases, waiting calls and linger. */
 static void move_demand(struct engine *engine, struct database *old, struct database *database, struct instant now) {
         if (old->demand_until_boot_usec > now.boot_usec) {
                 engine_presume(engine, database, old->demand_until_boot_usec - now.boot_usec, now);
@@ -162,15 +162,15 @@ static void move_demand(struct engine *engine, struct database *old, struct data
 }
 
 /*
- * A database whose connection changed starts anew, but for what is counted and who needs it. Its generation only grows, for sessions of
- * others may be those of another server.
+ * A database whose connection changed begins anew, except for its counters and its demand. Its generation grows: other clients' sessions
+ * may be those of another server.
  */
 static void succeed(struct engine *engine, struct database *database, struct instant now) {
         struct memory memory;
 
         database_remember(database->predecessor, now, &memory);
         memory.counts.generation++;
-        /* What the old server did is nothing of the new one: neither what blocked there, nor how long it was awake unseen. */
+        /* The old server's past is not the new one's: neither what blocked it, nor how long it was awake unseen. */
         memory.state = STATE_UNKNOWN;
         memory.account.counted_real_usec = now.real_usec;
         database_restore(database, &memory, REASON_NOT_CHECKED, now);
@@ -203,7 +203,7 @@ static void take_force(struct engine *engine, const struct entry *entry, const s
         }
 }
 
-/* Ids only grow: those that were made come behind those that stay. */
+/* Ids only grow: new databases come after those that stay. */
 static void exchange_members(struct engine *engine, struct transition *transition) {
         const struct config *config = transition->config;
         size_t n = 0;
@@ -233,7 +233,7 @@ static void switch_over(struct engine *engine, struct transition *transition, st
                 take_force(engine, &transition->entries[i], &transition->config->databases[i], now);
 }
 
-/* After. */
+/* Consequences. */
 
 static void tell_next_removed(struct engine *engine, struct transition *transition, struct instant now) {
         struct database **database = &transition->removed[transition->next];
@@ -256,7 +256,7 @@ static void follow_next(struct engine *engine, struct transition *transition, st
         drive_attend(engine, database, now);
 }
 
-/* All of it. */
+/* The stages. */
 
 static size_t length_of_stage(const struct engine *engine, const struct transition *transition) {
         switch (transition->stage) {
@@ -304,7 +304,7 @@ static int do_next(struct engine *engine, struct transition *transition, struct 
         return 0;
 }
 
-/* Stages whose list is done are over. Answers whether there is one that is not. */
+/* Skips stages whose list is done. Returns whether there is one that is not. */
 static bool find_work(const struct engine *engine, struct transition *transition) {
         while (transition->stage != STAGE_OVER && transition->next == length_of_stage(engine, transition)) {
                 transition->stage++;
@@ -313,7 +313,7 @@ static bool find_work(const struct engine *engine, struct transition *transition
         return transition->stage != STAGE_OVER;
 }
 
-/* Answers 1 when there is more to do, or a negative errno. */
+/* Returns 1 if there is more to do, or a negative errno. */
 static int do_piece(struct engine *engine, struct transition *transition) {
         struct instant now = drive_observe_clock(engine);
         uint64_t until = clock_monotonic_usec() + PIECE_USEC;

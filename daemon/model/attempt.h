@@ -1,4 +1,4 @@
-/* One run of a check and its one outcome: a plain value that travels from the prober to the one who decides. */
+/* One run of a check and its single outcome: a plain value that the prober sends to the main loop. */
 #pragma once
 
 #include "base/clock.h"
@@ -10,12 +10,12 @@
 
 #define ATTEMPT_DETAIL_MAX 256
 
-/* What the probe query answered: the server by its own clock. */
+/* The server's answer to the probe query, by its own clock. */
 struct server_info {
         uint64_t uptime_usec;
         uint64_t started_real_usec;
-        uint64_t lag_usec; /* replay lag of a standby; USEC_INFINITY when it is not known or not asked */
-        int version;       /* 150018 */
+        uint64_t lag_usec; /* replay lag of a standby; USEC_INFINITY: unknown, or not asked */
+        int version;       /* such as 150018 */
         bool in_recovery;
         bool read_only; /* transaction_read_only */
 };
@@ -25,22 +25,22 @@ struct attempt {
         enum check check;
         uint64_t started_boot_usec;
         uint64_t started_real_usec;
-        uint64_t ended_boot_usec; /* the moment of the socket's event: more than `total_usec` after the start if the host slept meanwhile */
+        uint64_t ended_boot_usec; /* time of the socket's event; a suspend of the host counts here, but not in `total_usec` */
         uint64_t total_usec;
         uint64_t phase_usec[_PHASE_MAX]; /* 0 for a phase that was not entered */
-        enum phase last_phase;           /* the furthest that was entered */
+        enum phase last_phase;           /* the last one entered */
         enum reason reason;              /* REASON_NONE: answered (login, ping), or a good door */
         char sqlstate[SQLSTATE_LENGTH + 1];
-        char address[INET6_ADDRSTRLEN + sizeof("[]:65535")]; /* the last one tried: "127.0.0.1:5432", or "" */
+        char address[INET6_ADDRSTRLEN + sizeof("[]:65535")]; /* last one tried: "127.0.0.1:5432", or "" */
         char detail[ATTEMPT_DETAIL_MAX];                     /* raw text of the failure, or "" */
-        bool door_let_in;    /* a door check was let in without a password: this is no door */
-        bool session_held;   /* a held session stands after this */
-        bool session_ended;  /* the held session ended in this: the server said so, or its socket did; not when we closed it */
-        bool own_network_suspect;                            /* no answer to its name, or no route: it may be our own network */
-        struct server_info server; /* when answered */
+        bool door_let_in;    /* a door check was admitted without a password */
+        bool session_held;   /* a held session exists after this */
+        bool session_ended;  /* the held session ended in this: by the server's message, or on its socket; not when we closed it */
+        bool own_network_suspect;                            /* name not resolved, or no route: it may be our own network */
+        struct server_info server; /* if it answered */
 };
 
-/* The name of how it ended for metrics: "ok", or the failure's class. */
+/* The name of the outcome in metrics: "ok", or the failure's class. */
 const char *attempt_outcome(const struct attempt *attempt);
-/* Any bytes may come from a server: what is no SQLSTATE (or NULL) is "", since it goes into logs and answers. */
+/* SQLSTATE comes from a server and may be any bytes, or NULL. Anything but an SQLSTATE becomes "", since it goes into logs and answers. */
 void attempt_set_sqlstate(struct attempt *attempt, const char *sqlstate);

@@ -1,9 +1,9 @@
-/* The questions that a database can be asked, from free to dear. */
+/* The kinds of checks, from free to expensive. */
 #pragma once
 
 enum check {
-        CHECK_DOOR,  /* everything before a password */
-        CHECK_LOGIN, /* a fresh connection and the probe query */
+        CHECK_DOOR,  /* the exchange up to the password request */
+        CHECK_LOGIN, /* a new connection and the probe query */
         CHECK_PING,  /* the probe query on the held session */
         _CHECK_MAX,
 };
@@ -11,7 +11,7 @@ enum check {
 /* "door", "login", "ping" */
 const char *check_name(enum check check);
 
-/* The phases that an attempt passes, in their order. */
+/* The phases of an attempt, in order. */
 
 enum phase {
         PHASE_RESOLVE,

@@ -9,20 +9,22 @@ enum where {
 };
 
 /*
- * One table for both ways of reading it. By code: a row fits when its code begins the SQLSTATE and its texts, if any, are found. By text: a
- * row fits when it has texts and they are found; its code does not matter. So a row without texts is for codes only, a row without code
- * is for texts only. The first that fits decides.
+ * One table for two ways of reading it. By code: a row fits if the SQLSTATE begins with its code and its texts, if any, are found. By text:
+ * a row fits if it has texts and they are found; its code does not matter. So a row without texts is for codes only, and one without a code
+ * is for texts only. The first row that fits decides.
  */
 struct server_row {
-        const char *code; /* 2 (a class), or 5 characters; NULL */
+        const char *code; /* 2 characters (a class) or 5; or NULL */
         const char *contains;
-        const char *and_contains; /* behind the first */
+        const char *and_contains; /* after the first */
         enum where where;
         enum reason reason;
 };
 
 static const struct server_row server_rows[] = {
-        /* Before, while and after a server takes connections. Of a translated text only the code is left: it says "not now". */
+        /*
+         * Before, while and after a server takes connections. A translated text is not found, and leaves only the code: it says "not now".
+         */
         { .code = "57P03", .contains = "system is shutting down", .reason = REASON_SERVER_STOPPING },
         { .code = "57P03", .contains = "system is in recovery mode", .reason = REASON_SERVER_RECOVERING },
         { .code = "57P03", .contains = "system is not yet accepting connections", .reason = REASON_SERVER_STARTING },
@@ -34,7 +36,7 @@ static const struct server_row server_rows[] = {
         { .code = "57P02", .contains = "because of crash of another server process", .reason = REASON_SERVER_CRASHED },
         { .code = "57P02", .reason = REASON_SERVER_CRASHED },
 
-        /* These end a session that stood; seen in a check they say the same, and the next login tells more. */
+        /* These end an established session. A check that receives one reports the same, and the next login tells more. */
         { .code = "57P04", .reason = REASON_SESSION_CUT },
         { .code = "57P05", .contains = "due to idle-session timeout", .reason = REASON_SESSION_CUT },
         { .code = "57P05", .reason = REASON_SESSION_CUT },
@@ -50,7 +52,7 @@ static const struct server_row server_rows[] = {
         { .contains = "client connections exceeded", .reason = REASON_SERVER_FULL },
         { .contains = "query_wait_timeout", .reason = REASON_SERVER_FULL },
 
-        /* Credentials. A directory service or a certificate that says no is a rejection: no password of ours would change it. */
+        /* Credentials. A rejection by a directory service, or of a certificate, is auth.rejected: no password of ours would change it. */
         { .code = "28", .contains = "password authentication failed", .reason = REASON_AUTH_PASSWORD },
         { .code = "28", .contains = "SASL authentication failed", .reason = REASON_AUTH_PASSWORD },
         { .code = "28P01", .reason = REASON_AUTH_PASSWORD },
@@ -85,15 +87,15 @@ static const struct server_row server_rows[] = {
         { .contains = "client_login_timeout", .reason = REASON_AUTH_TIMEOUT },
         { .contains = "query_timeout", .reason = REASON_QUERY_TIMEOUT },
 
-        /* PgBouncer of itself and of the server behind it; an error of that server which it repeats has been found above. */
+        /* PgBouncer, about itself and the server behind it. An error that it relays from that server is found above. */
         { .contains = "pooler is shutting down", .reason = REASON_SERVER_STOPPING },
         { .contains = "server shutting down", .reason = REASON_SERVER_STOPPING },
         { .contains = "server login has been failing", .reason = REASON_SERVER_REFUSING },
         { .contains = "server login failed", .reason = REASON_SERVER_REFUSING },
-        /* Sent by a postmaster that cannot even start a process, in a form older than SQLSTATEs. */
+        /* A postmaster that cannot even fork a process sends this, in a form older than SQLSTATEs. */
         { .contains = "could not fork new process for connection", .reason = REASON_SERVER_REFUSING },
 
-        /* What is left of a login: options it does not take, ... */
+        /* Other login failures: options that the server does not accept, ... */
         { .code = "22", .where = LOGIN, .reason = REASON_AUTH_REJECTED },
         { .code = "42", .where = LOGIN, .reason = REASON_AUTH_REJECTED },
         { .code = "F0", .where = LOGIN, .reason = REASON_AUTH_REJECTED },
@@ -136,26 +138,26 @@ enum reason classify_server_text(const char *text) {
         return REASON_NONE;
 }
 
-/* -- What libpq itself says ------------------------------------------------------------------------------------------------------------ */
+/* -- Messages of libpq itself ---------------------------------------------------------------------------------------------------------- */
 
 struct text_row {
         const char *contains;
-        const char *and_contains; /* behind the first */
+        const char *and_contains; /* after the first */
         enum reason reason;
 };
 
 /*
- * What names its cause whatever else stands beside it. The order matters: an answer that breaks the protocol is followed by the end of the
- * connection, a certificate file that is missing by the text of ENOENT.
+ * Texts that name the cause, whatever else the message contains. The order matters: a protocol violation is followed by the end of the
+ * connection, a missing certificate file by the text of ENOENT.
  */
 static const struct text_row causes[] = {
-        /* In gai_strerror()'s words. */
+        /* Followed by gai_strerror()'s text. */
         { .contains = "could not translate host name", .and_contains = "Memory allocation failure", .reason = REASON_HOST_RESOURCES },
         { .contains = "could not parse network address", .and_contains = "Memory allocation failure", .reason = REASON_HOST_RESOURCES },
         { .contains = "could not translate host name", .reason = REASON_DNS_FAILED },
         { .contains = "could not parse network address", .reason = REASON_DNS_FAILED },
 
-        /* Who the server is. */
+        /* The server's identity. */
         { .contains = "certificate verify failed", .reason = REASON_TLS_VERIFY },
         { .contains = "does not match host name", .reason = REASON_TLS_VERIFY },
         { .contains = "root certificate file", .reason = REASON_TLS_VERIFY },
@@ -165,12 +167,12 @@ static const struct text_row causes[] = {
         { .contains = "certificate contains IP address", .reason = REASON_TLS_VERIFY },
         { .contains = "certificate could not be obtained", .reason = REASON_TLS_VERIFY },
         { .contains = "requirepeer", .reason = REASON_TLS_VERIFY },
-        /* Our own certificate and key, which a person must put right as well. */
+        /* Our own certificate and key: a person must correct these as well. */
         { .contains = "certificate file \"", .reason = REASON_TLS_VERIFY },
         { .contains = "private key file \"", .reason = REASON_TLS_VERIFY },
         { .contains = "private SSL key \"", .reason = REASON_TLS_VERIFY },
         { .contains = "SSL engine \"", .reason = REASON_TLS_VERIFY },
-        /* Alerts by which the server turns our certificate down. */
+        /* TLS alerts by which the server rejects our certificate. */
         { .contains = "alert", .and_contains = "certificate", .reason = REASON_AUTH_REJECTED },
         { .contains = "alert unknown ca", .reason = REASON_AUTH_REJECTED },
         { .contains = "alert access denied", .reason = REASON_AUTH_REJECTED },
@@ -178,7 +180,7 @@ static const struct text_row causes[] = {
         { .contains = "server does not support SSL", .reason = REASON_TLS_REFUSED },
         { .contains = "server sent an error response during SSL exchange", .reason = REASON_SERVER_REFUSING },
 
-        /* How to log in. */
+        /* The method of authentication. */
         { .contains = "no password supplied", .reason = REASON_AUTH_PASSWORD },
         { .contains = "channel binding", .reason = REASON_AUTH_METHOD },
         { .contains = "authentication method", .reason = REASON_AUTH_METHOD },
@@ -189,7 +191,7 @@ static const struct text_row causes[] = {
         { .contains = "GSSAPI continuation error", .reason = REASON_AUTH_METHOD },
         { .contains = "GSSAPI security context", .reason = REASON_AUTH_METHOD },
         { .contains = "GSSAPI name import error", .reason = REASON_AUTH_METHOD },
-        { .contains = "host name must be specified", .reason = REASON_AUTH_METHOD }, /* asked for GSSAPI or SSPI at a bare address */
+        { .contains = "host name must be specified", .reason = REASON_AUTH_METHOD }, /* GSSAPI or SSPI needs a name */
         { .contains = "error received from server in SCRAM exchange", .reason = REASON_AUTH_REJECTED },
 
         /* target_session_attrs */
@@ -198,7 +200,7 @@ static const struct text_row causes[] = {
         { .contains = "server is in hot standby mode", .reason = REASON_EXPECT_PRIMARY },
         { .contains = "server is not in hot standby mode", .reason = REASON_EXPECT_PRIMARY },
 
-        /* What is no PostgreSQL, or a broken one. */
+        /* Not PostgreSQL, or a broken one. */
         { .contains = "expected authentication request from server", .reason = REASON_PROTOCOL_GARBAGE },
         { .contains = "unexpected message from server during startup", .reason = REASON_PROTOCOL_GARBAGE },
         { .contains = "received invalid", .reason = REASON_PROTOCOL_GARBAGE }, /* ... response to SSL negotiation, ... error message */
@@ -221,13 +223,13 @@ static const struct text_row causes[] = {
         { .contains = "SASL authentication was not completed", .reason = REASON_PROTOCOL_GARBAGE },
         { .contains = "after SASL exchange success", .reason = REASON_PROTOCOL_GARBAGE },
         { .contains = "duplicate", .and_contains = "authentication request", .reason = REASON_PROTOCOL_GARBAGE },
-        /* A length no honest server announces. */
+        /* No honest server announces such a length. */
         { .contains = "out of memory allocating ", .reason = REASON_PROTOCOL_GARBAGE },
-        /* Where the server announced the length, libpq says so as well, and has been found above. */
+        /* Our own memory. If the server announced the length, the message says so and was found above. */
         { .contains = "cannot allocate memory for input buffer", .reason = REASON_HOST_RESOURCES },
         { .contains = "out of memory", .reason = REASON_HOST_RESOURCES },
 
-        /* The end of the connection, in whatever phase. */
+        /* The end of the connection, in any phase. */
         { .contains = "SSL SYSCALL error: EOF detected", .reason = REASON_TCP_RESET },
         { .contains = "SSL connection has been closed unexpectedly", .reason = REASON_TCP_RESET },
         { .contains = "unexpected eof while reading", .reason = REASON_TCP_RESET },
@@ -236,7 +238,7 @@ static const struct text_row causes[] = {
         { .contains = "connection not open", .reason = REASON_TCP_RESET },
 };
 
-/* What is known when neither a cause nor an errno was found: where it went wrong. */
+/* For a message without a known cause or errno: these texts tell at least where it failed. */
 static const struct text_row places[] = {
         { .contains = "SSL error", .reason = REASON_TLS_FAILED },
         { .contains = "SSL SYSCALL error", .reason = REASON_TLS_FAILED },
@@ -261,7 +263,7 @@ static const struct {
 } errors[] = {
         { ECONNREFUSED, REASON_TCP_REFUSED },
         { ENOENT, REASON_TCP_REFUSED }, /* a UNIX socket that is not there */
-        { ENOTDIR, REASON_TCP_REFUSED }, /* nor can be: its folder is a file */
+        { ENOTDIR, REASON_TCP_REFUSED }, /* its folder is a file */
         { EAGAIN, REASON_TCP_REFUSED }, /* a UNIX socket whose backlog is full */
         { ENETUNREACH, REASON_TCP_UNREACHABLE },
         { EHOSTUNREACH, REASON_TCP_UNREACHABLE },
@@ -269,8 +271,8 @@ static const struct {
         { EHOSTDOWN, REASON_TCP_UNREACHABLE },
         { EADDRNOTAVAIL, REASON_TCP_UNREACHABLE },
         { EAFNOSUPPORT, REASON_TCP_UNREACHABLE },
-        { EACCES, REASON_TCP_UNREACHABLE }, /* the folder of a UNIX socket, ... */
-        { EPERM, REASON_TCP_UNREACHABLE },  /* ... or a firewall of this machine */
+        { EACCES, REASON_TCP_UNREACHABLE }, /* the folder of a UNIX socket */
+        { EPERM, REASON_TCP_UNREACHABLE },  /* a firewall of this machine */
         { ETIMEDOUT, REASON_TCP_TIMEOUT },
         { ECONNRESET, REASON_TCP_RESET },
         { ECONNABORTED, REASON_TCP_RESET },
@@ -292,7 +294,7 @@ static enum reason find_text(const struct text_row *rows, size_t n, const char *
         return REASON_NONE;
 }
 
-/* Whether TEXT has DESCRIPTION where libpq writes one: at the start, or behind a colon. */
+/* Whether TEXT has DESCRIPTION where libpq writes one: at the start, or after a colon. */
 static bool has_error(const char *text, const char *description) {
         for (const char *found = strstr(text, description); found; found = strstr(found + 1, description))
                 if (found == text || (found - text >= 2 && strncmp(found - 2, ": ", 2) == 0))

@@ -8,14 +8,14 @@
 
 #define PRIMARY_MAX 512
 
-/* What was said, and under which code. */
+/* A message and its code. */
 struct words {
         char sqlstate[SQLSTATE_LENGTH + 1]; /* or "" */
         char primary[PRIMARY_MAX];
-        const char *text; /* the primary message, or what libpq said behind its "connection to server at ... failed: " */
+        const char *text; /* the primary message, or libpq's text after "connection to server at ... failed: " */
 };
 
-/* libpq begins each try of a connection (sslmode=prefer makes two) on a line of its own; the last one is what it ended with. */
+/* libpq begins a line for each try of a connection (sslmode=prefer makes two); the last one is the final failure. */
 static const char *skip_preamble(const char *text) {
         static const char preamble[] = "connection to server ", end[] = " failed: ";
         const char *rest = text;
@@ -41,8 +41,8 @@ static void words_read(struct words *w, const struct failure *e) {
 }
 
 /*
- * Whether the code says nothing of its own: proxies and poolers put XX000 or 08P01 on whatever they relay, and a provider that relays
- * every error has been seen to use 28000 for it.
+ * Whether the code carries no meaning: proxies and poolers put XX000 or 08P01 on whatever they relay, and a provider that relays every
+ * error has been seen to use 28000 for it.
  */
 static bool is_mute(const char *sqlstate, const struct provider *provider) {
         if (sqlstate[0] == '\0' || streq(sqlstate, "XX000") || starts_with(sqlstate, "08"))
@@ -50,7 +50,7 @@ static bool is_mute(const char *sqlstate, const struct provider *provider) {
         return provider->login_every_error_is_relayed && starts_with(sqlstate, "28");
 }
 
-/* A bare end of a held session is session.lost, whatever errno it came with; an end with a word is session.cut. */
+/* A bare end of a held session is session.lost, whatever its errno; an end with a message is session.cut. */
 static enum reason classify_session(const struct words *w, enum phase phase) {
         if (w->sqlstate[0] || classify_server_text(w->text) != REASON_NONE)
                 return REASON_SESSION_CUT;
@@ -59,7 +59,7 @@ static enum reason classify_session(const struct words *w, enum phase phase) {
         return REASON_SESSION_LOST;
 }
 
-/* The code did not decide, or there was none: the text does. */
+/* Classifies by the text: there is no code, or it does not decide. */
 static enum reason classify_mute(const struct words *w, enum phase phase) {
         enum reason reason = classify_server_text(w->text);
 
@@ -67,7 +67,7 @@ static enum reason classify_mute(const struct words *w, enum phase phase) {
                 return reason;
         if (w->sqlstate[0] == '\0')
                 return classify_libpq_text(w->text, phase);
-        /* A 28xxx that says nothing blocks nobody: it stays unclassified. */
+        /* A 28xxx without a known text must not count as blocked: it stays unclassified. */
         if (phase != PHASE_QUERY && starts_with(w->sqlstate, "28"))
                 return REASON_NONE;
         return classify_server_code(w->sqlstate, w->text, phase);
@@ -82,7 +82,7 @@ static enum reason classify_libpq(const struct failure *e, const struct provider
         if (e->session)
                 return classify_session(&w, e->phase);
         mute = is_mute(w.sqlstate, provider);
-        /* In an answered query a real code is the database's own, and the query's words are not the provider's. */
+        /* If the probe query failed with a meaningful code, the error is the database's own: the provider's texts do not apply to it. */
         if (mute || e->phase != PHASE_QUERY)
                 reason = provider_text_reason(provider->texts, w.text);
         if (reason == REASON_NONE)
@@ -97,8 +97,8 @@ static enum reason classify_system(const struct failure *e) {
 }
 
 /*
- * Every EAI code that is not about us is dns.failed, EAI_AGAIN too: a resolver that says "not now" has answered. dns.timeout is the end of
- * our own patience. Who must tell our own network's fault looks at the code itself.
+ * Every EAI code that is not about us is dns.failed, EAI_AGAIN too: a resolver that says "not now" has answered. dns.timeout means that our
+ * own deadline passed. Detecting a fault of our own network needs the code itself.
  */
 static enum reason classify_resolve(const struct failure *e) {
         if (e->eai == EAI_MEMORY || (e->eai == EAI_SYSTEM && classify_errno(e->error) == REASON_HOST_RESOURCES))
@@ -126,7 +126,7 @@ enum reason classify(const struct failure *e, const struct provider *provider) {
         return reason == REASON_NONE ? REASON_UNCLASSIFIED : reason;
 }
 
-/* -- How libpq and servers say it ------------------------------------------------------------------------------------------------------ */
+/* -- Parsing the messages of libpq and servers ----------------------------------------------------------------------------------------- */
 
 #define SEVERITY_LONGEST 48 /* translated ones: "ÖLÜMCÜL (FATAL)" */
 
@@ -142,12 +142,12 @@ struct finding {
         struct piece primary;
 };
 
-/* What libpq writes at the start of a line with the same two spaces behind the colon. */
+/* Labels that libpq writes at the start of a line, with the same two spaces after the colon. */
 static const char *const labels[] = {
         "DETAIL", "HINT", "QUERY", "CONTEXT", "SCHEMA NAME", "TABLE NAME", "COLUMN NAME", "DATATYPE NAME", "CONSTRAINT NAME", "LOCATION",
 };
 
-/* Copies what fits, cut at a UTF-8 character's edge. */
+/* Copies what fits, cut at the boundary of a UTF-8 character. */
 static void piece_copy(char *destination, size_t size, struct piece piece) {
         size_t length = piece.length;
 
@@ -178,7 +178,7 @@ static bool is_severity(struct piece piece) {
         return piece.length > 0 && piece.length <= SEVERITY_LONGEST;
 }
 
-/* The severity ends at COLON; it begins with the line, or behind libpq's "connection to server at ... failed: ". */
+/* The severity ends at COLON. It begins with the line, or after libpq's "connection to server at ... failed: ". */
 static struct piece severity_before(const char *line, const char *colon) {
         static const char end[] = " failed: ";
         const char *start = line, *found;
@@ -206,8 +206,8 @@ static bool line_read(const char *line, size_t length, struct finding *ret_findi
 }
 
 /*
- * Two tries (sslmode=prefer, allow) leave two errors. The last one counts, except that "no pg_hba.conf entry" (28000) for the try without
- * TLS does not hide what the server said to the one with it.
+ * Two tries (sslmode=prefer, allow) leave two errors. The last one counts, except that "no pg_hba.conf entry" (28000) of the try without
+ * TLS does not hide the server's message in the try with it.
  */
 static bool is_better(const struct finding *next, const struct finding *now) {
         return !now->sqlstate.start || !piece_is(next->sqlstate, "28000");

@@ -1,6 +1,4 @@
-/*
- * From what a failed check met to its reason: pure, by tables (provider's texts first, then SQLSTATEs, then libpq's own texts).
- */
+/* Maps the failure of a check to a reason: pure, by tables (the provider's texts first, then SQLSTATEs, then libpq's own texts). */
 #pragma once
 
 #include "model/check.h"
@@ -10,9 +8,9 @@
 #define SQLSTATE_LENGTH 5
 
 enum failure_kind {
-        FAILURE_DEADLINE, /* the attempt's or the address's time was over in `phase` */
-        FAILURE_RESOLVE,  /* getaddrinfo answered `eai` */
-        FAILURE_SYSTEM,   /* a system call failed with `error` and libpq was not asked */
+        FAILURE_DEADLINE, /* the deadline of the attempt or of the address passed in `phase` */
+        FAILURE_RESOLVE,  /* getaddrinfo() returned `eai` */
+        FAILURE_SYSTEM,   /* a system call failed with `error`, without libpq */
         FAILURE_LIBPQ,    /* libpq failed; `text` is PQerrorMessage with PQERRORS_VERBOSE, or an error result's fields */
 };
 
@@ -27,16 +25,16 @@ struct failure {
         bool session;          /* the end of a held session, not a failed check */
 };
 
-/* Never REASON_NONE; REASON_UNCLASSIFIED when no row fits. */
+/* Never REASON_NONE; REASON_UNCLASSIFIED if no row fits. */
 enum reason classify(const struct failure *failure, const struct provider *provider);
 
-/* Whether the first word of letters and digits has the form of an SQLSTATE. */
+/* Whether TEXT begins with a word of letters and digits that has the form of an SQLSTATE. */
 bool classify_begins_with_sqlstate(const char *text);
 
 /*
  * libpq 15 has no accessor for the SQLSTATE of a failed connect; with PQERRORS_VERBOSE its message reads
  * "connection to server at ... failed: FATAL:  57P03: the database system is starting up\nLOCATION: ...".
- * Finds severity, code and primary text in TEXT. Answers whether there was such a thing; the outputs are "" when not.
+ * Finds severity, code and primary text in TEXT. Returns whether they were found; if not, the outputs are "".
  */
 #define SEVERITY_MAX 16
 bool classify_parse_message(const char *text, char ret_severity[SEVERITY_MAX], char ret_sqlstate[SQLSTATE_LENGTH + 1],

@@ -1,4 +1,4 @@
-/* An event: what the observers (journal, sd_notify, awake files, event streams, history) are told, and keep as it is. A plain value. */
+/* An event, as the observers receive and keep it (journal, sd_notify, awake files, event streams, history). A plain value. */
 #pragma once
 
 #include "base/text.h"
@@ -7,14 +7,14 @@
 #include "model/state.h"
 
 enum event_kind {
-        EVENT_STATE,   /* the state or its reason changed, or the generation alone */
+        EVENT_STATE,   /* the state or its reason changed, or only the generation */
         EVENT_WAKE,    /* a wake ended with the database awake; follows the EVENT_STATE of the same moment */
-        EVENT_ADDED,   /* a reload brought this database */
-        EVENT_REMOVED, /* a reload took it away */
+        EVENT_ADDED,   /* a reload added this database */
+        EVENT_REMOVED, /* a reload removed it */
         EVENT_BUDGET,  /* the month's budget of awake hours is spent (reason budget.spent), or a new month began (REASON_NONE) */
 };
 
-/* Who caused a wake. */
+/* The cause of a wake. */
 enum wake_cause {
         WAKE_LEASE,
         WAKE_CALL,
@@ -32,7 +32,7 @@ int wake_cause_from_name(const char *name, enum wake_cause *ret_cause);
 const char *event_kind_name(enum event_kind kind);
 
 struct event {
-        uint64_t sequence; /* grows by one; given by the engine */
+        uint64_t sequence; /* grows by one; the engine assigns it */
         enum event_kind kind;
         char database[TEXT_NAME_MAX + 1];
         uint64_t boot_usec;
@@ -40,18 +40,18 @@ struct event {
         enum state state;
         enum state previous;
         enum reason reason;
-        char sqlstate[SQLSTATE_LENGTH + 1]; /* beside the reason, or "" */
+        char sqlstate[SQLSTATE_LENGTH + 1]; /* of the reason, or "" */
         bool ready;
-        bool by_attempt; /* the database's last attempt led here */
+        bool by_attempt; /* the database's last attempt caused it */
         uint64_t generation;
 
         /* EVENT_STATE */
-        uint64_t repeated; /* how often the state and reason before were confirmed */
+        uint64_t repeated; /* how often the previous state and reason were confirmed */
 
         /* EVENT_WAKE */
-        uint64_t latency_usec; /* USEC_INFINITY: not known */
+        uint64_t latency_usec; /* USEC_INFINITY: unknown */
         enum wake_cause cause;
         bool cold;         /* proven by the server's uptime */
-        unsigned attempts; /* the logins that it took, the answered one among them */
-        uint32_t phase_usec[_PHASE_MAX]; /* of the answered one; 0: not entered */
+        unsigned attempts; /* its logins, including the answered one */
+        uint32_t phase_usec[_PHASE_MAX]; /* of the answered login; 0: not entered */
 };

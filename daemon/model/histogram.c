@@ -3,8 +3,8 @@
 #include "base/macro.h"
 
 /*
- * The first 16 buckets are the values 0 to 15 themselves. From there each octave [2^n, 2^(n+1)) is cut into 16 buckets of equal width:
- * the four bits below the leading one choose the bucket. The last bucket is open: whatever is too long falls into it.
+ * The first 16 buckets are the values 0 to 15 themselves. From there each octave [2^n, 2^(n+1)) is cut into 16 buckets of equal width: the
+ * four bits below the leading one choose the bucket. The last bucket has no upper bound.
  */
 #define BITS 4
 #define PER_OCTAVE (1U << BITS)
@@ -20,7 +20,7 @@ size_t histogram_bucket(uint64_t usec) {
         return MIN(bucket, (size_t)HISTOGRAM_BUCKETS - 1);
 }
 
-/* The bits that do not choose the bucket: each bucket is 2^octave wide. */
+/* The number of bits that do not choose the bucket: each bucket is 2^octave wide. */
 static unsigned octave_of(size_t bucket) {
         return bucket < PER_OCTAVE ? 0 : (unsigned)(bucket / PER_OCTAVE) - 1;
 }
@@ -43,7 +43,7 @@ void histogram_add(struct histogram *histogram, uint64_t usec) {
                 (*bucket)++;
 }
 
-/* The rank, from 1, of the value that PERMILLE of N values do not exceed: rounded up, and split so that nothing overflows. */
+/* The rank, from 1, of the value that PERMILLE of N values do not exceed: rounded up, and split to avoid overflow. */
 static uint64_t rank_of(uint64_t n, unsigned permille) {
         uint64_t rank = n / 1000 * permille + (n % 1000 * permille + 999) / 1000;
 
@@ -53,7 +53,7 @@ static uint64_t rank_of(uint64_t n, unsigned permille) {
 uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille) {
         uint64_t rank = rank_of(histogram->count, MIN(permille, 1000U)), seen = 0;
 
-        /* The open bucket has no middle: what is in it is answered by the largest value seen. */
+        /* The last bucket has no middle: the largest value seen stands for its values. */
         for (size_t i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
                 seen += histogram->buckets[i];
                 if (seen >= rank)
@@ -75,7 +75,7 @@ void histogram_counts_below(const struct histogram *histogram, const uint64_t *b
         }
 }
 
-/* -- Counts and sums alone ------------------------------------------------------------------------------------------------------------- */
+/* -- Tallies --------------------------------------------------------------------------------------------------------------------------- */
 
 #define MS UINT64_C(1000)
 

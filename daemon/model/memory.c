@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* What a server's clock and ours may differ by. */
+/* The difference to allow between a server's clock and ours. */
 #define CLOCKS_APART_USEC USEC_PER_MINUTE
 
 bool memory_is_newer_start(uint64_t known_real_usec, uint64_t started_real_usec, uint64_t now_real_usec) {
@@ -15,7 +15,7 @@ bool memory_is_newer_start(uint64_t known_real_usec, uint64_t started_real_usec,
 }
 
 uint64_t memory_pause_left(const struct memory *memory, uint64_t now_real_usec) {
-        /* By a clock that was set back since no more is left than when it was saved. */
+        /* If the clock was set back since, no more is left than when it was saved. */
         return MIN(usec_sub(memory->paused_until_real_usec, now_real_usec), usec_sub(memory->paused_until_real_usec, memory->saved_real_usec));
 }
 
@@ -42,7 +42,7 @@ static void add_server(struct memory *memory, const struct memory *before) {
         uint64_t known = before->counts.server_started_real_usec, met = memory->counts.server_started_real_usec;
         bool newer = met && memory_is_newer_start(known, met, memory->saved_real_usec);
 
-        /* Where the generation grew since, that was one of the reasons, or the first that was met was as known. */
+        /* If the generation has grown since, that growth covers the newer start. */
         memory->counts.generation = before->counts.generation + MAX(memory->counts.generation, (uint64_t)(known && newer));
         if (!newer)
                 memory->counts.server_started_real_usec = known;

@@ -11,17 +11,17 @@ static const char *const neon_suffixes[] = { ".neon.tech", ".neon.build", NULL }
 static const char *const aurora_suffixes[] = { ".rds.amazonaws.com", ".rds.amazonaws.com.cn", NULL };
 static const char *const supabase_suffixes[] = { ".supabase.co", ".supabase.com", NULL };
 
-/* No text: a plain server says what it means in SQLSTATEs. */
+/* None: a plain server's SQLSTATEs say enough. */
 static const struct provider_text provider_texts_none[] = {
         { .contains = NULL },
 };
 
 /*
- * Neon's proxy, read in its public source; the most specific first. Its texts may change with the hosted service: what is not found here
- * is told as unclassified with the text beside it.
+ * Neon's proxy, from its public source; the most specific text first. The hosted service may change its texts: an unknown one is reported
+ * as unclassified, with the text as detail.
  */
 static const struct provider_text provider_texts_neon[] = {
-        /* What the operator configured. */
+        /* The operator's settings. */
         { .contains = "Endpoint ID is not specified", .reason = REASON_PROVIDER_CONFIG },
         { .contains = "Inconsistent project name", .reason = REASON_PROVIDER_CONFIG },
         { .contains = "Project name (", .and_contains = "must contain only", .reason = REASON_PROVIDER_CONFIG },
@@ -31,13 +31,13 @@ static const struct provider_text provider_texts_neon[] = {
         { .contains = "This IP address", .and_contains = "is not allowed", .reason = REASON_PROVIDER_CONFIG },
         { .contains = "from a blocked network", .reason = REASON_PROVIDER_CONFIG },
         { .contains = "unsupported startup parameter", .reason = REASON_PROVIDER_CONFIG },
-        /* PostgreSQL writes double quotes there. Neon says the same of a role or an endpoint that does not exist. */
+        /* PostgreSQL writes double quotes there. Neon sends the same for a role or an endpoint that does not exist. */
         { .contains = "password authentication failed for user '", .reason = REASON_AUTH_PASSWORD },
-        /* What the provider has switched off. */
+        /* Disabled by the provider. */
         { .contains = "endpoint is disabled", .reason = REASON_PROVIDER_DISABLED },
         { .contains = "endpoint has been disabled", .reason = REASON_PROVIDER_DISABLED },
         { .contains = "temporarily disabled", .reason = REASON_PROVIDER_DISABLED },
-        /* Too often, too many. */
+        /* Rate limits and quotas. */
         { .contains = "exceeded the rate limit", .reason = REASON_PROVIDER_THROTTLED },
         { .contains = "Too many connections attempts", .reason = REASON_PROVIDER_THROTTLED },
         { .contains = "Too many connections to this endpoint", .reason = REASON_PROVIDER_THROTTLED },
@@ -45,7 +45,7 @@ static const struct provider_text provider_texts_neon[] = {
         { .contains = "active endpoints limit exceeded", .reason = REASON_PROVIDER_THROTTLED },
         { .contains = "exceeded the compute time for this branch", .reason = REASON_PROVIDER_QUOTA },
         { .contains = "exceeded the", .and_contains = "quota", .reason = REASON_PROVIDER_QUOTA },
-        /* Trouble that passes. The first is maintenance or a quota; only waiting tells which. */
+        /* Transient trouble. The first text means maintenance or a quota; only waiting tells which. */
         { .contains = "endpoint is temporarily unavailable. Check your quotas", .reason = REASON_PROVIDER_TRANSIENT },
         { .contains = "already has running operations", .reason = REASON_PROVIDER_TRANSIENT },
         { .contains = "Failed to acquire permit to connect to the database", .reason = REASON_PROVIDER_TRANSIENT },
@@ -58,8 +58,8 @@ static const struct provider_text provider_texts_neon[] = {
 };
 
 /*
- * Supabase's pooler, from the reports of its users, not from its source. "Tenant or user not found" is said of a wrong pooler host, of a
- * user name without the project's name, and of a project that is paused or gone: a person must look in each case.
+ * Supabase's pooler, from its users' reports, not from its source. It sends "Tenant or user not found" for a wrong pooler host, for a user
+ * name without the project's name, and for a project that is paused or gone: a person must act in each case.
  */
 static const struct provider_text provider_texts_supabase[] = {
         { .contains = "Tenant or user not found", .reason = REASON_PROVIDER_CONFIG },
@@ -70,7 +70,7 @@ static const struct provider_text provider_texts_supabase[] = {
         { .contains = NULL },
 };
 
-/* The first row is what everything unknown is taken for. */
+/* The first row is the default for unknown hosts. */
 static const struct provider providers[] = {
         {
                 .name = "postgres",
@@ -84,7 +84,7 @@ static const struct provider providers[] = {
                 .suspends = true,
                 .suspend_after_usec = 5 * USEC_PER_MINUTE,
                 .usual_wake_usec = 1800 * USEC_PER_MSEC, /* the median of an outside measurement; p95 was 2.6 s */
-                /* Its proxy answers everything up to the password by itself, and wakes the database only after a right one. */
+                /* The proxy answers everything up to the password by itself, and wakes the database only after a correct one. */
                 .door_is_free = true,
                 .tls_required = true,
                 .login_every_error_is_relayed = true,
@@ -95,8 +95,8 @@ static const struct provider providers[] = {
         {
                 /*
                  * A cluster endpoint (NAME.cluster-ID.REGION, NAME.cluster-ro-ID..., NAME.cluster-custom-ID...). Plain RDS has the same
-                 * suffix and never sleeps; an instance endpoint inside a cluster looks like plain RDS. A provisioned Aurora cluster
-                 * and a Multi-AZ RDS cluster have such endpoints too and do not sleep: their operator says provider = "postgres".
+                 * suffix and never suspends; an instance endpoint inside a cluster looks like plain RDS. A provisioned Aurora cluster and a
+                 * Multi-AZ RDS cluster have such endpoints too and do not suspend: their operator sets provider = "postgres".
                  */
                 .name = "aurora",
                 .host_suffixes = aurora_suffixes,
@@ -104,7 +104,10 @@ static const struct provider providers[] = {
                 .suspends = true,
                 .suspend_after_usec = 5 * USEC_PER_MINUTE,
                 .usual_wake_usec = 15 * USEC_PER_SEC, /* "approximately 15 seconds" in its manual; longer after days */
-                /* Any connection attempt wakes it, and an open connection keeps it awake: no door, no session, so no signature. */
+                /*
+                 * Any connection attempt wakes it, and an open connection keeps it awake: no free door check, no held session, and so no
+                 * signature.
+                 */
                 .door_is_free = false,
                 .session_keeps_awake = true,
                 .connect_hangs_in_wake = true,
@@ -113,7 +116,7 @@ static const struct provider providers[] = {
                 .texts = provider_texts_none,
         },
         {
-                /* A free project is paused after days, but no login ever wakes it: for us that is no sleep, a person must act. */
+                /* A free project is paused after days, and no login wakes it: that is not asleep, since a person must act. */
                 .name = "supabase",
                 .host_suffixes = supabase_suffixes,
                 .door_is_free = true,
@@ -148,7 +151,7 @@ static bool host_belongs(const char *host, size_t length, const struct provider 
         return false;
 }
 
-/* A path ('/') or an abstract socket ('@') could end like a host name; an address cannot. */
+/* A path ('/') or an abstract socket ('@') could end like a provider's host; an address cannot. */
 const struct provider *provider_by_host(const char *host) {
         size_t length;
 

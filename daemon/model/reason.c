@@ -5,7 +5,7 @@
 
 #include <syslog.h>
 
-/* Whoever adds a row: the slug is for ever, sentence and advice are read by the one who is on call. */
+/* A slug never changes. Sentence and advice address the person on call. */
 static const struct reason_info reasons[_REASON_MAX] = {
         [REASON_NONE] = {
                 .slug = "ok",

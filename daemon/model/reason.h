@@ -1,7 +1,7 @@
 /*
- * The closed vocabulary of reasons: why a database is not ready. Users script against the slugs: they never change their meaning.
+ * The closed vocabulary of reasons: why a database is not ready. Users script against the slugs: their meaning never changes.
  *
- * Everything that is known of a reason is one row of one table (reason.c).
+ * All properties of a reason are one row of one table (reason.c).
  */
 #pragma once
 
@@ -57,16 +57,16 @@ enum reason {
         _REASON_MAX,
 };
 
-/* What follows from a reason: it decides the state and the rhythm of the next tries. */
+/* The class of a reason decides the state and the schedule of retries. */
 enum reason_class {
         CLASS_OK,
-        CLASS_TRANSIENT, /* may pass by itself: retried with backoff, `fall` of them are down */
-        CLASS_THROTTLED, /* we asked too often: retried ever more slowly */
+        CLASS_TRANSIENT, /* may pass by itself: retried with backoff, down after `fall` of them */
+        CLASS_THROTTLED, /* we asked too often: retried more and more slowly */
         CLASS_FULL,      /* awake without a free slot */
         CLASS_BLOCKED,   /* a person must act */
         CLASS_CUT,       /* the held session ended */
         CLASS_DEGRADED,  /* answered, but an expectation failed */
-        CLASS_OURS,      /* nothing is known against the database: it is about us */
+        CLASS_OURS,      /* about us: says nothing about the database */
         _REASON_CLASS_MAX,
 };
 

@@ -25,7 +25,7 @@ const char *state_sentence(enum state state) {
         return states[state].sentence;
 }
 
-/* Whether the state says all. A cut is how sleep is seen, and no news of one that sleeps. */
+/* Whether the state needs no reason. A cut is how sleep is recognised, so it tells nothing more about a sleeping database. */
 static bool needs_no_reason(enum state state, enum reason reason) {
         return reason == REASON_NONE || (state == STATE_ASLEEP && reason_class(reason) == CLASS_CUT);
 }

@@ -1,4 +1,4 @@
-/* What a database can be: the states of pgwaked(8). */
+/* The states of a database, as in pgwaked(8). */
 #pragma once
 
 #include "model/reason.h"
@@ -19,9 +19,9 @@ enum state {
 const char *state_name(enum state state);
 /* One sentence for people. */
 const char *state_sentence(enum state state);
-/* The same with why it is so: the reason's, but where that only tells how the state was seen. */
+/* The reason's sentence, or the state's if the reason tells nothing more. */
 const char *state_explain(enum state state, enum reason reason);
-/* What to do, or NULL where there is nothing to do. */
+/* What to do; NULL: nothing. */
 const char *state_advice(enum state state, enum reason reason);
 /* -EINVAL for a word that names no state. */
 int state_from_name(const char *name, enum state *ret_state);

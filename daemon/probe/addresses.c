@@ -24,7 +24,10 @@ static void addresses_add(struct addresses *addresses, const struct addrinfo *in
         memcpy(addresses->list[addresses->n++], text, sizeof(text));
 }
 
-/* No AI_ADDRCONFIG: it leaves nothing over on a host that has loopback only. An address without a route fails at once when it is tried. */
+/*
+ * Without AI_ADDRCONFIG, which leaves no address on a host that has loopback only. An address without a route fails at once when it is
+ * tried.
+ */
 int addresses_resolve(const char *host, int *ret_error, struct addresses **ret_addresses) {
         const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
         struct addresses *addresses;
@@ -56,7 +59,7 @@ static bool is_usual_literal(const char *host) {
         return inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1;
 }
 
-/* The less usual ones: "fe80::1%eth0", "127.1", written as everybody else writes them. */
+/* Less usual literals ("fe80::1%eth0", "127.1"), rewritten in the usual form. */
 static bool read_literal(const char *host, char ret_text[ADDRESS_TEXT_MAX]) {
         const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
         struct addrinfo *found = NULL;

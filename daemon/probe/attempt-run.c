@@ -1,11 +1,10 @@
 /*
- * Time: a phase ends when the socket told so, not when somebody found time to look. So the moments come in as arguments (the time stamp
- * of the loop's turn in which the event was seen), and what a thread computes or queues in between counts for no phase but the next.
+ * Time: a phase ends when the socket's event was seen, not when it is handled. So times come in as arguments (the time stamp of the loop
+ * iteration that saw the event), and computing or queueing in between counts for the next phase.
  *
- * Addresses: each gets its share of the time for its TCP connect, five seconds at most, so that a black hole (or an IPv6 without a route)
- * cannot hide an address that works. The last has all that is left: nothing stands behind it, and where a connect hangs while the database
- * wakes, to cut it short would be to give up the wake. Once TCP connects the server behind the name has been found, and no other is asked:
- * two logins at once could wake two.
+ * Addresses: each gets its share of the time for its TCP connect, five seconds at most, so that a black hole (or an IPv6 address without a
+ * route) cannot hide one that works. The last gets all the remaining time: no other follows, and if its connect hangs because the database
+ * wakes, cutting it short would abandon the wake. Once TCP connects, no other address is tried: two logins at once could wake two servers.
  */
 #include "probe/attempt-run.h"
 
@@ -40,7 +39,7 @@ void attempt_request_deinit(struct attempt_request *request) {
         request->expect_query = request->expect_value = NULL;
 }
 
-/* A phase that was entered lasts at least a microsecond: 0 says that it was not. */
+/* A phase that was entered lasts at least a microsecond: 0 means that it was not. */
 static void leave_phase(struct attempt_run *run, uint64_t at_usec) {
         run->attempt.phase_usec[run->phase] += MAX(usec_sub(at_usec, run->mark_usec), UINT64_C(1));
         run->mark_usec = MAX(at_usec, run->mark_usec);
@@ -81,7 +80,7 @@ void attempt_hold_back(struct attempt_run *run, enum phase phase) {
         set_phase(run, phase);
 }
 
-/* All that was until now has been our own affair. */
+/* The time until now was spent in our own queue. */
 static void begin_anew(struct attempt_run *run, uint64_t at_usec) {
         uint64_t queued_usec = usec_sub(at_usec, run->began_usec);
 
@@ -100,14 +99,14 @@ static enum attempt_todo attempt_end(struct attempt_run *run, uint64_t at_usec) 
         else
                 begin_anew(run, at_usec);
         attempt->total_usec = MAX(usec_sub(at_usec, run->began_usec), UINT64_C(1));
-        /* A name server that does not answer may be out of reach as the host may be. */
+        /* If no name server answers, our network may be gone, as it may be when a host is unreachable. */
         if ((attempt->reason == REASON_TCP_UNREACHABLE || attempt->reason == REASON_DNS_TIMEOUT) && !conninfo_is_socket(run->request.conninfo))
                 attempt->own_network_suspect = true;
         run->stage = ATTEMPT_IDLE;
         return ATTEMPT_ENDED;
 }
 
-/* Of several addresses that all failed: how much a failure tells about the server. */
+/* Ranks failures by how much they tell about the server, for when all addresses failed. */
 static unsigned weight(enum reason reason) {
         static const enum reason order[] = {
                 REASON_NONE, REASON_TCP_UNREACHABLE, REASON_TCP_TIMEOUT, REASON_TCP_RESET, REASON_TCP_REFUSED,
@@ -119,7 +118,7 @@ static unsigned weight(enum reason reason) {
         return ARRAY_LENGTH(order);
 }
 
-/* Before TCP connected, an earlier address may have told more. */
+/* Until TCP connects, the failure of an earlier address may tell more. */
 static bool is_worth_noting(const struct attempt_run *run, enum reason reason) {
         return run->connected || weight(reason) > weight(run->attempt.reason);
 }
@@ -176,7 +175,7 @@ static unsigned addresses_left(const struct attempt_run *run) {
         return run->addresses ? run->addresses->n - run->next_address : 0;
 }
 
-/* LEFT others stand behind ADDRESS. */
+/* LEFT other addresses follow ADDRESS. */
 static enum attempt_todo connect_to(struct attempt_run *run, const char *address, unsigned left, uint64_t at_usec) {
         const struct attempt_request *request = &run->request;
         uint64_t share = usec_sub(run->deadline_usec, at_usec) / (left + 1);
@@ -201,7 +200,7 @@ enum attempt_todo attempt_start(struct attempt_run *run, struct connection *conn
 
         run->connection = connection;
         run->mark_usec = at_usec;
-        run->attempt.last_phase = PHASE_RESOLVE; /* it may have been held back in another one */
+        run->attempt.last_phase = PHASE_RESOLVE; /* it may have been held back in another */
         if (run->request.check == CHECK_PING) {
                 run->connected = true;
                 set_phase(run, PHASE_QUERY);
@@ -260,7 +259,7 @@ static enum attempt_todo connect_performed(struct attempt_run *run, uint64_t at_
         enter_phase(run, run->request.check == CHECK_DOOR ? MIN(connection->phase, PHASE_AUTH) : connection->phase, at_usec);
         if (connection->phase > PHASE_CONNECT) {
                 run->connected = true;
-                run->attempt.reason = REASON_NONE; /* what earlier addresses said does not matter any more */
+                run->attempt.reason = REASON_NONE; /* failures of earlier addresses do not matter any more */
                 run->attempt.detail[0] = '\0';
         }
         if (run->request.check == CHECK_DOOR && connection->let_in)
@@ -340,7 +339,7 @@ enum attempt_todo attempt_expired(struct attempt_run *run, bool away, uint64_t a
                 return attempt_give_up(run, REASON_HOST_RESOURCES, "its name waited for a thread all the time", at_usec);
         note_deadline(run);
         if (run->stage == ATTEMPT_CONNECTING && !run->connected && !away && addresses_left(run) > 0 && at_usec < run->deadline_usec) {
-                /* The time at this address is over; phase connect goes on at the next. */
+                /* The time for this address is over; phase connect goes on with the next. */
                 return connect_to_next(run, at_usec);
         }
         return attempt_end(run, at_usec);

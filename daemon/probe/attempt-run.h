@@ -1,8 +1,8 @@
 /*
- * One attempt: resolve, walk over the addresses, connect, ask, and one outcome through one exit.
+ * One attempt: resolve, try the addresses, connect, query, and one outcome through one exit.
  *
- * Decides what comes next and keeps the times; waits for nothing and calls nobody: each function answers what its caller must do now, and
- * is told the moment (CLOCK_MONOTONIC) at which what it is told of was seen.
+ * It decides what comes next and keeps the times, but never waits and calls nobody: each function returns what its caller must do next, and
+ * takes the time (CLOCK_MONOTONIC) at which the event it handles was seen.
  */
 #pragma once
 
@@ -14,15 +14,15 @@
 #include <sys/queue.h>
 
 /*
- * An attempt as both sides see it: the one who waits for it reads where it is, the one who runs it writes it. Shared by reference, so that
- * neither has to ask the other whether it is still looked at.
+ * An attempt as both sides see it: the prober writes how far it is, the main loop reads that. Counted by reference, so that neither side
+ * must ask whether the other still uses it.
  */
 struct in_flight {
         atomic_uint references;
         atomic_uint phase; /* enum phase */
-        _Atomic uint64_t queued_usec; /* how long it waited for a thread of ours: its time began that much later */
+        _Atomic uint64_t queued_usec; /* in our own queue: the attempt's time began that much later */
 
-        /* The waiting side's own. */
+        /* For the waiting side only. */
         uint64_t database;
         uint64_t attempt;
         enum check check;
@@ -30,13 +30,13 @@ struct in_flight {
         uint64_t started_boot_usec;
         uint64_t started_real_usec;
         uint64_t timeout_usec;
-        uint64_t look_usec; /* when to look next whether its prober is stuck */
+        uint64_t look_usec; /* when to check next whether its prober is stuck */
         TAILQ_ENTRY(in_flight) link;
 };
 
-/* With one reference for each side; NULL when there is no memory. */
+/* With one reference for each side; NULL if memory runs out. */
 struct in_flight *in_flight_new(void);
-/* Answers NULL; takes NULL. */
+/* Returns NULL; takes NULL. */
 struct in_flight *in_flight_unref(struct in_flight *in_flight);
 
 enum attempt_todo {
@@ -48,15 +48,15 @@ enum attempt_todo {
 
 enum attempt_stage {
         ATTEMPT_IDLE,      /* no attempt */
-        ATTEMPT_HELD_BACK, /* a connection of the same database is not back yet */
-        ATTEMPT_QUEUED,    /* its name waits for a thread of the resolver: a time that is ours, and counts for nothing */
+        ATTEMPT_HELD_BACK, /* waits for a connection of the same database to come back */
+        ATTEMPT_QUEUED,    /* its name waits for a resolver thread: that time is ours, and does not count */
         ATTEMPT_RESOLVING,
         ATTEMPT_CONNECTING,
         ATTEMPT_ASKING,    /* the probe query */
         ATTEMPT_EXPECTING, /* the operator's query */
 };
 
-/* What is to be done. References and strings belong to the request. */
+/* The request for an attempt, which owns its references and strings. */
 struct attempt_request {
         uint64_t attempt;
         enum check check;
@@ -80,38 +80,35 @@ struct attempt_run {
         uint64_t address_deadline_usec; /* for the TCP connect to this address */
         uint64_t mark_usec;             /* when the phase was entered */
         enum phase phase;
-        bool connected; /* to some address: no further one is tried */
+        bool connected; /* to an address: no further one is tried */
 
         struct connection *connection;
         enum op op;
-        bool looks_up;               /* the resolver was asked, and has not answered */
-        struct addresses *addresses; /* what is left of a name, or NULL */
+        bool looks_up;               /* the resolver was asked and has not answered */
+        struct addresses *addresses; /* of the host name, or NULL */
         unsigned next_address;
-        char good_address[ADDRESS_TEXT_MAX]; /* where the last good attempt went: kept from attempt to attempt */
+        char good_address[ADDRESS_TEXT_MAX]; /* of the last good attempt; kept from attempt to attempt */
 };
 
-/* Begins REQUEST, which belongs to the run from now on; nothing is done yet. */
+/* Begins REQUEST and takes it over; nothing is done yet. */
 void attempt_accept(struct attempt_run *run, const struct attempt_request *request, uint64_t at_usec, uint64_t at_boot_usec);
-/*
- * Nothing can be done before a connection of the same database is back from where it hangs, in PHASE; if that lasts too long the reason
- * will be that phase's.
- */
+/* The attempt waits for a connection of the same database that hangs in PHASE. If that lasts too long, its reason is that phase's. */
 void attempt_hold_back(struct attempt_run *run, enum phase phase);
-/* Starts it: on a new CONNECTION, or, a ping, on that of the session. */
+/* Starts it: on a new CONNECTION, or a ping on that of the session. */
 enum attempt_todo attempt_start(struct attempt_run *run, struct connection *connection, uint64_t at_usec);
-/* The look-up waits for a thread; and it has begun, so the attempt's time begins as well. */
+/* attempt_queue(): the look-up waits for a thread. attempt_begun(): it has begun, and with it the attempt's time. */
 void attempt_queue(struct attempt_run *run);
 void attempt_begun(struct attempt_run *run, uint64_t at_usec);
-/* The addresses of the host, or why there are none; ANSWER's addresses are taken. */
+/* The host's addresses, or why there are none. Takes ANSWER's addresses. */
 enum attempt_todo attempt_resolved(struct attempt_run *run, struct resolved *answer, uint64_t at_usec);
 enum attempt_todo attempt_performed(struct attempt_run *run, uint64_t at_usec);
-/* attempt_due() has come. AWAY: the connection must not be touched. */
+/* attempt_due() has passed. AWAY: the connection must not be touched. */
 enum attempt_todo attempt_expired(struct attempt_run *run, bool away, uint64_t at_usec);
-/* Ends it for a reason that is known without trying, and what there is to say of it. */
+/* Ends it for a REASON that is known without trying. */
 enum attempt_todo attempt_give_up(struct attempt_run *run, enum reason reason, const char *detail, uint64_t at_usec);
 
 uint64_t attempt_due(const struct attempt_run *run);
-/* A good login's connection, or that of a ping which was answered, be it by an error, may stand as the session. */
+/* Whether its connection may be held as the session: it is that of a good login, or of a ping that was answered, even with an error. */
 bool attempt_may_hold(const struct attempt_run *run);
-/* After ATTEMPT_ENDED: lets go of the request. The connection is the caller's. */
+/* After ATTEMPT_ENDED: frees the request. The connection is the caller's. */
 void attempt_clear(struct attempt_run *run);

@@ -1,12 +1,12 @@
 /*
- * What libpq does not say is worked around here, and only here:
+ * The workarounds for libpq's gaps are all here:
  *
  * - The SQLSTATE of a failed connect has no accessor; verbose messages carry it (model/classify.h reads them).
- * - A FATAL that arrives while nothing was asked is delivered as a notice, and only the read after it finds the end of the connection.
- *   Both are one event: the notice is enough.
- * - libpq believes every length word and reads on while there is something to read. What a server may send in answer to one question is
- *   bounded here by the kernel's own count of received bytes, which sees what libpq discards as well (an endless stream of notices).
- * - PQcancel() blocks; nothing is ever cancelled, a connection that took too long is closed.
+ * - A FATAL that arrives while no query runs is delivered as a notice, and only the next read finds the end of the connection. Both are one
+ *   event: the notice is enough.
+ * - libpq trusts every length word, and reads on while there is data. How much a server may send in answer to one query is bounded here by
+ *   the kernel's own count of received bytes, which includes what libpq discards (an endless stream of notices).
+ * - PQcancel() blocks. Nothing is ever cancelled: a connection that took too long is closed.
  */
 #include "probe/connection.h"
 
@@ -29,7 +29,7 @@ static bool asks_for_tls_first(const struct conninfo *conninfo) {
         return !conninfo_is_socket(conninfo) && !(mode && (streq(mode, "disable") || streq(mode, "allow")));
 }
 
-/* As an int: a newer libpq has more states, and whoever builds with it is not to be stopped by them. */
+/* As an int: a newer libpq has more states, and must not break the build. */
 static enum phase phase_of(const struct connection *c) {
         switch ((int)PQstatus(c->pg)) {
         case CONNECTION_NEEDED:
@@ -51,19 +51,19 @@ static enum phase phase_of(const struct connection *c) {
         case CONNECTION_OK:
                 return PHASE_QUERY;
         default:
-                return c->phase; /* CONNECTION_BAD: where it was when it failed */
+                return c->phase; /* CONNECTION_BAD: the phase in which it failed */
         }
 }
 
 /*
- * Whether the server ends the session with these words: FATAL, and what a process that must go at once (another one crashed, or an
- * immediate shutdown) can only say as a WARNING.
+ * Whether the server ends the session with this message: FATAL, or the WARNING of a process that must exit at once (another one crashed, or
+ * an immediate shutdown).
  */
 static bool says_end(const char *severity, const char *sqlstate) {
         return streq(severity, "FATAL") || streq(severity, "PANIC") || streq(sqlstate, "57P01") || streq(sqlstate, "57P02");
 }
 
-/* A notice of the server counts when it ends the session; one that libpq makes itself has no SQLSTATE and is about broken protocol. */
+/* A server's notice counts if it ends the session. A notice without a SQLSTATE is libpq's own, about a protocol violation. */
 static void take_notice(void *userdata, const PGresult *notice) {
         struct connection *c = userdata;
         const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -90,7 +90,10 @@ static enum step lacks(struct connection *c, int error) {
         return connection_fail(c, strerrordesc_np(error));
 }
 
-/* What libpq does not get it tells in many ways, and of a certificate only that it cannot be read. The server's own words are known. */
+/*
+ * libpq reports a lack of descriptors in many ways, and for a certificate only as unreadable. So descriptors are tested here. A message of
+ * the server stands.
+ */
 static enum step fail_connecting(struct connection *c) {
         char severity[SEVERITY_MAX], sqlstate[SQLSTATE_LENGTH + 1], primary[1];
         int r = descriptor_check(DESCRIPTOR_ESSENTIAL);
@@ -110,7 +113,7 @@ static uint64_t count_received(const struct connection *c) {
         return c->received_here;
 }
 
-/* The first look only sets the mark, so that the usual answer, complete at once, costs no system call. */
+/* The mark is set at the first wait, so that the usual answer, complete at once, costs no system call. */
 static bool received_too_much(struct connection *c) {
         uint64_t received = count_received(c);
 
@@ -150,7 +153,7 @@ static enum step op_start(struct connection *c) {
 static enum step op_poll(struct connection *c) {
         PostgresPollingStatusType poll;
 
-        /* CONNECTION_MADE only wants to see that it can write, which it has just seen. */
+        /* CONNECTION_MADE only waits for the socket to be writable, which it just was. */
         do
                 poll = PQconnectPoll(c->pg);
         while (poll == PGRES_POLLING_WRITING && PQstatus(c->pg) == CONNECTION_MADE);
@@ -160,7 +163,7 @@ static enum step op_poll(struct connection *c) {
         c->let_in = c->let_in || PQstatus(c->pg) == CONNECTION_AUTH_OK || PQstatus(c->pg) == CONNECTION_OK;
         switch (poll) {
         case PGRES_POLLING_OK:
-                /* PQfinish() as well must never wait for a socket to take its last bytes. */
+                /* PQfinish() must not wait either, for a socket to take its last bytes. */
                 return PQsetnonblocking(c->pg, 1) < 0 ? STEP_FAILED : STEP_DONE;
         case PGRES_POLLING_READING:
         case PGRES_POLLING_WRITING:
@@ -172,7 +175,7 @@ static enum step op_poll(struct connection *c) {
         return fail_connecting(c);
 }
 
-/* An error that the server answered is told by the text of the connection as well, until the next question. */
+/* Until the next query, libpq's text repeats an error that the server has answered. */
 static void clear_result(struct connection *c) {
         if (c->result && PQresultStatus(c->result) == PGRES_FATAL_ERROR)
                 c->told = strlen(PQerrorMessage(c->pg));
@@ -180,7 +183,7 @@ static void clear_result(struct connection *c) {
         c->result = NULL;
 }
 
-/* 0 when it is all out. */
+/* Returns 0, even if the rest must wait until the socket is writable, or -EIO. */
 static int connection_flush(struct connection *c) {
         int r = PQflush(c->pg);
 
@@ -205,7 +208,7 @@ static int count_where_kernel_does_not(struct connection *c) {
         return waiting;
 }
 
-/* Notifications would pile up in libpq: nobody listens to any here, but a server may send what it likes. */
+/* Notifications would pile up in libpq: we listen to none, but a server may send any. */
 static void drop_notifications(struct connection *c) {
         PGnotify *notification;
 
@@ -217,7 +220,7 @@ static bool consume(struct connection *c) {
         (void)count_where_kernel_does_not(c);
         if (!PQconsumeInput(c->pg))
                 return false;
-        /* A TLS record may be longer than what libpq had room for; the rest waits in the TLS library, where epoll does not see it. */
+        /* A TLS record may exceed libpq's buffer; the rest waits in the TLS library, where epoll does not see it. */
         if (PQisBusy(c->pg) && PQsslInUse(c->pg) && !PQconsumeInput(c->pg))
                 return false;
         drop_notifications(c);
@@ -237,8 +240,8 @@ static bool has_severity(const struct connection *c, const char *severity) {
 }
 
 /*
- * The first error counts; the server is heard out when that is one after which it goes on. Of the answers the first that has rows. A COPY
- * would answer itself for ever; that, and whatever else a newer libpq knows, is no answer to a query.
+ * The first error counts, or else the first result with rows. After an ERROR the server goes on, so it is read to the end. A COPY would
+ * never end: that, and any status of a newer libpq, is no answer to a query.
  */
 static enum step take_result(struct connection *c, PGresult *result) {
         if (error_field(c, PG_DIAG_SQLSTATE)) {
@@ -288,10 +291,10 @@ static enum step op_receive(struct connection *c) {
 static enum step op_idle(struct connection *c) {
         bool alive;
 
-        /* What the last question was answered is no evidence of what comes now. */
+        /* The answer to the last query is no evidence of what comes now. */
         clear_result(c);
         alive = consume(c);
-        /* What was read before the end is read first, so that the end is known by its cause. */
+        /* Parses what was read before the end, so that the cause of the end is known. */
         (void)PQisBusy(c->pg);
         if (!alive || c->words || PQstatus(c->pg) != CONNECTION_OK)
                 return STEP_FAILED;
@@ -376,7 +379,7 @@ void connection_failure(const struct connection *c, struct failure *ret_failure)
         *ret_failure = e;
 }
 
-/* What a server says in another encoding, or just to annoy, must not break the logs and answers that show it. */
+/* A server's text in another encoding, or sent to annoy, must not break the logs and answers that show it. */
 static void replace_strange_bytes(char *text) {
         while (*text) {
                 size_t length = text_decode(text, NULL);
@@ -387,7 +390,7 @@ static void replace_strange_bytes(char *text) {
         }
 }
 
-/* What the server may say of itself in any case; and a word as short as that is no secret. */
+/* The server may mention its user, database and host anyway; and a very short word is no secret. */
 static bool is_no_secret(const struct connection *c, const char *password) {
         static const char *const public[] = {"user", "dbname", "host"};
 
@@ -400,7 +403,9 @@ static bool is_no_secret(const struct connection *c, const char *password) {
         return strlen(password) < 4;
 }
 
-/* A server that repeats the password shall not get it into a log. Hidden before the text is cut short, so that no piece of it is left. */
+/*
+ * A server that repeats the password must not get it into a log. It is hidden before the text is cut short, so that no piece of it is left.
+ */
 static char *hide_password(const struct connection *c, const char *text) {
         const char *password = c->pg ? PQpass(c->pg) : NULL, *found;
         struct buffer hidden = {0};
@@ -414,7 +419,7 @@ static char *hide_password(const struct connection *c, const char *text) {
         return buffer_steal(&hidden);
 }
 
-/* The server's own words, or the first line that libpq says behind the place it speaks of, which stands elsewhere. */
+/* The server's message, or libpq's first line without the place that it names, which is reported elsewhere. */
 void connection_detail(const struct connection *c, char *buffer, size_t size) {
         static const char preamble[] = " failed: ";
         char severity[SEVERITY_MAX], sqlstate[SQLSTATE_LENGTH + 1];
@@ -435,7 +440,7 @@ void connection_detail(const struct connection *c, char *buffer, size_t size) {
         (void)text_flatten(buffer);
 }
 
-/* PQconnectionNeedsPassword() alone is true as well when no password would do: channel binding asked for and not offered. */
+/* PQconnectionNeedsPassword() alone is also true if no password would help: channel binding was required and not offered. */
 bool connection_password_was_asked(const struct connection *c) {
         return c->pg && PQconnectionNeedsPassword(c->pg) && strstr(PQerrorMessage(c->pg), "no password supplied");
 }
@@ -448,7 +453,7 @@ bool connection_is_usable(const struct connection *c) {
         return has_severity(c, "ERROR") && PQstatus(c->pg) == CONNECTION_OK && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
 }
 
-/* Notices without a SQLSTATE are libpq's own, about broken protocol; so are these words, with which it hangs up. */
+/* A notice without a SQLSTATE is libpq's own, about a protocol violation; so is this text, after which it closes the connection. */
 bool connection_ended_by_server(const struct connection *c) {
         if (c->complaint)
                 return false;
@@ -459,7 +464,7 @@ bool connection_ended_by_server(const struct connection *c) {
         return PQstatus(c->pg) == CONNECTION_BAD && !text_contains(new_text(c), "lost synchronization with server");
 }
 
-/* libpq's and OpenSSL's words for it, with TLS and without. */
+/* The texts of libpq and OpenSSL for it, with TLS and without. */
 bool connection_ended_by_eof(const struct connection *c) {
         const char *text = new_text(c);
 

@@ -2,10 +2,10 @@
 
 #include <sys/stat.h>
 
-/* libpq takes a passfile that cannot be opened as one without a fitting line. Nothing can ever be created below /dev/null. */
+/* libpq treats a passfile that cannot be opened like one without a fitting line. No file can exist below /dev/null. */
 #define NO_PASSFILE "/dev/null/pgwaked"
 
-/* Of two equal keywords libpq takes the later. */
+/* libpq takes the last of equal keywords. */
 static void parameters_add(struct parameters *parameters, const char *keyword, const char *value) {
         if (parameters->n == PARAMETERS_MAX)
                 return;
@@ -18,7 +18,10 @@ static void add_default(struct parameters *parameters, const struct conninfo *co
                 parameters_add(parameters, keyword, value);
 }
 
-/* What libpq would ignore it is not shown: it says so on stderr, at every connection. The configuration's complaint said it once. */
+/*
+ * A passfile that libpq would ignore is withheld: libpq would complain on stderr at every connection. Loading the configuration has
+ * complained once.
+ */
 static bool passfile_is_usable(const struct conninfo *conninfo) {
         const char *path = conninfo_get(conninfo, "passfile");
         struct stat st;
@@ -27,8 +30,8 @@ static bool passfile_is_usable(const struct conninfo *conninfo) {
 }
 
 /*
- * gssencmode and sslmode may each double the attempts, and with them the wakes; the operator's sslmode stays, GSS encryption is not for
- * probing. A held session must notice a host that vanished without a word: within a minute, when nothing else is said on it.
+ * gssencmode and sslmode can each double the tries, and with them the wakes. sslmode is the operator's choice; GSS encryption is disabled.
+ * A held session must notice within a minute that its host has vanished, even if nothing is sent on it.
  */
 void parameters_fill(struct parameters *parameters, const struct conninfo *conninfo, const char *address, bool door, bool keep) {
         parameters->n = 0;

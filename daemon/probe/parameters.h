@@ -1,4 +1,4 @@
-/* The keywords and values with which libpq is to connect. They borrow from what they are made of. */
+/* The keywords and values for libpq's connect, borrowed from their sources. */
 #pragma once
 
 #include "config/conninfo.h"
@@ -11,5 +11,5 @@ struct parameters {
         size_t n;
 };
 
-/* To the numeric ADDRESS, or the UNIX socket ("") of CONNINFO; for a DOOR without any password; one to KEEP may become a session. */
+/* For the numeric ADDRESS, or CONNINFO's UNIX socket (""). DOOR: without any password. KEEP: it may become a held session. */
 void parameters_fill(struct parameters *parameters, const struct conninfo *conninfo, const char *address, bool door, bool keep);

@@ -1,13 +1,13 @@
 /*
- * The pool watches its probers by one timer of the main loop, which runs only while attempts are in flight and is put off as long as they
- * end quickly: it is set to 100 ms behind the start of the oldest. An attempt that is still unanswered then is usually just waiting for its
- * server; so the probers themselves are looked at, and only one that is stuck inside a single call of libpq is detached (probe/workers.c).
- * Each further look because of the same attempt waits twice as long, up to a second: a prober that gets stuck late may go unnoticed for
- * that time, unless another attempt waits for it as well.
+ * One timer of the main loop watches the probers. It runs only while attempts are in flight, and is put off as long as they end quickly: it
+ * is set to 100 ms after the start of the oldest. An attempt that is still unanswered then is usually just waiting for its server. So the
+ * timer looks at the probers themselves, and only one that is stuck inside a single call of libpq is detached (probe/workers.c). Each
+ * further look for the same attempt waits twice as long, up to a second: a prober that gets stuck late may go unnoticed for that time,
+ * unless another attempt waits for it as well.
  *
- * A worker with a new prober ends its attempts in time by itself. One second behind the deadline of an attempt the pool does so in its
- * place, and calls it our own fault: for a worker that has no thread (none could be started), or no processor. The worker's own report, coming
- * later, is then dropped.
+ * A worker whose prober was replaced ends its attempts in time by itself. One second after an attempt's deadline the pool ends it, as
+ * trouble of our own: its worker has no thread (none could be started) or gets no processor. The worker's own report is dropped if it comes
+ * later.
  */
 #include "probe/pool.h"
 
@@ -44,14 +44,14 @@ struct probe_pool {
         TAILQ_HEAD(, in_flight) in_flight; /* in the order of their starts */
 };
 
-/* Looking after the probers. */
+/* Watching the probers. */
 
 static void end_in_flight(struct probe_pool *pool, struct pool_database *database) {
         struct in_flight *in_flight = steal_pointer(&database->in_flight);
 
         TAILQ_REMOVE(&pool->in_flight, in_flight, link);
         in_flight_unref(in_flight);
-        /* Probers that were detached are looked at until all that is to be said of them is said. */
+        /* Detached probers are watched until they are logged or back. */
         if (TAILQ_EMPTY(&pool->in_flight) && !workers_has_detached(pool->workers))
                 timer_set(&pool->look, USEC_INFINITY);
 }
@@ -68,7 +68,7 @@ static enum phase in_flight_phase(const struct in_flight *in_flight) {
         return (enum phase)atomic_load_explicit(&in_flight->phase, memory_order_relaxed);
 }
 
-/* Its worker has not: it has no thread, or no processor, and the database cannot help that. */
+/* Its worker did not end it: it has no thread, or no processor, which is not the database's fault. */
 static void end_overdue(struct probe_pool *pool, const struct in_flight *in_flight) {
         enum phase phase = in_flight_phase(in_flight);
         struct probe_report report = {
@@ -91,7 +91,7 @@ static void end_overdue(struct probe_pool *pool, const struct in_flight *in_flig
         pool->handler(pool->userdata, &report);
 }
 
-/* The handler may start and forget attempts: the search begins anew after each. */
+/* The handler may start and forget attempts: the search restarts after each. */
 static void end_all_overdue(struct probe_pool *pool, uint64_t now_usec) {
         const struct in_flight *in_flight = TAILQ_FIRST(&pool->in_flight);
 
@@ -134,7 +134,7 @@ static void deliver(struct probe_pool *pool, const struct probe_report *report) 
                 return; /* forgotten meanwhile */
         if (report->kind == PROBE_REPORT_ATTEMPT) {
                 if (!database->in_flight || database->in_flight->attempt != report->attempt.id)
-                        return; /* ended by the pool before */
+                        return; /* the pool has ended it already */
                 end_in_flight(pool, database);
         }
         pool->handler(pool->userdata, report);
@@ -199,7 +199,7 @@ static int copy_string(const char *text, char **ret_copy) {
         return 0;
 }
 
-/* Takes one of IN_FLIGHT's references, whatever happens. */
+/* Takes one of IN_FLIGHT's references in any case. */
 static int make_attempt_request(const struct probe_request *request, struct in_flight *in_flight, struct attempt_request *ret_request) {
         *ret_request = (struct attempt_request){
                 .attempt = request->attempt,
@@ -359,7 +359,7 @@ struct probe_pool *probe_pool_free(struct probe_pool *pool, uint64_t timeout_use
         timer_deinit(&pool->look);
         if (pool->workers)
                 workers_stop(pool->workers, timeout_usec);
-        /* Before the workers: it delivers to them. */
+        /* Before the workers: the resolver delivers to them. */
         resolver_free(pool->resolver);
         if (workers_free(pool->workers))
                 queue_free(pool->reports);

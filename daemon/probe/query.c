@@ -4,9 +4,9 @@
 #include "base/macro.h"
 
 /*
- * The uptime is taken by the server's clock alone, so that no skew between two machines can make a start look cold. Functions, types and
- * operators are all qualified: a database's owner may set a search_path in which objects of his own come first, and this must neither be
- * fooled by them nor run them. (Casts and CASE are looked up in no path.)
+ * The uptime comes from the server's clock alone, so that no skew between two machines can make a start look cold. Functions, types and
+ * operators are all qualified: a database's owner may set a search_path that finds objects of his own first, and this query must neither be
+ * deceived by them nor run them. (Casts and CASE are looked up in no path.)
  */
 #define EPOCH_USEC(what) "(pg_catalog.date_part('epoch', " what ") OPERATOR(pg_catalog.*) 1000000::pg_catalog.float8)::pg_catalog.int8"
 #define SINCE(what) "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) " what
@@ -19,9 +19,9 @@
         "pg_catalog.current_setting('transaction_read_only')"
 
 /*
- * A standby that has replayed all it received does not lag, however long ago the last transaction was: its primary is idle. (After a start
- * it has replayed more: what it received counts from the beginning of a segment until the primary sends.) One that
- * never received anything (from an archive, or its walreceiver has not connected yet) has NULLs here, and its lag is not known.
+ * A standby that has replayed everything it received does not lag, however old its last transaction is: its primary is idle. (After a start
+ * it has replayed more than it received: until the primary sends, that position is the beginning of a segment.) A standby that never
+ * received anything (from an archive, or its walreceiver has not connected yet) has NULLs here, and its lag is unknown.
  */
 #define LAG                                                                                                          \
         "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN 0::pg_catalog.int8 "                                      \
@@ -29,7 +29,7 @@
         "THEN 0::pg_catalog.int8 "                                                                                   \
         "ELSE " EPOCH_USEC(SINCE("pg_catalog.pg_last_xact_replay_timestamp()")) " END"
 
-/* 1970 to 9999; and as many digits as are safe in an uint64_t. */
+/* Enough for the years 1970 to 9999, and safe in a uint64_t. */
 #define USEC_DIGITS_MAX 18
 #define VERSION_MIN 70000
 #define VERSION_MAX 9999999
@@ -54,7 +54,7 @@ static int parse_digits(const char *text, uint64_t *ret_value) {
         return 0;
 }
 
-/* A span between two readings of a clock: a step of the server's clock can make it negative, which is as good as 0. */
+/* A span between two readings of a clock. A step of the server's clock can make it negative, which counts as 0. */
 static int parse_span(const char *text, uint64_t *ret_usec) {
         uint64_t usec;
         int r;

@@ -1,13 +1,13 @@
 /*
- * glibc's own getaddrinfo_a() is no way out: its threads are shared by the whole process, so a few dead names delay all others, and equal
- * questions are asked as often as they come.
+ * glibc's getaddrinfo_a() is no alternative: the whole process shares its threads, so a few dead names delay all others, and equal
+ * questions are not merged.
  *
- * A thread may sit in getaddrinfo() for as long as the system's resolver likes. So names share the threads by what is known of them: some
- * are kept for those that were answered quickly the last time, and those that were not may together hold only a part of the rest. Equal
- * names are one look-up, and one that nobody waits for any longer is not begun.
+ * A thread may stay in getaddrinfo() for as long as the system's resolver likes. So the threads are shared out by what is known of a name:
+ * some are reserved for names that were answered quickly the last time, and names that were not may together hold only a part of the rest.
+ * Equal names share one look-up, and a look-up that nobody waits for any longer is not begun.
  *
- * None of the threads is ever waited for. What a thread in getaddrinfo() still touches when everybody else is gone is its name and this
- * one structure, so the structure is counted: the last who leaves frees it.
+ * No thread is ever waited for. A thread in getaddrinfo() needs its name and this structure even when all others are gone, so the structure
+ * counts references: the last to leave frees it.
  */
 #include "probe/resolver.h"
 
@@ -21,17 +21,17 @@
 #include <stdio.h>
 #include <sys/queue.h>
 
-/* Started when they are needed. The unit's TasksMax leaves as many again for probers. */
+/* Started on demand. The unit's TasksMax leaves as many again for probers. */
 #define THREADS_MAX 48
 #define KEPT_FOR_QUICK 8
 #define SLOW_MAX 20
 #define STACK_BYTES (256 * 1024)
-/* A look-up that takes longer was slow: much for a name server, and little for a machine that is merely busy. */
+/* A look-up that takes longer is slow: much for a name server, and little for a machine that is merely busy. */
 #define SLOW_USEC USEC_PER_SEC
-/* Of names that nobody asks for, the oldest are forgotten. */
+/* Above this, the names that have been unused for longest are forgotten. */
 #define REMEMBERED_MAX 16384
 
-/* What is known of a name, in the order in which they are served. */
+/* What is known of a name. Names are served in this order. */
 enum grade {
         GRADE_QUICK, /* it was answered quickly the last time, or never needs the network */
         GRADE_NEW,
@@ -53,7 +53,7 @@ struct name_list {
 
 struct name {
         TAILQ_ENTRY(name) link;
-        struct name_list *list; /* in which it is; NULL: a thread is looking it up */
+        struct name_list *list; /* the list that it is in; NULL: a thread is looking it up */
         struct waiter *waiters;
         enum grade grade;
         uint64_t key;
@@ -62,25 +62,25 @@ struct name {
 
 struct resolver_thread {
         pthread_t thread;
-        bool busy; /* inside getaddrinfo(), or on the way to it or from it */
+        bool busy; /* inside getaddrinfo(), or just before or after it */
 };
 
 struct resolver {
         pthread_mutex_t lock; /* guards everything below */
         pthread_cond_t more;
         resolver_deliver deliver;
-        unsigned references; /* the owner and each thread */
+        unsigned references; /* the owner's, and one for each thread */
         bool closed;
 
         struct id_map names;                   /* by key */
-        struct name_list queued[_GRADE_MAX];  /* those that wait for a thread */
-        struct name_list claimed;             /* those that have one, which is on its way */
-        struct name_list remembered;          /* those that nobody asks for now, the oldest first */
+        struct name_list queued[_GRADE_MAX];  /* waiting for a thread */
+        struct name_list claimed;             /* assigned to a thread, which has not taken it yet */
+        struct name_list remembered;          /* unused at present, the oldest first */
 
         struct resolver_thread threads[THREADS_MAX];
         unsigned n_threads;
         unsigned n_running; /* look-ups that have a thread */
-        unsigned n_slow;    /* of them: of names that were slow before */
+        unsigned n_slow;    /* those of names that were slow before */
 };
 
 /* Lists. */
@@ -119,7 +119,7 @@ static void list_free(struct name_list *list) {
 
 /* Names. */
 
-/* These need no name server (RFC 6761), whatever was measured on a busy machine. */
+/* These need no name server (RFC 6761), however slow a busy machine made them. */
 static bool is_local(const char *host) {
         static const char local[] = "localhost";
         size_t length = strlen(host), tail = strlen(local);
@@ -136,7 +136,7 @@ static uint64_t hash(const char *host) {
         return key >> 1 | 1;
 }
 
-/* Answers NULL and the free place for it in *RET_KEY. */
+/* *RET_KEY is the key of the name or, if it returns NULL, a free key for it. */
 static struct name *find_name(const struct resolver *resolver, const char *host, uint64_t *ret_key) {
         struct name *name;
         uint64_t key = hash(host);
@@ -168,7 +168,7 @@ static struct name *add_name(struct resolver *resolver, const char *host) {
         return name;
 }
 
-/* Nobody waits for NAME, and no thread is looking it up. */
+/* Nobody waits for NAME, and no thread is looking it up: keeps what is known of it. */
 static void remember_name(struct resolver *resolver, struct name *name) {
         list_append(&resolver->remembered, name);
         if (resolver->remembered.n <= REMEMBERED_MAX)
@@ -189,7 +189,7 @@ static int add_waiter(struct name *name, void *asker, uint64_t id, uint64_t atte
         return 0;
 }
 
-/* Threads. All with the lock. */
+/* Threads. All functions need the lock. */
 
 static struct resolver_thread *find_own_thread(struct resolver *resolver) {
         for (unsigned i = 0; i < resolver->n_threads; i++)
@@ -200,7 +200,7 @@ static struct resolver_thread *find_own_thread(struct resolver *resolver) {
 
 static void *work(void *userdata);
 
-/* The thread finds itself in the list once it gets the lock. */
+/* The thread finds its entry once it gets the lock. */
 static int start_thread(struct resolver *resolver) {
         struct resolver_thread *thread = &resolver->threads[resolver->n_threads];
         char name[THREAD_NAME_MAX];
@@ -221,7 +221,7 @@ static bool resolver_has_place(const struct resolver *resolver, enum grade grade
         return resolver->n_running < (grade == GRADE_QUICK ? THREADS_MAX : THREADS_MAX - KEPT_FOR_QUICK);
 }
 
-/* Gives NAME a thread. -EBUSY: there is none for it now; or why none could be started. */
+/* Gives NAME a thread. -EBUSY: none is free for it; any other errno: none could be started. */
 static int claim_thread(struct resolver *resolver, struct name *name) {
         int r = resolver_has_place(resolver, name->grade) ? 0 : -EBUSY;
 
@@ -276,7 +276,7 @@ static void tell_answer(const struct resolver *resolver, struct name *name, cons
 static void end_look_up(struct resolver *resolver, struct name *name, const struct resolved *answer, uint64_t took_usec) {
         resolver->n_running--;
         resolver->n_slow -= name->grade == GRADE_SLOW;
-        /* What we had nothing to ask with says nothing of the name. */
+        /* A failure for want of our own resources says nothing about the name. */
         if (answer->error == 0 && answer->eai != EAI_MEMORY)
                 name->grade = (answer->eai == 0 && took_usec < SLOW_USEC) || is_local(name->host) ? GRADE_QUICK : GRADE_SLOW;
         tell_answer(resolver, name, answer);
@@ -284,7 +284,7 @@ static void end_look_up(struct resolver *resolver, struct name *name, const stru
         begin_queued(resolver);
 }
 
-/* Without a descriptor getaddrinfo() says whatever comes to its mind: that there is no such name, or to try again later. */
+/* Without a descriptor getaddrinfo() reports arbitrary errors: no such name, or try again later. */
 static void resolver_look_up(const char *host, struct resolved *ret_answer) {
         int r = descriptor_check(DESCRIPTOR_LOOKUP);
 
@@ -300,7 +300,7 @@ static void resolver_look_up(const char *host, struct resolved *ret_answer) {
         }
 }
 
-/* Waits for a name to look up; NULL when the resolver is closed. */
+/* Waits for a name to look up; NULL if the resolver is closed. */
 static struct name *take_name(struct resolver *resolver) {
         struct name *name;
 
@@ -313,7 +313,7 @@ static struct name *take_name(struct resolver *resolver) {
         return name;
 }
 
-/* The lock is gone afterwards. */
+/* Releases the lock. */
 static void unref_and_unlock(struct resolver *resolver) {
         bool gone = --resolver->references == 0;
 
@@ -341,7 +341,7 @@ static void *work(void *userdata) {
                 (void)pthread_mutex_unlock(&resolver->lock);
                 resolver_look_up(name->host, &answer);
                 (void)pthread_mutex_lock(&resolver->lock);
-                /* With the lock: after resolver_free() the askers are gone, and the name is nobody's but ours. */
+                /* Under the lock: after resolver_free() there are no waiters, and only this thread still has the name. */
                 late = resolver->closed;
                 if (late)
                         free(name);
@@ -351,7 +351,7 @@ static void *work(void *userdata) {
                 self->busy = false;
         }
         unref_and_unlock(resolver);
-        /* The process ends just now: a thread that ends beside it looks to leak what the C library keeps for it. */
+        /* The process is about to end: a thread that ended now would seem to leak what the C library keeps for it. */
         while (late)
                 (void)pause();
         return NULL;
@@ -366,7 +366,7 @@ static int ask_with_lock(struct resolver *resolver, const char *host, void *aske
         if (r < 0)
                 return r;
         if (name->list != &resolver->remembered)
-                return name->list == &resolver->queued[name->grade]; /* somebody asks for it already */
+                return name->list == &resolver->queued[name->grade]; /* a look-up is there: 1 if it still waits */
         r = claim_thread(resolver, name);
         if (r == 0)
                 return 0;
@@ -446,7 +446,7 @@ int resolver_new(resolver_deliver deliver, struct resolver **ret_resolver) {
         return 0;
 }
 
-/* Those that are being looked up keep their name; nobody waits for it any more. */
+/* Names that are being looked up stay with their threads, without waiters. */
 static void drop_names(struct resolver *resolver) {
         struct name *name;
         size_t position = 0;
@@ -479,7 +479,7 @@ struct resolver *resolver_free(struct resolver *resolver) {
                         idle[n_idle++] = resolver->threads[i].thread;
         (void)pthread_cond_broadcast(&resolver->more);
         (void)pthread_mutex_unlock(&resolver->lock);
-        /* These end at once: closed, they take no name any more. */
+        /* These end at once: a closed resolver has no names for them. */
         for (unsigned i = 0; i < n_idle; i++)
                 (void)pthread_join(idle[i], NULL);
         (void)pthread_mutex_lock(&resolver->lock);

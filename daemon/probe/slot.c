@@ -27,7 +27,7 @@ struct slot *slot_free(struct slot *slot) {
         return NULL;
 }
 
-/* The kernel takes a closed socket out of the epoll set: nobody else has it open. */
+/* The kernel removes a closed socket from the epoll set: no other descriptor refers to it. */
 void channel_close(struct channel *channel) {
         struct slot *slot = channel->slot;
 

@@ -1,6 +1,6 @@
 /*
- * One database as its prober knows it: the attempt that runs, the session that is held, and the connection that hangs in libpq on a thread
- * that was detached, if any.
+ * One database as its prober sees it: the attempt in flight, the held session, and a connection that hangs in libpq on a detached thread,
+ * if there is one.
  */
 #pragma once
 
@@ -12,13 +12,13 @@ struct slot;
 struct channel {
         struct connection connection;
         struct slot *slot;
-        uint32_t events; /* what epoll watches its socket for; 0: it does not */
+        uint32_t events; /* that epoll watches its socket for; 0: it does not */
         enum op op;      /* the operation under way, or due */
         uint64_t at_usec;      /* when its socket's event was seen: the loop's time stamps, */
         uint64_t at_boot_usec; /* CLOCK_MONOTONIC and CLOCK_BOOTTIME */
-        bool due;        /* for an OP_POLL: its socket's event was seen */
-        bool listed;     /* among those that wait for it, or have stopped waiting */
-        bool away;       /* with a thread that was detached: its connection must not be touched */
+        bool due;        /* for OP_POLL: its socket's event was seen */
+        bool listed;     /* in the list of channels for OP_POLL, due or not due any more */
+        bool away;       /* with a detached thread: its connection must not be touched */
         bool stale;      /* away, and to be closed when it comes back */
         STAILQ_ENTRY(channel) link;
 };
@@ -31,40 +31,40 @@ struct slot {
         struct channel *session; /* NULL: none is held */
         char session_address[sizeof(((struct attempt *)NULL)->address)];
 
-        enum phase away_phase; /* where the channel that is away hangs */
+        enum phase away_phase; /* the phase in which the channel that is away hangs */
 
-        bool drop_session; /* as soon as the ping on it has ended */
-        uint8_t answers;   /* that were counted since the worker is stopping */
+        bool drop_session; /* when the ping on it has ended */
+        uint8_t answers;   /* counted since the worker began to stop */
         bool forgotten;    /* to be freed when nothing is under way any more; reports nothing */
-        bool to_free;       /* nothing is: it is freed at the end of the turn */
+        bool to_free;       /* nothing is: freed at the end of the iteration */
 
-        /* How the last session ended, for a ping that was asked before that was known. */
+        /* How the last session ended, for a ping that was requested before that was known. */
         enum reason end_reason;
         char end_sqlstate[SQLSTATE_LENGTH + 1];
 
-        LIST_ENTRY(slot) active; /* those with an attempt */
-        STAILQ_ENTRY(slot) done; /* those whose attempt ended in this turn */
+        LIST_ENTRY(slot) active; /* slots with an attempt */
+        STAILQ_ENTRY(slot) done; /* slots whose attempt ended in this iteration */
         struct slot *next_to_free;
 };
 
 struct slot *slot_new(uint64_t id);
-/* Closes what stands. Nothing may be away. Answers NULL; takes NULL. */
+/* Closes its connections. No channel may be away. Returns NULL; takes NULL. */
 struct slot *slot_free(struct slot *slot);
 
-/* Closes it, or has it closed when it comes back. */
+/* Closes CHANNEL, now or when it comes back. */
 void channel_close(struct channel *channel);
-/* The channel of the attempt that runs, or NULL. */
+/* The channel of the attempt in flight, or NULL. */
 struct channel *slot_attempt_channel(const struct slot *slot);
 /* A channel for a new connection. */
 struct channel *slot_spare_channel(struct slot *slot);
-/* What the readiness of CHANNEL's socket means now. Answers false when it means nothing any more. */
+/* The operation to perform if CHANNEL's socket is ready. Returns false if there is none any more. */
 bool slot_op(const struct slot *slot, const struct channel *channel, enum op *ret_op);
-/* The attempt of SLOT has ended: decides which connection stands as the session. */
+/* The attempt of SLOT has ended: decides which connection is the session. */
 void slot_take_session(struct slot *slot);
-/* The held session ended by itself: writes what is to be reported, and closes it. */
+/* The held session ended by itself: fills in the report, and closes it. */
 struct probe_report;
 void slot_end_session(struct slot *slot, struct probe_report *ret_report);
-/* Whether a channel of it is away: no new work is begun with libpq for it. */
+/* Whether one of its channels is away: no other operation of libpq begins for it. */
 bool slot_is_away(const struct slot *slot);
 /* Whether it may be freed. */
 bool slot_is_over(const struct slot *slot);

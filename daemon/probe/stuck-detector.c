@@ -8,14 +8,14 @@
 void stuck_detector_enter(struct stuck_detector *detector, void *slot, bool may_compute) {
         detector->slot = slot;
         atomic_store_explicit(&detector->cpu_usec, may_compute ? clock_thread_cpu_usec() : UINT64_MAX, memory_order_relaxed);
-        /* Releases everything that was written so far to who may detach us in this call. */
+        /* Releases everything written so far to the thread that may detach this one. */
         atomic_store_explicit(&detector->word, clock_monotonic_usec(), memory_order_release);
 }
 
 bool stuck_detector_leave(struct stuck_detector *detector) {
         uint64_t expected = atomic_load_explicit(&detector->word, memory_order_relaxed);
 
-        /* Only we move the word between two entries, so one try is enough: it fails for no other reason than having been detached. */
+        /* Only this thread changes the word between two entries, so one try is enough: it fails only if the thread was detached. */
         return expected != STUCK_DETECTOR_DETACHED &&
                atomic_compare_exchange_strong_explicit(&detector->word, &expected, STUCK_DETECTOR_OUTSIDE, memory_order_acq_rel, memory_order_acquire);
 }
@@ -37,7 +37,7 @@ bool stuck_detector_detach(struct stuck_detector *detector, uint64_t now_usec, u
 
         if (since == STUCK_DETECTOR_OUTSIDE || since == STUCK_DETECTOR_DETACHED || usec_sub(now_usec, since) < longer_than_usec)
                 return false;
-        /* Two calls never begin in the same microsecond when the first lasts LONGER_THAN, so the same word is the same call. */
+        /* A call that lasts LONGER_THAN cannot begin in the same microsecond as another: an equal word is the same call. */
         if (!atomic_compare_exchange_strong_explicit(&detector->word, &since, STUCK_DETECTOR_DETACHED, memory_order_acq_rel, memory_order_acquire))
                 return false;
         *ret_slot = detector->slot;

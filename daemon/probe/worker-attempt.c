@@ -1,10 +1,9 @@
 /*
- * The one place from which libpq is entered is worker_attempt_perform(); around it, what an attempt wants next is done until it waits for
- * something or has ended.
+ * worker_attempt_perform() is the only place that enters libpq. Around it, an attempt is driven until it waits for something or has ended.
  *
  * libpq closes and reopens its socket inside PQconnectPoll(), often under the same number. The kernel knows sockets, not numbers: a closed
- * one leaves the epoll set by itself, and changing what is watched for (EPOLL_CTL_MOD) fails with ENOENT for one that is not in it. So
- * that is done after every poll.
+ * one leaves the epoll set by itself, and EPOLL_CTL_MOD fails with ENOENT for one that is not in the set. So the watch is renewed after
+ * every poll.
  */
 #include "probe/worker-private.h"
 
@@ -13,7 +12,7 @@
 
 #include <sys/epoll.h>
 
-/* As many as a login has, over TLS and with SCRAM. */
+/* As many as in a login over TLS with SCRAM. */
 #define ANSWERS_MAX 10
 
 void worker_arm(struct worker *worker, const struct slot *slot) {
@@ -32,7 +31,7 @@ static void worker_deactivate(struct worker *worker, struct slot *slot) {
                 worker->next_due_usec = USEC_INFINITY;
 }
 
-/* Not at once: events of this turn may still name it. */
+/* Not at once: events of this iteration may still refer to it. */
 void worker_free_later(struct worker *worker, struct slot *slot) {
         if (!slot_is_over(slot))
                 return;
@@ -78,7 +77,7 @@ void worker_report_done(struct worker *worker) {
                         .attempt = slot->run.attempt,
                 };
 
-                /* Without memory the pool itself ends the attempt, by its deadline. */
+                /* If memory runs out, the pool ends the attempt by its deadline. */
                 (void)queue_push(worker->reports, &report);
                 attempt_clear(&slot->run);
         }
@@ -112,7 +111,7 @@ static void settle_idle(struct worker *worker, struct channel *channel) {
                 (void)worker_watch(worker, channel);
                 return;
         }
-        /* The attempt that brought the session may still wait to be told: its end comes after it. */
+        /* The attempt that brought the session may still wait to be reported: that comes before the session's end. */
         worker_report_done(worker);
         slot_end_session(slot, &report);
         if (!slot->forgotten)
@@ -154,7 +153,7 @@ void worker_stamp(const struct worker *worker, struct channel *channel) {
         channel->at_boot_usec = worker->now_boot_usec;
 }
 
-/* The one place that enters libpq. What is needed when the thread was detached meanwhile is taken along. */
+/* The only place that enters libpq. A thread that was detached meanwhile must not touch the worker: it uses the copies. */
 static bool worker_attempt_perform(struct worker *worker, struct channel *channel, enum op op) {
         const struct worker_message returned = { .kind = WORKER_RETURNED, .channel = channel };
         struct queue *messages = worker->messages;
@@ -196,7 +195,7 @@ static void worker_attempt_look_up(struct worker *worker, struct slot *slot) {
         worker_arm(worker, slot);
 }
 
-/* The session went before the ping that was to use it came: it failed as the session did. */
+/* The session ended before the ping on it began: the ping fails as the session did. */
 static void refuse_ping(struct worker *worker, struct slot *slot) {
         struct attempt_run *run = &slot->run;
 

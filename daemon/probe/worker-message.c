@@ -3,10 +3,10 @@
 #include "base/error.h"
 
 #define MESSAGES_MAX 64
-/* For an answer that is on its way to somebody who has gone. */
+/* For an answer that is on its way while its attempt is forgotten. */
 #define FORGET_GRACE_USEC (250 * USEC_PER_MSEC)
 
-/* The pool has given up an attempt of this database whose end it never heard of: this worker was without a thread for longer. */
+/* The pool gave up an attempt of this database that has not ended here: this worker was without a thread for too long. */
 static void drop_old_attempt(struct worker *worker, struct slot *slot) {
         if (slot->run.stage != ATTEMPT_IDLE) {
                 (void)attempt_expired(&slot->run, true, worker->now_usec);
@@ -21,7 +21,7 @@ static bool on_check(struct worker *worker, struct worker_message *message) {
         if (!slot) {
                 slot = slot_new(message->database);
                 if (!slot || id_map_put(&worker->slots, slot->id, slot) < 0) {
-                        /* No memory: the pool ends the attempt by its deadline. */
+                        /* If memory runs out, the pool ends the attempt by its deadline. */
                         slot_free(slot);
                         attempt_request_deinit(&message->request);
                         return true;
@@ -75,8 +75,8 @@ static void worker_message_drop_session(struct slot *slot) {
 }
 
 /*
- * Nobody waits for SLOT any more. What is about to be answered has a moment to be: closing a socket into which the server is just
- * writing would leave a complaint in its log.
+ * SLOT is not needed any more. An answer that is about to come is waited for a moment: closing a socket while the server writes to it would
+ * leave an error in the server's log.
  */
 static void worker_message_forget(struct worker *worker, struct slot *slot, uint64_t grace_usec) {
         struct attempt_run *run = &slot->run;
@@ -103,7 +103,7 @@ static void on_forget(struct worker *worker, uint64_t database, uint64_t grace_u
         worker_message_forget(worker, slot, grace_usec);
 }
 
-/* What is under way has until WORKER_GIVE_UP: only who sees all workers knows whether servers still answer. */
+/* Attempts in flight may go on until WORKER_GIVE_UP: only workers_stop() sees all workers, and knows whether servers still respond. */
 static void on_stop(struct worker *worker) {
         struct slot *slot;
         size_t position = 0;
@@ -127,7 +127,7 @@ static void on_give_up(struct worker *worker) {
         }
 }
 
-/* The connection is back, and with it the result of the operation that took so long: it goes on as if nothing had happened. */
+/* The connection is back, with the result of the operation that took so long: it goes on as if nothing had happened. */
 static bool on_returned(struct worker *worker, struct channel *channel) {
         struct slot *slot = channel->slot;
         enum op op;

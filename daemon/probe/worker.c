@@ -1,11 +1,11 @@
 /*
- * The loop is an epoll set of its own, and not an sd_event. sd_event asks the kernel anew after every single event, and is told of all
- * sockets that are ready, again; with 64 of them ready an event costs five times what it costs here, with 1000 sixty times. Here a batch
- * is taken and worked off, so a check costs the same whether one database is watched or ten thousand. The one deadline that counts is the
- * timeout of epoll_wait(): no timer is ever set, and no wake-up comes when nothing is due.
+ * The loop has an epoll set of its own, not an sd_event. sd_event asks the kernel again after every event, and gets all ready sockets
+ * again: with 64 of them an event costs five times what it costs here, with 1000 sixty times. Here a batch is fetched and worked off, so a
+ * check costs the same with one database or ten thousand. The only deadline is the timeout of epoll_wait(): no timer is ever set, and no
+ * wake-up comes when nothing is due.
  *
- * Steps of a connect may be dear (18 ms to load a bundle of certificates), so they wait in a list of their own, which is given 5 ms a
- * turn: lost sessions, answers to queries and new checks need not wait for 64 TLS handshakes.
+ * A step of a connect may be expensive (18 ms to load a bundle of certificates). Such steps wait in a list of their own, which gets 5 ms
+ * per iteration: lost sessions, answers to queries and new checks need not wait for 64 TLS handshakes.
  */
 #include "probe/worker-private.h"
 
@@ -25,7 +25,7 @@ static bool on_socket(struct worker *worker, struct channel *channel) {
         enum op op;
 
         if (!slot_op(channel->slot, channel, &op))
-                return true; /* closed in this turn, before its event was looked at */
+                return true; /* closed in this iteration, before its event was handled */
         if (worker->stopping)
                 worker_note_answer(worker, channel->slot);
         if (channel->due)
@@ -61,7 +61,7 @@ static bool poll_listed(struct worker *worker) {
         return true;
 }
 
-/* An event that was seen in time is not late for having to wait in the list. */
+/* An event that was seen in time is not late because it waits in the list. */
 static bool is_due(const struct worker *worker, const struct slot *slot) {
         const struct channel *channel = slot_attempt_channel(slot);
 
@@ -119,10 +119,7 @@ static int timeout_msec(const struct worker *worker) {
         return (int)MIN((left + USEC_PER_MSEC - 1) / USEC_PER_MSEC, (uint64_t)INT32_MAX);
 }
 
-/*
- * While many attempts are under way, those that ended wait a moment for company: to wake the main loop costs as much as all the rest of a
- * ping.
- */
+/* While many attempts are in flight, ended ones wait a moment for more: waking the main loop costs as much as all the rest of a ping. */
 static bool done_may_wait(const struct worker *worker) {
         return worker->n_done < DONE_MAX && worker->n_active >= DONE_COMPANY &&
                usec_sub(worker->now_usec, worker->done_since_usec) < DONE_WAIT_USEC;
@@ -144,7 +141,7 @@ bool worker_turn(struct worker *worker) {
                 return false;
         if (worker->now_usec >= worker->next_due_usec && !expire(worker))
                 return false;
-        /* What may take long must not hold up what has ended. */
+        /* Steps that may take long must not delay the reports. */
         if (!STAILQ_EMPTY(&worker->listed))
                 worker_report_done(worker);
         if (!poll_listed(worker))
@@ -199,7 +196,7 @@ void worker_resume(struct worker *worker) {
 
         while ((slot = id_map_next(&worker->slots, &position)))
                 worker_resume_slot(worker, slot);
-        /* Those that were forgotten, but are not over yet, are in no map. */
+        /* Forgotten slots that are not over yet are in no map. */
         LIST_FOREACH(slot, &worker->active, active)
                 if (slot->forgotten)
                         worker_resume_slot(worker, slot);

@@ -1,11 +1,11 @@
 /*
- * libpq computes where it is called: a hostile server's count of SCRAM iterations holds a thread for seconds, and no thread can be made to
+ * libpq computes on the calling thread: a hostile server's count of SCRAM iterations holds it for seconds, and no thread can be made to
  * stop. So the thread is left alone with that one connection, and everything else it had goes to a new one. When it returns, it hands the
- * connection back and ends; nothing was lost, even if it was merely the machine that was busy.
+ * connection back and ends; nothing is lost, even if the machine was merely busy.
  *
- * Who is stuck has computed for 100 ms, or waited for something for 500 ms. Time alone would not do: on a busy machine a login that loads
- * all certificate authorities takes 100 ms of it for 18 ms of work. Detaching that would start the next such login beside it, which
- * makes both slower, and so on until sixty of them compete with all the rest.
+ * A prober is stuck if it has computed for 100 ms, or waited for something for 500 ms. Elapsed time alone is not enough: on a busy machine
+ * a login that loads all certificate authorities takes 100 ms for 18 ms of work. Detaching it would start the next such login beside it,
+ * which makes both slower, and so on until sixty of them compete with all the rest.
  */
 #include "probe/workers.h"
 
@@ -23,21 +23,21 @@
 
 #define SURELY_STUCK_USEC (500 * USEC_PER_MSEC)
 #define LOOK_AGAIN_USEC (10 * USEC_PER_MSEC)
-/* More are not detached at a time: somebody would be spending all our memory on stacks. */
+/* More are not detached at a time: their stacks would use up our memory. */
 #define DETACHED_MAX 128
-/* Stopping: who has not answered for so long when nobody else did either is not waited for. */
+/* Stopping: servers that have been silent for so long, all of them, are not waited for. */
 #define STOP_QUIET_USEC (500 * USEC_PER_MSEC)
-/* We ask to be woken after a millisecond: what comes later than this is our own slowness, and no server's silence. */
+/* We ask to be woken after a millisecond: any delay beyond this is our own slowness, not a server's silence. */
 #define STOP_LATE_USEC (5 * USEC_PER_MSEC)
-/* But the service manager's clock goes on, and so this many times the time that we have is all. */
+/* The service manager's clock goes on meanwhile: this many times the timeout is the limit. */
 #define STOP_SLOWNESS_MAX 2
 #define STACK_BYTES (512 * 1024)
 #define NICE_DETACHED 10
 #define STOP_SLICE_USEC (20 * USEC_PER_MSEC)
 
 /*
- * A thread that serves a worker, one at a time. One that is stuck in libpq is detached, and another one takes its worker; it hands back
- * what it was working on when it returns, and ends.
+ * A thread that serves a worker, one at a time. If it gets stuck in libpq it is detached, and another one takes its worker. When it returns
+ * it hands back its connection, and ends.
  */
 struct prober {
         struct stuck_detector detector;
@@ -54,11 +54,11 @@ static void *prober_serve(void *userdata) {
         worker_resume(worker);
         while (!worker_is_over(worker))
                 if (!worker_turn(worker))
-                        break; /* it is somebody else's now */
+                        break; /* the worker belongs to another prober now */
         return NULL;
 }
 
-/* Starts one for WORKER; AWAY is what its predecessor was working on when it was detached, or NULL. 0 or a negative errno. */
+/* Starts one for WORKER. AWAY: the channel with which its predecessor was detached, or NULL. 0 or a negative errno. */
 static int prober_start(struct worker *worker, struct channel *away, const char *name, struct prober **ret_prober) {
         struct prober *prober = calloc(1, sizeof(*prober));
         int r;
@@ -77,12 +77,12 @@ static int prober_start(struct worker *worker, struct channel *away, const char 
         return 0;
 }
 
-/* How long it has been in one call of libpq, at NOW (CLOCK_MONOTONIC). */
+/* How long it has been in one call of libpq, at NOW_USEC (CLOCK_MONOTONIC). */
 static uint64_t prober_busy_usec(const struct prober *prober, uint64_t now_usec) {
         return stuck_detector_busy_usec(&prober->detector, now_usec);
 }
 
-/* How much CPU time it has used in that call, as far as it is known: less than that, it waits for a processor. */
+/* The CPU time that it has used in that call; 0: unknown. A prober that used little waits, perhaps for a processor. */
 static uint64_t prober_computed_usec(const struct prober *prober) {
         struct timespec cpu;
         clockid_t clock;
@@ -92,12 +92,15 @@ static uint64_t prober_computed_usec(const struct prober *prober) {
         return stuck_detector_computed_usec(&prober->detector, (uint64_t)cpu.tv_sec * USEC_PER_SEC + (uint64_t)cpu.tv_nsec / 1000);
 }
 
-/* Lets it compute on, but behind all others. */
+/* Lets it go on computing, but behind all others. */
 static void prober_slow_down(const struct prober *prober) {
         (void)setpriority(PRIO_PROCESS, (id_t)atomic_load(&prober->thread_id), NICE_DETACHED);
 }
 
-/* Detaches it when that is at least LIMIT_USEC. Answers whether it did, and what it works on: the worker is the caller's then. */
+/*
+ * Detaches it if it has been in its call for at least LIMIT_USEC. Returns whether it did, and the channel it works on: the worker is the
+ * caller's then.
+ */
 static bool prober_detach(struct prober *prober, uint64_t now_usec, uint64_t limit_usec, struct channel **ret_away) {
         void *channel;
 
@@ -108,8 +111,8 @@ static bool prober_detach(struct prober *prober, uint64_t now_usec, uint64_t lim
 }
 
 /*
- * Waits until it has ended, at most for TIMEOUT_USEC, and frees it. Answers whether it has. Asked only where the process ends, or where it
- * has probably ended long ago: so a look every millisecond will do.
+ * Waits at most TIMEOUT_USEC until it has ended, and frees it. Returns whether it has. Called only when the process ends, or for a prober
+ * that has probably ended long ago: so a look every millisecond will do.
  */
 static bool prober_join(struct prober *prober, uint64_t timeout_usec) {
         uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
@@ -123,7 +126,7 @@ static bool prober_join(struct prober *prober, uint64_t timeout_usec) {
         return true;
 }
 
-/* It will never be joined: the little that it still needs stays its own. */
+/* It will never be joined: it keeps the little that it still needs. */
 static void prober_abandon(struct prober *prober) {
         (void)pthread_detach(prober->thread);
 }
@@ -131,11 +134,11 @@ static void prober_abandon(struct prober *prober) {
 struct entry {
         struct worker *worker;
         struct prober *prober; /* NULL: the next one could not be started yet */
-        struct channel *away;  /* what the last one was detached with */
+        struct channel *away;  /* the channel with which the last one was detached */
         bool ended;            /* workers_stop(): all its connections are terminated, its thread is joined */
 };
 
-/* A prober that was detached and is not back yet. */
+/* A detached prober that is not back yet. */
 struct detached {
         struct prober *prober;
         uint64_t since_usec; /* in libpq, CLOCK_MONOTONIC */
@@ -216,7 +219,7 @@ unsigned workers_replaced(const struct workers *workers) {
         return workers->replaced;
 }
 
-/* One that gets little of the processor is not stuck, only slow; but not for ever. */
+/* A prober that gets little of the processor is slow, not stuck; but not forever. */
 static bool is_stuck(const struct prober *prober, uint64_t now_usec, uint64_t *ret_computed_usec) {
         uint64_t busy_usec = prober_busy_usec(prober, now_usec), computed_usec;
 
@@ -228,7 +231,7 @@ static bool is_stuck(const struct prober *prober, uint64_t now_usec, uint64_t *r
         return busy_usec >= SURELY_STUCK_USEC && computed_usec < PROBER_STUCK_USEC / 10;
 }
 
-/* The worker is ours until the next prober is started. */
+/* After a detach, the worker is ours until the next prober is started. */
 static void detach_if_stuck(struct workers *workers, struct entry *entry, uint64_t now_usec) {
         struct detached *detached = &workers->detached[workers->n_detached];
         const struct slot *slot;
@@ -240,7 +243,7 @@ static void detach_if_stuck(struct workers *workers, struct entry *entry, uint64
         if (!is_stuck(entry->prober, now_usec, &computed_usec) ||
             !prober_detach(entry->prober, now_usec, PROBER_STUCK_USEC, &entry->away))
                 return;
-        /* It must not keep those from their work who do it in its place. */
+        /* It must not take the processor from those that do its work. */
         if (computed_usec >= PROBER_STUCK_USEC)
                 prober_slow_down(entry->prober);
         slot = entry->away->slot;
@@ -260,13 +263,13 @@ static uint64_t look_at_entry(struct workers *workers, struct entry *entry, uint
         busy_usec = prober_busy_usec(entry->prober, now_usec);
         if (busy_usec == 0)
                 return USEC_INFINITY;
-        /* It may be on its way to being stuck. */
+        /* It may be getting stuck. */
         return now_usec + MAX(usec_sub(PROBER_STUCK_USEC, busy_usec), LOOK_AGAIN_USEC);
 }
 
 /*
- * Said once for each, and only when it is certain: on a machine that is merely busy a prober is detached now and then, comes back soon,
- * and nobody's server is to blame.
+ * Logged once for each, and only when it is certain: on a machine that is merely busy a prober is detached now and then and comes back
+ * soon, and no server is to blame.
  */
 static void log_stuck(struct detached *detached, uint64_t now_usec) {
         uint64_t busy_usec = usec_sub(now_usec, detached->since_usec);
@@ -306,7 +309,7 @@ uint64_t workers_look(struct workers *workers) {
         return MIN(next, look_at_aside(workers, now_usec));
 }
 
-/* Answers whether it has ended. One that is stuck is replaced: the worker's other connections can still be terminated cleanly. */
+/* Returns whether it has ended. A stuck one is replaced: the worker's other connections can still be terminated cleanly. */
 static bool entry_has_ended(struct workers *workers, struct entry *entry) {
         if (!entry->ended && entry->prober && prober_join(entry->prober, 0)) {
                 entry->prober = NULL;
@@ -332,13 +335,13 @@ static void push_to_all(struct workers *workers, enum worker_message_kind kind) 
                 (void)worker_push(workers->entries[i].worker, &message);
 }
 
-/* How an end goes on. Times without their excess over STOP_LATE_USEC between two looks, but for LAST_USEC. */
+/* The progress of an end. Durations leave out what exceeds STOP_LATE_USEC between two looks; LAST_USEC does not. */
 struct ending {
         unsigned goodbyes, answers; /* of all workers so far */
-        uint64_t quiet_usec;        /* since there was either */
-        uint64_t told_usec;         /* since there was a goodbye */
-        uint64_t seen_usec;         /* when it was looked at last */
-        uint64_t last_usec;         /* when it is over in any case */
+        uint64_t quiet_usec;        /* since the last of either */
+        uint64_t told_usec;         /* since the last goodbye */
+        uint64_t seen_usec;         /* the time of the last look */
+        uint64_t last_usec;         /* the time at which it is over in any case */
 };
 
 static void look_at_ending(struct workers *workers, struct ending *ending, uint64_t timeout_usec) {
@@ -377,7 +380,7 @@ void workers_stop(struct workers *workers, uint64_t timeout_usec) {
         while (!all_have_ended(workers)) {
                 look_at_ending(workers, &ending, timeout_usec);
                 if (ending.seen_usec >= usec_add(ending.last_usec, STOP_QUIET_USEC))
-                        return; /* those who do not even give up are stuck */
+                        return; /* those that do not even give up are stuck */
                 if (!given_up && (ending.quiet_usec >= STOP_QUIET_USEC || ending.told_usec >= timeout_usec ||
                                   ending.seen_usec >= ending.last_usec)) {
                         push_to_all(workers, WORKER_GIVE_UP);
@@ -387,7 +390,7 @@ void workers_stop(struct workers *workers, uint64_t timeout_usec) {
         }
 }
 
-/* Answers whether all have ended. */
+/* Returns whether all have ended. */
 static bool join_aside(struct workers *workers) {
         uint64_t until = usec_add(clock_monotonic_usec(), STOP_SLICE_USEC);
         bool all = true;

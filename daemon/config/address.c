@@ -9,7 +9,7 @@
 #define ADDRESS_MAX 128
 #define HOST_NAME_LENGTH_MAX 253
 
-/* Takes "[ADDRESS]:PORT" or "ADDRESS:PORT" apart, in place. */
+/* Splits "[ADDRESS]:PORT" or "ADDRESS:PORT", in place. */
 static int split(char *text, char **ret_host, char **ret_port) {
         char *colon = strrchr(text, ':'), *host = text;
 
@@ -46,7 +46,7 @@ int address_parse(const char *text, struct sockaddr_storage *ret_address, sockle
         r = split(copy, &host, &port);
         if (r < 0)
                 return r;
-        /* To getaddrinfo() a "*" is the loopback address, which nobody means by it. */
+        /* getaddrinfo() takes "*" for the loopback address, which is never what it is meant for. */
         if (!*host || streq(host, "*") || !is_port(port) || getaddrinfo(host, port, &hints, &found) != 0)
                 return -EINVAL;
         memcpy(ret_address, found->ai_addr, found->ai_addrlen);
@@ -66,11 +66,11 @@ bool address_is_host_name(const char *text) {
                 !strstr(text, "..") && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length;
 }
 
-/* What of an address is listened on, the port apart: the bytes beside it may hold anything. */
+/* The parts of an address that matter for listening; other bytes of a sockaddr may hold anything. */
 struct place {
         sa_family_t family;
         in_port_t port;
-        struct in6_addr host; /* of IPv4: its first four bytes */
+        struct in6_addr host; /* for IPv4 its first four bytes */
         uint32_t scope;
 };
 

@@ -9,7 +9,7 @@ static int compare_to_file(const void *name, const void *file) {
         return strcmp(name, ((const struct complaint_file *)file)->name);
 }
 
-/* Where NAME is among the files, or would be. */
+/* The index of NAME among the files, or where to insert it. */
 static size_t find_file(const struct complaints *complaints, const char *name) {
         return sorted_place(name, complaints->files, complaints->n_files, sizeof(*complaints->files), compare_to_file);
 }
@@ -18,7 +18,7 @@ static bool is_file(const struct complaints *complaints, size_t i, const char *n
         return i < complaints->n_files && streq(complaints->files[i].name, name);
 }
 
-/* NULL without memory. */
+/* NULL if memory runs out. */
 static struct complaint_file *file_called(struct complaints *complaints, const char *name) {
         size_t i = is_file(complaints, complaints->last_file, name) ? complaints->last_file : find_file(complaints, name);
         char *copy;
@@ -48,7 +48,7 @@ bool complaints_have_room(struct complaints *complaints, const char *file) {
         return found && complaint_has_room(complaints, found);
 }
 
-/* Takes TEXT over. */
+/* Takes over the text. */
 static void keep(struct complaints *complaints, struct complaint complaint) {
         if (!complaint.text ||
             array_reserve((void **)&complaints->items, complaints->n, &complaints->allocated, sizeof(*complaints->items)) < 0) {
@@ -65,7 +65,7 @@ _printf_(6, 0) static void add(struct complaints *complaints, enum complaint_sev
         struct complaint_file *file = file_called(complaints, name);
         struct buffer text = {0};
 
-        /* The error counts even where it cannot be kept: a configuration with an error must never be taken. */
+        /* The error counts even if it cannot be kept: a configuration with an error must never be accepted. */
         complaints->n_errors += severity == COMPLAINT_ERROR;
         if (!file) {
                 complaints->failed = true;
@@ -119,7 +119,7 @@ static int complaint_compare(const void *left, const void *right) {
         return (a->order > b->order) - (a->order < b->order);
 }
 
-/* What there is more of a file, said once and behind everything else about it. */
+/* The number of complaints about FILE that were not kept, as its last complaint. */
 static void add_rest(struct complaints *complaints, struct complaint_file *file) {
         struct buffer text = {0};
 

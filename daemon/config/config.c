@@ -84,7 +84,7 @@ static int compare_names(const void *left, const void *right) {
         const struct database_config *a = *(struct database_config *const *)left, *b = *(struct database_config *const *)right;
         int r = strcmp(a->name, b->name);
 
-        /* Equal ones in the order of the files: they are elements of one array. */
+        /* Equal names in the order of the files: all are elements of one array. */
         return r ? r : (a > b) - (a < b);
 }
 
@@ -223,7 +223,7 @@ const char *config_source_file(const struct config *config, struct config_source
         return source.file ? config->files[source.file - 1] : NULL;
 }
 
-/* Rows that say where the connection was found; what was found there is compared itself. */
+/* Whether OPTION says where the connection is configured; the connection itself is compared separately. */
 static bool is_connection(const struct option *option) {
         static const char *const paths[] = {"conninfo", "service", "env_file", "password_credential", "password_file"};
 
@@ -263,7 +263,7 @@ bool database_config_equal(const struct database_config *a, const struct databas
 
 /* --dump-config. */
 
-/* Of what stands in an entry of `databases`. */
+/* The indentation inside an entry of `databases`. */
 #define INDENT "                "
 
 static void append_source(const struct config *config, struct config_source source, struct buffer *buffer) {
@@ -283,7 +283,7 @@ static size_t group_length(const char *path) {
         return dot ? (size_t)(dot - path) : 0;
 }
 
-/* Closes the group that is open and opens that of PATH, where they differ. Answers what follows the group's name. */
+/* Closes the open group and opens that of PATH, if they differ. Returns the rest of PATH after the group's name. */
 static const char *enter_group(const char **open, const char *path, const char *indent, struct buffer *buffer) {
         size_t length = group_length(path), before = *open ? group_length(*open) : 0;
 
@@ -312,7 +312,7 @@ static void append_scope(const struct config *config, enum option_scope scope, c
                 const struct option *option = option_at(scope, i);
                 const char *word;
 
-                /* The name and the connection were said already. */
+                /* The name and the connection are written already. */
                 if (!option_is_set(option, base) || (scope == OPTION_DATABASE && streq(option->path, "name")))
                         continue;
                 word = enter_group(&open, option->path, indent, buffer);
@@ -324,7 +324,7 @@ static void append_scope(const struct config *config, enum option_scope scope, c
         leave_group(open, indent, buffer);
 }
 
-/* What was not given, with the reason why it is there, and the secrets by their names. */
+/* Values that were not given, with the reason for them, and secrets by name only. */
 static void append_notes(const struct conninfo *conninfo, struct buffer *buffer) {
         const char *password = conninfo_password_source_name(conninfo->password_source);
 
@@ -347,7 +347,7 @@ static void append_connection(const struct config *config, const struct database
         bool is_elsewhere = !streq(way, "conninfo");
 
         conninfo_format(database->conninfo, &text);
-        /* Behind a service or an env_file it is what these led to. */
+        /* With a service or an env_file, this is the connection that they led to. */
         buffer_printf(buffer, INDENT "%s = ", is_elsewhere ? "// connection" : "conninfo");
         option_quote(text.data ? text.data : "", buffer);
         buffer_append_string(buffer, is_elsewhere ? "" : ";");

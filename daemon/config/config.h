@@ -1,7 +1,7 @@
 /*
- * What the operator asked for: the main file, the files of conf.d beside it, and the defaults, read and checked as a whole.
+ * The configuration: the main file, the files of conf.d beside it, and the defaults, read and checked as a whole.
  *
- * Immutable once loaded. A reload loads a second one beside it and compares (database_config_equal).
+ * Immutable once loaded. A reload loads a second one and compares the two (database_config_equal()).
  */
 #pragma once
 
@@ -17,7 +17,7 @@
 #define CONFIG_AGENTS_MAX 16 /* addresses of status.agent_listen */
 
 enum policy {
-        POLICY_AUTO, /* what suits the provider */
+        POLICY_AUTO, /* the provider's usual one */
         POLICY_KEEP_AWAKE,
         POLICY_ON_DEMAND,
         POLICY_OBSERVE,
@@ -29,25 +29,25 @@ enum ready_on {
         READY_ON_START,
 };
 
-/* Where a value stands. */
+/* The place of a value. */
 struct config_source {
-        uint32_t file; /* 0: nowhere, it is the default; else config_source_file() names it */
+        uint32_t file; /* 0: none, the value is the default; else config_source_file() names it */
         uint32_t line;
 };
 
-/* The number of rows of the option table that a database has, and that the daemon has; config/option.c holds itself against them. */
+/* The number of options of a database and of the daemon; config/option.c asserts that they match its table. */
 #define CONFIG_DATABASE_OPTIONS 38
 #define CONFIG_GLOBAL_OPTIONS 15
 
 struct expect {
         bool has_primary, primary;
         bool has_read_only, read_only;
-        uint64_t max_lag_usec; /* 0: not asked */
-        char *query;           /* NULL: not asked */
+        uint64_t max_lag_usec; /* 0: not checked */
+        char *query;           /* NULL: not checked */
         char *value;           /* NULL: any answer will do */
 };
 
-/* What an application calls the settings of its env_file; NULL: as usual (env_field_name()). */
+/* The names of an application's settings in its env_file; NULL: the usual name (env_field_name()). */
 struct env_names {
         char *url;
         char *user;
@@ -61,7 +61,7 @@ struct env_names {
 struct database_config {
         char *name;
         struct conninfo *conninfo;
-        /* How the connection was given; conninfo_text may hold a password and is gone after the load. */
+        /* How the connection is configured; conninfo_text may hold a password, and is freed after the load. */
         char *conninfo_text;
         char *service;
         char *env_file;
@@ -70,7 +70,7 @@ struct database_config {
         char *password_credential;
         char *password_file;
 
-        const char *provider; /* "auto" or a provider's name; one of the table's choices, not owned */
+        const char *provider; /* "auto" or a provider's name; a constant of the table, not owned */
         enum policy policy;
         uint64_t ping_interval_usec;
         uint64_t login_interval_usec;
@@ -84,38 +84,38 @@ struct database_config {
         uint64_t wake_timeout_usec;
         unsigned rise;
         unsigned fall;
-        uint64_t linger_usec;        /* 0: not at all */
-        uint64_t lease_grace_usec;   /* 0: not at all */
-        uint64_t fresh_for_usec;     /* 0: 2.5 intervals of what renews the verdict */
+        uint64_t linger_usec;        /* 0: none */
+        uint64_t lease_grace_usec;   /* 0: none */
+        uint64_t fresh_for_usec;     /* 0: 2.5 intervals of the check that renews the verdict */
         uint64_t suspend_after_usec; /* 0: the provider's */
         bool wake_at_start;
         struct expect expect;
         bool required;
-        uint64_t budget_awake_usec; /* a month; 0: none */
+        uint64_t budget_awake_usec; /* per month; 0: none */
 
         struct config_source source;                           /* of the entry itself */
-        struct config_source sources[CONFIG_DATABASE_OPTIONS]; /* in the order of the option table's rows for a database */
+        struct config_source sources[CONFIG_DATABASE_OPTIONS]; /* by the index of the option in the table for databases */
 };
 
 struct config {
         char *status_socket;
         char *control_socket;
-        bool sockets_optional; /* the two are not worth an end where they cannot be had: --from-env in a container */
+        bool sockets_optional; /* --from-env in a container: the daemon goes on without a socket that it cannot have */
         char *awake_dir; /* "": none */
         char **listen;   /* each as address_parse() (config/address.h) takes it */
         size_t n_listen;
-        char **allowed_hosts; /* names by which what listens on loopback is asked */
+        char **allowed_hosts; /* names, beside localhost, that requests to loopback listeners may use */
         size_t n_allowed_hosts;
         char **agent_listen; /* for HAProxy's agent-check */
         size_t n_agent_listen;
         uint64_t agent_ramp_usec; /* 0: full weight at once */
         char *history_path;         /* "": no history */
-        uint64_t history_keep_usec; /* USEC_INFINITY: for ever */
+        uint64_t history_keep_usec; /* USEC_INFINITY: forever */
         uint64_t history_max_bytes;
         enum log_format log_format;
         int log_level;
         enum ready_on ready_on;
-        uint64_t ready_timeout_usec; /* USEC_INFINITY: waits for ever */
+        uint64_t ready_timeout_usec; /* USEC_INFINITY: waits forever */
         unsigned attempts_in_flight;
 
         struct database_config *databases; /* in the order of the files */
@@ -123,32 +123,34 @@ struct config {
 
         struct config_source sources[CONFIG_GLOBAL_OPTIONS];
         struct database_config **by_name; /* the same, sorted */
-        char **files;                     /* what config_source.file counts from 1 */
+        char **files;                     /* config_source.file is an index that begins at 1 */
         size_t n_files;
 };
 
 /*
- * Loads PATH and the *.conf files of conf.d beside it; or, with ENVIRONMENT's from_env, what stands there instead (PATH is not used). Every error and warning of every file is added to COMPLAINTS, sorted.
- * Answers 0 (warnings may have been added); -EINVAL when there was an error: COMPLAINTS says which; -ENOMEM.
+ * Loads PATH and the *.conf files of conf.d beside it; with ENVIRONMENT's from_env the environment instead (PATH is not used). Adds every
+ * error and warning to COMPLAINTS, sorted. Returns 0 (possibly with warnings); -EINVAL if there was an error; -ENOMEM.
  */
 int config_load(const char *path, const struct config_environment *environment, struct complaints *complaints, struct config **ret_config);
-/* Answers NULL; takes NULL. */
+/* Returns NULL; takes NULL. */
 struct config *config_free(struct config *config);
 
-/* NULL when there is none of that name. */
+/* NULL if there is none of that name. */
 const struct database_config *config_database(const struct config *config, const char *name);
 /* The file's path, or NULL for a default. */
 const char *config_source_file(const struct config *config, struct config_source source);
-/* Whether both are of one server and one login, whatever else is set: what is known of the one is known of the other. */
+/* Whether both have the same server and login, whatever their other settings: knowledge about one is valid for the other. */
 bool database_config_same_server(const struct database_config *a, const struct database_config *b);
-/* Whether the same is expected of both. */
+/* Whether both have the same expectations. */
 bool database_config_same_expectations(const struct database_config *a, const struct database_config *b);
-/* Same name, connection (the password's bytes included) and settings, wherever they stand: the running database may stay as it is. */
+/*
+ * Same name, connection (the password's bytes included) and settings, wherever they are configured: the running database may stay as it is.
+ */
 bool database_config_equal(const struct database_config *a, const struct database_config *b);
 
 /*
- * The whole configuration in the form of its file: every value with the place it comes from or "default", secrets left out. It could be
- * loaded again, but for passwords that stood in it.
+ * Writes the whole configuration in the syntax of its file: every value with its source or "default", without secrets. It can be loaded
+ * again, unless it contained passwords.
  */
 void config_dump(const struct config *config, struct buffer *buffer);
 

@@ -1,11 +1,11 @@
 /*
- * Conninfo strings. What libpq takes is read by libpq, but for an "@" in a place that only an unencoded password can lead to. What it
- * refuses is read here, by the rules of its conninfo_parse() and conninfo_uri_parse(): to say what is wrong with it, in words that repeat
- * no secret, or because it is meant for other libraries as well: a URI's scheme may name a driver ("postgresql+psycopg2://"), and a text may
- * have keywords of a newer libpq or of drivers.
+ * Parses conninfo strings. libpq parses whatever it accepts, except for an "@" where only an unencoded password can put one. A text that it
+ * refuses is parsed here, by the rules of its conninfo_parse() and conninfo_uri_parse(): to explain the mistake without repeating a secret,
+ * or because the text is meant for other libraries too. A URI's scheme may name a driver ("postgresql+psycopg2://"), and a text may have
+ * keywords of a newer libpq or of drivers.
  *
- * Nothing of the text is ever repeated: a slip in quoting makes a piece of the password look like anything else. Only a keyword that is
- * close to a known one is answered with that known one.
+ * No part of the text is ever repeated: after a slip in quoting, a piece of the password can look like anything else. A keyword that
+ * resembles a known one is answered with the known one.
  */
 #include "config/conninfo.h"
 
@@ -18,7 +18,7 @@ struct reader {
         struct conninfo_draft *draft;
         const struct complaint_place *place;
         char *text;      /* a copy, cut into pieces */
-        bool has_driver; /* of a scheme like postgresql+asyncpg */
+        bool has_driver; /* from a scheme like postgresql+asyncpg */
         bool of_application;
 };
 
@@ -36,8 +36,8 @@ static int put_unknown(const struct reader *reader, const char *keyword, size_t 
 }
 
 /*
- * Parameters of asyncpg and SQLAlchemy's dialect for it, psycopg, pg8000, Prisma, JDBC, pgx and node-postgres, and settings that these pass
- * on to the server.
+ * Parameters of asyncpg and its SQLAlchemy dialect, psycopg, pg8000, Prisma, JDBC, pgx and node-postgres, and settings that these pass on
+ * to the server.
  */
 static const char *const driver_parameters[] = {
         "ApplicationName", "async_creator_fn", "async_fallback", "command_timeout", "connection_limit", "currentSchema",
@@ -50,7 +50,7 @@ static const char *const driver_parameters[] = {
         "unix_sock", "use_native_hstore", "uselibpqcompat", "work_mem",
 };
 
-/* Unknown to libpq: a warning where a driver knows it. Only names of our own list are repeated. */
+/* A parameter that libpq does not know gets a warning if a driver knows it. Only names of our own list are repeated. */
 static int put_driver_parameter(const struct reader *reader, const char *parameter, size_t position) {
         for (size_t i = 0; i < ARRAY_LENGTH(driver_parameters); i++)
                 if (streq(driver_parameters[i], parameter)) {
@@ -64,7 +64,7 @@ static int put_driver_parameter(const struct reader *reader, const char *paramet
         return 0;
 }
 
-/* asyncpg takes sslmode's own words, others a truth. */
+/* asyncpg takes the values of sslmode, other drivers a boolean. */
 static const char *ssl_mode(const char *ssl) {
         static const char *const truths[] = {"true", "True", "1", "on"}, *const lies[] = {"false", "False", "0", "off"};
 
@@ -77,7 +77,7 @@ static const char *ssl_mode(const char *ssl) {
         return ssl;
 }
 
-/* What libpq reads for the sake of old clients, of JDBC, and what drivers of other languages call sslmode. */
+/* Translates to sslmode what libpq accepts for old clients and for JDBC, and what other languages' drivers call it. */
 static void translate(const struct reader *reader, const char **keyword, const char **value) {
         if (streq(*keyword, "requiressl")) {
                 *keyword = "sslmode";
@@ -110,7 +110,7 @@ static char *conninfo_parse_skip_space(char *p) {
         return p;
 }
 
-/* Reads a bare or quoted value in place; answers what stands behind it, or NULL when a quote is not closed. */
+/* Reads a bare or quoted value in place; returns its end, or NULL if a quote is not closed. */
 static char *conninfo_parse_read_value(char *p, char **ret_value) {
         bool quoted = *p == '\'';
         char *out;
@@ -139,7 +139,7 @@ static char *conninfo_parse_read_value(char *p, char **ret_value) {
 static int parse_pairs(const struct reader *reader) {
         char *p = conninfo_parse_skip_space(reader->text);
 
-        /* A shell or a dotenv file takes the quotes off; `docker --env-file` and a manifest leave them on. */
+        /* A shell or a dotenv parser strips these quotes; `docker --env-file` and a manifest keep them. */
         if (*p == '"' || *p == '\'') {
                 place_error(reader->place,
                             "the value begins with a quote character, which is a part of it here; expected it without quotes around it");
@@ -183,7 +183,7 @@ static int hex_digit(char c) {
         return -1;
 }
 
-/* %XX, in place. */
+/* Decodes %XX, in place. */
 static int decode(const struct reader *reader, char *text) {
         char *out = text;
 
@@ -209,7 +209,7 @@ static int decode(const struct reader *reader, char *text) {
         return 0;
 }
 
-/* An empty piece of a URI is not given. */
+/* An empty piece of a URI counts as not given. */
 static int put_piece(const struct reader *reader, const char *keyword, char *value) {
         int r;
 
@@ -221,7 +221,7 @@ static int put_piece(const struct reader *reader, const char *keyword, char *val
         return conninfo_parse_put(reader, keyword, value, 0, false);
 }
 
-/* Cuts at the first of STOPS; answers what stood there and moves *P behind it (or onto the end). */
+/* Cuts at the first of STOPS; returns the character there and moves *P past it (or to the end). */
 static char cut(char **p, const char *stops) {
         char *end = *p + strcspn(*p, stops), stop = *end;
 
@@ -252,7 +252,7 @@ static int refuse_encoding(const struct reader *reader) {
         return -EINVAL;
 }
 
-/* The host, moved over; STOP is what ended it. */
+/* Reads the host and moves past it; STOP is the character that ended it. */
 static int parse_host(const struct reader *reader, char **p, char **ret_host, char *ret_stop) {
         if (**p == '[') {
                 char *host = *p + 1, *end = strchr(host, ']');
@@ -357,7 +357,7 @@ static int parse_uri(const struct reader *reader, char *p) {
         return 0;
 }
 
-/* Where the authority begins, or NULL when this is no URI of PostgreSQL. */
+/* The start of the authority, or NULL if this is no URI of PostgreSQL. */
 static char *skip_scheme(char *text, bool *ret_has_driver) {
         size_t length = starts_with(text, "postgresql");
         char *p;
@@ -384,7 +384,7 @@ static bool is_other_scheme(const char *text) {
         return length > 0 && starts_with(text + length, "://");
 }
 
-/* Behind the credentials of a URI no "@" is part of anything. AUTHORITY is NULL for key=value. */
+/* Whether an "@" stands after the credentials of a URI, where it has no meaning. AUTHORITY is NULL for key=value. */
 static bool has_stray_at(const char *authority) {
         const char *p;
 
@@ -402,7 +402,7 @@ static int conninfo_parse_take_value(void *userdata, const char *keyword, const 
         return value && keyword_find(keyword) >= 0 ? conninfo_draft_set(draft, keyword, value, NULL) : 0;
 }
 
-/* Answers 1 when libpq took it; 0 when it refuses it; -EINVAL; -ENOMEM. */
+/* Returns 1 if libpq accepted it; 0 if it refused it; -EINVAL; -ENOMEM. */
 static int parse_by_libpq(struct conninfo_draft *draft, const char *text, const struct complaint_place *place) {
         _cleanup_free_ char *copy = strdup(text);
         struct reader reader = {.place = place};
@@ -436,7 +436,7 @@ static int conninfo_parse_parse(struct conninfo_draft *draft, const char *text, 
                 r = -EINVAL;
         } else
                 r = parse_pairs(&reader);
-        /* It was cut into pieces: strlen() would not reach its end. */
+        /* It was cut into pieces, so strlen() would stop too early. */
         explicit_bzero(reader.text, length);
         free(reader.text);
         return r;

@@ -105,7 +105,7 @@ bool conninfo_equal(const struct conninfo *a, const struct conninfo *b) {
                 return a == b;
         if (a->n != b->n || !text_equal(a->password, b->password))
                 return false;
-        /* Both stand in the table's order. */
+        /* Both are in the table's order. */
         for (size_t i = 0; i < a->n; i++)
                 if (!streq(a->keywords[i], b->keywords[i]) || !streq(a->values[i], b->values[i]))
                         return false;
@@ -160,13 +160,13 @@ const char *conninfo_password_source_name(enum conninfo_password_source source) 
         return NULL;
 }
 
-/* -- Made setting by setting ----------------------------------------------------------------------------------------------------------- */
+/* -- Making one, setting by setting ---------------------------------------------------------------------------------------------------- */
 
 #define SYSTEM_CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 /* Debian's DEFAULT_PGSOCKET_DIR and DEF_PGPORT. */
 #define DEFAULT_SOCKET_DIR "/var/run/postgresql"
 #define DEFAULT_PORT "5432"
-/* sizeof(sun_path) without the end, less "/.s.PGSQL." */
+/* sizeof(sun_path) without its terminator, less "/.s.PGSQL." */
 #define SOCKET_DIR_MAX (107 - 10)
 
 char *secret_free(char *secret) {
@@ -185,7 +185,7 @@ void conninfo_draft_deinit(struct conninfo_draft *draft) {
 const char *conninfo_draft_get(const struct conninfo_draft *draft, const char *keyword) {
         const char *value = draft->values[keyword_find(keyword)];
 
-        /* To libpq an empty value is none, where it matters. */
+        /* libpq treats an empty value as not given. */
         return value && *value ? value : NULL;
 }
 
@@ -238,7 +238,7 @@ static int check_single_host(const struct conninfo_draft *draft, const struct co
         return 0;
 }
 
-/* IPv6 has at least two colons, a name none. */
+/* An IPv6 address has at least two colons, a name none. */
 bool conninfo_host_has_port(const char *host) {
         const char *colon = is_socket_dir(host) ? NULL : strchr(host, ':');
 
@@ -295,7 +295,7 @@ static int complete_host(struct conninfo_draft *draft) {
         return r;
 }
 
-/* "~/NAME" as libpq would look for it, when it is there. */
+/* "~/NAME" as libpq would look for it, if it exists. */
 static int find_at_home(const struct config_environment *environment, const char *name, char **ret_path) {
         struct buffer path = {0};
         char *text;
@@ -313,7 +313,7 @@ static int find_at_home(const struct config_environment *environment, const char
         return 0;
 }
 
-/* libpq ignores a passfile that group or others can access, with a line on stderr at every connection. */
+/* libpq ignores a passfile that group or others can access, and says so on stderr at every connection. */
 static int check_passfile(const struct conninfo_draft *draft, bool is_given, const struct complaint_place *place) {
         const char *path = conninfo_draft_get(draft, "passfile");
         struct stat st;
@@ -326,7 +326,7 @@ static int check_passfile(const struct conninfo_draft *draft, bool is_given, con
         }
         if (S_ISREG(st.st_mode) && !(st.st_mode & (S_IRWXG | S_IRWXO)))
                 return 0;
-        /* $PGPASSFILE=/dev/null is how people say that there is none. */
+        /* $PGPASSFILE=/dev/null is a common way to have none. */
         if (!S_ISREG(st.st_mode) && !is_given)
                 return 0;
         if (!S_ISREG(st.st_mode)) {
@@ -370,8 +370,8 @@ static int system_bundle(struct conninfo_draft *draft, const char *note, const s
 }
 
 /*
- * libpq 15 takes "system" for the name of a file, and verify-* without a root certificate for an error. A name that was given must be
- * readable where it is needed; without one, the file that libpq itself would look for goes before the system's bundle.
+ * libpq 15 takes "system" for a file name, and verify-* without a root certificate for an error. A file that is given must be readable if
+ * it is needed. If none is given, the one that libpq would look for has precedence over the system's bundle.
  */
 static int complete_root_certificate(struct conninfo_draft *draft, const struct config_environment *environment,
                                      const struct complaint_place *place) {

@@ -1,8 +1,8 @@
 /*
- * How one database is reached: libpq's keywords with their values, checked and complete, and the password apart from them.
+ * A database's connection: libpq's keywords with their values, checked and complete, and the password apart from them.
  *
- * Immutable once made and shared by reference between threads. Everything that libpq would take from its environment (user, dbname, host,
- * port, passfile) is resolved here, so that no connection depends on it.
+ * Immutable, and shared by reference between threads. Everything that libpq would take from its environment (user, dbname, host, port,
+ * passfile) is resolved here, so that no connection depends on it.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 enum conninfo_password_source {
-        CONNINFO_PASSWORD_NONE, /* none of ours: libpq looks into the passfile, if one is named */
+        CONNINFO_PASSWORD_NONE, /* none of our own: libpq reads the passfile, if one is named */
         CONNINFO_PASSWORD_INLINE,
         CONNINFO_PASSWORD_SERVICE,
         CONNINFO_PASSWORD_CREDENTIAL,
@@ -26,19 +26,19 @@ struct conninfo {
         atomic_uint references;
         size_t n;
         /*
-         * N keywords with their values and a NULL behind them, as PQconnectStartParams() takes them (expand_dbname 0). Always there: port,
-         * user, dbname, and host or hostaddr. Never there: password, service, and what the probe sets itself (application_name,
-         * fallback_application_name, client_encoding, connect_timeout, gssencmode, replication, target_session_attrs).
+         * N keywords with their values, NULL-terminated, as PQconnectStartParams() takes them (expand_dbname 0). Always present: port,
+         * user, dbname, and host or hostaddr. Never present: password, service, and everything that the probe sets itself
+         * (application_name, fallback_application_name, client_encoding, connect_timeout, gssencmode, replication, target_session_attrs).
          */
         const char **keywords; /* of the keyword table, not owned */
         char **values;
-        const char **notes; /* where a value comes from, a constant; NULL: given in the conninfo */
-        char *password;     /* NULL: none. Wiped when the last reference goes */
+        const char **notes; /* the source of the value, a constant; NULL: given in the conninfo */
+        char *password;     /* NULL: none. Wiped with the last reference */
         enum conninfo_password_source password_source;
 };
 
 struct conninfo *conninfo_ref(struct conninfo *conninfo);
-/* Answers NULL; takes NULL. */
+/* Returns NULL; takes NULL. */
 struct conninfo *conninfo_unref(struct conninfo *conninfo);
 
 /* The value of one of libpq's keywords, or NULL. */
@@ -51,14 +51,14 @@ void conninfo_endpoint(const struct conninfo *conninfo, struct buffer *buffer);
 bool conninfo_equal(const struct conninfo *a, const struct conninfo *b);
 /* As a key=value conninfo, quoted as libpq reads it, without the password. */
 void conninfo_format(const struct conninfo *conninfo, struct buffer *buffer);
-/* "credential", "file", ..., NULL for none. */
+/* Formats it as a key=value conninfo, quoted for libpq, without the password. */
 const char *conninfo_password_source_name(enum conninfo_password_source source);
 
 static inline void conninfo_unrefp(struct conninfo **conninfo) {
         conninfo_unref(*conninfo);
 }
 
-/* A conninfo while it is read: a place for each keyword, later ones overwriting earlier ones as in libpq, then completed and frozen. */
+/* A conninfo while it is read: one value per keyword, later ones overwriting earlier ones as in libpq; then completed and frozen. */
 
 struct conninfo_draft {
         char *values[KEYWORDS_MAX]; /* by the keyword's index; NULL: not given */
@@ -70,24 +70,24 @@ void conninfo_draft_deinit(struct conninfo_draft *draft);
 
 /* The value of a keyword of the table, or NULL. */
 const char *conninfo_draft_get(const struct conninfo_draft *draft, const char *keyword);
-/* Overwrites it with a copy of VALUE. Answers 0 or -ENOMEM. */
+/* Overwrites it with a copy of VALUE. Returns 0 or -ENOMEM. */
 int conninfo_draft_set(struct conninfo_draft *draft, const char *keyword, const char *value, const char *note);
 
 /*
- * Reads TEXT, a URI ("postgresql://", "postgres://", "postgresql+driver://") or key=value, by libpq's rules. Complains at PLACE without
- * repeating any of it. Answers 0; -EINVAL; -ENOMEM.
+ * Parses TEXT, a URI ("postgresql://", "postgres://", "postgresql+driver://") or key=value, by libpq's rules. Complains at PLACE without
+ * repeating any of it. Returns 0; -EINVAL; -ENOMEM.
  */
 int conninfo_draft_parse(struct conninfo_draft *draft, const char *text, const struct complaint_place *place);
 
 /*
- * The same for a text that an application is configured with and its libraries read: parameters of the URI that libpq does not know are
- * ignored with a warning (unless one is nearly a known one), and `ssl` is what drivers other than libpq call sslmode.
+ * The same for a text that configures an application and that its libraries parse: URI parameters that libpq does not know are ignored with
+ * a warning (unless one resembles a known one), and `ssl` is the name that drivers other than libpq use for sslmode.
  */
 int conninfo_draft_parse_of_application(struct conninfo_draft *draft, const char *text, const struct complaint_place *place);
 
 /*
  * Checks every value, refuses more than one host, and fills in what libpq would take from the system: user, dbname, host, port, passfile,
- * and the system's CA bundle for sslmode verify-*. No passfile where HAS_PASSWORD says that none is needed. Answers 0; -EINVAL; -ENOMEM.
+ * and the system's CA bundle for sslmode verify-*. HAS_PASSWORD: no passfile is needed. Returns 0; -EINVAL; -ENOMEM.
  */
 int conninfo_draft_complete(struct conninfo_draft *draft, const struct config_environment *environment, bool has_password,
                             const struct complaint_place *place);
@@ -95,8 +95,8 @@ int conninfo_draft_complete(struct conninfo_draft *draft, const struct config_en
 /* Whether HOST ends in a port: "db.example.com:5433". */
 bool conninfo_host_has_port(const char *host);
 
-/* Freezes it. PASSWORD is taken over, whatever happens. Answers 0 or -ENOMEM. */
+/* Freezes it. Takes PASSWORD over in any case. Returns 0 or -ENOMEM. */
 int conninfo_new(struct conninfo_draft *draft, char *password, enum conninfo_password_source source, struct conninfo **ret_conninfo);
 
-/* Wiped and freed. NULL is fine. */
+/* Wipes and frees; takes NULL. */
 char *secret_free(char *secret);

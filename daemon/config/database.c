@@ -14,7 +14,7 @@ static bool is_given(const struct database_config *database, const char *path) {
         return source_of(database, path).file != 0;
 }
 
-/* Whether the entry has it from `defaults`. */
+/* Whether the entry inherits it from `defaults`. */
 static bool is_inherited(const struct database_config *database, const struct database_finish *with, const char *path) {
         struct config_source own = source_of(database, path), other = source_of(&with->loader->defaults, path);
 
@@ -54,7 +54,7 @@ static void check_name(struct database_config *database, const struct database_f
         }
 }
 
-/* The key that says how the database is reached, or NULL when that is told to be wrong. */
+/* The key that configures the connection, or NULL after a complaint about it. */
 static const char *connection_key(const struct database_config *database, const struct database_finish *with) {
         struct complaint_place place = config_database_place_of(database, with, "service");
 
@@ -82,7 +82,7 @@ static const char *connection_key(const struct database_config *database, const 
         return NULL;
 }
 
-/* PLACE becomes the line that says it, where that is in another file. */
+/* If another file configures the connection, PLACE becomes the line there. */
 static int read_draft(const struct database_config *database, const struct database_finish *with, struct conninfo_draft *draft,
                       struct complaint_place *place) {
         bool needs_password = !is_given(database, "password_credential") && !is_given(database, "password_file");
@@ -104,7 +104,7 @@ static int read_draft(const struct database_config *database, const struct datab
         return service ? service_apply(with->services, service, draft, place) : 0;
 }
 
-/* A secret in the text of a configuration file that others can read. */
+/* Refuses a secret in the text of a configuration file that others can read. */
 static int check_exposure(const struct database_config *database, const struct database_finish *with, const struct conninfo_draft *draft,
                           const struct complaint_place *place) {
         static const char *const secrets[] = {"password", "sslpassword"};
@@ -124,7 +124,7 @@ static int check_exposure(const struct database_config *database, const struct d
         return 0;
 }
 
-/* The ways in which this database gets its password; more than one is refused, but for what it has from `defaults`. */
+/* Refuses more than one source for the password, except one inherited from `defaults`. */
 static int choose_password(struct database_config *database, const struct database_finish *with, const struct conninfo_draft *draft,
                            const struct complaint_place *place) {
         static const char *const keys[] = {"password_credential", "password_file"};
@@ -203,7 +203,7 @@ static int connect_draft(struct database_config *database, const struct database
         if (r == -ENOMEM)
                 return r;
         problem = r < 0 ? r : problem;
-        /* Its complaints belong to the whole as well. */
+        /* Read in any case, so that its complaints are reported too. */
         r = config_database_read_password(database, with, draft, &password, &source);
         if (r < 0 || problem < 0) {
                 secret_free(password);
@@ -245,7 +245,7 @@ static void check_keys(const struct database_config *database, const struct data
         }
 }
 
-/* They are repeated in complaints, so nothing is read by one that does not look like a name. */
+/* Names are repeated in complaints, so a value that does not look like a name is refused and never looked up. */
 static bool check_env_names(const struct database_config *database, const struct database_finish *with) {
         size_t n_errors = with->loader->complaints->n_errors;
         static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";

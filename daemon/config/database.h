@@ -1,4 +1,4 @@
-/* One entry of `databases` after its file was read: its connection made, its keys held against each other. */
+/* Completes one entry of `databases` after its file was read: makes its connection, and checks its keys against each other. */
 #pragma once
 
 #include "config/loader.h"
@@ -10,6 +10,6 @@ struct database_finish {
         struct service_catalog *services;
 };
 
-/* Complains about what is wrong or missing. Answers 0 (complaints or not) or -ENOMEM. */
+/* Complains about anything wrong or missing. Returns 0 (even after complaints) or -ENOMEM. */
 int database_config_finish(struct database_config *database, const struct database_finish *with);
 void database_config_deinit(struct database_config *database);

@@ -1,13 +1,13 @@
-/* Each function that reads a piece is one of the regular expressions in python-dotenv's parser.py, with its backtracking. */
+/* Each function that reads a piece implements one of the regular expressions in python-dotenv's parser.py, with its backtracking. */
 #include "config/dotenv.h"
 
 #include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 
-/* ${A}${A} in each of twenty lines is a million times the first. */
+/* ${A}${A} on each of twenty lines is a million times the first value. */
 #define VALUE_BYTES_MAX (1024 * 1024)
-/* A file that is no dotenv file at all is not told line by line. */
+/* A file that is not a dotenv file at all must not cause a complaint for each line. */
 #define SKIPPED_MAX 10
 
 struct reader {
@@ -18,7 +18,7 @@ struct reader {
         unsigned skipped;
 };
 
-/* What Python calls white space, beyond ASCII. */
+/* Python's white space beyond ASCII. */
 static bool is_wide_space(uint32_t c) {
         return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
                c == 0x205f || c == 0x3000;
@@ -43,7 +43,7 @@ static char *skip_inline_space(char *p) {
         return p;
 }
 
-/* Moves on to P and counts the lines. */
+/* Moves on to P, and counts lines. */
 static void advance(struct reader *reader, char *p) {
         for (; reader->p < p; reader->p++)
                 reader->line += *reader->p == '\n';
@@ -65,8 +65,8 @@ static char *wipe(char *text, size_t size) {
 }
 
 /*
- * Where a quoted piece that begins at P ends: at the first QUOTE without a backslash before it, or, when there is none, at the last one
- * at all. NULL: it is not closed.
+ * The end of a quoted piece that begins at P: the first QUOTE without a backslash before it or, if there is none, the last one of all.
+ * NULL: it is not closed.
  */
 static char *find_quote(char *p, char quote) {
         char *last = NULL;
@@ -94,7 +94,7 @@ static char decode_escape(char c, char quote) {
         return c == '"' ? c : known ? to[known - from] : '\0';
 }
 
-/* In place; what is no escape stays as it is. Answers the length. */
+/* Decodes in place; anything that is no escape stays. Returns the length. */
 static size_t decode_escapes(char *text, char quote) {
         char *out = text;
 
@@ -108,7 +108,7 @@ static size_t decode_escapes(char *text, char quote) {
         return (size_t)(out - text);
 }
 
-/* The length of an unquoted value: without the comment that white space sets off, and without white space at its end. */
+/* The length of an unquoted value, without a comment that follows white space, and without trailing white space. */
 static size_t unquoted_length(const char *text, const char *end) {
         size_t length = 0;
 
@@ -138,7 +138,7 @@ static int copy(const char *text, size_t length, char **ret_copy) {
         return 0;
 }
 
-/* What the regular expressions do not match. */
+/* The regular expressions do not match. */
 #define NOT_UNDERSTOOD 1
 
 static int read_name(struct reader *reader, struct dotenv_entry *entry) {
@@ -191,7 +191,7 @@ static int read_line_end(struct reader *reader) {
         return 0;
 }
 
-/* One line, or several where a quoted value spans them. No name in ENTRY: a comment. */
+/* Reads one line, or several if a quoted value spans them. Without a name in ENTRY it was a comment. */
 static int read_binding(struct reader *reader, struct dotenv_entry *entry) {
         size_t length = starts_with(reader->p, "export");
         int r = 0;
@@ -217,7 +217,7 @@ static const struct dotenv_entry *dotenv_find_entry(const struct dotenv *dotenv,
         return NULL;
 }
 
-/* "${NAME}" or "${NAME:-default}" at P; answers what stands behind it, and what it becomes, or NULL. */
+/* Reads "${NAME}" or "${NAME:-default}" at P; returns its end and its value, or NULL. */
 static const char *read_variable(const struct dotenv *dotenv, const char *p, const char **ret_value, size_t *ret_length) {
         const char *name = p + 2, *end, *fallback = "";
         const struct dotenv_entry *entry;
@@ -240,7 +240,7 @@ static const char *read_variable(const struct dotenv *dotenv, const char *p, con
         return end + 1;
 }
 
-/* Into OUT, unless that is NULL. Answers the length. */
+/* Writes to OUT, unless that is NULL. Returns the length. */
 static size_t expand(const struct dotenv *dotenv, const char *text, char *out) {
         size_t size = 0;
 
@@ -284,7 +284,7 @@ static void entry_deinit(struct dotenv_entry *entry) {
         wipe(entry->value, entry->value ? strlen(entry->value) : 0);
 }
 
-/* Takes the entry. */
+/* Takes over the entry. */
 static int dotenv_add(struct reader *reader, struct dotenv_entry *entry) {
         struct dotenv *dotenv = reader->dotenv;
         int r;
@@ -332,7 +332,7 @@ static int read_all(struct reader *reader) {
         return 0;
 }
 
-/* Whether it is text at all; IN is NUL-terminated. */
+/* Whether IN, which is NUL-terminated, is text. */
 static int check_text(const char *in, size_t size, const struct complaint_place *place) {
         struct complaint_place here = *place;
         unsigned line = 1;
@@ -351,7 +351,7 @@ static int check_text(const char *in, size_t size, const struct complaint_place 
         return 0;
 }
 
-/* Every line end as Python's text files have it, in place. */
+/* Converts all line ends to "\n", as Python's text files do; in place. */
 static void unify_line_ends(char *text) {
         char *out = text;
 

@@ -9,17 +9,17 @@
 
 /* One of an application's settings. */
 struct setting {
-        const char *name;  /* NULL: not looked at */
+        const char *name;  /* NULL: not used */
         const char *value; /* NULL: missing */
-        const char *other; /* a name that stands there and may have been meant, or NULL */
+        const char *other; /* a similar name that is present and may have been meant, or NULL */
         unsigned line;
 };
 
-/* All of them, and where they stand. */
+/* All of an application's settings, and their source. */
 struct source {
         struct setting settings[_ENV_FIELD_MAX];
-        struct complaint_place place; /* of the file as a whole */
-        const char *advice;           /* behind "expected them there" */
+        struct complaint_place place; /* the file as a whole */
+        const char *advice;           /* follows "expected them there" */
         bool needs_password;
 };
 
@@ -27,7 +27,7 @@ static const char *const keywords[_ENV_FIELD_MAX] = {
         [ENV_USER] = "user", [ENV_PASSWORD] = "password", [ENV_HOST] = "host", [ENV_PORT] = "port", [ENV_DATABASE] = "dbname",
 };
 
-/* What applications call them as well. */
+/* Other names that applications use for these settings. */
 static const char *const other_names[_ENV_FIELD_MAX][7] = {
         [ENV_URL] = {"DB_URL", "DATABASE_URI", "POSTGRES_URL", "POSTGRESQL_URL", "SQLALCHEMY_DATABASE_URL", "SQLALCHEMY_DATABASE_URI"},
         [ENV_USER] = {"POSTGRES_USERNAME", "DB_USER", "DB_USERNAME", "DATABASE_USER", "PGUSER"},
@@ -46,7 +46,7 @@ static struct complaint_place env_file_place_of(const struct source *source, enu
         return (struct complaint_place){source->place.complaints, source->place.file, setting->line, setting->name};
 }
 
-/* Parts beside a URL are usual, for whoever sets the server up; ones that lead elsewhere deserve a word. */
+/* Parts beside a URL are common, since the server may be set up from them. Parts that contradict the URL deserve a warning. */
 static void warn_of_contradictions(const struct source *source, const struct conninfo_draft *draft) {
         for (int i = ENV_USER; i < _ENV_FIELD_MAX; i++) {
                 const struct setting *setting = &source->settings[i];
@@ -77,7 +77,7 @@ static bool is_host(const char *text) {
         return true;
 }
 
-/* What would be refused later, one at a time and under another name, is told here. */
+/* Refuses values here that would be refused later, one at a time and under another name. */
 static int check_part(const struct source *source, enum env_field field) {
         struct complaint_place place = env_file_place_of(source, field);
         const char *value = source->settings[field].value;
@@ -105,11 +105,11 @@ static void append_name(struct buffer *list, const struct setting *setting) {
 static bool is_needed(const struct source *source, enum env_field field) {
         if (field == ENV_PORT)
                 return false;
-        /* An empty password is one that was left out on purpose. */
+        /* An empty password was left out on purpose. */
         return field != ENV_PASSWORD || (source->needs_password && !source->settings[ENV_PASSWORD].value);
 }
 
-/* PARTS are N names. With 0, nothing but the URL is looked at. */
+/* PARTS lists N names. N is 0 if only the URL is used. */
 static int complain_missing(const struct source *source, const char *parts, size_t n) {
         const struct setting *url = &source->settings[ENV_URL];
         _cleanup_(buffer_deinit) struct buffer name = {0};
@@ -174,7 +174,7 @@ static int env_file_apply_source(const struct source *source, struct conninfo_dr
         return apply_parts(source, draft, ret_place);
 }
 
-/* Who names the parts does not want the URL of another database that stands beside them, and the other way round. */
+/* A configuration that names parts does not want a URL beside them, which may be of another database; and the other way round. */
 static void choose_names(const struct env_names *names, struct setting *settings) {
         const char *const given[_ENV_FIELD_MAX] = {
                 [ENV_URL] = names->url,   [ENV_USER] = names->user, [ENV_PASSWORD] = names->password,
@@ -203,7 +203,7 @@ static void env_file_look_up(const struct dotenv *dotenv, struct setting *settin
         }
 }
 
-/* Who can write the file says where a password of ours is sent; who can read it has the one in it. */
+/* Write access to the file decides where our password is sent; read access reveals the password in it. */
 static int check_mode(const struct file *file, const struct conninfo_draft *draft, const struct complaint_place *place) {
         if (file->mode & S_IWOTH) {
                 place_error(place, "everybody on the machine can write the file (mode %04o); expected " FILE_PRIVATE,

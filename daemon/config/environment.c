@@ -19,7 +19,7 @@ const char *env_field_name(enum env_field field) {
 static int environment_take(const char *name, char **ret_value) {
         const char *value = getenv(name);
 
-        /* libpq counts an empty variable as none here. */
+        /* libpq treats an empty variable here as unset. */
         if (!value || !*value)
                 return 0;
         *ret_value = strdup(value);
@@ -41,7 +41,7 @@ static int take_user(struct config_environment *environment) {
         return environment->home ? 0 : -ENOMEM;
 }
 
-/* The bytes are the process's own, where the kernel put them: what is overwritten here is gone from /proc/PID/environ. */
+/* These bytes are the process's own, where the kernel put them: overwriting them removes them from /proc/PID/environ. */
 static int environment_forget(const char *name) {
         char *value = getenv(name);
 
@@ -57,7 +57,7 @@ static int take_settings(struct config_environment *environment) {
 
                 if (!value)
                         continue;
-                /* Unlike what libpq reads, an empty one says something: a password that was left out on purpose. */
+                /* Unlike in libpq's variables, an empty value has a meaning: a password was left out on purpose. */
                 environment->settings[i] = strdup(value);
                 if (!environment->settings[i])
                         return -ENOMEM;
@@ -68,7 +68,7 @@ static int take_settings(struct config_environment *environment) {
         return 0;
 }
 
-/* PGWAKE_SOCKET and its like are ours, libpq knows none of them. */
+/* PGWAKE_SOCKET and similar ones are ours: libpq knows none of them. */
 static bool is_libpq_variable(const char *assignment) {
         return starts_with(assignment, "PG") && !starts_with(assignment, "PGWAKE");
 }
@@ -90,7 +90,7 @@ static int unset_libpq_variables(void) {
                 r = environment_forget(name);
                 if (r < 0)
                         return r;
-                /* unsetenv() moved the rest down: the walk begins again, a few dozen entries at most. */
+                /* unsetenv() moved the rest down, so the walk restarts: there are a few dozen entries at most. */
                 variable = environ;
         }
         return 0;

@@ -42,7 +42,7 @@ int file_read(const char *path, size_t max_bytes, struct file *ret_file) {
         file.text = malloc(expected + 1);
         if (!file.text)
                 return -ENOMEM;
-        /* What is written behind it meanwhile is not read: the next reload will. */
+        /* Data appended meanwhile is not read: the next reload will read it. */
         while (file.size < expected) {
                 ssize_t n = read(fd, file.text + file.size, expected - file.size);
 
@@ -95,10 +95,10 @@ const char *file_error(int r, char buffer[FILE_ERROR_MAX]) {
 
 /* -- Files with a secret --------------------------------------------------------------------------------------------------------------- */
 
-/* A password, not a key ring. */
+/* Enough for a password; more is not one. */
 #define PASSWORD_BYTES_MAX 4096
 
-/* Without one line end, as editors and `echo` leave it. */
+/* The length without one trailing line end, as editors and `echo` leave it. */
 static size_t password_length(const struct file *file) {
         size_t length = file->size;
 
@@ -175,7 +175,7 @@ int password_read_credential(const char *name, const struct config_environment *
         }
         buffer_printf(&path, "%s/%s", environment->credentials_directory, name);
         r = buffer_finish(&path);
-        /* The folder itself is closed to others: systemd sees to it. */
+        /* systemd keeps the folder itself closed to others. */
         if (r == 0)
                 r = file_read_password(path.data, true, place, ret_password);
         buffer_deinit(&path);

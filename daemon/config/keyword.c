@@ -14,7 +14,7 @@ static const char *const sslmodes[] = {"disable", "allow", "prefer", "require", 
 static const char *const channel_bindings[] = {"disable", "prefer", "require", NULL};
 static const char *const tls_versions[] = {"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", NULL};
 
-/* In the order in which they are shown. What is not of libpq 15 takes force where the libpq that runs knows it. */
+/* In the order in which they are shown. Keywords that libpq 15 lacks take force if the libpq in use knows them. */
 static const struct keyword own_rows[] = {
         {.name = "host"},
         {.name = "hostaddr", .check = KEYWORD_ADDRESS},
@@ -88,7 +88,7 @@ static int keyword_find_known(const char *name) {
         return -1;
 }
 
-/* Of libpq's list: one of ours is known to it, and one that is not ours is new to us. */
+/* For each keyword of libpq's list: marks one of ours as known, and adds one that is new to us. */
 static int take_keyword(void *userdata, const char *name, const char *value, bool is_secret) {
         bool *known = userdata;
         int i = keyword_find_known(name);
@@ -107,7 +107,7 @@ static int take_keyword(void *userdata, const char *name, const char *value, boo
         return 0;
 }
 
-/* Once. Without memory it is as if libpq knew what it knows for long, and the next look may find more. */
+/* Done once. If memory runs out the built-in list stands, and the next call tries again. */
 static void learn(void) {
         static bool learnt;
         bool known[KEYWORDS_MAX] = {0};
@@ -147,7 +147,7 @@ const char *keyword_nearest(const char *name) {
         return text_nearest(name, names, n);
 }
 
-/* As libpq's parse_int_param: white space around it is allowed. */
+/* Like libpq's parse_int_param: white space around it is allowed. */
 static bool parse_integer(const char *text, long *ret_value) {
         char *end;
         long value;
@@ -178,7 +178,7 @@ static int check_word(const struct keyword *keyword, const char *value, const st
         const char *nearest;
         size_t n = 0;
 
-        /* An empty TLS version is libpq's "no bound". */
+        /* To libpq an empty TLS version means no bound. */
         if (any_case && !*value)
                 return 0;
         for (; keyword->words[n]; n++)

@@ -1,6 +1,6 @@
 /*
- * The keywords of a conninfo, and what becomes of each here: those of the libpq that runs, and those of newer ones that are worth a word
- * of their own. Not for several threads.
+ * The keywords of a conninfo, and how each is treated: those of the libpq in use, and those of newer ones that deserve a message of their
+ * own. Not thread-safe.
  */
 #pragma once
 
@@ -11,12 +11,12 @@
 #define KEYWORDS_MAX 96
 
 enum keyword_use {
-        KEYWORD_KEPT,   /* given to libpq */
-        KEYWORD_SECRET, /* given to libpq, shown to nobody */
+        KEYWORD_KEPT,   /* passed to libpq */
+        KEYWORD_SECRET, /* passed to libpq, never shown */
         KEYWORD_PASSWORD,
         KEYWORD_SERVICE, /* read by us */
-        KEYWORD_IGNORED, /* the probe sets it itself, or it means nothing here */
-        KEYWORD_NEWER,   /* this libpq does not know it, and leaving it out would not be what was meant */
+        KEYWORD_IGNORED, /* the probe sets it itself, or it has no meaning here */
+        KEYWORD_NEWER,   /* this libpq does not know it, and leaving it out would change the meaning */
 };
 
 enum keyword_check {
@@ -32,8 +32,8 @@ struct keyword {
         enum keyword_use use;
         enum keyword_check check;
         const char *const *words; /* NULL-terminated, for KEYWORD_WORD */
-        const char *advice;       /* why it is ignored, or what to do without it; NULL: nothing */
-        const char *harmless;     /* a value that is ignored without a word */
+        const char *advice;       /* why it is ignored, or what to use instead; NULL: nothing */
+        const char *harmless;     /* a value that is ignored without a warning */
 };
 
 /* Row I, NULL past the end. */
@@ -43,21 +43,18 @@ int keyword_find(const char *name);
 /* The nearest name, or NULL. */
 const char *keyword_nearest(const char *name);
 
-/*
- * Complains at PLACE when libpq would refuse VALUE, or when it is ignored. The value itself is never repeated.
- * Answers 0 or -EINVAL.
- */
+/* Complains at PLACE if libpq would refuse VALUE, or if it is ignored. Never repeats the value. Returns 0 or -EINVAL. */
 int keyword_check(const struct keyword *keyword, const char *value, const struct complaint_place *place);
 
-/* libpq's own reading of a conninfo, and the keywords that it knows: a newer library brings its own. Connections are made in probe/. */
+/* libpq's own parser for a conninfo, and the keywords that it knows: a newer library has its own. Connections are made in probe/. */
 
-/* For each keyword, with its value or NULL where the text gives none. IS_SECRET: libpq would not show it. Answers 0 to go on. */
+/* Called for each keyword, with its value or NULL if the text has none. IS_SECRET: libpq would not show it. Returns 0 to go on. */
 typedef int (*libpq_keyword)(void *userdata, const char *keyword, const char *value, bool is_secret);
 
 /*
- * Answers 1; 0 when libpq refuses TEXT (why is told to nobody: its words may repeat a secret) or has no memory; or what FUNCTION answered.
- * Nothing is looked up in files or the environment.
+ * Returns 1; 0 if libpq refuses TEXT (its message is dropped, since it may repeat a secret) or has no memory; or FUNCTION's negative
+ * result. Reads no file and no environment variable.
  */
 int libpq_parse(const char *text, libpq_keyword function, void *userdata);
-/* 15, 18: of the library that runs. */
+/* 15, 18: of the library in use. */
 unsigned libpq_major_version(void);

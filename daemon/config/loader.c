@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* 10,000 databases of a kilobyte each, several times over. */
+/* Enough for 10,000 databases of a kilobyte each, several times over. */
 #define FILE_BYTES_MAX (32 * 1024 * 1024)
-/* What libconfig takes at most, see expect_memory(). */
+/* The most that libconfig takes: see expect_memory(). */
 #define TREE_MIN_BYTES ((size_t)256 * 1024)
 #define TREE_BYTES_PER_CHARACTER 48
 
@@ -25,7 +25,7 @@ struct reading {
         uint32_t file; /* its number in struct config */
 };
 
-/* Where the values of a group go. */
+/* The destination of a group's values. */
 struct destination {
         enum option_scope scope;
         void *base;
@@ -39,7 +39,7 @@ static unsigned line_of(const config_setting_t *setting) {
 
 #define complain_at(reading, setting, ...) complain_error((reading)->loader->complaints, (reading)->path, line_of(setting), __VA_ARGS__)
 
-/* Finding a near word takes its time. */
+/* Searching for similar words takes time. */
 static bool loader_has_room(const struct reading *reading) {
         return complaints_have_room(reading->loader->complaints, reading->path);
 }
@@ -112,7 +112,7 @@ static int walk_setting(const struct reading *reading, const struct destination 
                 return 0;
         }
         if (i >= 0) {
-                /* Even a value that is refused was given: "missing" would be said twice. */
+                /* Even a refused value counts as given: it must not be reported as missing too. */
                 to->sources[i] = (struct config_source){reading->file, line_of(setting)};
                 r = store(reading, option_at(to->scope, (size_t)i), setting, to->base);
                 return r;
@@ -127,7 +127,7 @@ static int walk_setting(const struct reading *reading, const struct destination 
         return 0;
 }
 
-/* PREFIX is NULL for what stands at the top of its scope. */
+/* PREFIX is NULL at the top of its scope. */
 static int walk_group(const struct reading *reading, const struct destination *to, config_setting_t *group, const char *prefix) {
         for (int i = 0; i < config_setting_length(group); i++) {
                 config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
@@ -167,7 +167,7 @@ static int loader_add_database(struct loader *loader, struct database_config **r
         return 0;
 }
 
-/* What an entry says about its password goes before what the defaults say, whichever of the ways they use. */
+/* An entry's own way to its password overrides the ways that it inherits from `defaults`. */
 static void drop_inherited_password(const struct loader *loader, struct database_config *database) {
         static const char *const ways[] = {"password_credential", "password_file"};
         bool own[ARRAY_LENGTH(ways)];
@@ -265,7 +265,7 @@ static int walk_top(const struct reading *reading, config_setting_t *setting, en
         struct config *config = reading->loader->config;
         const char *name = config_setting_name(setting);
 
-        /* Both were or will be walked in their turn: defaults go first wherever they stand. */
+        /* Both have their own turn: `defaults` come first, wherever they stand. */
         if (streq(name, "databases") || (kind == LOADER_MAIN && streq(name, "defaults")))
                 return 0;
         if (kind == LOADER_MAIN && option_is_group(OPTION_GLOBAL, name))
@@ -302,8 +302,8 @@ static void complain_syntax(const struct reading *reading, const config_t *tree)
 }
 
 /*
- * libconfig uses what malloc() gives it without a look, and would end the daemon, or lose a value. So it only begins when there is enough: its
- * tree takes some 80 bytes for a setting, of which the shortest ("1,") has two characters.
+ * libconfig uses the result of malloc() unchecked, and would crash the daemon or lose a value. So it starts only if there is enough memory:
+ * its tree takes some 80 bytes for a setting, of which the shortest ("1,") has two characters.
  */
 static int expect_memory(size_t size) {
         void *volatile memory = malloc(TREE_MIN_BYTES + TREE_BYTES_PER_CHARACTER * size);
@@ -362,7 +362,7 @@ static int add_file(struct loader *loader, const char *path, mode_t mode, uint32
         return 0;
 }
 
-/* What a writer was caught at has no databases yet. Who can write the file says where passwords of ours are sent. */
+/* An empty file was probably caught while it was being written. Write access to the file decides where our passwords are sent. */
 static void check_file(const struct loader *loader, const char *path, const struct file *file) {
         if (file->size == 0)
                 complain_error(loader->complaints, path, 0, "this file is empty, as if it were being written; expected at least a comment in it");
@@ -432,7 +432,7 @@ int loader_from_environment(struct loader *loader) {
         return database->name ? 0 : -ENOMEM;
 }
 
-/* Whether ADDRESS is listened on already. One that collides with another is told: the start would end with it. */
+/* Whether ADDRESS is configured already. A collision with another address is a complaint: the start would fail on it. */
 static bool has_address(const struct loader *loader, const char *address) {
         const struct config *config = loader->config;
         const char *other = NULL;

@@ -1,4 +1,4 @@
-/* One configuration file into the structs, by the option table. The one caller of libconfig. */
+/* Reads one configuration file into the structs, by the option table. The only caller of libconfig. */
 #pragma once
 
 #include "config/config.h"
@@ -8,22 +8,19 @@ struct loader {
         struct database_config defaults;
         struct complaints *complaints;
         size_t databases_allocated, files_allocated;
-        bool *exposed; /* by file, as in struct config: others on the machine can read it */
-        bool full;     /* said once that there are too many databases */
+        bool *exposed; /* by file, as in struct config: whether others on the machine can read it */
+        bool full;     /* the complaint about too many databases was made */
 };
 
 enum loader_kind {
         LOADER_MAIN,
-        LOADER_DATABASES, /* of conf.d: databases and nothing else */
+        LOADER_DATABASES, /* of conf.d: nothing but databases */
 };
 
-/*
- * Reads PATH. What is wrong with it is told in the complaints, and the rest is read all the same.
- * Answers 0; -ENOMEM.
- */
+/* Reads PATH. Mistakes become complaints, and the rest is read all the same. Returns 0; -ENOMEM. */
 int loader_read(struct loader *loader, const char *path, enum loader_kind kind);
 
-/* Instead of files: one database, main, that the environment says all about, and what suits a container. Answers 0; -ENOMEM. */
+/* Instead of files: one database, main, configured by the environment, and defaults for a container. Returns 0; -ENOMEM. */
 int loader_from_environment(struct loader *loader);
-/* Further addresses from the command line, but for those that are there already. Answers 0; -ENOMEM. */
+/* Adds addresses from the command line, except those that are configured already. Returns 0; -ENOMEM. */
 int loader_listen(struct loader *loader, const char *const *addresses, size_t n);

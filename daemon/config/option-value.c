@@ -38,7 +38,7 @@ static const char *value_type_name(enum option_value_type type) {
         return "something";
 }
 
-/* "WHAT; expected DESCRIPTION". What stands in the file is not repeated: it may be a secret that got into the wrong line. */
+/* Complains "WHAT; expected DESCRIPTION". The value is not repeated: it may be a secret on the wrong line. */
 static int option_value_refuse(const struct option *option, const struct complaint_place *place, const char *what) {
         struct buffer expected = {0};
 
@@ -64,7 +64,7 @@ static int store_string(const struct option *option, const char *text, void *bas
                 return option_value_refuse(option, place, "this is empty");
         if (*text && (option->flags & OPTION_ABSOLUTE) && *text != '/')
                 return option_value_refuse(option, place, "this path does not begin with \"/\"");
-        /* POSIX leaves open what it is, and SQLite takes it for another machine. */
+        /* POSIX leaves its meaning open, and SQLite takes it for another machine. */
         if ((option->flags & OPTION_ABSOLUTE) && starts_with(text, "//"))
                 return option_value_refuse(option, place, "this path begins with \"//\"");
         if ((option->flags & OPTION_SOCKET) && strlen(text) > SOCKET_PATH_MAX)
@@ -77,7 +77,7 @@ static int store_string(const struct option *option, const char *text, void *bas
         return 0;
 }
 
-/* What listens would say it in the midst of a start, where nothing leads to the line any more. */
+/* The listener itself would fail in the middle of the start, and could not name the configuration line. */
 static int refuse_collision(char *const *texts, size_t n, const char *text, const struct complaint_place *place) {
         for (size_t i = 0; i < n; i++)
                 if (address_collides(texts[i], text)) {
@@ -95,7 +95,7 @@ static int refuse_address(const struct option *option, const char *text, const s
         return option_value_refuse(option, place, "\"*\" is no numeric address; write 0.0.0.0 for all IPv4 addresses of this machine, [::] for all IPv6 ones");
 }
 
-/* TEXT as one more of the N TEXTS of a list. */
+/* Checks TEXT as an addition to a list of N TEXTS. */
 static int check_item(const struct option *option, char *const *texts, size_t n, const char *text, const struct complaint_place *place) {
         struct sockaddr_storage address;
         socklen_t length;
@@ -240,10 +240,10 @@ static int store_integer(const struct option *option, int64_t integer, void *bas
 }
 
 static int store_float(const struct option *option, double real, void *base, const struct complaint_place *place) {
-        /* Written this way round, what is not a number is out of range too. */
+        /* Written this way, NaN is out of range too. */
         if (!(real >= (double)option->minimum && real <= (double)option->maximum))
                 return option_value_refuse(option, place, "this number is out of range");
-        /* Thousandths of an hour: what can be written back exactly. */
+        /* Thousandths of an hour can be written back exactly. */
         *(uint64_t *)field(option, base) = (uint64_t)(real * 1000 + 0.5) * (USEC_PER_HOUR / 1000);
         return 0;
 }
@@ -366,6 +366,6 @@ bool option_is_set(const struct option *option, const void *base) {
                 return *(char *const *)const_field(option, base) != NULL;
         if (option->default_text || option_is_list(option))
                 return true;
-        /* Only durations have neither a default nor a mark: 0 is "not asked". */
+        /* Only durations have neither a default nor a flag: 0 is "not checked". */
         return *(const uint64_t *)const_field(option, base) != 0;
 }

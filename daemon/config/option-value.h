@@ -1,9 +1,9 @@
-/* Values of options: from the file into the struct and back, compared, copied and freed, each by the option's row of the table. */
+/* Values of options: parsed from the file into the struct, compared, copied and freed, each by the option's row of the table. */
 #pragma once
 
 #include "config/option.h"
 
-/* What a file holds for a key, free of the library that read it. */
+/* A value in a file, independent of the library that read it. */
 enum option_value_type {
         OPTION_VALUE_INTEGER,
         OPTION_VALUE_FLOAT,
@@ -16,7 +16,7 @@ enum option_value_type {
 struct option_value {
         enum option_value_type type;
         union {
-                int64_t integer; /* one that fits nowhere stands at the nearest end */
+                int64_t integer; /* clamped to the range */
                 double real;
                 bool truth;
                 const char *text;
@@ -25,15 +25,15 @@ struct option_value {
         size_t n;
 };
 
-/* Checks VALUE and puts it into the struct at BASE. Answers 0; -EINVAL when it complained at PLACE; -ENOMEM. */
+/* Checks VALUE and puts it into the struct at BASE. Returns 0; -EINVAL after a complaint at PLACE; -ENOMEM. */
 int option_store(const struct option *option, const struct option_value *value, void *base, const struct complaint_place *place);
-/* The same with the table's default, if there is one. Answers 0 or -ENOMEM. */
+/* The same with the table's default, if there is one. Returns 0 or -ENOMEM. */
 int option_store_default(const struct option *option, void *base);
 
-/* Overwrites the value in TO. Answers 0 or -ENOMEM. */
+/* Overwrites the value in TO. Returns 0 or -ENOMEM. */
 int option_copy(const struct option *option, const void *from, void *to);
 bool option_equal(const struct option *option, const void *a, const void *b);
-/* Frees the value and leaves "not set". What may hold a secret is wiped. */
+/* Frees the value, which is then not set. Wipes texts, which may be secret. */
 void option_clear(const struct option *option, void *base);
-/* Whether it is set to anything. */
+/* Whether it has a value. */
 bool option_is_set(const struct option *option, const void *base);

@@ -12,7 +12,7 @@
 #define DATABASE(field) .scope = OPTION_DATABASE, .offset = offsetof(struct database_config, field)
 #define PRESENT(field) .present_offset = offsetof(struct database_config, field)
 #define BETWEEN(low, high) .minimum = (low), .maximum = (high)
-/* From benchmarks to things that change once a month. */
+/* From benchmarks to intervals of a month. */
 #define TIMING BETWEEN(10 * USEC_PER_MSEC, 30 * USEC_PER_DAY)
 
 static const struct option_choice log_format_choices[] = {
@@ -36,7 +36,7 @@ static const struct option_choice policy_choices[] = {
         {"auto", POLICY_AUTO}, {"keep-awake", POLICY_KEEP_AWAKE}, {"on-demand", POLICY_ON_DEMAND}, {"observe", POLICY_OBSERVE}, {0},
 };
 
-/* The rows of model/provider.c, behind "auto". */
+/* "auto", then the rows of model/provider.c. */
 static const char *provider_word(size_t i) {
         const struct provider *provider = i > 0 ? provider_at(i - 1) : NULL;
 
@@ -190,7 +190,7 @@ bool option_is_group(enum option_scope scope, const char *path) {
         return false;
 }
 
-/* What stands at the level of PREFIX: "awake_hours" below "budget.", "budget" at the top. */
+/* The words at the level of PREFIX: "awake_hours" below "budget.", "budget" at the top. */
 static size_t collect_level(enum option_scope scope, const char *prefix, size_t prefix_length, char (*words)[OPTION_WORD_MAX]) {
         size_t n = 0;
 
@@ -224,7 +224,7 @@ bool option_nearest(enum option_scope scope, const char *path, char ret_word[OPT
 
 /* -- Values as text -------------------------------------------------------------------------------------------------------------------- */
 
-/* How values of options are written: in the dump, in complaints, in the sample. */
+/* The text form of values, for the dump, for complaints and for the sample. */
 
 void option_quote(const char *text, struct buffer *buffer) {
         buffer_append_string(buffer, "\"");
@@ -284,7 +284,7 @@ static void format_permille(unsigned permille, struct buffer *buffer) {
                 buffer_printf(buffer, "\"%u%%\"", permille / 10);
 }
 
-/* Thousandths of an hour are exact enough: 3.6 seconds. */
+/* Thousandths of an hour, 3.6 seconds, are exact enough. */
 static void format_hours(uint64_t usec, struct buffer *buffer) {
         uint64_t rest = usec % USEC_PER_HOUR / (USEC_PER_HOUR / 1000);
 

@@ -51,7 +51,7 @@ static void skip_block_comment(struct scanner *s) {
         scan_error(s, begin, "this comment is not closed; expected */ behind it");
 }
 
-/* libconfig lets a text go on over lines; then a forgotten quote turns the file inside out, and the error stands far away. */
+/* libconfig lets a text span lines. A forgotten quote would then invert the rest of the file, and the error would be reported far away. */
 static void copy_text(struct scanner *s) {
         const char *begin = s->p++;
 
@@ -69,7 +69,7 @@ static void copy_text(struct scanner *s) {
         scan_error(s, s->line, "this text is not closed; expected a second \" on its line");
 }
 
-/* One digit more; at the end of the range it stays there. */
+/* Appends a digit, clamped to the range. */
 static uint64_t add_digit(uint64_t value, unsigned base, int c) {
         unsigned digit = isdigit(c) ? (unsigned)(c - '0') : (unsigned)(tolower(c) - 'a' + 10);
 
@@ -94,7 +94,7 @@ static void copy_integer(struct scanner *s) {
         buffer_printf(s->buffer, "%s%" PRIu64 "L", negative ? "-" : "", MIN(value, (uint64_t)INT64_MAX));
 }
 
-/* Whether what begins here with a digit, a sign or a point has a fraction or an exponent. */
+/* Whether the number at this place has a fraction or an exponent. */
 static bool is_float(const struct scanner *s) {
         size_t i = *s->p == '-' || *s->p == '+' ? 1 : 0;
 
@@ -147,7 +147,7 @@ static void copy_word(struct scanner *s) {
         buffer_append(s->buffer, begin, length);
 }
 
-/* One sign that is neither space, comment, text, number nor word. */
+/* One character that is neither space, comment, text, number nor word. */
 static void copy_sign(struct scanner *s) {
         char c = *s->p++;
 
@@ -234,7 +234,7 @@ int scan_rewrite(const char *text, size_t size, const char *file, struct complai
                             .grammar = {.file = file, .complaints = complaints}};
         size_t n_errors = complaints->n_errors;
 
-        /* A byte order mark, as some editors write it. */
+        /* Skips a byte order mark, which some editors write. */
         if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
                 s.p += 3;
         while (s.p < s.end)
@@ -245,7 +245,7 @@ int scan_rewrite(const char *text, size_t size, const char *file, struct complai
         return buffer_finish(buffer);
 }
 
-/* -- What libconfig would take --------------------------------------------------------------------------------------------------------- */
+/* -- libconfig's grammar --------------------------------------------------------------------------------------------------------------- */
 
 #define grammar_error(g, line, ...) complain_error((g)->complaints, (g)->file, (line), __VA_ARGS__)
 
@@ -253,7 +253,7 @@ static char closing(char open) {
         return open == '{' ? '}' : open == '(' ? ')' : ']';
 }
 
-/* The bracket that is open here, or 0 at the top of the file. */
+/* The innermost open bracket, or 0 at the top of the file. */
 static char inside(const struct grammar *g) {
         return g->depth ? g->brackets[g->depth - 1].open : 0;
 }

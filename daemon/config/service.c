@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* Debian's SYSCONFDIR of libpq. */
+/* SYSCONFDIR of Debian's libpq. */
 #define SYSTEM_DIR "/etc/postgresql-common"
 #define SERVICE_FILE_BYTES_MAX (16 * 1024 * 1024)
 
-/* One "[name]" with the lines up to the next. */
+/* A "[name]" and the lines up to the next. */
 struct section {
         const char *name;
         size_t name_length;
@@ -25,8 +25,8 @@ struct section {
 struct service_file {
         char *path;
         struct file file;
-        int error; /* what reading it answered */
-        unsigned nul_line; /* where a NUL byte stands; 0: nowhere */
+        int error; /* of reading it */
+        unsigned nul_line; /* the line of a NUL byte; 0: there is none */
         struct section *sections;
         size_t n_sections, allocated;
 };
@@ -81,7 +81,7 @@ static int add_section(struct service_file *file, const char *name, size_t name_
         return 0;
 }
 
-/* One line without white space at both ends; moves *P to the next one. */
+/* Returns one line without white space at either end, and moves *P to the next one. */
 static const char *next_line(const char **p, const char *end, size_t *ret_length) {
         const char *line = *p, *newline = memchr(line, '\n', (size_t)(end - line)), *stop = newline ? newline : end;
 
@@ -94,7 +94,7 @@ static const char *next_line(const char **p, const char *end, size_t *ret_length
         return line;
 }
 
-/* Where each section begins and ends; what is in it is looked at when it is asked for. */
+/* Finds where each section begins and ends; its contents are parsed when it is needed. */
 static int index_sections(struct service_file *file) {
         const char *end = file->file.text + file->file.size, *p = file->file.text;
         unsigned number = 0;
@@ -113,7 +113,7 @@ static int index_sections(struct service_file *file) {
 
                         last->size = (size_t)(start - last->text);
                 }
-                /* One that is not closed ends the section before it and names none, as in libpq. */
+                /* A heading that is not closed ends the section before it and names none, as in libpq. */
                 bracket = memchr(line, ']', length);
                 r = add_section(file, line + 1, bracket ? (size_t)(bracket - line) - 1 : 0, number);
                 if (r < 0)
@@ -126,7 +126,7 @@ static int index_sections(struct service_file *file) {
         return 0;
 }
 
-/* A file that is not there for us (~ may be closed to a daemon) is none, but one that was asked for by name. */
+/* A file that we cannot see (~ may be closed to a daemon) is treated as absent, unless it was named explicitly. */
 static bool is_absent(int r) {
         return r == -ENOENT || r == -ENOTDIR || r == -EACCES;
 }
@@ -181,14 +181,14 @@ static int compare_to_section(const void *name, const void *element) {
         return compare_name(name, strlen(name), section->name, section->name_length);
 }
 
-/* The first section of that name, as libpq takes it. */
+/* The first section of that name, as in libpq. */
 static const struct section *find_section(const struct service_file *file, const char *name) {
         size_t at = sorted_place(name, file->sections, file->n_sections, sizeof(*file->sections), compare_to_section);
 
         return at < file->n_sections && compare_to_section(name, &file->sections[at]) == 0 ? &file->sections[at] : NULL;
 }
 
-/* "keyword=value"; TEXT is a copy that may be cut. */
+/* Parses "keyword=value"; TEXT is a copy that may be cut. */
 static int apply_pair(const struct service_file *file, char *text, struct conninfo_draft *draft, const struct complaint_place *place) {
         char *value = strchr(text, '=');
         int i;

@@ -1,4 +1,4 @@
-/* An event as it is kept until it is written, with its raw text: in one piece of memory. */
+/* An event that waits to be written, with its raw text, in one piece of memory. */
 #pragma once
 
 #include "model/event.h"
@@ -8,15 +8,15 @@
 struct event_record {
         STAILQ_ENTRY(event_record) link;
         struct event event;        /* EVENT_STATE or EVENT_WAKE */
-        char detail[]; /* EVENT_STATE: raw text beside the reason, or "" */
+        char detail[]; /* EVENT_STATE: raw text for the reason, or "" */
 };
 
-/* How long the phases of one attempt took that came to their end; 0 for the others. */
+/* The durations of the phases that one attempt completed; 0 for the others. */
 struct timing {
         uint32_t phase_usec[_PHASE_MAX];
 };
 
-/* Whether a database in STATE is out of use: down, blocked, full or degraded. Asleep, waking and unknown are none of it. */
+/* Whether STATE counts as an outage: down, blocked, full or degraded. Asleep, waking and unknown do not. */
 static inline bool state_is_outage(enum state state) {
         return state == STATE_DOWN || state == STATE_BLOCKED || state == STATE_FULL || state == STATE_DEGRADED;
 }

@@ -29,15 +29,15 @@ enum statement {
 };
 
 /*
- * What is later than now was told by a clock that was ahead and has been set back: when its time comes it would hold once more. Less than
- * JITTER is no such clock: in one turn of the loop it is read in another order than what happened is told. And where all is later than
- * SET_BACK_MAX it is rather the clock that is behind, as without a battery it is at boot: that must not cost the history.
+ * Rows later than now come from a clock that was ahead and has been set back: they would take effect again when their time comes. A
+ * difference below JITTER is no such clock: within one loop iteration, events and clock readings have no fixed order. If the difference
+ * exceeds SET_BACK_MAX, the present clock is more likely to be behind, as it is at boot without a battery: that must not cost the history.
  */
 #define JITTER "1000000"
 #define SET_BACK_MAX "86400000000"
 #define IS_AHEAD(column) column " > ?2 + " JITTER " AND " column " <= ?2 + " SET_BACK_MAX
 
-/* Behind those of the same microsecond. */
+/* After those of the same microsecond. */
 #define PLACE(table) "(SELECT coalesce(max(place) + 1, 0) FROM " table " WHERE database = ?1 AND at = ?2)"
 
 static const char *const statements[_STATEMENT_MAX] = {
@@ -59,12 +59,12 @@ static const char *const statements[_STATEMENT_MAX] = {
         [BEGIN_OUTAGE] = "INSERT INTO outage (database, began, state, reason) SELECT ?1, ?2, ?3, ?4"
                          " WHERE NOT EXISTS (SELECT 1 FROM outage WHERE database = ?1 AND ended IS NULL)"
                          " ON CONFLICT (database, began) DO UPDATE SET ended = NULL, state = excluded.state, reason = excluded.reason",
-        /* A clock that was set back ends none before it began. */
+        /* A clock that was set back must not end an outage before it began. */
         [END_OUTAGE] = "UPDATE outage SET ended = max(began, ?2) WHERE database = ?1 AND ended IS NULL",
         [GET_HOUR] = "SELECT awake_usec, awake_ours_usec, counts FROM hour WHERE database = ? AND hour = ?",
         [PUT_HOUR] = "INSERT OR REPLACE INTO hour (database, hour, awake_usec, awake_ours_usec, counts) VALUES (?, ?, ?, ?, ?)",
         [DROP_RUNS] = "DELETE FROM run WHERE began > ?1 AND began <= ?1 + " SET_BACK_MAX,
-        /* The file is one daemon's at a time. */
+        /* Only one daemon at a time uses the file. */
         [CUT_RUN] = "UPDATE run SET ended = ?1 WHERE began = (SELECT max(began) FROM run WHERE began < ?1) AND ended > ?1",
         [PUT_RUN] = "INSERT INTO run (began, ended) VALUES (?1, max(?1, ?2)) ON CONFLICT (began) DO UPDATE SET ended = excluded.ended",
 };
@@ -94,7 +94,7 @@ struct event_rows *event_rows_free(struct event_rows *rows) {
         return NULL;
 }
 
-/* The first number of the one row that is answered, to its end. 1, or 0 when there is none. */
+/* Reads the first number of the only row, and steps to the end. 1, or 0 if there is no row. */
 static int event_rows_read_one(struct sqlite_statement *statement, uint64_t *ret_number) {
         int r = sqlite_step(statement);
 
@@ -134,7 +134,7 @@ static int change(struct event_rows *rows, enum statement which, uint64_t first,
         return sqlite_step(statement);
 }
 
-/* Drops what cannot have happened before RECORD, and answers when that is: no earlier than what was told before it. */
+/* Drops rows that lie in the future of RECORD, and finds its time: not before that of any earlier event. */
 static int find_moment(struct event_rows *rows, uint64_t id, const struct event_record *record, uint64_t *ret_at) {
         static const enum statement drops[] = {DROP_STATES, DROP_OUTAGES, CUT_OUTAGE};
         struct sqlite_statement *find = rows->statements[FIND_MOMENT];
@@ -164,7 +164,10 @@ static int put_state(struct event_rows *rows, uint64_t id, uint64_t at, const st
         return sqlite_step(put);
 }
 
-/* A database that was down when a daemon ended is not known to be up while the next daemon has not found out yet. */
+/*
+ * Whether the state is still unknown: a database that was down when a daemon ended is not known to be up while the next daemon has no
+ * verdict.
+ */
 static bool tells_nothing(const struct event_record *record) {
         return record->event.state == STATE_UNKNOWN && record->event.previous == STATE_UNKNOWN && record->event.reason != REASON_PAUSED;
 }
@@ -221,7 +224,7 @@ int event_rows_write(struct event_rows *rows, const struct event_record *record)
         case EVENT_ADDED:
         case EVENT_REMOVED:
         case EVENT_BUDGET:
-                break; /* no rows are kept of them */
+                break; /* these have no rows */
         }
         return -EINVAL;
 }
@@ -232,7 +235,7 @@ static int compare_counters(const void *a, const void *b) {
         return (left > right) - (left < right);
 }
 
-/* The first counter that is not below COUNTER. */
+/* The position of the first counter not below COUNTER. */
 static size_t hour_search(const struct hour *hour, const struct counter *counter) {
         return sorted_place(counter, hour->counters, hour->n, sizeof(*hour->counters), compare_counters);
 }
@@ -283,7 +286,7 @@ void hour_add_phase(const struct hour *hour, enum phase phase, struct histogram 
 
 #define PHASES "phases."
 
-/* The counters as words: "attempts.login.ok=7 failures.tcp.refused=1 phases.connect=1024:6,1088:1". */
+/* Writes the counters as words: "attempts.login.ok=7 failures.tcp.refused=1 phases.connect=1024:6,1088:1". */
 static void hour_write_words(const struct hour *hour, struct buffer *buffer) {
         unsigned last_phase = _PHASE_MAX;
         char name[COUNTER_NAME_MAX];
@@ -307,7 +310,7 @@ static void hour_write_words(const struct hour *hour, struct buffer *buffer) {
         }
 }
 
-/* "1024:6,1088:1" */
+/* Reads "1024:6,1088:1". */
 static int read_phase(struct hour *hour, unsigned phase, const char *text) {
         int r = 0;
 
@@ -357,7 +360,7 @@ int hour_read_words(struct hour *hour, const char *words) {
         return r;
 }
 
-/* SUM becomes what the row of HOUR has, plus HOUR. */
+/* Sets SUM to the row of HOUR plus HOUR. */
 static int hour_add_up(struct sqlite_statement *get, uint64_t database, const struct hour *hour, struct hour *sum) {
         int r;
 

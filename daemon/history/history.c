@@ -14,26 +14,27 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The log beside a small file gets an eighth of the pages, the log beside a large one as many as SQLite takes by itself. */
+/* The log may have an eighth of a small file's pages, and for a large file as many as SQLite allows by default. */
 #define WAL_SHARE 8
 #define WAL_PAGES_MIN UINT64_C(16)
 #define WAL_PAGES_MAX UINT64_C(1000)
-/* The log's own (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
+/* The log's own overhead (sqlite.org/fileformat2.html, section 4): before all pages, and before each. */
 #define WAL_HEADER_BYTES 32
 #define WAL_FRAME_HEADER_BYTES 24
-/* A batch that finds no room where there should be enough for it gets so many times as much. */
+/* A batch that should have had room but found none gets this many times as much. */
 #define MARGIN_OF_THE_LAST 4
 /*
- * What thousands of databases have in the file changes all over it every few seconds: pages that do not stay in memory are read, and
- * written, many times for each commit. So many bytes each has in those tables; a file with few needs no more than SQLite is told to keep.
+ * The rows of thousands of databases change all over the file every few seconds: pages that do not stay in memory are read and written many
+ * times per commit. Each database takes about this many bytes in those tables. A file with few databases needs no more than the cache that
+ * SQLite is told to keep anyway.
  */
 #define BYTES_PER_DATABASE 512
 #define CACHE_BYTES_MIN (128 * 1024)
-/* Looking in vain for what could go costs time. */
+/* Searching in vain for rows to drop costs time. */
 #define NO_ROOM_USEC (10 * USEC_PER_SEC)
-/* A query of ours reads for less time than this (history/reader.c). */
+/* No query of our own reads for longer than this (history/reader.c). */
 #define HELD_USEC (12 * USEC_PER_SEC)
-/* For each page of the log, in its index, which is a file too. */
+/* Per page of the log, in its index, which is a file too. */
 #define WAL_INDEX_BYTES 8
 
 struct history {
@@ -41,15 +42,15 @@ struct history {
         struct rows_writer *rows;
         struct event_rows *event_rows;
         struct prune prune;
-        uint64_t no_room_boot_usec; /* until then there is nothing that could make room */
-        /* Holds the lock against a second pgwaked, and tells whether the file is still there. Closed last: that ends SQLite's locks. */
+        uint64_t no_room_boot_usec; /* until then nothing is left that could make room */
+        /* Locks out a second pgwaked, and tells whether the file is still there. Closed last: closing it releases SQLite's locks. */
         int fd;
-        size_t cache_bytes; /* what SQLite was told to keep; 0: no more than by itself */
-        ino_t log_inode; /* of what SQLite keeps beside the file while that is open; 0: not seen yet */
+        size_t cache_bytes; /* that SQLite was told to keep; 0: its default */
+        ino_t log_inode; /* of the file that SQLite keeps beside ours while that is open; 0: not seen yet */
         uint64_t max_bytes, page_bytes, wal_pages;
         bool hurries;
-        uint64_t held_boot_usec; /* since when a reader keeps the log, which is full; 0: none does */
-        uint64_t batch_pages; /* what a transaction may change: as much as that, less after one for which there was no room */
+        uint64_t held_boot_usec; /* since when a reader has kept the full log; 0: none does */
+        uint64_t batch_pages; /* the most that a transaction may change; less after one that found no room */
 };
 
 static int history_hold(struct history *history, const char *path) {
@@ -65,7 +66,7 @@ static int history_hold(struct history *history, const char *path) {
         return 0;
 }
 
-/* The files that SQLite makes beside ours get its mode; those that an earlier one left have their own. */
+/* SQLite gives the files that it makes beside ours the same mode; files left from earlier keep theirs. */
 static int hide(const struct history *history, const char *path) {
         static const char *const besides[] = {"-wal", "-shm"};
         size_t size = strlen(path) + sizeof("-wal");
@@ -109,7 +110,7 @@ int history_limit(struct history *history, uint64_t max_bytes) {
         if (r < 0)
                 return r;
         wal_pages = MIN(MAX(max_bytes / page_bytes / WAL_SHARE, WAL_PAGES_MIN), WAL_PAGES_MAX);
-        /* A transaction begins while the log is not yet full, and may then be as long as that again. */
+        /* A transaction may begin while the log is not full yet, and may then add as much again. */
         wal_bytes = WAL_HEADER_BYTES + 2 * wal_pages * (page_bytes + WAL_FRAME_HEADER_BYTES);
         (void)snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %llu; PRAGMA max_page_count = %llu",
                        (unsigned long long)(wal_pages * page_bytes), (unsigned long long)((max_bytes - wal_bytes) / page_bytes));
@@ -134,7 +135,7 @@ static int take_over(struct history *history, const char *path, uint64_t max_byt
                 r = r > 0 ? sqlite_run(history->sqlite, "PRAGMA synchronous = NORMAL") : -EIO;
         if (r >= 0)
                 r = history_limit(history, max_bytes);
-        /* How long a log is that somebody left is not known otherwise; where it cannot be moved, it is written to all the same, or not. */
+        /* This alone tells how long an existing log is. If it cannot be moved, writing to it is tried all the same. */
         if (r >= 0)
                 (void)sqlite_checkpoint(history->sqlite);
         if (r >= 0 && look != SCHEMA_GOOD)
@@ -243,7 +244,7 @@ static int history_read_in_mode(const char *path, enum sqlite_mode mode, struct 
 int history_read_only(const char *path, struct snapshot **ret_snapshots) {
         int r;
 
-        /* Neither mode may make a file: where there is none, nothing is known, and that is no answer from the past. */
+        /* Neither mode may make a file. Without a file nothing is known, which is not the same as an empty past. */
         if (access(path, F_OK) < 0)
                 return error_from_errno();
         r = history_read_in_mode(path, SQLITE_ALONE, ret_snapshots);
@@ -274,7 +275,7 @@ static int write_batch(struct history *history, const struct pending *pending, c
         return r;
 }
 
-/* So many pages may still be written to. */
+/* The number of pages that may still be written. */
 static int count_free_pages(struct history *history, uint64_t *ret_pages) {
         uint64_t unused = 0, used = 0, most = 0;
         int r;
@@ -289,8 +290,8 @@ static int count_free_pages(struct history *history, uint64_t *ret_pages) {
 }
 
 /*
- * Makes room before something is written that may change PAGES: while somebody reads the log cannot begin anew. A query of ours is waited
- * for (HISTORY_BUSY); for a reader that goes on, the log takes the room that the size that is allowed leaves, and no more (HISTORY_HELD).
+ * Makes room in the log before a write that may change PAGES: the log cannot begin anew while it is read. A query of our own is waited for
+ * (HISTORY_BUSY). For a longer reader, the log may grow into the room that the size limit leaves, but no further (HISTORY_HELD).
  */
 static int make_log_room(struct history *history, uint64_t pages) {
         uint64_t now = clock_boot_usec(), used = 0, frame_bytes = history->page_bytes + WAL_FRAME_HEADER_BYTES + WAL_INDEX_BYTES;
@@ -312,12 +313,12 @@ static int make_log_room(struct history *history, uint64_t pages) {
         return r < 0 ? r : used > history->max_bytes ? HISTORY_HELD : HISTORY_GOOD;
 }
 
-/* A row may have a page for itself, and each of four tables gives so many: no more than the log is long. */
+/* Each row may change a page of its own, in each of four tables: together no more than the log holds. */
 static uint64_t rows_of_slice(const struct history *history) {
         return MAX(history->wal_pages / 4, UINT64_C(1));
 }
 
-/* Everything that ended before BEFORE. RET_DROPPED: how much that was. */
+/* Drops everything that ended before BEFORE. RET_DROPPED: the number of rows. */
 static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dropped) {
         struct prune_terms terms = {.before_real_usec = before, .rows_max = rows_of_slice(history)};
         struct prune *prune = calloc(1, sizeof(*prune));
@@ -333,10 +334,7 @@ static int prune_all(struct history *history, uint64_t before, uint64_t *ret_dro
         return k == HISTORY_GOOD ? r : k;
 }
 
-/*
- * Where fewer than LEAST pages are free: of the time that is kept a quarter goes at a time, the oldest first, until there is room or
- * nothing is left to go.
- */
+/* If fewer than LEAST pages are free, drops the oldest quarter of the kept period at a time, until there is room or nothing left. */
 static int make_room(struct history *history, uint64_t least) {
         uint64_t end = clock_real_usec() + USEC_PER_HOUR, oldest = 0, pages = 0, dropped;
         int r;
@@ -347,7 +345,7 @@ static int make_room(struct history *history, uint64_t least) {
         r = prune_oldest(history->sqlite, &oldest);
         if (r < 0)
                 return r == -ENODATA ? 0 : r;
-        /* The hour that is now ends later than that. */
+        /* The present hour ends later than that. */
         while (r == HISTORY_GOOD && oldest + USEC_PER_SEC < end && pages < 2 * least) {
                 oldest += (end - oldest) / 4 + 1;
                 r = prune_all(history, oldest, &dropped);
@@ -359,7 +357,7 @@ static int make_room(struct history *history, uint64_t least) {
         return r;
 }
 
-/* MARGIN: how many times as much room as the batch should need. */
+/* MARGIN: the factor for the room that the batch is expected to need. */
 static int commit_batch(struct history *history, const struct pending *pending, const struct pending_batch *batch, uint64_t began_real_usec,
                         unsigned margin) {
         int r;
@@ -381,7 +379,7 @@ static int commit_batch(struct history *history, const struct pending *pending, 
         return r;
 }
 
-/* A cache that cannot grow only makes it slower. */
+/* If the cache cannot grow, it is only slower. */
 static void fit_cache(struct history *history, size_t n_databases) {
         size_t bytes = n_databases * BYTES_PER_DATABASE;
         char sql[64];
@@ -398,7 +396,7 @@ int history_write(struct history *history, struct pending *pending, uint64_t beg
         int r;
 
         fit_cache(history, pending->n);
-        /* Some of them may have room where many have none. */
+        /* A smaller batch may find room where a larger one does not. */
         while ((r = commit_batch(history, pending, &batch, began_real_usec, 1)) == -ENOSPC && batch.n + batch.n_events > 1) {
                 history->batch_pages /= 2;
                 batch = pending_choose(pending, history->batch_pages);
@@ -441,19 +439,19 @@ int history_check(struct history *history) {
         return r > 0 ? HISTORY_GOOD : r == 0 ? HISTORY_DAMAGED : damaged_or(r);
 }
 
-/* OLD becomes NEW, unless something of that name is there: -EEXIST. */
+/* Renames OLD to NEW; -EEXIST if there is a file of that name. */
 static int move_file(const char *old, const char *new) {
         if (renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) == 0)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)
                 return error_from_errno();
-        /* A file system that cannot promise it. */
+        /* The file system cannot guarantee it. */
         if (access(new, F_OK) == 0)
                 return -EEXIST;
         return rename(old, new) < 0 ? error_from_errno() : 0;
 }
 
-/* A log without its database, or one beside another database, would be misread: they go together. */
+/* A log without its database, or beside another one, would be misread: they are moved together. */
 static void move_beside(const char *path, const char *aside, const char *suffix) {
         _cleanup_free_ char *old = NULL, *new = NULL;
 

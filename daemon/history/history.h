@@ -1,8 +1,8 @@
 /*
- * The file: opened so that it is ours, alone, whole, of this version, bounded in size and hidden from others; or an answer why not.
+ * The file of the history. Opening it makes sure that no other daemon has it, that it is intact and of this version, bounded in size and
+ * not readable by others; otherwise it returns the reason.
  *
- * A file that is damaged is set aside, since nothing of use can be done with it. One that belongs to another program or to a newer
- * pgwaked is left alone.
+ * A damaged file is set aside, since nothing else can be done with it. A file of another program or of a newer pgwaked is left alone.
  */
 #pragma once
 
@@ -11,62 +11,63 @@
 
 enum history_answer {
         HISTORY_GOOD,
-        HISTORY_NEW,     /* good, and nothing was in it */
-        HISTORY_DAMAGED, /* not whole, or no database at all */
-        HISTORY_NEWER,   /* of a newer pgwaked */
-        HISTORY_FOREIGN, /* of another program */
-        HISTORY_BUSY,    /* somebody reads, so that the log beside it cannot begin anew: to be tried again soon */
-        HISTORY_HELD,    /* the same, for so long that the log has all the room that there may be */
+        HISTORY_NEW,     /* good, and empty */
+        HISTORY_DAMAGED, /* damaged, or no database at all */
+        HISTORY_NEWER,   /* made by a newer pgwaked */
+        HISTORY_FOREIGN, /* made by another program */
+        HISTORY_BUSY,    /* a reader keeps the log from beginning anew: try again soon */
+        HISTORY_HELD,    /* the same, for so long that the log has used all the room it may have */
 };
 
 struct history;
 
 /*
- * Makes it when it is missing, never its folder. A history_answer or a negative errno: -EBUSY when somebody else writes it, -ENOSPC,
- * -EROFS, -EACCES, -ENOENT ... RET_HISTORY is set with HISTORY_GOOD and HISTORY_NEW. Whatever is done with it asks STOP again and again;
- * true breaks it off, with -EINTR and nothing of it done.
+ * Opens the file, or makes it, but never its folder. Returns a history_answer or a negative errno: -EBUSY if another process writes it,
+ * -ENOSPC, -EROFS, -EACCES, -ENOENT ... Sets RET_HISTORY with HISTORY_GOOD and HISTORY_NEW. Every operation on it keeps calling STOP; if
+ * that returns true the operation ends with -EINTR, and nothing of it is done.
  */
 int history_open(const char *path, uint64_t max_bytes, bool (*stop)(void *userdata), void *userdata, struct history **ret_history);
 /* Takes NULL. */
 struct history *history_close(struct history *history);
-/* Whether PATH is not its name any more: somebody removed, moved or replaced it. */
+/* Whether the file was removed, moved or replaced, so that PATH does not name it any more. */
 bool history_is_elsewhere(const struct history *history, const char *path);
-/* Whether what SQLite keeps beside PATH is another file than at the last call, or is gone. What was in it is in history_leave()'s hands. */
+/* Whether SQLite's log beside PATH was replaced or removed since the last call. history_leave() rescues its contents. */
 bool history_lost_its_log(struct history *history, const char *path);
-/* Whether it has a second name. */
+/* Whether the file has a second name. */
 bool history_has_links(const struct history *history);
 /*
- * Closes one that is elsewhere. Its log stands beside the name that it had, where it must not be taken for that of another file, so all of
- * it goes into the file first. Answers NULL.
+ * Closes a file for which history_is_elsewhere(). Its log has the old name, where it must not be taken for another file's, so all of it is
+ * moved into the file first. Returns NULL.
  */
 struct history *history_leave(struct history *history);
-/* The file is written for the last time: no reader is waited for. */
+/* This is the last write: waits for no reader. */
 void history_hurry(struct history *history);
-/* Bounds it and what SQLite keeps beside it. */
+/* Limits the size of the file together with what SQLite keeps beside it. */
 int history_limit(struct history *history, uint64_t max_bytes);
 
-/* Everything in it. HISTORY_GOOD, HISTORY_DAMAGED or a negative errno. */
+/* Reads everything in it. HISTORY_GOOD, HISTORY_DAMAGED or a negative errno. */
 int history_read(struct history *history, struct snapshot **ret_snapshots);
-/* Reads a file that history_open() could not open for writing: the disk is full, or the folder is read-only. */
+/* Reads a file that history_open() could not open for writing, since the disk is full or the folder read-only. */
 int history_read_only(const char *path, struct snapshot **ret_snapshots);
 /*
- * Writes the first that wait on PENDING, as many as fit well into one transaction, and takes them off its lists; and that the daemon that
- * began to watch at BEGAN does so still. Where the size that is allowed is reached, what is oldest makes room first. HISTORY_GOOD,
- * HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno: -ENOSPC the disk is full, or there is nothing that could make room.
+ * Writes the first entries of PENDING, as many as fit well into one transaction, and removes them from its lists; and notes that the daemon
+ * has watched since BEGAN. At the size limit, the oldest rows make room first. HISTORY_GOOD, HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or
+ * an errno: -ENOSPC means that the disk is full, or that nothing is left to make room.
  */
 int history_write(struct history *history, struct pending *pending, uint64_t began_real_usec);
 /*
- * A database that nobody watched for so long is forgotten when nothing else is left of it: longer than any pause, lease, or month with its
- * budget.
+ * A database that has not been watched for this long is forgotten when it has no rows left. It is longer than any pause, lease, or month
+ * with its budget.
  */
 #define HISTORY_GONE_USEC (32 * USEC_PER_DAY)
 /*
- * Drops a slice of what is older than BEFORE; of databases of which nothing was saved since GONE, and that are not watched by PENDING, also
- * the name, there too. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an errno.
+ * Drops a slice of the rows older than BEFORE. Databases of which nothing was saved since GONE, and that PENDING does not watch, are
+ * removed by name too, here and in PENDING. HISTORY_NEW: there is more; HISTORY_GOOD, HISTORY_DAMAGED, HISTORY_BUSY, HISTORY_HELD or an
+ * errno.
  */
 int history_prune(struct history *history, struct pending *pending, uint64_t before_real_usec, uint64_t gone_real_usec);
-/* Whether all of it is whole: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
+/* Whether the file is intact: reads all of it. HISTORY_GOOD, HISTORY_DAMAGED or an errno. */
 int history_check(struct history *history);
 
-/* Gives it and what is beside it a name that tells when and why, and that was free. RET_PATH (free it) is the new one. */
+/* Renames the file, and what is beside it, to a free name that tells when and why. RET_PATH (free it) is the new name. */
 int history_set_aside(const char *path, uint64_t now_real_usec, char **ret_path);

@@ -5,16 +5,16 @@
 #include "base/error.h"
 #include "base/macro.h"
 
-/* So many events wait while the file cannot be written: some megabytes. */
+/* As many events may wait while the file cannot be written: some megabytes. */
 #define EVENTS_MAX 16384
 #define HOURS_MAX 24
-/* So many hours of all databases wait, some 8 kB each at worst; one hour of each database stays. */
+/* As many hours may wait over all databases, some 8 kB each at worst; each database keeps at least one. */
 #define HOURS_TOTAL_MAX 8192
-/* One snapshot changes so many pages at worst: its rows stand in a few pages each of five tables. */
+/* The most pages that one snapshot changes: its rows are in a few pages each of five tables. */
 #define PAGES_PER_SNAPSHOT 5
-/* An hour is one row; a counter of it is so many characters at most. */
+/* An hour is one row; its counters take a bounded number of characters each. */
 #define COUNTERS_PER_PAGE 128
-/* One transaction writes so many: more would only keep the disk busy in one piece. */
+/* One transaction writes at most this many: more would only keep the disk busy for longer. */
 #define BATCH_MAX 256
 
 static void free_hours(struct hour *hour) {
@@ -27,7 +27,7 @@ static void free_hours(struct hour *hour) {
         }
 }
 
-/* Drops all but the newest N. */
+/* Drops all but the newest N, and at least one stays. */
 static void limit_hours(struct hour *hours, size_t n) {
         for (; hours && n > 1; n--)
                 hours = hours->next;
@@ -70,9 +70,9 @@ static int compare_to_entry(const void *name, const void *element) {
         return strcmp(name, (*entry)->snapshot->name);
 }
 
-/* The first entry whose name is not below NAME. */
+/* The position of the first entry not below NAME. */
 static size_t pending_search(const struct pending *pending, const char *name) {
-        /* They mostly come in their order. */
+        /* They mostly arrive in their order. */
         if (pending->n > 0 && compare_to_entry(name, &pending->entries[pending->n - 1]) > 0)
                 return pending->n;
         return sorted_place(name, pending->entries, pending->n, sizeof(*pending->entries), compare_to_entry);
@@ -104,7 +104,7 @@ static void pending_let_wait(struct pending *pending, struct pending_entry *entr
         STAILQ_INSERT_TAIL(&pending->waiting, entry, link);
 }
 
-/* The hour of REAL_USEC in the list, made when it is not there. NULL: no memory. */
+/* The hour of REAL_USEC in the list, added if it is missing. NULL: out of memory. */
 static struct hour *hour_of(struct hour **hours, uint64_t real_usec) {
         uint64_t begin = real_usec - real_usec % USEC_PER_HOUR;
         struct hour **place = hours, *hour;
@@ -144,10 +144,10 @@ static void count_counters(struct hour **hours, const struct snapshot *old, cons
         }
 }
 
-/* A month in which nothing happened but that time went by. */
+/* A month without events, in which only time passed. */
 #define HOURS_AT_ONCE_MAX 744
 
-/* The time up to UNTIL into the hours that it was in, the latest first. */
+/* Distributes the time up to UNTIL over its hours, the latest first. */
 static void count_time(struct hour **hours, uint64_t until, uint64_t length, bool ours) {
         for (unsigned n = 0; n < HOURS_AT_ONCE_MAX && length > 0 && until > 0; n++) {
                 uint64_t begin = (until - 1) - (until - 1) % USEC_PER_HOUR, part = MIN(length, until - begin);
@@ -173,8 +173,8 @@ static void count_timings(struct hour **hours, const struct snapshot *new) {
 }
 
 /*
- * Adds to HOURS, newest first, what NEW has more than OLD (NULL: than nothing), and the timings of NEW. Where nothing was counted nothing
- * is added. What memory is missing for is lost.
+ * Adds to HOURS, newest first, the increase from OLD (NULL: from nothing) to NEW, and the timings of NEW. Adds nothing if nothing was
+ * counted. If memory runs out, that part is lost.
  */
 static void count_hours(struct hour **hours, const struct snapshot *old, const struct snapshot *new) {
         static const struct account none;
@@ -294,7 +294,7 @@ bool pending_waits(const struct pending *pending) {
         return !STAILQ_EMPTY(&pending->waiting) || !STAILQ_EMPTY(&pending->events);
 }
 
-/* ENTRY changes so many pages at worst: after a long time without a file it has many hours. */
+/* The most pages that ENTRY changes: after a long time without a file it has many hours. */
 static uint64_t pages_of(const struct pending_entry *entry) {
         uint64_t pages = PAGES_PER_SNAPSHOT;
 
@@ -303,7 +303,7 @@ static uint64_t pages_of(const struct pending_entry *entry) {
         return pages;
 }
 
-/* Whether something that changes PAGES belongs to BATCH too, which may change PAGES_MAX. One thing always does. */
+/* Whether something that changes PAGES fits into BATCH, which may change PAGES_MAX. One thing always does. */
 static bool fits(const struct pending_batch *batch, uint64_t pages, uint64_t pages_max) {
         size_t n = batch->n + batch->n_events;
 

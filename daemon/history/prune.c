@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 /*
- * The time of the last row that goes now: at most ?3 of them. An outage that goes on has no end, and one state is kept. ?1 is the
- * database, ?2 the time, before which an hour must have ended.
+ * The time of the last row to drop now: at most ?3 rows. An outage that has not ended is kept, and so is one state. ?1 is the database, ?2
+ * the time, before which an hour must have ended.
  */
 #define LAST_OF(column, table, condition) \
         "(SELECT max(t) FROM (SELECT " column " AS t FROM " table " WHERE database = ?1 AND " condition " ORDER BY " column " LIMIT ?3))"
@@ -22,7 +22,9 @@ static const char *const statements[] = {
         "DELETE FROM hour WHERE database = ?1 AND hour <= " LAST_OF("hour", "hour", "hour <= ?2 - 3600000000"),
 };
 
-/* Whether nothing is kept of database ?1 but the one state that always is, and an outage whose end nobody saw. ?2 is the time. */
+/*
+ * Drops database ?1 if nothing is left of it but the one state that is always kept, and an outage whose end was not seen. ?2 is the time.
+ */
 #define NONE_OF(table, condition) " AND NOT EXISTS (SELECT 1 FROM " table " WHERE database = ?1 AND " condition ")"
 #define FORGET                                                                                                           \
         "DELETE FROM database WHERE id = ?1" NONE_OF("state", "at >= ?2") NONE_OF("wake", "TRUE") NONE_OF("hour", "TRUE") \
@@ -34,7 +36,7 @@ struct pruning {
         struct sqlite *sqlite;
         const struct prune_terms *terms;
         struct sqlite_statement *next, *forget, *drops[ARRAY_LENGTH(statements)];
-        bool old; /* nothing was saved of the database since it is long gone */
+        bool old; /* nothing was saved of the database for long enough */
         char name[64];
 };
 
@@ -52,7 +54,7 @@ static int next_database(struct pruning *pruning, struct prune *prune) {
         return r;
 }
 
-/* The rows of one database. 1 when there is more of it. */
+/* Drops rows of one database. 1 if there are more. */
 static int drop_rows(const struct pruning *pruning, struct prune *prune) {
         bool more = false;
         int r = 0;
@@ -70,7 +72,7 @@ static int drop_rows(const struct pruning *pruning, struct prune *prune) {
         return more;
 }
 
-/* The name of one that is long gone, when nothing else is left of it. */
+/* Drops a database that is long gone, if nothing else is left of it. */
 static int prune_forget(const struct pruning *pruning, struct prune *prune) {
         char sql[96];
         int r;
@@ -108,14 +110,14 @@ static int drop_slice(struct pruning *pruning, struct prune *prune) {
                         r = prune_forget(pruning, prune);
                 if (r < 0)
                         return r;
-                /* The next slice begins with this database once more. */
+                /* The next slice begins with this database again. */
                 if (r > 0)
                         prune->last = last;
         }
         return 1;
 }
 
-/* The state that is kept lasted until the daemon of then ended, and no longer: one run is kept as well. */
+/* The state that is kept lasted until its daemon ended and no longer: so one run is kept as well. */
 static int drop_runs(struct sqlite *sqlite, uint64_t before) {
         struct sqlite_statement *drop;
         int r;

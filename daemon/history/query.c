@@ -33,12 +33,14 @@ int query_kind_from_name(const char *name, enum query_kind *ret_kind) {
         return -EINVAL;
 }
 
-/* Rows as JSON objects or as lines of CSV (RFC 4180), written by the same calls: in CSV a group's name is part of its columns' names. */
+/*
+ * Rows as JSON objects or as lines of CSV (RFC 4180), written by the same calls: in CSV a group's name becomes part of its columns' names.
+ */
 
 enum row_form {
         ROW_JSON,
         ROW_CSV,
-        ROW_HEADER, /* of CSV: the names of what is written, whatever its values */
+        ROW_HEADER, /* of CSV: the names of the columns, without values */
 };
 
 struct row_writer {
@@ -97,7 +99,7 @@ static void write_cell(struct row_writer *writer, const char *text) {
         buffer_append(writer->buffer, "\"", 1);
 }
 
-/* Answers whether that was all: TEXT is the value in CSV. */
+/* Returns whether nothing else is to be written. TEXT is the value in CSV. */
 static bool write_csv(struct row_writer *writer, const char *key, const char *text) {
         char name[128];
 
@@ -108,7 +110,7 @@ static bool write_csv(struct row_writer *writer, const char *key, const char *te
         return true;
 }
 
-/* NULL, 0 (time) and USEC_INFINITY (seconds) are null in JSON and nothing in CSV. */
+/* NULL, 0 (time) and USEC_INFINITY (seconds) become null in JSON and nothing in CSV. */
 static void row_text(struct row_writer *writer, const char *key, const char *text) {
         if (!write_csv(writer, key, text))
                 json_text(&writer->json, key, text);
@@ -143,7 +145,7 @@ static void row_number(struct row_writer *writer, const char *key, uint64_t numb
                 json_unsigned(&writer->json, key, number);
 }
 
-/* A number that stands only in CSV when it is 0. */
+/* Writes a number that JSON leaves out if it is 0. */
 static void row_count(struct row_writer *writer, const char *key, uint64_t number) {
         if (number > 0 || writer->form != ROW_JSON)
                 row_number(writer, key, number);
@@ -155,7 +157,7 @@ struct query_context {
         struct sqlite *sqlite;
         const struct history_query *query;
         uint64_t database;
-        uint64_t saved_real_usec; /* when something was last known of it */
+        uint64_t saved_real_usec; /* when its last snapshot was saved */
         struct row_writer writer;
 };
 
@@ -207,7 +209,7 @@ static int query_write_outage(struct query_context *context, struct sqlite_state
         struct row_writer *writer = &context->writer;
         uint64_t from = number_of(row, 0, 0), to = number_of(row, 1, 0);
 
-        /* Nobody knows when the outage of a database ended that is watched no longer. */
+        /* The end of an outage is unknown if the database is not watched any more. */
         if (to == 0 && !context->query->watched)
                 to = MAX(from, context->saved_real_usec);
         row_time(writer, "from", from);
@@ -283,7 +285,7 @@ static int query_write_hour(struct query_context *context, struct sqlite_stateme
         return r;
 }
 
-/* An outage that began before the time is asked for may reach into it: none but the last of them. */
+/* Of the outages that began before the period, only the last can reach into it. */
 #define OUTAGES "FROM outage WHERE database = ?1" \
                 " AND began >= coalesce((SELECT max(began) FROM outage WHERE database = ?1 AND began <= ?2), 0)" \
                 " AND began < ?3 AND (ended IS NULL OR ended > ?2)"
@@ -291,8 +293,8 @@ static int query_write_hour(struct query_context *context, struct sqlite_stateme
 #define HOURS "FROM hour WHERE database = ?1 AND hour >= ?2 AND hour < ?3"
 
 /*
- * ?1 the database, ?2 since, ?3 until. `last` is the key of the newest row behind the newest ?4, and of `rows` are those behind the key ?4,
- * ?5, all of them in order.
+ * ?1 is the database, ?2 since, ?3 until. `last` finds the key of the newest row beyond the newest ?4; `rows` finds all rows after the key
+ * ?4, ?5, in order.
  */
 static const struct listing {
         const char *last, *rows;
@@ -336,7 +338,7 @@ struct key {
         uint64_t at, place;
 };
 
-/* The newest row that is not answered: 1; or 0 when all are. */
+/* Finds the newest row that the limit leaves out: 1; or 0 if there is none. */
 static int find_last(const struct query_context *context, const struct listing *listing, struct key *ret_key) {
         struct sqlite_statement *statement;
         int r;
@@ -424,7 +426,7 @@ static int query_write_rows(struct query_context *context) {
         return context->query->csv ? query_write_csv(context, listing, key) : query_write_json(context, listing, key, r > 0);
 }
 
-/* The row of a database without history stays 0; the answer is 1 when the database is not configured either. */
+/* A database without history keeps row 0; the result is 1 if it is not configured either. */
 static int query_find_database(struct query_context *context) {
         struct sqlite_statement *statement;
         int r;
@@ -446,7 +448,7 @@ int query_run(struct sqlite *sqlite, const struct history_query *query, struct b
         struct query_context context = {.sqlite = sqlite, .query = query, .writer = {.buffer = buffer, .json = {.buffer = buffer}}};
         int r;
 
-        /* All parts of the answer are read at one moment, so that they fit together. */
+        /* All parts of the answer are read at one moment, so that they are consistent. */
         r = sqlite_run(sqlite, "BEGIN");
         if (r >= 0)
                 r = query_find_database(&context);

@@ -10,9 +10,9 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-/* Questions that wait, and the one that is being answered. */
+/* Waiting questions, and the one in progress. */
 #define QUESTIONS_MAX 16
-/* A question is given up so long after it was asked. A year of a million rows takes less than a fifth of it. */
+/* A question is given up this long after it was asked. A year of a million rows takes less than a fifth of it. */
 #define DEADLINE_USEC (10 * USEC_PER_SEC)
 
 _Static_assert(QUESTIONS_MAX <= QUEUE_MIN, "an answer always has room");
@@ -33,11 +33,11 @@ struct reader {
         void (*damaged)(void *userdata);
         void *userdata;
         struct queue *answers; /* of questions */
-        size_t n, n_ordinary;  /* questions that nobody was told about yet: the main thread's count */
+        size_t n, n_ordinary;  /* questions not answered to the caller yet: the main thread's count */
         bool started;
         pthread_t thread;
 
-        /* Both threads'. */
+        /* Shared by both threads. */
         pthread_mutex_t lock;
         pthread_cond_t changed;
         struct question *first;
@@ -51,7 +51,7 @@ static bool is_in_vain(struct question *question) {
                clock_boot_usec() >= question->deadline_boot_usec;
 }
 
-/* A question that is not urgent is left for one that is, and read again afterwards. */
+/* A question that is not urgent is interrupted for one that is, and started again afterwards. */
 static bool gives_way(const struct question *question) {
         return !question->query.urgent && atomic_load(&question->reader->n_urgent) > 0;
 }
@@ -81,11 +81,11 @@ static int read_answer(struct question *question) {
 
         if (stat(question->reader->path, &st) < 0)
                 return error_from_errno();
-        /* Opening a pipe waits for its writer. */
+        /* Opening a pipe would wait for its writer. */
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
         r = reader_read_in_mode(question, SQLITE_READER);
-        /* Nobody writes in a folder that is read-only, where SQLite cannot make what it keeps beside the file. */
+        /* In a read-only folder SQLite cannot make the files beside ours, but nobody writes there either. */
         if (r == -ENOENT || r == -EACCES || r == -EROFS)
                 r = reader_read_in_mode(question, SQLITE_IMMUTABLE);
         return r;
@@ -104,7 +104,7 @@ static enum query_result result_of(int r) {
         }
 }
 
-/* Answers whether it is answered; else it gave way. */
+/* Returns whether the question is answered; if not, it gave way to another. */
 static bool answer(struct question *question) {
         int r = is_in_vain(question) ? -EINTR : read_answer(question);
 
@@ -126,7 +126,7 @@ static void question_free(struct question *question) {
         free(question);
 }
 
-/* NULL: the end. */
+/* NULL: the thread is to end. */
 static struct question *wait_for_question(struct reader *reader) {
         struct question *question = NULL;
 
@@ -142,7 +142,7 @@ static struct question *wait_for_question(struct reader *reader) {
         return question;
 }
 
-/* The urgent ones come first; of a kind those that were asked first. */
+/* Urgent ones come first, then those that were asked first. */
 static bool comes_before(const struct question *a, const struct question *b) {
         return a->query.urgent != b->query.urgent ? a->query.urgent : a->deadline_boot_usec <= b->deadline_boot_usec;
 }
@@ -168,7 +168,7 @@ static void *reader_work(void *userdata) {
                 if (!answer(question))
                         reader_let_wait(reader, question);
                 else
-                        /* There is room for as many as there may be. */
+                        /* The queue has room for all questions that there may be. */
                         (void)queue_push(reader->answers, &question);
         }
         (void)pthread_mutex_lock(&reader->lock);
@@ -234,7 +234,7 @@ bool reader_free(struct reader *reader, uint64_t timeout_usec) {
 
         if (!reader)
                 return true;
-        /* A thread that hangs in the disk keeps all that it needs; the process ends without it. */
+        /* A thread that hangs in the disk keeps everything that it needs; the process ends without it. */
         if (!reader_end_thread(reader, timeout_usec))
                 return false;
         while (reader->answers && queue_pop(reader->answers, &question) > 0)

@@ -1,6 +1,6 @@
 /*
- * The thread that answers questions about the past, one after the other and the urgent ones first, each with a connection of its own that
- * only reads and a deadline. It begins with the first question; without one there is no such thread. Main thread only.
+ * The thread that answers queries of the past: one after the other, urgent ones first, each with a read-only connection of its own and a
+ * deadline. It starts with the first query. Main thread only.
  */
 #pragma once
 
@@ -9,21 +9,22 @@
 struct reader;
 struct question;
 
-/* PATH is copied. DAMAGED is called in the reader's thread: the file makes no sense. */
+/* PATH is copied. DAMAGED is called in the reader's thread if the file turns out to be damaged. */
 int reader_new(const char *path, void (*damaged)(void *userdata), void *userdata, struct reader **ret_reader);
 /*
- * Ends what runs, waits for that at most TIMEOUT_USEC. Nobody is told any more. Takes NULL. Answers false when the thread is still there.
+ * Ends a query in progress, and waits for that at most TIMEOUT_USEC. No callback is called any more. Takes NULL. Returns false if the
+ * thread is still there.
  */
 bool reader_free(struct reader *reader, uint64_t timeout_usec);
 
 /*
- * A question about the past. ANSWERED is called by reader_take_answers(), once, with an answer whose content it may take. 0; -EBUSY: too
- * many wait already; -ENODATA: READER is NULL, nothing is kept; or what the thread could not be started for.
+ * Asks QUERY. reader_take_answers() calls ANSWERED once, with an answer whose content it may take. 0; -EBUSY: too many are waiting;
+ * -ENODATA: READER is NULL, no history is kept; or the error of starting the thread.
  */
 int reader_ask(struct reader *reader, const struct history_query *query, void (*answered)(void *userdata, struct query_answer *answer),
                void *userdata, struct question **ret_question);
-/* The asker does not want to know any more; ANSWERED is not called. */
+/* The caller needs no answer any more: ANSWERED is not called. */
 void reader_cancel(struct question *question);
-/* Readable when there are answers; -1 when there never are: READER is NULL. */
+/* Readable when there are answers; -1 if READER is NULL, so that there never are. */
 int reader_fd(const struct reader *reader);
 void reader_take_answers(struct reader *reader);

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-/* Up to so long: one, two and five of each power of ten, from a millisecond to beyond an hour. */
+/* Upper bounds: one, two and five of each power of ten, from a millisecond to beyond an hour. */
 static const uint64_t bounds_usec[] = {
         1000,     2000,     5000,      10000,     20000,     50000,     100000,     200000,     500000,     1000000,
         2000000,  5000000,  10000000,  20000000,  50000000,  100000000, 200000000,  500000000,  1000000000, 2000000000, 5000000000,
@@ -36,7 +36,7 @@ struct report {
         } outages[_REASON_MAX];
 };
 
-/* Prepares SQL with ?1 the database and ?2, ?3 the time. */
+/* Prepares SQL with ?1 the database and ?2, ?3 the period. */
 static int report_prepare(const struct report *report, const char *sql, uint64_t since, struct sqlite_statement **ret_statement) {
         int r;
 
@@ -83,7 +83,10 @@ static int report_read_wakes(struct report *report) {
 
 /* Hours and outages. */
 
-/* An hour that is in the time in part counts with as much as may be in that part: when in the hour it was awake is not known. */
+/*
+ * An hour that is partly inside the period counts with at most the length of that part: it is not known when in the hour the database was
+ * awake.
+ */
 static void add_awake(struct report *report, uint64_t hour, uint64_t awake_usec, uint64_t ours_usec) {
         const struct history_query *query = report->query;
         uint64_t until = MIN(query->until_real_usec, query->now_real_usec);
@@ -138,7 +141,7 @@ static int report_read_outages(struct report *report) {
         return r;
 }
 
-/* Answering. */
+/* The answer. */
 
 static struct spread spread_of(const struct histogram *histogram) {
         if (histogram->count == 0)

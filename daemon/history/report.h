@@ -1,9 +1,9 @@
-/* A report sums up one time of one database: availability, awake time, wakes, outages, and a timeline to be drawn. */
+/* A report on one period of one database: availability, awake time, wakes, outages, and a timeline to draw. */
 #pragma once
 
 #include "base/json.h"
 #include "history/query.h"
 
-/* Writes the answer. DATABASE is its row. 0 or a negative errno. */
+/* Writes the report. DATABASE is its row. 0 or a negative errno. */
 int report_write(struct sqlite *sqlite, const struct history_query *query, uint64_t database, uint64_t saved_real_usec,
                  struct json_writer *w);

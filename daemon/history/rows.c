@@ -104,7 +104,7 @@ static int write_database(struct rows_writer *writer, const struct snapshot *sna
         if (r <= 0)
                 return r < 0 ? r : -EIO;
         *ret_id = sqlite_number(statement, 0);
-        /* The statement runs to its end: the row that it answers with is not yet all of it. */
+        /* The statement must run to its end: its first row does not complete it. */
         return sqlite_step(statement);
 }
 
@@ -246,7 +246,7 @@ static int read_leases(struct reading *reading, uint64_t id, const char *name) {
         return r;
 }
 
-/* The database that reading->databases stands on. A name that cannot be a database's is passed over: RET_SNAPSHOT is NULL. */
+/* Reads the database that reading->databases is at. An invalid name is skipped: RET_SNAPSHOT is NULL. */
 static int rows_read_one(struct reading *reading, struct snapshot **ret_snapshot) {
         uint64_t id = sqlite_number(reading->databases, 0);
         const char *name = sqlite_text(reading->databases, 1);

@@ -1,4 +1,4 @@
-/* Snapshots as rows, and back. What the rows mean stands in history/schema.h. */
+/* Snapshots as rows, and back. history/schema.h explains the rows. */
 #pragma once
 
 #include "history/snapshot.h"
@@ -11,13 +11,13 @@ int rows_writer_new(struct sqlite *sqlite, struct rows_writer **ret_writer);
 /* Takes NULL. */
 struct rows_writer *rows_writer_free(struct rows_writer *writer);
 /*
- * What is pending of SNAPSHOT is added, the rest takes the place of what is there. Inside a transaction. RET_ID is its database's row, set
- * when the answer is not negative.
+ * Adds the pending counters of SNAPSHOT to its rows, and replaces everything else. Needs a transaction. Sets RET_ID to the row of the
+ * database, unless the result is negative.
  */
 int rows_write(struct rows_writer *writer, const struct snapshot *snapshot, uint64_t *ret_id);
 
 /*
- * Every database of the file, of this version or an older one, nothing pending; words that this version does not know are left out.
- * RET_SNAPSHOTS is a list, in no order, for snapshot_list_free().
+ * Reads every database of the file, of this version or an older one, with nothing pending. Words that this version does not know are left
+ * out. RET_SNAPSHOTS is an unordered list for snapshot_list_free().
  */
 int rows_read(struct sqlite *sqlite, struct snapshot **ret_snapshots);

@@ -15,22 +15,22 @@ static int to_version_1(struct sqlite *sqlite) {
                           " id INTEGER PRIMARY KEY,"
                           " name TEXT NOT NULL UNIQUE,"
                           " saved_at INTEGER NOT NULL,"
-                          " held INTEGER NOT NULL,"         /* 1: somebody held a lease that ends with its connection */
+                          " held INTEGER NOT NULL,"         /* 1: it had a lease */
                           " state TEXT NOT NULL,"
                           " reason TEXT NOT NULL,"
                           " since INTEGER NOT NULL,"
                           " generation INTEGER NOT NULL,"
-                          " server_started_at INTEGER,"     /* NULL: not known */
+                          " server_started_at INTEGER,"     /* NULL: unknown */
                           " last_success_at INTEGER,"       /* NULL: never */
-                          " last_wake_at INTEGER,"          /* NULL: there was none */
-                          " last_wake_usec INTEGER,"        /* NULL: not known */
+                          " last_wake_at INTEGER,"          /* NULL: never */
+                          " last_wake_usec INTEGER,"        /* NULL: unknown */
                           " last_wake_cause TEXT,"
                           " last_wake_cold INTEGER,"
-                          " wakes_timed INTEGER NOT NULL,"  /* what wake_latency counts */
+                          " wakes_timed INTEGER NOT NULL,"  /* how many wakes are in wake_latency */
                           " wakes_sum_usec INTEGER NOT NULL,"
                           " wakes_max_usec INTEGER NOT NULL,"
                           " awake_usec INTEGER NOT NULL,"
-                          " awake_ours_usec INTEGER NOT NULL," /* of it, on our demand */
+                          " awake_ours_usec INTEGER NOT NULL," /* the part that we caused */
                           " month INTEGER NOT NULL,"        /* months since January 1970 */
                           " month_awake_usec INTEGER NOT NULL"
                           ") STRICT;"
@@ -60,7 +60,7 @@ static int to_version_2(struct sqlite *sqlite) {
         return sqlite_run(sqlite,
                           "CREATE TABLE run ("
                           " began INTEGER PRIMARY KEY,"
-                          " ended INTEGER NOT NULL"        /* or the last time that it wrote */
+                          " ended INTEGER NOT NULL"        /* or the last time that the daemon wrote */
                           ") STRICT;"
                           "CREATE TABLE state ("
                           " database INTEGER NOT NULL,"
@@ -78,11 +78,11 @@ static int to_version_2(struct sqlite *sqlite) {
                           " database INTEGER NOT NULL,"
                           " at INTEGER NOT NULL,"          /* its end */
                           " place INTEGER NOT NULL,"
-                          " latency_usec INTEGER,"         /* NULL: not known */
+                          " latency_usec INTEGER,"         /* NULL: unknown */
                           " cause TEXT NOT NULL,"
                           " cold INTEGER NOT NULL,"
                           " attempts INTEGER NOT NULL,"
-                          " resolve_usec INTEGER,"         /* of the attempt that was answered; NULL: not entered */
+                          " resolve_usec INTEGER,"         /* of the answered attempt; NULL: not entered */
                           " connect_usec INTEGER,"
                           " tls_usec INTEGER,"
                           " auth_usec INTEGER,"
@@ -92,14 +92,14 @@ static int to_version_2(struct sqlite *sqlite) {
                           "CREATE TABLE outage ("
                           " database INTEGER NOT NULL,"
                           " began INTEGER NOT NULL,"
-                          " ended INTEGER,"                /* NULL: it goes on */
-                          " state TEXT NOT NULL,"          /* as it began */
+                          " ended INTEGER,"                /* NULL: it has not ended */
+                          " state TEXT NOT NULL,"          /* at its beginning */
                           " reason TEXT NOT NULL,"
                           " PRIMARY KEY (database, began)"
                           ") STRICT, WITHOUT ROWID;"
                           "CREATE TABLE hour ("
                           " database INTEGER NOT NULL,"
-                          " hour INTEGER NOT NULL,"        /* its begin */
+                          " hour INTEGER NOT NULL,"        /* its beginning */
                           " awake_usec INTEGER NOT NULL,"
                           " awake_ours_usec INTEGER NOT NULL,"
                           " counts TEXT NOT NULL,"
@@ -109,10 +109,10 @@ static int to_version_2(struct sqlite *sqlite) {
 }
 
 static int to_version_3(struct sqlite *sqlite) {
-        return sqlite_run(sqlite, "ALTER TABLE database ADD COLUMN awake_counted_until INTEGER;"); /* NULL: not known */
+        return sqlite_run(sqlite, "ALTER TABLE database ADD COLUMN awake_counted_until INTEGER;"); /* NULL: unknown */
 }
 
-/* steps[N] makes version N + 1 of version N. */
+/* steps[N] turns version N into version N + 1. */
 static int (*const steps[SCHEMA_VERSION])(struct sqlite *sqlite) = {
         to_version_1,
         to_version_2,
@@ -189,7 +189,7 @@ static struct schema_word *word_of(struct schema_word *words, const char *text) 
         return &words[(n * 37 + first * 5u + middle * 11u + last * 3u) % SCHEMA_WORDS_MAX];
 }
 
-/* The number of a word that was seen before; else FIND is asked. */
+/* The number of a word that was seen before; otherwise that which FIND returns. */
 static unsigned schema_look_up(struct schema_word *words, const char *text, unsigned (*find)(const char *text)) {
         struct schema_word *word = word_of(words, text);
 

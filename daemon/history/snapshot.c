@@ -40,7 +40,7 @@ static bool set_counter(struct counter *counter, enum counter_kind kind, unsigne
         return true;
 }
 
-/* "login.transient" */
+/* Reads "login.transient". */
 static bool read_attempts_name(const char *words, struct counter *ret_counter) {
         for (unsigned check = 0; check < _CHECK_MAX; check++) {
                 size_t n = starts_with(words, check_name((enum check)check));
@@ -72,7 +72,7 @@ uint32_t counter_key(const struct counter *counter) {
         return (uint32_t)counter->kind << 16 | counter->index;
 }
 
-/* The counters of each kind stand here in a struct memory. */
+/* The value in a struct memory of a counter of each kind. */
 static uint64_t counter_value(const struct memory *memory, enum counter_kind kind, size_t index) {
         switch (kind) {
         case COUNTER_ATTEMPTS:
@@ -84,7 +84,7 @@ static uint64_t counter_value(const struct memory *memory, enum counter_kind kin
         case COUNTER_LATENCY:
                 return memory->wake_latency.buckets[index];
         case COUNTER_PHASES:
-                break; /* of hours only */
+                break; /* only in hours */
         }
         return 0;
 }
@@ -117,7 +117,7 @@ static const size_t lengths[] = {
         [COUNTER_LATENCY] = HISTOGRAM_BUCKETS,
 };
 
-/* COUNTERS may be NULL: only counts them. */
+/* With COUNTERS NULL it only counts them. */
 static size_t collect(const struct memory *memory, struct counter *counters) {
         size_t n = 0;
 

@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
-/* The writer writes little and reads less: a few pages are enough. */
+/* The writer writes little and reads less: a few cached pages are enough. */
 #define SETTINGS                            \
         "PRAGMA cache_size = -128;"         \
         "PRAGMA temp_store = MEMORY;"       \
@@ -14,7 +14,7 @@
         "PRAGMA trusted_schema = OFF;"      \
         "PRAGMA foreign_keys = OFF;"
 
-/* A process that only looks into the file is gone soon. */
+/* A process that only looks into the file is soon done. */
 #define BUSY_TIMEOUT_MSEC 500
 
 struct sqlite {
@@ -24,7 +24,7 @@ struct sqlite {
         uint64_t log_pages;
 };
 
-/* SQLite's own object; the type keeps sqlite3.h out of all other files. */
+/* SQLite's own statement; this type keeps sqlite3.h out of all other files. */
 struct sqlite_statement {
         sqlite3_stmt *handle;
 };
@@ -120,7 +120,7 @@ struct sqlite *sqlite_close(struct sqlite *sqlite) {
         return NULL;
 }
 
-/* SQLite asks so many steps of its virtual machine apart: some microseconds. */
+/* SQLite calls the handler after so many steps of its virtual machine: every few microseconds. */
 #define STEPS_BETWEEN_LOOKS 1000
 
 static int sqlite_on_progress(void *userdata) {
@@ -204,7 +204,10 @@ struct sqlite_statement *sqlite_finalize(struct sqlite_statement *statement) {
         return NULL;
 }
 
-/* Binding fails only for a place that is not there, or while it stands on a row: mistakes of ours, which the step then answers. */
+/*
+ * Binding fails only for a place that does not exist, or while the statement is at a row. Both are mistakes of ours, which the step
+ * reports.
+ */
 void sqlite_bind_number(struct sqlite_statement *statement, int place, uint64_t number) {
         (void)sqlite3_bind_int64(statement->handle, place, (sqlite3_int64)MIN(number, (uint64_t)INT64_MAX));
 }

@@ -1,9 +1,9 @@
 /*
- * The one door to SQLite: a connection, statements, values. Knows nothing of what is kept.
+ * The only access to SQLite: a connection, statements, values. It knows nothing of what is stored.
  *
- * One thread at a time has a connection. Answers are negative errnos: -ENOSPC the disk or the size that is allowed is full, -EBUSY another
- * process holds it, -EROFS, -EINTR it was asked to stop, -EUCLEAN what is in the file is damaged or no database at all, -EIO, -ENOMEM, and
- * what the system said when the file could not be opened.
+ * One thread at a time uses a connection. Results are negative errnos: -ENOSPC the disk is full or the size limit reached, -EBUSY another
+ * process holds the file, -EROFS, -EINTR it was told to stop, -EUCLEAN the file is damaged or no database at all, -EIO, -ENOMEM, and the
+ * system's errors when opening the file.
  */
 #pragma once
 
@@ -15,32 +15,30 @@ struct sqlite;
 struct sqlite_statement;
 
 /*
- * A thread that opens a file has so much stack: SQLite follows links itself, each with four KiB more of it, and gives a chain of them up at
- * the 200th (os_unix.c: appendOnePathElement()), whatever was seen there before.
+ * The stack of a thread that opens a file. SQLite follows symbolic links itself, with four KiB of stack for each, and stops only at the
+ * 200th (os_unix.c: appendOnePathElement()).
  */
 #define SQLITE_STACK_BYTES ((size_t)2 * 1024 * 1024)
 
 enum sqlite_mode {
-        SQLITE_SHARED,    /* reading and writing, other processes may read meanwhile; makes the file */
-        SQLITE_ALONE,     /* needs no file beside it that would have to be made: for a disk that is full */
-        SQLITE_READER,    /* reading, beside the one connection of this process that writes */
-        SQLITE_IMMUTABLE, /* reading what nobody can write: for a folder that is read-only. Blind to a -wal file */
+        SQLITE_SHARED,    /* for reading and writing, while other processes may read; makes the file */
+        SQLITE_ALONE,     /* needs no new file beside it: for a full disk */
+        SQLITE_READER,    /* for reading, beside this process's one connection that writes */
+        SQLITE_IMMUTABLE, /* for reading a file that nobody can write: in a read-only folder. Does not see a -wal file */
 };
 
 int sqlite_open(const char *path, enum sqlite_mode mode, struct sqlite **ret_sqlite);
-/* Every statement must be gone. Takes NULL. */
+/* All statements must be finalized. Takes NULL. */
 struct sqlite *sqlite_close(struct sqlite *sqlite);
 
-/* STOP is asked again and again while a statement runs; true ends that with -EINTR. */
+/* STOP is called again and again while a statement runs; if it returns true, the statement ends with -EINTR. */
 void sqlite_interrupt_when(struct sqlite *sqlite, bool (*stop)(void *userdata), void *userdata);
 
-/* Statements that answer nothing that is of interest. */
+/* Runs statements whose rows are of no interest. */
 int sqlite_run(struct sqlite *sqlite, const char *sql);
-/* How many pages the log has, in the one connection that writes, which alone moves it into the database. */
+/* The number of pages in the log. Only for the one connection that writes, which alone moves the log into the database. */
 uint64_t sqlite_log_pages(const struct sqlite *sqlite);
-/*
- * Moves the log into the database, as far as no reader keeps it; when it answers 0, the log begins anew. Waits for nobody: -EBUSY.
- */
+/* Moves the log into the database, as far as readers allow; after 0, the log begins anew. Does not wait: -EBUSY. */
 int sqlite_checkpoint(struct sqlite *sqlite);
 /* Reads one number, as from "PRAGMA user_version". -ENODATA: there is none. */
 int sqlite_read_number(struct sqlite *sqlite, const char *sql, uint64_t *ret_number);
@@ -50,19 +48,19 @@ int sqlite_says(struct sqlite *sqlite, const char *sql, const char *text);
 int sqlite_prepare(struct sqlite *sqlite, const char *sql, struct sqlite_statement **ret_statement);
 /* Takes NULL. */
 struct sqlite_statement *sqlite_finalize(struct sqlite_statement *statement);
-/* Places count from 1. Numbers end at 2^63 - 1. A text (NULL: the value NULL) must live until the statement has been stepped. */
+/* Places count from 1. Numbers end at 2^63 - 1. A text (NULL: the value NULL) must live until the statement was stepped. */
 void sqlite_bind_number(struct sqlite_statement *statement, int place, uint64_t number);
 void sqlite_bind_null(struct sqlite_statement *statement, int place);
-/* NULL when NUMBER is NULL_NUMBER. */
+/* Binds NULL if NUMBER is NULL_NUMBER. */
 void sqlite_bind_or_null(struct sqlite_statement *statement, int place, uint64_t number, uint64_t null_number);
 void sqlite_bind_text(struct sqlite_statement *statement, int place, const char *text);
-/* 1: a row; 0: it is done, and can be bound anew; or an error (the same). */
+/* 1: a row; 0: done, and ready to be bound again; or an error, after which it is ready too. */
 int sqlite_step(struct sqlite_statement *statement);
-/* Ends a statement before the end of its rows. What was bound stays. */
+/* Ends a statement before the end of its rows. Bound values stay. */
 void sqlite_reset(struct sqlite_statement *statement);
-/* A value of the row that STATEMENT stands on; columns count from 0. A negative number or NULL is 0, a text that is NULL is "". */
+/* A value of the present row; columns count from 0. A negative number or NULL becomes 0, a text that is NULL becomes "". */
 uint64_t sqlite_number(struct sqlite_statement *statement, int column);
 const char *sqlite_text(struct sqlite_statement *statement, int column);
 bool sqlite_is_null(struct sqlite_statement *statement, int column);
-/* How many rows the last INSERT, UPDATE or DELETE changed. */
+/* The number of rows that the last INSERT, UPDATE or DELETE changed. */
 uint64_t sqlite_changed(const struct sqlite *sqlite);

@@ -15,43 +15,43 @@
 
 #include <poll.h>
 
-/* More than one snapshot of each of the most databases that there can be. */
+/* More than one snapshot for each of the largest number of databases. */
 #define BEHIND 16384
-/* A disk that takes longer than this to read a few rows does not keep the databases from being watched. */
+/* A disk that takes longer than this to read a few rows must not delay the watching. */
 #define READ_TIMEOUT_MSEC 5000
-/* The reader looks up every few microseconds whether it is to go on. */
+/* The reader checks every few microseconds whether to go on. */
 #define ANSWER_TIMEOUT_USEC (USEC_PER_SEC / 2)
 
-/* The main thread tells the writing one of these things, or, with none of them, to end. */
+/* A message from the main thread to the writing one: one of these, or, with none of them, to end. */
 struct message {
         struct snapshot *snapshot;
         struct event_record *record;
-        bool doubt; /* whether the file is whole */
+        bool doubt; /* the file may be damaged */
         bool all_recalled, past_taken;
 };
 
 struct store {
-        /* The main thread's. */
-        struct pending past; /* of databases that nobody watches (yet) */
+        /* The main thread's own. */
+        struct pending past; /* of databases that are not watched (yet) */
         bool past_is_to_come;
         struct lease_record *leases;
         size_t n_leases;
-        struct reader *reader; /* NULL: nothing is kept, and there is no thread */
-        uint64_t put;          /* so many messages */
+        struct reader *reader; /* NULL: no history is kept, and there is no thread */
+        uint64_t put;          /* the number of messages so far */
         bool started;
         pthread_t thread;
 
         char *path;
-        struct queue *queue, *pasts; /* of messages to the thread, and of what it read */
-        struct writer *writer;       /* the thread's, but what says otherwise; NULL: nothing is kept */
+        struct queue *queue, *pasts; /* messages to the thread; and what it read */
+        struct writer *writer;       /* the thread's, unless noted; NULL: no history is kept */
 
-        /* Both threads'. */
+        /* Shared by both threads. */
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        uint64_t settled; /* so many messages are in the file */
+        uint64_t settled; /* the number of messages that are in the file */
         bool ended;
 
-        /* The thread's. */
+        /* The thread's own. */
         uint64_t taken;
         bool ending;
 };
@@ -74,13 +74,13 @@ const char *store_health_name(enum store_health health) {
 
 /* The thread. */
 
-/* What the thread read. */
+/* State that the thread read. */
 struct past {
         struct snapshot *first;
         bool is_to_come; /* it could not be read yet */
 };
 
-/* The queue always has room: the past is read once, and the first time that it could not be is told as well. */
+/* The queue always has room: the past is read once, and only the first failure to read it is reported. */
 static void hand_over(struct store *store, struct snapshot *first) {
         (void)queue_push(store->pasts, &(struct past){.first = first, .is_to_come = writer_past_is_to_come(store->writer)});
 }
@@ -158,7 +158,7 @@ static int store_push_snapshot(struct store *store, struct snapshot *snapshot) {
         return r;
 }
 
-/* The later of two snapshots of one name counts; one that there is no memory for is not known. */
+/* The later of two snapshots of one name replaces the earlier; if memory runs out it is dropped. */
 static void store_keep(struct store *store, struct snapshot *snapshot) {
         if (pending_put(&store->past, snapshot, false) < 0)
                 free(snapshot);
@@ -180,7 +180,7 @@ bool store_take_past(struct store *store) {
         if (queue_pop(store->pasts, &past) <= 0)
                 return false;
         store->past_is_to_come = past.is_to_come;
-        /* This message stands in the order of what is put. */
+        /* This message is in order with the snapshots that are put. */
         if (past.first)
                 (void)queue_push(store->queue, &(struct message){.past_taken = true});
         for (struct snapshot *each = past.first, *next; each; each = next) {
@@ -202,11 +202,11 @@ static void wait_for_past(struct store *store) {
                             store->path);
 }
 
-/* The reader, whose thread calls this, thinks that the file is damaged; the writer looks. */
+/* The reader, whose thread calls this, suspects damage: the writer will check. */
 static void on_damaged(void *userdata) {
         struct store *store = userdata;
 
-        /* Not counted: that is the main thread's. */
+        /* Not counted: the count is the main thread's. */
         (void)queue_push(store->queue, &(struct message){.doubt = true});
 }
 
@@ -254,7 +254,7 @@ int store_open(const char *path, const struct store_bounds *bounds, struct store
         return 0;
 }
 
-/* Waits until MET, or for TIMEOUT_USEC. Answers whether it is so. */
+/* Waits until MET, at most TIMEOUT_USEC. Returns whether it is met. */
 static bool wait_for(struct store *store, bool (*met)(const struct store *store), uint64_t timeout_usec) {
         uint64_t at = usec_add(clock_monotonic_usec(), timeout_usec);
         struct timespec deadline = {.tv_sec = (time_t)(at / USEC_PER_SEC), .tv_nsec = (long)(at % USEC_PER_SEC) * 1000};
@@ -277,11 +277,11 @@ static bool is_settled(const struct store *store) {
         return store->settled >= store->put;
 }
 
-/* Lets the thread write what is still to be written, and end. Answers false when it is still there. */
+/* Lets the thread write everything that waits, and end. Returns false if it is still there. */
 static bool store_end_thread(struct store *store, uint64_t timeout_usec) {
         if (queue_push(store->queue, &(struct message){0}) < 0 || !wait_for(store, has_ended, timeout_usec)) {
                 log_error("The history in %s could not be written to its end in time", store->path);
-                /* If it moves again while the process is still there, all of it is written. */
+                /* If the disk recovers while the process is still there, everything is written. */
                 writer_end_by(store->writer, USEC_INFINITY);
                 (void)pthread_detach(store->thread);
                 return false;
@@ -320,11 +320,14 @@ struct store *store_close(struct store *store, uint64_t timeout_usec) {
         /* The last third of the time is for closing the file. */
         if (store->started)
                 writer_end_by(store->writer, usec_add(clock_boot_usec(), timeout_usec - timeout_usec / 3));
-        /* The reader keeps the log from beginning anew. */
+        /* The reader would keep the log from beginning anew. */
         is_alone = reader_free(store->reader, MIN(timeout_usec / 3, ANSWER_TIMEOUT_USEC));
         if (store->started)
                 is_alone = store_end_thread(store, usec_sub(until, clock_monotonic_usec())) && is_alone;
-        /* A thread that hangs in the disk keeps all that it needs, also to say that the file is damaged; the process ends without it. */
+        /*
+         * A thread that hangs in the disk keeps everything that it needs, including the means to report damage; the process ends without
+         * it.
+         */
         if (is_alone)
                 destroy(store);
         return NULL;
@@ -405,7 +408,7 @@ bool store_is_behind(struct store *store) {
 void store_limit(struct store *store, const struct store_bounds *bounds) {
         if (store->writer)
                 writer_limit(store->writer, bounds);
-        /* The writer forgets them too, when it has the time for it. */
+        /* The writer forgets them too, when it has time for it. */
         pending_drop_before(&store->past, usec_sub(clock_real_usec(), MAX(bounds->keep_usec, HISTORY_GONE_USEC)));
 }
 

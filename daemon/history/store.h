@@ -1,13 +1,13 @@
 /*
- * What outlives the daemon, in a file: the memory of each database, the leases with a time limit, and what happened. What the daemon goes
- * on from is read when store_open() returns; writing is done by a thread of its own, so that no disk stops the watching, and so is
- * answering questions about the past (history/reader.h). Main thread only.
+ * Keeps in a file what outlives the daemon: the memory of each database, the leases with a time limit, and the events. State to continue
+ * from is read before store_open() returns. A thread of its own writes, so that no disk stops the watching, and another one answers queries
+ * of the past (history/reader.h). Main thread only.
  *
- * The thread that writes reads the file once, then writes what it is given, the newest snapshot of each database only and all that
- * happened, and sleeps while there is nothing to write. What cannot be written now it keeps and tries again, more and more slowly.
+ * The writing thread reads the file once. Then it writes what it is given (all events, but only the newest snapshot of each database), and
+ * sleeps while there is nothing to write. It keeps what it cannot write, and retries more and more slowly.
  *
- * Nothing that goes wrong with the file is an error of these functions: the history is then off, which is said in the journal once and
- * in store_health(), and comes back by itself when it can.
+ * Trouble with the file is no error of these functions. The history is then off, which is logged once and shown by store_health(), and
+ * resumes by itself when it can.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ enum store_health {
         STORE_UNREACHABLE, /* there is no such folder */
         STORE_FOREIGN,     /* the file belongs to another program */
         STORE_NEWER,       /* the file belongs to a newer pgwaked */
-        STORE_FAILED,      /* anything else; the sentence says what */
+        STORE_FAILED,      /* anything else; the sentence tells */
         _STORE_HEALTH_MAX,
 };
 
@@ -36,56 +36,54 @@ enum store_health {
 const char *store_health_name(enum store_health health);
 
 struct store_bounds {
-        uint64_t max_bytes; /* with what SQLite keeps beside it; what is oldest makes room */
-        uint64_t keep_usec; /* what happened before that is dropped; USEC_INFINITY: never */
+        uint64_t max_bytes; /* including what SQLite keeps beside it; the oldest rows make room */
+        uint64_t keep_usec; /* older events are dropped; USEC_INFINITY: never */
 };
 
-/* PATH "" keeps nothing. 0 or -ENOMEM and the like: that the thread could not be had. */
+/* PATH "" keeps nothing. 0, or -ENOMEM and the like if the thread could not be started. */
 int store_open(const char *path, const struct store_bounds *bounds, struct store **ret_store);
-/*
- * Writes what is still to be written, first what is known of each database, then what happened; waits at most TIMEOUT_USEC. Takes NULL.
- */
+/* Writes everything that waits, first the snapshots, then the events; waits at most TIMEOUT_USEC. Takes NULL. */
 struct store *store_close(struct store *store, uint64_t timeout_usec);
 
 /*
- * What could not be read when store_open() returned (a file that somebody locked, a disk that hangs) comes later: the descriptor is
- * readable then (-1: never), and when store_take_past() answers true, store_recall() and store_each_lease() tell it. What is put after that
- * must have gone on from it: to be called in the same turn.
+ * State that could not be read before store_open() returned (another process had locked the file, or the disk hung) may come later. The
+ * descriptor is then readable (-1: never); if store_take_past() returns true, store_recall() and store_each_lease() have that state.
+ * Snapshots put after that must continue from it, so call them in the same loop iteration.
  */
 int store_past_fd(const struct store *store);
 bool store_take_past(struct store *store);
 bool store_past_is_to_come(const struct store *store);
 
 /*
- * What was known of NAME when the daemon started, or when it was put away. Only once: the caller knows it from then on, and
- * better. Answers false when nothing is known. Fit for struct engine_past, with the store as USERDATA.
+ * The state of NAME when the daemon started, or when it was put away. Only once: from then on the caller knows it, and knows better.
+ * Returns false if there is none. Suitable for struct engine_past, with the store as USERDATA.
  */
 bool store_recall(void *userdata, const char *name, struct memory *ret_memory);
 /*
- * Every lease that was known at the start, once: they are forgotten then. A negative answer of EACH ends it, and is the answer. To be
- * called when every database that is watched was recalled: from then on what is old is dropped, and those that nobody watches are
+ * Calls EACH once for every lease that was known at the start; they are then forgotten. A negative result of EACH ends this, and is
+ * returned. Call this after every watched database was recalled: from then on old rows are dropped, and databases that are not watched are
  * forgotten.
  */
 int store_each_lease(struct store *store, int (*each)(void *userdata, const struct lease_record *lease), void *userdata);
 
 /*
- * To be written soon, with how long the phases of the N_TIMINGS attempts took that came since the last time; the newest of each database
- * counts. 0 or -ENOMEM.
+ * Has it written soon, with the durations of the phases of the N_TIMINGS attempts since the last call; only the newest of each database is
+ * kept. 0 or -ENOMEM.
  */
 int store_put(struct store *store, const char *name, const struct memory *memory, const struct lease_record *leases, size_t n_leases,
               const struct timing *timings, size_t n_timings);
-/* RECORD (of malloc()), which is the store's now, is written soon. 0, -ENOMEM, or -ENOBUFS: the store is behind, and RECORD is lost. */
+/* Takes over RECORD (of malloc()), and has it written soon. 0, -ENOMEM, or -ENOBUFS: the store is behind, and RECORD is lost. */
 int store_tell(struct store *store, struct event_record *record);
-/* As store_put(), of a database that nobody watches any more, so that it can be recalled when it comes back. */
+/* Like store_put(), for a database that is not watched any more, so that it can be recalled if it comes back. */
 int store_put_away(struct store *store, const char *name, const struct memory *memory);
-/* Whether a disk that hangs has left so much undone that nothing more should be put before it moves again. */
+/* Whether a disk that hangs has left so much to write that nothing more should be put until it recovers. */
 bool store_is_behind(struct store *store);
-/* They may be others after a reload. */
+/* Sets the bounds, which a reload may change. */
 void store_limit(struct store *store, const struct store_bounds *bounds);
-/* Waits until all that was put before is in the file: 0, or -ETIMEDOUT. */
+/* Waits until everything put before is in the file: 0, or -ETIMEDOUT. */
 int store_flush(struct store *store, uint64_t timeout_usec);
-/* How it is, and one sentence about it for people ("" when it is good or none). */
+/* The health, and one sentence about it for people ("" for STORE_GOOD and STORE_NONE). */
 enum store_health store_health(struct store *store, char *ret_sentence, size_t size);
 
-/* The reader, which answers questions about the past, lives as long as STORE. NULL: nothing is kept. */
+/* The reader, which answers queries of the past; it lives as long as STORE. NULL: no history is kept. */
 struct reader *store_reader(const struct store *store);

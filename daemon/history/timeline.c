@@ -18,7 +18,7 @@ static const unsigned char badness[_STATE_MAX] = {
 };
 
 struct gaps {
-        uint64_t *list; /* when a daemon ended; until the next state was seen nothing is known */
+        uint64_t *list; /* times at which a daemon ended: nothing is known from there until the next state */
         size_t n, next, allocated;
 };
 
@@ -41,7 +41,7 @@ static void worsen(struct timeline_slot *slot, enum state state, enum reason rea
         *slot = (struct timeline_slot){.any = true, .state = state, .reason = reason};
 }
 
-/* The next span of one state, which ends inside the time. */
+/* Adds the next span of one state, which ends inside the period. */
 static void timeline_add_entry(struct timeline *timeline, uint64_t from, uint64_t to, enum state state, enum reason reason) {
         const struct timeline_entry *last = timeline->n > 0 ? &timeline->entries[timeline->n - 1] : NULL;
 
@@ -79,8 +79,8 @@ static int add_gap(struct gaps *gaps, uint64_t at) {
 }
 
 /*
- * The ends of all daemons but the one that runs, which wrote last, from SINCE on. A run that is still to come is of a clock that was set
- * back.
+ * Reads the ends of all daemons since SINCE, except the one that runs, which wrote last. A run in the future comes from a clock that was
+ * set back.
  */
 static int read_gaps(struct state_reading *reading, uint64_t since) {
         struct sqlite_statement *statement;
@@ -111,7 +111,7 @@ static void timeline_add_span(struct state_reading *reading, uint64_t from, uint
         timeline_add_entry(reading->timeline, from, to, moment->state, moment->reason);
 }
 
-/* MOMENT lasts until TO, or until the daemon ended. */
+/* MOMENT lasts until TO, or until its daemon ended. */
 static void add_state(struct state_reading *reading, struct moment *moment, uint64_t to) {
         struct gaps *gaps = &reading->gaps;
         uint64_t from = MAX(moment->at, reading->query->since_real_usec);
@@ -128,7 +128,7 @@ static void add_state(struct state_reading *reading, struct moment *moment, uint
         timeline_add_span(reading, from, to, moment);
 }
 
-/* Prepares SQL with ?1 the database and ?2, ?3 the time. */
+/* Prepares SQL with ?1 the database and ?2, ?3 the period. */
 static int timeline_prepare(const struct state_reading *reading, const char *sql, struct sqlite_statement **ret_statement) {
         int r;
 
@@ -141,7 +141,7 @@ static int timeline_prepare(const struct state_reading *reading, const char *sql
         return 0;
 }
 
-/* How it was when the time began. */
+/* Reads the state at the beginning of the period. */
 static int read_first(struct state_reading *reading, struct moment *ret_moment) {
         struct sqlite_statement *statement;
         int r;
@@ -178,7 +178,7 @@ static int read_states(struct state_reading *reading) {
         while ((r = sqlite_step(statement)) > 0) {
                 struct moment next = read_moment(reading, statement);
 
-                /* A clock that was set back: what is in the future has not happened. */
+                /* After the clock was set back, states in the future have not happened. */
                 add_state(reading, &moment, MIN(next.at, until));
                 moment = next;
         }
@@ -224,7 +224,7 @@ static bool next_entry(struct field_rows *rows, void *ret_row) {
         return true;
 }
 
-/* AT is the slot before. */
+/* AT is the previous slot. */
 static bool next_slot(struct field_rows *rows, void *ret_row) {
         const struct timeline *timeline = rows->of;
         const struct timeline_slot *last = rows->at;

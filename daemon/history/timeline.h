@@ -1,6 +1,6 @@
 /*
- * The states of one database in a time: how long it was in each, and a line of them to be drawn, of as many entries as fit; where there are
- * more, the time is cut into equal slots, and of each the worst is told.
+ * The states of one database in a period: the time spent in each, and a line to draw, of as many entries as fit. If there are more, the
+ * period is cut into equal slots, each of which shows its worst state.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct timeline {
         uint64_t since, until;
         uint64_t states_usec[_STATE_MAX];
         size_t n;
-        bool overflowed; /* the slots count */
+        bool overflowed; /* use the slots instead */
         struct timeline_entry {
                 uint64_t from_real_usec;
                 enum state state;
@@ -27,8 +27,8 @@ struct timeline {
         } slots[TIMELINE_MAX];
 };
 
-/* Reads the states of the time that QUERY asks for. DATABASE is the row of its database. RET_TIMELINE is freed with free(). */
+/* Reads the states of QUERY's period. DATABASE is the row of its database. RET_TIMELINE is freed with free(). */
 int timeline_read(struct sqlite *sqlite, const struct history_query *query, uint64_t database, struct schema_words *words,
                   struct timeline **ret_timeline);
-/* Its line as rows of struct timeline_report. */
+/* The line as rows of struct timeline_report. */
 struct field_rows timeline_rows(const struct timeline *timeline);

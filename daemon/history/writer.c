@@ -17,15 +17,15 @@
 
 #define RETRY_MIN_USEC (500 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (10 * USEC_PER_SEC)
-/* The daemon before us may still be on its way out. */
+/* The previous daemon may still be about to exit. */
 #define LOCKED_AT_START_USEC USEC_PER_SEC
 #define LOCKED_AT_START_MSEC 20
-/* A disk that damages every file that it is given is not filled with them. */
+/* A disk that damages every file must not be filled with damaged files. */
 #define SET_ASIDE_MAX 3
-/* How often old rows are dropped, and how long snapshots have the file for themselves between two slices of that. */
+/* The interval of dropping old rows, and the time that snapshots have the file to themselves between two slices. */
 #define PRUNE_EVERY_USEC USEC_PER_HOUR
 #define PRUNE_PAUSE_USEC (20 * USEC_PER_MSEC)
-/* A reader is done soon. */
+/* A reader is soon done. */
 #define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
 
 struct writer {
@@ -33,12 +33,12 @@ struct writer {
         uint64_t began_real_usec;
         struct history *history;
         struct pending pending;
-        bool known;             /* what is in the file, to `pending` and to the main thread */
-        struct snapshot *past, *learnt; /* what was read of it, for the main thread; and for `pending` when that has it */
+        bool known;             /* the file's contents are, to `pending` and to the main thread */
+        struct snapshot *past, *learnt; /* what was read: for the main thread, and then for `pending` */
         bool in_doubt;
-        bool linked;            /* the file has a second name, and that was said */
-        bool over;              /* nothing but a restart, or a person and a restart, can change it */
-        bool grew;              /* something was written since what is old was dropped */
+        bool linked;            /* the file has a second name, and that was logged */
+        bool over;              /* only a restart, or a person and a restart, can change the situation */
+        bool grew;              /* something was written since old rows were last dropped */
         bool prune_goes_on;
         bool all_recalled;      /* it is known which databases are watched */
         bool ends;              /* this is the last try */
@@ -46,18 +46,18 @@ struct writer {
         unsigned set_aside;
         uint64_t limit_in_force;
         uint64_t retry_boot_usec;
-        uint64_t prune_boot_usec; /* when to go on with it */
+        uint64_t prune_boot_usec; /* when pruning is due again */
 
-        /* Any thread's. */
+        /* For any thread. */
         _Atomic uint64_t max_bytes;
         _Atomic uint64_t keep_usec;
         _Atomic uint64_t end_boot_usec; /* USEC_INFINITY: not yet */
-        pthread_mutex_t lock;   /* of what follows */
+        pthread_mutex_t lock;   /* guards the rest */
         enum store_health health;
         char sentence[256];
 };
 
-/* How the history is when R became of a try with the file. */
+/* The health after an operation on the file returned R. */
 static enum store_health health_of(int r) {
         switch (r) {
         case HISTORY_GOOD:
@@ -87,12 +87,12 @@ static enum store_health health_of(int r) {
         }
 }
 
-/* R stays: nothing but a restart, or a person and a restart, can change it. */
+/* Whether only a restart, or a person and a restart, can change R. */
 static bool is_final(int r) {
         return r == HISTORY_NEWER || r == HISTORY_FOREIGN;
 }
 
-/* Writes one sentence about the file PATH for people; "" where there is nothing to say. HEALTH is R's. */
+/* Writes one sentence for people about the file PATH; "" if there is nothing to say. HEALTH is R's. */
 static void describe_health(char *ret_sentence, size_t size, const char *path, enum store_health health, int r) {
         static const char *const sentences[_STORE_HEALTH_MAX] = {
                 [STORE_NONE] = "",
@@ -115,9 +115,9 @@ static void describe_health(char *ret_sentence, size_t size, const char *path, e
                 (void)snprintf(ret_sentence, size, "%s: %s", path, sentences[health]);
 }
 
-/* Each change is said, none is repeated. */
+/* Logs each change once. */
 static void writer_note_health(struct writer *writer, int r) {
-        enum store_health health = health_of(r), previous = writer->health; /* this thread alone sets it */
+        enum store_health health = health_of(r), previous = writer->health; /* only this thread sets it */
         char sentence[sizeof(writer->sentence)];
 
         describe_health(sentence, sizeof(sentence), writer->path, health, r);
@@ -131,7 +131,7 @@ static void writer_note_health(struct writer *writer, int r) {
         (void)pthread_mutex_unlock(&writer->lock);
 }
 
-/* Answers whether the way is free for a new file. */
+/* Returns whether a new file can be made. */
 static bool set_aside(struct writer *writer) {
         _cleanup_free_ char *aside = NULL;
         int r;
@@ -147,10 +147,10 @@ static bool set_aside(struct writer *writer) {
         return true;
 }
 
-/* PAST is in the file. Nothing is written until the main thread has it too, so that a reader of the file finds all of it. */
+/* PAST is in the file. Nothing is written until the main thread has it too, so that a reader of the file finds everything. */
 static void writer_learn(struct writer *writer, struct snapshot *past) {
         if (writer->known)
-                pending_compare(&writer->pending, past); /* it may be another file than the last */
+                pending_compare(&writer->pending, past); /* the file may be another one */
         if (writer->known || writer->learnt) {
                 snapshot_list_free(past);
                 return;
@@ -185,7 +185,7 @@ static int open_file(struct writer *writer) {
         return r;
 }
 
-/* HISTORY_GOOD, or why there is no file that could be written; what is in it is read all the same, if it can be. */
+/* HISTORY_GOOD, or why there is no file that can be written; its contents are read all the same, if possible. */
 static int take_file(struct writer *writer) {
         struct snapshot *past = NULL;
         int r, k;
@@ -209,12 +209,12 @@ static void follow_limit(struct writer *writer) {
 static int write_next(struct writer *writer) {
         uint64_t now = clock_real_usec();
 
-        /* The watching began no later than now, also by a clock that was set back. */
+        /* The watching began no later than now, even if the clock was set back. */
         writer->began_real_usec = MIN(writer->began_real_usec, now);
         return history_write(writer->history, &writer->pending, writer->began_real_usec);
 }
 
-/* Nobody finds what is written to a file that has no name, or another one. */
+/* Checks the file's name: whatever is written to a file without a name, or with another one, is lost to readers. */
 static void look_at_name(struct writer *writer) {
         bool linked = history_has_links(writer->history);
 
@@ -249,7 +249,7 @@ static int writer_write_all(struct writer *writer) {
         return r;
 }
 
-/* The file is better kept open on a full disk: opening takes space. And a reader that goes on is nothing wrong with it. */
+/* A file on a full disk stays open, since opening takes space. A reader that takes long is nothing wrong with the file. */
 static void let_go(struct writer *writer, int r) {
         if (health_of(r) != STORE_FULL && r != HISTORY_HELD)
                 writer->history = history_close(writer->history);
@@ -262,13 +262,13 @@ static void see_the_end(struct writer *writer, int r) {
                 pending_deinit(&writer->pending);
 }
 
-/* The file was good when it was opened, and is damaged: another one begins. */
+/* The file was good when it was opened and is damaged now: a new one is made. */
 static int write_to_a_new_one(struct writer *writer) {
         writer->history = history_close(writer->history);
         return set_aside(writer) ? writer_write_all(writer) : HISTORY_DAMAGED;
 }
 
-/* R became of a try with the file. */
+/* Acts on R, the result of an operation on the file. */
 static void conclude(struct writer *writer, int r) {
         if (r == HISTORY_DAMAGED && writer->history)
                 r = write_to_a_new_one(writer);
@@ -344,7 +344,7 @@ bool writer_is_behind(const struct writer *writer) {
         return writer->over || pending_waits(&writer->pending);
 }
 
-/* Whether something is to be written, or the file was never read; not while the main thread is still to take what was read. */
+/* Whether something is to be written, or the file was never read; but not while the main thread has yet to take what was read. */
 static bool is_to_try(const struct writer *writer) {
         return !writer->over && (writer->known ? pending_waits(&writer->pending) : !writer->learnt);
 }
@@ -352,14 +352,14 @@ static bool is_to_try(const struct writer *writer) {
 int writer_wait_msec(const struct writer *writer) {
         uint64_t due;
 
-        /* Old rows alone wake nobody up: while nothing is written nothing grows. */
+        /* Old rows alone are no reason to wake up: while nothing is written nothing grows. */
         if (!is_to_try(writer) && !writer->prune_goes_on)
                 return -1;
         due = is_to_try(writer) ? writer->retry_boot_usec : writer->prune_boot_usec;
         return (int)((usec_sub(due, clock_boot_usec()) + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
 }
 
-/* The reader met something that cannot be, or no file. Where the file is not ours any more another is begun though nothing waits. */
+/* The reader found something impossible, or no file. If the file is not ours any more a new one is made, even if nothing waits. */
 static void look_for_damage(struct writer *writer) {
         bool was_open = writer->history;
 
@@ -380,12 +380,12 @@ void writer_write(struct writer *writer, bool last) {
                 history_hurry(writer->history);
         if (is_to_try(writer) && (last || clock_boot_usec() >= writer->retry_boot_usec))
                 conclude(writer, writer_write_all(writer));
-        /* The main thread takes the past no more, and nothing follows what was put without it. */
+        /* The main thread takes no past any more, and nothing that it puts will follow from it. */
         if (last && writer->learnt) {
                 writer_past_taken(writer);
                 conclude(writer, writer_write_all(writer));
         }
-        /* It takes the time that is left. */
+        /* The check takes the time that is left. */
         if (writer->in_doubt && last)
                 look_for_damage(writer);
 }
@@ -402,7 +402,7 @@ void writer_prune(struct writer *writer) {
                 return;
         writer->grew = false;
         r = history_prune(writer->history, &writer->pending, usec_sub(real, keep), usec_sub(real, MAX(keep, HISTORY_GONE_USEC)));
-        /* Pruning fails where writing fails too, which is told then. */
+        /* If pruning fails, writing fails too, and reports it. */
         writer->prune_goes_on = r == HISTORY_NEW || r == HISTORY_BUSY || r == HISTORY_HELD;
         pause = r == HISTORY_HELD ? RETRY_MAX_USEC : writer->prune_goes_on ? PRUNE_PAUSE_USEC : PRUNE_EVERY_USEC;
         writer->prune_boot_usec = usec_add(now, pause);

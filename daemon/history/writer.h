@@ -1,6 +1,6 @@
 /*
- * The file of the history, as the one thread that writes it has it (history/store.c): read once, then written, made anew when it is
- * damaged, and tried again, more and more slowly, when it cannot be written. All is that thread's but what says otherwise.
+ * The file of the history, as seen by the one thread that writes it (history/store.c): it is read once, then written, replaced if it is
+ * damaged, and retried more and more slowly if it cannot be written. All functions are for that thread, unless noted.
  */
 #pragma once
 
@@ -14,44 +14,44 @@ int writer_new(const char *path, const struct store_bounds *bounds, struct write
 /* Snapshots and events that were not written are lost. Takes NULL. */
 struct writer *writer_free(struct writer *writer);
 
-/* The first call: tries to read what is in the file, and answers as writer_past(). */
+/* The first call: tries to read the file, and returns the same as writer_past(). */
 struct snapshot *writer_read(struct writer *writer);
 /*
- * The past that was read of the file since, once, for the caller, whose next snapshots follow it; NULL: nothing was. Until
- * writer_past_taken() nothing is written.
+ * The past that was read from the file since the last call, once. The caller takes it and bases its next snapshots on it; NULL: there is
+ * none. Nothing is written before writer_past_taken().
  */
 struct snapshot *writer_past(struct writer *writer);
-/* The caller has the past: what it puts from now on has gone on from it. */
+/* The caller has the past: its snapshots continue from it from now on. */
 void writer_past_taken(struct writer *writer);
 
-/* SNAPSHOT is the writer's. */
+/* Takes over SNAPSHOT. */
 void writer_put(struct writer *writer, struct snapshot *snapshot);
-/* RECORD is the writer's. */
+/* Takes over RECORD. */
 void writer_tell(struct writer *writer, struct event_record *record);
-/* Every database that is watched was put or recalled, so that it is known which are not: from now on what is old is dropped. */
+/* Every watched database was put or recalled, so all others are known not to be watched: from now on old rows are dropped. */
 void writer_all_recalled(struct writer *writer);
-/* The reader thinks that the file is damaged: the next write looks at it. */
+/* The reader suspects that the file is damaged: the next write checks it. */
 void writer_doubt(struct writer *writer);
 
-/* Whether something is not in the file that was put or told. */
+/* Whether something that was put or told is not in the file. */
 bool writer_is_behind(const struct writer *writer);
-/* Milliseconds until it is time for writer_write() or writer_prune(); -1: nothing is due. */
+/* Milliseconds until writer_write() or writer_prune() is due; -1: neither is. */
 int writer_wait_msec(const struct writer *writer);
-/* What is in the file could not be read yet. */
+/* Whether the file's contents could not be read yet. */
 bool writer_past_is_to_come(const struct writer *writer);
-/* Writes all that waits, snapshots first, when it is time for that, or when this is the LAST try. */
+/* Writes everything that waits, snapshots first, if that is due, or if this is the LAST try. */
 void writer_write(struct writer *writer, bool last);
-/* Drops a slice of what is old, when it is time for that. */
+/* Drops a slice of old rows, if that is due. */
 void writer_prune(struct writer *writer);
-/* Says in the file that the databases were watched until now, and closes it. */
+/* Notes in the file that the databases were watched until now, and closes it. */
 void writer_close(struct writer *writer);
 
 /*
- * Any thread. The end is near: what is being done is broken off, so that the LAST try begins with what counts most, and that ends at
- * BOOT_USEC too, done or not.
+ * For any thread. The end is near: the present operation is broken off, so that the LAST try begins with the most important part. That try
+ * ends at BOOT_USEC too, finished or not.
  */
 void writer_end_by(struct writer *writer, uint64_t boot_usec);
-/* Any thread; in force with the next write. */
+/* For any thread; takes force with the next write. */
 void writer_limit(struct writer *writer, const struct store_bounds *bounds);
-/* Any thread. RET_SENTENCE is for people; "" where there is nothing to say. */
+/* For any thread. RET_SENTENCE is for people; "" if there is nothing to say. */
 enum store_health writer_health(struct writer *writer, char *ret_sentence, size_t size);

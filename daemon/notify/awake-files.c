@@ -14,33 +14,33 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-/* Before it has its name. No database's name begins with a dot. */
+/* For a file that is not complete. No database's name begins with a dot. */
 #define TEMPORARY_PREFIX ".new-"
 #define FILE_NAME_MAX (TEXT_NAME_MAX + sizeof(TEMPORARY_PREFIX))
 
-/* What others change in one go is mended in one go. */
+/* Changes that others make together are repaired together. */
 #define MEND_AFTER_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MIN_USEC USEC_PER_SEC
 #define RETRY_MAX_USEC (30 * USEC_PER_SEC)
-/* Files in one turn of the loop. */
+/* Files per loop iteration. */
 #define MEND_MAX 128
 
-/* Folders above ours that are watched. */
+/* Watched parent folders. */
 #define ABOVE_MAX 16
 
-/* What should stand is what the registry says. */
+/* The registry decides which files there should be. */
 struct awake_files {
         sd_event *event;
         struct engine *engine;
         struct observer observer;
         char *path;
-        int folder_fd;    /* only while something is done in it: nobody is told of the end of a folder that is open */
-        struct stat left; /* the folder in which we did something last */
+        int folder_fd;    /* open only during an operation: inotify does not report the removal of an open folder */
+        struct stat left; /* the folder of our last operation */
         bool wrong;       /* something in it is not as it should be */
-        bool mending;     /* the databases up to MENDED have been looked at */
+        bool mending;     /* the databases up to MENDED were checked */
         char mended[TEXT_NAME_MAX + 1];
-        int error;         /* of this mending, 0 so far: the others are mended all the same */
-        unsigned failures; /* in a row; the first is told */
+        int error;         /* of this repair so far, or 0: other files are repaired all the same */
+        unsigned failures; /* in a row; only the first is logged */
         struct timer timer;
         sd_event_source *watch, *above[ABOVE_MAX];
 };
@@ -92,7 +92,7 @@ static int write_temporary(int folder_fd, const char *name, uint64_t since_real_
         fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
                 return error_from_errno();
-        /* Whatever our umask: it is meant for everybody. */
+        /* Regardless of our umask: the file is for everybody. */
         if (fchmod(fd, 0644) < 0)
                 return error_from_errno();
         written = write(fd, content, length);
@@ -125,7 +125,7 @@ static int remove_file(struct awake_files *files, const char *name) {
         return unlinkat(files->folder_fd, name, 0) < 0 && errno != ENOENT ? error_from_errno() : 0;
 }
 
-/* Told once until it works again: with a full or read-only disk it would be one entry for each event. */
+/* Logged once until it works again: a full or read-only disk would otherwise cause an entry per event. */
 static void awake_files_fail(struct awake_files *files, int error) {
         if (files->failures == 0)
                 log_error("cannot keep the awake files in %s: %s; going on without", files->path, strerror(-error));
@@ -140,7 +140,7 @@ static void note_wrong(struct awake_files *files) {
         files->mending = false;
 }
 
-/* The folder may be another by now. */
+/* The folder may have been replaced. */
 static void note_others(struct awake_files *files) {
         struct stat now;
 
@@ -154,7 +154,7 @@ static void leave(struct awake_files *files) {
         close_fd(&files->folder_fd);
 }
 
-/* Where it failed it is tried again in its time, whatever changes. */
+/* After a failure the retry keeps its own time, whatever changes. */
 static void mend_soon(struct awake_files *files) {
         if (files->wrong && !timer_is_set(&files->timer))
                 timer_set_after(&files->timer, MEND_AFTER_USEC);
@@ -166,7 +166,7 @@ static const struct database *awake_database(const struct awake_files *files, co
         return database && database->state == STATE_AWAKE ? database : NULL;
 }
 
-/* Whether our own file stands at NAME: what somebody else has put there may be anything. */
+/* Whether the file NAME is ours: others may have put anything there. */
 static bool stands(int folder_fd, const char *name, uint64_t since_real_usec) {
         char content[CONTENT_MAX], found[CONTENT_MAX + 1];
         size_t length = compose(content, since_real_usec);
@@ -190,7 +190,7 @@ static bool is_right(struct awake_files *files, const char *name) {
         return fstatat(files->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
-/* We are told of our own changes too. What is ours to keep is looked at; what else lies there is not ours. */
+/* inotify also reports our own changes. Only names that we keep are checked; other files there are not ours. */
 static int on_change(sd_event_source *source, const struct inotify_event *change, void *userdata) {
         struct awake_files *files = userdata;
         bool is_file = change->len > 0;
@@ -209,7 +209,10 @@ static void unwatch(struct awake_files *files) {
                 files->above[i] = sd_event_source_disable_unref(files->above[i]);
 }
 
-/* Of what others do in the folder, to it, and to those above it. Where a watch cannot be had (a user may have so many), it shows later. */
+/*
+ * Watches the folder and its parents for changes by others. If a watch cannot be had (their number per user is limited), changes are
+ * noticed later.
+ */
 static void watch_folder(struct awake_files *files) {
         char above[PATH_MAX];
         char *slash;
@@ -233,7 +236,7 @@ static void awake_files_on_event(void *userdata, const struct event *event, cons
         if (is == was && event->kind != EVENT_REMOVED)
                 return;
         note_others(files);
-        /* What nobody tells of is looked for. A mending that goes on is not begun anew: it would never end. */
+        /* Without a watch, changes must be looked for. A repair in progress is not restarted: it would never end. */
         files->wrong |= !files->watch;
         if (is)
                 r = write_file(files, event->database, event->real_usec);
@@ -241,7 +244,7 @@ static void awake_files_on_event(void *userdata, const struct event *event, cons
                 r = remove_file(files, event->database);
         leave(files);
         mend_soon(files);
-        /* When it is to be tried again is known already where it failed before. */
+        /* After an earlier failure the retry is already scheduled. */
         if (r < 0 && !files->failures)
                 awake_files_fail(files, r);
 }
@@ -250,7 +253,7 @@ static bool awake_files_is_ours(const char *name) {
         return text_is_name(name) || starts_with(name, TEMPORARY_PREFIX);
 }
 
-/* Removes the files that are ours: all of them, or those that should not stand. */
+/* Removes our files: all of them, or those that should not exist. */
 static int sweep(struct awake_files *files, bool all) {
         struct dirent *entry;
         int fd, r = 0;
@@ -269,7 +272,7 @@ static int sweep(struct awake_files *files, bool all) {
 
                 if (!awake_files_is_ours(name) || (!all && awake_database(files, name)) || unlinkat(files->folder_fd, name, 0) == 0 || errno == ENOENT)
                         continue;
-                /* A folder of such a name is somebody else's, and says nothing false unless a database has that name. */
+                /* A folder of such a name belongs to others, and is misleading only if a database has that name. */
                 if (errno != EISDIR || registry_by_name(engine_registry(files->engine), name))
                         r = error_from_errno();
         }
@@ -277,7 +280,7 @@ static int sweep(struct awake_files *files, bool all) {
         return r;
 }
 
-/* The folder may be another one by now. ALL: no file in it can be trusted. */
+/* The folder may have been replaced. ALL: no file in it can be trusted. */
 static int begin_mending(struct awake_files *files, bool all) {
         int r;
 
@@ -297,7 +300,7 @@ static int mend_one(struct awake_files *files, const struct database *database) 
         return write_file(files, database->config->name, database->since_real_usec);
 }
 
-/* Writes the next files that are missing. Answers whether there may be more. */
+/* Writes the next missing files. Returns whether there may be more. */
 static bool mend_some(struct awake_files *files) {
         const struct registry *registry = engine_registry(files->engine);
         size_t place = registry_place_after(registry, files->mended);

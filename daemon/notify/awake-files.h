@@ -1,7 +1,7 @@
 /*
- * A file for each database that exists exactly while the database is awake: for path units, keepalived's track_file, inotify. It appears
- * and goes in one step; its one line says since when. What cannot be written is logged once, stops nothing, and is tried again; what
- * others do in the folder is seen within seconds and mended.
+ * One file per database, which exists exactly while the database is awake: for path units, keepalived's track_file, inotify. It appears and
+ * disappears atomically; its only line is the time since when. A file that cannot be written is logged once, holds up nothing, and is
+ * retried; changes that others make in the folder are noticed within seconds and repaired.
  */
 #pragma once
 
@@ -10,11 +10,11 @@
 struct awake_files;
 
 /*
- * Keeps the files in FOLDER (made, 0755, when missing). What an earlier daemon left there is removed: every file that has a database's
- * name belongs to this folder's purpose. Without a FOLDER ("") RET_FILES is NULL. Observes ENGINE, which must outlive it.
+ * Keeps the files in FOLDER (made, 0755, if missing). Removes what an earlier daemon left there: every file that has a database's name.
+ * Without a FOLDER ("") RET_FILES is NULL. Observes ENGINE, which must outlive it.
  */
 int awake_files_new(sd_event *event, struct engine *engine, const char *folder, struct awake_files **ret_files);
-/* From here on nothing that happens changes them. */
+/* Leaves the files as they are from now on. */
 void awake_files_stop(struct awake_files *files);
-/* Removes the files: nobody keeps them true any more. Takes NULL. */
+/* Removes the files, since nothing keeps them correct any more. Takes NULL. */
 struct awake_files *awake_files_free(struct awake_files *files);

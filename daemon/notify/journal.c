@@ -33,7 +33,7 @@ static const char *const phase_fields[_PHASE_MAX] = {
         [PHASE_QUERY] = "PGWAKE_QUERY_USEC",
 };
 
-/* The fields of one entry, and the digits of those that are numbers. */
+/* The fields of one entry, and the digits of numeric ones. */
 struct entry {
         struct log_field fields[24];
         char digits[12][sizeof("18446744073709551615")];
@@ -55,14 +55,14 @@ static void add_number(struct entry *entry, const char *name, uint64_t value) {
         add_text(entry, name, digits);
 }
 
-/* EVENT_WAKE follows the EVENT_STATE that it belongs to; both are one entry, so the wake is looked up when that comes. */
+/* EVENT_WAKE follows its EVENT_STATE. Both become one entry, so the wake is looked up at EVENT_STATE. */
 static const struct wake_record *wake_of(const struct event *event, const struct database *database) {
         bool woke = event->state != event->previous && database->counts.last_wake.at_real_usec == event->real_usec;
 
         return woke ? &database->counts.last_wake : NULL;
 }
 
-/* Of a wake that somebody else made nobody knows how long it took. */
+/* The duration of a wake that somebody else caused is unknown. */
 static bool journal_is_ours(const struct wake_record *wake) {
         return wake->latency_usec != USEC_INFINITY;
 }
@@ -134,7 +134,7 @@ static void write_message(struct buffer *message, const struct event *event, con
                 buffer_append_string(message, state_explain(event->state, event->reason));
 }
 
-/* The end of trouble is worth as much as a notice; waking up and falling asleep are everyday life. */
+/* The end of trouble is logged as a notice; waking up and falling asleep are routine. */
 static int level_of(const struct event *event) {
         bool was_trouble = event->previous == STATE_DEGRADED || event->previous == STATE_FULL || event->previous == STATE_DOWN ||
                 event->previous == STATE_BLOCKED;
@@ -178,9 +178,9 @@ static void journal_on_event(void *userdata, const struct event *event, const st
         case EVENT_BUDGET:
                 tell_budget(event);
                 return;
-        case EVENT_WAKE: /* told with the state */
+        case EVENT_WAKE: /* logged with the state */
         case EVENT_ADDED:
-        case EVENT_REMOVED: /* told by the reload */
+        case EVENT_REMOVED: /* logged by the reload */
                 return;
         }
 }

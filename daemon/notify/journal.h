@@ -1,4 +1,4 @@
-/* One entry in the journal for each change of a database's state, with everything that led there as fields. None for a check. */
+/* One journal entry for each change of a database's state, with everything that led to it as fields. A check alone has no entry. */
 #pragma once
 
 #include "scheduler/engine.h"

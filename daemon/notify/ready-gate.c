@@ -8,14 +8,14 @@ static bool wants_start(const struct database *database) {
         return policy_of(database) == POLICY_ON_DEMAND && database->config->wake_at_start;
 }
 
-/* To be awake at start, and there is something that may bring it: what nobody asks any longer will not be awake by itself. */
+/* Whether it is to be awake at start, and we keep it awake: without that it will not wake by itself. */
 static bool is_to_be_awake(const struct database *database) {
         return policy_asks(database) && (policy_of(database) == POLICY_KEEP_AWAKE || wants_start(database));
 }
 
 /*
- * Without a verdict, and there is something that may bring one: a login, or the first check, whichever that is. Where nobody asks, and the
- * door says no more than that it is good, "unknown" is the verdict.
+ * Whether it has no verdict yet, and one may come: from a login, or from the first check of any kind. Without demand, and behind a good
+ * door, "unknown" is the verdict.
  */
 static bool may_get_verdict(const struct database *database) {
         if (database->state != STATE_UNKNOWN)
@@ -45,7 +45,7 @@ static int compare_ids(const void *id, const void *element) {
         return a < b ? -1 : a > b;
 }
 
-/* The place of ID, or where it would stand. */
+/* The index of ID, or where to insert it. */
 static size_t ready_gate_place_of(const struct ready_gate *gate, uint64_t id) {
         return sorted_place(&id, gate->ids, gate->n, sizeof(*gate->ids), compare_ids);
 }
@@ -66,7 +66,7 @@ static int ready_gate_add(struct ready_gate *gate, uint64_t id) {
         return 0;
 }
 
-/* Answers whether it was waited for. */
+/* Returns whether it was waited for. */
 static bool ready_gate_drop(struct ready_gate *gate, uint64_t id) {
         size_t place = ready_gate_place_of(gate, id);
 
@@ -107,7 +107,7 @@ int ready_gate_note(struct ready_gate *gate, const struct event *event, const st
                 (void)ready_gate_drop(gate, database->id);
                 return 0;
         case EVENT_STATE:
-                /* Only one that is new says that: a reload changed the database, and it starts anew. */
+                /* Only a new database has this reason: a reload changed it, and it begins anew. */
                 if (event->reason == REASON_NOT_CHECKED)
                         return ready_gate_is_missing(gate, database) ? ready_gate_add(gate, database->id) : 0;
                 if (is_reached(gate, event->state))
@@ -120,7 +120,7 @@ int ready_gate_note(struct ready_gate *gate, const struct event *event, const st
         return 0;
 }
 
-/* The demand of its start is over, and it was never awake; where the budget or a person decided that, it was not given up. */
+/* Whether the demand of its start ended before it was awake. If the budget or a person decided that, it was not given up. */
 static bool is_given_up(const struct ready_gate *gate, const struct database *database) {
         return gate->on == READY_ON_AWAKE && database->config->required && !database->paused_until_boot_usec && !database->budget_spent &&
                wants_start(database);
@@ -140,17 +140,17 @@ void ready_gate_sweep(struct ready_gate *gate, const struct registry *registry) 
         gate->n = kept;
 }
 
-/* -- In a few words -------------------------------------------------------------------------------------------------------------------- */
+/* -- The status line ------------------------------------------------------------------------------------------------------------------- */
 
 #define NAMES_MAX 3
-/* How many databases are looked at to find names worth telling; the counts are of all. */
+/* How many databases are searched for names to report; the counts are of all. */
 #define LOOKED_AT_MAX 256
 
 static const char *plural(size_t n) {
         return n == 1 ? "" : "s";
 }
 
-/* The best first, as people ask. */
+/* The best first. */
 static const enum state order[_STATE_MAX] = {STATE_AWAKE, STATE_ASLEEP, STATE_WAKING, STATE_DEGRADED,
                                              STATE_FULL,  STATE_DOWN,   STATE_BLOCKED, STATE_UNKNOWN};
 
@@ -213,7 +213,7 @@ static void write_missing(struct buffer *buffer, const struct database *database
         buffer_append_string(buffer, ")");
 }
 
-/* What to do about the first that waits for a person. */
+/* Advice for the first database that waits for a person. */
 static void write_advice(struct buffer *buffer, const struct registry *registry, const struct ready_gate *gate) {
         for (size_t i = 0; i < gate->n && i < LOOKED_AT_MAX; i++) {
                 const struct database *database = registry_by_id(registry, gate->ids[i]);

@@ -11,30 +11,30 @@
 #include "history/store.h"
 #include "scheduler/lease.h"
 
-/* With the time that the writer takes to commit it is a second. */
+/* Together with the writer's commit, a second. */
 #define FLUSH_USEC (900 * USEC_PER_MSEC)
 #define ACCURACY_USEC (50 * USEC_PER_MSEC)
-/* In one turn of the loop: ten thousand at once would keep everybody else waiting. */
+/* Per loop iteration: ten thousand at once would keep everything else waiting. */
 #define FLUSH_MAX 128
 
 /* -- the databases that changed -------------------------------------------------------------------------------------------------------- */
 
 struct dirty_database {
         uint64_t id;
-        size_t n_timings; /* of it, in `timings` */
+        size_t n_timings; /* its timings, in `timings` */
         size_t last;      /* its newest timing, plus 1; 0: none */
 };
 
 /*
- * The databases that changed since somebody looked, each once, in the order of their coming; and how long the phases of their attempts
- * took meanwhile. Its memory grows by doubling and goes when all is taken.
+ * The databases that changed since they were last taken, each once, in order of arrival; and the durations of their attempts' phases since
+ * then. Its memory grows by doubling, and is freed when everything is taken.
  */
 struct dirty_set {
         struct dirty_database *list;
         size_t n, first, allocated; /* those before `first` are taken */
         struct id_map places;       /* in the list, plus 1 */
         struct dirty_timing {
-                size_t before; /* the timing of the same database before it, plus 1; 0: none */
+                size_t before; /* the previous timing of the same database, plus 1; 0: none */
                 struct timing timing;
         } *timings;
         size_t n_timings, allocated_timings;
@@ -51,7 +51,7 @@ static size_t dirty_set_count(const struct dirty_set *set) {
         return set->n - set->first;
 }
 
-/* That of ID, added when it is not there. NULL: no memory. */
+/* The entry of ID, added if it is missing. NULL: out of memory. */
 static struct dirty_database *dirty_set_of(struct dirty_set *set, uint64_t id) {
         size_t place = (size_t)(uintptr_t)id_map_get(&set->places, id);
 
@@ -69,7 +69,7 @@ static int dirty_set_note(struct dirty_set *set, uint64_t id) {
         return dirty_set_of(set, id) ? 0 : -ENOMEM;
 }
 
-/* The same, by an attempt. */
+/* ID changed by an attempt. */
 static int dirty_set_note_timing(struct dirty_set *set, uint64_t id, const struct timing *timing) {
         struct dirty_database *dirty = dirty_set_of(set, id);
 
@@ -81,7 +81,7 @@ static int dirty_set_note_timing(struct dirty_set *set, uint64_t id, const struc
         return 0;
 }
 
-/* The oldest; it may change anew from here on. Answers false when there is none. */
+/* Takes the oldest; later changes add it again. Returns false if there is none. */
 static bool dirty_set_take(struct dirty_set *set, struct dirty_database *ret_dirty) {
         if (set->first == set->n)
                 return false;
@@ -90,13 +90,13 @@ static bool dirty_set_take(struct dirty_set *set, struct dirty_database *ret_dir
         return true;
 }
 
-/* DIRTY's timings, newest first, into TIMINGS, which has room for them. Before dirty_set_forget(). */
+/* Copies DIRTY's timings, newest first, to TIMINGS, which has room for them. Before dirty_set_forget(). */
 static void dirty_set_timings(const struct dirty_set *set, const struct dirty_database *dirty, struct timing *timings) {
         for (size_t i = dirty->last; i > 0; i = set->timings[i - 1].before)
                 *timings++ = set->timings[i - 1].timing;
 }
 
-/* Gives the memory back when everything was taken. */
+/* Frees the memory if everything was taken. */
 static void dirty_set_forget(struct dirty_set *set) {
         if (set->first == set->n)
                 dirty_set_deinit(set);
@@ -109,11 +109,11 @@ struct recorder {
         struct store *store;
         struct observer observer;
         struct timer timer;
-        bool told; /* that memory is short */
+        bool told; /* the lack of memory was logged */
         struct dirty_set dirty;
 };
 
-/* Once until it works again. */
+/* Logged once until it works again. */
 static void recorder_tell(struct recorder *recorder, int error) {
         if (error < 0 && !recorder->told)
                 log_error("cannot keep the history: %s; going on without", strerror(-error));
@@ -133,7 +133,7 @@ static void recorder_on_touched(void *userdata, const struct database *database)
         note(recorder, dirty_set_note(&recorder->dirty, database->id));
 }
 
-/* How long those phases took that came to their end: one that failed in it did not. */
+/* The durations of the phases that were completed: the one in which an attempt failed was not. */
 static struct timing timing_of(const struct attempt *attempt) {
         struct timing timing = {0};
 
@@ -147,14 +147,14 @@ static void on_attempted(void *userdata, const struct database *database, const 
         struct recorder *recorder = userdata;
         struct timing timing = timing_of(attempt);
 
-        /* What changed is kept in mind, where it takes no more space the longer it takes; each attempt would. */
+        /* A store that is behind gets only the fact of a change, which takes no more memory over time; timings would. */
         if (store_is_behind(recorder->store))
                 note(recorder, dirty_set_note(&recorder->dirty, database->id));
         else
                 note(recorder, dirty_set_note_timing(&recorder->dirty, database->id, &timing));
 }
 
-/* Those that end with a connection are over when we are. */
+/* Leases that end with a connection end with this daemon. */
 static size_t timed_leases(const struct database *database, struct lease_record *records) {
         const struct lease *lease;
         size_t n = 0;
@@ -182,7 +182,7 @@ static int recorder_record(struct recorder *recorder, const struct database *dat
         return store_put(recorder->store, database->config->name, &memory, leases, n, timings, dirty->n_timings);
 }
 
-/* The first N that changed. Whoever is gone meanwhile was put away when it went. */
+/* Gives the store the first N that changed. A database that is gone by now was put away when it went. */
 static void recorder_flush(struct recorder *recorder, size_t n) {
         const struct registry *registry = engine_registry(recorder->engine);
         struct dirty_database dirty;
@@ -226,7 +226,7 @@ static int recorder_tell_event(struct recorder *recorder, const struct event *ev
         return store_tell(recorder->store, record);
 }
 
-/* From here on nothing is known of it. */
+/* From here on nothing is known of the database. */
 static int tell_removed(struct recorder *recorder, const struct event *event) {
         struct event gone = *event;
 
@@ -285,7 +285,7 @@ int recorder_new(sd_event *event, struct engine *engine, struct store *store, st
         return 0;
 }
 
-/* What is awake is so up to now, though nothing happened since it was last told so. */
+/* Brings the accounts of awake databases up to date, even if nothing happened to them. */
 static void note_awake(struct recorder *recorder) {
         const struct registry *registry = engine_registry(recorder->engine);
         const struct database *database;

@@ -1,6 +1,6 @@
 /*
- * Gives the store what happened, at once, and what has changed: at most a second after it did, and all of it at the end. What nobody
- * touched is not looked at, and while nothing changes nothing wakes up.
+ * Gives the store every event at once, and every changed database within a second; at the end, everything. It looks at changed databases
+ * only, and without changes nothing wakes up.
  */
 #pragma once
 
@@ -12,5 +12,5 @@ struct store;
 
 /* Observes ENGINE; it and STORE must outlive the recorder. */
 int recorder_new(sd_event *event, struct engine *engine, struct store *store, struct recorder **ret_recorder);
-/* Gives the store what is left, as it is now. Takes NULL. */
+/* Gives the store everything that is left, in its present state. Takes NULL. */
 struct recorder *recorder_free(struct recorder *recorder);

@@ -12,20 +12,20 @@
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
-/* The manager is asked for more time this often, for this long each time. */
+/* Interval of asking the manager for more time, and how much it is asked for. */
 #define EXTEND_INTERVAL_USEC (5 * USEC_PER_SEC)
 #define EXTEND_BY_USEC (15 * USEC_PER_SEC)
-/* Ten thousand databases that change at once are no ten thousand messages to the manager. READY=1 never waits. */
+/* Ten thousand databases that change at once must not cause ten thousand messages to the manager. READY=1 never waits. */
 #define STATUS_INTERVAL_USEC (100 * USEC_PER_MSEC)
 
 struct notify {
         struct engine *engine;
         struct observer observer;
         struct ready_gate gate;
-        sd_event_source *tell_source;    /* at the end of a turn of the loop in which something changed */
+        sd_event_source *tell_source;    /* at the end of a loop iteration in which something changed */
         struct timer timeout; /* ready.timeout */
         struct timer extend;
-        struct timer put_off; /* a STATUS that came too soon after the last */
+        struct timer put_off; /* for a STATUS that came too soon after the last */
         struct buffer said;             /* the last STATUS */
         uint64_t said_boot_usec;
         bool listened_to; /* there is a $NOTIFY_SOCKET */
@@ -47,14 +47,14 @@ static void compose_status(const struct notify *notify, struct buffer *status) {
                 summary_running(status, registry);
 }
 
-/* Somebody waits for what is in PREFIX, and it needs no memory; the status is said as soon as there is some. */
+/* PREFIX is awaited, and takes no memory; the status follows as soon as there is some. */
 static void say_without_status(struct notify *notify, const char *prefix) {
         if (*prefix)
                 (void)notify_say(notify, prefix);
         timer_set_after(&notify->put_off, STATUS_INTERVAL_USEC);
 }
 
-/* PREFIX are complete lines, or "". Says nothing when nothing is new. */
+/* PREFIX is complete lines, or "". Sends nothing if nothing is new. */
 static void send_status(struct notify *notify, const char *prefix) {
         _cleanup_(buffer_deinit) struct buffer status = {0}, message = {0};
 
@@ -95,7 +95,7 @@ static void become_ready(struct notify *notify) {
 
         timer_set(&notify->timeout, USEC_INFINITY);
         timer_set(&notify->extend, USEC_INFINITY);
-        /* When the time is over the status says who is missing: it is composed as that of one who is not ready. */
+        /* After the timeout the status names the missing databases, so it is composed as if not ready. */
         notify->ready = notify->gate.n == 0;
         compose_status(notify, &status);
         send_status(notify, "READY=1\n");
@@ -127,7 +127,7 @@ static void on_extend(void *userdata) {
         timer_set_after(&notify->extend, EXTEND_INTERVAL_USEC);
 }
 
-/* Whenever something changed. */
+/* After changes. */
 
 static int on_tell(sd_event_source *source, void *userdata) {
         struct notify *notify = userdata;
@@ -168,7 +168,7 @@ static void notify_tell(struct notify *notify) {
 static void notify_on_event(void *userdata, const struct event *event, const struct database *database) {
         struct notify *notify = userdata;
 
-        /* Without memory a database that a reload brought is not waited for. */
+        /* If memory runs out, a database that a reload added is not waited for. */
         if (!notify->ready)
                 (void)ready_gate_note(&notify->gate, event, database);
         notify_tell(notify);
@@ -186,7 +186,7 @@ static void notify_on_touched(void *userdata, const struct database *database) {
                 notify_tell(notify);
 }
 
-/* From outside. */
+/* The interface. */
 
 bool notify_is_ready(const struct notify *notify) {
         return notify->ready;
@@ -195,7 +195,7 @@ bool notify_is_ready(const struct notify *notify) {
 void notify_reloading(struct notify *notify) {
         char text[sizeof("RELOADING=1\nMONOTONIC_USEC=18446744073709551615")];
 
-        /* Before READY=1 the manager knows no reload, and the READY=1 after it would be too soon. */
+        /* Before READY=1 the manager does not know of reloads, and the READY=1 that ends this one would come too soon. */
         if (!notify->ready || notify->stopping)
                 return;
         notify->reloading = true;
@@ -217,12 +217,12 @@ void notify_stopping(struct notify *notify) {
         (void)notify_say(notify, "STOPPING=1\nSTATUS=stopping");
 }
 
-/* Life. */
+/* Life cycle. */
 
 static int notify_add_sources(struct notify *notify, sd_event *event) {
         int r;
 
-        /* What is already so needs no event: the first look is in the first turn of the loop. */
+        /* Something may be true from the start, without an event: the first look is in the first loop iteration. */
         r = sd_event_add_defer(event, &notify->tell_source, on_tell, notify);
         if (r < 0)
                 return r;
@@ -287,9 +287,9 @@ struct notify *notify_free(struct notify *notify) {
         return NULL;
 }
 
-/* -- What the service manager is told -------------------------------------------------------------------------------------------------- */
+/* -- The thread that sends ------------------------------------------------------------------------------------------------------------- */
 
-/* News of the moment do not add up, so these are the ends of hundreds of reloads. */
+/* Passing news is held back, so this is the ends of hundreds of reloads. */
 #define WAITING_BYTES_MAX ((size_t)64 * 1024)
 
 struct message {

@@ -45,7 +45,7 @@ int watchdog_new(sd_event *event, struct engine *engine, struct watchdog **ret_w
                 return -ENOMEM;
         watchdog->engine = engine;
         watchdog->interval_usec = usec / 2;
-        /* The manager counts in CLOCK_MONOTONIC. The first is fed at once. */
+        /* The manager counts in CLOCK_MONOTONIC. The first message is sent at once. */
         r = timer_init(&watchdog->timer, event, CLOCK_MONOTONIC, usec / 10, "watchdog", watchdog_on_timer, watchdog);
         if (r < 0)
                 return watchdog_free(watchdog), r;

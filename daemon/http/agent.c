@@ -1,9 +1,9 @@
 /*
- * HAProxy's agent-check: a TCP connection, a line in one of its words, and the end. Reading only; nobody's demand.
+ * HAProxy's agent-check: a TCP connection, one line in HAProxy's own words, and the end. It only reads, and is no demand.
  *
- * HAProxy may send a line first (agent-send): "NAME", "accept=asleep", or both; it sends it with the connection, and one that sends none
- * asks for all required databases. The answer is "up WEIGHT%", where the weight grows from 10 to 100 over the time of the ramp after a
- * wake, or "down #REASON". The words ready, drain and maint are never said: they would undo what a person has set in HAProxy.
+ * HAProxy may send a line first (agent-send): "NAME", "accept=asleep", or both. It sends the line together with the connection; a
+ * connection without one asks for all required databases. The answer is "up WEIGHT%", where the weight grows from 10 to 100 over the ramp
+ * time after a wake, or "down #REASON". The words ready, drain and maint are never sent: they would undo an operator's settings in HAProxy.
  */
 #include "http/server-private.h"
 
@@ -18,12 +18,12 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-/* A name of 63, a word, and what ends the line. */
+/* A name of 63 bytes, a word, and the end of the line. */
 #define LINE_MAX_BYTES 96
 #define ANSWER_MAX_BYTES 192
-/* This many connections at a time: each lives for a moment, and further clients wait in the socket's backlog. */
+/* Connections at a time: each is short, and further clients wait in the socket's backlog. */
 #define CONNECTIONS_MAX 256
-/* The line comes with the connection. Who says nothing for so long has no agent-send; HAProxy itself waits for agent-inter. */
+/* The line comes with the connection. A client that is silent for this long has no agent-send; HAProxy itself waits for agent-inter. */
 #define GRACE_USEC (200 * USEC_PER_MSEC)
 #define GRACE_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define WEIGHT_MIN 10
@@ -69,7 +69,7 @@ static bool is_acceptable(const struct database *database, bool accept_asleep) {
         return accept_asleep ? database_ready_or_asleep(database) : database_ready(database);
 }
 
-/* Only the wake that the present state began with counts: a database that was always awake has nothing to warm up. */
+/* Only a wake with which the present state began counts: a database that was awake all along has nothing to warm up. */
 static unsigned agent_weight(const struct database *database, uint64_t ramp_usec, struct instant now) {
         uint64_t elapsed = now.boot_usec - MIN(database->since_boot_usec, now.boot_usec);
 
@@ -97,14 +97,14 @@ static struct agent_request agent_parse(char *text) {
         return request;
 }
 
-/* HAProxy 2.6 takes "down#reason" without the blank for a word that it does not know, and changes nothing. */
+/* Without the space, HAProxy 2.6 takes "down#reason" for an unknown word and changes nothing. */
 static void agent_write_down(const struct database *database, bool with_name, char answer[ANSWER_MAX_BYTES]) {
         const char *reason = database->reason == REASON_NONE ? state_name(database->state) : reason_slug(database->reason);
 
         (void)snprintf(answer, ANSWER_MAX_BYTES, "down #%s%s%s\n", with_name ? database->config->name : "", with_name ? " " : "", reason);
 }
 
-/* The first database, by name, that is not acceptable is named for all; else the least weight counts. */
+/* For all: the first database, by name, that is not acceptable; else the lowest weight. */
 static void agent_answer_all(const struct agent *agent, bool accept_asleep, struct instant now, char answer[ANSWER_MAX_BYTES]) {
         const struct registry *registry = engine_registry(agent->server->engine);
         const struct database *database;
@@ -139,7 +139,7 @@ static void agent_compose(const struct agent *agent, char *line, char answer[ANS
                 (void)snprintf(answer, ANSWER_MAX_BYTES, "up %u%%\n", agent_weight(database, agent->ramp_usec, now));
 }
 
-/* A fresh connection takes so few bytes at once; one that does not has gone. */
+/* A new connection takes this few bytes at once, unless the client has left. */
 static void agent_connection_reply(struct agent_connection *connection) {
         char answer[ANSWER_MAX_BYTES];
 
@@ -150,7 +150,7 @@ static void agent_connection_reply(struct agent_connection *connection) {
         agent_connection_free(connection);
 }
 
-/* Reads what is there. Answers what recv() said last: 0 at the end, -1 with errno, or more when the line has no room left. */
+/* Reads what is there. Returns recv()'s last result: 0 at the end, -1 with errno, or more if the line has no room left. */
 static ssize_t agent_connection_receive(struct agent_connection *connection) {
         ssize_t n = 1;
 
@@ -178,7 +178,7 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *userd
 static void on_grace(void *userdata) {
         struct agent_connection *connection = userdata;
 
-        /* After a busy moment of ours the line may be there, and be dispatched after the timer. */
+        /* If our loop was busy, the line may have arrived and be dispatched after the timer. */
         (void)agent_connection_receive(connection);
         agent_connection_reply(connection);
 }

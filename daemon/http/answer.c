@@ -8,14 +8,14 @@
 #include <assert.h>
 
 #define KNOWN_MAX 100
-/* Names that are looked at first on each side of the place of a wrong one. */
+/* Names searched first on each side of an unknown name's place. */
 #define NEIGHBOURS ((size_t)50)
-/* Of all searches for a near name in one turn of the loop: less than a millisecond. */
+/* For all searches for a near name in one loop iteration: less than a millisecond. */
 #define NEAREST_STEPS ((size_t)32 * 1024)
 #define RETRY_MAX_SEC 60
-/* About what libmicrohttpd takes at a time. */
+/* About as much as libmicrohttpd takes at a time. */
 #define SLICE_BYTES ((size_t)12 * 1024)
-/* What a long answer keeps, with the step that went past the slice; more only where that is an uncommonly long one. */
+/* Memory of a long answer, with the step that exceeded the slice; more only if that step is unusually long. */
 #define KEPT_BYTES ((size_t)32 * 1024)
 /* Bounds the time of a slice whose steps add little or nothing. */
 #define SLICE_STEPS 512
@@ -77,9 +77,9 @@ static void try_names(struct nearest *nearest, const struct registry *registry, 
 }
 
 /*
- * The nearest of all names, not only of those that are listed; where that would take too long, because of the names or because many ask at
- * once, of those that were looked at. A name with which it begins as it should is beside its place in the order, and is found first: then
- * the others are soon too far away.
+ * The nearest of all names, not only of those listed. If that takes too long, because of the names or of many requests at once, the nearest
+ * of those searched. A name with the same beginning is near its place in the order and is found first; most others then are too far away
+ * soon.
  */
 static const char *nearest_name(struct server *server, const char *name) {
         const struct registry *registry = engine_registry(server->engine);
@@ -122,7 +122,7 @@ void answer_unknown_database(struct server *server, struct exchange *exchange, c
         answer_body(server, exchange, 404);
 }
 
-/* Long ones. */
+/* Long answers. */
 
 bool slices_step(struct slices *slices) {
         return slices->text.size < SLICE_BYTES && slices->steps++ < SLICE_STEPS;

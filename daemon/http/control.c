@@ -1,4 +1,4 @@
-/* The requests that change something, on the control socket alone: POST /wake, /pause, /reload and /lease, DELETE /lease. */
+/* Requests that change something, on the control socket only: POST /wake, /pause, /reload and /lease, DELETE /lease. */
 
 #include "api/answer.h"
 #include "base/error.h"
@@ -18,8 +18,8 @@ static bool is_awake(const struct waiter *waiter, const struct database *databas
 }
 
 /*
- * Why waiting on is in vain, or REASON_NONE. The call itself was taken, so that a pause and a spent budget came later; that it is blocked
- * may be what was known before, and what the call makes us ask once more.
+ * Why waiting is in vain, or REASON_NONE. The call itself was accepted, so a pause or a spent budget came later. A blocked verdict counts
+ * only if a login has ended since: an older one may be what this call makes us test again.
  */
 static enum reason hindrance(const struct waiter *waiter, const struct database *database) {
         if (database_ready(database))
@@ -44,7 +44,7 @@ static void compose_wake(struct server *server, const struct database *database,
         field_write_object(&w, NULL, verdict_fields, &verdict, false);
 }
 
-/* The end of a wait: awake, or in vain, or the time is over. */
+/* The end of a wait: awake, in vain, or timed out. */
 static void answer_wake(const struct waiter *waiter, const struct database *database) {
         enum reason hindered = hindrance(waiter, database);
         struct instant now = clock_now();
@@ -108,7 +108,7 @@ void pause_post(struct request *request) {
 struct reload_wait {
         struct reload_call call;
         struct server *server;
-        struct exchange *exchange; /* NULL: the client has gone */
+        struct exchange *exchange; /* NULL: the client has left */
 };
 
 static void on_reloaded(struct reload_call *call, unsigned status, const struct buffer *body) {
@@ -150,8 +150,8 @@ void reload_post(struct request *request) {
 }
 
 /*
- * POST /lease/NAME and DELETE /lease/ID. A lease without a time limit is a stream of its database's events, and lives as long as that: the
- * HTTP library frees the stream in the turn of the loop in which the connection ends, whoever ended it.
+ * POST /lease/NAME and DELETE /lease/ID. A lease without a time limit is a stream of its database's events, and ends with it: the HTTP
+ * library frees the stream in the loop iteration in which the connection ends, whichever side ended it.
  */
 
 /*
@@ -163,7 +163,7 @@ void reload_post(struct request *request) {
 /* A lease and its stream. */
 struct lease_stream {
         struct server *server;
-        struct lease *lease; /* NULL when it has ended */
+        struct lease *lease; /* NULL: it has ended */
         uint64_t id;
         struct event_stream *stream;
 };
@@ -204,14 +204,14 @@ static void on_gone(void *userdata) {
         struct lease_stream *held = userdata;
 
         if (held->lease && held->server->stopping)
-                /* The client did not end the lease, and may come back to the next daemon: the engine remembers it as held. */
+                /* The client did not end the lease, and may come back to the next daemon: the engine saves it as held. */
                 held->lease->ended = NULL;
         else
                 lease_release(held->server->engine, held->lease);
         free(held);
 }
 
-/* The lease, and how its database is now. */
+/* The lease, and the present state of its database. */
 static struct lease_answer lease_answer_of(const struct lease *lease, struct instant now) {
         return (struct lease_answer){
                 .kind = "lease",

@@ -49,7 +49,7 @@ static void deadlines_append(struct deadlines *deadlines, struct deadline *deadl
         assert(class < deadlines->n_classes);
         *deadline = (struct deadline){.class = class, .since_usec = deadlines->now_usec};
         TAILQ_INSERT_TAIL(&deadlines->members[class], deadline, link);
-        /* A timer that is early stays so: it finds nothing due and is set anew. Most changes need no system call. */
+        /* A timer that is early stays as it is: it finds nothing due and is set again. Most changes need no system call. */
         if (due(deadlines, deadline) < deadlines->timer.usec)
                 timer_set(&deadlines->timer, due(deadlines, deadline));
 }

@@ -1,6 +1,6 @@
 /*
- * Deadlines: members in classes of one constant time each, so that a class stays in the order of its deadlines by appending, and
- * giving a member a new deadline costs neither a search nor (mostly) a system call. One timer for all.
+ * Deadlines: members in classes of one constant duration each. So appending keeps a class in the order of its deadlines, and renewing a
+ * member's deadline takes neither a search nor (mostly) a system call. One timer for all.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct deadline {
 struct deadlines {
         sd_event *event;
         struct timer timer;
-        uint64_t now_usec;   /* of this turn of the loop */
+        uint64_t now_usec;   /* of this loop iteration */
         const uint64_t *class_usec;
         unsigned n_classes;
         size_t n_members;
@@ -27,15 +27,17 @@ struct deadlines {
         void (*expired)(struct deadline *deadline);
 };
 
-/* CLASS_USEC are N constants, USEC_INFINITY for a class without end. A member of which EXPIRED was told has its class's time again. */
+/*
+ * CLASS_USEC are N constants, USEC_INFINITY for a class without a deadline. After EXPIRED was called for a member, its time begins again.
+ */
 int deadlines_init(struct deadlines *deadlines, sd_event *event, const uint64_t *class_usec, unsigned n,
                    void (*expired)(struct deadline *deadline));
 void deadlines_deinit(struct deadlines *deadlines);
 
-/* Takes the time from the loop; what follows in this turn counts from it. */
+/* Reads the time of this loop iteration, which later calls use. */
 void deadlines_update_now(struct deadlines *deadlines);
 void deadlines_join(struct deadlines *deadlines, struct deadline *deadline, unsigned class);
-/* The timer stands still when the last one leaves. */
+/* When the last member leaves, the timer stops. */
 void deadlines_leave(struct deadlines *deadlines, struct deadline *deadline);
-/* A new class, or a new start in the same. */
+/* Moves it to another class, or restarts its time in the same. */
 void deadlines_change(struct deadlines *deadlines, struct deadline *deadline, unsigned class);

@@ -43,9 +43,9 @@ uint64_t describe_pause_end(const struct database *database, struct instant now)
         return until - until % USEC_PER_MSEC;
 }
 
-/* Everything that is known. */
+/* The whole description. */
 
-/* The moment on the clock of people at which CLOCK_BOOTTIME shows, or showed, BOOT_USEC. */
+/* The wall-clock time at which CLOCK_BOOTTIME shows, or showed, BOOT_USEC. */
 static uint64_t real_from_boot(uint64_t boot_usec, struct instant now) {
         if (boot_usec == 0 || boot_usec == USEC_INFINITY)
                 return 0;
@@ -53,7 +53,7 @@ static uint64_t real_from_boot(uint64_t boot_usec, struct instant now) {
                                           : usec_sub(now.real_usec, now.boot_usec - boot_usec);
 }
 
-/* Nothing is fresh of what is not known. */
+/* Without evidence nothing is fresh. */
 static uint64_t fresh_until(const struct database *database) {
         return database->renewed_boot_usec == 0 ? 0 : database_fresh_until(database);
 }
@@ -62,7 +62,7 @@ static const char *text_or_null(const char *text) {
         return *text ? text : NULL;
 }
 
-/* A phase that was not entered took no time, and is null: its length would be a claim. */
+/* A phase that was not entered is null: a length of 0 would be a claim. */
 static bool next_phase(struct field_rows *rows, void *ret_row) {
         const struct attempt *attempt = rows->of;
         enum phase phase = (enum phase)rows->index++;
@@ -149,7 +149,7 @@ static struct wakes_status wakes_of(const struct database *database) {
         };
 }
 
-/* Only what there was. */
+/* Only reasons that have occurred. */
 static bool next_failure(struct field_rows *rows, void *ret_row) {
         const struct database *database = rows->of;
 
@@ -184,7 +184,7 @@ static struct budget_status budget_of(const struct database *database, const str
         };
 }
 
-/* The cause that needs the database awake. While leases are held it is they, and they say for how long. */
+/* The cause of the demand. Leases come first, and say for how long. */
 static struct demand_status demand_of(const struct database *database, struct instant now) {
         bool leased = database->n_leases > 0;
 

@@ -13,21 +13,21 @@
 #include <sys/queue.h>
 
 #define PING_INTERVAL_USEC (15 * USEC_PER_SEC)
-/* A stream whose next event has left the ring is dropped when it reads nothing for this long. */
+/* A stream whose next event has left the ring is dropped if it reads nothing for this long. */
 #define BEHIND_MAX_USEC (5 * USEC_PER_SEC)
 
 struct event_stream {
         struct events *events;
         struct exchange *exchange;
-        uint64_t seen;              /* the last event that was written or passed over */
-        uint64_t behind_since_usec; /* 0, or since when what it must read next is gone */
-        uint64_t behind_max_usec;   /* how long it may be so before it is dropped */
+        uint64_t seen;              /* the last event that was written or skipped */
+        uint64_t behind_since_usec; /* since when its next event is gone; 0: it is not */
+        uint64_t behind_max_usec;   /* after that long it is dropped */
         char database[TEXT_NAME_MAX + 1]; /* "": all */
-        bool ends;          /* when everything was said */
+        bool ends;          /* when everything is sent */
         bool ping_due;
-        struct buffer rest; /* what did not fit, and what is said first */
+        struct buffer rest; /* events that did not fit, and text to send first */
         size_t rest_sent;
-        struct buffer last; /* said after everything else */
+        struct buffer last; /* sent after everything else */
         struct stream_owner owner;
         LIST_ENTRY(event_stream) link;
 };
@@ -39,7 +39,7 @@ struct events {
         size_t n_databases;
         LIST_HEAD(, event_stream) streams;
         struct timer ping;
-        /* The event that was composed last: a thousand streams want the same. */
+        /* The event composed last: a thousand streams need the same. */
         struct buffer frame;
         uint64_t frame_sequence;
 };
@@ -88,14 +88,14 @@ static void write_gap(struct event_stream *stream) {
         stream->seen = ring->oldest - 1;
 }
 
-/* A number from the future is from a daemon before this one: what it numbered is not known here. */
+/* A number from the future was assigned by an earlier daemon: its events are not known here. */
 static bool has_gap(const struct event_stream *stream) {
         const struct ring *ring = &stream->events->ring;
 
         return stream->seen + 1 < ring->oldest || stream->seen > ring->newest;
 }
 
-/* Writes all that is whole and fits; what fits nowhere (a nearly full connection) goes through `rest`. */
+/* Writes everything that fits as a whole; an event that never fits (the connection's buffer is almost full) goes through `rest`. */
 static ssize_t write_events(struct event_stream *stream, char *buffer, size_t size) {
         struct events *events = stream->events;
         size_t n = 0;
@@ -158,7 +158,7 @@ static ssize_t read_stream(void *userdata, char *buffer, size_t size) {
         return stream->ends || events->server->stopping ? STREAM_ENDS : STREAM_WAITS;
 }
 
-/* Life of a stream. */
+/* Life cycle of a stream. */
 
 static void on_ping(void *userdata) {
         struct events *events = userdata;
@@ -202,7 +202,7 @@ static void drop_if_stuck(struct event_stream *stream, uint64_t now_usec) {
                 exchange_drop(stream->exchange);
 }
 
-/* The ring never shrinks: the events of a database that is gone may not have been read yet. */
+/* The ring never shrinks: events of a removed database may not have been read yet. */
 static void count_databases(struct events *events, const struct event *event) {
         if (event->kind == EVENT_ADDED)
                 events->n_databases++;
@@ -226,9 +226,9 @@ void events_notify(struct events *events, const struct event *event) {
         }
 }
 
-/* Where a stream begins. */
+/* The beginning of a stream. */
 
-/* 0, or -EINVAL for what is no sequence number. */
+/* 0, or -EINVAL if it is no sequence number. */
 static int parse_last_event_id(const char *text, uint64_t *ret_last) {
         char *end;
 
@@ -239,7 +239,7 @@ static int parse_last_event_id(const char *text, uint64_t *ret_last) {
         return errno == 0 && *ret_last < UINT64_MAX ? 0 : -EINVAL;
 }
 
-/* Answers NULL where memory is missing. The stream is not among the others yet. */
+/* Returns NULL if memory runs out. The stream is not in the list yet. */
 static struct event_stream *make_stream(struct events *events, struct exchange *exchange, const char *database) {
         struct event_stream *stream = calloc(1, sizeof(*stream));
 
@@ -271,7 +271,7 @@ static void events_start(struct request *request, bool has_last, uint64_t last_s
                 return;
         }
         stream->ends = request->query.no_follow;
-        /* This comment sends the headers at once. */
+        /* This comment makes the headers go out at once. */
         buffer_append_string(&stream->rest, ": pgwaked\n\n");
         /* 0 is before everything, whatever the first number was. */
         if (has_last)
@@ -293,7 +293,7 @@ void events_get(struct request *request) {
                 events_start(request, id != NULL, last_seen);
 }
 
-/* Streams that belong to somebody. */
+/* Streams with an owner. */
 
 void events_begin(struct events *events, struct exchange *exchange, const char *database, const struct buffer *head,
                   uint64_t behind_max_usec, const struct stream_owner *owner, struct event_stream **ret_stream) {
@@ -322,7 +322,7 @@ void events_end(struct event_stream *stream, const struct buffer *last) {
         exchange_continue(stream->exchange);
 }
 
-/* Life of all. */
+/* Life cycle of all. */
 
 int events_new(struct server *server, struct events **ret_events) {
         struct events *events = calloc(1, sizeof(*events));

@@ -12,8 +12,8 @@
 
 #define BLOCK_SIZE 4096
 /*
- * What may be kept for clients that have not read it, of all that count together, and how much of each is not counted, so that short answers
- * come whatever others keep. With 2048 clients, the memory that libmicrohttpd has for each, and this, it is less than 64 MB.
+ * The most that may be kept for clients that have not read it, for all that count together; and the part of each answer that is not
+ * counted, so that short answers can always be sent. With 2048 clients, including libmicrohttpd's memory for each, this is less than 64 MB.
  */
 #define KEPT_MAX ((size_t)16 * 1024 * 1024)
 #define KEPT_FREE ((size_t)4 * 1024)
@@ -33,7 +33,7 @@ void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connect
         (void)cls;
         if (!exchange)
                 return NULL;
-        /* The first request's time counts from the connection. */
+        /* The time for the first request began with the connection. */
         if (exchange->deadline.class != TIMEOUT_REQUEST)
                 exchange_set_timeout(exchange, TIMEOUT_REQUEST);
         exchange->fault = url && url_is_plain(url) ? FAULT_NONE : FAULT_URL;
@@ -44,7 +44,7 @@ void *exchange_on_url(void *cls, const char *url, struct MHD_Connection *connect
         return exchange;
 }
 
-/* A raw NUL in the request line ends the URL early as well: the version stands behind the URL in the same memory, one byte on. */
+/* A raw NUL in the request line ends the URL early too: the version follows the URL in the same memory, after one byte. */
 static bool url_was_cut(const struct exchange *exchange, const char *version) {
         uintptr_t end = (uintptr_t)exchange->url_end, behind = (uintptr_t)version;
 
@@ -68,8 +68,8 @@ static enum MHD_Result discard_body(struct exchange *exchange, size_t *size) {
 struct header_walk {
         const char *host;
         unsigned n_hosts, n_lengths;
-        bool is_broken;        /* a name that is empty, or with a space in it or behind it */
-        const char *last;      /* where the last value ends */
+        bool is_broken;        /* a name that is empty, or has a space in it or after it */
+        const char *last;      /* the end of the last value */
 };
 
 static enum MHD_Result exchange_on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
@@ -88,9 +88,9 @@ static enum MHD_Result exchange_on_header(void *cls, enum MHD_ValueKind kind, co
 }
 
 /*
- * libmicrohttpd 0.9.75 takes a field line without a name (":", ": x") for the empty line behind the last field, and what follows it for
- * another request. It writes zeros over the ends of lines where they stand, so what lies between the last value and the end of the head is
- * two ends of lines of one kind and nothing else. Its 1.0 refuses such a line itself.
+ * libmicrohttpd 0.9.75 takes a field line without a name (":", ": x") for the empty line after the last field, and the rest for another
+ * request. It overwrites line ends with zeros in place, so exactly two line ends of one kind lie between the last value and the end of the
+ * head. Its 1.0 refuses such a line itself.
  */
 static bool head_was_cut(const struct exchange *exchange, const char *method, const char *last) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -104,8 +104,8 @@ static bool head_was_cut(const struct exchange *exchange, const char *method, co
 }
 
 /*
- * RFC 9112, 3.2.2 and 3.3: a host in the URL is the one that counts, and is copied from the header by a client that means no harm. 5.1 and
- * 6.3: libmicrohttpd takes the first length, and none from a name with a space behind it; a proxy may have taken the other.
+ * RFC 9112, 3.2.2 and 3.3: a host in the URL has precedence, and an honest client sends the same in the header. 5.1 and 6.3: libmicrohttpd
+ * takes the first length, and none from a name followed by a space; a proxy may have taken the other.
  */
 static void read_headers(struct exchange *exchange, const char *url, const char *method, const char *version) {
         struct header_walk walk = {.last = version + strlen(version)};
@@ -123,7 +123,7 @@ static void read_headers(struct exchange *exchange, const char *url, const char 
         exchange->host_length = exchange->path_offset - strlen(URL_SCHEME);
 }
 
-/* The offset counts in the URL as it came; what stands before it is the same when the percent-encoding is undone. */
+/* The offset is in the URL as received; the part before it is the same after decoding. */
 static const char *path_of(const struct exchange *exchange, const char *url) {
         const char *path = url + exchange->path_offset;
 
@@ -140,7 +140,7 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
         if (!exchange || exchange->broken)
                 return MHD_NO;
         if (!exchange->first_call_done) {
-                /* An answer before the request is whole costs the connection. */
+                /* An answer before the request is complete costs the connection. */
                 exchange->first_call_done = true;
                 return MHD_YES;
         }
@@ -358,9 +358,9 @@ void exchange_hold(struct exchange *exchange, void (*left)(void *userdata), void
 }
 
 /*
- * Ends the connection in the midst of an answer. After MHD_CONTENT_READER_END_WITH_ERROR libmicrohttpd (0.9.75 and 1.0.1) closes it only
- * when it comes to the end of its list of timeouts, behind all that are older; a write that fails closes it at once. What this end makes it
- * write reaches nobody.
+ * Ends the connection in the middle of an answer. After MHD_CONTENT_READER_END_WITH_ERROR, libmicrohttpd (0.9.75 and 1.0.1) closes it only
+ * when its list of timeouts gets to it, after all older ones; a failed write closes it at once. The end of the answer that it writes here
+ * reaches nobody.
  */
 static ssize_t cut_off(struct exchange *exchange) {
         exchange_drop(exchange);
@@ -395,8 +395,8 @@ static void on_stream_free(void *cls) {
 }
 
 /*
- * libmicrohttpd 0.9.75 answers HEAD with the end of a chunked body too, which the client takes for the beginning of its next answer. An
- * answer that may have no chunks and has no length ends with the connection.
+ * libmicrohttpd 0.9.75 sends the end of a chunked body even for HEAD, which the client takes for the beginning of its next answer. An
+ * answer without chunks and without a length ends with the connection.
  */
 static bool leave_chunks_out(struct MHD_Response *response) {
         return MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) == MHD_YES;
@@ -413,7 +413,7 @@ void exchange_stream(struct exchange *exchange, const struct reply *head, bool e
                 return;
         }
         exchange->stream = *stream;
-        /* The block size is only used for HTTP/1.0; else the connection's memory bounds a chunk. */
+        /* The block size is only used for HTTP/1.0; otherwise the connection's memory bounds a chunk. */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, exchange, on_stream_free);
         if (!response) {
                 exchange_send(exchange, head->status, NULL, TIMEOUT_ANSWER);

@@ -11,7 +11,7 @@
 #define QUALITY_MAX 1000
 #define NO_QUALITY (-1)
 
-/* The text. Ten thousand databases are some hundred thousand samples: printf() alone would take most of their time. */
+/* The text. Ten thousand databases make some hundred thousand samples: printf() alone would take most of the time. */
 
 static const char *const type_names[] = {
         [FAMILY_GAUGE] = "gauge",
@@ -48,7 +48,7 @@ static const char *unit_of(const struct family *family) {
 
 void exposition_begin(struct exposition *exposition, const struct family *family) {
         bool open = exposition->format == EXPOSITION_OPEN_METRICS;
-        /* There the lines of a family have its own name, here that of its samples. */
+        /* In OpenMetrics the lines of a family have its own name, in the text format that of its samples. */
         const char *suffix = open ? "" : family_suffix(family), *unit = unit_of(family);
         const char *type = family->type == FAMILY_INFO && !open ? "gauge" : type_names[family->type];
 
@@ -76,7 +76,7 @@ static void exposition_append_escaped(struct buffer *text, const char *value) {
         }
 }
 
-/* Writes NUMBER backwards from END; answers its first digit. */
+/* Writes NUMBER backwards from END; returns its first digit. */
 static char *write_digits(char *end, uint64_t number) {
         do
                 *--end = (char)('0' + number % 10);
@@ -90,7 +90,7 @@ static void exposition_append_number(struct buffer *text, uint64_t number) {
         buffer_append(text, first, (size_t)(digits + sizeof(digits) - first));
 }
 
-/* Writes as few digits as possible, and at least one behind the point. */
+/* Writes as few digits as possible, and at least one after the point. */
 static void exposition_append_seconds(struct buffer *text, uint64_t usec) {
         char fraction[FRACTION_DIGITS];
         uint64_t rest = usec % USEC_PER_SEC;
@@ -105,7 +105,7 @@ static void exposition_append_seconds(struct buffer *text, uint64_t usec) {
         buffer_append(text, fraction, n);
 }
 
-/* The name and the labels, left open for one more when OPEN. */
+/* The name and the labels; with OPEN, one more label may follow. */
 static void exposition_append_labels(struct exposition *exposition, const char *suffix, const char *const *values, bool open) {
         const struct family *family = exposition->family;
         struct buffer *text = exposition->text;
@@ -164,11 +164,11 @@ void exposition_histogram(struct exposition *exposition, const char *const *valu
         buffer_append(text, "\n", 1);
 }
 
-/* Which form a client prefers: RFC 9110, 12.5.1. */
+/* The client's preferred format: RFC 9110, 12.5.1. */
 
 struct media_type {
         const char *type, *subtype;
-        const char *version; /* a range with another version is another type */
+        const char *version; /* a range with another version is of another type */
         const char *content_type;
 };
 
@@ -184,7 +184,7 @@ struct accept_token {
         size_t length;
 };
 
-/* How closely a range names an offer; the closest one's quality counts. */
+/* How closely a range matches an offer; the closest one's quality counts. */
 enum match {
         MATCH_NONE,
         MATCH_ANY,  /* any type at all */
@@ -206,7 +206,7 @@ static struct accept_token token_trim(struct accept_token token) {
         return token;
 }
 
-/* Cuts what stands before the next SEPARATOR off REST, quoted ones left alone. Answers false when nothing is left. */
+/* Cuts the part before the next SEPARATOR off REST, except inside quotes. Returns false if nothing is left. */
 static bool take_token(struct accept_token *rest, char separator, struct accept_token *ret_token) {
         bool quoted = false;
         size_t i;
@@ -228,7 +228,7 @@ static bool token_is(struct accept_token token, const char *text) {
         return strlen(text) == token.length && strncasecmp(token.text, text, token.length) == 0;
 }
 
-/* "0", "1", "0.5": up to three digits. */
+/* Parses "0", "1", "0.5": up to three digits. */
 static int parse_quality(struct accept_token token) {
         int quality = 0, digit = QUALITY_MAX;
 
@@ -282,7 +282,7 @@ static enum match match_of(const struct media_range *range, const struct media_t
         return token_is(range->version, offer->version) ? MATCH_VERSION : MATCH_NONE;
 }
 
-/* How much the client prefers OFFER, as a number to compare: its quality, and whether it was named. 0: not at all. */
+/* The client's preference for OFFER, as a number to compare: its quality, and whether it was named. 0: none. */
 static int preference_of(const char *accept, const struct media_type *offer) {
         struct accept_token rest = {accept, strlen(accept)}, text;
         enum match best = MATCH_NONE;
@@ -300,7 +300,7 @@ static int preference_of(const char *accept, const struct media_type *offer) {
         return quality == 0 ? 0 : 2 * quality + (best >= MATCH_NAMED);
 }
 
-/* Of two that are named alike the later one is taken: the first is the default of clients that name nothing. */
+/* If both are equal and named, the later one is chosen: the first is the default for clients that name nothing. */
 enum exposition_format exposition_choose(const char *accept) {
         enum exposition_format best = EXPOSITION_TEXT;
         int most;

@@ -1,8 +1,8 @@
 /*
- * The text of an answer to GET /metrics: Prometheus' text format 0.0.4, or OpenMetrics 1.0. Pure.
+ * The text for GET /metrics: Prometheus' text format 0.0.4, or OpenMetrics 1.0. Pure.
  *
- * A metric family is begun once, and its samples follow it without another's between. Numbers are written alike in both formats, bounds
- * of histograms included ("1.0"): whoever changes from one to the other goes on with the same series.
+ * A metric family is begun once, and its samples follow before any other family. Numbers are the same in both formats, including bounds of
+ * histograms ("1.0"), so that a client which changes the format continues the same series.
  */
 #pragma once
 
@@ -18,18 +18,18 @@ enum exposition_format {
 
 enum family_type {
         FAMILY_GAUGE,
-        FAMILY_COUNTER,   /* its samples are called NAME_total */
-        FAMILY_INFO,      /* its samples are called NAME_info, and are 1; a gauge of that name where there is no such type */
+        FAMILY_COUNTER,   /* its samples are named NAME_total */
+        FAMILY_INFO,      /* its samples are named NAME_info, and are 1; a gauge of that name in the text format */
         FAMILY_HISTOGRAM, /* NAME_bucket, NAME_count, NAME_sum */
 };
 
 #define FAMILY_LABELS_MAX 3
 
-/* Its unit stands at the end of its name: "_seconds", "_bytes". */
+/* A family's unit is the end of its name: "_seconds", "_bytes". */
 struct family {
-        const char *name; /* without the ends that the type adds */
+        const char *name; /* without the suffix that the type adds */
         enum family_type type;
-        const char *labels[FAMILY_LABELS_MAX + 1]; /* up to a NULL */
+        const char *labels[FAMILY_LABELS_MAX + 1]; /* NULL-terminated */
         const char *help;                          /* one line, without a backslash or a quote */
 };
 
@@ -43,24 +43,24 @@ struct exposition {
 const char *family_suffix(const struct family *family);
 
 void exposition_begin(struct exposition *exposition, const struct family *family);
-/* After the last one. */
+/* Call after the last sample. */
 void exposition_end(struct exposition *exposition);
 
 /* The values of the family's labels, in their order. */
 #define VALUES(...) ((const char *const[]){__VA_ARGS__})
 
-/* One sample. VALUES as many as the family has labels (NULL for none). */
+/* One sample. VALUES has a value for each of the family's labels (NULL: it has none). */
 void exposition_number(struct exposition *exposition, const char *const *values, uint64_t number);
-/* USEC as seconds: a duration, or a moment since 1970. */
+/* USEC in seconds: a duration, or a time since 1970. */
 void exposition_seconds(struct exposition *exposition, const char *const *values, uint64_t usec);
-/* The samples of one histogram: BELOW[i] values were at most BOUNDS_USEC[i], of N. */
+/* The samples of one histogram: of N bounds, BELOW[i] values were at most BOUNDS_USEC[i]. */
 void exposition_histogram(struct exposition *exposition, const char *const *values, const uint64_t *bounds_usec, const uint64_t *below,
                           size_t n, uint64_t count, uint64_t sum_usec);
 
 /*
- * Which form a client prefers (RFC 9110, 12.5.1) that sends ACCEPT (NULL: no such header). Between equals one that is named comes before
- * one that only a wildcard allows, and OpenMetrics before the text, for the text is what everybody gets who names nothing. The text
- * also where neither is acceptable: an answer that nobody asked for can be looked at, and a refusal cannot.
+ * The format preferred by a client that sends ACCEPT (NULL: no such header), by RFC 9110, 12.5.1. If both are equal, a format that is named
+ * comes before one that a wildcard allows, and OpenMetrics before the text format, which clients without a preference get. If neither is
+ * acceptable it is the text format: an unrequested answer can be read, a refusal cannot.
  */
 enum exposition_format exposition_choose(const char *accept);
 const char *exposition_content_type(enum exposition_format format);

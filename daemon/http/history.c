@@ -1,7 +1,4 @@
-/*
- * GET /history/NAME: what happened. The question is put to the store, which answers it in a thread of its own while the exchange is
- * held.
- */
+/* GET /history/NAME: the past. The store answers the question in a thread of its own, while the exchange is held. */
 #include "http/server-private.h"
 
 #include "base/clock.h"
@@ -22,20 +19,20 @@
 #define LIMIT 1000
 /* 0 is no time in an answer. */
 #define BEGINNING_USEC USEC_PER_SEC
-/* The requests of one listener at a time. */
+/* Requests of one listener at a time. */
 #define WAITING_MAX 32
-/* The store gives an answer up before that, unless its thread hangs in the disk. */
+/* The store gives up an answer before this, unless its thread hangs in the disk. */
 #define LATE_USEC (11 * USEC_PER_SEC)
 #define LATE_ACCURACY_USEC (100 * USEC_PER_MSEC)
 
 struct history_requests {
         struct server *server;
-        sd_event_source *source; /* answers have come */
+        sd_event_source *source; /* there are answers */
         struct timer late;
         LIST_HEAD(, history_request) pending;
 };
 
-/* An exchange that is held. */
+/* A held exchange. */
 struct history_request {
         struct history_requests *all;
         struct listener *listener;
@@ -124,7 +121,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
         return 0;
 }
 
-/* The next look, when somebody waits. */
+/* Schedules the next look, if a client waits. */
 static void plan_look(struct history_requests *history) {
         const struct history_request *pending;
         uint64_t next = USEC_INFINITY;
@@ -196,7 +193,7 @@ static uint64_t moment_of(const struct query_time *time, bool given, uint64_t ot
         return time->is_ago ? usec_sub(now, time->usec) : time->usec;
 }
 
-/* Makes the question for the store; false when it makes no sense and was answered. */
+/* Makes the question for the store; false if it is invalid, and was answered. */
 static bool make_query(struct request *request, struct history_query *ret_query) {
         const struct query *query = &request->query;
         uint64_t now = clock_real_usec();
@@ -220,7 +217,7 @@ static bool make_query(struct request *request, struct history_query *ret_query)
         return false;
 }
 
-/* The file can be read while nothing can be written to it, and while other processes read it. */
+/* The file can be read even if nothing can be written to it, and while other processes read it. */
 static bool history_is_readable(enum store_health health) {
         return health == STORE_GOOD || health == STORE_FULL || health == STORE_READ_ONLY || health == STORE_LOCKED;
 }
@@ -243,7 +240,10 @@ static void history_refuse_one_more(struct request *request) {
         answer_busy(request->server, request->exchange, "too many questions about the past wait for their answers; ask again soon");
 }
 
-/* The listeners share the questions that the store takes, so that clients of one do not shut out those of another. Control has its own. */
+/*
+ * The listeners share the questions that the store accepts, so that the clients of one do not lock out those of another. Control has its
+ * own.
+ */
 static bool is_its_share_used(const struct history_requests *history, const struct listener *listener) {
         unsigned n_listeners = 0;
 

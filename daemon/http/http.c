@@ -18,17 +18,16 @@ static const uint64_t timeout_usec[_TIMEOUT_MAX] = {
 };
 
 /*
- * libmicrohttpd's runs in one callback, before other sources of the loop get their turn. Each goes through all connections that are ready,
- * thousands where strangers ask at once: those whose answers are not begun when the time is over have their turn in one of the next
- * callbacks, so many in each.
+ * libmicrohttpd's runs in one callback, before other sources of the loop get their turn. Each run handles all connections that are ready,
+ * which may be thousands. Answers not begun when the time is over are postponed to later callbacks, a batch in each.
  */
 #define RUNS_MAX 4
 #define RUNS_USEC (2 * USEC_PER_MSEC)
 #define POSTPONED_BATCH 16
 #define HANGUP_BATCH 64
 /*
- * The last wait, at the end, for the request of a client that has just connected: it was not refused, so it should not be cut off. It is
- * looked for every LAST_LOOK_USEC; what a look comes late is the machine's slowness, which the client shares, and does not count.
+ * The last wait, at the end, for the request of a client that has just connected: since it was accepted, it should not be cut off. It is
+ * looked for every LAST_LOOK_USEC. The delay of a look is the machine's slowness, which the client shares, and does not count.
  */
 #define LAST_REQUEST_USEC (100 * USEC_PER_MSEC)
 #define LAST_LOOK_USEC (2 * USEC_PER_MSEC)
@@ -39,7 +38,7 @@ void exchange_set_timeout(struct exchange *exchange, enum timeout timeout) {
         deadlines_change(&exchange->http->deadlines, &exchange->deadline, timeout);
 }
 
-/* The connection ends by the shut socket. */
+/* Shutting down the socket ends the connection. */
 static void on_expired(struct deadline *deadline) {
         exchange_drop(container_of(deadline, struct exchange, deadline));
 }
@@ -52,15 +51,15 @@ static bool has_more_to_do(struct http *http) {
         return MHD_get_timeout(http->daemon, &msec) == MHD_YES && msec == 0;
 }
 
-/* Resumed connections and what is half done need another run that no socket asks for. */
+/* Resumed connections and unfinished work need another run, which no socket will trigger. */
 static void http_run_soon(struct http *http) {
         (void)sd_event_source_set_enabled(http->run_source, SD_EVENT_ONESHOT);
 }
 
 /*
- * Once more, when everybody else had a turn. Of sources of one priority sd-event takes the one that is pending for longest, and a deferred
- * one counts as pending since it was made: a client that reads a long answer as fast as it comes would keep the loop to itself. A timer
- * whose time is over takes its place behind the others.
+ * Runs once more, after everything else had a turn. Among sources of one priority sd-event takes the one pending for longest, and a
+ * deferred one counts as pending since it was made: a client that reads a long answer as fast as it comes would keep the loop to itself. A
+ * timer that has expired is placed after the others.
  */
 static void http_run_later(struct http *http) {
         timer_set(&http->later, 0);
@@ -134,9 +133,9 @@ static void http_on_later(void *userdata) {
 }
 
 /*
- * The client's leaving is watched for beside libmicrohttpd: of a suspended connection it sees nothing; and of others it misses the end when
- * that came together with the last bytes. It watches edges, and stops reading when it got fewer bytes than it had room for; no other edge
- * would ever come. Shutting down what is shut anyhow makes one, and loses nothing that was received.
+ * Clients that leave are watched for apart from libmicrohttpd: it does not notice when a suspended connection ends, and for others it
+ * misses the end if that came together with the last bytes. It watches edges, and stops reading after a short read; no other edge would
+ * come. Shutting down what is shut anyway makes one, and loses nothing that was received.
  */
 
 void exchange_resume(struct exchange *exchange) {
@@ -155,12 +154,12 @@ static void unwatch_hangup(struct exchange *exchange) {
 
 static void take_hangup(struct exchange *exchange) {
         if (exchange->turn == TURN_POSTPONED) {
-                /* It is looked at when it had its turn. */
+                /* It is handled after its turn. */
                 unwatch_hangup(exchange);
                 return;
         }
         if (!exchange->suspended && !exchange->half_closed) {
-                /* The next run reads everything that has come; the hangup is taken after it. */
+                /* The next run reads everything that has arrived; the hangup is handled after it. */
                 exchange->half_closed = true;
                 http_run_soon(exchange->http);
                 return;
@@ -175,9 +174,9 @@ static void take_hangup(struct exchange *exchange) {
 }
 
 /*
- * All clients of a listener are one source of the loop. It takes one source in a turn, and asks the kernel again for all that are ready:
- * with a source for each, thousands that leave together would cost the square of their number. No exchange ends in here: the library's
- * next run ends it.
+ * All clients of a listener are one source of the loop. The loop takes one source per iteration, and asks the kernel again for all that are
+ * ready: with a source for each client, thousands that leave together would cost the square of their number. No exchange ends in this
+ * function: the library's next run ends it.
  */
 static int http_on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct epoll_event gone[HANGUP_BATCH];
@@ -215,7 +214,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
                 acceptor_joined(http->acceptor);
                 exchange = calloc(1, sizeof(*exchange));
                 if (!exchange)
-                        return; /* refused with the first request */
+                        return; /* refused together with the first request */
                 exchange->http = http;
                 exchange->connection = connection;
                 exchange->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -234,9 +233,9 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
         *socket_context = NULL;
 }
 
-/* Life of a listener. */
+/* Life cycle of a listener. */
 
-/* libmicrohttpd closes FD when it fails. */
+/* libmicrohttpd closes FD on failure. */
 static void http_on_client(void *userdata, int fd, const struct sockaddr *address, socklen_t length) {
         struct http *http = userdata;
 
@@ -246,8 +245,8 @@ static void http_on_client(void *userdata, int fd, const struct sockaddr *addres
 }
 
 /*
- * The acceptor counts the clients, so there is no limit here. Not MHD_OPTION_STRICT_FOR_CLIENT: libmicrohttpd 0.9.75 answers a request
- * without a Host twice; the exchange finds it.
+ * The acceptor counts the clients, so there is no limit here. Without MHD_OPTION_STRICT_FOR_CLIENT, since libmicrohttpd 0.9.75 answers a
+ * request without a Host twice; the exchange detects it.
  */
 static int http_start_daemon(struct http *http) {
         const union MHD_DaemonInfo *info;
@@ -330,7 +329,7 @@ void http_quiesce(struct http *http) {
         http->quiesced = true;
 }
 
-/* The library aborts the process when it is stopped with a suspended connection. */
+/* The library aborts the process if it is stopped with a suspended connection. */
 static void break_suspended(struct http *http) {
         struct deadline *d;
 
@@ -352,7 +351,7 @@ static void http_run_to_end(struct http *http) {
         }
 }
 
-/* Waits for the requests of clients that are accepted and have not asked yet. */
+/* Waits for the requests of clients that were accepted and have sent none yet. */
 static void await_requests(struct http *http) {
         struct pollfd fd = {.fd = sd_event_source_get_io_fd(http->epoll_source), .events = POLLIN};
         uint64_t before = clock_boot_usec(), waited = 0, now;

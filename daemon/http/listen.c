@@ -12,20 +12,20 @@
 #include <sys/epoll.h>
 #include <sys/un.h>
 
-/* The length of sun_path; one byte of it is for the terminating NUL. */
+/* The size of sun_path, including the terminating NUL. */
 #define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
 /* Clients accepted in one callback, before other sources of the loop get their turn. */
 #define BATCH_MAX 16
 /*
- * The bytes of answers that a client may leave unread. The kernel takes about twice that for a UNIX socket, so that 2048 clients take some
- * 50 MB; over TCP it fills a segment of 54 KiB whatever is asked for, and more has to be on its way to be fast.
+ * Bytes of answers that a client may leave unread. The kernel uses about twice that for a UNIX socket, so that 2048 clients take some 50
+ * MB; over TCP it fills a segment of 54 KiB in any case, and speed needs more in transit.
  */
 #define UNREAD_BYTES (8 * 1024)
 #define UNREAD_TCP_BYTES (32 * 1024)
-/* The next try is so much later when there was no descriptor or memory. */
+/* The delay of the next try if there was no descriptor or memory. */
 #define PAUSE_USEC (100 * USEC_PER_MSEC)
 #define PAUSE_ACCURACY_USEC (10 * USEC_PER_MSEC)
-/* A shortage is said again when there was none for so long. */
+/* A shortage is logged again after there was none for this long. */
 #define QUIET_USEC USEC_PER_MINUTE
 
 /* The sockets. */
@@ -38,7 +38,7 @@ static int listen_set_path(struct sockaddr_un *address, const char *path) {
         return 0;
 }
 
-/* The folder of PATH and those above it. */
+/* Makes the folder of PATH and its parents. */
 static int listen_make_folder(const char *path) {
         char folder[SOCKET_PATH_MAX];
 
@@ -52,7 +52,7 @@ static int listen_make_folder(const char *path) {
         return 0;
 }
 
-/* 0 when PATH is free or held by the socket of a dead daemon. */
+/* 0 if PATH is free, or held by the socket of a dead daemon. */
 static int listen_check_place(const struct sockaddr_un *address) {
         _cleanup_close_ int fd = -1;
         struct stat st;
@@ -81,7 +81,7 @@ static int bind_unix(int fd, const char *path, mode_t mode, gid_t group, struct 
                 return error_from_errno();
         if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
                 return error_from_errno();
-        /* The group first: chown() may clear bits of the mode. Who may not give the group is no less safe without it. */
+        /* The group first: chown() may clear bits of the mode. If the group cannot be set, the socket is no less safe. */
         if (group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0)
                 log_warning("Cannot give %s to its group, ignoring: %s", path, strerror(errno));
         if (chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0 ||
@@ -255,7 +255,7 @@ static void acceptor_on_pause_end(void *userdata) {
         acceptor_update_watch(acceptor);
 }
 
-/* The kernel keeps what a client does not read, and counts it to us: by itself it would take megabytes of each. */
+/* The kernel keeps what a client does not read, and charges us for it: by default, megabytes for each. */
 static void limit_unread(const struct acceptor *acceptor, int fd, sa_family_t family) {
         int bytes = family == AF_UNIX ? UNREAD_BYTES : UNREAD_TCP_BYTES;
 
@@ -263,7 +263,7 @@ static void limit_unread(const struct acceptor *acceptor, int fd, sa_family_t fa
                 (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
-/* Answers whether there may be another. */
+/* Returns whether there may be another client. */
 static bool accept_one(struct acceptor *acceptor) {
         union {
                 struct sockaddr any;
@@ -278,7 +278,9 @@ static bool accept_one(struct acceptor *acceptor) {
                 return false;
         }
         limit_unread(acceptor, fd, address.any.sa_family);
-        /* It is the others that have left no more than the reserve, where it has no client: one at a time is served all the same. */
+        /*
+         * If this listener has no client, the others have used up everything but the reserve: one client at a time is served all the same.
+         */
         if (acceptor->clients > 0 && !descriptor_leaves_reserve(fd, acceptor->use))
                 acceptor_pause(acceptor, EMFILE);
         acceptor->handler.take(acceptor->handler.userdata, fd, &address.any, length);

@@ -1,8 +1,8 @@
 /*
- * GET /metrics: family by family, and in each the databases by their names. Ten thousand of them are some hundred thousand lines, composed
- * in slices. Between two slices databases come and go: in each family one stands at most once, and its samples there are of one moment.
+ * GET /metrics: family by family, and in each the databases by name. Ten thousand of them make some hundred thousand lines, composed in
+ * slices. Databases may come and go between two slices: in each family one appears at most once, and its samples there are of one moment.
  *
- * A metric is one row of the table, and what fills it stands above.
+ * A metric is one row of the table; the function that fills it is above.
  */
 #include "http/metrics.h"
 
@@ -16,7 +16,7 @@
 
 /* One database. */
 
-/* The bounds for wakes: from a server that was nearly up to one whose start takes minutes. */
+/* Bounds for wakes: from a server that was nearly up to one that takes minutes to start. */
 static const uint64_t wake_bounds_usec[] = {
         50 * USEC_PER_MSEC,  100 * USEC_PER_MSEC, 200 * USEC_PER_MSEC, 300 * USEC_PER_MSEC, 500 * USEC_PER_MSEC, 750 * USEC_PER_MSEC,
         1 * USEC_PER_SEC,    1500 * USEC_PER_MSEC, 2 * USEC_PER_SEC,   3 * USEC_PER_SEC,    5 * USEC_PER_SEC,    10 * USEC_PER_SEC,
@@ -137,7 +137,7 @@ static void fill_databases(struct exposition *e, const struct metrics_facts *fac
         exposition_number(e, NULL, registry_count(engine_registry(facts->server->engine)));
 }
 
-/* A ping is a query on the session that is there, and a door check ends before the query. */
+/* A ping is a query on the existing session, and a door check ends before the query. */
 static bool has_phase(enum check check, enum phase phase) {
         return check == CHECK_LOGIN || (check == CHECK_PING) == (phase == PHASE_QUERY);
 }
@@ -241,7 +241,7 @@ static void fill_started(struct exposition *e, const struct metrics_facts *facts
 }
 
 static const struct metric metrics[] = {
-        /* Of each database. */
+        /* One per database. */
         {{"pgwake_ready", FAMILY_GAUGE, {"database"}, "1 while the database is awake, else 0."}, .database = fill_ready},
         {{"pgwake_state", FAMILY_GAUGE, {"database", "state"}, "1 for the state that the database is in, 0 for every other."},
          .database = fill_state},
@@ -319,12 +319,12 @@ struct scrape {
         struct exposition exposition;
         struct server *server;
         struct metrics_facts facts;
-        size_t family;                /* the one that is being written: its row */
+        size_t family;                /* the row of the present one */
         bool begun;                   /* its head is written */
-        char last[TEXT_NAME_MAX + 1]; /* the name of the last database in it */
+        char last[TEXT_NAME_MAX + 1]; /* the last database in it */
 };
 
-/* The rows from the present one on: all of them in one slice. */
+/* Writes the rows from the present one on, all in one slice. */
 static void compose_daemon(struct scrape *scrape) {
         const struct metric *metric;
 
@@ -336,7 +336,7 @@ static void compose_daemon(struct scrape *scrape) {
         exposition_end(&scrape->exposition);
 }
 
-/* Goes on with METRIC; answers whether that was all of it. */
+/* Continues METRIC; returns whether it is complete. */
 static bool compose_databases(struct scrape *scrape, const struct metric *metric) {
         const struct registry *registry = engine_registry(scrape->server->engine);
         struct instant now = clock_now();

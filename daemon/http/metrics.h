@@ -5,7 +5,7 @@
 #include "http/exposition.h"
 #include "http/server-private.h"
 
-/* The facts that are read once for an answer. */
+/* Facts that are read once per answer. */
 struct metrics_facts {
         const struct server *server;
         struct engine_stats engine;
@@ -15,7 +15,7 @@ struct metrics_facts {
 
 struct metric {
         struct family family;
-        /* Either is set. A database's samples of one family are written at one moment. */
+        /* One of the two is set. A database's samples of one family are written at one moment. */
         void (*daemon)(struct exposition *exposition, const struct metrics_facts *facts);
         void (*database)(struct exposition *exposition, const struct database *database, struct instant now);
 };

@@ -1,8 +1,8 @@
 /*
- * GET /: the page for people. It is one file, which asks /status, /events and /history of the daemon that it came from, and nobody else.
+ * GET /: the page for people. It is one file, which sends requests to /status, /events and /history of its own daemon and to nothing else.
  *
- * The texts that it shows come from servers and lease owners, who may be anybody. The page writes them as text only; and beside that its
- * headers forbid every script but its own, every request to elsewhere, frames around it, and the calls that make markup of text.
+ * The texts that it shows come from servers and lease owners, and may be anything. The page inserts them as text only. In addition its
+ * headers forbid every script but its own, every request to elsewhere, frames around it, and the functions that parse text as markup.
  */
 #include "http/page.h"
 
@@ -15,7 +15,7 @@
         "default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; " \
         "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-/* The client has this page already when its If-None-Match, a list of tags, names it. */
+/* The client has this page already if its If-None-Match, a list of tags, contains the page's. */
 static bool is_known(const struct exchange *exchange) {
         const char *tags = exchange_header(exchange, "If-None-Match");
 
@@ -47,7 +47,7 @@ static int page_build(bool known, struct prebuilt_reply **ret_prebuilt) {
                                   ret_prebuilt);
 }
 
-/* Both are made once: a copy for each client that does not read would be 64 KiB. */
+/* Both are made once: a copy for each client that does not read would take 64 KiB. */
 void page_get(struct request *request) {
         bool known = is_known(request->exchange);
         struct prebuilt_reply **page = &request->server->page[known];

@@ -1,12 +1,12 @@
-/* The page for people, page.html, as it was compiled in: embed-page makes the values. Internal to http/. */
+/* The page for people, page.html, as compiled in: embed-page generates these values. Internal to http/. */
 #pragma once
 
 #include <stddef.h>
 
-/* The only style and the only script that the browser may take, as a Content-Security-Policy names them. */
+/* The only style and the only script that the browser may use, as written in a Content-Security-Policy. */
 extern const char page_style_hash[];
 extern const char page_script_hash[];
-/* Quoted; another one for every other page. */
+/* Quoted; different for every version of the page. */
 extern const char page_etag[];
 extern const char page_html[];
 extern const size_t page_html_size;

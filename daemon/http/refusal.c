@@ -1,8 +1,8 @@
 /*
- * Requests that libmicrohttpd refuses before we see them: a line that is none, too much of them, another version. It answers with a page of
- * its own, some of them twice (0.9.75), through MHD_queue_response, called by its public name; and of a function that the program has as
- * well, the dynamic linker gives it the program's. So those answers are ours. Where a library is built to call itself without asking the
- * linker, its own go out instead.
+ * Requests that libmicrohttpd refuses before we see them: invalid lines, too much data, another version. It answers with a page of its own,
+ * some of them twice (0.9.75), through MHD_queue_response(), called by its public name. If the program defines a function of that name, the
+ * dynamic linker binds the library to it: so those answers are ours. If a library is built to call its own function directly, its own
+ * answers go out instead.
  */
 #include "api/answer.h"
 #include "base/error.h"
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 /*
- * The bytes behind a refused request that are read and thrown away: closing before would be a reset, and could cost the client the answer.
+ * The bytes after a refused request that are read and discarded: closing earlier would send a reset, and could cost the client the answer.
  */
 #define BEYOND_DISCARDED_MAX ((size_t)256 * 1024)
 
@@ -72,8 +72,8 @@ static void refusal_discard(int fd) {
 }
 
 /*
- * The library's own call: everything that was answered before on the connection is out. Its page is queued all the same, behind a socket
- * that takes no more: told of a failure, 0.9.75 frees the connection, and where it was reading the URL's arguments goes on with it.
+ * Called by the library itself: everything answered before on the connection is sent. Its page is queued all the same, on a socket that
+ * takes no more: if told of a failure, 0.9.75 frees the connection, and goes on using it if it was parsing the URL's arguments.
  */
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned int status_code, struct MHD_Response *response) {
         int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;

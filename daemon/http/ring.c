@@ -12,7 +12,7 @@ size_t ring_size_for(size_t n_databases) {
 }
 
 int ring_init(struct ring *ring, uint64_t newest, size_t size) {
-        /* Pages that no event has reached cost nothing. */
+        /* Pages without events cost nothing. */
         struct event *entries = calloc(size, sizeof(*entries));
 
         if (!entries)

@@ -31,7 +31,7 @@ static const char *const parameter_texts[] = {
         [PARAMETER_ID] = "/ID",
 };
 
-/* Answers whether PATH is ROUTE's, and the parameter in it. */
+/* Returns whether PATH is ROUTE's, and sets the parameter in it. */
 static bool path_fits(const struct route *route, const char *path, const char **ret_parameter) {
         size_t n = starts_with(path, route->path);
 
@@ -72,7 +72,7 @@ enum route_result route_find(const char *path, enum method method, enum permissi
 
 #define ENDPOINT_MAX 64
 
-/* "GET /readyz/NAME" */
+/* Writes "GET /readyz/NAME". */
 static bool next_endpoint(struct field_rows *rows, void *ret_row) {
         const struct route *route = &routes[rows->index];
         char *text = rows->scratch;
@@ -97,7 +97,7 @@ static void answer_no_path(struct server *server, struct exchange *exchange) {
         answer_body(server, exchange, 404);
 }
 
-/* Every method of ROUTE's path, as the header of a 405 lists them. */
+/* Every method of ROUTE's path, as in the Allow of a 405. */
 static const char *write_allow(char *text, size_t size, const struct route *route) {
         size_t n = 0;
 
@@ -135,7 +135,7 @@ static uint64_t parse_id(const char *text) {
         return errno == 0 ? id : 0;
 }
 
-/* Reads the parameter of the path; false when the request was answered already. */
+/* Reads the parameter of the path; false if the request was answered already. */
 static bool read_parameter(struct request *request, const struct route *route, const char *parameter) {
         struct server *server = request->server;
 
@@ -157,7 +157,7 @@ static bool read_parameter(struct request *request, const struct route *route, c
         return false;
 }
 
-/* Reads the path and the arguments; false when the request was answered already. */
+/* Reads the path and the arguments; false if the request was answered already. */
 static bool read_request(struct request *request, const struct route *route, const char *parameter) {
         request->query.allowed = route->arguments;
         exchange_each_argument(request->exchange, take_argument, &request->query);
@@ -168,7 +168,7 @@ static bool read_request(struct request *request, const struct route *route, con
         return read_parameter(request, route, parameter);
 }
 
-/* A browser always names the host; a request without one does not come from a browser. */
+/* A browser always sends a host: a request without one does not come from a browser. */
 static bool is_for_us(const struct server *server, const struct exchange *exchange) {
         size_t length;
         const char *host = exchange_host(exchange, &length);
@@ -176,7 +176,7 @@ static bool is_for_us(const struct server *server, const struct exchange *exchan
         return !host || host_is_served(host, length, server->allowed_hosts, server->n_allowed_hosts);
 }
 
-/* Answers a request that is refused whatever it asks for. */
+/* Answers a request that is refused whatever its target. */
 static bool refuse_faulty(const struct listener *listener, struct exchange *exchange) {
         struct server *server = listener->server;
 

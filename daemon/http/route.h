@@ -1,4 +1,4 @@
-/* Which request goes where: one table. Internal to http/. */
+/* The routes of all requests, in one table. Internal to http/. */
 #pragma once
 
 #include "http/server-private.h"
@@ -7,14 +7,14 @@
 enum parameter {
         PARAMETER_NONE,
         PARAMETER_DATABASE, /* "/NAME" */
-        PARAMETER_PAST,     /* "/NAME", also of a database that is watched no longer */
-        PARAMETER_ID,       /* "/ID": a number; a path with a NAME may be one with an ID as well, by another method */
+        PARAMETER_PAST,     /* "/NAME", also of a database that is not watched any more */
+        PARAMETER_ID,       /* "/ID": a number. For another method, the path may have a NAME instead */
 };
 
 /*
- * Every endpoint: its path, what follows it there, its method, the socket from which it is answered, its arguments, and its handler, which
- * is declared by its row and stands in the file of its subject. A row makes the route, its place in the list of a 404 and in the Allow of a
- * 405; tests/check-docs asks for it in pgwaked(8).
+ * Every endpoint: its path, its parameter, its method, the socket that serves it, its arguments, and its handler, which its row declares
+ * and which is in the file of its subject. A row makes the route, its entry in the list of a 404 and in the Allow of a 405;
+ * tests/check-docs requires it in pgwaked(8).
  */
 #define ROUTES(ROUTE)                                                                                                                     \
         ROUTE("/", NONE, GET, STATUS, 0, page_get)                                                                                        \
@@ -50,11 +50,11 @@ enum route_result {
         ROUTE_FOUND,
         ROUTE_NO_PATH,
         ROUTE_NO_METHOD,
-        ROUTE_FORBIDDEN, /* it is there, on the control socket */
+        ROUTE_FORBIDDEN, /* it exists, on the control socket */
 };
 
 /*
- * The row for a request. RET_ROUTE is any row of that path unless there is none; RET_PARAMETER points to its name or id in PATH, or is
+ * The row for a request. RET_ROUTE is any row of that path, unless there is none; RET_PARAMETER points to its name or id in PATH, or is
  * NULL.
  */
 enum route_result route_find(const char *path, enum method method, enum permission permission, const struct route **ret_route,
@@ -63,5 +63,5 @@ enum route_result route_find(const char *path, enum method method, enum permissi
 /* Row I, NULL past the end. */
 const struct route *route_at(size_t i);
 
-/* Answers, holds or streams what came on LISTENER. */
+/* Answers, holds or streams a request that came to LISTENER. */
 void route_request(struct listener *listener, struct exchange *exchange);

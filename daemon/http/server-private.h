@@ -1,4 +1,4 @@
-/* The server from within, and what each handler is given. Internal to http/. */
+/* The server's internals, and the request as handlers get it. Internal to http/. */
 #pragma once
 
 #include "base/json.h"
@@ -19,12 +19,12 @@ struct listener {
         struct server *server;
         struct http *http;
         enum permission permission;
-        char *path; /* of a UNIX socket that is ours to remove, or NULL */
+        char *path; /* of a UNIX socket that we must remove, or NULL */
         struct socket_identity identity;
-        bool passed; /* somebody else listens on it too, and goes on */
+        bool passed; /* another process listens on it too, and goes on */
         bool tcp;
         bool loopback; /* TCP that only this machine reaches */
-        unsigned n_questions; /* about the past, that are not answered yet */
+        unsigned n_questions; /* about the past, not answered yet */
         struct listener *next;
 };
 
@@ -37,25 +37,25 @@ struct server {
         struct waiters *waiters;
         struct events *events;
         struct history_requests *history;
-        struct prebuilt_reply *all_ready; /* the answer of /readyz when nothing is wrong */
-        struct prebuilt_reply *page[2]; /* GET /: the page, and that the client has it already */
-        struct buffer body;       /* composed in, one answer at a time; its memory is kept */
+        struct prebuilt_reply *all_ready; /* the answer of /readyz if nothing is wrong */
+        struct prebuilt_reply *page[2]; /* GET /: the page, and the answer to a client that has it already */
+        struct buffer body;       /* one answer at a time is composed in it; its memory is kept */
         uint64_t changes;         /* grows with each event */
         struct missing_asleep {
                 uint64_t turn, changes; /* when it was counted */
                 size_t count;
         } missing_asleep; /* required databases that are neither ready nor asleep */
         struct nearest_search {
-                uint64_t turn; /* of the loop */
+                uint64_t turn; /* the loop iteration */
                 size_t steps_left;
-        } nearest_search; /* for the names that wrong ones may mean */
-        size_t kept[_PERMISSION_MAX]; /* bytes of answers; those of the control socket are not short of what strangers keep */
+        } nearest_search; /* for the names that unknown names may mean */
+        size_t kept[_PERMISSION_MAX]; /* bytes of answers; those of the control socket are counted apart from other clients' */
         struct listener *listeners;
         struct agent *agents[CONFIG_AGENTS_MAX];
         size_t n_agents;
-        char **allowed_hosts; /* beside those of loopback, for listeners there */
+        char **allowed_hosts; /* in addition to those of loopback, for listeners there */
         size_t n_allowed_hosts;
-        uint64_t started_real_usec; /* the process */
+        uint64_t started_real_usec; /* the start of the process */
         bool stopping;
 };
 
@@ -64,25 +64,25 @@ struct request {
         struct exchange *exchange;
         struct listener *listener;
         const char *name;      /* NAME of the path, or NULL */
-        struct database *database; /* of that name; NULL where a name may be of the past */
+        struct database *database; /* of that name; NULL if the name may be of the past */
         uint64_t id;           /* ID of the path */
         struct query query;
 };
 
-/* The body, emptied, with a writer on it. */
+/* Empties the body, and returns a writer on it. */
 static inline struct json_writer server_compose(struct server *server) {
         buffer_clear(&server->body);
         return (struct json_writer){.buffer = &server->body};
 }
 
-/* history.c: questions about the past that are being answered. */
+/* history.c: questions about the past that are in progress. */
 int history_requests_new(struct server *server, struct history_requests **ret_history);
-/* Answers the clients that wait that the daemon stops. */
+/* Tells waiting clients that the daemon is stopping. */
 void history_requests_stop(struct history_requests *history);
-/* Called when no exchange is left. Takes NULL. */
+/* Call when no exchange is left. Takes NULL. */
 struct history_requests *history_requests_free(struct history_requests *history);
 
-/* agent.c: HAProxy's agent-check. ADDRESS as config/address.h takes it; RAMP_USEC 0: full weight at once. Answers as listen_tcp(). */
+/* agent.c: HAProxy's agent-check. ADDRESS as in config/address.h; RAMP_USEC 0: full weight at once. Returns like listen_tcp(). */
 int agent_new(struct server *server, const char *address, uint64_t ramp_usec, struct agent **ret_agent);
-/* Whoever still waits gets no answer. Takes NULL. */
+/* Clients that still wait get no answer. Takes NULL. */
 struct agent *agent_free(struct agent *agent);

@@ -22,7 +22,7 @@ static void server_on_event(void *userdata, const struct event *event, const str
         waiters_notify(server->waiters);
 }
 
-/* A database that is still blocked, by newer evidence, is no event; a client that called for a wake waits for it. */
+/* If newer evidence confirms that a database is blocked there is no event, but a client that requested a wake waits for it. */
 static void server_on_touched(void *userdata, const struct database *database) {
         struct server *server = userdata;
 
@@ -86,7 +86,7 @@ struct server *server_free(struct server *server) {
         if (!server)
                 return NULL;
         server->stopping = true;
-        /* A client that connects from here on is left to the next daemon. */
+        /* A client that connects from now on is left to the next daemon. */
         for (struct listener *listener = server->listeners; listener; listener = listener->next)
                 if (listener->passed)
                         http_quiesce(listener->http);
@@ -98,7 +98,7 @@ struct server *server_free(struct server *server) {
                 events_stop(server->events);
         if (server->history)
                 history_requests_stop(server->history);
-        /* What a listener still has to send is composed meanwhile, and sees those that are there. */
+        /* Answers that a listener still sends are composed meanwhile, and need the rest of the server. */
         while (server->listeners) {
                 next = server->listeners->next;
                 listener_free(server->listeners);
@@ -122,7 +122,7 @@ struct server *server_free(struct server *server) {
         return NULL;
 }
 
-/* Takes FD, also when it fails. */
+/* Takes over FD, even on failure. */
 static int server_add_listener(struct server *server, int fd, enum permission permission, struct listener **ret_listener) {
         struct listener *listener = calloc(1, sizeof(*listener));
         int r;

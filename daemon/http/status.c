@@ -34,7 +34,7 @@ static bool readyz_is_missing(const struct database *database, bool accept_aslee
         return database->config->required && !readyz_accepts(database, accept_asleep);
 }
 
-/* Only a walk over all databases can tell. A thousand clients that wait for it share one walk in a turn of the loop. */
+/* This needs a walk over all databases. A thousand waiting clients share one walk per loop iteration. */
 static size_t count_missing_asleep(struct server *server, const struct registry *registry) {
         struct missing_asleep *memory = &server->missing_asleep;
         const struct database *database;
@@ -114,7 +114,7 @@ static void readyz_answer_ok(struct server *server, struct exchange *exchange) {
         exchange_reply_prebuilt(exchange, server->all_ready);
 }
 
-/* A database that is waking is worth another look soon. */
+/* A waking database is worth another request soon. */
 static unsigned readyz_retry_after_sec(const struct server *server) {
         return registry_count_in_state(engine_registry(server->engine), STATE_WAKING) > 0 ? 1 : RETRY_UNKNOWN_SEC;
 }
@@ -159,7 +159,7 @@ void readyz_get(struct request *request) {
                 waiters_add(request->server->waiters, &waiter, request->query.wait_usec);
 }
 
-/* GET /status and /status/NAME: everything that is known. */
+/* GET /status and /status/NAME: the whole state. */
 
 static void status_describe(const struct listing *listing, struct json_writer *w, const struct database *database, struct instant now) {
         describe_status(w, database, now, listing->detail);

@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <time.h>
 
-/* A name in the DNS has 253 bytes at most. */
+/* A name in the DNS has at most 253 bytes. */
 #define HOST_MAX 256
 
 /* The form. */
@@ -22,7 +22,7 @@ static int hex_value(char c) {
         return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The byte that "%XX" at P means, or -1. */
+/* The byte that "%XX" at P encodes, or -1. */
 static int percent_value(const char *p) {
         int high = hex_value(p[1]), low = high < 0 ? -1 : hex_value(p[2]);
 
@@ -58,7 +58,7 @@ size_t url_path_offset(const char *url) {
 
 /* The host. */
 
-/* Copies what stands before the port; false when HOST is no host. Of "[::1]:80" it is "::1", and RET_BRACKETS is set. */
+/* Copies the part before the port; false if HOST is no host. For "[::1]:80" it is "::1", and RET_BRACKETS is set. */
 static bool cut_port(const char *host, size_t length, char ret_name[HOST_MAX], bool *ret_brackets) {
         bool brackets = length > 0 && *host == '[';
         const char *name = host + brackets, *end = memchr(name, brackets ? ']' : ':', length - brackets), *port;
@@ -143,7 +143,7 @@ static bool take_spread(struct query *query, const char *value) {
         return take_duration(query, "spread", value, QUERY_SPREAD_MAX_USEC, &query->spread_usec);
 }
 
-/* No control characters, no line or paragraph separators, and nothing that turns the direction of what stands beside it. */
+/* No control characters, no line or paragraph separators, and nothing that changes the direction of the text around it. */
 static bool is_printable(uint32_t c) {
         return c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && c != 0x061c && !(c >= 0x200e && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) &&
                 !(c >= 0x2066 && c <= 0x2069) && c != 0xfeff;
@@ -184,7 +184,7 @@ static bool take_kind(struct query *query, const char *value) {
                query_refuse(query, "kind=%.40s is not known; write wakes, states, outages, hours or report", value);
 }
 
-/* Reads N digits and moves TEXT behind them; answers false when they are not there. */
+/* Reads N digits and moves TEXT past them; returns false if they are missing. */
 static bool take_digits(const char **text, unsigned n, unsigned *ret_value) {
         unsigned value = 0;
 
@@ -204,7 +204,7 @@ static bool take_character(const char **text, char c) {
         return true;
 }
 
-/* ".25": parts of a second, as fine as they may be. */
+/* Reads ".25": fractions of a second, of any precision. */
 static bool take_fraction(const char **text, uint64_t *ret_usec) {
         uint64_t unit = 100000, usec = 0;
 
@@ -218,7 +218,7 @@ static bool take_fraction(const char **text, uint64_t *ret_usec) {
         return true;
 }
 
-/* "Z", "+01:00": seconds east. A "+" that was not escaped in the URL has become a space. */
+/* Reads "Z" or "+01:00" as seconds east. A "+" that was not escaped in the URL has become a space. */
 static bool take_offset(const char **text, int64_t *ret_seconds) {
         bool west = **text == '-';
         unsigned hours, minutes;
@@ -234,7 +234,7 @@ static bool take_offset(const char **text, int64_t *ret_seconds) {
         return true;
 }
 
-/* A time of RFC 3339 after 1970. */
+/* Parses a time of RFC 3339 after 1970. */
 static bool parse_time(const char *text, uint64_t *ret_usec) {
         unsigned year, month, day, hour, minute, second;
         uint64_t usec = 0;
@@ -253,7 +253,7 @@ static bool parse_time(const char *text, uint64_t *ret_usec) {
         normal = tm = (struct tm){.tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day,
                                   .tm_hour = (int)hour, .tm_min = (int)minute, .tm_sec = (int)second};
         seconds = (int64_t)timegm(&normal) - offset;
-        /* The 31st of February is none. */
+        /* There is no 31st of February. */
         if (normal.tm_mon != tm.tm_mon && second < 60)
                 return false;
         if (seconds <= 0)

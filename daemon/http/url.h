@@ -1,5 +1,5 @@
 /*
- * The URL of a request: its form, its host and its arguments, read strictly. Anything unknown or doubtful is refused with a sentence, never
+ * The URL of a request: its form, host and arguments, parsed strictly. Anything unknown or doubtful is refused with a sentence, never
  * guessed. Pure.
  */
 #pragma once
@@ -10,23 +10,24 @@
 #include <stdint.h>
 
 /*
- * Whether URL, as it came, is printable ASCII, and stays so when its percent-encoding is undone; behind the "?" there may be encoded bytes
- * that are no ASCII. The HTTP library hands the decoded URL on as a C string, in which "/readyz%00x" would equal "/readyz".
+ * Whether URL, as received, is printable ASCII, and stays so when its percent-encoding is decoded; after the "?" there may be encoded bytes
+ * that are not ASCII. The HTTP library passes the decoded URL as a C string, in which "/readyz%00x" would equal "/readyz".
  */
 bool url_is_plain(const char *url);
 /*
- * The offset at which the path begins in URL: behind "http://HOST" in one of absolute form, as a proxy writes it; else at 0, also when
- * there is no HOST, or a "%" or "@" in it.
+ * The offset of the path in URL: after "http://HOST" in the absolute form, as proxies send it; else 0, also if HOST is empty or contains a
+ * "%" or "@".
  */
 size_t url_path_offset(const char *url);
 #define URL_SCHEME "http://"
 
 /*
- * The host that a request asks for, as it says itself: answers whether HOST (LENGTH bytes, with or without a port) is localhost, an address
- * of loopback, or one of N NAMES; upper and lower case are one, and so are a name and the same with a dot behind it.
+ * Whether the requested HOST (LENGTH bytes, with or without a port) is localhost, an address of loopback, or one of N NAMES. Case is
+ * ignored, and so is a trailing dot.
  *
- * A web page may give its own name the address 127.0.0.1 (DNS rebinding), and then read what listens there as if it came from itself;
- * only the name in the request tells. So what listens on loopback answers to the names of loopback, and to those that it was told.
+ * A web page can give its own name the address 127.0.0.1 (DNS rebinding), and then read a service on loopback as if it came from the page's
+ * own site; only the name in the request reveals that. So a listener on loopback answers only to the names of loopback and to configured
+ * ones.
  */
 bool host_is_served(const char *host, size_t length, char *const *names, size_t n);
 
@@ -36,13 +37,13 @@ enum argument {
         ARGUMENT_FOR = 1 << 2,    /* for=2h: at most QUERY_FOR_MAX_USEC */
         ARGUMENT_DB = 1 << 3,     /* db=NAME */
         ARGUMENT_FOLLOW = 1 << 4, /* follow=0, follow=1 */
-        ARGUMENT_SPREAD = 1 << 5, /* spread=2s: at most QUERY_SPREAD_MAX_USEC; only beside wait */
+        ARGUMENT_SPREAD = 1 << 5, /* spread=2s: at most QUERY_SPREAD_MAX_USEC; only together with wait */
         ARGUMENT_OWNER = 1 << 6,  /* owner=TEXT: printable UTF-8 of 1 to LEASE_OWNER_MAX bytes */
-        ARGUMENT_KIND = 1 << 7,   /* kind=wakes ...: always given where it is allowed */
+        ARGUMENT_KIND = 1 << 7,   /* kind=wakes ...: required where it is allowed */
         ARGUMENT_SINCE = 1 << 8,  /* since=7d: a duration, or a time of RFC 3339 */
-        ARGUMENT_UNTIL = 1 << 9,  /* until=, the same */
+        ARGUMENT_UNTIL = 1 << 9,  /* until=, in the same form */
         ARGUMENT_LIMIT = 1 << 10, /* limit=1000: from 1 to QUERY_LIMIT_MAX */
-        ARGUMENT_FORMAT = 1 << 11, /* format=json, format=csv: no report */
+        ARGUMENT_FORMAT = 1 << 11, /* format=json, format=csv: not for a report */
         ARGUMENT_REMOVE = 1 << 12, /* remove=all */
 };
 
@@ -57,11 +58,11 @@ struct query {
         uint64_t for_usec;
         uint64_t spread_usec;
         const char *db;    /* borrowed */
-        const char *owner; /* borrowed; NULL when none is given */
+        const char *owner; /* borrowed; NULL: not given */
         bool no_follow;
         enum query_kind kind;
         struct query_time {
-                bool is_ago;   /* so long before now */
+                bool is_ago;   /* relative to now */
                 uint64_t usec; /* or since 1970 UTC */
         } since, until;
         size_t limit;
@@ -69,10 +70,10 @@ struct query {
         bool remove_all;
 
         unsigned allowed;
-        char problem[192]; /* "", or why it was refused */
+        char problem[192]; /* "", or why the query was refused */
 };
 
-/* Takes one more argument (VALUE may be NULL). Answers false, with the problem, when it is refused. */
+/* Takes one more argument (VALUE may be NULL). Returns false, and sets the problem, if it is refused. */
 bool query_take(struct query *query, const char *name, const char *value);
-/* After the last one. Answers false, with the problem, when any was refused or those that were given do not go together. */
+/* Call after the last one. Returns false, and sets the problem, if any was refused or those that were given are incompatible. */
 bool query_is_complete(struct query *query);

@@ -9,19 +9,19 @@
 #include <assert.h>
 
 /*
- * A good door makes an unknown database acceptable to ?accept=asleep, but is no event. Requests that wait for that are
- * looked at this often as well.
+ * A good door makes an unknown database acceptable to ?accept=asleep, but causes no event. Requests that wait for that are also checked at
+ * this interval.
  */
 #define ASLEEP_LOOK_USEC USEC_PER_SEC
-/* Thousands may wait for the same: so long they are looked at, and answered, before all else has its turn. */
+/* Thousands may wait for the same: this is how long they are checked and answered before everything else has its turn. */
 #define TURN_USEC (2 * USEC_PER_MSEC)
 
 struct waiters {
         struct server *server;
         TAILQ_HEAD(waiter_list, waiter) all;
-        size_t n_to_look_at; /* so many of the first, at most: a database changed since they were looked at */
+        size_t n_to_look_at; /* the first ones, at most this many, were not checked since a database changed */
         struct heap due;
-        uint64_t spread; /* where in its time of spread the next one is released: a fraction of 2^64 */
+        uint64_t spread; /* the position of the next release in its spread time, as a fraction of 2^64 */
         struct timer timer;
 };
 
@@ -40,7 +40,7 @@ static void remove_waiter(struct waiter *waiter) {
         free(waiter);
 }
 
-/* After a reload that changed its settings a database has another id under the same name: its waiters go on waiting. */
+/* After a reload that changed its settings, a database has another id under the same name: its waiters go on waiting. */
 static const struct database *waiter_find_database(struct waiter *waiter) {
         const struct registry *registry = engine_registry(waiter->server->engine);
         const struct database *database;
@@ -56,7 +56,7 @@ static const struct database *waiter_find_database(struct waiter *waiter) {
         return database;
 }
 
-/* The moment at which the waiter is looked at again though no database changed. */
+/* When to check the waiter again if no database changes. */
 static uint64_t look_again(const struct waiter *waiter, uint64_t now_usec) {
         uint64_t usec = MIN(waiter->deadline_usec, waiter->release_usec);
 
@@ -64,15 +64,15 @@ static uint64_t look_again(const struct waiter *waiter, uint64_t now_usec) {
 }
 
 /*
- * The next moment of its own. Steps of the golden ratio, whatever their number, divide the time evenly, so that nobody need know how many
- * wait; the first step is random, so that many daemons do not release theirs in step with each other.
+ * The next delay within the spread. Steps of the golden ratio divide the time evenly, however many there are, so that the number of waiters
+ * need not be known. The first step is random, so that many daemons do not release theirs at the same times.
  */
 static uint64_t next_moment(struct waiters *waiters, uint64_t spread_usec) {
         waiters->spread += UINT64_C(0x9e3779b97f4a7c15);
         return (waiters->spread >> 32) * spread_usec >> 32;
 }
 
-/* Answers whether the request is to be answered: its condition is met, and its moment has come. */
+/* Returns whether the request is to be answered: its condition is met, and its delay has passed. */
 static bool waiter_is_due(struct waiter *waiter, const struct database *database, uint64_t now_usec) {
         assert(!database == !waiter->database_id);
         if (waiter->deadline_usec <= now_usec || (waiter->hopeless && waiter->hopeless(waiter, database)))
@@ -86,7 +86,7 @@ static bool waiter_is_due(struct waiter *waiter, const struct database *database
         return waiter->release_usec <= now_usec;
 }
 
-/* Answers it, or sets when to look again. */
+/* Answers it, or sets when to check again. */
 static void waiter_look_at(struct waiter *waiter, uint64_t now_usec) {
         const struct database *database = waiter_find_database(waiter);
         int r;
@@ -105,7 +105,7 @@ static void waiter_look_at(struct waiter *waiter, uint64_t now_usec) {
         remove_waiter(waiter);
 }
 
-/* The first ones, until UNTIL: who waits on goes to the end. */
+/* Checks the first ones, until UNTIL: those that go on waiting move to the end. */
 static void waiters_look_at_first(struct waiters *waiters, uint64_t until_usec) {
         uint64_t now_usec = clock_boot_usec();
         struct waiter *waiter;
@@ -119,7 +119,7 @@ static void waiters_look_at_first(struct waiters *waiters, uint64_t until_usec) 
         waiters_set_timer(waiters);
 }
 
-/* Looks at the waiters whose time has come, and at no others. */
+/* Checks only the waiters whose time has come. */
 static void waiters_look_at_due(struct waiters *waiters) {
         uint64_t now_usec = clock_boot_usec();
         struct heap_item *first;
@@ -145,7 +145,7 @@ static void waiter_on_left(void *userdata) {
         waiters_set_timer(waiters);
 }
 
-/* NULL where memory is missing. */
+/* NULL if memory runs out. */
 static struct waiter *waiters_keep(struct waiters *waiters, const struct waiter *waiter, uint64_t wait_usec) {
         struct waiter *copy = malloc(sizeof(*copy));
         uint64_t now_usec = clock_boot_usec();
@@ -176,11 +176,11 @@ void waiters_add(struct waiters *waiters, const struct waiter *waiter, uint64_t 
 }
 
 size_t waiters_count(const struct waiters *waiters) {
-        return waiters->due.n; /* each has an end */
+        return waiters->due.n; /* each has a deadline */
 }
 
 void waiters_notify(struct waiters *waiters) {
-        /* More may change in this turn of the loop; the waiters are looked at after it. */
+        /* More may change in this loop iteration; the waiters are checked after it. */
         waiters->n_to_look_at = waiters_count(waiters);
         waiters_set_timer(waiters);
 }

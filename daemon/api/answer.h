@@ -1,17 +1,17 @@
-/* Answers that are not about one database alone: refusals, the head of /status, and what the control socket's requests say. */
+/* Answers that are not about a single database: refusals, the head of /status, and the answers to requests on the control socket. */
 #pragma once
 
 #include "api/database.h"
 
-/* The list of /status and of /readyz, which is written a slice at a time. */
+/* The key of the list in /status and /readyz, which is written a slice at a time. */
 #define API_DATABASES "databases"
 
-/* Any answer of 400 and more. */
+/* Every answer with a status of 400 or more. */
 struct refusal_answer {
         const char *error, *message;
 };
 
-/* 404 for a name that is not configured, and for a path that is none. */
+/* 404 for a name that is not configured, and for a path that does not exist. */
 struct unknown_name_answer {
         struct refusal_answer refusal;
         struct field_rows known; /* texts */
@@ -44,7 +44,7 @@ struct pause_answer {
         uint64_t paused_until_real_usec;
 };
 
-/* The answer of a lease that was taken, and the first event of its stream, which has the members of an event as well. */
+/* The answer to taking a lease. It is also the first event of the lease's stream, so it has the members of an event. */
 struct lease_answer {
         const char *kind, *database;
         uint64_t at_real_usec;

@@ -124,7 +124,7 @@ static const struct field next_check_fields[] = {
 #undef MEMBER
 #define MEMBER(member) offsetof(struct database_status, member)
 
-/* What the verdict and the status have in common. */
+/* Common to the verdict and the status. */
 #define NAME {"name", FIELD_TEXT, MEMBER(name), FIELD_REQUIRED, NULL}
 #define STATE {"state", FIELD_TEXT, MEMBER(state), FIELD_REQUIRED, NULL}
 #define READY {"ready", FIELD_BOOL, MEMBER(ready), FIELD_REQUIRED, NULL}

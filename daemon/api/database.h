@@ -1,4 +1,4 @@
-/* What is said of one database: the verdict of /readyz, /wake and /lease, and all of /status. */
+/* The state of one database in answers: the verdict of /readyz, /wake and /lease, and the whole of /status. */
 #pragma once
 
 #include "api/field.h"
@@ -24,7 +24,7 @@ struct attempt_status {
         bool known;
         const char *kind, *outcome, *sqlstate, *address, *detail;
         uint64_t at_real_usec, total_usec;
-        struct field_rows phases; /* of struct named_span: USEC_INFINITY for one that was not entered */
+        struct field_rows phases; /* of struct named_span; USEC_INFINITY: not entered */
 };
 
 struct session_status {
@@ -101,5 +101,5 @@ extern const struct field lease_fields[];
 extern const struct field count_field[]; /* the element of a FIELD_MAP: struct named_count */
 extern const struct field span_field[];  /* struct named_span */
 extern const struct field database_fields[];
-/* The verdict alone, in a struct database_status. */
+/* Only the verdict, in a struct database_status. */
 extern const struct field verdict_fields[];

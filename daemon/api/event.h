@@ -1,4 +1,4 @@
-/* What is said on the streams of /events and of a lease. */
+/* Events on the streams of /events and of leases. */
 #pragma once
 
 #include "api/field.h"
@@ -10,13 +10,13 @@ struct event_status {
         const char *database, *state, *previous, *reason, *message;
         bool ready;
         uint64_t generation;
-        /* Of a wake; for others null. */
+        /* Only for a wake; else null. */
         uint64_t latency_usec;
         const char *cause;
         int cold;
 };
 
-/* "event: gap": what was missed is held no more. */
+/* "event: gap": missed events are not available any more. */
 struct gap_status {
         const char *message;
         uint64_t last_seen, oldest, newest;

@@ -105,7 +105,7 @@ static void field_write_value(struct json_writer *w, const char *key, const stru
         }
 }
 
-/* Whether a member that may be left out is to be: only texts and times are such. */
+/* Whether an optional member is left out: only texts and times can be. */
 static bool field_is_null(const struct field *field, const void *value) {
         assert(field->type == FIELD_TEXT || field->type == FIELD_TIME);
         return field->type == FIELD_TEXT ? !*(const char *const *)value : *(const uint64_t *)value == 0;

@@ -1,9 +1,9 @@
-/* /history/NAME?kind=report: what happened to a database over a time. */
+/* /history/NAME?kind=report: one database over a period. */
 #pragma once
 
 #include "api/database.h"
 
-/* How long something took. */
+/* A distribution of durations. */
 struct spread {
         uint64_t count, p50_usec, p95_usec, p99_usec, max_usec;
 };
@@ -15,11 +15,11 @@ struct phase_report {
 };
 
 struct outage_report {
-        const char *reason; /* NULL: none was kept */
+        const char *reason; /* NULL: not kept */
         uint64_t count, usec;
 };
 
-/* COUNT wakes took at most UP_TO_USEC (USEC_INFINITY: without a bound), and longer than those of the row before. */
+/* COUNT wakes took at most UP_TO_USEC (USEC_INFINITY: no bound), and longer than those of the previous row. */
 struct distribution_report {
         uint64_t up_to_usec, count;
 };
@@ -33,7 +33,7 @@ struct wakes_report {
         uint64_t count;
         struct field_rows by_cause; /* of struct named_count */
         uint64_t cold;
-        struct spread latency; /* of those whose latency is known */
+        struct spread latency; /* of wakes whose latency is known */
         struct field_rows distribution; /* of struct distribution_report */
 };
 
@@ -49,7 +49,7 @@ struct report_body {
         struct field_rows timeline; /* of struct timeline_report */
 };
 
-/* What every answer about the past begins with. */
+/* The beginning of every answer about the past. */
 struct history_head {
         const char *name, *kind;
         uint64_t since_real_usec, until_real_usec;
@@ -60,7 +60,7 @@ struct report_answer {
         struct report_body report;
 };
 
-/* A list of rows follows. */
+/* The key of the list of rows, which follows. */
 #define API_ROWS "rows"
 
 struct rows_head {

@@ -1,6 +1,6 @@
 /*
- * A growing string of bytes, always NUL-terminated. An allocation failure is remembered and told once by buffer_finish(), so that a long
- * answer can be composed without a check per line.
+ * A growing string of bytes, always NUL-terminated. It remembers a failed allocation until buffer_finish(), so that a long text can be
+ * composed without a check per line.
  */
 #pragma once
 
@@ -21,8 +21,8 @@ _printf_(2, 3) void buffer_printf(struct buffer *buffer, const char *format, ...
 _printf_(2, 0) void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments);
 /* Empties it and keeps the memory. */
 void buffer_clear(struct buffer *buffer);
-/* 0, or -ENOMEM when anything was lost. */
+/* 0, or -ENOMEM if anything was lost. */
 int buffer_finish(const struct buffer *buffer);
-/* The text, owned by the caller now, or NULL when anything was lost. */
+/* The text, which the caller owns now, or NULL if anything was lost. */
 char *buffer_steal(struct buffer *buffer);
 void buffer_deinit(struct buffer *buffer);

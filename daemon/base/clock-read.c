@@ -1,6 +1,5 @@
 /*
- * The kernel's clocks. They stand apart from the arithmetic of clock.c, so that a program may bring clocks of its own: the simulator
- * (tests/simulation/) does.
+ * The kernel's clocks, separate from the arithmetic of clock.c, so that a program may replace them: the simulator (tests/simulation/) does.
  */
 #include "base/clock.h"
 

@@ -18,7 +18,7 @@ uint64_t usec_apart(uint64_t a, uint64_t b) {
         return a > b ? a - b : b - a;
 }
 
-/* 9999-12-31T23:59:59.999999Z: RFC 3339 has no year after it. */
+/* 9999-12-31T23:59:59.999999Z: RFC 3339 has no later year. */
 #define RFC3339_LAST_USEC (UINT64_C(253402300800) * USEC_PER_SEC - 1)
 
 char *clock_format_rfc3339(char *buffer, uint64_t real_usec) {
@@ -37,8 +37,8 @@ char *clock_format_rfc3339(char *buffer, uint64_t real_usec) {
 }
 
 /*
- * In years that begin with March, so that the day that may be missing is the last one, and five months are 153 days. Each step of each
- * database that is awake asks, and gmtime_r() takes a lock.
+ * Years that begin with March, so that the day that may be missing is the last one, and five months have 153 days. Called in each step of
+ * each awake database, and gmtime_r() would take a lock.
  */
 #define DAYS_IN_400_YEARS 146097u
 #define DAYS_BEFORE_1970 719468u /* since March 1 of the year 0 */

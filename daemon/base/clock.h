@@ -1,7 +1,7 @@
 /*
- * Time: one unit inside the whole house, microseconds in uint64_t.
+ * Time: one unit everywhere, microseconds in uint64_t.
  *
- * Decisions take the time as an argument (struct instant); only scheduler/, probe/ and app ask the clocks.
+ * Functions that decide take the time as an argument (struct instant): health/ never reads a clock.
  */
 #pragma once
 
@@ -17,16 +17,16 @@
 #define CLOCK_RFC3339_MAX sizeof("2026-01-01T00:00:00.000000Z")
 
 /*
- * One moment. boot_usec (CLOCK_BOOTTIME) is what schedules and ages are counted in: it goes on while the host is suspended, so that
- * evidence from before a suspend is old. suspended_usec is CLOCK_BOOTTIME minus CLOCK_MONOTONIC: it grows only by a suspend of the host.
- * real_usec is for people and for the wire.
+ * One moment. boot_usec (CLOCK_BOOTTIME) is for schedules and ages: it continues while the host is suspended, so that evidence from before
+ * a suspend is old. suspended_usec is CLOCK_BOOTTIME minus CLOCK_MONOTONIC: only a suspend of the host increases it. real_usec is for
+ * people and protocols.
  */
 struct instant {
         uint64_t boot_usec;
         uint64_t real_usec;
         uint64_t suspended_usec;
 };
-/* A growth of suspended_usec above this is a suspend of the host and not the time between two readings. */
+/* A larger increase of suspended_usec is a suspend of the host; a smaller one is the time between two readings. */
 #define CLOCK_SUSPEND_MIN_USEC USEC_PER_SEC
 
 struct instant clock_now(void);
@@ -40,10 +40,10 @@ uint64_t clock_thread_cpu_usec(void);
 uint64_t usec_add(uint64_t a, uint64_t b);
 /* a - b, not below 0; USEC_INFINITY - b is USEC_INFINITY. */
 uint64_t usec_sub(uint64_t a, uint64_t b);
-/* How far a and b lie from one another, whichever comes first. */
+/* The distance between a and b, in either order. */
 uint64_t usec_apart(uint64_t a, uint64_t b);
 
-/* "2026-11-22T16:02:09.123456Z"; answers BUFFER, of at least CLOCK_RFC3339_MAX bytes. */
+/* "2026-11-22T16:02:09.123456Z"; returns BUFFER, of at least CLOCK_RFC3339_MAX bytes. */
 char *clock_format_rfc3339(char *buffer, uint64_t real_usec);
-/* The calendar month (UTC) of REAL_USEC, counted from January 1970; RET_LASTED_USEC (or NULL): for how long it lasts by then. */
+/* The calendar month (UTC) of REAL_USEC, counted from January 1970. RET_LASTED_USEC (or NULL): the time since its beginning. */
 unsigned clock_month(uint64_t real_usec, uint64_t *ret_lasted_usec);

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #define CLIENTS_MIN UINT64_C(1)
-/* Of all together, for each takes memory, and strangers may be there. */
+/* For all together: each takes memory, and clients may be strangers. */
 #define CLIENTS_MAX UINT64_C(2048)
 
-/* At most so many are left free, and no more than this part of them. */
+/* The number of descriptors left free: at most `most`, and at most 1/`part` of all. */
 static const struct {
         uint64_t most;
         uint64_t part;
@@ -51,7 +51,7 @@ bool descriptor_leaves_reserve(int fd, enum descriptor_use use) {
 
 int descriptor_fill_standard(void) {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) /* it gets the lowest number that is free */
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) /* returns the lowest free number */
                         return error_from_errno();
         return 0;
 }

@@ -13,7 +13,7 @@ struct unit {
         uint64_t factor;
 };
 
-/* From large to small; a longer name stands before its own prefix. */
+/* From large to small; a name comes before its own prefix. */
 static const struct unit duration_units[] = {
         {"w", 7 * USEC_PER_DAY},
         {"d", USEC_PER_DAY},
@@ -53,7 +53,7 @@ static const struct unit *read_unit(const char **p, const struct unit *units, si
         return NULL;
 }
 
-/* Digits with an optional fraction, as micro-units (value * 10^6), so that no floating point is needed. */
+/* Reads digits with an optional fraction as micro-units (value * 10^6), without floating point. */
 static int read_number(const char **p, uint64_t *ret_whole, uint64_t *ret_millionths) {
         uint64_t whole = 0, fraction = 0, scale = 100000;
 
@@ -79,7 +79,7 @@ static int add_term(uint64_t *sum, uint64_t whole, uint64_t millionths, uint64_t
 
         if (__builtin_mul_overflow(whole, factor, &term) || __builtin_add_overflow(*sum, term, sum))
                 return -ERANGE;
-        /* factor is at most a week, so that this product always fits. */
+        /* factor is at most a week, so this product always fits. */
         return __builtin_add_overflow(*sum, millionths * factor / 1000000, sum) ? -ERANGE : 0;
 }
 
@@ -164,7 +164,7 @@ char *duration_format(char buffer[DURATION_MAX], uint64_t usec) {
         return buffer;
 }
 
-/* Two neighbouring units, the second left out when it is 0. */
+/* Two neighbouring units, without the second if it is 0. */
 static void format_pair(char *buffer, uint64_t usec, uint64_t major, const char *major_name, uint64_t minor, const char *minor_name) {
         uint64_t rest = usec % major / minor;
 
@@ -179,7 +179,7 @@ char *duration_format_human(char buffer[DURATION_MAX], uint64_t usec) {
                 (void)snprintf(buffer, DURATION_MAX, "for ever");
         else if (usec < USEC_PER_MSEC)
                 (void)snprintf(buffer, DURATION_MAX, "%" PRIu64 " us", usec);
-        /* The bounds are where rounding would bring a fourth digit. */
+        /* The bounds are where rounding would give a fourth digit. */
         else if (usec < 9950)
                 (void)snprintf(buffer, DURATION_MAX, "%.1f ms", (double)usec / 1e3);
         else if (usec < 999500)

@@ -1,6 +1,6 @@
 /*
- * A binary heap of items that live inside other structs and know their place, so that moving or removing one costs O(log n). Smallest
- * key first.
+ * A binary heap of items that are embedded in other structs and know their place, so that moving or removing one costs O(log n). The
+ * smallest key is first.
  */
 #pragma once
 
@@ -19,9 +19,9 @@ struct heap {
         size_t allocated;
 };
 
-/* Puts ITEM in with KEY, or moves it there. 0, or -ENOMEM for a new item (then it is not in). */
+/* Adds ITEM with KEY, or moves it there. 0, or -ENOMEM for a new item, which is then not in the heap. */
 int heap_set(struct heap *heap, struct heap_item *item, uint64_t key);
-/* Takes ITEM out; nothing happens when it is not in. */
+/* Removes ITEM; no effect if it is not in the heap. */
 void heap_remove(struct heap *heap, struct heap_item *item);
 /* The item with the smallest key, or NULL. */
 struct heap_item *heap_first(const struct heap *heap);

@@ -5,7 +5,7 @@
 
 #define SLOTS_MIN 16
 
-/* Ids grow by one; a multiplication spreads them over the high bits. */
+/* Ids grow by one; the multiplication spreads them over the high bits. */
 static size_t home(const struct id_map *map, uint64_t id) {
         return (size_t)((id * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (map->allocated - 1);
 }
@@ -63,7 +63,7 @@ int id_map_put(struct id_map *map, uint64_t id, void *value) {
         return 0;
 }
 
-/* Whether an entry whose home is HOME may not stand at AT once HOLE, before it, is free: the search for it would end at the hole. */
+/* Whether an entry at AT with this home must move into HOLE, before it, once that is free: searching for it would end at the hole. */
 static bool must_move(size_t home_slot, size_t hole, size_t at) {
         return hole <= at ? home_slot <= hole || home_slot > at : home_slot <= hole && home_slot > at;
 }

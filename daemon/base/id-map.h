@@ -1,4 +1,4 @@
-/* A hash table from ids to pointers, which it does not own. Id 0 is not used by anybody. */
+/* A hash table from ids to pointers, which it does not own. Id 0 is never used. */
 #pragma once
 
 #include <stddef.h>
@@ -15,12 +15,12 @@ struct id_map {
         size_t count;
 };
 
-/* NULL when ID is not there. */
+/* NULL if there is no ID. */
 void *id_map_get(const struct id_map *map, uint64_t id);
-/* Adds ID, which must not be there yet. 0 or -ENOMEM. */
+/* Adds ID, which must not exist yet. 0 or -ENOMEM. */
 int id_map_put(struct id_map *map, uint64_t id, void *value);
-/* Takes ID out and answers what it was, or NULL. */
+/* Removes ID and returns its pointer, or NULL. */
 void *id_map_take(struct id_map *map, uint64_t id);
-/* Walks in no particular order: start with *POSITION 0; NULL ends. Nothing may be added or taken out meanwhile. */
+/* Iterates in no particular order: start with *POSITION 0; NULL ends. Nothing may be added or removed meanwhile. */
 void *id_map_next(const struct id_map *map, size_t *position);
 void id_map_deinit(struct id_map *map);

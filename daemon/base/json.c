@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-/* How many bytes at P stand in a JSON string as they are. */
+/* The number of bytes at P that a JSON string contains unchanged. */
 static size_t plain_length(const char *p) {
         size_t length = 0;
 
@@ -14,7 +14,7 @@ static size_t plain_length(const char *p) {
         return length;
 }
 
-/* One character that is not plain ASCII; answers its length in bytes. */
+/* Appends one character that is not plain ASCII; returns its length in bytes. */
 static size_t append_character(struct buffer *buffer, const char *p) {
         size_t length = text_decode(p, NULL);
 

@@ -1,6 +1,7 @@
 /*
- * Writing JSON into a buffer, a value at a time; commas come by themselves. What is written on every request is composed here without a
- * tree; reading JSON is jansson's, and no name here is one of its own: a program that links both would otherwise give jansson ours.
+ * Writes JSON into a buffer, one value at a time, with commas added automatically. Answers to frequent requests are composed here without a
+ * tree. jansson is used only for reading, and no name here is one of its own: otherwise a program that links both would make jansson call
+ * ours.
  */
 #pragma once
 
@@ -8,12 +9,12 @@
 
 #include <stdint.h>
 
-/* TEXT as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+/* Appends TEXT as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
 void json_append_string(struct buffer *buffer, const char *text);
 
 struct json_writer {
         struct buffer *buffer;
-        bool comma; /* the next value or key needs one before it */
+        bool comma; /* a comma must precede the next value or key */
 };
 
 /* KEY is NULL inside an array and at the top. */
@@ -21,14 +22,14 @@ void json_begin_object(struct json_writer *w, const char *key);
 void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w, const char *key);
 void json_end_array(struct json_writer *w);
-/* NULL text is null. */
+/* A NULL text is null. */
 void json_text(struct json_writer *w, const char *key, const char *text);
 void json_bool(struct json_writer *w, const char *key, bool value);
 void json_unsigned(struct json_writer *w, const char *key, uint64_t value);
 void json_absent(struct json_writer *w, const char *key);
 /* Microseconds as a number of seconds; USEC_INFINITY is null. */
 void json_seconds(struct json_writer *w, const char *key, uint64_t usec);
-/* PART of WHOLE (above 0) as a number from 0 to 1, cut off after the eighth place: no less than all is ever told as all. */
+/* PART of WHOLE (above 0) as a number from 0 to 1, truncated after the eighth place, so that only the whole is ever 1. */
 void json_fraction(struct json_writer *w, const char *key, uint64_t part, uint64_t whole);
 /* Realtime as RFC 3339 UTC; 0 and USEC_INFINITY are null. */
 void json_time(struct json_writer *w, const char *key, uint64_t real_usec);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-/* It would be this file's for every entry. */
+/* The location would be this file for every entry. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
@@ -22,10 +22,10 @@
 
 #define FIELDS_MAX 32
 
-/* What may wait for a reader that stalls: an entry for each of ten thousand databases. */
+/* The most that may wait for a stalled reader: an entry for each of ten thousand databases. */
 #define WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
-/* One that is to be said. What it points at is the caller's. */
+/* An entry to be written. The caller owns everything that it points to. */
 struct entry {
         enum log_format form;
         int level;
@@ -36,24 +36,24 @@ struct entry {
         size_t n_fields;
 };
 
-/* One that waits, with all that it points at in the same piece of memory. */
+/* A waiting entry, with everything that it points to in the same piece of memory. */
 struct waiting_entry {
         struct outbox_item item;
         struct entry entry;
         struct log_field fields[];
 };
 
-/* Probers log too, and a reload opens the log anew under them. */
+/* Probers log too, while a reload opens the log again. */
 static _Atomic enum log_format log_format = LOG_FORMAT_LOGFMT;
 static atomic_int log_level_max = LOG_INFO;
 
-/* NULL: everything is said at once. Set before other threads are started. */
+/* NULL: entries are written directly. Set before other threads are started. */
 static struct outbox *outbox;
 static bool stderr_is_file;
 
 static const char *const level_names[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
 
-/* What Google's Cloud Logging reads in a JSON line; others take `level`. */
+/* Google's Cloud Logging reads these in a JSON line; others read `level`. */
 static const char *const severities[] = {"EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"};
 
 const char *log_level_name(int level) {
@@ -71,7 +71,7 @@ int log_level_from_name(const char *name) {
         return -EINVAL;
 }
 
-/* systemd.exec(5): JOURNAL_STREAM holds device and inode of the stream that stdout or stderr was connected to. */
+/* systemd.exec(5): JOURNAL_STREAM has the device and inode of the stream to which stdout or stderr was connected. */
 bool log_stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         unsigned long long device, inode;
@@ -85,7 +85,7 @@ bool log_stderr_is_journal(void) {
 void log_open(enum log_format format, int level) {
         if (format == LOG_FORMAT_AUTO)
                 format = log_stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
-        /* sd_journal_sendv() calls it a success when there is no journal, and nothing would be said anywhere. */
+        /* Without a journal sd_journal_sendv() reports success, and the entry would be lost. */
         if (format == LOG_FORMAT_JOURNAL && access(JOURNAL_SOCKET, F_OK) < 0)
                 format = LOG_FORMAT_LOGFMT;
         log_format = format;
@@ -132,7 +132,7 @@ static void append_json(struct buffer *line, const char *name, const char *value
         json_append_string(line, value);
 }
 
-/* Stderr may be shared with others, one of whom has made it non-blocking. */
+/* Stderr may be shared with another process that has made it non-blocking. */
 static void write_all(const char *data, size_t size) {
         struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
 
@@ -140,7 +140,7 @@ static void write_all(const char *data, size_t size) {
                 ssize_t n = write(STDERR_FILENO, data, size);
 
                 if (n < 0 && errno != EAGAIN && errno != EINTR)
-                        return; /* nowhere left to complain to */
+                        return; /* there is nowhere to report this */
                 if (n < 0 && errno == EAGAIN)
                         (void)poll(&room, 1, -1);
                 data += MAX(n, 0);
@@ -165,7 +165,7 @@ static void write_line(const struct entry *entry) {
                 if (entry->fields[i].value)
                         append(&line, entry->fields[i].name, entry->fields[i].value);
         buffer_append_string(&line, json ? "}\n" : "\n");
-        /* One write a line, so that lines of several threads do not mix. */
+        /* One write per line, so that lines of several threads do not mix. */
         if (buffer_finish(&line) == 0)
                 write_all(line.data, line.size);
 }
@@ -176,7 +176,7 @@ static void log_say(const struct entry *entry) {
                 write_line(entry);
 }
 
-/* Those that wait. */
+/* Waiting entries. */
 
 static char *put_text(char **at, const char *text) {
         size_t size = strlen(text) + 1;
@@ -186,7 +186,7 @@ static char *put_text(char **at, const char *text) {
         return copy;
 }
 
-/* NULL without memory. Names of fields and MESSAGE_IDs are literals. */
+/* NULL if memory runs out. Names of fields and MESSAGE_IDs are literals. */
 static struct waiting_entry *waiting_entry_new(const struct entry *entry) {
         size_t bytes = sizeof(struct waiting_entry) + entry->n_fields * sizeof(struct log_field) + strlen(entry->message) + 1;
         struct waiting_entry *waiting;
@@ -214,7 +214,7 @@ static void log_on_deliver(const struct outbox_item *item) {
         log_say(&container_of(item, struct waiting_entry, item)->entry);
 }
 
-/* Whatever the level: what was dropped was important enough. */
+/* Logged at any level: the dropped entries were important enough. */
 static void log_on_dropped(uint64_t n) {
         char message[160];
 
@@ -253,7 +253,7 @@ bool log_is_said(int level) {
 
 void log_entry(int level, const char *message_id, const struct log_field *fields, size_t n, const char *format, ...) {
         _cleanup_(buffer_deinit) struct buffer message = {0};
-        enum log_format form = log_format; /* read once: a reload may change it in the middle of an entry */
+        enum log_format form = log_format; /* read once: a reload may change it meanwhile */
         va_list arguments;
 
         if (!log_is_said(level))

@@ -1,10 +1,10 @@
 /*
  * Log entries with fields: to the journal, or as logfmt or JSON lines on stderr with the same fields.
  *
- * One entry an event, and none a check but those of LOG_DEBUG. Levels are syslog's. Nothing here knows what is said. Safe from any thread.
+ * One entry per event, and none per check except at LOG_DEBUG. Levels are syslog's. Safe from any thread.
  *
- * From log_start() on nobody waits for whatever reads the entries: a thread hands them over, and what does not fit into its queue is
- * dropped and counted. Lines to a regular file are written at once, for they have no reader.
+ * After log_start() no caller waits for a slow reader: a thread hands the entries over, and entries that do not fit into its queue are
+ * dropped and counted. Lines to a regular file are written directly, since that has no reader.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 #include <syslog.h>
 
 enum log_format {
-        LOG_FORMAT_AUTO, /* the journal where stderr is connected to it, else logfmt */
-        LOG_FORMAT_JOURNAL, /* logfmt where there is none */
+        LOG_FORMAT_AUTO, /* the journal if stderr is connected to it, else logfmt */
+        LOG_FORMAT_JOURNAL, /* logfmt if there is none */
         LOG_FORMAT_LOGFMT,
         LOG_FORMAT_JSON,
 };
@@ -28,19 +28,19 @@ struct log_field {
 /* Whether stderr is connected to the journal, so that entries with fields can go there. */
 bool log_stderr_is_journal(void);
 
-/* Chooses where entries go and the least important LEVEL that is said. May be called again after a reload. */
+/* Chooses the destination, and the least important LEVEL that is logged. May be called again after a reload. */
 void log_open(enum log_format format, int level);
 
 /* Before other threads are started. May be called once. */
 int log_start(void);
-/* Waits until all entries have been handed over, but no longer than TIMEOUT_USEC. Those that come later are said at once. */
+/* Waits until all entries are handed over, at most TIMEOUT_USEC. Later ones are written directly. */
 void log_end(uint64_t timeout_usec);
 
-/* Whether entries of LEVEL are said: to be asked before one is composed that costs more than its words. */
+/* Whether entries of LEVEL are logged. Check this before preparing an expensive one. */
 bool log_is_said(int level);
 
 /*
- * One entry. MESSAGE_ID is one of base/message-id.h or NULL. FIELDS may be NULL when N is 0. Never fails: a log that cannot be written
+ * Logs one entry. MESSAGE_ID is one of base/message-id.h or NULL. FIELDS may be NULL if N is 0. Never fails: a log that cannot be written
  * must not stop the watching.
  */
 _printf_(5, 6) void log_entry(int level, const char *message_id, const struct log_field *fields, size_t n, const char *format, ...);
@@ -51,6 +51,6 @@ _printf_(5, 6) void log_entry(int level, const char *message_id, const struct lo
 #define log_info(...) log_message(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_message(LOG_DEBUG, __VA_ARGS__)
 
-/* "err", "warning", ...: syslog's own short names, and back (-EINVAL for an unknown one; "error", "warn" are understood too). */
+/* "err", "warning", ...: syslog's short names, and back (-EINVAL for an unknown one; "error", "warn" are understood too). */
 const char *log_level_name(int level);
 int log_level_from_name(const char *name);

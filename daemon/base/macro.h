@@ -1,4 +1,4 @@
-/* Small helpers of the language: owners that clean up after themselves, array lengths, minima. */
+/* Small language helpers: automatic cleanup, array lengths, minima. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ static inline bool streq(const char *a, const char *b) {
         return strcmp(a, b) == 0;
 }
 
-/* strlen() of a prefix that TEXT starts with, or 0. */
+/* strlen() of PREFIX if TEXT starts with it, or 0. */
 static inline size_t starts_with(const char *text, const char *prefix) {
         size_t length = strlen(prefix);
 
@@ -36,7 +36,7 @@ static inline void free_pointer(void *pointer) {
         free(*(void **)pointer);
 }
 
-/* char *x = NULL declared with this is freed when it leaves its scope. */
+/* `_cleanup_free_ char *x = NULL;` is freed at the end of its scope. */
 #define _cleanup_free_ _cleanup_(free_pointer)
 
 static inline void close_fd(int *fd);

@@ -15,7 +15,7 @@ void nearest_init(struct nearest *nearest, const char *word) {
                 nearest->rows[0][j] = (uint8_t)j;
 }
 
-/* Whether the last two letters of both are the same ones, swapped. */
+/* Whether the last two letters of both are the same, swapped. */
 static bool is_swap(const char *word, size_t j, const char *candidate, size_t i) {
         return i > 1 && j > 1 && candidate[i - 1] == word[j - 2] && candidate[i - 2] == word[j - 1];
 }
@@ -30,8 +30,8 @@ static uint8_t cell(const struct nearest *nearest, const char *candidate, size_t
 }
 
 /*
- * The edits (optimal string alignment) from CANDIDATE's first I characters to each beginning of the word whose length differs by no more
- * than may be; FAR stands on both sides of them. Answers the least.
+ * Computes the edits (optimal string alignment) from CANDIDATE's first I characters to each beginning of the word whose length differs by
+ * no more than allowed, with FAR on both sides. Returns the least.
  */
 static uint8_t compute_row(struct nearest *nearest, const char *candidate, size_t i) {
         size_t first = i > NEAREST_EDITS_MAX ? i - NEAREST_EDITS_MAX : 1, last = MIN(nearest->length, i + NEAREST_EDITS_MAX);
@@ -48,7 +48,10 @@ static uint8_t compute_row(struct nearest *nearest, const char *candidate, size_
         return least;
 }
 
-/* How much of B's first MOST characters A begins with. In a sorted list mostly all, or all but the last. */
+/*
+ * The length of the common beginning of A and B, up to MOST. In a sorted list it is mostly everything, or everything but the last
+ * character.
+ */
 static size_t count_common(const char *a, const char *b, size_t most) {
         size_t n = 0;
 

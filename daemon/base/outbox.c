@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <time.h>
 
-/* It composes a line, and libsystemd's part is small. */
+/* The thread composes a line; libsystemd needs little. */
 #define STACK_BYTES ((size_t)128 * 1024)
 
 struct outbox {
@@ -20,7 +20,7 @@ struct outbox {
         STAILQ_HEAD(, outbox_item) items;
         size_t bytes;
         size_t bytes_max;
-        uint64_t dropped; /* since the queue was full, and not reported yet */
+        uint64_t dropped; /* since the queue was full, not reported yet */
         bool busy;        /* the thread delivers or reports */
         bool ended;       /* there is no thread any more */
 };
@@ -29,7 +29,7 @@ static bool is_idle(const struct outbox *outbox) {
         return !outbox->busy && STAILQ_EMPTY(&outbox->items) && outbox->dropped == 0;
 }
 
-/* The next value, or NULL and how many were dropped; NULL and 0 at the end. */
+/* The next value; or NULL and the number of dropped ones; or NULL and 0 at the end. */
 static struct outbox_item *outbox_take(struct outbox *outbox, uint64_t *ret_dropped) {
         struct outbox_item *item;
 

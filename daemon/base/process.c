@@ -15,7 +15,7 @@ static uint64_t usec_from_timeval(const struct timeval *tv) {
         return (uint64_t)tv->tv_sec * USEC_PER_SEC + (uint64_t)tv->tv_usec;
 }
 
-/* "." and ".." are listed, and the descriptor that reads the folder is one of them: three too many. */
+/* "." and ".." are listed, and so is the descriptor that reads the folder: three too many. */
 static uint64_t count_fds(void) {
         DIR *folder = opendir("/proc/self/fd");
         uint64_t n = 0;
@@ -28,7 +28,7 @@ static uint64_t count_fds(void) {
         return n > 3 ? n - 3 : 0;
 }
 
-/* Linux says it as the folder's size since 6.2; before, they have to be listed. */
+/* Since 6.2 Linux reports it as the folder's size; before, they must be listed. */
 static uint64_t open_fds(void) {
         struct stat st;
 
@@ -70,7 +70,7 @@ uint64_t process_started_real_usec(void) {
 
         if (!file)
                 return 0;
-        /* The name of the program may have blanks and parentheses in it; the fields are counted from behind it, where the third is. */
+        /* The program's name may contain spaces and parentheses; fields are counted from its end, where the third one begins. */
         field = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
         (void)fclose(file);
         for (unsigned i = 3; field && i <= 22; i++) {
@@ -83,8 +83,8 @@ uint64_t process_started_real_usec(void) {
 }
 
 /*
- * Handlers run in reverse order: this one, registered last, comes before all others. Not all streams are flushed: the thread may wait in one
- * of its own, and holds its lock.
+ * Exit handlers run in reverse order: this one, registered last, runs before all others. Only stdout is flushed: the thread may be waiting
+ * in a stream of its own, whose lock it holds.
  */
 static void exit_at_once(int status, void *userdata) {
         (void)userdata;
@@ -107,7 +107,7 @@ int thread_start(const char *name, size_t stack_bytes, void *(*function)(void *)
         (void)sigfillset(&all);
         (void)pthread_attr_init(&attributes);
         (void)pthread_attr_setstacksize(&attributes, stack_bytes);
-        /* A thread inherits the mask, so no signal can slip in between its start and its blocking them. */
+        /* A thread inherits the mask, so no signal can arrive before the thread blocks it. */
         (void)pthread_sigmask(SIG_SETMASK, &all, &before);
         error = pthread_create(&thread, &attributes, function, userdata);
         (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -15,7 +15,7 @@ struct queue {
         size_t allocated;
         size_t first;
         size_t length;
-        uint64_t unread; /* how often the eventfd was written to, or is about to be, and not read */
+        uint64_t unread; /* writes to the eventfd, done or about to be done, that were not read */
 };
 
 static char *value_at(const struct queue *queue, size_t index) {
@@ -82,13 +82,13 @@ int queue_push(struct queue *queue, const void *value) {
                 queue->unread += tell;
         }
         (void)pthread_mutex_unlock(&queue->lock);
-        /* Behind the lock: who is woken by it would only have to wait for that. */
+        /* After unlocking: the thread that it wakes would otherwise have to wait for the lock. */
         if (tell)
                 (void)eventfd_write(queue->fd, 1);
         return r;
 }
 
-/* What was pushed and popped before its pusher came to write it is read when it wakes somebody for nothing. */
+/* If a value was pushed and popped before its pusher wrote, that write is read at a wake-up for nothing. */
 static void clear(struct queue *queue) {
         eventfd_t n;
 

@@ -35,7 +35,7 @@ uint64_t backoff_usec(unsigned failures, uint64_t floor_usec, uint64_t ceiling_u
 uint64_t backoff_jitter(uint64_t usec, unsigned jitter_permille, uint64_t *random_state) {
         uint64_t span;
 
-        /* Nobody waits 292,000 years; below that nothing here overflows. */
+        /* No delay is 292,000 years; below that nothing here overflows. */
         if (usec > USEC_INFINITY / 4 || jitter_permille == 0)
                 return usec;
         span = usec / 1000 * jitter_permille + usec % 1000 * jitter_permille / 1000;

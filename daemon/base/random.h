@@ -1,13 +1,13 @@
-/* A small generator (splitmix64) for jitter; nothing secret is made with it. Pure: the state is the caller's. */
+/* A small generator (splitmix64) for jitter, never for secrets. Pure: the caller owns the state. */
 #pragma once
 
 #include <stdint.h>
 
-/* Seeds from the kernel. */
+/* A seed from the kernel. */
 uint64_t random_seed(void);
 uint64_t random_next(uint64_t *state);
 
-/* How long to wait before the next try: doubling from a floor to a ceiling, with jitter. Pure. */
+/* The delay before a retry: doubling from a floor to a ceiling, with jitter. Pure. */
 
 /*
  * The delay before try number FAILURES + 1 (FAILURES counts from 1): FLOOR doubled FAILURES - 1 times, at most CEILING (a ceiling below

@@ -9,7 +9,7 @@ char *text_copy(char *destination, size_t size, const char *text) {
 
         if (length >= size) {
                 length = size - 1;
-                /* Step back over continuation bytes, so that no half character is left. */
+                /* Step back over continuation bytes, so that no partial character is left. */
                 while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
                         length--;
         }

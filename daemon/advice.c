@@ -22,8 +22,8 @@ static uint64_t suspend_after(const struct database_config *database, const stru
 }
 
 /*
- * Hours a month that our own checks keep DATABASE awake: each question holds it awake for the provider's suspend time, so an interval
- * below that means always.
+ * Hours per month that our own checks keep DATABASE awake: each query holds it awake for the provider's suspend time, so a shorter interval
+ * means always.
  */
 static unsigned hours_awake(const struct database_config *database, const struct provider *provider) {
         uint64_t interval = MIN(database->ping_interval_usec, database->login_interval_usec), awake;
@@ -47,7 +47,7 @@ static void advise_on_cost(const struct config *config, const struct database_co
                                  database->name, hours, provider->name);
 }
 
-/* Who holds a lease relies on pings to keep it awake. */
+/* A lease relies on pings to keep the database awake. */
 static void advise_on_pings(const struct config *config, const struct database_config *database, const struct provider *provider,
                             struct complaints *complaints) {
         uint64_t interval = provider->session_keeps_awake ? database->login_interval_usec : database->ping_interval_usec;
@@ -89,7 +89,7 @@ static void advise_on_tls(const struct config *config, const struct database_con
                          database->name, provider->name, mode ? "" : "is not given: ", mode ? mode : "prefer");
 }
 
-/* Each database may hold a session, and be logged in to beside it. */
+/* Each database may hold a session, and a login beside it. */
 static void advise_on_descriptors(const struct config *config, struct complaints *complaints) {
         uint64_t limit = descriptor_limit(), clients = descriptor_clients(limit, 1);
         uint64_t reserve = descriptor_reserve(DESCRIPTOR_CONNECTION, limit);
@@ -117,7 +117,7 @@ void advice_complain(const struct config *config, struct complaints *complaints)
         advise_on_descriptors(config, complaints);
 }
 
-/* What one use costs beside the time that it takes: the linger, and the provider's idle time after the last question. */
+/* The cost of one use beyond its own duration: the linger, and the provider's idle time after the last query. */
 static void print_wake(const struct database_config *database, const struct provider *provider, FILE *file) {
         char usec[DURATION_MAX], linger[DURATION_MAX], suspend[DURATION_MAX];
         uint64_t after = suspend_after(database, provider);

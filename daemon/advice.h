@@ -1,4 +1,6 @@
-/* What is allowed and will cost money or surprise: hours awake a month, and a connection that a provider will refuse. */
+/*
+ * Warnings about settings that are allowed but cost money or surprise: awake hours per month, and connections that a provider will refuse.
+ */
 #pragma once
 
 #include "config/config.h"
@@ -6,10 +8,10 @@
 #include <stdio.h>
 
 /*
- * A warning for each database that the configuration keeps awake for good although its provider would suspend it, whose pings are too rare
- * to keep it awake for who needs it, whose budget will not last or saves nothing, and that may come without the TLS that its provider
- * requires; and one when the process may not have as many file descriptors as all of them can need.
+ * Warns about each database that the configuration keeps awake forever although its provider would suspend it, whose pings are too rare to
+ * keep it awake under a lease, whose budget will not last or saves nothing, or whose connection may lack the TLS that its provider
+ * requires; and if the process may have fewer file descriptors than all databases can need.
  */
 void advice_complain(const struct config *config, struct complaints *complaints);
-/* One line a database that may sleep, and a last one that counts all. */
+/* One line per database that may sleep, and a last one with the total. */
 void advice_print(const struct config *config, FILE *file);

@@ -24,20 +24,20 @@
 #include <unistd.h>
 
 /*
- * SIGTERM ends it within a second, whatever servers hang. It takes longer only where servers go on answering, but slowly, so that no session
- * is cut and no login reset: so long, or on a machine that is slow itself twice that, which is less than the service manager waits
- * (TimeoutStopSec=).
+ * SIGTERM ends the daemon within a second, even if servers hang. It takes longer only for servers that respond slowly, so that no session
+ * is cut and no login reset: at most this long, or twice that on a machine that is slow itself, which is less than the service manager's
+ * limit (TimeoutStopSec=).
  */
 #define STOP_TIMEOUT_USEC (4 * USEC_PER_SEC)
-/* A disk that hangs for longer loses what is not in the file by then: of counters, pauses and leases the last second. */
+/* If a disk hangs for longer, what is not in the file by then is lost: the last second of counters, pauses and leases. */
 #define STORE_TIMEOUT_USEC (1500 * USEC_PER_MSEC)
-/* It has the time that the sessions take to end, too, and at least so long after that. */
+/* It can use the time in which the sessions end too, and has at least this long after that. */
 #define STORE_TIMEOUT_MIN_USEC (750 * USEC_PER_MSEC)
-/* A configuration that is being read on a disk that hangs is not waited for. */
+/* A configuration that is being read from a disk that hangs is not waited for. */
 #define LOAD_TIMEOUT_USEC (300 * USEC_PER_MSEC)
-/* A reader of the log, or a service manager, that stands still misses the last words. */
+/* A log reader or service manager that hangs misses the last messages. */
 #define TELL_TIMEOUT_USEC (300 * USEC_PER_MSEC)
-/* Twice what the daemon itself has open, for sessions get half of the limit, and some; and for each address of TCP. */
+/* Twice what the daemon itself has open, since sessions get half of the limit, and some more; and for each TCP address. */
 #define DESCRIPTORS_MIN 64
 #define DESCRIPTORS_PER_ADDRESS 6
 
@@ -95,7 +95,7 @@ static void on_facts(void *userdata, struct server_facts *ret_facts) {
         };
 }
 
-/* Signals are blocked before the first thread starts, so that only the loop's signalfd sees them. */
+/* Signals are blocked before the first thread starts, so that only the loop's signalfd receives them. */
 static int watch_signals(struct app *app) {
         static const int ends[] = {SIGTERM, SIGINT};
         sigset_t set;
@@ -108,9 +108,9 @@ static int watch_signals(struct app *app) {
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_from_errno();
         (void)signal(SIGPIPE, SIG_IGN);
-        /* A file that may grow no further is an error like any other: of the log, or of the history. */
+        /* The size limit of a file is an error like any other: of the log, or of the history. */
         (void)signal(SIGXFSZ, SIG_IGN);
-        /* The first process of a container inherits the orphans of the others; nobody here waits for a child. */
+        /* The first process of a container inherits orphans; the daemon waits for no child. */
         if (getpid() == 1)
                 (void)signal(SIGCHLD, SIG_IGN);
         for (size_t i = 0; i < ARRAY_LENGTH(ends) && r >= 0; i++)
@@ -130,11 +130,11 @@ static int restore_lease(void *userdata, const struct lease_record *lease) {
         int r;
 
         r = lease_restore(app->engine, lease);
-        /* More than are allowed now: the others are kept all the same. */
+        /* There are more than allowed now: the others are kept all the same. */
         return r == -ENOSPC ? 0 : r;
 }
 
-/* What was not known when the daemon started: those who are watched go on from it now. */
+/* State from before the start is known only now: the watched databases continue from it. */
 static int on_past(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct app *app = userdata;
 
@@ -154,7 +154,7 @@ static int watch_past(struct app *app) {
         return fd < 0 ? 0 : sd_event_add_io(app->event, &app->past, fd, EPOLLIN, on_past, app);
 }
 
-/* The past first: the first check of a database already goes on from it. */
+/* The past first: a database's first check already builds on it. */
 static int start_engine(struct app *app, const struct config *config) {
         struct engine_past past = {.recall = store_recall};
         int r;
@@ -174,7 +174,7 @@ static int start_engine(struct app *app, const struct config *config) {
         return r < 0 ? app_refused("start", "the engine", r) : 0;
 }
 
-/* With no descriptor left for a session the daemon would answer that it knows of no database, for as long as it runs. */
+/* Without a descriptor for a session the daemon would report nothing known about its database for as long as it runs. */
 static int check_descriptors(const struct config *config) {
         uint64_t limit = descriptor_limit(), needed = DESCRIPTORS_MIN + (config->n_listen + config->n_agent_listen) * DESCRIPTORS_PER_ADDRESS;
 
@@ -194,7 +194,7 @@ static int app_start(struct app *app, const struct config *config) {
                 r = start_engine(app, config);
         if (r < 0)
                 return r;
-        /* Whoever comes back with the last number of the daemon before us has missed everything of ours, and is told. */
+        /* A client that comes back with the last number of the previous daemon has missed all events of this one, and is told so. */
         engine_number_from(app->engine, clock_real_usec());
         app->reload.engine = app->engine;
         hooks.store = app->store;
@@ -218,9 +218,9 @@ static int app_start(struct app *app, const struct config *config) {
 }
 
 /*
- * The probers say goodbye, which with thousands of sessions takes longest, while all that follows is done. Those who tell end first, so that
- * an end is not told as a fall of every database. What is to be kept is what was before: the leases that end with the server were held until
- * now.
+ * The probers end their sessions, which takes longest if there are thousands, while everything else here is done. Observers end first, so
+ * that a stop is not reported as a failure of every database. The saved state is that from before the stop: leases that end with the server
+ * were held until now.
  */
 static void stop(struct app *app) {
         uint64_t store_until;
@@ -248,7 +248,7 @@ int app_run(const char *path, const struct config_environment *environment, stru
         struct app app = {.reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
         int r;
 
-        /* Ten thousand databases hold ten thousand sessions: take what the service manager lets us have. */
+        /* Ten thousand databases hold ten thousand sessions: use everything that the service manager allows. */
         descriptor_raise_limit();
         r = sd_event_default(&app.event);
         if (r >= 0)

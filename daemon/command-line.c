@@ -25,13 +25,13 @@ enum mode {
         MODE_HELP,
 };
 
-/* Of --listen. More belong into a file. */
+/* For --listen. More belong in a file. */
 #define LISTEN_MAX 16
 
-/* What was asked for. */
+/* The parsed command line. */
 struct command {
         enum mode mode;
-        const char *path; /* NULL: as by default */
+        const char *path; /* NULL: the default */
         bool from_env;
         const char *listen[LISTEN_MAX];
         size_t n_listen;
@@ -86,7 +86,7 @@ static int refuse_usage(const char *word, const char *what) {
         return EX_USAGE;
 }
 
-/* REFUSAL is what getopt_long() answered: ':' where a value is missing. */
+/* REFUSAL is getopt_long()'s result: ':' if a value is missing. */
 static int refuse_option(char **argv, int refusal) {
         const char *names[ARRAY_LENGTH(long_options) - 1], *word = argv[optind - 1], *nearest;
         char letter[] = {'-', (char)optopt, '\0'};
@@ -127,7 +127,7 @@ static int command_line_parse(int argc, char **argv, struct command *command) {
         while ((c = getopt_long(argc, argv, ":c:h", long_options, NULL)) >= 0)
                 switch (c) {
                 case 'c':
-                        /* An unset variable of a script; the folder beside it would be searched for conf.d. */
+                        /* An unset variable of a script; otherwise the folder beside it would be searched for conf.d. */
                         if (!*optarg)
                                 return refuse_usage(optarg, "is no file; -c wants a file's path");
                         command->path = optarg;
@@ -203,7 +203,7 @@ static int dump(const struct config *config, const struct complaints *complaints
         return EXIT_SUCCESS;
 }
 
-/* PATH is what the configuration is called. */
+/* PATH is the configuration's name in messages. */
 static int watch(const char *path, const struct config_environment *environment, struct config **config, struct complaints *complaints,
                  int r) {
         if (r >= 0) {
@@ -223,7 +223,7 @@ static int watch(const char *path, const struct config_environment *environment,
         return EXIT_SUCCESS;
 }
 
-/* What was printed is all there, or it is said: a dump that a full disk cut short must not look whole. */
+/* Reports output that was not written completely: a dump that a full disk cut short must not look complete. */
 static int end_output(int status) {
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return status;

@@ -1,4 +1,4 @@
-/* What pgwaked was called for: to watch, or to print something and end. */
+/* pgwaked's command line: to watch, or to print something and exit. */
 #pragma once
 
 /* The exit status: 0, 1 (anything broke), 64 (EX_USAGE) or 78 (EX_CONFIG). */

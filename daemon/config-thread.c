@@ -18,7 +18,7 @@ struct config_thread {
         const char *path;
         const struct config_environment *environment;
         struct config_found found; /* its config is also the one to be freed */
-        int fd;                    /* written to at the end */
+        int fd;                    /* written at the end */
         sd_event_source *source;
         void (*on_end)(void *userdata, struct config_found *found);
         void *userdata;

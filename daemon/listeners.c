@@ -9,14 +9,14 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
-/* By these names the service manager tells them apart (FileDescriptorName=). */
+/* The service manager's names for them (FileDescriptorName=). */
 #define NAME_STATUS "status"
 #define NAME_CONTROL "control"
 
 struct listeners {
         struct server *server;
         const struct config *config;
-        bool has_status, has_control; /* passed, so not made */
+        bool has_status, has_control; /* passed, so not made here */
 };
 
 static int listeners_refused(const char *where, int r) {
@@ -54,7 +54,7 @@ static enum permission permission_of(struct listeners *listeners, int fd, const 
         return PERMISSION_STATUS;
 }
 
-/* Takes FD, also when it fails. */
+/* Takes over FD, even on failure. */
 static int add_passed(struct listeners *listeners, int fd, const char *name) {
         int r;
 
@@ -90,8 +90,8 @@ static int add_all_passed(struct listeners *listeners) {
 /* Our own. */
 
 /*
- * The group of those who may order, from the file where sysusers.d puts it: asking for a name that is not there sends the C library to
- * every name service of the machine, over the network if need be, before anything is served. (gid_t)-1: there is none.
+ * The group that may use the control socket, from the file into which sysusers.d writes it: looking up a missing name makes the C library
+ * ask every name service of the machine, over the network if need be, before anything is served. (gid_t)-1: there is none.
  */
 static gid_t control_group(void) {
         FILE *file = fopen("/etc/group", "re");

@@ -1,12 +1,12 @@
-/* Where the daemon is asked: the sockets that the service manager passed, and those of the configuration that it did not pass. */
+/* The daemon's listening sockets: those that the service manager passed, and the configured ones that it did not pass. */
 #pragma once
 
 #include "config/config.h"
 #include "http/server.h"
 
 /*
- * Opens them all. Of passed sockets (sd_listen_fds(3)) the name says what may be asked: a UNIX socket "control" takes everything; "status",
- * any other name, and TCP whatever its name, only read. Their paths are the service manager's: neither made nor removed here.
- * Answers 0, or a negative errno (said in the log).
+ * Opens them all. The name of a passed socket (sd_listen_fds(3)) decides what it accepts: a UNIX socket "control" accepts everything;
+ * "status", any other name, and TCP under any name only read. Their paths belong to the service manager: they are neither made nor removed
+ * here. Returns 0, or a negative errno (logged).
  */
 int listeners_open(struct server *server, const struct config *config);

@@ -33,7 +33,7 @@ static struct field_rows complaint_rows(const struct complaints *complaints) {
         return (struct field_rows){.next = next_complaint, .of = complaints};
 }
 
-/* What is in force of what only a start takes: the first reload still has the configuration of the start before it. */
+/* Remembers the options in force that only a start applies: before the first reload, the configuration is still that of the start. */
 static void remember_start(struct reload *reload) {
         const struct option *option;
 
@@ -48,13 +48,13 @@ static void remember_start(struct reload *reload) {
         reload->remembers = true;
 }
 
-/* Sockets and folders are taken at start: a change of theirs is said at every reload, not silently put off. */
+/* Sockets and folders are set up at start: a change is reported at every reload, instead of being silently postponed. */
 static void complain_of_what_needs_a_restart(const struct reload *reload, const struct config *config,
                                              struct complaints *complaints) {
         const struct option *option;
 
         for (size_t i = 0; (option = option_at(OPTION_GLOBAL, i)); i++) {
-                /* A key that is gone has no place of its own any more. */
+                /* A key that was removed has no place of its own. */
                 const char *file = config_source_file(config, config->sources[i]);
                 struct buffer buffer = {0};
                 _cleanup_free_ char *text = NULL;
@@ -114,7 +114,7 @@ static unsigned report_success(const struct reload_summary *summary, struct comp
         return 200;
 }
 
-/* What a deployment that went wrong leaves is no wish: leases would end, and what they keep awake would sleep. */
+/* An empty configuration is more likely a failed deployment than intended: leases would end, and their databases would sleep. */
 static void complain_of_removing_all(const struct reload *reload, const struct config *config, struct complaints *complaints) {
         size_t n = registry_count(engine_registry(reload->engine));
 
@@ -134,7 +134,7 @@ static void answer_all(struct reload_call **calls, unsigned status, const struct
         }
 }
 
-/* Those that want the same get the same. */
+/* Calls with the same intention share a reload. */
 static void take_calls(struct reload *reload) {
         struct reload_call **last = &reload->answered;
 
@@ -148,7 +148,7 @@ static void take_calls(struct reload *reload) {
 
 static void begin_next(struct reload *reload);
 
-/* STATUS is what it came to. */
+/* STATUS is the result. */
 static void reload_end(struct reload *reload, unsigned status, const struct buffer *answer) {
         complaints_deinit(&reload->complaints);
         reload->next = config_free(reload->next);
@@ -180,9 +180,9 @@ static void on_discarded(void *userdata, struct config_found *found) {
         reload->discarding = NULL;
 }
 
-/* The one before is nobody's any more. */
+/* Frees the previous configuration. */
 static void use_next(struct reload *reload) {
-        /* It has ended long ago, or frees as much as is in memory twice already. */
+        /* The thread ended long ago, or is freeing a configuration while two more are in memory. */
         reload->discarding = config_thread_end(reload->discarding, DISCARD_TIMEOUT_USEC);
         reload->discarding = config_thread_discard(reload->event, reload->config, on_discarded, reload);
         reload->config = steal_pointer(&reload->next);
@@ -197,7 +197,7 @@ static void end_taken(struct reload *reload, const struct reload_summary *summar
         reload_end(reload, report_success(summary, &reload->complaints, &answer), &answer);
 }
 
-/* By a timer: a deferred source that goes on comes before all others. */
+/* By a timer: a deferred source that continues comes before all others. */
 static void go_on(struct reload *reload) {
         timer_set(&reload->step, 0);
 }
@@ -275,7 +275,7 @@ static void on_hangup_done(struct reload_call *call, unsigned status, const stru
 void reload_on_hangup(struct reload *reload) {
         struct reload_call *call = &reload->hangups[reload->hangups[0].done ? 1 : 0];
 
-        /* Both are taken: one of them waits, and will read what this one is about. */
+        /* Both are in use: one of them waits, and will read the file that this signal is about. */
         if (call->done)
                 return;
         for (const struct reload_call *waiting = reload->waiting; waiting; waiting = waiting->next)

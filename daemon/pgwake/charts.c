@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* Asked of a locale of our own: to set the process's would change how numbers are read and written. */
+/* Uses a locale object: setting the process's locale would change how numbers are read and written. */
 static bool draw_locale_is_utf8(void) {
         locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
         bool utf8;
@@ -37,7 +37,7 @@ static void draw_repeat(struct buffer *buffer, const char *text, size_t count) {
                 buffer_append_string(buffer, text);
 }
 
-/* The bytes of at most COLUMNS columns of TEXT. */
+/* The number of bytes in at most COLUMNS columns of TEXT. */
 static size_t draw_bytes(const char *text, size_t size, size_t columns) {
         size_t i = 0;
 
@@ -63,7 +63,7 @@ static void draw_label(struct buffer *buffer, const char *label, size_t indent) 
         buffer_printf(buffer, "%*s", (int)(room - draw_width(label, size)), "");
 }
 
-/* The bytes of the word at TEXT, and with a number those of its unit: they stay together. */
+/* The number of bytes in the word at TEXT; a number is kept together with its unit. */
 static size_t draw_word_size(const char *text) {
         size_t size = strcspn(text, " "), unit;
 
@@ -100,10 +100,10 @@ void draw_heading(struct buffer *buffer, const struct drawing *drawing, const ch
         buffer_append(buffer, "\n", 1);
 }
 
-/* Between two labels stands their tick and a space. */
+/* The next label's tick and a space separate two labels. */
 #define AXIS_LABEL_MAX 8
 #define AXIS_GAP 2
-/* Of moments that a broken time zone could give without end. */
+/* Against a broken time zone that yields marks without end. */
 #define AXIS_MARKS_MAX 1000
 
 enum axis_form {
@@ -113,9 +113,9 @@ enum axis_form {
         AXIS_MONTH,
 };
 
-/* How far the marks are from each other, in what people count in. */
+/* The distance between marks, in units that people count in. */
 struct axis_step {
-        uint64_t usec;                      /* about */
+        uint64_t usec;                      /* approximately */
         int seconds, minutes, days, months; /* one of them */
         enum axis_form form;
 };
@@ -144,7 +144,7 @@ static const struct axis_step axis_steps[] = {
         {25 * 365 * USEC_PER_DAY, 0, 0, 0, 300, AXIS_MONTH},
 };
 
-/* The nearest whose labels have room. */
+/* The smallest whose labels have room. */
 static const struct axis_step *axis_choose_step(uint64_t span_usec, size_t cells) {
         const struct axis_step *step = axis_steps;
 
@@ -153,7 +153,7 @@ static const struct axis_step *axis_choose_step(uint64_t span_usec, size_t cells
         return step;
 }
 
-/* The mark at TM or the last one before it. */
+/* Rounds TM down to a mark. */
 static void axis_round_down(struct tm *tm, const struct axis_step *step) {
         if (step->seconds) {
                 tm->tm_sec -= tm->tm_sec % step->seconds;
@@ -194,7 +194,7 @@ static void axis_name_mark(char label[AXIS_LABEL_MAX + 1], enum axis_form form, 
                 label[0] = '\0';
 }
 
-/* The Nth mark from BASE on, counted by the local clock: a change of summer time moves none of them. A day begins with its name. */
+/* The Nth mark from BASE on, counted by the local clock, so that daylight saving time moves none. A day begins with its name. */
 static time_t axis_mark(const struct tm *base, const struct axis_step *step, int n, char label[AXIS_LABEL_MAX + 1]) {
         struct tm tm = *base;
         time_t time;
@@ -242,7 +242,7 @@ void axis_append(struct buffer *buffer, const struct drawing *drawing, uint64_t 
                 buffer_append(buffer, "\n", 1);
 }
 
-/* More rows than this are no picture any more. */
+/* More rows than this are no picture. */
 #define BARS_ROWS_MAX 24
 
 struct rows {
@@ -252,7 +252,7 @@ struct rows {
         size_t label, digits; /* columns of the widest */
 };
 
-/* "500 ms", "1.5 s", "1 min 40 s": a bound has few digits, and none that says nothing. */
+/* "500 ms", "1.5 s", "1 min 40 s": a bound has few digits and no trailing zeros. */
 static char *bars_bound(char buffer[DURATION_MAX], uint64_t usec) {
         if (usec == USEC_INFINITY)
                 return strcpy(buffer, "more");
@@ -294,7 +294,7 @@ static void bars_take_rows(struct rows *rows, const struct bars_entry *entries, 
 static void bars_append_one(struct buffer *buffer, const struct drawing *drawing, uint64_t count, uint64_t most, size_t width) {
         static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
         _cleanup_(buffer_deinit) struct buffer bar = {0};
-        /* What is there is seen, however little of the whole it is. */
+        /* Any count is visible, however small its share. */
         size_t parts = count ? MAX((size_t)((long double)count * (long double)(width * 8) / (long double)most + 0.5L), (size_t)1) : 0;
 
         if (drawing->utf8) {
@@ -330,11 +330,11 @@ void bars_append(struct buffer *buffer, const struct drawing *drawing, const str
         }
 }
 
-/* The good life by height, trouble by shade. */
+/* Healthy states by height, trouble by shade. */
 static const struct timeline_look {
         const char *block;
-        char letter;      /* capital: trouble */
-        unsigned trouble; /* the more, the worse */
+        char letter;      /* a capital letter: trouble */
+        unsigned trouble; /* the greater, the worse */
 } timeline_looks[_STATE_MAX] = {
         [STATE_UNKNOWN] = {"·", '?', 0},
         [STATE_ASLEEP] = {"▁", 'z', 0},
@@ -351,7 +351,7 @@ static uint64_t timeline_cell_from(const struct timeline *timeline, size_t i, si
         return timeline->since_usec + (timeline->until_usec - timeline->since_usec) * i / n;
 }
 
-/* The state that stands for a cell: SHARES says how long it had each. */
+/* The state that represents a cell: SHARES has the time spent in each. */
 static enum state timeline_choose_state(const uint64_t shares[_STATE_MAX]) {
         enum state chosen = STATE_UNKNOWN;
 

@@ -16,7 +16,7 @@ enum nagios {
 
 static const char *const nagios_names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
 
-/* A planned pause is no alarm; a sleep that was not accepted, and what passes by itself, is a warning. */
+/* A planned pause is no alarm. A sleep that was not accepted, or trouble that passes by itself, is a warning. */
 static enum nagios check_judge(const struct database_status *database, bool accepted) {
         enum state state;
 
@@ -41,7 +41,7 @@ static enum nagios check_judge(const struct database_status *database, bool acce
         return NAGIOS_UNKNOWN;
 }
 
-/* The part before the bar ends at the first bar or newline. */
+/* In Nagios output the text ends at the first bar or newline. */
 static void check_append_plain(struct buffer *buffer, const char *text) {
         for (; *text; text++)
                 buffer_append(buffer, *text == '|' ? "/" : text, 1);
@@ -52,7 +52,7 @@ static void check_append_seconds(struct buffer *buffer, const char *label, uint6
                 buffer_printf(buffer, " %s=%" PRIu64 ".%06" PRIu64 "s;;;0", label, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
 }
 
-/* label=value[unit];[warn];[crit];[min];[max], as the Monitoring Plugins' guidelines say. */
+/* label=value[unit];[warn];[crit];[min];[max], by the Monitoring Plugins' guidelines. */
 static void check_append_perfdata(struct buffer *buffer, const struct database_status *verdict, const struct database_status *status) {
         buffer_printf(buffer, " | ready=%d;;;0;1", verdict->ready);
         check_append_seconds(buffer, "age", verdict->age_usec);
@@ -87,7 +87,7 @@ static void check_append_line(struct buffer *buffer, const struct terminal *term
         }
 }
 
-/* The figures of /status are an extra: without them the verdict stands. */
+/* The figures of /status are optional: without them the verdict stands. */
 static int check_ask_status(struct context *context, const char *name, struct answer *ret_answer, struct database_status *ret_database) {
         char wrong[DECODE_PATH_MAX];
         int r;
@@ -123,7 +123,7 @@ static int check_tell_people(struct context *context, const struct database_stat
         return tell_error(terminal_write(&context->out, &buffer), accepted ? EXIT_CODE_DONE : EXIT_CODE_NOT_READY);
 }
 
-/* *RET_JUDGED tells whether the daemon's verdict is in the answer. */
+/* *RET_JUDGED tells whether the answer contains the daemon's verdict. */
 static int check_ask(struct context *context, bool *ret_judged) {
         const struct options *options = &context->options;
         const char *name = options->operands[0];
@@ -164,7 +164,7 @@ static int check_exec(struct context *context) {
                 complain("check: --accept knows only asleep, not \"%s\"", accept);
                 return EXIT_CODE_USAGE;
         }
-        /* Monitoring reads stdout only, and there only this form. */
+        /* Monitoring reads only stdout, and only this form. */
         if (nagios) {
                 complain_to(context->out.file, UNKNOWN_PREFIX);
                 context->options.json = false;

@@ -8,11 +8,11 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-/* Those that stop and continue a process group stay what they are: the shell sends them to all of it. */
+/* Not the signals that stop and continue a process group: the shell sends those to the whole group. */
 static const int passed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGPWR, SIGWINCH};
 static const int ending[] = {SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 
-/* What is ignored, as by nohup or behind `&`, is ignored by the program too. */
+/* A signal that is ignored, as under nohup or after `&`, stays ignored in the program too. */
 static void child_add_unless_ignored(sigset_t *set, int number) {
         struct sigaction action;
 
@@ -32,7 +32,7 @@ int child_init(struct child *child, bool runs, void (*on_sigpipe)(int number)) {
                 child_add_unless_ignored(&set, numbers[i]);
         for (int number = SIGRTMIN; runs && number <= SIGRTMAX; number++)
                 child_add_unless_ignored(&set, number);
-        /* Who ignores SIGCHLD is never told how a child ended. */
+        /* A process that ignores SIGCHLD never learns how a child ended. */
         (void)sigaddset(&set, SIGCHLD);
         if (sigaction(SIGCHLD, &action, &child->on_sigchld) < 0 || sigprocmask(SIG_BLOCK, &set, &child->mask) < 0)
                 return error_from_errno();
@@ -44,7 +44,7 @@ void child_deinit(struct child *child) {
         close_fd(&child->signals);
 }
 
-/* In the new process. An exec that works closes REPORT, and nobody reads anything. */
+/* Runs in the new process. A successful exec closes REPORT without anything written. */
 static void child_run(const struct child *child, char **argv, int report) {
         int error;
 
@@ -85,8 +85,8 @@ int child_start(struct child *child, char **argv) {
 }
 
 /*
- * The terminal sends its signals to the whole foreground process group: a program that is still in ours has them already. That the line is
- * hung up it tells to the leader of the session alone.
+ * The terminal sends its signals to the whole foreground process group: a program in our group has them already. A hangup of the line is
+ * sent only to the leader of the session.
  */
 static bool child_has_it_already(const struct child *child, const struct signalfd_siginfo *info) {
         int number = (int)info->ssi_signo;

@@ -1,6 +1,6 @@
 /*
- * The program that hold runs, and the signals that are meant for it: it is started with the mask, the dispositions and the descriptors that
- * pgwake itself was started with, in the same process group, and its end becomes pgwake's.
+ * The program that `pgwake hold` runs, and the signals meant for it. It starts with the signal mask, the dispositions and the descriptors
+ * with which pgwake itself was started, in the same process group, and pgwake ends as it ends.
  */
 #pragma once
 
@@ -10,9 +10,9 @@
 
 struct child {
         pid_t pid;      /* 0: not started */
-        int signals;    /* to be watched for POLLIN; -1 before child_init() */
-        int status;     /* as wait(2) tells it, after CHILD_ENDED */
-        sigset_t mask;  /* what pgwake was started with */
+        int signals;    /* watched for POLLIN; -1 before child_init() */
+        int status;     /* as from wait(2), after CHILD_ENDED */
+        sigset_t mask;  /* with which pgwake was started */
         void (*on_sigpipe)(int number);
         struct sigaction on_sigchld;
 };
@@ -20,21 +20,21 @@ struct child {
 enum {
         CHILD_NOTHING,
         CHILD_ENDED,
-        CHILD_SIGNAL, /* there is nobody to pass this signal on to: it is pgwake's own */
+        CHILD_SIGNAL, /* there is no program to pass this signal to: it is pgwake's own */
         CHILD_RESIZED,
 };
 
 /*
- * Takes over the signals: with RUNS all that a program may be sent, else those that end a hold. What was ignored stays ignored. ON_SIGPIPE
- * is what SIGPIPE did when pgwake was started.
+ * Takes over the signals: with RUNS all that a program may receive, else those that end a hold. Ignored signals stay ignored. ON_SIGPIPE is
+ * the disposition of SIGPIPE with which pgwake was started.
  */
 int child_init(struct child *child, bool runs, void (*on_sigpipe)(int number));
 void child_deinit(struct child *child);
-/* Starts ARGV, found as a shell finds it. Answers 0 or a negative errno: -ENOENT when there is no such program. */
+/* Starts ARGV, found as a shell finds it. Returns 0 or a negative errno: -ENOENT if there is no such program. */
 int child_start(struct child *child, char **argv);
-/* Takes one signal, and passes it on. Answers one of the above; RET_NUMBER is set for CHILD_SIGNAL. */
+/* Takes one signal, and passes it on. Returns one of the above; sets RET_NUMBER for CHILD_SIGNAL. */
 int child_take_signal(struct child *child, int *ret_number);
-/* The exit code of a program that ended with STATUS; where a signal ended it, the same signal ends pgwake here. */
+/* The exit code for a program that ended with STATUS; if a signal ended it, the same signal ends pgwake here. */
 int child_exit_as(int status);
-/* Ends pgwake by the signal NUMBER; answers an exit code only when that does not work. */
+/* Ends pgwake by the signal NUMBER; returns an exit code only if that fails. */
 int child_die_of(int number);

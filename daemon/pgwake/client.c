@@ -9,22 +9,19 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* No answer of ours has more; a daemon that sends headers without end is not ours. */
+/* The daemon's answers have fewer; a server that sends headers without end is not the daemon. */
 #define HEADERS_MAX (64 * 1024)
-/* CURLE_TOO_LARGE of libcurl 8.6; before that a line that is too long for it is told like a lack of memory. */
+/* CURLE_TOO_LARGE of libcurl 8.6; older versions report a line that is too long as out of memory. */
 #define CODE_TOO_LARGE 100
 
 struct client {
         CURLM *multi;
         char *socket_path;
-        size_t n_timed; /* of the exchanges that run: those with a timeout */
+        size_t n_timed; /* the number of running exchanges with a timeout */
         bool news;
 };
 
-/*
- * libcurl makes a pair of sockets to wake itself, which a program that we start would inherit. They take the lowest two free
- * descriptors.
- */
+/* libcurl makes a pair of sockets to wake itself, which a program that we start would inherit. They get the two lowest free descriptors. */
 static CURLM *client_new_multi(void) {
         int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC), next = open("/dev/null", O_RDONLY | O_CLOEXEC);
         int pair[] = {lowest, next};
@@ -44,7 +41,7 @@ int client_new(const char *socket_path, struct client **ret_client) {
 
         if (!client)
                 return -ENOMEM;
-        /* Neither TLS nor Windows sockets are needed here: start-up is shorter without. */
+        /* Neither TLS nor Windows sockets are needed: the start is faster without. */
         if (curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK)
                 client->multi = client_new_multi();
         client->socket_path = strdup(socket_path);
@@ -82,7 +79,7 @@ _printf_(3, 4) static void client_fail(struct exchange *exchange, int error, con
         va_end(arguments);
 }
 
-/* The head of an answer ends with an empty line. */
+/* An empty line ends the head of an answer. */
 static size_t client_on_header(char *data, size_t size, size_t n, void *userdata) {
         struct exchange *exchange = userdata;
         long status = 0;
@@ -134,7 +131,7 @@ static size_t client_on_body(char *data, size_t size, size_t n, void *userdata) 
         return buffer_finish(&exchange->body) < 0 ? 0 : size;
 }
 
-/* A program that we start must not keep our connections open: the daemon would not see our end. */
+/* A program that we start must not keep our connections open: the daemon would not notice our end. */
 static curl_socket_t client_open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address) {
         (void)userdata;
         (void)purpose;
@@ -248,7 +245,7 @@ static int client_os_error(CURL *easy) {
         return (int)error;
 }
 
-/* What libcurl's answer means for people. */
+/* Translates libcurl's result for people. */
 static void client_fail_from_code(struct exchange *exchange, CURLcode code) {
         int error = client_os_error(exchange->easy);
         char span[DURATION_MAX];
@@ -300,8 +297,8 @@ static int client_perform(struct client *client) {
 }
 
 /*
- * Time to wait in libcurl's unit: rounded up, so that the moment has come when it is over. With a timeout running it is short: libcurl
- * (seen with 7.88) sometimes wakes a moment before a timeout, finds it not over yet, and does not set its timer again; it looks at each
+ * The time to wait in libcurl's unit, rounded up so that the time has passed afterwards. It is short while an exchange has a timeout:
+ * libcurl (seen with 7.88) sometimes wakes slightly before a timeout, finds it not due, and does not set its timer again; it checks at each
  * call.
  */
 static int client_milliseconds(const struct client *client, uint64_t until_boot_usec) {
@@ -324,7 +321,7 @@ int client_turn(struct client *client, uint64_t until_boot_usec, const struct po
                 if (curl_multi_poll(client->multi, extra, (unsigned)n, client_milliseconds(client, until_boot_usec), &ready) != CURLM_OK)
                         return -EIO;
                 r = client_perform(client);
-                /* With descriptors of the caller's any event may be theirs. */
+                /* With the caller's descriptors, any event may be one of theirs. */
                 if ((n > 0 && ready > 0) || clock_boot_usec() >= until_boot_usec)
                         break;
         }

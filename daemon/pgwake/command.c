@@ -10,7 +10,7 @@
 #define SOCKET_CONTROL "/run/pgwaked/control.sock"
 #define SOCKET_STATUS "/run/pgwaked/status.sock"
 
-/* In the order in which --help shows them. Each is the `const struct command command_NAME` of a file. */
+/* In the order of --help. Each is the `const struct command command_NAME` of a file. */
 #define COMMANDS(command) \
         command(status) \
         command(wait) \
@@ -33,7 +33,7 @@ COMMANDS(COMMAND_DECLARE)
 
 static const struct command *const commands[] = {COMMANDS(COMMAND_ADDRESS)};
 
-/* Known to every command. */
+/* Options of every command. */
 static const struct command_option common_options[] = {
         {"json", NULL, "Answer with JSON, for programs."},
         {"socket", "PATH", "The daemon's socket ($PGWAKE_SOCKET)."},
@@ -59,7 +59,7 @@ static int usage_error_command(const char *word) {
         return EXIT_CODE_USAGE;
 }
 
-/* From now on the command's own options count too, before those of all: what is nearest to a word is looked for in this order. */
+/* Adds the command's own options before the common ones: this is the order for suggesting a similar option. */
 static void options_add_own(struct options *options, const struct command_option *own) {
         struct option_value common[ARRAY_LENGTH(common_options)];
 
@@ -85,7 +85,7 @@ static int options_refuse(const struct options *options, const char *word) {
         return 1;
 }
 
-/* WORD is "name" or "name=value"; the value may be *NEXT, which is then set to NULL. */
+/* WORD is "name" or "name=value"; otherwise the value may be *NEXT, which is then set to NULL. */
 static int options_take(struct options *options, const char *word, const char **next) {
         struct option_value *taken = NULL;
         size_t length = strcspn(word, "=");
@@ -117,7 +117,7 @@ static int options_take(struct options *options, const char *word, const char **
         return 0;
 }
 
-/* The first word that is no option. False for a command that is unknown: nobody knows which options are right behind it. */
+/* Takes the first word that is no option. False for an unknown command: which options may follow it is unknown. */
 static bool options_take_command(struct options *options, const char *word) {
         const struct command *command = command_find(word);
 
@@ -126,7 +126,7 @@ static bool options_take_command(struct options *options, const char *word) {
         return command || streq(word, "help");
 }
 
-/* Reads ARGV. Answers 0; 1 when it complained and the usage is wrong; -ENOMEM. The operands are the caller's to free. */
+/* Parses ARGV. Returns 0; 1 after a complaint about wrong usage; -ENOMEM. The caller frees the operands. */
 static int options_parse(struct options *options, int argc, char **argv) {
         bool ended = false;
         int r;
@@ -173,7 +173,7 @@ static void append_options(struct buffer *buffer, const struct command_option *r
 }
 
 static void append_usage(struct buffer *buffer, const struct command *command) {
-        /* Behind a program's name the options are the program's. */
+        /* After a program's name, options belong to the program. */
         buffer_printf(buffer, "usage: pgwake %s%s%s%s%s\n", command->name, command->runs ? " [--json] [--socket PATH]" : "",
                       *command->arguments ? " " : "", command->arguments, command->runs ? "" : " [--json] [--socket PATH]");
 }
@@ -226,7 +226,7 @@ static int usage_error_operands(const struct command *command, const struct opti
         return EXIT_CODE_USAGE;
 }
 
-/* Control where it may be opened: it answers everything that status does, and more. */
+/* The control socket if it can be opened: it answers everything that the status socket does, and more. */
 static const char *choose_socket(const struct options *options) {
         const char *environment = getenv("PGWAKE_SOCKET"), *given = option_text(options, "socket");
 
@@ -261,7 +261,7 @@ static int dispatch(struct context *context) {
         bool help = option_is_given(options, "help");
         const char *word = options->command;
 
-        /* "pgwake help wait" is what some people try first. */
+        /* Some users try "pgwake help wait" first. */
         if (word && streq(word, "help")) {
                 help = true;
                 word = options->n_operands ? options->operands[0] : NULL;
@@ -287,7 +287,7 @@ int pgwake_main(int argc, char **argv) {
         struct context context = {0};
         int r;
 
-        /* A reader that leaves is an error of the write; a signal would hide whether the command itself succeeded. */
+        /* A reader that leaves causes a write error; a signal would hide whether the command itself succeeded. */
         context.on_sigpipe = signal(SIGPIPE, SIG_IGN);
         terminal_open(&context.out, stdout);
         terminal_open(&context.err, stderr);

@@ -47,7 +47,7 @@ uint64_t decode_time(const char *text) {
         return (uint64_t)seconds * USEC_PER_SEC + millionths;
 }
 
-/* The path of a member is known from the inside out: each object around it adds its key. */
+/* The path of a member is built from the inside out: each enclosing object prepends its key. */
 static int decode_fail(char wrong[DECODE_PATH_MAX], const char *key) {
         char path[DECODE_PATH_MAX];
 
@@ -61,7 +61,7 @@ static int decode_seconds(const json_t *value, uint64_t *ret_usec) {
 
         if (!json_is_number(value) || !(seconds >= 0))
                 return -EBADMSG;
-        /* Some 30,000 years; above it the conversion would no longer be defined. */
+        /* Some 30,000 years; above that the conversion is undefined. */
         *ret_usec = seconds >= 1e12 ? USEC_INFINITY : (uint64_t)(seconds * 1e6 + 0.5);
         return 0;
 }
@@ -83,7 +83,7 @@ static int decode_count(const json_t *value, uint64_t *ret_count) {
         return 0;
 }
 
-/* A time that is none is not known, where the answer can do without it. */
+/* An invalid time counts as unknown, unless the member is required. */
 static int decode_moment(const json_t *value, bool required, uint64_t *ret_usec) {
         *ret_usec = json_is_string(value) ? decode_time(json_string_value(value)) : 0;
         return json_is_string(value) && (*ret_usec || !required) ? 0 : -EBADMSG;
@@ -121,7 +121,7 @@ static int decode_scalar(json_t *value, const struct field *field, void *ret) {
         return -EBADMSG;
 }
 
-/* The JSON that rows are read from is only read. */
+/* The JSON behind rows is only read. */
 static json_t *rows_json(const struct field_rows *rows) {
         return (json_t *)(uintptr_t)rows->of;
 }
@@ -154,7 +154,7 @@ static bool next_of_map(struct field_rows *rows, void *ret_row) {
         return decode_entry(rows->field->fields, json_object_iter_key(entry), json_object_iter_value(entry), ret_row, wrong) == 0;
 }
 
-/* Every row is looked at once before any is used: those that are not as promised make the whole answer wrong. */
+/* Checks every row before any is used: one that is invalid makes the whole answer wrong. */
 static int decode_list(json_t *array, const struct field *field, struct field_rows *ret_rows, char wrong[DECODE_PATH_MAX]) {
         _Alignas(max_align_t) char row[FIELD_ROW_MAX];
         json_t *value;
@@ -183,7 +183,7 @@ static int decode_map(json_t *object, const struct field *field, struct field_ro
         return 0;
 }
 
-/* What stands for a value that is not there. */
+/* Sets the value that stands for unknown. */
 static void decode_nothing(const struct field *field, void *ret) {
         switch (field->type) {
         case FIELD_TEXT:

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-/* An id is sent back inside a header line: only what cannot be mistaken there is taken. */
+/* An id is sent back in a header line: only ids that are safe there are accepted. */
 static bool sse_is_id(const char *text) {
         size_t length = strlen(text);
 
@@ -34,7 +34,7 @@ static int sse_take_field(struct sse *sse, const char *name, const char *value) 
         return 0;
 }
 
-/* An empty line: the event is whole. Without data it is none. */
+/* An empty line completes the event. Without data there is none. */
 static int sse_dispatch(struct sse *sse, sse_handler handler, void *userdata) {
         int r = 0;
 
@@ -55,7 +55,7 @@ static int sse_take_line(struct sse *sse, sse_handler handler, void *userdata) {
         if (sse->line.size == 0)
                 return sse_dispatch(sse, handler, userdata);
         colon = strchr(line, ':');
-        /* A comment: the daemon's sign of life. */
+        /* A comment: the daemon is alive. */
         if (colon == line)
                 r = 0;
         else if (!colon)
@@ -143,7 +143,7 @@ int event_stream_init(struct event_stream *stream, struct client *client, const 
         return stream->path ? 0 : -ENOMEM;
 }
 
-/* What is refused or not understood will be so again; 429 and 503 pass. */
+/* A refusal or an invalid answer would be repeated; 429 and 503 pass. */
 static bool event_stream_may_pass(const struct event_stream *stream) {
         const struct exchange *exchange = stream->exchange;
 
@@ -213,7 +213,7 @@ static void event_append_state(struct buffer *buffer, const struct terminal *ter
 static void event_append_wake(struct buffer *buffer, const struct event_status *event) {
         char span[DURATION_MAX];
 
-        /* Nobody saw when that began. */
+        /* Nobody saw when that wake began. */
         if (event->latency_usec == USEC_INFINITY) {
                 buffer_printf(buffer, "found awake, woken by %s",
                               !event->cause || streq(event->cause, "other") ? "somebody else" : event->cause);

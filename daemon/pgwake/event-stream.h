@@ -1,6 +1,6 @@
 /*
- * The daemon's events: the text/event-stream format (HTML Standard, 9.2.6), the stream of /events over the daemon's comings and goings, and
- * one event as values and as a line.
+ * The daemon's events: the text/event-stream format (HTML Standard, 9.2.6), the stream of /events across restarts of the daemon, and one
+ * event as values and as a line.
  */
 #pragma once
 
@@ -13,43 +13,43 @@
 #define SSE_MAX (1024 * 1024)
 #define SSE_ID_MAX 64
 
-/* A stream that is read a piece at a time. Pure; bounded: a line or an event above SSE_MAX is an error. */
+/* A stream that is parsed piece by piece. Pure and bounded: a line or an event above SSE_MAX is an error. */
 struct sse {
         struct buffer line, data;
         char event[32];
-        char id[SSE_ID_MAX];      /* of the event that is being read */
-        char last_id[SSE_ID_MAX]; /* of the last that was dispatched; what Last-Event-ID wants */
+        char id[SSE_ID_MAX];      /* of the event being read */
+        char last_id[SSE_ID_MAX]; /* of the last dispatched event, for Last-Event-ID */
         bool after_cr;
 };
 
-/* One event; its texts live as long as the call. A negative answer ends the reading. */
+/* One event; its texts live as long as the call. A negative result ends the parsing. */
 typedef int (*sse_handler)(void *userdata, const char *event, const char *data);
 
-/* 0, what HANDLER answered when that was negative, -EMSGSIZE, or -ENOMEM. */
+/* 0, HANDLER's negative result, -EMSGSIZE, or -ENOMEM. */
 int sse_feed(struct sse *sse, const char *data, size_t size, sse_handler handler, void *userdata);
-/* Forgets what is unfinished, for a new connection; the last id stays. */
+/* Drops an incomplete event, for a new connection; the last id stays. */
 void sse_restart(struct sse *sse);
 void sse_deinit(struct sse *sse);
 
-/* When a connection that stood is lost, it is opened again and what was missed is asked for by Last-Event-ID. */
+/* If an established connection is lost, it is opened again, and Last-Event-ID requests the missed events. */
 struct event_stream {
         struct client *client;
         struct exchange *exchange; /* NULL while it waits for the next try */
         struct sse sse;
         char *path;
-        bool replay;              /* everything that the daemon still holds comes first */
-        bool stands;              /* the daemon answered this connection */
+        bool replay;              /* all events that the daemon still holds come first */
+        bool stands;              /* the daemon has answered on this connection */
         bool stood;               /* ... or an earlier one */
-        unsigned failures;        /* tries in vain since it stood */
-        uint64_t retry_boot_usec; /* when to try again; USEC_INFINITY while there is a connection */
+        unsigned failures;        /* failed tries since then */
+        uint64_t retry_boot_usec; /* when to try again; USEC_INFINITY while connected */
         sse_handler handler;
         void *userdata;
 };
 
 enum {
-        STREAM_OPENED = 1, /* now, for the first time or again */
+        STREAM_OPENED = 1, /* connected, for the first time or again */
         STREAM_LOST,       /* it will be tried again at retry_boot_usec */
-        STREAM_ENDED,      /* it will not: `exchange` says why (no first answer, a refusal, an answer that is not understood) */
+        STREAM_ENDED,      /* it will not be tried again: `exchange` tells why (no first answer, a refusal, an invalid answer) */
 };
 
 /* DATABASE is NULL for all. */
@@ -60,7 +60,7 @@ int event_stream_receive(void *userdata, const char *data, size_t size);
 int event_stream_turn(struct event_stream *stream, uint64_t now_boot_usec);
 void event_stream_deinit(struct event_stream *stream);
 
-/* Reads DATA, cleaned for a terminal unless RAW; the texts live as long as *RET_JSON, which is the caller's. 0, -EBADMSG or -ENOMEM. */
+/* Reads DATA, cleaned for a terminal unless RAW; texts live as long as *RET_JSON, which the caller owns. 0, -EBADMSG or -ENOMEM. */
 int event_read(const char *data, bool raw, json_t **ret_json, struct event_status *ret_event);
-/* As a line for people. */
+/* Appends it as a line for people. */
 void event_append(struct buffer *buffer, const struct terminal *terminal, const struct event_status *event);

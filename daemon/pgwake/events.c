@@ -1,4 +1,4 @@
-/* `pgwake events`: what happened, and with --follow what happens, a line each. */
+/* `pgwake events`: past events, and with --follow further ones as they happen, one per line. */
 #include "base/clock.h"
 #include "pgwake/event-stream.h"
 #include "pgwake/request.h"
@@ -34,7 +34,7 @@ static int events_print_event(void *userdata, const char *kind, const char *data
         return printing->error;
 }
 
-/* What an exchange that ended says: a refusal, or no answer. */
+/* Reports how an exchange ended: a refusal, or no answer. */
 static int events_tell_end(struct context *context, const struct exchange *exchange, const char *name) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         int r;
@@ -45,7 +45,7 @@ static int events_tell_end(struct context *context, const struct exchange *excha
         return r != 0 ? r : tell_refusal(context, &answer, name);
 }
 
-/* What the daemon still holds, and the end. */
+/* Prints the events that the daemon still holds, and ends. */
 static int events_print_stored(struct context *context, struct event_stream *stream, const char *name) {
         _cleanup_free_ char *path = NULL;
         _cleanup_(exchange_freep) struct exchange *exchange = NULL;
@@ -88,7 +88,7 @@ static int events_print_forever(struct context *context, struct event_stream *st
                         complain("the daemon at %s is back", client_socket(context->client));
                 if (r != 0)
                         continue;
-                /* The descriptor of the output is watched for its reader's leaving: without an event nothing else would tell. */
+                /* The output's descriptor is watched for a reader that leaves: without events nothing else would show it. */
                 r = client_turn(context->client, stream->retry_boot_usec, &out, 1);
                 if (r < 0)
                         return tell_error(r, EXIT_CODE_NOT_READY);

@@ -58,14 +58,14 @@ void format_cut(char *text, size_t columns) {
                 return;
         while (keep > 0 || !begins_character(*text))
                 keep -= begins_character(*text++);
-        /* At least as many bytes follow as columns are cut: the dots fit. */
+        /* At least as many bytes follow as columns are cut, so the dots fit. */
         memset(text, '.', dots);
         text[dots] = '\0';
 }
 
 #define TABLE_COLUMNS_MAX 16
 #define TABLE_GAP 2
-/* A column is not cut below this. */
+/* The minimum width of a column that is cut. */
 #define TABLE_WIDTH_MIN 8
 
 struct cell {
@@ -103,7 +103,7 @@ static size_t table_total_width(const struct table *table, const size_t widths[T
         return total > TABLE_GAP ? total - TABLE_GAP : 0;
 }
 
-/* The column to give up next, or n_columns when all that are left are needed. */
+/* The next column to leave out, or n_columns if all remaining ones are needed. */
 static size_t table_least_important(const struct table *table, const size_t widths[TABLE_COLUMNS_MAX]) {
         size_t least = table->n_columns;
 
@@ -200,7 +200,7 @@ void table_deinit(struct table *table) {
 
 #define PROGRESS_BAR_WIDTH 20
 
-/* "[########............]": how much of the expected time is over. */
+/* "[########............]": the elapsed share of the expected time. */
 static void progress_append_bar(struct buffer *buffer, uint64_t elapsed_usec, uint64_t total_usec) {
         size_t full = total_usec ? (size_t)(elapsed_usec * PROGRESS_BAR_WIDTH / total_usec) : PROGRESS_BAR_WIDTH;
 
@@ -221,7 +221,7 @@ static void progress_append_expectation(struct buffer *buffer, uint64_t elapsed_
                 buffer_printf(buffer, ", longer than the expected %s", format_span(span, total_usec));
 }
 
-/* Whole tenths: more would only flicker. */
+/* In tenths: more digits would only flicker. */
 static void progress_append_elapsed(struct buffer *buffer, uint64_t elapsed_usec) {
         char span[DURATION_MAX];
 

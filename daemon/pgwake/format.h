@@ -1,4 +1,4 @@
-/* What people read: spans and moments, an aligned table, and one line that says how far a wait is. */
+/* Output for people: spans and times, an aligned table, and a line of progress. */
 #pragma once
 
 #include "base/duration.h"
@@ -9,27 +9,27 @@
 
 #define FORMAT_TIME_MAX sizeof("2026-11-22 16:02:09.123")
 
-/* duration_format_human(), or "-" for one that is not known. Answers BUFFER. */
+/* duration_format_human(), or "-" if unknown. Returns BUFFER. */
 char *format_span(char buffer[DURATION_MAX], uint64_t usec);
-/* In local time: "16:02:09" for today, else with its date; "-" for 0. Milliseconds on request. Answers BUFFER. */
+/* In local time: "16:02:09" for today, else with its date; "-" for 0. Milliseconds on request. Returns BUFFER. */
 char *format_time(char buffer[FORMAT_TIME_MAX], uint64_t real_usec, bool milliseconds);
 
-/* What to do about the reason SLUG (or NULL): from our own table, as the slug's meaning never changes. NULL: there is nothing to say. */
+/* The advice for the reason SLUG (or NULL), from our own table, since a slug's meaning never changes. NULL: there is none. */
 const char *format_advice(const char *slug);
 
-/* Columns that TEXT takes: its characters. */
+/* The columns that TEXT takes: its characters. */
 size_t format_width(const char *text);
-/* Cuts TEXT to COLUMNS columns, the last of them dots, in place. */
+/* Cuts TEXT to COLUMNS columns and ends it with dots, in place. */
 void format_cut(char *text, size_t columns);
 
 /*
- * An aligned table. What does not fit the terminal goes by importance: first whole columns, then the ends of the widest one, so that a line
- * never wraps.
+ * An aligned table. If it does not fit the terminal, whole columns are left out by importance, and then the widest one is cut, so that a
+ * line never wraps.
  */
 struct column {
         const char *title;
-        bool right;          /* aligned to the right: numbers */
-        unsigned importance; /* columns with the smallest go first; 0 always stays */
+        bool right;          /* right-aligned, for numbers */
+        unsigned importance; /* columns with the smallest are left out first; 0 always stays */
 };
 
 struct table {
@@ -40,26 +40,26 @@ struct table {
         bool failed;
 };
 
-/* Cells are added row by row. The text is copied; NULL and "" become "-". */
+/* Cells are added row by row. TEXT is copied; NULL and "" become "-". */
 void table_add(struct table *table, enum style style, const char *text);
-/* Appends heading and rows, each ended by a newline. */
+/* Appends the heading and the rows, each ended by a newline. */
 int table_render(struct table *table, const struct terminal *terminal, struct buffer *buffer);
 void table_deinit(struct table *table);
 
-/* One line on a terminal that is written over itself: what is waited for, for how long already, and how long it should take. */
+/* One line on a terminal, overwritten in place: what is waited for, for how long already, and how long it should take. */
 struct progress {
         const struct terminal *terminal;
         uint64_t started_boot_usec;
         bool shown;
 };
 
-/* What is known of what is waited for. */
+/* The known state of what is waited for. */
 struct progress_view {
         const char *name, *state, *reason; /* state and reason may be NULL */
-        uint64_t expected_boot_usec;       /* when it should be over; USEC_INFINITY when nobody knows */
+        uint64_t expected_boot_usec;       /* when it should be over; USEC_INFINITY: unknown */
         size_t done, total;
 };
 
 void progress_draw(struct progress *progress, uint64_t now_boot_usec, const struct progress_view *view);
-/* Takes the line away; to be called before anything else is said. */
+/* Removes the line; call before any other output. */
 void progress_clear(struct progress *progress);

@@ -1,4 +1,4 @@
-/* `pgwake history`: rows of what the daemon kept of a database, as a table, by a table: which member makes which column. */
+/* `pgwake history`: rows from the daemon's history of a database, as a table whose columns are described by a table. */
 #include "api/report.h"
 #include "base/clock.h"
 #include "base/duration.h"
@@ -89,7 +89,7 @@ static const struct history_kind {
         },
 };
 
-/* Adds what OBJECT counts to the sum, and below it; false for what is no count. */
+/* Adds OBJECT's counts to the sum, and those below it; false for an invalid count. */
 static bool history_add_up(json_t *object, bool nested, uint64_t *sum) {
         const char *key;
         json_t *value;
@@ -106,7 +106,7 @@ static bool history_add_up(json_t *object, bool nested, uint64_t *sum) {
         return true;
 }
 
-/* "tcp.refused 3, dns.failed 1"; PLAIN: one word, "tcp.refused=3,dns.failed=1". */
+/* "tcp.refused 3, dns.failed 1"; with PLAIN one word, "tcp.refused=3,dns.failed=1". */
 static int history_append_counts(struct buffer *text, json_t *object, bool plain) {
         const char *key, *separator = "";
         json_t *value;
@@ -139,14 +139,14 @@ static void history_append_span(struct buffer *text, uint64_t usec, bool plain) 
                 buffer_append_string(text, format_span(span, usec));
 }
 
-/* A value of one member by its type; what is not as promised is -EBADMSG. */
+/* Reads one member by its type; -EBADMSG if it is invalid. */
 static int history_read(json_t *value, enum field_type type, void *ret) {
         char wrong[DECODE_PATH_MAX] = "";
 
         return decode_value(value, &(struct field){.type = type}, ret, wrong);
 }
 
-/* The text of VALUE, which is there. */
+/* The text of VALUE, which is not null. */
 static int history_compose(enum history_form form, json_t *value, bool plain, struct buffer *text) {
         uint64_t number = 0;
         bool is = false;
@@ -186,7 +186,7 @@ static int history_compose(enum history_form form, json_t *value, bool plain, st
         return r;
 }
 
-/* The text of a cell; nothing for what is not known. */
+/* The text of a cell; empty if unknown. */
 static int history_add_cell(const struct cell_source *source, json_t *row, bool plain, struct buffer *text) {
         json_t *value;
 
@@ -197,7 +197,7 @@ static int history_add_cell(const struct cell_source *source, json_t *row, bool 
         return history_compose(source->form, value, plain, text);
 }
 
-/* No text or list is wider than LIMIT columns (0: as wide as it is). */
+/* LIMIT is the most columns of a text or list (0: no limit). */
 static int history_add_row(struct table *table, const struct history_kind *kind, json_t *row, bool plain, size_t limit, struct buffer *text,
                    const char **ret_wrong) {
         for (size_t i = 0; i < kind->n; i++) {
@@ -221,15 +221,15 @@ static const struct history_kind *history_find_kind(const char *name) {
 }
 
 /*
- * The rows of KIND as a table; PLAIN: every column, whole, times as the daemon writes them and spans in seconds. Answers 0; -ENOMEM; or
- * -EBADMSG and the member that is wrong in *ret_wrong.
+ * The rows of KIND as a table. PLAIN: every column, uncut, with times as the daemon writes them and spans in seconds. Returns 0; -ENOMEM;
+ * or -EBADMSG and the wrong member in *ret_wrong.
  */
 static int history_render(const struct history_kind *kind, json_t *rows, bool plain, const struct terminal *terminal, struct buffer *buffer,
                           const char **ret_wrong) {
         _cleanup_(table_deinit) struct table table = {.columns = kind->columns, .n_columns = kind->n};
         _cleanup_(buffer_deinit) struct buffer text = {0};
         struct terminal wide = *terminal;
-        /* One long story must not push all other columns out. */
+        /* One long text must not displace all other columns. */
         size_t limit = plain ? 0 : terminal->columns * 2 / 5;
         json_t *row;
         size_t i;
@@ -243,12 +243,12 @@ static int history_render(const struct history_kind *kind, json_t *rows, bool pl
         return r == 0 ? table_render(&table, &wide, buffer) : r;
 }
 
-/* Whether it is for grep and not for eyes: --plain, or no terminal to look at. */
+/* Whether the output is for grep, not for eyes: --plain, or no terminal. */
 static bool history_is_plain(const struct context *context) {
         return option_is_given(&context->options, "plain") || !context->out.is_terminal;
 }
 
-/* The path for the options that were given. NULL without memory. */
+/* The path for the given options. NULL if memory runs out. */
 static char *history_path(const struct options *options, const char *kind, const char *format) {
         const struct parameter parameters[] = {
                 {"kind", kind},
@@ -309,7 +309,7 @@ static const char *history_when_of(json_t *row) {
         return NULL;
 }
 
-/* Told beside the rows and not among them. */
+/* Reported beside the rows, not among them. */
 static void history_tell_truncated(json_t *rows) {
         const char *first = history_when_of(json_array_get(rows, 0));
         size_t n = json_array_size(rows);
@@ -348,7 +348,7 @@ static int history_show(struct context *context, const struct history_kind *kind
         return tell_error(r, EXIT_CODE_DONE);
 }
 
-/* Line by line, so that nothing of it speaks to the terminal; a file gets what the daemon wrote. */
+/* Cleans each line, so that nothing in it controls the terminal; a file gets exactly what the daemon wrote. */
 static void history_append_clean(struct buffer *buffer, const char *data, size_t size) {
         while (size > 0) {
                 const char *end = memchr(data, '\n', size);
@@ -362,7 +362,7 @@ static void history_append_clean(struct buffer *buffer, const char *data, size_t
                         buffer->failed = true;
                         return;
                 }
-                /* What ends a text of C must not hide the rest of the line. */
+                /* A NUL must not hide the rest of the line. */
                 for (size_t i = 0; i < text; i++)
                         line[i] = data[i] ? data[i] : '\x7F';
                 line[text] = '\0';
@@ -373,7 +373,7 @@ static void history_append_clean(struct buffer *buffer, const char *data, size_t
         }
 }
 
-/* The rows of CSV, its heading not counted: a newline inside of quotes ends none. */
+/* The number of CSV rows without the header: a newline inside quotes ends none. */
 static size_t history_count_rows(const char *data, size_t size) {
         bool quoted = false;
         size_t n = 0;

@@ -1,4 +1,4 @@
-/* `pgwake hold`: a database is kept awake while a program runs, until a signal, or by a lease that lasts for a time. */
+/* `pgwake hold`: keeps a database awake while a program runs, until a signal, or by a lease with a time limit. */
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/macro.h"
@@ -25,19 +25,19 @@ static bool service_ends_with(const char *text, const char *end) {
         return length >= end_length && streq(text + length - end_length, end);
 }
 
-/* The system service that pgwake runs in ("report.service"), owned by the caller; NULL when it runs in none. */
+/* The system service in which pgwake runs ("report.service"), owned by the caller; NULL if there is none. */
 static char *service_unit(void) {
         _cleanup_free_ char *unit = NULL;
 
         if (sd_pid_get_unit(0, &unit) < 0 || !service_ends_with(unit, ".service"))
                 return NULL;
-        /* The manager of a user's services: that says less than the user's name. */
+        /* A user's service manager tells less than the user's name. */
         if (starts_with(unit, "user@"))
                 return NULL;
         return steal_pointer(&unit);
 }
 
-/* The own unit, else user and process: "report.service", "user alice, process 1234". Answers BUFFER. */
+/* Our unit, else user and process: "report.service", "user alice, process 1234". Returns BUFFER. */
 static char *lease_owner_default(char buffer[LEASE_OWNER_MAX + 1]) {
         _cleanup_free_ char *unit = service_unit();
         const struct passwd *user;
@@ -52,7 +52,7 @@ static char *lease_owner_default(char buffer[LEASE_OWNER_MAX + 1]) {
         return buffer;
 }
 
-/* Whether the daemon takes TEXT: printable, not empty, not longer than LEASE_OWNER_MAX bytes. */
+/* Whether the daemon accepts TEXT: printable, not empty, at most LEASE_OWNER_MAX bytes. */
 static bool lease_owner_is_valid(const char *text) {
         return *text && strlen(text) <= LEASE_OWNER_MAX && sanitize_is_clean(text);
 }
@@ -60,14 +60,14 @@ static bool lease_owner_is_valid(const char *text) {
 struct hold {
         struct context *context;
         const char *name;
-        char **program; /* NULL: it is held until a signal */
+        char **program; /* NULL: held until a signal */
         struct lease_client client;
         struct child child;
         struct progress progress;
         uint64_t started_boot_usec, deadline_boot_usec;
-        bool begun; /* the database was awake: the program runs, or the service is ready */
+        bool begun; /* the database was awake: the program was started, or the service is ready */
         bool noted;
-        char status[512]; /* what the service manager was told last */
+        char status[512]; /* the last message to the service manager */
         bool ended;
         int code;
 };
@@ -86,7 +86,7 @@ static void hold_run_program(struct hold *hold) {
         hold_end(hold, r == -ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_CANNOT_RUN);
 }
 
-/* That nobody reads it is no reason to let go. */
+/* A reader that has gone is no reason to release the lease. */
 static void hold_announce(const struct hold *hold) {
         const struct terminal *out = &hold->context->out;
         _cleanup_(buffer_deinit) struct buffer line = {0};
@@ -126,7 +126,7 @@ static void hold_give_up(struct hold *hold, uint64_t now) {
         hold_end(hold, EXIT_CODE_OWN_FAILURE);
 }
 
-/* What the service manager shows, as far as it changed. A program that runs has the socket for itself. */
+/* Updates the service manager's status if it changed. A running program has the socket for itself. */
 static void hold_tell_manager(struct hold *hold) {
         const struct lease_client *client = &hold->client;
         bool explains = *client->reason && !streq(client->reason, "ok");
@@ -159,7 +159,7 @@ static void hold_draw(struct hold *hold, uint64_t now) {
                 progress_draw(&hold->progress, now, &view);
 }
 
-/* Once: that the time alone will not help. */
+/* Reports once that time alone will not help. */
 static void hold_note_obstacle(struct hold *hold) {
         const struct lease_client *client = &hold->client;
 
@@ -191,7 +191,7 @@ static void hold_take_news(struct hold *hold) {
         struct exchange *exchange = hold->client.exchange;
         int r;
 
-        /* What is told there stands on a line of its own. */
+        /* Messages below need a line of their own. */
         if (!exchange || exchange->done || now >= lease_client_next(&hold->client))
                 progress_clear(&hold->progress);
         r = lease_client_turn(&hold->client, now);
@@ -218,7 +218,7 @@ static void hold_turn(struct hold *hold) {
         if (!hold->begun && hold->context->err.is_terminal)
                 next = MIN(next, now + DRAW_USEC);
         r = client_turn(hold->context->client, next, &fd, 1);
-        /* A program that runs is not left alone for want of memory. */
+        /* Running out of memory is no reason to abandon a running program. */
         if (r < 0 && hold->child.pid)
                 (void)poll(&fd, 1, 1000);
         else if (r < 0)
@@ -229,7 +229,7 @@ static void hold_turn(struct hold *hold) {
 }
 
 static int hold_run(struct hold *hold, const char *owner) {
-        /* While the machine starts, its sockets are there long before the daemon. */
+        /* While the machine starts, sockets exist long before the daemon. */
         bool patient = getenv("NOTIFY_SOCKET") != NULL;
         int r;
 
@@ -263,7 +263,7 @@ static int hold_until_end(struct context *context, const char *owner, uint64_t t
         int r;
 
         r = hold_run(&hold, owner);
-        /* The lease ends before anybody learns that the program did. */
+        /* The lease ends before anybody learns that the program ended. */
         lease_client_deinit(&hold.client);
         child_deinit(&hold.child);
         return hold.child.pid && r == 0 ? child_exit_as(hold.child.status) : r;
@@ -308,7 +308,7 @@ static int hold_for_a_time(struct context *context, const char *owner, uint64_t 
         return r == 0 ? EXIT_CODE_DONE : EXIT_CODE_OWN_FAILURE;
 }
 
-/* 0, or -EINVAL when the usage is wrong (it was told). */
+/* 0, or -EINVAL for wrong usage (reported). */
 static int hold_check_usage(const struct options *options) {
         const char *owner = option_text(options, "owner");
         bool lasts = option_is_given(options, "for");

@@ -8,18 +8,18 @@
 
 #include <errno.h>
 
-/* The first try is at once, the others follow with these between them. */
+/* The first try is at once, further ones after these delays. */
 #define RETRY_FLOOR_USEC (20 * USEC_PER_MSEC)
 #define RETRY_CEILING_USEC USEC_PER_SEC
-/* Who is gone for longer than a minute is not being restarted. */
+/* A daemon that is gone for longer than a minute is not being restarted. */
 #define GONE_AFTER_USEC USEC_PER_MINUTE
 #define GONE_RETRY_USEC (5 * USEC_PER_SEC)
 #define REFUSED_RETRY_USEC (30 * USEC_PER_SEC)
-/* A lease that lasted for less counts as a try in vain. */
+/* A lease that lasted for less counts as a failed try. */
 #define LASTED_USEC USEC_PER_SEC
-/* A restart is not worth a word. */
+/* A restart is too short to report. */
 #define TELL_AFTER_USEC (5 * USEC_PER_SEC)
-/* Before anything depends on the lease, a daemon that was there is waited for. */
+/* Before anything depends on the lease, a daemon that was there before is awaited. */
 #define RESTART_USEC (10 * USEC_PER_SEC)
 
 #define GONE "-"
@@ -62,7 +62,7 @@ static void lease_expect(struct lease_client *client, uint64_t expected_usec) {
         client->expected_boot_usec = expected_usec == USEC_INFINITY ? USEC_INFINITY : usec_add(clock_boot_usec(), expected_usec);
 }
 
-/* The first event: the lease is ours, and this is how its database is. */
+/* The first event: the lease is ours, and this is the state of its database. */
 static int lease_take_lease(struct lease_client *client, json_t *json) {
         struct lease_answer answer;
         char wrong[DECODE_PATH_MAX];
@@ -79,7 +79,7 @@ static int lease_take_lease(struct lease_client *client, json_t *json) {
         return 0;
 }
 
-/* Slugs of ends that a new lease mends. */
+/* Ends after which a new lease can be taken. */
 static bool lease_mends(const char *slug) {
         return streq(slug, "stopping") || streq(slug, "expired");
 }
@@ -149,7 +149,7 @@ static int lease_start(struct lease_client *client, uint64_t now) {
         return client_start(client->context->client, &request, &client->exchange);
 }
 
-/* A whole answer that is no lease: {"error", "message"}. */
+/* A complete answer that is no lease: {"error", "message"}. */
 static void lease_read_refusal(const struct exchange *exchange, struct lease_loss *loss) {
         _cleanup_(json_freep) json_t *json = json_loadb(exchange->body.data ? exchange->body.data : "", exchange->body.size, 0, NULL);
         struct refusal_answer refusal;
@@ -180,7 +180,7 @@ static struct lease_loss lease_read_loss(const struct lease_client *client) {
         return loss;
 }
 
-/* Nothing depends on the lease yet: it ends here. */
+/* Nothing depends on the lease yet: reports the end. */
 static int lease_tell_end(struct lease_client *client, const struct lease_loss *loss) {
         const struct exchange *exchange = client->exchange;
         _cleanup_(answer_deinit) struct answer answer = {0};
@@ -200,13 +200,13 @@ static int lease_tell_end(struct lease_client *client, const struct lease_loss *
         return EXIT_CODE_OWN_FAILURE;
 }
 
-/* Whether somebody who was there a moment ago may be back soon. */
+/* Whether the daemon was there a moment ago and may be back soon. */
 static bool lease_may_be_restart(const struct lease_client *client, const struct lease_loss *loss, uint64_t now) {
         return loss->passes && client->was_connected && client->exchange->error != -ETIMEDOUT && now < client->deadline_boot_usec &&
                now - client->lost_boot_usec < RESTART_USEC;
 }
 
-/* Each loss is told once, until the lease is back; a short one not at all. */
+/* Reports each loss once, until the lease is back; not a short one. */
 static void lease_tell_loss(struct lease_client *client, const struct lease_loss *loss, uint64_t now) {
         const char *kind = loss->passes ? GONE : loss->slug, *advice = loss->passes ? NULL : format_advice(loss->slug);
 
@@ -268,7 +268,7 @@ static void lease_on_held(struct lease_client *client, uint64_t now) {
         client->lost_boot_usec = 0;
 }
 
-/* The head of the answer needs nobody but the daemon itself. */
+/* The daemon alone produces the head of the answer, so that must not take long. */
 static void lease_end_overdue(struct lease_client *client, uint64_t now) {
         struct exchange *exchange = client->exchange;
         char span[DURATION_MAX];
@@ -280,7 +280,7 @@ static void lease_end_overdue(struct lease_client *client, uint64_t now) {
         (void)snprintf(exchange->problem, sizeof(exchange->problem), "did not answer within %s", format_span(span, CLIENT_ANSWER_USEC));
 }
 
-/* How long it should take, for the eyes, and what was said while we were not listening. */
+/* A look shows how long it should take, and replaces events that were missed. */
 static int lease_turn_look(struct lease_client *client) {
         _cleanup_free_ char *path = NULL;
 

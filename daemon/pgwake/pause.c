@@ -1,4 +1,4 @@
-/* `pgwake pause` and `pgwake resume`: a database is not checked for a while. */
+/* `pgwake pause` and `pgwake resume`: stop the checks of a database for a time. */
 #include "base/duration.h"
 #include "pgwake/format.h"
 #include "pgwake/request.h"

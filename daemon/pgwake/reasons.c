@@ -1,4 +1,4 @@
-/* `pgwake reasons`: what each reason means and what to do. From our own table: it works without a daemon. */
+/* `pgwake reasons`: the meaning of each reason, and advice. From our own table: it needs no daemon. */
 #include "base/text.h"
 #include "model/reason.h"
 #include "pgwake/command.h"
@@ -13,7 +13,7 @@ static const struct column reasons_columns[] = {
         {"MEANING", false, 0},
 };
 
-/* What follows from a class, for people. */
+/* The consequence of a class, for people. */
 static const char *reasons_class_sentence(enum reason_class class) {
         switch (class) {
         case CLASS_OK:
@@ -45,7 +45,7 @@ static json_t *reasons_reason_to_json(enum reason reason) {
                          "advice", info->advice);
 }
 
-/* One of them as an object, all of them as a list. */
+/* A single reason as an object, all of them as a list. */
 static int reasons_tell_json(const struct terminal *terminal, enum reason reason, bool all) {
         _cleanup_(json_freep) json_t *json = all ? json_array() : reasons_reason_to_json(reason);
 

@@ -1,4 +1,4 @@
-/* `pgwake release`: a lease ends, whoever holds it. */
+/* `pgwake release`: ends a lease, whoever holds it. */
 #include "pgwake/request.h"
 
 static bool release_is_number(const char *text) {

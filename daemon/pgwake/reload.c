@@ -1,11 +1,11 @@
-/* `pgwake reload`: the daemon reads its configuration again, and its complaints are told. */
+/* `pgwake reload`: makes the daemon read its configuration again, and reports its complaints. */
 #include "pgwake/decode.h"
 #include "pgwake/request.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-/* "file:line: severity: message", as compilers say it. */
+/* "file:line: severity: message", like compilers. */
 static void reload_append_complaints(struct buffer *buffer, struct field_rows complaints) {
         struct complaint_status complaint;
 
@@ -18,7 +18,7 @@ static void reload_append_complaints(struct buffer *buffer, struct field_rows co
         }
 }
 
-/* Complaints go to stderr, where the caller of a failing command looks. */
+/* Complaints go to stderr, where users look when a command fails. */
 static int reload_tell(struct context *context, const struct answer *answer) {
         _cleanup_(buffer_deinit) struct buffer complaints = {0}, counts = {0};
         bool done = answer->status == 200;

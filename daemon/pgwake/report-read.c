@@ -10,7 +10,7 @@ static int report_fail(char wrong[DECODE_PATH_MAX], const char *path) {
         return -EBADMSG;
 }
 
-/* Bounds rise; the last may be open. */
+/* Bounds ascend; the last row may have none. */
 static int report_read_distribution(struct report *report, char wrong[DECODE_PATH_MAX]) {
         struct field_rows rows = report->answer.report.wakes.distribution;
         struct distribution_report row;
@@ -28,7 +28,7 @@ static int report_read_distribution(struct report *report, char wrong[DECODE_PAT
         return 0;
 }
 
-/* A state that a newer daemon knows and this program does not is none that can be told: unknown. */
+/* A state of a newer daemon that this program does not know becomes unknown. */
 static int report_read_timeline(struct report *report, char wrong[DECODE_PATH_MAX]) {
         struct field_rows rows = report->answer.report.timeline;
         struct timeline_report row;

@@ -1,4 +1,4 @@
-/* `pgwake report`: how a database did over a time, as a picture or as lines of a key and its value. */
+/* `pgwake report`: a database over a period, as a picture or as lines of a key and its value. */
 #include "pgwake/report.h"
 
 #include "base/clock.h"
@@ -10,14 +10,14 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* What a reason means, or NULL for a word that is none of ours. */
+/* The meaning of a reason, or NULL for an unknown word. */
 static const char *report_meaning(const char *slug) {
         enum reason reason;
 
         return reason_from_slug(slug, &reason) == 0 ? reason_info(reason)->sentence : NULL;
 }
 
-/* Where the values begin. */
+/* The column of the values. */
 #define REPORT_INDENT 14
 
 _printf_(4, 5)
@@ -32,7 +32,7 @@ static void report_paragraph(struct buffer *buffer, const struct drawing *drawin
         draw_paragraph(buffer, drawing, label, REPORT_INDENT, text.data ? text.data : "");
 }
 
-/* Cut and not rounded: 100 % is the whole. */
+/* Truncated, not rounded: 100 % is the whole. */
 static char *report_share(char buffer[DURATION_MAX], const struct field_fraction *share) {
         unsigned places = (unsigned)(share->part * 100000 / share->whole);
 
@@ -169,7 +169,7 @@ static void report_draw_reason(struct buffer *buffer, const struct drawing *draw
                 draw_paragraph(buffer, drawing, "", 2 * DRAW_INDENT, meaning);
 }
 
-/* What no reason was kept of. */
+/* "-" if no reason was kept. */
 static const char *outage_reason(const struct outage_report *outage) {
         return outage->reason ? outage->reason : "-";
 }
@@ -193,7 +193,7 @@ static void report_draw_outages(struct buffer *buffer, const struct drawing *dra
                 draw_paragraph(buffer, drawing, "", DRAW_INDENT, report->known_usec ? "none" : "nothing is known");
 }
 
-/* Among the outages: what it means need not be said twice. */
+/* The meaning of a reason that is among the outages need not be repeated. */
 static bool report_is_told(struct field_rows outages, const char *slug) {
         struct outage_report outage;
 
@@ -242,7 +242,9 @@ void report_draw(struct buffer *buffer, const struct drawing *drawing, const str
         report_draw_failures(buffer, drawing, body);
 }
 
-/* The report without a picture: one fact a line, its key first, all times in seconds. The keys are for ever: people grep for them. */
+/*
+ * The report without a picture: one fact per line, its key first, all times in seconds. The keys never change, since users grep for them.
+ */
 static void report_append_seconds(struct buffer *buffer, uint64_t usec) {
         if (usec == USEC_INFINITY)
                 buffer_append_string(buffer, "-");
@@ -262,7 +264,7 @@ static void report_list_count(struct buffer *buffer, const char *key, uint64_t c
         buffer_printf(buffer, "%s %" PRIu64 "\n", key, count);
 }
 
-/* A key of the daemon's is one word, whatever it holds. */
+/* A key from the daemon becomes one word, whatever it contains. */
 static void report_append_word(struct buffer *buffer, const char *word) {
         for (; *word; word++)
                 buffer_append(buffer, *word == ' ' ? "_" : word, 1);
@@ -288,7 +290,7 @@ static void report_list_states(struct buffer *buffer, struct field_rows states) 
         }
 }
 
-/* That of the phase NAME; nothing is known of one that is not listed. */
+/* The spread of the phase NAME; unknown if it is not listed. */
 static struct spread report_phase(struct field_rows phases, const char *name) {
         struct phase_report phase;
 
@@ -391,7 +393,7 @@ static int report_show(struct context *context, json_t *json) {
         if (r < 0)
                 return tell_error(r, EXIT_CODE_NOT_READY);
         drawing_init(&drawing, &context->out);
-        /* Who wants no colours reads it where nothing can be drawn, or with a program. */
+        /* Without colours nothing can be drawn, or a program reads the output. */
         if (context->out.colour && !option_is_given(&context->options, "plain"))
                 report_draw(&buffer, &drawing, &report);
         else

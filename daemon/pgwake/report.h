@@ -1,4 +1,4 @@
-/* What the daemon says of a database over a time, ready to be drawn. */
+/* The daemon's report on a database over a period, ready to be drawn. */
 #pragma once
 
 #include "api/report.h"
@@ -13,7 +13,7 @@ struct report {
         size_t n_timeline;
 };
 
-/* 0, -ENOMEM, or -EBADMSG and the member that is wrong. The report is to be freed in any case; its texts live as long as the JSON. */
+/* 0, -ENOMEM, or -EBADMSG and the wrong member. Free the report in any case; its texts live as long as the JSON. */
 int report_read(json_t *answer, struct report *ret, char wrong[DECODE_PATH_MAX]);
 void report_deinit(struct report *report);
 

@@ -125,7 +125,7 @@ static void tell_unknown_name(const char *name, struct field_rows known) {
                  nearest ? "\"?" : "", n_names ? "known: " : "none is configured", list.data && n_names ? list.data : "");
 }
 
-/* A refusal for what was asked, and not for how things are: another question is wanted. A lease that is gone was well asked for. */
+/* Whether the request itself was wrong, not the situation. A request for a lease that has ended was not wrong. */
 static bool is_usage(const struct answer *answer, const char *name) {
         return answer->status == 400 || (answer->status == 404 && name);
 }
@@ -188,7 +188,7 @@ int request_parse_span(const char *option, const char *text, uint64_t *ret_usec)
 bool request_is_past_time(const char *command, const char *option, const char *text) {
         uint64_t usec;
 
-        /* Which times there are is the daemon's to judge: here only what cannot be one is told from the rest. */
+        /* The daemon judges which times are valid: this only rejects what cannot be one. */
         if (duration_parse(text, &usec) == 0 || (strlen(text) > 10 && isdigit((unsigned char)text[0]) && text[10] == 'T'))
                 return true;
         complain("%s: --%s wants a time back from now, a number with its unit (36h, 7d), or a moment (2026-11-22T16:00:00Z), not \"%s\"",

@@ -7,7 +7,7 @@
 static bool is_hostile(uint32_t character) {
         if (character < 0x20 || (character >= 0x7F && character < 0xA0))
                 return true;
-        /* Marks that change the direction of what follows, and the separators of lines and paragraphs. */
+        /* Marks that change the direction of text, and line and paragraph separators. */
         return character == 0x061C || character == 0x200E || character == 0x200F || (character >= 0x2028 && character <= 0x202E) ||
                (character >= 0x2066 && character <= 0x2069);
 }
@@ -82,7 +82,7 @@ static int sanitize_keys(json_t *object) {
         return r;
 }
 
-/* jansson refuses documents deeper than 2048: the recursion ends. */
+/* jansson refuses documents deeper than 2048, which bounds the recursion. */
 int sanitize_json(json_t *value) {
         json_t *member;
         const char *key;

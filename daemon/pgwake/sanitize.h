@@ -1,6 +1,6 @@
 /*
- * Text that came from elsewhere, made fit for a terminal: whatever could move the cursor, change colours or reorder what is read is written
- * as an escape. A database's error message is chosen by its server; it must not be able to draw on an administrator's screen.
+ * Makes foreign text safe for a terminal: anything that could move the cursor, change colours or reorder text is written as an escape. A
+ * database's error message is chosen by its server, which must not be able to draw on an administrator's screen.
  */
 #pragma once
 

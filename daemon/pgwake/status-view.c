@@ -6,10 +6,10 @@
 
 #include <inttypes.h>
 
-/* Where the values begin. */
+/* The column of the values. */
 #define DETAIL_INDENT 14
 
-/* How long ago it was, by this machine's clock; USEC_INFINITY for 0. */
+/* How long ago REAL_USEC was, by this machine's clock; USEC_INFINITY for 0. */
 static uint64_t detail_ago(uint64_t real_usec) {
         return real_usec ? usec_sub(clock_real_usec(), real_usec) : USEC_INFINITY;
 }
@@ -143,7 +143,7 @@ static void detail_append_server(struct buffer *buffer, const struct database_st
         buffer_append(buffer, "\n", 1);
 }
 
-/* ": lease 3, other 2"; the rest of the line. */
+/* ": lease 3, other 2", which completes the line. */
 static void detail_append_causes(struct buffer *buffer, struct field_rows by_cause) {
         const char *separator = ": ";
         struct named_count cause;
@@ -321,7 +321,7 @@ static void status_add_row(struct table *table, const struct database_status *da
         status_add_next_check(table, database);
 }
 
-/* Those with READY, at most *LEFT of them. */
+/* Adds databases that are ready or not, by READY, at most *LEFT of them. */
 static void status_add_rows(struct table *table, const struct database_status *databases, size_t n, bool ready, size_t *left) {
         for (size_t i = 0; i < n && *left > 0; i++)
                 if (databases[i].ready == ready) {
@@ -330,7 +330,7 @@ static void status_add_rows(struct table *table, const struct database_status *d
                 }
 }
 
-/* "4 databases: 2 awake, 1 asleep, 1 down. Not ready." The states come in the order in which they are met. */
+/* "4 databases: 2 awake, 1 asleep, 1 down. Not ready." States are in order of first occurrence. */
 static void status_append_summary(struct buffer *buffer, const struct terminal *terminal, const struct database_status *databases, size_t n,
                                   bool ready) {
         bool first = true;
@@ -356,7 +356,7 @@ static void status_append_summary(struct buffer *buffer, const struct terminal *
 
 static int status_compose_rows(struct table *table, const struct terminal *terminal, const struct database_status *databases, size_t n,
                                size_t rows_max, struct buffer *buffer) {
-        /* The heading, the empty line, the summary and the line that says what is left out. */
+        /* The heading, the empty line, the summary and the line that counts the databases left out. */
         size_t left = rows_max > 4 ? rows_max - 4 : 1;
 
         if (rows_max && n > left) {

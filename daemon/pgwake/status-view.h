@@ -3,8 +3,8 @@
 
 #include "pgwake/request.h"
 
-/* ROWS_MAX is how many lines there are (0: no limit); those that are not ready come first when not all fit. 0 or an exit code. */
+/* ROWS_MAX is the number of lines (0: no limit); if not all databases fit, those that are not ready come first. 0 or an exit code. */
 int status_compose_table(struct context *context, json_t *answer, size_t rows_max, struct buffer *buffer);
 int status_compose_detail(struct context *context, json_t *answer, struct buffer *buffer);
-/* The one of them for a request with or without a name. */
+/* One of the two, for a request with or without a name. */
 int status_compose(struct context *context, const char *name, json_t *answer, size_t rows_max, struct buffer *buffer);

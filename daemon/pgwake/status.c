@@ -1,6 +1,6 @@
 /*
- * `pgwake status`: the databases as they are. With --watch on a terminal, a picture that is drawn over itself on every event, and once a
- * second because spans grow; anywhere else, a picture (with --json a line) after every event.
+ * `pgwake status`: the present state of the databases. With --watch on a terminal, a picture that is redrawn in place on every event, and
+ * once a second because spans grow; elsewhere, a picture (with --json a line) after every event.
  */
 #include "pgwake/status-view.h"
 
@@ -13,15 +13,15 @@
 #include <sys/signalfd.h>
 
 #define REFRESH_USEC USEC_PER_SEC
-/* A burst of events is one picture. */
+/* A burst of events causes one picture. */
 #define SETTLE_USEC (20 * USEC_PER_MSEC)
 
 struct watch {
         struct context *context;
         const char *name;
         struct event_stream stream;
-        struct exchange *exchange; /* the question for the picture that is under way */
-        uint64_t ask_boot_usec;    /* when the next one is due */
+        struct exchange *exchange; /* the request for the next picture */
+        uint64_t ask_boot_usec;    /* when the next request is due */
         struct buffer picture;     /* the last one */
         char notice[320];          /* why it is old, or "" */
         int signals;
@@ -50,7 +50,7 @@ static int watch_on_event(void *userdata, const char *kind, const char *data) {
         return 0;
 }
 
-/* Every line is drawn over the one before, its rest cleared: nothing flickers. */
+/* Draws every line over the old one and clears the rest of it, so that nothing flickers. */
 static int watch_draw(struct watch *watch) {
         const struct terminal *out = &watch->context->out;
         _cleanup_(buffer_deinit) struct buffer frame = {0};
@@ -87,7 +87,7 @@ static int watch_take_picture(struct watch *watch, struct answer *answer) {
         return tell_error(terminal_write(&context->out, &watch->picture), 0);
 }
 
-/* The picture stays, marked as old, until the daemon is back; but somebody who never answered is told at once. */
+/* The picture stays, marked as old, until the daemon is back; a daemon that never answered is reported at once. */
 static void watch_on_no_answer(struct watch *watch) {
         struct context *context = watch->context;
         char time[FORMAT_TIME_MAX];
@@ -150,7 +150,7 @@ static int watch_turn_stream(struct watch *watch) {
         int r;
 
         r = event_stream_turn(&watch->stream, clock_boot_usec());
-        /* After a gap the picture may be any other. */
+        /* After a gap the picture may be entirely different. */
         if (r == STREAM_OPENED || r == STREAM_LOST)
                 watch->ask_boot_usec = 0;
         if (r == STREAM_ENDED) {
@@ -209,7 +209,7 @@ static int watch_open_signals(int *ret_fd) {
         return 0;
 }
 
-/* A screen of its own without cursor and wrapping, and back. */
+/* Switches to a separate screen without cursor and wrapping, and back. */
 static void watch_switch_screen(const struct context *context, bool own) {
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
 
@@ -219,7 +219,7 @@ static void watch_switch_screen(const struct context *context, bool own) {
         (void)terminal_write(&context->out, &buffer);
 }
 
-/* Answers an exit code. */
+/* Returns an exit code. */
 static int status_watch(struct context *context, const char *name) {
         _cleanup_(watch_deinit) struct watch watch = {.context = context, .name = name, .signals = -1, .ask_boot_usec = USEC_INFINITY};
         bool own_screen = false;
@@ -231,7 +231,7 @@ static int status_watch(struct context *context, const char *name) {
         if (r == 0)
                 r = event_stream_init(&watch.stream, context->client, name, watch_on_event, &watch);
         while (r == 0 && !watch.ended) {
-                /* Only a daemon that is there gets a screen: what goes wrong before is told in the ordinary one. */
+                /* The separate screen needs a daemon that answered: earlier errors are reported on the ordinary one. */
                 if (!own_screen && watch.stream.stood) {
                         watch_switch_screen(context, true);
                         own_screen = true;

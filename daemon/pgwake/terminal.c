@@ -95,14 +95,14 @@ bool terminal_is_gone(const struct terminal *terminal) {
 }
 
 static int write_dump(const struct terminal *terminal, const json_t *json, size_t flags) {
-        /* 15 digits: all that a double keeps of a decimal number as it was written. */
+        /* 15 digits: a double preserves that many of a decimal number. */
         _cleanup_free_ char *text = json_dumps(json, flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
         const char *p = text, *del;
 
         if (!text)
                 return -ENOMEM;
-        /* DEL is the one control character that JSON and jansson let through; it can only stand inside a string. */
+        /* DEL is the one control character that JSON and jansson let through; it can only be inside a string. */
         for (; (del = strchr(p, 0x7F)); p = del + 1) {
                 buffer_append(&buffer, p, (size_t)(del - p));
                 buffer_append_string(&buffer, "\\u007f");

@@ -1,4 +1,4 @@
-/* Where pgwake writes: what the stream is (a terminal, its size, whether it likes colours), and the few ways to write to it. */
+/* Output of pgwake: the stream (whether it is a terminal, its size, whether it wants colours), and the functions that write to it. */
 #pragma once
 
 #include "base/buffer.h"
@@ -30,23 +30,23 @@ struct terminal {
 };
 
 void terminal_open(struct terminal *terminal, FILE *file);
-/* Asks for the size again, after SIGWINCH. */
+/* Reads the size again, after SIGWINCH. */
 void terminal_measure(struct terminal *terminal);
 
-/* Colour only repeats what the text says already. */
+/* Colour only repeats information that the text has. */
 void style_append(struct buffer *buffer, const struct terminal *terminal, enum style style, const char *text);
-/* The style of a state's name; plain for a word that is none. */
+/* The style for a state's name; plain for any other word. */
 enum style style_of_state(const char *state);
 
-/* Writes and flushes; 0, or a negative errno: -EPIPE when nobody reads any more. */
+/* Writes and flushes; 0, or a negative errno: -EPIPE if the reader has gone. */
 int terminal_write(const struct terminal *terminal, const struct buffer *buffer);
-/* Whether the one who read is gone. */
+/* Whether the reader has gone. */
 bool terminal_is_gone(const struct terminal *terminal);
-/* JSON as text that is safe on a terminal: ASCII, indented only for people. A document is followed by a newline. */
+/* JSON as text that is safe on a terminal: ASCII, indented only on a terminal. A document ends with a newline. */
 int terminal_write_json(const struct terminal *terminal, const json_t *json);
-/* As one line, whoever reads. */
+/* On one line, for any reader. */
 int terminal_write_json_line(const struct terminal *terminal, const json_t *json);
 
-/* A line that says what is wrong, cleaned as a whole: "pgwake: ..." on stderr, unless complain_to() said otherwise (NULL: nowhere). */
+/* Prints an error on one line, cleaned as a whole: "pgwake: ..." on stderr, unless complain_to() sets something else (NULL: nowhere). */
 void complain_to(FILE *file, const char *prefix);
 _printf_(1, 2) void complain(const char *format, ...);

@@ -5,13 +5,13 @@
 
 #include <errno.h>
 
-/* One held question is no longer than this; then it is asked again. */
+/* The longest time of one held request; then it is sent again. */
 #define HELD_MAX_USEC (10 * USEC_PER_MINUTE)
-/* What the daemon's answer may need on its way after the time is over. */
+/* The extra time for the daemon's answer to arrive. */
 #define GRACE_USEC (2 * USEC_PER_SEC)
-/* An answer that comes too early is not followed by the next question at once. */
+/* An answer that comes too early is not followed by the next request at once. */
 #define PAUSE_USEC USEC_PER_SEC
-/* A daemon that was there may be restarted under us. */
+/* A daemon that was there before may be in a restart. */
 #define RESTART_USEC (10 * USEC_PER_SEC)
 #define RESTART_RETRY_USEC (100 * USEC_PER_MSEC)
 
@@ -20,7 +20,7 @@ void wait_client_init(struct wait_client *client, struct context *context, const
                 .context = context,
                 .aim = aim,
                 .name = name,
-                /* For a state only the wake is asked; the state comes by looks and events. */
+                /* For a state, only the wake is requested; looks and events show the state. */
                 .held_wanted = !aim->state || aim->wake,
                 .look_wanted = !aim->state,
                 .expected_boot_usec = USEC_INFINITY,
@@ -54,7 +54,7 @@ int wait_client_learn(struct wait_client *client, const char *state, const char 
         return 0;
 }
 
-/* The held question and the time that it may take. */
+/* The path of the held request, and its timeout. */
 static char *wait_client_held_path(const struct wait_client *client, uint64_t now, uint64_t *ret_timeout) {
         bool wake = client->aim->wake && !client->woken;
         uint64_t left = MIN(usec_sub(client->aim->deadline_boot_usec, now), HELD_MAX_USEC);
@@ -65,7 +65,7 @@ static char *wait_client_held_path(const struct wait_client *client, uint64_t no
                 *ret_timeout = CLIENT_ANSWER_USEC;
                 return client_path(wake ? "/wake" : "/readyz", client->name, NULL);
         }
-        /* Rounded up to the milliseconds that everybody understands. */
+        /* Rounded up to whole milliseconds, for a simple text. */
         left = (left + USEC_PER_MSEC - 1) / USEC_PER_MSEC * USEC_PER_MSEC;
         return client_path(wake ? "/wake" : "/readyz", client->name,
                            (const struct parameter[]){{"wait", duration_format(span, left)}, {"spread", client->aim->spread}, {0}});
@@ -107,7 +107,7 @@ uint64_t wait_client_next(const struct wait_client *client) {
         return client->stage == WAIT_PENDING && client->held_wanted && !client->held ? client->ask_boot_usec : USEC_INFINITY;
 }
 
-/* Whether nothing is going to wake it: no policy that does so by itself, no lease, no other demand. */
+/* Whether nothing will wake it: no policy that does so by itself, no lease, no other demand. */
 static bool wait_client_is_left_alone(const struct database_status *database) {
         bool keeps_awake = database->policy && streq(database->policy, "keep-awake") && !database->budget.spent;
 
@@ -116,11 +116,11 @@ static bool wait_client_is_left_alone(const struct database_status *database) {
                 return false;
         if (streq(database->state, "asleep"))
                 return true;
-        /* Where the next check is no door check, it will be known soon. */
+        /* If the next check is not a door check, the state will be known soon. */
         return streq(database->state, "unknown") && (!database->next_check.known || streq(database->next_check.kind, "door"));
 }
 
-/* Once per database: what keeps the waiting from ending by itself. */
+/* Reports once per database what keeps the wait from ending by itself. */
 static void wait_client_note_obstacle(struct wait_client *client, const struct database_status *database) {
         if (client->noted || client->aim->state)
                 return;
@@ -160,7 +160,7 @@ static int wait_client_take_database(struct wait_client *client, json_t *json, u
         return 0;
 }
 
-/* The connection was lost: asked again for a while when the daemon was there before. */
+/* The connection was lost: if the daemon was there before, it is tried again for a while. */
 static int wait_client_on_lost(struct wait_client *client, uint64_t now) {
         const struct exchange *exchange = client->held;
         bool absent = exchange->error == -ECONNRESET || !exchange->connected;
@@ -175,7 +175,7 @@ static int wait_client_on_lost(struct wait_client *client, uint64_t now) {
         return 0;
 }
 
-/* Not yet: asked again, unless the time is over. */
+/* Not yet: requested again, unless the time is over. */
 static void wait_client_on_not_yet(struct wait_client *client, uint64_t now) {
         if (now >= client->aim->deadline_boot_usec)
                 client->stage = WAIT_OVER;
@@ -196,7 +196,7 @@ static int wait_client_on_held(struct wait_client *client, uint64_t now) {
         if (r != 0)
                 return r;
         if (json_object_get(answer.json, "error")) {
-                /* Too much to do, or about to end: that passes. Anything else does not. */
+                /* Overload, or a daemon that is stopping: temporary. Anything else is not. */
                 if ((answer.status != 429 && answer.status != 503) || now >= client->aim->deadline_boot_usec)
                         return tell_refusal(client->context, &answer, client->name);
                 wait_client_on_not_yet(client, now);
@@ -213,14 +213,14 @@ static int wait_client_on_held(struct wait_client *client, uint64_t now) {
                 client->stage = WAIT_REACHED;
         else {
                 wait_client_on_not_yet(client, now);
-                /* What was asked without waiting is followed by the held question at once. */
+                /* An answer to a request without `wait` is followed by the held request at once. */
                 if (answer.status == 202)
                         client->ask_boot_usec = now;
         }
         return 0;
 }
 
-/* A look that fails costs only its news, unless it is how the state is known. */
+/* A look that fails costs only its news, unless it is the source of the state. */
 static int wait_client_on_look(struct wait_client *client, uint64_t now) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         bool ready;
@@ -229,7 +229,7 @@ static int wait_client_on_look(struct wait_client *client, uint64_t now) {
         if (!client->aim->state && (client->look->error < 0 || client->look->status != 200))
                 return 0;
         if (client->look->error < 0) {
-                /* The stream is told the same and brings the next look. */
+                /* The stream fails for the same reason, and brings the next look. */
                 if (client->look->error == -ECONNRESET || !client->look->connected)
                         return 0;
                 return tell_no_answer(client->context, client->look);
@@ -237,7 +237,7 @@ static int wait_client_on_look(struct wait_client *client, uint64_t now) {
         r = answer_read(client->context, client->look, &answer);
         if (r != 0)
                 return r;
-        /* Too much to do, or about to end: so it is for the stream, and that is how more will be known. */
+        /* Overload, or a daemon that is stopping: the stream gets the same, and will bring news. */
         if (answer.status == 429 || answer.status == 503)
                 return 0;
         if (answer.status != 200)

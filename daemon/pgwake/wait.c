@@ -9,10 +9,10 @@
 
 #include <errno.h>
 
-/* How many are asked about at once; the others follow when these are reached. */
+/* How many databases are requested at once; the others follow when these are reached. */
 #define HELD_AT_ONCE 32
 #define DRAW_USEC (100 * USEC_PER_MSEC)
-/* The daemon's bound. */
+/* The daemon's limit. */
 #define SPREAD_MAX_USEC (5 * USEC_PER_MINUTE)
 
 struct waiting {
@@ -40,7 +40,7 @@ static int waiting_on_event(void *userdata, const char *kind, const char *data) 
         struct event_status event;
         int r;
 
-        /* What is missing may be just what is waited for. */
+        /* The missed events may contain the awaited one. */
         if (streq(kind, "gap")) {
                 for (size_t i = 0; i < waiting->n; i++)
                         waiting->clients[i].look_wanted = true;
@@ -65,7 +65,7 @@ static int waiting_on_event(void *userdata, const char *kind, const char *data) 
         return r;
 }
 
-/* For a state the stream is how it is known; for readiness it only feeds the progress line, and may fail. */
+/* For a state the stream is the source; for readiness it only feeds the progress line, and may fail. */
 static int waiting_turn_stream(struct waiting *waiting, uint64_t now) {
         _cleanup_(answer_deinit) struct answer answer = {0};
         int r;
@@ -116,7 +116,7 @@ static int waiting_start(struct waiting *waiting, uint64_t now, uint64_t *ret_ne
         return r < 0 ? tell_error(r, EXIT_CODE_NOT_READY) : 0;
 }
 
-/* The first that is not reached yet stands for all. */
+/* Shows the first database that is not reached yet. */
 static void waiting_draw(struct waiting *waiting, uint64_t now) {
         for (size_t i = 0; i < waiting->n; i++) {
                 const struct wait_client *client = &waiting->clients[i];
@@ -142,7 +142,7 @@ static int waiting_take_answers(struct waiting *waiting, uint64_t now) {
         for (size_t i = 0; r == 0 && i < waiting->n; i++) {
                 struct wait_client *client = &waiting->clients[i];
 
-                /* What is told there stands on a line of its own. */
+                /* Messages below need a line of their own. */
                 if ((client->held && client->held->done) || (client->look && client->look->done))
                         progress_clear(&waiting->progress);
                 r = wait_client_turn(client, now);
@@ -150,7 +150,7 @@ static int waiting_take_answers(struct waiting *waiting, uint64_t now) {
         return r;
 }
 
-/* The time is over while only the stream is listened to, or between two questions. */
+/* The time is over while only the stream is open, or between two requests. */
 static void waiting_end_overdue(struct waiting *waiting, uint64_t now) {
         if (now < waiting->aim.deadline_boot_usec)
                 return;
@@ -189,7 +189,7 @@ static int waiting_turn(struct waiting *waiting) {
         return r;
 }
 
-/* Empty texts are not known: null. */
+/* Empty texts are unknown: null. */
 static json_t *waiting_one_to_json(const struct wait_client *client) {
         const char *reason = client->reason && *client->reason ? client->reason : NULL;
         const char *message = client->message && *client->message ? client->message : NULL;
@@ -233,7 +233,7 @@ static int waiting_tell_people(const struct waiting *waiting, uint64_t elapsed_u
         return terminal_write(&waiting->context->out, &buffer);
 }
 
-/* The end: everybody is reached, or somebody will not be. */
+/* The end: every database is reached, or one will not be. */
 static int waiting_tell(struct waiting *waiting) {
         bool reached = waiting_count_stage(waiting, WAIT_REACHED) == waiting->n;
         uint64_t elapsed = usec_sub(clock_boot_usec(), waiting->started_boot_usec);
@@ -264,7 +264,7 @@ static int waiting_prepare(struct waiting *waiting, uint64_t timeout_usec) {
         return r;
 }
 
-/* Reads --spread; -EINVAL, told, for what the daemon would refuse. */
+/* Reads --spread; -EINVAL (reported) for a value that the daemon would refuse. */
 static int waiting_read_spread(const struct options *options, struct wait_aim *aim) {
         const char *spread = option_text(options, "spread");
 

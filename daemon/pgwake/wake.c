@@ -1,4 +1,4 @@
-/* `pgwake wake`: a database is woken, and with --wait waited for. */
+/* `pgwake wake`: wakes a database, and with --wait waits for it. */
 #include "base/clock.h"
 #include "pgwake/format.h"
 #include "pgwake/request.h"

@@ -16,7 +16,7 @@ struct pending_entry {
 struct pending {
         struct pending_entry **entries; /* sorted by name */
         size_t n, allocated;
-        STAILQ_HEAD(, pending_entry) waiting; /* in the order of their coming */
+        STAILQ_HEAD(, pending_entry) waiting; /* in order of arrival */
         STAILQ_HEAD(, event_record) events;
         size_t n_events;
 };

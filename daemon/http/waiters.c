@@ -25,7 +25,7 @@ struct waiters {
         struct timer timer;
 };
 
-/* After each step. A time that is over brings those who are left, when everybody else had a turn. */
+/* Called after each step. A time in the past continues with those that are left, after everything else had a turn. */
 static void waiters_set_timer(struct waiters *waiters) {
         struct heap_item *first = heap_first(&waiters->due);
 

@@ -11,7 +11,7 @@ struct transition;
 
 struct engine {
         sd_event *event;
-        struct timer timer; /* for what is due first */
+        struct timer timer; /* for the database that is due first */
         const struct config *config;
         struct registry *registry;
         struct probe_pool *pool;

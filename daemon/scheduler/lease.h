@@ -26,7 +26,7 @@ struct lease {
         /* Called once when it ends other than by lease_release(); the lease is gone by then. NULL if only the clock ends it. */
         void (*ended)(void *userdata, enum lease_end end);
         void *userdata;
-        TAILQ_ENTRY(lease) link; /* of its database, in the order of their coming */
+        TAILQ_ENTRY(lease) link; /* of the same database, in the order they were taken */
         struct heap_item expiry; /* only with a time limit */
 };
 

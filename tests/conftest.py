@@ -115,10 +115,7 @@ def make_cluster(tmp: Path, template: Template):
 @pytest.fixture
 def cluster(make_cluster) -> Cluster:
     """A running cluster with role app, password secret, database app."""
-    made = make_cluster()
-    made.start()
-    made.create_app()
-    return made
+    return make_cluster().start()
 
 
 @pytest.fixture

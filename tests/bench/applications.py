@@ -256,7 +256,6 @@ def measure_checks(folder: Path, say: Say) -> None:
                             "provider": "postgres"}])
     try:
         cluster.start()
-        cluster.create_app()
         ping = _ping(cluster)
         trips = _round_trips(cluster, ping=True) - _round_trips(cluster, ping=False)
         daemon.start().wait_state("main", "awake")

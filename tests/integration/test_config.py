@@ -507,7 +507,6 @@ def test_a_passfile_that_libpq_would_ignore_is_an_error_where_it_is_asked_for(ma
 def test_a_pgpass_that_others_can_read_is_warned_about_once_and_never_by_libpq(make_daemon, make_cluster):
     """libpq itself says it on stderr at every connection."""
     cluster = make_cluster(hba="trust").start()
-    cluster.create_app()
     daemon = make_daemon([entry("main", cluster.conninfo(password=None), login_interval="50ms")])
     write(daemon.folder / ".pgpass", "*:*:*:*:secret\n", 0o644)
     daemon.start().wait_state("main", "awake")
@@ -521,7 +520,6 @@ def test_a_pgpass_that_others_can_read_is_warned_about_once_and_never_by_libpq(m
 
 def test_pgpassfile_dev_null_means_none_and_is_no_warning(make_daemon, make_cluster):
     cluster = make_cluster(hba="trust").start()
-    cluster.create_app()
     daemon = make_daemon([entry("main", cluster.conninfo(password=None))], env={"PGPASSFILE": "/dev/null"})
     daemon.start().wait_state("main", "awake")
     assert daemon.log_entries(level="warning") == []
@@ -531,7 +529,7 @@ def test_pgpassfile_dev_null_means_none_and_is_no_warning(make_daemon, make_clus
 def test_peer_authentication_over_a_unix_socket_needs_no_password(make_daemon, make_cluster):
     cluster = make_cluster(hba="peer").start()
     user = pwd.getpwuid(os.geteuid()).pw_name
-    cluster.create_app(user, None, "app")
+    cluster.create_app(user, None, None)
     daemon = make_daemon([entry("explicit", f"host={cluster.socket_dir} port={cluster.port} user={user} dbname=app"),
                           entry("default-user", f"postgresql://%2F{str(cluster.socket_dir)[1:].replace('/', '%2F')}:{cluster.port}/app"),
                           entry("other", f"host={cluster.socket_dir} port={cluster.port} user=postgres2 dbname=app")]).start()

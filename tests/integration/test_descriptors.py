@@ -33,7 +33,6 @@ def test_more_databases_than_descriptors_are_awake_without_sessions_of_their_own
     """Sessions leave room for logins, and both leave room for everything else."""
     cluster = make_cluster(max_connections=100)
     cluster.start()
-    cluster.create_app()
     databases = [quick(f"db{number}", cluster.conninfo(host=host), login_interval="1s") for number in range(COUNT)]
     daemon = make_daemon(databases, settings={"limits": {"attempts_in_flight": 8}}, prefix=limited(LIMIT)).start()
     for each in databases:

@@ -151,7 +151,6 @@ def test_the_generation_does_not_grow_where_logins_meet_two_servers_in_turn_and_
     clusters = [make_cluster(name) for name in ("one", "two")]
     for each in clusters:
         each.start()
-        each.create_app()
     with Balancer([(each.host, each.port) for each in clusters]) as balancer:
         daemon = make_daemon([quick("main", clusters[0].conninfo(port=balancer.port), login_interval="50ms", ping_interval="1h",
                                     fresh_for="2h")]).start()

@@ -16,7 +16,6 @@ def pair(make_cluster, tmp):
     """(primary, standby), streaming."""
     primary = make_cluster("primary", hba=_HBA, wal_level="replica", max_wal_senders=4, hot_standby="on", wal_keep_size="16MB")
     primary.start()
-    primary.create_app()
     primary.stop()
     (tmp / "standby").mkdir()
     shutil.copytree(primary.data, tmp / "standby" / "data", copy_function=shutil.copy2)

@@ -23,9 +23,6 @@ def watch(make_daemon, conninfo: str, **settings):
 
 def test_a_daemon_before_its_database_sees_refused_connections_and_then_the_server(make_cluster, make_daemon, stall):
     cluster = make_cluster()
-    cluster.start()
-    cluster.create_app()
-    cluster.stop()
     daemon = watch(make_daemon, cluster.conninfo())
     status = daemon.wait_state("main", "down")
     assert status["reason"] == status["last_attempt"]["outcome"] == "tcp.refused"
@@ -270,7 +267,6 @@ def test_what_a_person_must_change_blocks_at_once_is_told_once_and_clears_when_i
     cluster = make_cluster(hba=["host all rejected 127.0.0.1/32 reject",
                                 "host all app,nologin,later 127.0.0.1/32 scram-sha-256"])
     cluster.start()
-    cluster.create_app()
     for statement in "; ".join(each[2] for each in FOR_A_PERSON.values()).split(";"):
         if statement.strip():
             cluster.sql(statement)
@@ -297,7 +293,6 @@ def test_what_a_person_must_change_blocks_at_once_is_told_once_and_clears_when_i
 def test_a_server_that_is_starting_up_is_waking_and_its_start_is_a_wake(make_cluster, make_daemon):
     cluster = make_cluster()
     cluster.start()
-    cluster.create_app()
     cluster.stop()
     cluster.become_standby("starting")
     cluster.start(wait=False)
@@ -344,7 +339,6 @@ def test_a_standby_without_hot_standby_refuses_and_is_down(make_cluster, make_da
 def test_a_hot_standby_is_awake_and_in_recovery(make_cluster, make_daemon):
     cluster = make_cluster()
     cluster.start()
-    cluster.create_app()
     cluster.stop()
     cluster.become_standby("hot")
     cluster.start()
@@ -376,7 +370,6 @@ def test_five_databases_that_fail_differently_keep_to_themselves(cluster, make_c
     """One server hangs, one is not there, one refuses us, one database is missing: the fifth is awake, and asked all the while."""
     hung = make_cluster("hung")
     hung.start()
-    hung.create_app()
     with Port() as port:
         daemon = make_daemon([
             quick("hung", hung.conninfo(), attempt_timeout="500ms"),

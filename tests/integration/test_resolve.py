@@ -90,7 +90,6 @@ def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(mak
     """Eight names hang; what needs no name, and what /etc/hosts knows, is checked on time."""
     cluster = make_cluster(log_statement="all")
     cluster.start()
-    cluster.create_app()
     names.silent = True
     dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="600ms", fresh_for="20s") for number in range(8)]
     daemon = make_daemon([*dead, quick("literal", cluster.conninfo(), login_interval="1h"),
@@ -223,7 +222,6 @@ def inner(make_cluster, network):
     with network.inside():
         cluster.start(wait=False)
     cluster.wait_log("ready to accept connections")
-    cluster.create_app()
     return cluster
 
 

@@ -226,7 +226,6 @@ def test_sigterm_ends_everything_in_good_order(make_cluster, make_daemon, tmp, c
     cluster = make_cluster(max_connections=150, log_connections="on", log_disconnections="on")
     cluster.enable_ssl(ca.issue())
     cluster.start()
-    cluster.create_app()
     busy = {"ping_interval": "50ms", "login_interval": "1s", "jitter": "50%"}
     databases = [database(f"d{i}", cluster.conninfo(sslmode=mode), **busy) for i, mode in enumerate(["disable", "require"] * 20)]
     databases += [database(f"s{i}", cluster.conninfo(host=str(cluster.socket_dir)), **busy) for i in range(10)]
@@ -264,7 +263,6 @@ def test_sigterm_lets_servers_answer_that_are_slow(make_cluster, make_daemon):
     """One answers after the other, and the last when a server that says nothing would have been given up three times."""
     cluster = make_cluster()
     cluster.start()
-    cluster.create_app()
     daemon = make_daemon([database(f"d{i}", cluster.conninfo(sslmode="disable"), ping_interval="50ms", login_interval="30min",
                                    attempt_timeout="1min") for i in range(8)])
     daemon.start()

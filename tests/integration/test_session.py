@@ -63,7 +63,6 @@ def test_a_cut_inside_tls_is_told_with_its_words_too(make_cluster, make_daemon, 
     cluster = make_cluster()
     cluster.enable_ssl(ca.issue())
     cluster.start()
-    cluster.create_app()
     daemon = make_daemon([quick("main", cluster.conninfo(sslmode="verify-full", sslrootcert=ca.cert), **QUIET)]).start()
     daemon.wait_state("main", "awake")
     cluster.terminate_backends("pgwaked")
@@ -79,7 +78,6 @@ def test_a_server_that_lets_in_and_cuts_is_asked_in_the_rhythm_of_retries(make_c
     """The first login after a cut comes at once; those after a cut that came as soon as the last one do not."""
     cluster = make_cluster()
     cluster.start()
-    cluster.create_app()
     cluster.sql("ALTER ROLE app SET idle_session_timeout = '20ms'")
     daemon = make_daemon([quick("main", cluster.conninfo(), **{**QUIET, "retry_interval": "200ms"})]).start()
     wait_failures(daemon, "main", "session.cut", 6)
@@ -227,7 +225,6 @@ def connections(cluster) -> list[int]:
 def test_a_check_is_one_statement(make_cluster, make_daemon):
     cluster = make_cluster(log_statement="all", log_connections="on")
     cluster.start()
-    cluster.create_app()
     logins = quick("logins", cluster.conninfo(), login_interval="50ms", ping_interval="1h")
     daemon = make_daemon([logins]).start()
     until(lambda: len(statements(cluster)) >= 12, 20, "twelve logins")
@@ -261,7 +258,6 @@ def test_status_knows_the_server_by_its_own_word(cluster, make_daemon):
 def test_sigterm_ends_every_session_cleanly(make_cluster, make_daemon):
     cluster = make_cluster(log_disconnections="on", log_connections="on")
     cluster.start()
-    cluster.create_app()
     daemon = make_daemon([quick(f"db{number}", cluster.conninfo(), login_interval="60ms", ping_interval="20ms")
                           for number in range(5)]).start()
     for number in range(5):
@@ -282,7 +278,6 @@ def test_a_unix_socket_with_peer_authentication(make_cluster, make_daemon):
     cluster.start()
     if me != SUPERUSER:
         cluster.create_app(me, None, None)
-    cluster.create_app()
     where = {"password": None, "host": str(cluster.socket_dir)}
     daemon = make_daemon([quick("mine", cluster.conninfo(user=me, dbname="postgres", **where)),
                           quick("wrong", cluster.conninfo(user="app", **where)),

@@ -16,7 +16,6 @@ def secure(make_cluster, ca):
     cluster = make_cluster(hba=["hostssl all all 127.0.0.0/8 scram-sha-256", "hostssl all all ::1/128 scram-sha-256"])
     cluster.enable_ssl(ca.issue(), ca.cert)
     cluster.start()
-    cluster.create_app()
     return cluster
 
 
@@ -106,7 +105,6 @@ def test_channel_binding_is_not_given_up_where_the_server_asks_for_less(make_clu
     cluster = make_cluster(hba=["hostssl all app 127.0.0.0/8 trust", "hostssl all old 127.0.0.0/8 md5"], password_encryption="md5")
     cluster.enable_ssl(ca.issue())
     cluster.start()
-    cluster.create_app()
     cluster.create_app("old", "secret", None)
     full = {"sslmode": "verify-full", "sslrootcert": ca.cert, "channel_binding": "require"}
     daemon = make_daemon([quick("trust", cluster.conninfo(**full)), quick("md5", cluster.conninfo(user="old", **full)),
@@ -122,7 +120,6 @@ def test_a_client_certificate_logs_in_and_without_one_it_is_rejected(make_cluste
     cluster = make_cluster(hba="cert")
     cluster.enable_ssl(ca.issue(), ca.cert)
     cluster.start()
-    cluster.create_app()
     mine, theirs = ca.issue_client("app"), wrong_ca.issue_client("app")
 
     def conninfo(certificate=None):

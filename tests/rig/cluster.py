@@ -306,8 +306,8 @@ class Cluster:
         finally:
             connection.close()
 
-    def create_app(self, user: str = "app", password: str | None = "secret", dbname: str | None = "app") -> None:
-        """A role that may log in, and a database that it owns."""
+    def create_app(self, user: str, password: str | None, dbname: str | None) -> None:
+        """A role that may log in, and a database that it owns, beside those that every cluster has (postgres.APP)."""
         with_password = f" PASSWORD '{password}'" if password is not None else ""
         self.sql(f'CREATE ROLE "{user}" LOGIN{with_password}')
         if dbname is not None:

@@ -55,18 +55,18 @@ from rig.delay import Delay
 from rig.lifecycle import CannotWake
 from rig.listener import Listener
 from rig.neonsession import Front, NeonSession
+from rig.postgres import VERIFIERS
 from rig.troubles import STAGES, TROUBLES, Trouble
 from rig.truth import TruthLog
 
 _ROLES = "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin AND rolpassword LIKE 'SCRAM-SHA-256$%'"
-_VERIFIERS = "verifiers.json"
 
 
 class NeonServer:
     """The whole: the proxy and the compute. For one running event loop."""
 
     def __init__(self, options: argparse.Namespace, cluster: Cluster, truth: TruthLog):
-        verifiers = json.loads((cluster.folder / _VERIFIERS).read_text(encoding="utf-8"))
+        verifiers = json.loads((cluster.data / VERIFIERS).read_text(encoding="utf-8"))
         self.front = Front(options.endpoint, options.domain, _secrets(verifiers), os.urandom(32),
                            _tls(options.certificate, options.key), scram.endpoint_binding(options.certificate),
                            options.auth_timeout, options.sasl_final)
@@ -199,7 +199,7 @@ def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def _keep_verifiers(cluster: Cluster) -> None:
-    (cluster.folder / _VERIFIERS).write_text(json.dumps(dict(cluster.sql(_ROLES))), encoding="utf-8")
+    (cluster.data / VERIFIERS).write_text(json.dumps(dict(cluster.sql(_ROLES))), encoding="utf-8")
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:

@@ -1,6 +1,7 @@
 """PostgreSQL's programs, the user they run as, and a template data folder made once and copied."""
 
 import fcntl
+import json
 import os
 import pwd
 import re
@@ -10,6 +11,10 @@ from pathlib import Path
 from rig.folder import make_folder, remove_folder
 
 SUPERUSER = "postgres"
+# A role that may log in, its password, and the database that it owns: nearly every test wants them, so they are in every copy of the template.
+APP = ("app", "secret", "app")
+# The roles' verifiers, in a data folder where PostgreSQL leaves them alone: who stands in front of it knows them while it sleeps.
+VERIFIERS = "verifiers.json"
 
 
 def find_bin() -> Path:
@@ -40,8 +45,25 @@ def environment() -> dict[str, str]:
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
+def _add_app(data: Path) -> None:
+    """Without a server: one that is started and stopped takes a second."""
+    user, password, dbname = APP
+    statements = f"""CREATE ROLE "{user}" LOGIN PASSWORD '{password}';
+CREATE DATABASE "{dbname}" OWNER "{user}";
+SELECT rolpassword FROM pg_authid WHERE rolname = '{user}';
+"""
+    done = subprocess.run([find_bin() / "postgres", "--single", "-D", data, "-c", "fsync=off", "postgres"], input=statements, capture_output=True,
+                          text=True, env=environment(), cwd="/", check=False, **identity())
+    verifiers = re.findall(r'rolpassword = "([^"]+)"', done.stdout)
+    if done.returncode != 0 or len(verifiers) != 1:
+        raise RuntimeError(f"postgres --single: {done.stdout}{done.stderr}")
+    kept = data / VERIFIERS
+    kept.write_text(json.dumps({user: verifiers[0]}), encoding="utf-8")
+    os.chown(kept, *owner())
+
+
 class Template:
-    """A data folder straight from initdb, made at first use; processes that share the folder share the one initdb."""
+    """A data folder from initdb, with APP in it, made at first use; processes that share the folder share the one initdb."""
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
@@ -67,5 +89,6 @@ class Template:
             if done.returncode != 0:
                 remove_folder(nursery)
                 raise RuntimeError(f"initdb: {done.stderr}")
+            _add_app(nursery / "data")
             (nursery / "data").rename(self.data)
             nursery.rmdir()

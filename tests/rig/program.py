@@ -12,7 +12,7 @@ from typing import Callable, Protocol
 
 from rig.cluster import Cluster
 from rig.folder import make_folder, remove_folder
-from rig.postgres import Template
+from rig.postgres import APP, Template
 from rig.truth import TruthLog
 
 
@@ -82,16 +82,17 @@ def listen_address(options: argparse.Namespace) -> tuple[str, int]:
 
 def prepare_cluster(options: argparse.Namespace, folder: Path, hba: str | list[str] = "scram-sha-256",
                     prepared: Callable[[Cluster], None] = lambda cluster: None) -> Cluster:
-    """A stopped cluster with the role and the database, reachable over its UNIX socket alone. `prepared` is called while a new
-    one runs."""
+    """A stopped cluster with the role and the database, reachable over its UNIX socket alone. `prepared` is called while one runs that got
+    others than every cluster has."""
     known = options.data and (options.data / "nap" / "data").exists()
     settings = dict(each.split("=", 1) for each in options.set)
     home = options.data or folder
     home.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(home, Template(options.template or folder), "nap", hba=hba, listen_addresses="", **settings)
-    if not known:
+    app = (options.user, options.password, options.db)
+    if not known and app != APP:
         cluster.start()
-        cluster.create_app(options.user, options.password, options.db)
+        cluster.create_app(*app)
         prepared(cluster)
         cluster.stop()
     return cluster

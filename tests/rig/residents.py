@@ -58,9 +58,7 @@ with Here({{"{HOST}": ["127.0.0.1"]}}):
 def move_in_postgres(machine: Machine, folder: Path, template: Template) -> None:
     """Puts pg.service alone into a machine that is not booted: user app, password secret, database app."""
     cluster = Cluster(folder, template, "resident")
-    cluster.start()
-    cluster.create_app()
-    cluster.stop()
+    cluster.reload()  # writes its files
     cluster.close()
     machine.outside("cp", "-a", cluster.data, machine.place / "srv/pg")
     machine.write("/etc/systemd/system/pg.service", _POSTGRES)

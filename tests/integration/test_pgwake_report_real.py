@@ -4,10 +4,15 @@ import csv
 import io
 import json
 import re
+import time
+from contextlib import ExitStack, closing
 
 import pytest
 
+from rig.daemon import Daemon
 from rig.edges import quick
+from rig.folder import make_folder, remove_folder
+from rig.nap import Nap
 from rig.patience import until
 from rig.ports import Port
 from test_pgwake_real import Terminal
@@ -20,13 +25,19 @@ COLUMNS = {
 }
 
 
-@pytest.fixture(name="past")
-def daemon_with_a_past(make_daemon, make_nap):
-    """main was woken twice; gone was never there; between two daemons nobody watched."""
-    nap = make_nap(suspend_after=60, wake_delay=0.5)
-    with Port() as port:
-        databases = [quick("main", nap.conninfo(), slow="200ms", provider="neon", policy="keep-awake"), quick("gone", f"host=127.0.0.1 port={port.number} user=app dbname=app")]
-        daemon = make_daemon(databases).start()
+@pytest.fixture(name="past", scope="module")
+def daemon_with_a_past(run_folder):
+    """main was woken three times; gone was never there; between two daemons nobody watched. One for all tests: they only read."""
+    folder = make_folder(run_folder, "past-")
+    with ExitStack() as stack:
+        stack.callback(remove_folder, folder)
+        nap = stack.enter_context(closing(Nap(folder, run_folder, suspend_after=60, wake_delay=0.5)))
+        port = stack.enter_context(Port())
+        databases = [quick("main", nap.conninfo(), slow="200ms", provider="neon", policy="keep-awake"),
+                     quick("gone", f"host=127.0.0.1 port={port.number} user=app dbname=app")]
+        daemon = stack.enter_context(closing(Daemon(folder, databases)))
+        daemon.born = time.monotonic()
+        daemon.start()
         for count in (1, 2):
             until(lambda: (status := daemon.status("main"))["state"] == "awake" and status["wakes"]["count"] == count, 20, "main woke")
             if count == 1:
@@ -105,8 +116,10 @@ def test_a_report_adds_it_up(past):
 
 def test_a_report_is_drawn(past):
     # main may have been awake for less of a second than it took to wake it.
+    # From before its first start on, however long ago that was.
+    since = f"{int(time.monotonic() - past.born) + 30}s"
     for name, letters in (("main", "[aw]"), ("gone", "D")):
-        terminal = Terminal(past, "report", name, "--since", "1min", columns=60)
+        terminal = Terminal(past, "report", name, "--since", since, columns=60)
         assert terminal.finish() == 0
         text = re.sub(r"\x1b\[[\d;]*m", "", terminal.text.replace("\r\n", "\n"))
         strip = re.search(r"^  ([?zwaGFDB]{58})$", text, re.M)

@@ -14,17 +14,17 @@ from rig.patience import patient, until
 from test_journal import PRIVATE_RUN, needs_root, parse_native
 
 DROPPED = "0f41de6d405242ff9df0d3ccfcef3eea"
-FILES, PER_FILE = 100, 5
-ROUNDS = 60
+FILES, PER_FILE, LONG = 100, 5, 900
+ROUNDS = 20
 NUMBER = re.compile(r"key_of_(\d+)_(\d+)_")
 
 
 def break_configuration(daemon):
-    """A reload of it is refused with FILES x PER_FILE complaints, each an entry of half a kilobyte."""
+    """A reload of it is refused with FILES x PER_FILE complaints, each an entry of more than a kilobyte."""
     folder = daemon.folder / "conf.d"
     folder.mkdir()
     for i in range(FILES):
-        lines = "".join(f"key_of_{i:03}_{j}_{'x' * 100} = 1;\n" for j in range(PER_FILE))
+        lines = "".join(f"key_of_{i:03}_{j}_{'x' * LONG} = 1;\n" for j in range(PER_FILE))
         path = folder / f"{i:03}-{'n' * 180}.conf"
         path.touch(mode=0o600)
         path.write_text(lines)

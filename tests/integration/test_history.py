@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shutil
 import socket
 import sqlite3
 import statistics
@@ -16,8 +17,10 @@ import pytest
 
 from rig import children
 from rig.build import figure, sanitized
+from rig.daemon import Daemon
 from rig.edges import quick
 from rig.exact import Wire
+from rig.folder import make_folder, remove_folder
 from rig.patience import Stall, patient, until
 from rig.ports import Port
 from rig.process import rss_anon_kb
@@ -289,11 +292,15 @@ def test_what_is_old_goes_and_the_state_of_then_stays(make_daemon, cluster):
     assert len(rows(daemon, "main", "hours", since="2d")) <= 2
 
 
-@pytest.fixture(name="year")
-def year_of_a_million(make_daemon):
-    """A daemon whose file has a million states, wakes and a quarter of it outages of a database `year`."""
-    daemon = make_daemon([refused(1)], settings={"history": {"max_size": "1GB", "keep": "infinity"}}).start()
-    daemon.stop()
+YEAR_SETTINGS = {"history": {"max_size": "1GB", "keep": "infinity"}}
+
+
+@pytest.fixture(name="file_of_a_year", scope="module")
+def history_of_a_million(run_folder):
+    """A file with a million states and wakes and a quarter of it outages of a database `year`: made once, it takes seconds."""
+    folder = make_folder(run_folder, "year-")
+    daemon = Daemon(folder, [refused(1)], settings=YEAR_SETTINGS).start()
+    daemon.close()
     now = time.time_ns() // 1000
     step = YEAR // MANY
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY - 1})"
@@ -315,6 +322,15 @@ def year_of_a_million(make_daemon):
         {numbers} INSERT INTO hour SELECT 7, ({now - YEAR} / 3600000000 + i) * 3600000000, 1800000000, 900000000,
             'attempts.login.ok=100 failures.tcp.refused=3 phases.connect=1024:6,1088:1 phases.auth=20480:50,40960:12' FROM n WHERE i < 8760;
         """)
+    yield daemon.history_path
+    remove_folder(folder)
+
+
+@pytest.fixture(name="year")
+def year_of_a_million(make_daemon, file_of_a_year):
+    """A daemon with a copy of that file."""
+    daemon = make_daemon([refused(1)], settings=YEAR_SETTINGS)
+    shutil.copy2(file_of_a_year, daemon.history_path)
     return daemon.start()
 
 

@@ -155,7 +155,7 @@ static struct spread spread_of(const struct histogram *histogram) {
         };
 }
 
-static bool next_state(struct field_rows *rows, void *ret_row) {
+static bool report_next_state(struct field_rows *rows, void *ret_row) {
         const struct report *report = rows->of;
 
         while (rows->index < _STATE_MAX) {
@@ -169,7 +169,7 @@ static bool next_state(struct field_rows *rows, void *ret_row) {
         return false;
 }
 
-static bool next_cause(struct field_rows *rows, void *ret_row) {
+static bool report_next_cause(struct field_rows *rows, void *ret_row) {
         const struct report *report = rows->of;
 
         while (rows->index < _WAKE_CAUSE_MAX) {
@@ -184,7 +184,7 @@ static bool next_cause(struct field_rows *rows, void *ret_row) {
 }
 
 /* From the first bound that any wake is below, to the last. */
-static bool next_bound(struct field_rows *rows, void *ret_row) {
+static bool report_next_bound(struct field_rows *rows, void *ret_row) {
         const struct report *report = rows->of;
         size_t first = 0, end = N_BOUNDS + 1, i;
 
@@ -202,7 +202,7 @@ static bool next_bound(struct field_rows *rows, void *ret_row) {
         return true;
 }
 
-static bool next_phase(struct field_rows *rows, void *ret_row) {
+static bool report_next_phase(struct field_rows *rows, void *ret_row) {
         const struct report *report = rows->of;
 
         while (rows->index < _PHASE_MAX) {
@@ -232,7 +232,7 @@ static void sort_outages(struct report *report) {
         qsort(report->outages, _REASON_MAX, sizeof(*report->outages), by_time_falling);
 }
 
-static bool next_outage(struct field_rows *rows, void *ret_row) {
+static bool report_next_outage(struct field_rows *rows, void *ret_row) {
         const struct report *report = rows->of;
 
         while (rows->index < _REASON_MAX) {
@@ -250,7 +250,7 @@ static bool next_outage(struct field_rows *rows, void *ret_row) {
         return false;
 }
 
-static bool next_failure(struct field_rows *rows, void *ret_row) {
+static bool report_next_failure(struct field_rows *rows, void *ret_row) {
         const struct report *report = rows->of;
 
         while (rows->index < _REASON_MAX) {
@@ -275,19 +275,19 @@ static struct report_body report_body_of(const struct report *report) {
         return (struct report_body){
                 .known_usec = known,
                 .availability = {.part = known - out, .whole = known},
-                .states = {.next = next_state, .of = report},
+                .states = {.next = report_next_state, .of = report},
                 .awake_usec = report->sum.awake_usec,
                 .awake_on_our_demand_usec = report->sum.ours_usec,
                 .wakes = {
                         .count = report->n_wakes,
-                        .by_cause = {.next = next_cause, .of = report},
+                        .by_cause = {.next = report_next_cause, .of = report},
                         .cold = report->n_cold,
                         .latency = spread_of(&report->latency),
-                        .distribution = {.next = next_bound, .of = report},
+                        .distribution = {.next = report_next_bound, .of = report},
                 },
-                .phases = {.next = next_phase, .of = report},
-                .outages = {.next = next_outage, .of = report},
-                .failures = {.next = next_failure, .of = report},
+                .phases = {.next = report_next_phase, .of = report},
+                .outages = {.next = report_next_outage, .of = report},
+                .failures = {.next = report_next_failure, .of = report},
                 .timeline = timeline_rows(report->timeline),
         };
 }

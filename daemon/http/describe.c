@@ -63,7 +63,7 @@ static const char *text_or_null(const char *text) {
 }
 
 /* A phase that was not entered is null: a length of 0 would be a claim. */
-static bool next_phase(struct field_rows *rows, void *ret_row) {
+static bool describe_next_phase(struct field_rows *rows, void *ret_row) {
         const struct attempt *attempt = rows->of;
         enum phase phase = (enum phase)rows->index++;
 
@@ -86,7 +86,7 @@ static struct attempt_status attempt_status_of(const struct attempt *attempt) {
                 .outcome = reason_slug(attempt->reason),
                 .sqlstate = text_or_null(attempt->sqlstate),
                 .address = text_or_null(attempt->address),
-                .phases = {.next = next_phase, .of = attempt},
+                .phases = {.next = describe_next_phase, .of = attempt},
                 .total_usec = attempt->total_usec,
                 .detail = text_or_null(attempt->detail),
         };
@@ -114,7 +114,7 @@ static struct server_status server_status_of(const struct server_info *server, c
         };
 }
 
-static bool next_cause(struct field_rows *rows, void *ret_row) {
+static bool describe_next_cause(struct field_rows *rows, void *ret_row) {
         const struct database *database = rows->of;
         enum wake_cause cause = (enum wake_cause)rows->index++;
 
@@ -141,7 +141,7 @@ static struct wakes_status wakes_of(const struct database *database) {
 
         return (struct wakes_status){
                 .count = database_wakes(database),
-                .by_cause = {.next = next_cause, .of = database},
+                .by_cause = {.next = describe_next_cause, .of = database},
                 .last = last_wake_of(&database->counts.last_wake),
                 .p50_usec = latency ? histogram_quantile(latency, 500) : USEC_INFINITY,
                 .p95_usec = latency ? histogram_quantile(latency, 950) : USEC_INFINITY,
@@ -150,7 +150,7 @@ static struct wakes_status wakes_of(const struct database *database) {
 }
 
 /* Only reasons that have occurred. */
-static bool next_failure(struct field_rows *rows, void *ret_row) {
+static bool describe_next_failure(struct field_rows *rows, void *ret_row) {
         const struct database *database = rows->of;
 
         while (rows->index < _REASON_MAX) {
@@ -197,7 +197,7 @@ static struct demand_status demand_of(const struct database *database, struct in
         };
 }
 
-static bool next_lease(struct field_rows *rows, void *ret_row) {
+static bool describe_next_lease(struct field_rows *rows, void *ret_row) {
         const struct lease *lease = rows->at;
 
         if (!lease)
@@ -241,12 +241,12 @@ void describe_status(struct json_writer *w, const struct database *database, str
         status.wakes = wakes_of(database);
         status.failures.consecutive = database->failures_in_row;
         status.failures.total = database_failures(database);
-        status.failures.by_reason = (struct field_rows){.next = next_failure, .of = database};
+        status.failures.by_reason = (struct field_rows){.next = describe_next_failure, .of = database};
         status.awake_usec = account.awake_usec;
         status.awake_on_our_demand_usec = account.ours_usec;
         status.budget = budget_of(database, &account, month);
         status.demand = demand_of(database, now);
-        status.leases = (struct field_rows){.next = next_lease, .at = TAILQ_FIRST(&database->leases)};
+        status.leases = (struct field_rows){.next = describe_next_lease, .at = TAILQ_FIRST(&database->leases)};
         status.next_check = next_check_of(database, now);
         field_write_object(w, NULL, database_fields, &status, detail);
 }

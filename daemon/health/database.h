@@ -68,13 +68,13 @@ struct database {
         uint64_t renewed_boot_usec; /* when the verdict was last confirmed; 0: never */
         uint64_t repeated;
 
-        /* What was counted. */
+        /* Counters. */
         unsigned answers_needed; /* after failures: answers in a row still missing of `rise` before it is awake */
         unsigned failures_in_row;
         unsigned unanswered_in_row; /* the latest of them that say nothing about the database: `fall` of these make it down */
         struct counts counts; /* including those from before a restart */
 
-        /* What the verdict is derived from. */
+        /* The evidence, from which the verdict is derived. */
         struct evidence evidence;
 
         /* The last attempt, and the one in flight. */

@@ -12,8 +12,8 @@
 
 #define BLOCK_SIZE 4096
 /*
- * The most that may be kept for clients that have not read it, for all that count together; and the part of each answer that is not
- * counted, so that short answers can always be sent. With 2048 clients, including libmicrohttpd's memory for each, this is less than 64 MB.
+ * The most that may be kept for clients that have not read it, for all that count together; and the size up to which an answer does not
+ * count, so that short answers can always be sent. With 2048 clients, including libmicrohttpd's memory for each, this is less than 64 MB.
  */
 #define KEPT_MAX ((size_t)16 * 1024 * 1024)
 #define KEPT_FREE ((size_t)4 * 1024)

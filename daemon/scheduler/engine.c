@@ -151,7 +151,7 @@ const struct tally *engine_durations(const struct engine *engine, enum check che
 
 /* -- Databases: adding them, and reporting what a reload did with them ----------------------------------------------------------------- */
 
-/* State that was saved longer ago than this is not from a restart: who held a lease has come back, or is gone. */
+/* State that was saved longer ago than this is not from a restart: former lease holders have come back, or are gone. */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
 void engine_presume(struct engine *engine, struct database *database, uint64_t for_usec, struct instant now) {

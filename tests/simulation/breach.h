@@ -31,11 +31,11 @@ enum invariant {
 
 /* "demand", "one-attempt", ... */
 const char *invariant_name(enum invariant invariant);
-/* One sentence: what holds. */
+/* One sentence: the invariant. */
 const char *invariant_sentence(enum invariant invariant);
-/* Bits of those that are asserted; all of them at first. */
+/* Bits of the invariants that are asserted; all of them at first. */
 extern unsigned invariants_asserted;
-/* _INVARIANT_MAX: none has that name. */
+/* _INVARIANT_MAX: there is none of that name. */
 enum invariant invariant_from_name(const char *name);
 
 struct breach {
@@ -48,5 +48,5 @@ struct breach {
 extern struct breach breach;
 
 void breach_begin(void);
-/* Notes it, if it is the first of its world and its invariant is asserted. */
+/* Records a breach, if it is the first of its world and its invariant is asserted. */
 _printf_(2, 3) void breach_note(enum invariant invariant, const char *format, ...);

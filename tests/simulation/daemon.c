@@ -11,7 +11,7 @@
 static struct {
         struct plan_of_world *plan;
         bool present[DATABASES_MAX];
-        bool removed[DATABASES_MAX]; /* by a reload: that ended its leases */
+        bool removed[DATABASES_MAX]; /* by a reload, which ended its leases */
         struct settings *settings;
         struct engine *engine;
         struct observer observer;
@@ -89,7 +89,7 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
         return record->known;
 }
 
-/* How long after a lease was held it is worth while to wait for its holder (scheduler/engine.c). */
+/* How long after a lease was held its holder is worth waiting for (scheduler/engine.c). */
 #define PRESUME_WITHIN_USEC USEC_PER_MINUTE
 
 static bool was_held(unsigned database) {
@@ -98,7 +98,7 @@ static bool was_held(unsigned database) {
         return record->known && record->memory.held && !life.removed[database] && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
 }
 
-/* HELD: the daemon starts, and somebody may come back who held a lease before. */
+/* HELD: the daemon starts, and a former lease holder may come back. */
 static void watch(unsigned database, bool held) {
         const struct database_config *config = settings_database(life.settings, life.plan->databases[database].name);
 
@@ -149,7 +149,7 @@ void daemon_stop(bool crash) {
                 return;
         for (unsigned i = 0; !crash && i < life.plan->n_databases; i++)
                 if (life.databases[i] && life.databases[i]->account_runs)
-                        history_note(i); /* as notify/recorder.c */
+                        history_note(i); /* like notify/recorder.c */
         if (!crash)
                 history_flush();
         history_lose();

@@ -1,4 +1,4 @@
-/* What a scenario expects at a moment. */
+/* What a scenario expects at a given time. */
 #pragma once
 
 #include "happening.h"

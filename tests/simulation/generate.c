@@ -9,17 +9,17 @@
 
 static uint64_t state;
 
-/* Below N. */
+/* A number below N. */
 static uint64_t draw(uint64_t n) {
         return random_next(&state) % n;
 }
 
-/* One time in N. */
+/* True one time in N. */
 static bool chance(uint64_t n) {
         return draw(n) == 0;
 }
 
-/* Between LOW and HIGH, small ones as likely as large ones. */
+/* Between LOW and HIGH, small values as likely as large ones. */
 static uint64_t draw_usec(uint64_t low, uint64_t high) {
         uint64_t usec = low;
 
@@ -166,7 +166,7 @@ static void add_lease(struct plan_of_world *plan, uint64_t at_usec) {
         (void)plan_add(plan, &release);
 }
 
-/* What is removed by mistake is back soon. */
+/* A database removed by mistake is back soon. */
 static void add_or_remove(struct plan_of_world *plan, uint64_t at_usec) {
         struct happening *happening = add(plan, at_usec, chance(2) ? RELOAD_ADDS : RELOAD_REMOVES, 0);
 
@@ -216,7 +216,7 @@ static void add_trouble(struct plan_of_world *plan, uint64_t at_usec) {
         on_server(plan, happening);
 }
 
-/* Servers that take one another's place are of one kind: none of them suspends. */
+/* Servers that replace one another are of one kind, which does not suspend. */
 static void add_failover(struct plan_of_world *plan, uint64_t at_usec) {
         unsigned database = (unsigned)draw(plan->n_databases), server = (unsigned)draw(plan->n_servers);
         struct happening *happening;
@@ -307,7 +307,7 @@ static void add_server_life(struct plan_of_world *plan, uint64_t at_usec) {
         }
 }
 
-/* Quiet worlds and busy ones; in some two happenings meet within a second. */
+/* Some worlds are quiet and some busy; in some, two happenings are less than a second apart. */
 static void make_happenings(struct plan_of_world *plan) {
         uint64_t pace = draw_usec(30 * USEC_PER_MINUTE, 12 * USEC_PER_HOUR), at = draw(USEC_PER_MINUTE);
 

@@ -1,4 +1,4 @@
-/* A world from a seed: everything that will happen in it, before anything does. */
+/* Generates a world from a seed: all of its happenings, before any of them happens. */
 #pragma once
 
 #include "plan.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A word in angle brackets stands for a field; the others for themselves. */
+/* A word in angle brackets stands for a field; all others stand for themselves. */
 static const struct {
         enum happening_kind kind;
         enum trouble trouble;
@@ -74,7 +74,7 @@ bool happening_is_expectation(const struct happening *h) {
         return h->kind >= EXPECT_STATE;
 }
 
-/* The field of H that "<person>" and the like name; NULL for one that is a number. */
+/* The text field of H for "<person>" and the like; NULL for a number. */
 static char *text_field(struct happening *h, const char *word) {
         static const struct {
                 const char *word;
@@ -110,7 +110,7 @@ static bool read_word(const char *pattern, const char *word, struct happening *h
         return streq(pattern, word);
 }
 
-/* The next word of *TEXT, which is moved behind it. */
+/* Reads the next word of *TEXT, and moves *TEXT past it. */
 static bool next_word(const char **text, char word[2 * WORLD_NAME_MAX]) {
         size_t length;
 
@@ -134,7 +134,7 @@ static bool read_row(const char *pattern, const char *words, struct happening *h
 }
 
 bool happening_parse(const char *words, struct happening *ret_happening) {
-        /* The last that fits: what is said with words of its own stands behind what fits anything. */
+        /* The last row that matches: rows with specific words come after general ones. */
         for (size_t i = ARRAY_LENGTH(rows); i-- > 0;) {
                 struct happening h = {.at_usec = ret_happening->at_usec, .line = ret_happening->line, .kind = rows[i].kind,
                                       .trouble = rows[i].trouble};

@@ -1,6 +1,6 @@
 /*
- * One thing that happens in a world at a moment: a person acts, a server falls, time is expected to have told something. Each kind is one
- * row of one table: the words that a scenario says it with, from which it is both read and written.
+ * One happening in a world at a given time: a person acts, a server fails, a state is expected. Each kind is one row of one table with the
+ * words of a scenario, which serves for reading and for writing.
  */
 #pragma once
 
@@ -39,9 +39,9 @@ enum happening_kind {
         SERVER_WAKES_SLOWLY,
         SERVER_PROMOTED,
         SERVER_LAGS,
-        SERVER_TROUBLE, /* one row a trouble */
+        SERVER_TROUBLE, /* one row for each kind of trouble */
         NAME_MOVES,
-        /* What is expected. */
+        /* Expectations. */
         EXPECT_STATE,
         EXPECT_STATE_ALONE,
         EXPECT_LOGINS,
@@ -61,12 +61,12 @@ struct happening {
         enum happening_kind kind;
         enum trouble trouble;
         char person[WORLD_NAME_MAX], database[WORLD_NAME_MAX], server[WORLD_NAME_MAX];
-        char key[WORLD_NAME_MAX], value[WORLD_NAME_MAX]; /* of a setting; a state and its reason */
+        char key[WORLD_NAME_MAX], value[WORLD_NAME_MAX]; /* of a setting; or a state and its reason */
         uint64_t usec, number;
         unsigned line; /* of the scenario; 0: none */
 };
 
-/* Reads WORDS ("holder takes a lease on main"); answers false when no kind says it so. */
+/* Parses WORDS ("holder takes a lease on main"); returns false if no kind matches. */
 bool happening_parse(const char *words, struct happening *ret_happening);
 void happening_print(const struct happening *happening, struct buffer *buffer);
 bool happening_is_expectation(const struct happening *happening);

@@ -1,11 +1,11 @@
-/* What outlives the daemon in a world: what history/ would hold on disk. */
+/* State that outlives the daemon in a world: it stands for history/ and its file. */
 #pragma once
 
 #include "plan.h"
 
 #include "model/memory.h"
 
-/* As notify/recorder.c, which waits for more to come before it writes. */
+/* Like notify/recorder.c, which waits for further changes before it writes. */
 #define HISTORY_FLUSH_USEC (900 * USEC_PER_MSEC)
 #define HISTORY_LEASES_MAX 16
 
@@ -17,13 +17,13 @@ struct record {
 };
 
 void history_begin(void);
-/* DB, which is DATABASE, may have changed. */
+/* The state of DATABASE may have changed. */
 void history_note(unsigned database);
-/* When its record was written last (boot clock), and what the clock of people showed then. */
+/* When its record was last written (boot clock), and what the wall clock showed then. */
 uint64_t history_written_usec(unsigned database);
 uint64_t history_written_real_usec(unsigned database);
-/* Writes what was noted; at the end of a daemon that ends well too. */
+/* Writes everything noted; also at the end of a daemon that stops properly. */
 void history_flush(void);
-/* What was noted and not written is lost. */
+/* Loses everything that was noted and not written. */
 void history_lose(void);
 struct record *history_of(unsigned database);

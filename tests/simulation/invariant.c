@@ -1,4 +1,4 @@
-/* Each invariant is one function with its sentence; what it allows for is derived from the configuration. */
+/* Each invariant is one function with its sentence; its tolerances are derived from the configuration. */
 #include "invariant.h"
 
 #include "breach.h"
@@ -10,15 +10,15 @@
 
 #include <string.h>
 
-/* Timers fire in their own turn, and what is due within 2 ms is done together. */
+/* Timers fire in their own loop iteration, and checks due within 2 ms are sent together. */
 #define SLACK_USEC (5 * USEC_PER_MSEC)
-/* The TCP keepalives of a session find a dead peer in that time (probe/connection.c). */
+/* The TCP keepalives of a session find a dead peer in this time (probe/connection.c). */
 #define SURVIVAL_USEC USEC_PER_MINUTE
-/* What two clocks and a message's way may differ by where seconds are counted. */
+/* The difference allowed for two clocks and the delay of a message, where seconds are counted. */
 #define ACCOUNT_SLACK_USEC USEC_PER_SEC
 #define THROTTLED_CEILING_USEC (5 * USEC_PER_MINUTE)
 
-/* A counter that only grows: what of it must be known after a crash is what was written. */
+/* A counter that only grows: after a crash, at least its written value must be known. */
 struct counted {
         uint64_t value, written;
         uint64_t grew_usec;
@@ -26,7 +26,7 @@ struct counted {
 
 static struct {
         bool restarted;
-        uint64_t written_usec;   /* when the last record was */
+        uint64_t written_usec;   /* when the last record was written */
         struct counted wakes, failures, awake, ours;
 } restarts[DATABASES_MAX];
 
@@ -48,7 +48,7 @@ static void count(struct counted *counted, uint64_t value, uint64_t written_usec
         counted->grew_usec = clock_boot_usec();
 }
 
-/* Keeps VALUE; answers how much less it is than it must be. What grew since the last record is lost in a crash, or told later. */
+/* Keeps VALUE; returns by how much it is below its minimum. Growth since the last record is lost in a crash, or reported later. */
 static uint64_t keep(unsigned database, struct counted *counted, uint64_t value) {
         uint64_t written = restarts[database].written_usec;
         uint64_t least = restarts[database].restarted && written <= counted->grew_usec ? counted->written : counted->value;
@@ -60,28 +60,30 @@ static uint64_t keep(unsigned database, struct counted *counted, uint64_t value)
 #define NAME (w->config->name)
 #define SAYS state_name(now->state), reason_slug(now->reason)
 
-/* -- what is said of a moment ----------------------------------------------------------------------------------------------------------- */
+/* -- Invariants of a moment ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_blocked_by_login(const struct witness *w) {
         return reason_class(w->login_reason) == CLASS_BLOCKED;
 }
 
-/* What a login found is proof: that a session lives clears nothing of it. */
+/* A login's finding is proof: a live session does not clear it. */
 static bool is_proven_by_login(const struct witness *w) {
         return is_blocked_by_login(w) || (w->login_stands && reason_class(w->login_reason) == CLASS_FULL);
 }
 
-/* So are failures in a row, but for those that were part of a wake. */
+/* Failures in a row are proof too, except those that were part of a wake. */
 static bool may_be_refused_by_logins(const struct witness *w) {
         return is_proven_by_login(w) || (w->login_failure != REASON_NONE && w->unanswered >= w->config->fall);
 }
 
-/* Nobody asks it anything, and it was left alone for long enough with a session that lives. */
+/* An idle session has lived long enough without demand. */
 static bool has_survived(const struct witness *w) {
         return w->undoubted_usec + SLACK_USEC >= SURVIVAL_USEC;
 }
 
-/* A sleep that is seen is newer than what a login found, and so is a session that lives on; not than what blocks. */
+/*
+ * A suspend that is seen is newer evidence than a login's finding, and so is a session that lives on; but neither clears a blocked login.
+ */
 static void note_clearance(struct witness *w, const struct view *before, const struct view *now) {
         bool answers = now->state == STATE_AWAKE || now->state == STATE_DEGRADED;
 
@@ -89,21 +91,21 @@ static void note_clearance(struct witness *w, const struct view *before, const s
                 w->login_stands = false;
 }
 
-/* A login waits for its answer for longer than `slow`, of a provider that suspends (or not). */
+/* A login has waited longer than `slow` for its answer, with a provider that suspends (or one that does not). */
 static bool is_slow(const struct witness *w, bool suspends) {
         bool late = clock_boot_usec() + SLACK_USEC >= w->in_flight_usec + w->in_flight_slow_usec;
 
         return w->in_flight && w->in_flight_check == CHECK_LOGIN && late && server_suspends(routes[w - witnesses].server) == suspends;
 }
 
-/* While no login is planned nothing could clear what blocks: only a pause, or newer evidence of the door, is told instead. */
+/* Without a planned login nothing could clear a blocked verdict: only a pause, or newer evidence of the door, may be reported instead. */
 static bool may_hide_block(const struct witness *w, const struct view *now) {
         if (now->state == STATE_ASLEEP || w->paused || w->unanswered >= w->config->fall)
                 return true;
         if (now->state == STATE_WAKING)
                 return is_slow(w, true);
         if (now->state == STATE_DOWN)
-                return true; /* assert_down() asks by what right */
+                return true; /* assert_down() checks whether it may be */
         if (now->state != STATE_UNKNOWN)
                 return false;
         if (now->reason == REASON_HOST_NETWORK || (now->reason == REASON_HOST_RESOURCES && w->lacked_means))
@@ -114,11 +116,11 @@ static bool may_hide_block(const struct witness *w, const struct view *now) {
                              (now->reason == REASON_SERVER_SLOW && is_slow(w, false)));
 }
 
-/* What only a login clears is cleared by a login, a sleep that was seen, or a session that lives on. */
+/* A finding that only a login clears is cleared by a login, a suspend that was seen, or a session that lives on. */
 static void assert_cleared(struct witness *w, const struct view *before, const struct view *now) {
         bool expired = before->fresh_until_usec <= clock_boot_usec();
         bool door_told = w->told && w->told_check == CHECK_DOOR && !w->lacked_means && w->told_usec == clock_boot_usec();
-        /* That the host slept while the door was asked is noticed at the latest with its answer, and lets what was known expire. */
+        /* A suspend of the host during the door check is noticed with its answer at the latest, and expires earlier evidence. */
         bool slept = loop_host_resumed_usec() > w->told_asked_usec;
         bool by_door = door_told && w->told_reason == REASON_NONE && !expired && !slept;
 
@@ -131,7 +133,7 @@ static void assert_cleared(struct witness *w, const struct view *before, const s
                 breach_note(INVARIANT_CLEARED, "%s is %s %s, and no login cleared %s", NAME, SAYS, reason_slug(w->login_reason));
 }
 
-/* accept=asleep never accepts what a person must act on. */
+/* accept=asleep never accepts a database on which a person must act. */
 static void assert_accepted(struct witness *w, const struct view *now) {
         if (is_blocked_by_login(w) && now->ready_or_asleep)
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->login_reason));
@@ -139,12 +141,12 @@ static void assert_accepted(struct witness *w, const struct view *now) {
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep, and was blocked before the restart", NAME, SAYS);
 }
 
-/* No check can tell that it sleeps without waking it. */
+/* No check can tell whether it is asleep without waking it. */
 static bool has_no_door(const struct witness *w, const struct server *server) {
         return w->config->door_interval_usec == 0 || server->kind == SERVER_AURORA;
 }
 
-/* ... and accepts one that sleeps, and whose last check was good. */
+/* accept=asleep accepts a sleeping database whose last check was good. */
 static void assert_accepts_rest(const struct witness *w, const struct view *now, const struct server *server) {
         bool good = !w->told || w->told_reason == REASON_NONE || reason_class(w->told_reason) == CLASS_CUT;
         bool was_good = good && w->login_failure == REASON_NONE && w->login_reason == REASON_NONE && !w->lacked_means && !w->blocked_before;
@@ -154,12 +156,12 @@ static void assert_accepts_rest(const struct witness *w, const struct view *now,
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) sleeps, its last check was good, and it is not accepted as asleep", NAME, SAYS);
 }
 
-/* Reasons that are not evidence: time, people and the wake itself bring them. */
+/* Reasons that are not evidence: time, people or the wake itself cause them. */
 static bool is_brought_by_time(const struct witness *w, const struct view *now) {
         if (now->reason == REASON_WAKE_TIMEOUT)
                 return now->state == STATE_DOWN;
         if (now->reason == REASON_SERVER_STARTING)
-                /* What was slow is answered, and asked once more. */
+                /* A slow login was answered, and another one follows. */
                 return now->state == STATE_WAKING && (is_slow(w, true) || w->unasked || w->told_unsure);
         if (now->reason == REASON_SERVER_SLOW)
                 return now->state == STATE_UNKNOWN && is_slow(w, false);
@@ -167,10 +169,10 @@ static bool is_brought_by_time(const struct witness *w, const struct view *now) 
                 return w->told_own_network;
         if (now->reason == REASON_HOST_RESOURCES)
                 return now->state == STATE_UNKNOWN && w->lacked_means;
-        /* A session that lives on says what it said last. */
+        /* A session that lives on keeps its last answer. */
         if (now->state == STATE_DEGRADED)
                 return w->session && now->reason == w->unmet_reason;
-        /* One failure does not disprove what a person must act on. */
+        /* One failure does not disprove a blocked verdict. */
         if (now->state == STATE_BLOCKED)
                 return is_blocked_by_login(w) || w->unanswered <= w->config->fall || w->starts_between;
         return now->state == STATE_UNKNOWN && (now->reason == REASON_STALE || now->reason == REASON_NOT_CHECKED ||
@@ -185,14 +187,14 @@ static void assert_reason(struct witness *w, const struct view *now) {
                 breach_note(INVARIANT_REASON, "%s is %s %s, and its session ended by %s", NAME, SAYS, reason_slug(w->cut_reason));
         if (now->state == STATE_AWAKE || now->state == STATE_ASLEEP || !w->told || w->told_reason == REASON_NONE || w->told_check == CHECK_DOOR)
                 return;
-        /* It may have been asked before the reload of its moment, and says nothing of what is expected since. */
+        /* The check may have begun before the reload of the same moment, and says nothing about the new expectations. */
         if (w->told_unsure && reason_class(w->told_reason) == CLASS_DEGRADED)
                 return;
         if (now->reason != w->told_reason && !stands && !is_brought_by_time(w, now))
                 breach_note(INVARIANT_REASON, "%s is %s %s, and the newest evidence is %s", NAME, SAYS, reason_slug(w->told_reason));
 }
 
-/* -- what is said of a step ---------------------------------------------------------------------------------------------------------------- */
+/* -- Invariants of a step -------------------------------------------------------------------------------------------------------------- */
 
 /* The generation grows exactly when a session of that server died or a newer start was seen. */
 static void assert_generation(struct witness *w, const struct view *before, const struct view *now) {
@@ -208,7 +210,7 @@ static void assert_generation(struct witness *w, const struct view *before, cons
         w->generation_may = w->generation_must = 0;
 }
 
-/* Down needs `fall` failures in a row, or a wake that somebody waits for longer than wake_timeout. */
+/* Down needs `fall` failures in a row, or a wake with demand that lasts longer than wake_timeout. */
 static void assert_down(struct witness *w, const struct view *before, const struct view *now) {
         uint64_t began = w->failing_since_usec ? w->failing_since_usec : w->in_flight ? w->in_flight_usec : clock_boot_usec();
         bool late = clock_boot_usec() + SLACK_USEC >= began + w->config->wake_timeout_usec;
@@ -221,7 +223,7 @@ static void assert_down(struct witness *w, const struct view *before, const stru
                     late ? ", and nobody waits for it" : "");
 }
 
-/* The causes that a wake may truly have had, as bits: one, if it is clear whose it was. */
+/* The possible true causes of a wake, as bits: only one, if it is clear. */
 static unsigned true_causes(const struct witness *w) {
         unsigned others = 1u << WAKE_OTHER;
 
@@ -253,7 +255,7 @@ static void assert_wakes(struct witness *w, const struct view *before, const str
                             w->wakes_most);
         else if (suspends && grown > 0)
                 assert_cause(w, before, now);
-        /* After failures `rise` answers in a row must come first. */
+        /* After failures, `rise` answers in a row must come first. */
         if (grown > 0 || risen)
                 w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
 }
@@ -272,7 +274,7 @@ static void assert_latency(struct witness *w, const struct view *before, const s
         w->wake_most_usec = 0;
 }
 
-/* Counters and accounts never run backwards by more than a crash loses: what was not written. */
+/* Counters and accounts never go back by more than a crash loses: the part that was not written. */
 static void assert_backwards(unsigned database, const struct witness *w, const struct view *now) {
         uint64_t awake = keep(database, &restarts[database].awake, now->account.awake_usec);
         uint64_t ours = keep(database, &restarts[database].ours, now->account.ours_usec);
@@ -285,7 +287,7 @@ static void assert_backwards(unsigned database, const struct witness *w, const s
                 breach_note(INVARIANT_BACKWARDS, "more of the time of %s is ours than there was", NAME);
 }
 
-/* Awake seconds are the true ones within 2 %, and never more than have passed. */
+/* Awake seconds are the true ones within 2 %, and never more than the time that has passed. */
 static void assert_account(const struct witness *w, const struct view *now) {
         const struct stretch *s = &w->stretch;
         uint64_t least = w->awake_least_usec, most = w->awake_most_usec, counted = now->account.awake_usec;
@@ -296,7 +298,7 @@ static void assert_account(const struct witness *w, const struct view *now) {
         }
         least = usec_sub(least, w->unsure_least_usec);
         most += w->unsure_most_usec;
-        /* After a restart the first answer counts back what was not written. */
+        /* After a restart, the first answer counts the part back that was not written. */
         if (w->answered_usec && counted + ACCOUNT_SLACK_USEC < least - least / 50)
                 breach_note(INVARIANT_ACCOUNT, "%s was awake for at least %llu s, and %llu s are counted", NAME,
                             (unsigned long long)(least / USEC_PER_SEC), (unsigned long long)(counted / USEC_PER_SEC));
@@ -308,7 +310,7 @@ static void assert_account(const struct witness *w, const struct view *now) {
 void invariants_assert(unsigned database, const struct view *before, const struct view *now) {
         struct witness *w = &witnesses[database];
 
-        /* That our own network was gone says that what failed before told nothing. */
+        /* If our own network was gone, earlier failures say nothing. */
         if (now->reason == REASON_HOST_NETWORK)
                 w->unanswered = 0;
         if (now->state == STATE_AWAKE || now->state == STATE_DEGRADED)
@@ -336,37 +338,37 @@ void invariants_assert(unsigned database, const struct view *before, const struc
         assert_account(w, now);
 }
 
-/* -- what must happen in time ------------------------------------------------------------------------------------------------------------- */
+/* -- Invariants of time ---------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t jittered(const struct witness *w, uint64_t usec) {
         return usec + usec / 1000 * w->config->jitter_permille;
 }
 
-/* The longest that is waited between two tries, by what the last one met. */
+/* The longest delay between two tries, by the last result. */
 static uint64_t longest_wait(const struct witness *w) {
         uint64_t wait = w->config->down_interval_usec;
 
         if (w->login_stands && reason_class(w->login_reason) == CLASS_BLOCKED)
                 wait = MAX(wait, w->config->blocked_interval_usec);
-        /* That the host slept, which would end the delay, is found when it is over. */
+        /* A suspend of the host, which would end the delay, is noticed when the delay is over. */
         if (w->throttled > 0 || (w->throttled_usec && w->throttled_usec + THROTTLED_CEILING_USEC > clock_boot_usec()))
                 wait = MAX(wait, THROTTLED_CEILING_USEC);
         return jittered(w, MAX(wait, w->config->retry_interval_usec));
 }
 
-/* What it may take to be woken from now on, and may have been set otherwise meanwhile. */
+/* The longest wake from now on, whose duration may have been changed meanwhile. */
 static uint64_t longest_wake(const struct server *server) {
         uint64_t rest = server->phase == SERVER_STARTING ? usec_sub(server->ready_usec, clock_boot_usec()) : 0;
 
         return MAX(rest, server->wake_usec);
 }
 
-/* Behind one name each of the two answers in turn: `rise` in a row may take both. */
+/* Two servers behind one name answer in turn: `rise` answers in a row may take both. */
 static uint64_t longest_wake_of(const struct route *route) {
         return MAX(longest_wake(route->server), route->other ? longest_wake(route->other) : 0);
 }
 
-/* An attempt of its own may hang still from before; those of others may hold the place that this one waits for. */
+/* An earlier attempt may still hang; those of other databases may occupy the slot that this one needs. */
 static uint64_t longest_attempts(const struct witness *w) {
         uint64_t longest = w->config->attempt_timeout_usec;
         unsigned n = 0;
@@ -398,12 +400,12 @@ static bool is_well(const struct server *server) {
         return reached && server_is_healthy(server) && server->phase != SERVER_STOPPED;
 }
 
-/* Keeps SINCE: since when CONDITION holds; 0 when it does not. */
+/* Keeps SINCE, the time since when CONDITION holds; 0: it does not. */
 static void hold(uint64_t *since, bool condition) {
         *since = condition ? (*since ? *since : clock_boot_usec()) : 0;
 }
 
-/* How long it holds by now; below what everybody may wait nothing further need be looked at. */
+/* How long it has held; below the delay that every check may have, nothing else is examined. */
 static uint64_t held_for(const struct witness *w, uint64_t since_usec) {
         uint64_t usec = since_usec ? clock_boot_usec() - since_usec : 0;
 
@@ -411,14 +413,14 @@ static uint64_t held_for(const struct witness *w, uint64_t since_usec) {
 }
 
 /*
- * A wait that was planned before goes on, though what it was planned for is over; and there is another after each attempt that was given up
- * while the server woke.
+ * A delay that was planned before goes on even when its cause is gone, and another one follows each attempt that was given up while the
+ * server woke.
  */
 static uint64_t longest_waits(const struct witness *w, uint64_t wake_usec) {
         return (1 + wake_usec / w->config->attempt_timeout_usec) * longest_wait(w) + 2 * wake_usec;
 }
 
-/* A demanded database whose server is well is awake in bounded time. */
+/* A database with demand and a healthy server is awake in bounded time. */
 static void assert_bounded(struct witness *w, const struct view *view, const struct route *route) {
         bool answers = view->state == STATE_AWAKE || view->state == STATE_DEGRADED;
         uint64_t held;
@@ -437,7 +439,7 @@ static uint64_t asked_within(const struct witness *w) {
         return MAX(longest_wait(w), interval) + longest_attempts(w);
 }
 
-/* Something is due unless nothing may be asked. */
+/* A check is due, unless none may be sent. */
 static void assert_due(struct witness *w, const struct view *view) {
         uint64_t held;
 
@@ -448,7 +450,7 @@ static void assert_due(struct witness *w, const struct view *view) {
                             reason_slug(view->reason), (unsigned long long)(held / USEC_PER_SEC));
 }
 
-/* A pause ends when its time is over. */
+/* A pause ends on time. */
 static void assert_pause_ends(struct witness *w, const struct view *view) {
         uint64_t until = usec_add(MAX(w->paused_latest_usec, loop_host_resumed_usec()), SLACK_USEC);
 
@@ -458,7 +460,7 @@ static void assert_pause_ends(struct witness *w, const struct view *view) {
                 w->paused = view->reason == REASON_PAUSED;
 }
 
-/* A session that lives on for so long after the last doubt has proven its server (health/step.c). */
+/* A session that lives on this long after the last doubt has proven its server (health/step.c). */
 static void assert_sentinel(struct witness *w, const struct view *view) {
         bool lives = w->session && view->state == STATE_UNKNOWN && !view->asks && !view->in_flight && !may_be_refused_by_logins(w) && !w->unasked;
         uint64_t doubted = MAX(MAX(w->unknown_since_usec, w->doubted_usec), loop_host_resumed_usec());
@@ -466,7 +468,7 @@ static void assert_sentinel(struct witness *w, const struct view *view) {
         w->undoubted_usec = w->session && w->unknown_since_usec ? clock_boot_usec() - doubted : 0;
         hold(&w->unknown_since_usec, view->state == STATE_UNKNOWN);
         hold(&w->lives_since_usec, lives && !w->paused && !loop_host_is_suspended());
-        /* That the host slept meanwhile it finds when it would have been proven. */
+        /* A suspend of the host is noticed only when survival would have been proven. */
         uint64_t longest = loop_host_resumed_usec() > w->unknown_since_usec ? 2 * SURVIVAL_USEC : SURVIVAL_USEC;
 
         if (w->lives_since_usec && clock_boot_usec() > w->lives_since_usec + longest + SLACK_USEC)
@@ -484,7 +486,7 @@ void invariants_assert_time(const struct view *views, unsigned n_databases) {
                         assert_pause_ends(w, &views[i]);
                 needs = witness_surely_needs(w) || w->policy == POLICY_KEEP_AWAKE;
                 needs &= may_ask(w, &views[i]);
-                /* A pause that is over ended in its time, and not when the next thing happened. */
+                /* A pause ended at its own time, not at the next happening. */
                 if (needs && !w->needed_since_usec && w->paused_until_usec + USEC_PER_SEC > clock_boot_usec())
                         w->needed_since_usec = MIN(w->paused_until_usec, clock_boot_usec());
                 hold(&w->needed_since_usec, needs);

@@ -1,4 +1,4 @@
-/* What an answer truly is by what is expected. */
+/* Judges an answer by the expectations. */
 #include "witness.h"
 
 #include "base/macro.h"
@@ -8,7 +8,7 @@ static bool answered_last(const struct witness *w, const struct server *server) 
         return w->answered_by == server && w->answered_start == server->starts && w->answered_in_recovery == server->in_recovery;
 }
 
-/* It cannot be further behind than the time since it had replayed everything; what another had replayed says nothing of it. */
+/* A standby cannot be further behind than the time since it had replayed everything; another server's state says nothing about it. */
 static uint64_t true_lag(const struct witness *w, const struct server_info *info, const struct server *server) {
         bool known = w->caught_up_usec && answered_last(w, server);
 

@@ -28,7 +28,7 @@ static struct {
         uint64_t resumed_usec;
 } loop;
 
-/* Without memory there is no simulation; nothing here is tested for its lack. */
+/* If memory runs out the simulation ends: it does not test that. */
 static void place(struct heap *heap, struct heap_item *item, uint64_t key) {
         if (heap_set(heap, item, key) < 0)
                 abort();
@@ -87,7 +87,7 @@ bool loop_host_is_suspended(void) {
         return loop.suspended;
 }
 
-/* How long until the first of HEAP, whose clock shows NOW. */
+/* The time until the first of HEAP, whose clock shows NOW. */
 static uint64_t distance(const struct heap *heap, uint64_t now_usec) {
         const struct heap_item *first = heap_first(heap);
 

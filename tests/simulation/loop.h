@@ -24,7 +24,7 @@ void loop_end(void);
 /* The engine's. */
 sd_event *loop_event(void);
 
-/* At BOOT_USEC, whatever the host does. A timer that is set already is moved. */
+/* At BOOT_USEC, whether or not the host is suspended. Moves a timer that is set already. */
 void timer_set_world(struct world_timer *timer, uint64_t boot_usec);
 /* When the monotonic clock shows MONOTONIC_USEC: not while the host is suspended. */
 void timer_set_host(struct world_timer *timer, uint64_t monotonic_usec);
@@ -32,12 +32,12 @@ void timer_stop(struct world_timer *timer);
 
 void loop_suspend_host(bool suspended);
 bool loop_host_is_suspended(void);
-/* When it last came back (boot clock); 0: it was never suspended. */
+/* When it last resumed (boot clock); 0: it was never suspended. */
 uint64_t loop_host_resumed_usec(void);
 
 /*
- * Lets time pass until the next event and dispatches it; answers false when there is none up to UNTIL_USEC (boot clock), and then the clock
- * shows that.
+ * Lets time pass until the next event and dispatches it. Returns false if there is none up to UNTIL_USEC (boot clock), which is then the
+ * present time.
  */
 bool loop_turn(uint64_t until_usec);
 /* Whether the daemon has a timer armed. */

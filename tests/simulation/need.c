@@ -1,4 +1,4 @@
-/* Who needs a database, and so whose a wake is. */
+/* Who needs a database, and so the cause of a wake. */
 #include "witness.h"
 
 #include "base/macro.h"
@@ -21,7 +21,7 @@ void witness_budget_spent(struct witness *w) {
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
 }
 
-/* From the end of a lease, which is told late where the host slept. */
+/* From the end of a lease, which is reported late if the host was suspended. */
 static void linger(struct witness *w, uint64_t until_real_usec) {
         uint64_t ago = until_real_usec ? usec_sub(clock_real_usec(), until_real_usec) : 0;
 
@@ -31,7 +31,7 @@ static void linger(struct witness *w, uint64_t until_real_usec) {
 bool witness_needs(struct witness *w) {
         uint64_t now = clock_boot_usec();
 
-        /* The daemon's timer brings this here in the moment in which it ends. */
+        /* The daemon's timer fires at the very moment the lease ends. */
         if (w->restored_until_real_usec && !holds_lease(w)) {
                 linger(w, w->restored_until_real_usec);
                 w->restored_until_real_usec = 0;
@@ -39,7 +39,7 @@ bool witness_needs(struct witness *w) {
         return holds_lease(w) || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
 }
 
-/* Somebody asks; between two looks nobody may have needed it for a moment. */
+/* A request: between two looks there may have been a moment without demand. */
 static void need_again(struct witness *w) {
         if (!witness_needs(w) && w->policy != POLICY_KEEP_AWAKE)
                 w->needed_since_usec = 0;
@@ -62,7 +62,7 @@ void witness_lease_end(unsigned database, uint64_t until_real_usec) {
                 w->leases--;
         if (w->watched)
                 linger(w, until_real_usec);
-        /* The login that follows from the end was asked before this is told. */
+        /* The login that follows the end was started before the end is recorded here. */
         if (w->in_flight_usec == clock_boot_usec())
                 w->wake_causes |= w->in_flight_causes |= witness_causes_now(w);
 }
@@ -85,13 +85,13 @@ void witness_refuse_call(unsigned database, uint64_t until_usec) {
         witnesses[database].call_until_usec = until_usec;
 }
 
-/* Whose demand a login that begins now is for, as bits: all whom it may be for. */
+/* Whose demand a login that begins now is for, as bits: every possible cause. */
 unsigned witness_causes_now(const struct witness *w) {
         uint64_t now = usec_sub(clock_boot_usec(), TOGETHER_USEC);
         uint64_t until = MAX(MAX(w->lease_until_usec, w->grace_until_usec), MAX(w->call_until_usec, w->start_until_usec));
         unsigned causes = 0;
 
-        /* People and the daemon come back together: whose demand ends first is nobody's to say. */
+        /* People and the daemon resume together: whose demand ends first is undefined. */
         if (!w->watched || loop_host_resumed_usec() + TOGETHER_USEC > clock_boot_usec())
                 return ALL_CAUSES;
         if (holds_lease(w))
@@ -102,6 +102,6 @@ unsigned witness_causes_now(const struct witness *w) {
         causes |= w->start_until_usec > now ? 1u << WAKE_START : 0;
         if (until > clock_boot_usec() && w->lingers_unsure_until_usec <= clock_boot_usec())
                 return causes;
-        /* What ends in this very moment, or was to linger for longer before a reload, may be over already. */
+        /* Demand that ends at this moment, or had a longer linger before a reload, may be over already. */
         return causes | 1u << (w->answered_usec ? WAKE_INTERVAL : WAKE_START);
 }

@@ -7,20 +7,20 @@
 #include "witness.h"
 
 #define HOLDERS_MAX 32
-/* A holder whose connection broke tries again so soon. */
+/* A holder whose connection broke tries again after this time. */
 #define COMES_BACK_USEC (500 * USEC_PER_MSEC)
 
 struct holder {
         bool used;
         char person[WORLD_NAME_MAX];
         unsigned database;
-        struct lease *lease; /* NULL: its connection broke, and it tries again */
+        struct lease *lease; /* NULL: its connection broke, and it will try again */
         struct world_timer timer;
 };
 
 static struct holder holders[HOLDERS_MAX];
 
-/* A lease by the clock alone, whoever took it. */
+/* A lease with a time limit, of any person. */
 static struct timed_lease {
         bool used;
         unsigned database;
@@ -39,7 +39,7 @@ void people_begin(void) {
         memset(timed_leases, 0, sizeof(timed_leases));
 }
 
-/* By anything but its own will: pgwake hold ends then. */
+/* The lease ended, but not by its holder: `pgwake hold` ends then. */
 static void on_ended(void *userdata, enum lease_end end) {
         struct holder *holder = userdata;
 
@@ -56,7 +56,7 @@ static void on_timed_ended(void *userdata, enum lease_end end) {
         witness_lease_end(timed->database, end == LEASE_END_EXPIRED ? timed->until_real_usec : 0);
 }
 
-/* A program that is refused gives up. */
+/* A program whose lease is refused gives up. */
 static void take(struct holder *holder) {
         const struct lease_request request = {.owner = holder->person, .ended = on_ended, .userdata = holder};
         struct database *db = daemon_find(holder->database);

@@ -16,7 +16,7 @@ static const struct {
         [SERVER_AURORA] = {"aurora", 15 * USEC_PER_SEC, 5 * USEC_PER_MINUTE, 2 * USEC_PER_MSEC},
 };
 
-/* 2026-11-02T08:00:00Z: a month that does not end soon. */
+/* 2026-11-02T08:00:00Z: the end of the month is not near. */
 #define BEGINS_REAL_USEC (UINT64_C(1793606400) * USEC_PER_SEC)
 
 const char *server_kind_name(enum server_kind kind) {
@@ -60,7 +60,7 @@ struct happening *plan_add(struct plan_of_world *plan, const struct happening *h
         return &plan->happenings[plan->n_happenings++];
 }
 
-/* Stable: what happens in one moment happens in the order in which it is written. Lists are short and nearly sorted. */
+/* Stable: happenings at the same time keep their order. Lists are short and nearly sorted. */
 void plan_sort(struct plan_of_world *plan) {
         for (size_t i = 1; i < plan->n_happenings; i++) {
                 struct happening happening = plan->happenings[i];

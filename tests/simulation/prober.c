@@ -1,7 +1,7 @@
 /*
- * The probers' part, played against the servers of the world: one attempt passes its phases, each timed by the server, and is reported as
- * probe/ reports it (probe/attempt-run.h, probe/slot.h): a good login replaces the session, a failed one leaves it, a ping that is not
- * answered ends it; the end of an idle session is reported by itself, before a ping can meet it.
+ * Plays the probers against the servers of the world: an attempt passes its phases, each timed by the server, and is reported as probe/
+ * reports it (probe/attempt-run.h, probe/slot.h). A good login replaces the session, a failed one leaves it, and an unanswered ping ends
+ * it; the end of an idle session is reported by itself, before a ping can meet it.
  */
 #include "probe/pool.h"
 
@@ -12,17 +12,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The end of a session that went while the network was away is seen so long after it came back: the server repeats it. */
+/* If a session ends while the network is away, its end is seen this long after the network is back: the server repeats it. */
 #define REPEATED_USEC (2 * USEC_PER_SEC)
-/* Keepalives find a peer that is silent in that time (probe/parameters.c). */
+/* Keepalives find a silent peer in this time (probe/parameters.c). */
 #define KEEPALIVES_USEC USEC_PER_MINUTE
 
 struct session {
-        struct server *server; /* NULL: none is held */
+        struct server *server; /* NULL: no session is held */
         unsigned start;        /* of the server */
-        bool gone;             /* it ended; the daemon was not told yet */
-        bool silent;           /* without a packet: keepalives told */
-        uint64_t lost_usec;    /* on the host's clock: when its keepalives give up, if no packet comes back until then */
+        bool gone;             /* it ended, and the daemon does not know yet */
+        bool silent;           /* no packet came: keepalives found it */
+        uint64_t lost_usec;    /* on the host's clock: when its keepalives give up, unless a packet comes back before */
         char sqlstate[SQLSTATE_LENGTH + 1];
         struct world_timer timer;
 };
@@ -87,14 +87,14 @@ static enum reason end_reason(const struct session *session) {
         return session->sqlstate[0] ? REASON_SESSION_CUT : REASON_SESSION_LOST;
 }
 
-/* A ping that waits for its answer meets the end: that is what it is reported as, and nothing else is. */
+/* A ping that waits for its answer meets the end: only the ping is reported. */
 static void end_ping(struct slot *slot) {
         (void)text_copy(slot->attempt.sqlstate, sizeof(slot->attempt.sqlstate), slot->session.sqlstate);
         slot->attempt.session_ended = true;
         end_attempt(slot, end_reason(&slot->session));
 }
 
-/* Whether the end of a session is known by now: out of reach, a peer that is gone is found by its silence. Else looks again later. */
+/* Whether the end of a session is known by now: an unreachable peer is found dead by its silence. Otherwise looks again later. */
 static bool end_is_known(struct session *session) {
         uint64_t now = clock_monotonic_usec(), back = server_reached_usec(session->server);
 
@@ -174,7 +174,7 @@ static void leave_phase(struct slot *slot) {
         slot->mark_usec = now;
 }
 
-/* As slot_take_session(): a ping that was answered by an error keeps its session. */
+/* Like slot_take_session(): a ping that was answered with an error keeps its session. */
 static bool settle_session(struct slot *slot) {
         bool good = slot->attempt.reason == REASON_NONE, kept = good || slot->attempt.reason == REASON_QUERY_FAILED, died = false;
 
@@ -232,7 +232,7 @@ static void ask_server(struct slot *slot) {
                 slot->reply = server_meet(slot->server, slot->phase, slot->request.check == CHECK_DOOR, slot->index);
 }
 
-/* What comes before the password takes only time, as a rule: so long as it does, its phases are one event. */
+/* The phases before the password usually only take time: while they do, they are one event. */
 static void meet_on_the_way(struct slot *slot) {
         uint64_t passed = 0;
 
@@ -274,7 +274,7 @@ static enum reason deadline_reason(const struct slot *slot) {
         return classify(&failure, slot->request.provider);
 }
 
-/* The server went while it was asked. */
+/* The server ended during the attempt. */
 static bool lost_server(struct slot *slot) {
         bool asked = slot->phase == PHASE_QUERY && (slot->server->phase != SERVER_RUNNING || slot->server->starts != slot->start);
 
@@ -323,7 +323,7 @@ static void on_reply(void *userdata) {
         }
 }
 
-/* The session's end was told before the ping came: it fails as the session did. */
+/* The session's end was reported before the ping began: the ping fails as the session did. */
 static void refuse_ping(struct slot *slot) {
         slot->phase = PHASE_QUERY;
         slot->reply = (struct reply){.kind = REPLY_FAILS, .reason = REASON_SESSION_LOST};
@@ -332,7 +332,7 @@ static void refuse_ping(struct slot *slot) {
         timer_set_host(&slot->timer, clock_monotonic_usec());
 }
 
-/* -- the door to them ------------------------------------------------------------------------------------------------------------- */
+/* -- Interface -------------------------------------------------------------------------------------------------------------------- */
 
 int probe_pool_new(sd_event *event, unsigned n_probers, probe_report_handler handler, void *userdata, struct probe_pool **ret_pool) {
         (void)event;

@@ -1,4 +1,4 @@
-/* Which server a database's host name leads to: one, another after a failover, or two in turn behind one name. */
+/* Which server a database's host name leads to: always the same, another one after a failover, or two in turn. */
 #pragma once
 
 #include "server.h"
@@ -15,7 +15,7 @@ struct route {
 /* By the database's index. */
 extern struct route routes[DATABASES_MAX];
 
-/* The index of the database whose host is HOST; DATABASES_MAX: there is none. */
+/* The index of the database with host HOST; DATABASES_MAX: there is none. */
 unsigned route_find(const char *host);
-/* Where the next connection to it goes. */
+/* The server of its next connection. */
 struct server *route_follow(unsigned database);

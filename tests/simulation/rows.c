@@ -1,4 +1,4 @@
-/* The linker puts this before the table (-Wl,--wrap=machine_step), so that the daemon's own code stays as it is. */
+/* The linker inserts this before the table (-Wl,--wrap=machine_step), so that the daemon's own code is unchanged. */
 #include "rows.h"
 
 #include "base/text.h"
@@ -21,8 +21,8 @@ const struct machine_row *__wrap_machine_step(enum state state, enum machine_eve
 }
 
 /*
- * The table answers every event in every state. These are never asked for: what time brings is told only where it changes something, and no
- * door is sent to a database that answers or that somebody waits for.
+ * The table has an answer for every event in every state. These are never asked for: time only causes events that change something, and no
+ * door check is sent to a database that answers or has demand.
  */
 static bool is_never_asked(const struct machine_row *row) {
         const unsigned events = 1u << MACHINE_WAKE_TIMEOUT | 1u << MACHINE_LATE | 1u << MACHINE_SURVIVED | 1u << MACHINE_SLEPT |

@@ -1,7 +1,7 @@
-/* Which rows of the state table (health/state-machine.h) the daemon has walked in this process. */
+/* The rows of the state table (health/state-machine.h) that the daemon has used in this process. */
 #pragma once
 
 #include "base/buffer.h"
 
-/* Rows that were not walked, and can be: one line each. Answers how many. */
+/* Prints the rows that were not used although they can be, one per line. Returns their number. */
 unsigned rows_print_missing(struct buffer *buffer);

@@ -10,15 +10,15 @@
 #include <time.h>
 
 #define WORDS_MAX 24
-/* A world goes on for a while after the last that is said of it. */
+/* A world goes on for a while after its last line. */
 #define AFTERMATH_USEC USEC_PER_SEC
 
 struct reader {
         struct plan_of_world *plan;
         const char *path;
         unsigned line;
-        uint64_t at_usec; /* the time of the line before */
-        struct planned_database *database; /* whose settings come next */
+        uint64_t at_usec; /* the time of the previous line */
+        struct planned_database *database; /* the settings that follow are its */
 };
 
 static int complain(const struct reader *reader, const char *text) {
@@ -28,7 +28,7 @@ static int complain(const struct reader *reader, const char *text) {
 
 /* -- time -------------------------------------------------------------------------------------------------------------------------------- */
 
-/* "10:00", "10:00:05.25": since midnight. */
+/* Parses "10:00" or "10:00:05.25": the time since midnight. */
 static bool read_clock(const char *word, uint64_t *ret_usec) {
         unsigned hours, minutes;
         double seconds = 0;
@@ -112,7 +112,7 @@ static int read_database(struct reader *reader, char *const *words, unsigned n) 
         return 0;
 }
 
-/* A setting stands indented below its database. */
+/* A setting is indented below its database. */
 static int read_setting(struct reader *reader, char *const *words, unsigned n) {
         if (!reader->database || n != 2 || !settings_accept(words[0], words[1]))
                 return complain(reader, "expected: a setting of the database above and its value");
@@ -194,7 +194,7 @@ static int read_line(struct reader *reader, char *line) {
                 reader->plan->attempts_in_flight = (unsigned)strtoul(words[1], NULL, 10);
                 return 0;
         }
-        /* A server's happenings begin with the same word. */
+        /* Happenings of a server begin with the same word. */
         if (streq(words[0], "server") && n > 2 && server_kind_from_name(words[2]) != _SERVER_KIND_MAX)
                 return read_server(reader, words, n);
         if (streq(words[0], "database"))

@@ -1,6 +1,6 @@
 /*
- * One process per processor; each takes the next seed from a counter that they share, so that none waits for another. What a world says of
- * itself does not depend on who ran it, nor does the sum.
+ * One process per processor; each takes the next seed from a shared counter, so that none waits for another. The result of a world does not
+ * depend on the process that ran it, and neither does the sum.
  */
 #include "seeds.h"
 
@@ -20,14 +20,14 @@
 #include <unistd.h>
 
 struct totals {
-        _Atomic uint64_t next;  /* the world that nobody took yet */
-        _Atomic bool stops;     /* one broke, and that is enough */
+        _Atomic uint64_t next;  /* the next world that no process has taken */
+        _Atomic bool stops;     /* one broke its invariant, and that is enough */
         _Atomic uint64_t worlds, broken, steps, simulated_usec, digest;
         _Atomic uint64_t broken_by[_INVARIANT_MAX];
         double began, busy_before;
 };
 
-/* The one place that looks at the machine's own clocks: for how long a run took, and how much of the processors. */
+/* The only place that reads the machine's own clocks: how long a run took, and how much processor time. */
 static double seconds_now(void) {
         struct timespec ts;
 
@@ -35,7 +35,7 @@ static double seconds_now(void) {
         return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* Of the processes that ended, also those of whoever this was executed by. */
+/* Includes processes that ended before, even those of the program that executed this one. */
 static double seconds_busy(void) {
         struct rusage usage;
 
@@ -47,7 +47,7 @@ static bool is_over(const struct seeds_options *options, const struct totals *to
         return totals->stops || (options->seconds && seconds_now() - totals->began >= (double)options->seconds);
 }
 
-/* All of it with one write: others write, too. */
+/* One write for everything, since other processes write too. */
 static void tell_breach(const struct plan_of_world *plan, const struct breach *found) {
         struct buffer text = {0};
 
@@ -70,7 +70,7 @@ static void explain(const struct seeds_options *options, struct plan_of_world *p
         tell_breach(plan, outcome.breach.broken ? &outcome.breach : &found);
 }
 
-/* Answers whether it is among the first of its kind. */
+/* Returns whether it is among the first of its kind. */
 static bool count(const struct seeds_options *options, struct totals *totals, const struct plan_of_world *plan, const struct outcome *outcome) {
         totals->worlds++;
         totals->steps += outcome->steps;
@@ -88,7 +88,7 @@ static void run_seed(const struct seeds_options *options, uint64_t seed, struct 
         world_run(&plan, options->trace && !options->shrinks, &outcome);
         if (outcome.breach.broken && !options->goes_on && atomic_exchange(&totals->stops, true)) {
                 plan_deinit(&plan);
-                return; /* another was first */
+                return; /* another one was first */
         }
         if (count(options, totals, &plan, &outcome))
                 explain(options, &plan, outcome.breach);
@@ -105,7 +105,7 @@ static void run_job(const struct seeds_options *options, struct totals *totals) 
         }
 }
 
-/* Answers how many ended otherwise than well. */
+/* Returns how many jobs failed. */
 static unsigned run_jobs(const struct seeds_options *options, struct totals *totals) {
         unsigned failed = 0;
         int status;

@@ -7,9 +7,9 @@
 
 struct network network;
 
-/* A postmaster of a suspended compute comes to life at this share of the wake; before it the provider finds a machine for it. */
+/* The postmaster of a suspended compute starts at this share of the wake; before that, the provider looks for a machine. */
 #define POSTMASTER_AT(wake_usec) ((wake_usec) * 3 / 5)
-/* A TCP stack asks again in this rhythm where nothing answers. */
+/* A TCP stack retransmits at this interval without an answer. */
 #define RETRANSMIT_USEC USEC_PER_SEC
 #define SLOW_LOGIN_USEC (2 * USEC_PER_SEC)
 
@@ -33,7 +33,7 @@ bool server_is_healthy(const struct server *s) {
         return s->trouble == TROUBLE_NONE || s->trouble_until_usec <= clock_boot_usec();
 }
 
-/* When it would fall asleep if nothing else came; USEC_INFINITY: not at all. */
+/* When it will fall asleep without further use; USEC_INFINITY: never. */
 static uint64_t sleeps_at(const struct server *s) {
         if (s->suspend_after_usec == 0 || (s->kind == SERVER_AURORA && s->sessions > 0))
                 return USEC_INFINITY;
@@ -167,7 +167,7 @@ static struct reply meet_resolver(const struct server *s) {
         return goes_on(s->latency_usec);
 }
 
-/* Until a wake that DATABASE causes, if nobody did before, is over. */
+/* Waits until the end of a wake, which DATABASE causes if nothing did before. */
 static struct reply wake(struct server *s, unsigned database) {
         if (s->phase == SERVER_ASLEEP)
                 begin_start(s, s->wake_usec, database + 1);
@@ -186,7 +186,7 @@ static struct reply meet_port(struct server *s, unsigned database) {
         return goes_on(s->latency_usec);
 }
 
-/* Before a password is asked for; of a server without a proxy that is the server itself. */
+/* The exchange before the password request; without a proxy the server itself answers it. */
 static struct reply meet_door(struct server *s) {
         if (network_is_away() || server_has(s, TROUBLE_VANISHES) || server_has(s, TROUBLE_HANGS))
                 return silence;

@@ -33,7 +33,7 @@ void settings_host(const char *name, enum server_kind kind, char ret_host[ROUTE_
 #pragma GCC diagnostic pop
 }
 
-/* As libconfig would hand it over. */
+/* As libconfig would return it. */
 static struct option_value value_of(const struct option *option, const char *text) {
         switch (option->type) {
         case OPTION_BOOL:

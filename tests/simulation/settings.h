@@ -1,4 +1,4 @@
-/* The configuration that the daemon reads in a world: its real option table, filled from the plan's words. */
+/* The daemon's configuration in a world: the real option table, filled from the plan's words. */
 #pragma once
 
 #include "plan.h"
@@ -7,7 +7,7 @@
 
 struct settings;
 
-/* Of the databases of PLAN for which PRESENT says so. */
+/* For the databases of PLAN that are PRESENT. */
 struct settings *settings_make(const struct plan_of_world *plan, const bool present[DATABASES_MAX]);
 struct settings *settings_free(struct settings *settings);
 const struct config *settings_config(const struct settings *settings);

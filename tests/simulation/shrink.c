@@ -1,4 +1,4 @@
-/* Delta debugging (Zeller, Hildebrandt 2002) over happenings, then settings, databases and servers one by one. */
+/* Delta debugging (Zeller, Hildebrandt 2002) on happenings, then settings, databases and servers one by one. */
 #include "shrink.h"
 
 #include "base/text.h"
@@ -6,10 +6,10 @@
 
 #include <time.h>
 
-/* What happens after the breach does not matter. */
+/* Happenings after the breach do not matter. */
 #define AFTERMATH_USEC USEC_PER_SEC
 
-/* So many runs are spent on one world, and so long: minutes would not make it much smaller. */
+/* The runs and the time spent on one world: minutes would not make it much smaller. */
 #define RUNS_MAX 500
 #define SECONDS_MAX 20
 static unsigned runs_left;
@@ -25,7 +25,7 @@ static bool breaks_still(const struct plan_of_world *plan, enum invariant invari
         return outcome.breach.broken && outcome.breach.invariant == invariant;
 }
 
-/* CANDIDATE takes the place of PLAN if it breaks the same; it is gone afterwards in any case. */
+/* CANDIDATE replaces PLAN if it breaks the same invariant; it is freed in any case. */
 static bool take_if_broken(struct plan_of_world *plan, struct plan_of_world *candidate, enum invariant invariant) {
         if (breaks_still(candidate, invariant)) {
                 plan_deinit(plan);
@@ -76,7 +76,7 @@ static void shrink_settings(struct plan_of_world *plan, enum invariant invariant
                 }
 }
 
-/* With all that is said of NAME. */
+/* Drops all mentions of NAME too. */
 static void drop_mentions(struct plan_of_world *plan, const char *name) {
         size_t kept = 0;
 
@@ -128,7 +128,7 @@ static void shrink_servers(struct plan_of_world *plan, enum invariant invariant)
         }
 }
 
-/* Times that a reader can follow: to the whole minute, or second, where that breaks the same. */
+/* Rounds times to the minute or second, for the reader, if the same invariant still breaks. */
 static void round_times(struct plan_of_world *plan, uint64_t unit_usec, enum invariant invariant) {
         for (size_t i = 0; i < plan->n_happenings; i++) {
                 struct plan_of_world candidate;
@@ -160,7 +160,7 @@ void shrink_world(struct plan_of_world *plan, const struct breach *found) {
         plan_copy(plan, &candidate);
         cut_end(&candidate, found->at_usec);
         (void)take_if_broken(plan, &candidate, found->invariant);
-        /* Databases first: each that goes makes every run after it cheaper. */
+        /* Databases first: each one dropped makes every later run cheaper. */
         for (unsigned round = 0; round < 2; round++) {
                 shrink_databases(plan, found->invariant);
                 shrink_servers(plan, found->invariant);

@@ -1,6 +1,6 @@
 /*
- * ./dev simulate: worlds from seeds, or scenarios from files, until one breaks an invariant. What breaks is printed as a scenario, as small
- * as it could be made.
+ * ./dev simulate: worlds from seeds, or scenarios from files, until one breaks an invariant. The breach is printed as a scenario that is as
+ * small as possible.
  */
 #include "base/log.h"
 #include "base/random.h"
@@ -20,7 +20,7 @@ static const char *base_name(const char *path) {
         return slash ? slash + 1 : path;
 }
 
-/* One test, in TAP; answers whether it holds. */
+/* One test, in TAP; returns whether it passes. */
 static bool run_scenario(unsigned number, const char *path, bool trace) {
         struct plan_of_world plan;
         struct outcome outcome = {0};
@@ -35,7 +35,7 @@ static bool run_scenario(unsigned number, const char *path, bool trace) {
         return r == 0 && !outcome.breach.broken;
 }
 
-/* That the scenarios together walk every row of the state table. */
+/* The scenarios together use every row of the state table. */
 static bool run_rows(unsigned number) {
         struct buffer missing = {0};
         unsigned n = rows_print_missing(&missing);
@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
 
         if (r > 0)
                 return r - 1;
-        /* The daemon's own log says nothing here: what matters is asserted. */
+        /* The daemon's own log is not needed: everything important is asserted. */
         log_open(LOG_FORMAT_LOGFMT, LOG_EMERG);
         if (optind < argc)
                 return run_scenarios(options.trace, options.rows, argv + optind, (unsigned)(argc - optind));

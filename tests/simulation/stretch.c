@@ -7,12 +7,12 @@
 
 #define TOLD_LATE_USEC USEC_PER_SEC
 
-/* It ended, or since the host's sleep nothing was answered. */
+/* It ended, or nothing was answered since the host was last suspended. */
 bool stretch_is_in_doubt(const struct stretch *s) {
         return !s->server || s->ended_usec || loop_host_resumed_usec() > s->known_usec;
 }
 
-/* Without a session nothing tells of the end: an answer is believed for a while, and never longer than the provider's idle time. */
+/* Without a session its end is not seen: an answer is believed for a while, and never longer than the provider's idle time. */
 static uint64_t believed_after_answer(const struct witness *w) {
         uint64_t lifetime = w->config->fresh_for_usec ? w->config->fresh_for_usec : w->config->login_interval_usec * 5 / 2;
         uint64_t suspend_after = w->stretch.server->suspend_after_usec;
@@ -86,7 +86,10 @@ void stretch_see(struct witness *w, const struct server *server, uint64_t since_
 
 void stretch_note_death(struct stretch *s) {
         s->believed_usec = clock_boot_usec();
-        /* An end that is told late came at a time that nobody can know; so did one of a session that the host's sleep put in doubt. */
+        /*
+         * If the end was reported late, its true time cannot be known; neither can that of a session that a suspend of the host put in
+         * doubt.
+         */
         if (s->server && loop_host_resumed_usec() <= s->known_usec && stretch_end(s) + TOLD_LATE_USEC > clock_boot_usec())
                 s->known_usec = s->floor_usec = stretch_end(s);
 }

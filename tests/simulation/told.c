@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* No step tells more (health/step.h). */
+/* A step has no more events (health/step.h). */
 #define TOLD_MAX EVENT_LIST_MAX
 
 struct said {
@@ -18,9 +18,9 @@ struct said {
 
 static struct {
         struct said last;
-        struct said step[TOLD_MAX]; /* by the step that runs, after what was told before it */
+        struct said step[TOLD_MAX]; /* by the present step, after what was told before */
         unsigned n;
-        uint64_t generation; /* by any event */
+        uint64_t generation; /* in any event */
 } told[DATABASES_MAX];
 
 #define SAID(said) state_name((said)->state), reason_slug((said)->reason)
@@ -58,7 +58,7 @@ void told_assert_ready(unsigned database, bool asks) {
                             (unsigned long long)(clock_boot_usec() - w->answered_usec) / 1000);
 }
 
-/* What was told before it in its step, or by the step before. */
+/* The previous statement, of this step or an earlier one. */
 static const struct said *told_last(unsigned database) {
         return told[database].n ? &told[database].step[told[database].n - 1] : &told[database].last;
 }

@@ -1,7 +1,4 @@
-/*
- * What the daemon says of a database: every read of `struct database` in the simulator stands here, so that a change of its shape is one
- * edit.
- */
+/* The daemon's statements on a database. The simulator reads `struct database` only here, so that a change of its layout is one edit. */
 #pragma once
 
 #include "health/registry.h"
@@ -14,7 +11,7 @@ struct view {
         uint64_t generation;
         bool session_held;
         bool in_flight;
-        bool asks;         /* it is we who keep it awake */
+        bool asks;         /* we keep it awake */
         bool budget_spent;
         size_t leases;
         uint64_t wakes, wakes_by_cause[_WAKE_CAUSE_MAX];

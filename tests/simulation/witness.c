@@ -22,13 +22,13 @@ void witness_pause(unsigned database, uint64_t for_usec) {
         w->paused_until_usec = w->paused_latest_usec = usec_add(clock_boot_usec(), for_usec);
         if (!w->paused)
                 return;
-        w->wake_shared = true; /* if it is under way it is given up */
+        w->wake_shared = true; /* a wake in progress is given up */
         w->session = w->in_flight = false;
         w->failures = w->unanswered = w->throttled = 0;
         w->failing_since_usec = w->logins_fail_since_usec = 0;
 }
 
-/* What the session told until now is known; what else was found is old when the host is back. */
+/* What the session reported until now is known; all other findings are old when the host resumes. */
 void witness_host_suspends(void) {
         for (unsigned i = 0; i < DATABASES_MAX; i++) {
                 witnesses[i].throttled = 0;
@@ -39,7 +39,7 @@ void witness_host_suspends(void) {
 
 /* -- the daemon comes and goes -------------------------------------------------------------------------------------------------------- */
 
-/* Nothing that was told before counts. */
+/* Earlier reports do not count any more. */
 static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
         w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
@@ -54,8 +54,8 @@ static void forget_evidence(struct witness *w) {
 }
 
 /*
- * After a restart the clock of people tells what is left of a pause, and it may have been set: no more than was left when that was saved,
- * and no less than truly is, or than that clock says.
+ * After a restart the wall clock determines the rest of a pause, and it may have been set: at most the rest at the time of saving, and at
+ * least the true rest or the one by that clock.
  */
 static void restore_pause(struct witness *w, unsigned database) {
         uint64_t now = clock_boot_usec(), written = history_written_usec(database);
@@ -75,7 +75,7 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (w->watched)
                 return;
         w->watched = w->first = true;
-        /* Of what was never written nothing is known after a restart. */
+        /* If nothing was ever written, nothing is known after a restart. */
         if (history_written_usec(database) == 0)
                 w->watched_since_usec = w->stretch.from_usec = now;
         if (config->wake_at_start && policy == POLICY_ON_DEMAND)
@@ -94,8 +94,8 @@ void witness_watch(unsigned database, const struct database_config *config, enum
 }
 
 /*
- * A reload brought another connection or provider: sessions are given up, and nothing that was told before counts. What it was that was under
- * way, since when it is counted and which start was met nobody can say.
+ * A reload changed the connection or provider: sessions are dropped, and earlier reports do not count. What was in flight, since when it
+ * counts and which start was met are undefined.
  */
 static void begin_anew(struct witness *w) {
         stretch_begin_anew(w);
@@ -114,7 +114,7 @@ void witness_reconfigure(unsigned database, const struct database_config *config
         if (!database_config_same_server(w->config, config))
                 begin_anew(w);
         else if (w->stretch.server)
-                w->stretch.believed_usec = stretch_counts_until(w); /* by what was configured until now */
+                w->stretch.believed_usec = stretch_counts_until(w); /* by the configuration until now */
         w->reconfigured_usec = clock_boot_usec();
         w->slow_before_usec = w->config->slow_usec;
         if (config->linger_usec < w->config->linger_usec)
@@ -122,7 +122,7 @@ void witness_reconfigure(unsigned database, const struct database_config *config
         if (!database_config_same_expectations(w->config, config))
                 w->unasked = w->in_flight_unasked = true;
         w->config = config;
-        /* Who keeps it awake from now on does so in its rhythm. */
+        /* A database that is to be kept awake from now on is checked on schedule. */
         w->waits_in_rhythm |= w->policy != policy;
         if (w->policy == POLICY_KEEP_AWAKE)
                 w->kept_awake_usec = clock_boot_usec();
@@ -145,7 +145,7 @@ void witness_unwatch(unsigned database, bool crash) {
         forget_evidence(w);
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
-        /* What was asked for in the last moment is not kept: neither a pause nor its end. */
+        /* A request at the last moment is not saved: neither a pause nor its end. */
         if (crash && history_written_usec(database) <= w->paused_usec) {
                 w->paused = true;
                 w->paused_until_usec = 0;
@@ -158,7 +158,10 @@ void witness_unwatch(unsigned database, bool crash) {
 /* -- servers -------------------------------------------------------------------------------------------------------------------------- */
 
 
-/* OURS: our attempt came first. One that is under way, or failed a moment ago, waits for the same start: that is ours too, or is not. */
+/*
+ * OURS: our attempt was first. An attempt in flight, or one that failed a moment ago, waits for the same start: that may or may not be
+ * ours.
+ */
 static void note_wake(struct witness *w, bool ours) {
         bool fails = w->needed_since_usec && w->logins_fail_since_usec >= w->needed_since_usec;
         bool tries = (w->in_flight && w->in_flight_check == CHECK_LOGIN) || fails;
@@ -190,7 +193,7 @@ static void count_check(struct witness *w, enum check check) {
         w->pings += check == CHECK_PING;
 }
 
-/* As often as it said no, so much longer it is left alone, by what is configured then. */
+/* Each refusal lengthens the minimum delay, by the configuration at that time. */
 static uint64_t throttled_least(const struct witness *w) {
         uint64_t delay = w->config->retry_interval_usec;
 
@@ -208,18 +211,21 @@ static void assert_throttled(const struct witness *w, enum check check, const ch
                             check_name(check), (unsigned long long)(clock_boot_usec() - w->throttled_usec) / 1000);
 }
 
-/* A check that a reload finds due, as the host comes back, is from before it. */
+/* A check that a reload finds due as the host resumes is from before it. */
 static bool keeps_awake(const struct witness *w) {
         return w->policy == POLICY_KEEP_AWAKE || (w->kept_awake_usec && w->kept_awake_usec + TOGETHER_USEC > clock_boot_usec());
 }
 
-/* What is cut as soon as it is answered is asked again in the rhythm of retries, and waits for no place meanwhile. */
+/* A session that is cut as soon as it is answered is retried on the retry schedule, and waits for no slot meanwhile. */
 static bool cut_young(const struct witness *w) {
         return w->session_ended_usec >= w->attempt_told_usec &&
                w->session_ended_usec < w->attempt_told_usec + 2 * MAX(w->config->down_interval_usec, w->config->retry_interval_usec);
 }
 
-/* Whether who needs it found it not awake since it was asked last: a login is for them. As the host resumes nobody finds anything new. */
+/*
+ * Whether the database was found not awake, with demand, since the last login: another login follows. While the host resumes nothing new is
+ * found.
+ */
 static bool waits_anew(const struct witness *w) {
         uint64_t before = MAX(MAX(w->login_asked_usec, w->attempt_told_usec), loop_host_resumed_usec() + TOGETHER_USEC);
 
@@ -237,14 +243,17 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         w->in_flight = true;
         w->in_flight_unasked = false;
         w->in_flight_slow_usec = w->watched ? w->config->slow_usec : 0;
-        /* What begins in the moment of a reload may be from before it. */
+        /* A check that begins at the moment of a reload may be from before it. */
         if (w->reconfigured_usec == now)
                 w->in_flight_slow_usec = MIN(w->in_flight_slow_usec, w->slow_before_usec);
         w->in_flight_check = request->check;
         w->in_flight_usec = w->in_flight_wanted_usec = w->in_flight_waited_usec = w->asked_usec = now;
         if (request->check == CHECK_LOGIN && w->needed_since_usec && MAX(w->needed_since_usec, w->session_ended_usec) > w->login_asked_usec)
                 w->in_flight_wanted_usec = MAX(w->needed_since_usec, w->session_ended_usec);
-        /* Who asks for what somebody else holds already waits from then on, and so does what keeps it awake from the end of a pause. */
+        /*
+         * A request for a database that is already under a lease waits from then on, and so does a database that is kept awake, from the
+         * end of a pause.
+         */
         if (request->check == CHECK_LOGIN && w->requested_usec > w->login_asked_usec)
                 w->in_flight_wanted_usec = MIN(w->in_flight_wanted_usec, w->requested_usec);
         if (request->check == CHECK_LOGIN && w->paused_until_usec && w->paused_until_usec >= w->login_asked_usec)
@@ -258,7 +267,7 @@ void witness_asked(unsigned database, const struct probe_request *request) {
         }
         count_check(w, request->check);
         if (!w->watched)
-                return; /* the engine starts, and its demand is not booked yet */
+                return; /* the engine is starting, and its demand is not recorded yet */
         if (w->paused && now < w->paused_until_usec)
                 breach_note(INVARIANT_PAUSED, "a %s to %s, which is paused", check_name(request->check), name);
         if (request->check != CHECK_DOOR && !keeps_awake(w) && !witness_needs(w))
@@ -268,12 +277,12 @@ void witness_asked(unsigned database, const struct probe_request *request) {
 
 /* -- what the daemon is told ----------------------------------------------------------------------------------------------------------- */
 
-/* The newest start that was seen is what counts: an older one, of another server behind the same name, never grows anything. */
+/* Only the newest start counts: an older one, of another server behind the same name, changes no generation. */
 static void note_start(struct witness *w, const struct server_info *server) {
         uint64_t started = server->started_real_usec;
         bool newer;
 
-        /* What is remembered of before and lies ahead of the clock of people is believed no longer: another may be taken for a newer one. */
+        /* A start from before a restart that lies ahead of the wall clock is not believed any more: another one may pass for newer. */
         if (w->first && w->newest_start_usec > clock_real_usec() + USEC_PER_MINUTE) {
                 w->newest_start_usec = 0;
                 w->newest_start_unsure = true;
@@ -287,22 +296,22 @@ static void note_start(struct witness *w, const struct server_info *server) {
 }
 
 /*
- * A provider may hand out a compute that was started a moment before it was asked for: a start that little older than our attempt passes for
- * ours (health/wake.c).
+ * A provider may hand out a compute that was started a moment before the request: a start that is slightly older than our attempt passes
+ * for ours (health/wake.c).
  */
 #define COLD_SLACK_USEC (2 * USEC_PER_SEC)
 
-/* Others caused it, or we did so and the daemon does not remember: it was restarted meanwhile. */
+/* Others caused it, or we did and the daemon does not remember, since it was restarted meanwhile. */
 static void note_unknown_wake(struct witness *w, const struct server *server) {
         bool forgotten = server->woken_by == (unsigned)(w - witnesses) + 1;
         uint64_t tries_since = w->logins_fail_since_usec ? w->failing_login_usec : w->in_flight_usec;
 
-        /* Nor is it known since when it was needed, where that hangs on a `linger` that changed. */
+        /* Since when it was needed is also uncertain if that depends on a `linger` that changed. */
         w->wake_shared = forgotten || server->started_usec + COLD_SLACK_USEC > tries_since || w->lingers_unsure_until_usec > server->started_usec;
         w->wake_causes = forgotten ? ALL_CAUSES : w->in_flight_causes | (w->logins_fail_since_usec ? w->failing_causes : 0);
 }
 
-/* The first login that meets a start of a server that suspends ends a wake: ours, or somebody else's. */
+/* The first login that meets a start of a suspending server ends a wake: ours, or somebody else's. */
 static void note_wake_end(struct witness *w, const struct server *server) {
         uint64_t now = clock_boot_usec();
         bool known = w->met == server && w->met_start == server->starts, ours = w->wake_began_usec;
@@ -320,7 +329,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
                 w->wake_shared = true;
                 w->wake_causes = ALL_CAUSES;
         }
-        /* What the host slept through, or nobody needed for a while, is not known to have been one wake. */
+        /* If the host was suspended meanwhile, or there was no demand for a while, it may not have been one wake. */
         if (!known && ours && MAX(MAX(loop_host_resumed_usec(), w->need_began_usec), w->lingers_unsure_until_usec) > w->wake_wanted_usec)
                 w->wake_shared = true;
         else if (!known && ours) {
@@ -336,7 +345,7 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         w->wake_began_usec = 0;
 }
 
-/* What an answer says of its server, whatever is expected. */
+/* The part of an answer about its server, whatever the expectations. */
 static void note_answered_by(struct witness *w, const struct attempt *attempt, const struct server *server) {
         note_start(w, &attempt->server);
         witness_note_replayed(w, &attempt->server, server);
@@ -357,7 +366,7 @@ static void note_answer(struct witness *w, const struct attempt *attempt, const 
         w->failing_since_usec = w->logins_fail_since_usec = 0;
 }
 
-/* It counts as awake: those who waited for that need it for `linger` from now. */
+/* It counts as awake: waiting calls need it for `linger` from now. */
 void witness_risen(unsigned database) {
         struct witness *w = &witnesses[database];
         uint64_t lingers = usec_add(clock_boot_usec(), w->config->linger_usec);
@@ -382,7 +391,7 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
                 w->failing_wanted_usec = MIN(w->failing_since_usec, w->in_flight_wanted_usec);
         }
         if (attempt->check == CHECK_LOGIN && (w->logins_fail_since_usec == 0 || w->logins_fail_since_usec < w->needed_since_usec)) {
-                /* One that was on its way when the need began goes on from those before it. */
+                /* A login in flight when the demand began continues from the logins before it. */
                 if (w->logins_fail_since_usec == 0 || attempt->started_boot_usec >= w->needed_since_usec) {
                         w->failing_login_usec = attempt->started_boot_usec;
                         /* Nor did that need surely begin: it may be the one before it, which a reload let linger or not. */
@@ -397,10 +406,10 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         w->starts_between = (w->starts_between && w->unanswered > 1) || attempt->reason == REASON_SERVER_STARTING;
         if (attempt->check == CHECK_LOGIN || (attempt->check == CHECK_PING && class == CLASS_TRANSIENT))
                 w->login_failure = attempt->reason;
-        /* A wake that met something else is given up; what answers later may be taken for anybody's. */
+        /* A wake whose login failed differently is given up; a later answer may be counted for any cause. */
         if (w->wake_began_usec && !looks_like_wake(server, attempt->reason))
                 w->wake_shared = true, w->wake_causes = ALL_CAUSES;
-        /* Of a login that our own network may have failed nothing is claimed. */
+        /* If our own network may have failed the login, nothing is claimed. */
         if (attempt->check == CHECK_LOGIN) {
                 w->login_reason = attempt->own_network_suspect ? REASON_NONE : attempt->reason;
                 w->login_stands = !attempt->own_network_suspect;
@@ -416,7 +425,7 @@ static void note_death(struct witness *w, enum reason reason, bool seen) {
         stretch_note_death(&w->stretch);
 }
 
-/* What we have no means for says nothing of the database. */
+/* Lack of our own resources says nothing about the database. */
 static bool note_means(struct witness *w, const struct attempt *attempt) {
         w->lacked_means = attempt->reason == REASON_HOST_RESOURCES;
         if (w->lacked_means)
@@ -424,7 +433,7 @@ static bool note_means(struct witness *w, const struct attempt *attempt) {
         return !w->lacked_means;
 }
 
-/* It answers what was asked when something else was expected: that is told of the server, and judges nothing. */
+/* It answers a check with the old expectations: that tells about the server, and is not judged. */
 static bool note_unasked(struct witness *w, const struct attempt *attempt, const struct server *server) {
         bool answered = attempt->reason == REASON_NONE || attempt->reason == REASON_QUERY_FAILED;
 
@@ -463,7 +472,7 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         if (attempt->reason != REASON_NONE)
                 note_failure(w, attempt, server);
         else if (attempt->check == CHECK_DOOR)
-                w->unanswered = w->login_failure == REASON_NONE ? 0 : w->unanswered; /* what a login found, no door clears */
+                w->unanswered = w->login_failure == REASON_NONE ? 0 : w->unanswered; /* no door check clears a login's finding */
         else {
                 note_answer(w, attempt, server);
                 w->unmet_reason = reason;

@@ -16,8 +16,8 @@ static struct {
         struct plan_of_world plan; /* a copy: reloads change its settings */
         size_t next;
         struct world_timer script;
-        struct world_timer daemon; /* it starts again */
-        struct world_timer host;   /* it wakes up */
+        struct world_timer daemon; /* the daemon's next start */
+        struct world_timer host;   /* the host's resume */
         struct server servers[SERVERS_MAX];
         struct world_timer starts[SERVERS_MAX];
         struct view views[DATABASES_MAX];
@@ -152,7 +152,7 @@ static void happen(const struct happening *h) {
                 happen_to_host(h);
 }
 
-/* People sleep with the host; what they would have done meanwhile they do when it is back. */
+/* People sleep with the host; on resume they do what they would have done meanwhile. */
 static bool waits_for_host(const struct happening *h) {
         return loop_host_is_suspended() && !*h->server;
 }
@@ -193,7 +193,7 @@ static void digest(uint64_t value) {
         world.outcome->digest = (world.outcome->digest ^ value) * UINT64_C(0x100000001b3);
 }
 
-/* What it says now; answers whether it says anything. */
+/* Reads the daemon's present statements; returns whether there are any. */
 static bool read_view(unsigned database, struct instant now, struct view *ret_before) {
         const struct database *db = daemon_database(database);
         struct view *view = &world.views[database];
@@ -293,7 +293,7 @@ void world_run(const struct plan_of_world *plan, bool with_trace, struct outcome
                 ret_outcome->steps++;
                 look();
         }
-        look(); /* what must have happened by the end */
+        look(); /* for everything that must have happened by the end */
         ret_outcome->breach = breach;
         end();
 }

@@ -1,4 +1,4 @@
-/* A folder with configuration files for one test, and what loading them says. */
+/* A folder with configuration files for one test, and the result of loading them. */
 #pragma once
 
 #include "config/config.h"

@@ -1,6 +1,6 @@
 /*
- * An engine for tests of those who listen to one: a real registry of real databases, and no prober. A test says what each check found.
- * Included once by a test; it stands in for scheduler/engine.c and scheduler/lease.c.
+ * An engine for tests of its observers: a real registry of real databases, and no prober. The test supplies the result of each check.
+ * Included once by a test; it replaces scheduler/engine.c and scheduler/lease.c.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct engine {
         struct observer *observers;
         uint64_t sequence, attempt, overdue_usec;
         uint64_t uptime_usec; /* of every server at its next check */
-        enum reason refusal; /* what engine_wake() and lease_take() answer */
+        enum reason refusal; /* the result of engine_wake() and lease_take() */
         unsigned wakes;
         struct tally durations[_CHECK_MAX][_PHASE_MAX];
         uint64_t last_lease;  /* its id */
@@ -48,7 +48,7 @@ static inline void stub_attempted(struct engine *engine, const struct database *
                         o->attempted(o->userdata, database, attempt);
 }
 
-/* One step of DATABASE, told in the engine's order. Answers what refuses it. */
+/* One step of DATABASE, reported in the engine's order. Returns the reason for a refusal. */
 static inline enum reason stub_step(struct engine *engine, struct database *database, const struct input *input, struct instant now) {
         enum state previous = database->state;
         struct step step;

@@ -76,8 +76,8 @@ struct scene {
         uint64_t next_attempt;
         enum phase phase;           /* where an attempt in flight is seen when it is slow */
         bool never_holds;           /* the prober holds no session */
-        uint64_t server_started_at; /* boot_usec; what a login reads */
-        struct server_info server;  /* the rest of what it reads */
+        uint64_t server_started_at; /* boot_usec; as a login reads it */
+        struct server_info server;  /* the rest of a login's answer */
 };
 
 static inline void scene_note(struct scene *s, const struct event_list *events) {
@@ -92,7 +92,7 @@ static inline void scene_note(struct scene *s, const struct event_list *events) 
         }
 }
 
-/* One step, as the engine takes it. Answers what refuses it. */
+/* One step, as in the engine. Returns the reason for a refusal. */
 static inline enum reason scene_step(struct scene *s, const struct input *input) {
         struct step step;
 
@@ -172,7 +172,7 @@ static inline void is(struct scene *s, enum state state, enum reason reason) {
         no_edge(s);
 }
 
-/* What is due by now. */
+/* Does everything that is due by now. */
 static inline void scene_tick(struct scene *s) {
         (void)scene_step(s, &(struct input){.kind = INPUT_TIME, .phase = s->phase});
         assert_true(database_due(s->t) > s->now.boot_usec);
@@ -231,7 +231,7 @@ static inline void start(struct scene *s, enum check check) {
         nothing_planned(s);
 }
 
-/* A ping that was not answered in time, or not understood, ends the session too, but it is we who close it. */
+/* A ping without a timely or valid answer ends the session too, but we close it. */
 static inline bool scene_other_side_ended(enum reason reason) {
         enum reason_class class = reason_class(reason);
 
@@ -256,7 +256,7 @@ static inline struct attempt scene_attempt(const struct scene *s, enum reason re
                 a.server.uptime_usec = s->now.boot_usec - s->server_started_at;
                 a.server.started_real_usec = s->now.real_usec - a.server.uptime_usec;
         }
-        /* As the prober: a good login replaces the session, a failed one leaves it, a failed ping ends it. */
+        /* Like the prober: a good login replaces the session, a failed one leaves it, a failed ping ends it. */
         if (a.check == CHECK_LOGIN && reason == REASON_NONE)
                 a.session_held = !s->never_holds && !s->t->provider->session_keeps_awake;
         else

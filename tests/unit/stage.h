@@ -156,7 +156,7 @@ static inline void stage_end(struct stage *s) {
         free(s);
 }
 
-/* One turn of the loop, waiting at most MSEC_; answers whether something happened. */
+/* One loop iteration, waiting at most WAIT_USEC; returns whether something happened. */
 static inline bool turn(struct stage *s, uint64_t wait_usec) {
         int r = sd_event_run(s->event, wait_usec);
 

@@ -1,4 +1,4 @@
-/* The tables of all JSON answers: what the daemon writes by one, pgwake reads by it, every member of it. */
+/* The tables of all JSON answers: pgwake reads every member that the daemon writes by the same table. */
 #include "unit.h"
 
 #include "api/answer.h"
@@ -53,7 +53,7 @@ static void fill(const struct field *fields, void *value);
 
 static void fill_value(const struct field *field, void *value);
 
-/* A row of what FIELD lists. */
+/* A row of FIELD's list. */
 static bool next_row(struct field_rows *rows, void *ret_row) {
         if (rows->index++ == ROWS)
                 return false;
@@ -155,7 +155,7 @@ static void what_is_written_is_read(void **state) {
         }
 }
 
-/* Without each member in turn, and with null in its place: read if it is not required, and else its path is said. */
+/* Without each member in turn, and with null in its place: an optional member may be missing, for any other its path is reported. */
 static void assert_can_do_without(const struct table *table, json_t *whole, json_t *object, const struct field *fields,
                                   const char *prefix) {
         for (const struct field *field = fields; field->type != FIELD_END; field++) {
@@ -215,7 +215,7 @@ static bool has_row(const struct field *fields, const struct field *wanted) {
         return false;
 }
 
-/* Who reads a verdict reads it as a status of which the rest is not known. */
+/* A verdict can be read as a status with all other members unknown. */
 static void the_verdict_is_part_of_the_status(void **state) {
         (void)state;
         for (const struct field *field = verdict_fields; field->type != FIELD_END; field++)

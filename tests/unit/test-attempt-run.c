@@ -1,4 +1,4 @@
-/* One attempt's time: what its addresses have of it, and what counts while its name waits for a thread. */
+/* The time of one attempt: the share of each address, and the part that counts while its name waits for a thread. */
 #include "unit.h"
 
 #include "base/clock.h"

@@ -1,4 +1,4 @@
-/* File descriptors: what each use leaves to others, and that it does. */
+/* File descriptors: how many each use leaves to others. */
 #include "unit.h"
 
 #include "base/descriptor.h"
@@ -34,7 +34,7 @@ static void what_is_left_grows_with_the_limit_and_has_a_bound(void **state) {
         assert_int_equal(descriptor_clients(16, 5), 1);
 }
 
-/* Takes descriptors until USE may have no more, and answers how many are left in the end. */
+/* Takes descriptors until USE gets no more, and returns how many are left. */
 static unsigned fill(enum descriptor_use use) {
         int taken[LIMIT], n = 0, left = 0;
 

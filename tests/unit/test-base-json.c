@@ -1,4 +1,4 @@
-/* The buffer, and the JSON that is written into it: jansson must read back what was meant. */
+/* The buffer, and JSON written into it: jansson must read back the original values. */
 #include "unit.h"
 
 #include "base/clock.h"

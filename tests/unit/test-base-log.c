@@ -1,4 +1,4 @@
-/* Log lines: what is written to stderr reads back as what was said, whatever bytes a server sent. */
+/* Log lines: a line on stderr reads back as the original entry, whatever bytes a server sent. */
 #include "unit.h"
 
 #include "base/clock.h"
@@ -39,7 +39,7 @@ static const char *catch_end(void) {
         return said;
 }
 
-/* The value of NAME in a logfmt line, read as a strict reader would; answers false when it is not there. */
+/* The value of NAME in a logfmt line, parsed strictly; returns false if it is missing. */
 static bool logfmt_value(const char *line, const char *name, char *value, size_t size) {
         const char *p = line;
 
@@ -188,7 +188,7 @@ static void an_entry_has_one_format_whatever_a_reload_does_meanwhile(void **stat
         assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-/* Readers that stall. Each makes the two ends: what stderr becomes, and where it is read. */
+/* Readers that stall. Each function makes the two ends: stderr, and where it is read. */
 
 static void make_pipe(int ends[2]) {
         int made[2];
@@ -222,7 +222,7 @@ static void read_line(FILE *file, char *line, size_t size) {
 
 #define STALLED_ENTRIES 40000
 
-/* As many entries as no queue holds; the numbers of those that were said follow each other, and the rest is counted. */
+/* More entries than any queue holds: the numbers of those that were written are consecutive, and the rest is counted. */
 static void expect_nobody_waits(void (*make)(int ends[2])) {
         char line[1024], stuffing[401];
         unsigned said_entries = 0, number, dropped;
@@ -294,7 +294,7 @@ int main(void) {
                 UNIT_TEST(auto_is_logfmt_where_stderr_is_no_journal),
                 UNIT_TEST(an_entry_has_one_format_whatever_a_reload_does_meanwhile),
                 UNIT_TEST(levels_have_names),
-                /* The last: from here on a thread says what is said. */
+                /* Last, since from here on a thread writes the entries. */
                 UNIT_TEST(nobody_waits_for_a_reader_that_stalls),
         };
 

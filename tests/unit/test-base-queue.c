@@ -94,7 +94,7 @@ static void nothing_is_lost_between_threads_and_no_wake_up_either(void **state) 
                 struct pollfd fd = {.fd = queue_fd(queue), .events = POLLIN};
                 struct value value;
 
-                /* A lost wake-up would hang here for ever; half a minute is for ever. */
+                /* A lost wake-up would hang here; half a minute stands for forever. */
                 assert_int_equal(poll(&fd, 1, 30000), 1);
                 while (queue_pop(queue, &value) == 1) {
                         assert_in_range(value.pusher, 0, PUSHERS - 1);
@@ -106,7 +106,7 @@ static void nothing_is_lost_between_threads_and_no_wake_up_either(void **state) 
         for (unsigned i = 0; i < PUSHERS; i++)
                 assert_int_equal(pthread_join(pushers[i].thread, NULL), 0);
         assert_int_equal(queue_length(queue), 0);
-        /* The last may have been popped before its pusher told of it; who is woken for nothing is so once. */
+        /* The last value may have been popped before its pusher wrote the eventfd: one wake-up for nothing is allowed. */
         assert_int_equal(queue_pop(queue, &(struct value){0}), 0);
         assert_false(is_readable(queue));
         queue_free(queue);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static void a_copy_never_ends_in_half_a_character(void **state) {
-        /* One, two, three and four bytes. */
+        /* Characters of one, two, three and four bytes. */
         const char *text = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\xb4z";
         const size_t edges[] = {0, 1, 3, 6, 10, 11};
         size_t edge = 0;
@@ -108,7 +108,7 @@ static int compare_words(const void *a, const void *b) {
         return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* In any order, beginnings in common or not: the first of the nearest, as if each had been compared whole. */
+/* In any order, with common beginnings or without: the first of the nearest, as if each had been compared in full. */
 static void no_nearer_word_is_missed(void **state) {
         char texts[24][16], word[16];
         const char *words[24];
@@ -138,7 +138,7 @@ static void no_nearer_word_is_missed(void **state) {
         assert_in_range(found, 1000, 19000);
 }
 
-/* Of every length, at every distance from a word of every length: nothing is written or read beside the rows. */
+/* Words of every length, at every distance: nothing is written or read beside the rows. */
 static void words_of_every_length_are_compared(void **state) {
         char word[NEAREST_WORD_MAX + 4], candidate[2 * NEAREST_WORD_MAX];
         const char *candidates[] = {candidate};

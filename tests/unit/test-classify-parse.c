@@ -135,7 +135,7 @@ static void no_bytes_break_the_parser_or_the_tables(void **state) {
                 struct failure e;
                 enum reason reason;
 
-                /* In a block of its own exact size, so that a sanitizer sees every byte too far. */
+                /* In a block of its exact size, so that a sanitizer sees every access beyond it. */
                 assert_non_null(text);
                 compose(text, 256, &random);
                 exact = strdup(text);

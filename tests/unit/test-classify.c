@@ -1,4 +1,4 @@
-/* From failures to reasons: every text and code that is known has its row here. */
+/* From failures to reasons: every known text and code has its row here. */
 #include "model/classify.h"
 
 #include "base/macro.h"
@@ -33,7 +33,7 @@ static void assert_reason(enum reason reason, enum reason expected, const char *
         "\tThis probably means the server terminated abnormally\n"                     \
         "\tbefore or while processing the request.\n"
 
-/* What Neon's proxy says (facts, section 3); it leaves as ERROR XX000, and has been seen as 28000. */
+/* Messages of Neon's proxy (facts, section 3); it sends them as ERROR XX000, and has been seen to use 28000. */
 static const struct {
         const char *text;
         enum reason reason;
@@ -558,7 +558,7 @@ static void a_system_call_is_told_by_its_errno(void **state) {
         }
 }
 
-/* Those that no failure of a check leads to: they are about ourselves, or found in a good answer. */
+/* Reasons that no failed check can have: they are about ourselves, or found in a good answer. */
 static bool comes_from_elsewhere(enum reason reason) {
         if (reason == REASON_HOST_RESOURCES)
                 return false;
@@ -566,7 +566,7 @@ static bool comes_from_elsewhere(enum reason reason) {
                reason == REASON_EXPECT_LAG || reason == REASON_EXPECT_VALUE;
 }
 
-/* Runs last: the others have noted what they saw. */
+/* Runs last: all other tests have recorded the reasons that they saw. */
 static void every_reason_that_a_failure_can_give_was_given(void **state) {
         (void)state;
         for (size_t i = 0; i < _REASON_MAX; i++)

@@ -110,7 +110,7 @@ static void test_damaged_services(void **state) {
         }
 }
 
-/* What is refused on purpose though libpq takes it. */
+/* Texts that are refused on purpose although libpq accepts them. */
 static bool is_stricter(const char *text) {
         bool has_driver = starts_with(text, "postgresql+") || starts_with(text, "postgres+");
 

@@ -1,4 +1,4 @@
-/* Whole configurations: what is read, every complaint with its line and its words, conf.d, passwords, the dump. */
+/* Whole configurations: values, every complaint with its line and text, conf.d, passwords, the dump. */
 #include "config-fixture.h"
 
 #include "base/clock.h"
@@ -82,7 +82,7 @@ static void test_reads_every_key(void **state) {
         assert_int_equal(d->sources[option_find(OPTION_DATABASE, "rise")].line, 10);
 }
 
-/* Each a whole file, with everything that is said of it. */
+/* Each is a whole file, with all of its complaints. */
 static void test_complaints(void **state) {
         static const struct {
                 const char *content, *complaints;
@@ -374,7 +374,7 @@ static void test_passwords(void **state) {
         assert_string_equal(connection(f)->password, "hunter4");
         assert_null(conninfo_get(connection(f), "password"));
         assert_null(f->config->databases[0].conninfo_text);
-        /* What an entry says goes before the defaults, whichever way each takes. */
+        /* An entry's own settings override the defaults, in any combination. */
         assert_complaints(f, "defaults = { password_file = \"@/file\"; }; databases = ( { name = \"a\";\nconninfo = \"host=h\"; } );", "");
         assert_string_equal(connection(f)->password, "hunter3");
         assert_complaints(f, "defaults = { password_file = \"@/file\"; }; databases = ( { name = \"a\";\nconninfo = \"password=x\"; } );",

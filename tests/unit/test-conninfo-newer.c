@@ -1,4 +1,4 @@
-/* A libpq that is newer than this code: its keywords are taken, and its secrets are shown to nobody. */
+/* A libpq newer than this code: its keywords are accepted, and its secrets are never shown. */
 #include "config-fixture.h"
 
 #include "config/conninfo.h"
@@ -9,7 +9,7 @@ PQconninfoOption *__real_PQconninfoParse(const char *text, char **error);
 PQconninfoOption *__wrap_PQconninfoParse(const char *text, char **error);
 int __wrap_PQlibVersion(void);
 
-/* As libpq's reading would be: the value of KEYWORD in TEXT, cut out of it. */
+/* As libpq would parse it: cuts the value of KEYWORD out of TEXT. */
 static char *cut_value(char *text, const char *keyword) {
         char *at = strstr(text, keyword), *value = NULL;
         size_t length;

@@ -147,7 +147,7 @@ static void test_knows_every_keyword_of_libpq(void **state) {
         assert_int_equal(reached, 0);
 }
 
-/* What a conninfo becomes: its arrays as key=value, its complaints. */
+/* The completed conninfo: its arrays as key=value, and its complaints. */
 static char *completed(struct fixture *f, const char *text) {
         struct complaint_place place = {&f->complaints, "file", 1, "conninfo"};
         struct conninfo_draft draft = {0};

@@ -1,4 +1,4 @@
-/* Whatever happens to a database, in whatever order: what must hold of it always. */
+/* Random inputs for a database, in any order: invariants that always hold. */
 #include "scene.h"
 
 #include "base/random.h"
@@ -80,7 +80,7 @@ static enum reason random_reason(enum check check) {
 static void start_what_is_due(struct scene *s, struct history *h) {
         struct plan plan = policy_next(s->t);
 
-        /* The time that no check can end: nothing may be asked twice in one instant for ever. */
+        /* An endless loop within one instant: checks must not repeat forever at the same time. */
         h->checks_in_one_instant = s->now.boot_usec == h->last_check_boot_usec ? h->checks_in_one_instant + 1 : 0;
         h->last_check_boot_usec = s->now.boot_usec;
         assert_true(h->checks_in_one_instant < 12);
@@ -109,7 +109,7 @@ static void cut_at_random(struct scene *s) {
                 session_ends(s, REASON_SESSION_LOST, "", true);
 }
 
-/* Those of the engine are ended when the budget is spent; here that is the dice's business. */
+/* The engine would end its leases when the budget is spent; here that is left to chance. */
 static void lease_at_random(struct scene *s) {
         if (s->t->n_leases > 0 && below(2))
                 scene_input(s, INPUT_LEASE_END);
@@ -117,7 +117,7 @@ static void lease_at_random(struct scene *s) {
                 assert_true(s->t->paused_until_boot_usec || s->t->budget_spent || s->t->state == STATE_BLOCKED);
 }
 
-/* What is remembered is what goes on. */
+/* The database continues from what it remembered. */
 static void restart_at_random(struct scene *s) {
         struct memory memory, again;
         struct database *fresh;
@@ -260,7 +260,7 @@ static void the_plan_is_allowed(const struct scene *s) {
                 assert_true(t->provider->door_is_free && !t->evidence.door_lets_in && t->config->door_interval_usec > 0);
 }
 
-/* Nothing is counted twice, and nothing from before the scene or while nobody could have seen it. */
+/* No time is counted twice, and none from before the scene or while nobody could have observed it. */
 static void the_account_is_true(const struct scene *s, struct history *h) {
         struct account account = database_account(s->t, s->now);
 
@@ -271,7 +271,7 @@ static void the_account_is_true(const struct scene *s, struct history *h) {
         assert_int_equal(s->t->budget_spent, h->spent);
         if (s->t->state == STATE_AWAKE && s->t->session_held)
                 assert_int_equal(account.counted_real_usec, s->now.real_usec);
-        /* Back to where it was last known to be awake, an answer may add what the server's uptime tells. */
+        /* An answer may add the server's uptime, back to when it was last known to be awake. */
         h->counted_boot_usec = s->now.boot_usec - (s->now.real_usec - account.counted_real_usec);
         h->awake_usec = account.awake_usec;
         h->ours_usec = account.ours_usec;
@@ -343,7 +343,7 @@ static void one_login(struct scene *s, uint64_t began_boot_usec, uint64_t uptime
         (void)scene_step(s, &(struct input){.kind = INPUT_ATTEMPT, .attempt = &attempt});
 }
 
-/* The same server is asked by one that knew from the start what was before, and by one that hears of it only after RECALLED logins. */
+/* The same server is checked by one database that knew the past from the start, and by one that learns it only after RECALLED logins. */
 static void play_twice(unsigned recalled) {
         struct memory memory = {.counts = {.generation = 5, .wakes_by_cause[WAKE_LEASE] = 2}};
         struct scene early = scene("ep-x.eu.neon.tech"), late = early;
@@ -378,7 +378,7 @@ static void play_twice(unsigned recalled) {
         }
         assert_int_equal(late.t->counts.server_started_real_usec, early.t->counts.server_started_real_usec);
         assert_int_equal(late.t->counts.generation > memory.counts.generation, early.t->counts.generation > memory.counts.generation);
-        /* Of several the first may be lost; one alone is not, and none that was known counts again. */
+        /* The first of several may be lost; a single one is not, and a known one does not count again. */
         assert_in_range(late.t->counts.generation, early.t->counts.generation - (met > 1), early.t->counts.generation);
         assert_in_range(database_wakes(late.t), database_wakes(early.t) - (met > 1), database_wakes(early.t));
         assert_int_equal(late.t->woken_server_real_usec, early.t->woken_server_real_usec);

@@ -1,4 +1,4 @@
-/* One database through its days: what is asked when, what it is held for, and what is told. */
+/* The life of one database: its checks, its verdicts and its events. */
 #include "scene.h"
 
 #define NEON "ep-cool-1.eu-central-1.aws.neon.tech"
@@ -188,7 +188,7 @@ static void what_a_person_must_mend_is_asked_rarely_and_needs_no_fall(void **sta
         for (unsigned i = 0; i < 300; i++)
                 check_after_wait(&s, 5 * MIN_, CHECK_LOGIN, MSEC, REASON_AUTH_PASSWORD);
         is(&s, STATE_BLOCKED, REASON_AUTH_PASSWORD);
-        /* One failure of another kind does not disprove it, and comes back soon. */
+        /* One failure of another kind does not disprove it, and the retry comes soon. */
         check_after_wait(&s, 5 * MIN_, CHECK_LOGIN, MSEC, REASON_TCP_RESET);
         is(&s, STATE_BLOCKED, REASON_AUTH_PASSWORD);
         check_after_wait(&s, 1 * SEC, CHECK_LOGIN, MSEC, REASON_TCP_RESET);
@@ -397,7 +397,7 @@ static void a_server_that_lets_in_and_cuts_is_asked_in_the_rhythm_of_retries(voi
                 next_is(&s, CHECK_LOGIN, SEC - MSEC);
                 pass(&s, SEC - MSEC);
         }
-        /* One that stood for a while is none of these. */
+        /* A session that lasted for a while is not one of these. */
         start(&s, CHECK_LOGIN);
         ends(&s, MSEC, REASON_NONE);
         pass(&s, 3 * SEC);
@@ -565,7 +565,7 @@ static void a_server_that_says_starting_is_waking_until_it_answers(void **state)
         server_starts(&s);
         for (unsigned i = 0; i < 20; i++)
                 check_after_wait(&s, 1 * SEC, CHECK_LOGIN, MSEC, i < 10 ? REASON_SERVER_STARTING : REASON_SERVER_RECOVERING);
-        became(&s, STATE_WAKING, REASON_SERVER_RECOVERING); /* what it says last is the reason */
+        became(&s, STATE_WAKING, REASON_SERVER_RECOVERING); /* the last message is the reason */
         is(&s, STATE_WAKING, REASON_SERVER_RECOVERING);
         assert_int_equal(s.t->repeated, 9);
         check_after_wait(&s, 1 * SEC, CHECK_LOGIN, 10 * MSEC, REASON_NONE);
@@ -593,7 +593,7 @@ static void a_slow_but_warm_login_is_no_wake_of_ours(void **state) {
         others_woke(&s);
         is(&s, STATE_AWAKE, REASON_NONE);
         assert_int_equal(s.t->counts.wakes_by_cause[WAKE_OTHER], 1);
-        assert_null(s.t->wake_latency); /* how long it took nobody knows */
+        assert_null(s.t->wake_latency); /* the duration is unknown */
         /* Slow once more: the same start of the server is not counted twice. */
         session_ends(&s, REASON_SESSION_CUT, "57P01", false);
         became(&s, STATE_UNKNOWN, REASON_SESSION_CUT);
@@ -633,7 +633,7 @@ static void a_cold_start_proves_a_wake_that_was_too_quick_to_be_seen(void **stat
         assert_int_equal(s.t->counts.last_wake.cause, WAKE_START);
         scene_end(&s);
 
-        /* The first wake of a database that nobody demanded is the start's too. */
+        /* Without demand, the first wake of a database is the start's too. */
         s = scene(PLAIN);
         scene_begin(&s);
         start(&s, CHECK_LOGIN);
@@ -678,7 +678,7 @@ static void a_wake_that_fails_its_time_is_down_and_does_not_flap(void **state) {
         is(&s, STATE_DOWN, REASON_WAKE_TIMEOUT);
         assert_int_equal(next_in(&s), 15 * SEC);
         assert_int_equal(database_wakes(s.t), 0);
-        /* What says something else is news, and a start after that is another start. */
+        /* A different message is news, and a start after that is another start. */
         check_after_wait(&s, 15 * SEC, CHECK_LOGIN, MSEC, REASON_TCP_REFUSED);
         became(&s, STATE_DOWN, REASON_TCP_REFUSED);
         check_after_wait(&s, 15 * SEC, CHECK_LOGIN, MSEC, REASON_SERVER_STARTING);
@@ -1005,7 +1005,7 @@ static void the_sentinel_renews_for_days_and_asks_nothing(void **state) {
         scene_sentinel(&s);
         before = s.t->account.awake_usec;
         nothing_planned(&s);
-        /* What it costs is counted and told now and then, for a crash must not take days of it. */
+        /* The account is settled and reported regularly, so that a crash does not lose days of it. */
         assert_int_equal(database_due(s.t), s.now.boot_usec + 10 * SEC);
         pass(&s, 10 * SEC);
         assert_int_equal(s.t->account.awake_usec, before + 10 * SEC);
@@ -1025,7 +1025,7 @@ static void cut(struct scene *s, bool pooled) {
         became(s, STATE_UNKNOWN, pooled ? REASON_SESSION_LOST : REASON_SESSION_CUT);
 }
 
-/* Nobody asks for long enough, and its door is good after the cut. */
+/* There is no demand for long enough, and the door is good after the cut. */
 static void falls_asleep(struct scene *s) {
         scene_sentinel(s);
         pass(s, 5 * MIN_);
@@ -1198,7 +1198,7 @@ static void a_wake_call_to_one_that_is_awake_is_a_linger_from_now(void **state) 
         pass(&s, MIN_);
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         assert_int_equal(s.t->demand_until_boot_usec, s.now.boot_usec + 60 * SEC);
-        /* From here on answers renew it, and one that hangs lets it expire. (The last login is old, so it is one.) */
+        /* From here on answers renew it, and a check that hangs lets it expire. (The last login is old, so this is one.) */
         start(&s, CHECK_LOGIN);
         pass(&s, 25 * SEC);
         became(&s, STATE_UNKNOWN, REASON_STALE);
@@ -1252,7 +1252,7 @@ static void without_demand_no_login_ever(void **state) {
         assert_int_equal(s.t->state, STATE_UNKNOWN);
         scene_end(&s);
 
-        /* Where a door wakes, nothing at all is asked. */
+        /* If a door check would wake it, no check is sent. */
         s = scene(AURORA);
         s.config.wake_at_start = false;
         scene_begin(&s);
@@ -1260,7 +1260,7 @@ static void without_demand_no_login_ever(void **state) {
         scene_end(&s);
 }
 
-/* A login is what was refused: a door that is good hurries none. */
+/* Logins were refused: a good door check does not shorten their delay. */
 static void a_good_door_does_not_hurry_who_is_blocked_or_throttled(void **state) {
         struct scene s = scene(NEON);
 
@@ -1287,7 +1287,7 @@ static void a_good_door_does_not_hurry_who_is_blocked_or_throttled(void **state)
         scene_end(&s);
 }
 
-/* Its end came while nobody looked: to wake for it would be for nobody. */
+/* Demand ended unnoticed: it must not wake the database. */
 static void demand_that_is_over_after_a_pause_or_a_suspend_wakes_nobody(void **state) {
         (void)state;
         for (unsigned way = 0; way < 2; way++) {
@@ -1407,7 +1407,7 @@ static void aurora_is_held_by_no_session_and_never_called_asleep(void **state) {
         pass(&s, USEC_PER_HOUR);
         became(&s, STATE_UNKNOWN, REASON_STALE);
         nothing_planned(&s);
-        /* Nothing would ever tell more, and whoever asks for it wakes it. */
+        /* No check could tell more, and any request would wake it. */
         assert_true(database_ready_or_asleep(s.t));
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         assert_false(database_ready_or_asleep(s.t));
@@ -1417,7 +1417,7 @@ static void aurora_is_held_by_no_session_and_never_called_asleep(void **state) {
         assert_false(database_ready_or_asleep(s.t));
         scene_end(&s);
 
-        /* What was seen last was no good, though it has grown old. */
+        /* The last finding was bad, even if it is old by now. */
         s = scene(AURORA);
         scene_begin(&s);
         start(&s, CHECK_LOGIN);

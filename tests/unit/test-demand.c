@@ -1,4 +1,4 @@
-/* Who needs a database, what it costs that it is awake, whose cost that is, and what a budget ends. */
+/* Demand: who needs a database, what its being awake costs, whose cost that is, and what a budget ends. */
 #include "scene.h"
 
 #define PLAIN "db.example.org"
@@ -15,7 +15,7 @@ static void scene_asleep(struct scene *s) {
         no_edge(s);
 }
 
-/* What is asked for falls due, and is answered; until GOAL. */
+/* Checks come due and are answered, until GOAL. */
 static void live_until(struct scene *s, uint64_t goal) {
         while (s->now.boot_usec < goal) {
                 uint64_t due = MIN(MIN(database_due(s->t), policy_next(s->t).due_boot_usec), goal);
@@ -141,7 +141,7 @@ static void what_is_blocked_is_asked_again_in_its_own_rhythm_and_not_sooner(void
         pass(&s, 1);
         assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_NONE);
         start(&s, CHECK_LOGIN);
-        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE); /* joins what is being asked */
+        assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE); /* joins the attempt in flight */
         ends(&s, 50 * MSEC, REASON_PROVIDER_QUOTA);
         is(&s, STATE_BLOCKED, REASON_PROVIDER_QUOTA);
         next_is(&s, CHECK_LOGIN, 5 * MIN_);
@@ -193,7 +193,7 @@ static void what_others_woke_is_counted_when_it_is_next_seen_and_once(void **sta
         (void)state;
         scene_asleep(&s);
         pass(&s, 20 * SEC);
-        server_starts(&s); /* nobody told us */
+        server_starts(&s); /* no event reports it */
         pass(&s, 9 * SEC);
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
@@ -340,7 +340,7 @@ static void a_suspend_of_the_host_is_filled_or_not_by_the_uptime(void **state) {
         assert_int_equal(database_account(s.t, s.now).awake_usec, before.awake_usec + MIN_);
         session_ends(&s, REASON_SESSION_CUT, "57P01", false);
         s.read = s.logged;
-        /* It slept and was woken by somebody while nobody looked. */
+        /* It slept and was woken by somebody else, unobserved. */
         s.server_started_at = s.now.boot_usec - 10 * MIN_;
         assert_int_equal(scene_wake(&s, WAKE_CALL), REASON_NONE);
         start(&s, CHECK_LOGIN);
@@ -404,7 +404,7 @@ static void a_pause_goes_on_over_a_restart_and_ends_at_its_time(void **state) {
         became(&s, STATE_UNKNOWN, REASON_STALE);
         s.t = database_free(s.t);
 
-        /* One that was over meanwhile is over. */
+        /* Demand that ended meanwhile is over. */
         pass_without(&s, SEC);
         assert_int_equal(database_new(9, &s.config, s.now, &s.t), 0);
         database_restore(s.t, &memory, REASON_STALE, s.now);
@@ -477,7 +477,7 @@ static void a_budget_stays_spent_over_a_restart(void **state) {
         s.read = s.logged;
         is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);
         assert_int_equal(scene_input(&s, INPUT_LEASE), REASON_BUDGET_SPENT);
-        start(&s, CHECK_DOOR); /* what costs nothing goes on */
+        start(&s, CHECK_DOOR); /* a check that costs nothing goes on */
         ends(&s, MSEC, REASON_NONE);
         is(&s, STATE_UNKNOWN, REASON_BUDGET_SPENT);
         live_until(&s, s.now.boot_usec + 20 * USEC_PER_DAY);

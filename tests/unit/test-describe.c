@@ -1,4 +1,4 @@
-/* What is said of a database. */
+/* The description of a database in answers. */
 #include "engine-stub.h"
 
 #include "http/describe.h"

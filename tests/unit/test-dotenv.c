@@ -1,4 +1,4 @@
-/* Dotenv texts: what python-dotenv's own tests do not show: complaints with their lines, bounds, and what is read otherwise on purpose. */
+/* Dotenv texts, beyond python-dotenv's own tests: complaints with their lines, bounds, and intended differences. */
 #include "config/dotenv.h"
 
 #include "base/error.h"

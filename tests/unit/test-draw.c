@@ -1,4 +1,4 @@
-/* What pgwake draws: the strip of states with its axis, the bars of a distribution, paragraphs. Exact texts, and no line too long. */
+/* Pictures of pgwake: the strip of states with its axis, the bars of a distribution, paragraphs. Exact texts, and no line too long. */
 #include "unit.h"
 
 #include "base/clock.h"
@@ -179,7 +179,7 @@ static void trouble_is_seen_however_short(void **state) {
                 "  a awake   G degraded   B blocked\n");
 }
 
-/* What began before the time or lasts beyond it is cut, and of several at one moment the last counts. */
+/* Entries that begin before the period or last beyond it are cut, and of several at one time the last counts. */
 static void the_edges_of_the_time(void **state) {
         static const struct timeline_entry entries[] = {
                 {1, STATE_DOWN},
@@ -295,7 +295,7 @@ static void a_million_wakes_in_one_row(void **state) {
 
         (void)state;
         assert_bars(million, 1, 40, true, "   ≤ 2 s  1000000 ██████████████████████\n");
-        /* One in a million is little, and it is there. */
+        /* One in a million is small, but visible. */
         assert_bars(beside, 2, 40, true,
                 "   ≤ 1 s        1 ▏\n"
                 "   ≤ 2 s  1000000 ██████████████████████\n");

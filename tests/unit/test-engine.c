@@ -1,6 +1,6 @@
 /*
- * The engine on a real sd_event, over a pool of probers that is a script: what it starts and when, whom it tells, what a reload keeps, and
- * that nothing wakes the process when nothing is due.
+ * The engine on a real sd_event, with a scripted pool of probers: what it starts and when, which observers it calls, what a reload keeps,
+ * and that nothing wakes the process when nothing is due.
  */
 #include "stage.h"
 
@@ -48,11 +48,11 @@ static void no_more_run_than_are_allowed_and_who_waits_longest_comes_first(void 
         unsigned done = 0;
 
         (void)state;
-        s->config.attempts_in_flight = 4; /* one of them is kept for those that somebody waits for */
+        s->config.attempts_in_flight = 4; /* one of them is reserved for demand */
         stage_begin(s);
         assert_int_equal(stats(s).in_flight, 3);
         assert_int_equal(stats(s).waiting, 37);
-        nothing_happens(s); /* who waits for a place does not turn the loop */
+        nothing_happens(s); /* a database that waits for a slot does not keep the loop busy */
         while (pool->n_running > 0) {
                 struct database *t = registry_by_id(engine_registry(s->engine), pool->started[done++]);
 
@@ -225,7 +225,7 @@ static void hear(void *userdata, const struct event *event, const struct databas
         l->heard++;
         assert_true(n_order < ARRAY_LENGTH(order));
         order[n_order++] = l->number;
-        /* Whoever reads now reads what is true now. */
+        /* Reads in the observer return the present state. */
         if (database && event->kind == EVENT_STATE) {
                 assert_int_equal(database->state, event->state);
                 assert_true(registry_count_in_state(engine_registry(l->stage->engine), event->state) > 0);
@@ -337,7 +337,7 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         assert_int_not_equal(database_named(s, "db01")->id, changed_id);
         assert_int_equal(database_named(s, "db01")->counts.generation, 2);
         assert_int_equal(database_named(s, "db01")->state, STATE_UNKNOWN);
-        assert_int_equal(database_named(s, "db01")->counts.attempts[CHECK_LOGIN][CLASS_OK], 2); /* what was counted stays */
+        assert_int_equal(database_named(s, "db01")->counts.attempts[CHECK_LOGIN][CLASS_OK], 2); /* counters stay */
         assert_non_null(running(database_named(s, "db01")->id));
         assert_null(registry_by_name(engine_registry(s->engine), "db02"));
         assert_non_null(running(database_named(s, "db03")->id));
@@ -357,7 +357,7 @@ static void a_reload_keeps_what_is_unchanged_and_begins_the_changed_anew(void **
         free(next);
 }
 
-/* A changed setting is no doubt of what is known of the same server, and no demand. */
+/* New settings cast no doubt on what is known of the same server, and are no demand. */
 static void a_reload_of_settings_keeps_state_session_and_sleep(void **state) {
         struct stage *s = stage_new(2), *next = calloc(1, sizeof(*next));
         struct reload_summary summary;
@@ -385,7 +385,7 @@ static void a_reload_of_settings_keeps_state_session_and_sleep(void **state) {
         assert_int_equal(awake->counts.generation, 0);
         assert_ptr_equal(awake->config, &next->databases[0]);
         assert_ptr_equal(database_named(s, "db01"), idle);
-        assert_false(database_has_demand(idle)); /* wake_at_start is for the daemon's start, and for what is new */
+        assert_false(database_has_demand(idle)); /* wake_at_start is for the daemon's start, and for new databases */
         assert_null(running(idle->id));
         assert_int_equal(pool->forgotten, 0);
         stage_end(s);
@@ -419,7 +419,7 @@ static void demand_comes_before_what_only_falls_due(void **state) {
         stage_end(s);
 }
 
-/* A door check may hang as long as an attempt may: who needs the database does not wait for that. */
+/* A door check may hang as long as any attempt: a login that is needed does not wait for it. */
 static void a_login_overtakes_the_door_check_of_its_database(void **state) {
         struct stage *s = stage_new(1);
 

@@ -1,4 +1,4 @@
-/* env_file and --from-env: which names are looked at, what becomes of their values, and what is said of them, which is never a value. */
+/* env_file and --from-env: the names that are used, the resulting connection, and complaints, which never contain a value. */
 #include "config-fixture.h"
 
 #include "config/option.h"
@@ -97,7 +97,7 @@ static void test_parameters_of_drivers(void **state) {
                    "pgwaked.conf:1: error: conninfo: unknown keyword at character 20; expected one of libpq's (a value with spaces needs "
                    "quotes, and in a "
                    "URI special characters are written %XX)\n");
-        /* One that is nearly known must not be lost: the connection would be another one than was meant. */
+        /* A name that is nearly known must not be ignored: the connection would not be the intended one. */
         expect_bad(f, CONFIG(""), "DATABASE_URL=postgres://u:geheim@h/d?sslmod=require\n",
                    "app.env:1: error: DATABASE_URL: unknown keyword at character 25, did you mean sslmode?\n");
         expect_bad(f, CONFIG(""), "DATABASE_URL=postgres://u:geheim@h/d?ssl=geheim\n",
@@ -178,7 +178,7 @@ static void test_what_is_missing_is_listed(void **state) {
 static void test_other_names(void **state) {
         struct fixture *f = *state;
 
-        /* One .env of two databases. */
+        /* One .env for two databases. */
         expect_good(f, CONFIG("env_names = { url = \"REPORTS_URL\"; }; "),
                     ALL_PARTS "DATABASE_URL=postgres://a@one/x\nREPORTS_URL=postgres://b:geheim@two/y\n", "");
         assert_string_equal(value(f, "host"), "two");
@@ -344,7 +344,7 @@ static void test_the_environment_is_cleared(void **state) {
         assert_string_equal(environment.settings[ENV_PASSWORD], "geheim");
         assert_string_equal(environment.settings[ENV_HOST], "");
         assert_null(environment.settings[ENV_URL]);
-        /* The C library does not free what it unsets: the bytes are still ours to look at. */
+        /* The C library does not free an unset variable: its bytes can still be read. */
         assert_string_equal(bytes, "");
         config_environment_deinit(&environment);
 }

@@ -172,7 +172,7 @@ static void the_client_says_which_format_it_wants(void **state) {
                 /* The closest range counts, wherever it stands. */
                 {"application/openmetrics-text;q=0.2, application/*;q=1, text/plain;q=0.5", TEXT},
                 {"application/openmetrics-text;version=1.0.0;q=0.2, application/openmetrics-text;q=1, text/plain;q=0.5", TEXT},
-                /* What is no quality spoils its range alone. */
+                /* An invalid quality spoils only its own range. */
                 {"application/openmetrics-text;q=2", TEXT},
                 {"application/openmetrics-text;q=1.001", TEXT},
                 {"application/openmetrics-text;q=", TEXT},

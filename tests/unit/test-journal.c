@@ -1,4 +1,4 @@
-/* One entry for each event, with what led there. */
+/* One entry per event, with everything that led to it. */
 #include "engine-stub.h"
 
 #include "base/log.h"
@@ -163,7 +163,7 @@ static void a_wake_by_somebody_else_says_so(void **state) {
         stub_check(engine, a, REASON_NONE);
         json_decref(the_entry());
         listen_to_stderr();
-        /* Of a provider that suspends; it was asleep, and a login finds another server that has been up for longer than we ask. */
+        /* With a provider that suspends: it was asleep, and a login finds another server that has been up for longer than the attempt. */
         a->provider = provider_by_name("neon");
         a->state = STATE_ASLEEP;
         a->reason = REASON_SESSION_CUT;

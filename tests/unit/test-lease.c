@@ -1,4 +1,4 @@
-/* Leases in the engine: who holds one, what ends it, what of it outlives a reload and a restart. */
+/* Leases in the engine: who holds one, what ends it, and what survives a reload and a restart. */
 #include "stage.h"
 
 #include "scheduler/lease.h"
@@ -323,7 +323,7 @@ static void what_is_recalled_late_is_added_to_what_was_seen_since(void **state) 
         assert_true(database_account(database, clock_now()).awake_usec >= USEC_PER_HOUR);
         assert_int_equal(database->state, STATE_AWAKE);
         assert_true(database_has_demand(database));
-        /* Paused it was as well, and is from now on: what runs is dropped. */
+        /* It was paused too, and is from now on: the check in flight is dropped. */
         past.memory.paused_until_real_usec = now + USEC_PER_HOUR;
         engine_recall(s->engine);
         assert_int_equal(database->reason, REASON_PAUSED);

@@ -1,4 +1,4 @@
-/* What the service manager is told, read from its socket. */
+/* Messages to the service manager, read from its socket. */
 #include "engine-stub.h"
 
 #include "notify/sd-notify.h"
@@ -49,7 +49,7 @@ static void open_notify(void) {
         assert_int_equal(notify_new(event, engine, &config, &notify), 0);
 }
 
-/* The next message into TEXT, or false when there is none while the loop turns for USEC. */
+/* Reads the next message into TEXT; false if there is none while the loop runs for USEC. */
 static bool hear(char *text, size_t size, uint64_t usec) {
         uint64_t until = clock_boot_usec() + usec;
         ssize_t n;
@@ -116,7 +116,7 @@ static void with_verdict_any_first_one_will_do(void **state) {
         hears("READY=1\nSTATUS=1 database: 1 blocked (a: auth.password)");
 }
 
-/* Nobody asks it, and its door only says that it is good: what nothing will tell is not waited for. */
+/* Without demand, and behind a good door, no verdict will come: it is not waited for. */
 static void with_verdict_what_nothing_will_tell_is_not_waited_for(void **state) {
         struct database *a = stub_add(engine, "a"), *quiet = stub_add(engine, "quiet"), *door = stub_add(engine, "door");
         struct attempt good = {.id = 77, .check = CHECK_DOOR};
@@ -270,7 +270,7 @@ static void the_watchdog_is_fed_while_there_is_progress(void **state) {
         hears("WATCHDOG=1");
         hears("WATCHDOG=1");
         engine->overdue_usec = 5 * USEC_PER_SEC;
-        /* What was told before is heard late on a machine that has other things to do. */
+        /* On a busy machine earlier messages are received late. */
         for (unsigned i = 0; i < 10 && hear(text, sizeof(text), 60 * MSEC); i++)
                 assert_string_equal(text, "WATCHDOG=1");
         hears_nothing();

@@ -1,6 +1,6 @@
 /*
- * What the probers report of a held session, against a server that this test plays itself: whether the session ended, and by whom, and
- * which answers to a ping leave it as it is.
+ * The probers' reports on a held session, with a server that this test plays: whether the session ended, which side ended it, and which
+ * answers to a ping leave it as it is.
  */
 #include "unit.h"
 
@@ -16,7 +16,7 @@
 #define PATIENCE_USEC (20 * USEC_PER_SEC)
 #define LONG_USEC (20 * USEC_PER_SEC)
 
-/* The server. Its first answer on a connection is always good; what follows is a script's. */
+/* The server. Its first answer on a connection is always good; a script provides the rest. */
 
 enum act {
         ACT_GOOD,
@@ -45,7 +45,7 @@ static bool get(int fd, void *buffer, size_t size) {
         return size == 0 || recv(fd, buffer, size, MSG_WAITALL) == (ssize_t)size;
 }
 
-/* The length word and what it counts; false at the end. */
+/* Skips a length word and the bytes that it counts; false at the end. */
 static bool skip_body(int fd) {
         uint32_t length;
         char body[4096];
@@ -72,7 +72,7 @@ static void put_ready(int fd, char transaction) {
         put_message(fd, 'Z', &transaction, 1);
 }
 
-/* N columns, of which the first five are what the probe query asks for. */
+/* N columns; the first five answer the probe query. */
 static void put_row(int fd, uint16_t n) {
         static const char *const values[] = { "1000000", "1700000000000000", "f", "150000", "off", "1" };
         char description[256] = { 0, (char)n }, row[256] = { 0, (char)n };
@@ -197,7 +197,7 @@ static void server_stop(struct server *server) {
         (void)close(server->listen_fd);
 }
 
-/* Who asks. */
+/* The client. */
 
 struct fixture {
         struct server server;

@@ -1,4 +1,4 @@
-/* What the kernel says of this process. */
+/* The kernel's data on this process. */
 #include "unit.h"
 
 #include "base/clock.h"

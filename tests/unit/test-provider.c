@@ -1,4 +1,4 @@
-/* Who runs a database, by its host name, and what follows. */
+/* Providers: chosen by host name, and their properties. */
 #include "model/provider.h"
 
 #include "base/clock.h"

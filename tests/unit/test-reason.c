@@ -1,4 +1,4 @@
-/* The vocabulary of reasons: complete, unambiguous, and exactly what the manual promises. */
+/* The vocabulary of reasons: complete, unambiguous, and exactly as in the manual. */
 #include "model/reason.h"
 
 #include "base/macro.h"
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <syslog.h>
 
-/* Users script against these: a change here is a change of what was promised. */
+/* Users script against these: changing a slug breaks a promise. */
 static const struct {
         const char *slug;
         enum reason reason;

@@ -1,4 +1,4 @@
-/* What the store is given, and when. */
+/* What the recorder gives to the store, and when. */
 #include "engine-stub.h"
 
 #include "history/sqlite.h"
@@ -42,7 +42,7 @@ static int end(void **state) {
         return system(command);
 }
 
-/* As another daemon would find it now: a copy, for the file itself is held by this one. */
+/* As another daemon would find it now: a copy, since this daemon locks the file itself. */
 static struct store *open_copy(void) {
         char command[512], copy[128];
         struct store *other = NULL;
@@ -62,7 +62,10 @@ static bool kept(const char *name, struct memory *ret_memory) {
         return answer;
 }
 
-/* Turns the loop for so long, and for what was due by then: we may have been without a processor. Answers how often it turned. */
+/*
+ * Runs the loop for so long, and for everything that was due by then, since we may not have had a processor. Returns the number of
+ * iterations.
+ */
 static unsigned turn_for(uint64_t usec) {
         uint64_t until = clock_monotonic_usec() + usec, now;
         unsigned turns = 0;
@@ -131,7 +134,7 @@ static void hundreds_are_written_and_none_is_forgotten(void **state) {
                 (void)snprintf(name, sizeof(name), "db-%u", i);
                 (void)stub_add(engine, name);
         }
-        /* In several turns, between which the first of them change again. */
+        /* In several iterations, between which the first ones change again. */
         assert_true(sd_event_run(event, 30 * SEC) > 0);
         for (unsigned i = 0; i < STUB_TARGETS_MAX; i++) {
                 (void)snprintf(name, sizeof(name), "db-%u", i);
@@ -240,7 +243,7 @@ static void wakes_are_told_with_their_attempts(void **state) {
         assert_int_equal(number_in_file("SELECT attempts FROM wake WHERE cold = 1 AND connect_usec = 1000 AND resolve_usec IS NULL"), 3);
 }
 
-/* Of hundreds of attempts of hundreds of databases between two turns none is lost, and none is another's. */
+/* Of hundreds of attempts of hundreds of databases between two iterations, none is lost or attributed to another database. */
 static void timings_are_those_of_their_database(void **state) {
         char name[32];
 

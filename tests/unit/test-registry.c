@@ -9,7 +9,7 @@
 
 #define CROWD 2000
 
-/* Database I of a crowd, with what it borrows. */
+/* Database I of many, with everything that it borrows. */
 struct member {
         struct unit_conninfo conninfo;
         struct database_config config;
@@ -176,7 +176,7 @@ static void a_suspicion_ages_and_a_living_session_is_none(void **state) {
                 assert_int_equal(registry_add(registry, members[i].t), 0);
         assert_false(note(registry, members[0].t, true));
         assert_true(note(registry, members[1].t, true));
-        /* Nobody has asked the one for an hour: that is no suspicion against the network of now. */
+        /* The host has not been tried for an hour: that is no suspicion against the present network. */
         later.boot_usec += USEC_PER_HOUR;
         assert_false(note_at(registry, members[1].t, true, later));
         assert_true(note_at(registry, members[0].t, true, later));
@@ -234,9 +234,9 @@ static void our_network_is_gone_only_when_no_remote_host_at_all_is_reached(void 
         assert_false(note(registry, members[1].t, false)); /* one answers */
         assert_false(note(registry, members[0].t, true));
         assert_true(note(registry, members[1].t, true));
-        assert_false(note(registry, members[2].t, false)); /* the last attempt at a host counts, whoever made it */
+        assert_false(note(registry, members[2].t, false)); /* the last attempt at a host counts, of any database */
         assert_true(note(registry, members[0].t, true));
-        /* With one remote host left nobody can tell ours from theirs. */
+        /* With one remote host left, a fault of our network cannot be told from the host's. */
         registry_remove(registry, members[1].t);
         assert_false(note(registry, members[0].t, true));
         registry_remove(registry, members[0].t);

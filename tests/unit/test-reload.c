@@ -1,6 +1,6 @@
 /*
- * A reload in steps: before it has force nobody sees any of it, from then on all of it, and those who listen hear of each database before
- * anything else happens to it, whoever comes between two steps.
+ * A reload in steps. Readers see none of it before it takes force, and all of it from then on; observers hear of each database before
+ * anything else happens to it, whatever comes between two steps.
  */
 #include "stage.h"
 
@@ -123,7 +123,7 @@ static void assert_whole(const struct play *p) {
 
                 assert_ptr_equal(database->config, &config->databases[i]);
                 assert_ptr_equal(registry_by_id(registry, database->id), database);
-                assert_int_equal(database->counts.generation, force && i >= 10 && i < 15); /* what begins anew has one more */
+                assert_int_equal(database->counts.generation, force && i >= 10 && i < 15); /* a database that begins anew has one more */
                 assert_int_equal(database->counts.attempts[CHECK_LOGIN][CLASS_OK], !force || i < 15); /* and goes on counting */
                 if (!force || i < 10)
                         assert_int_equal(database->state, STATE_AWAKE);
@@ -153,7 +153,7 @@ static void nobody_sees_half_of_it(void **state) {
                 *(has_force(p) ? &after : &before) += 1;
         } while (step(p) > 0);
         assert_whole(p);
-        assert_true(before >= 5 && after >= 10); /* one for each that came, and for each that was told */
+        assert_true(before >= 5 && after >= 10); /* one for each added, and for each reported */
         assert_int_equal(p->l.n_heard, 15);
         assert_all_told(p);
         assert_int_equal(pool->forgotten, 10);
@@ -180,7 +180,7 @@ static void finish(struct play *p) {
         assert_all_told(p);
 }
 
-/* A call, a lease and an answer that come before those who listen were told of the database are heard of after that. */
+/* A call, a lease or an answer that comes before observers were told of the database is reported after that. */
 static void who_comes_between_two_steps_finds_what_is_in_force(void **state) {
         struct play *p = play_begin();
         enum reason refusal;
@@ -234,7 +234,7 @@ static void happen(struct play *p, struct database *database, unsigned what) {
         (void)stats(p->s); /* as many places are taken as attempts run */
 }
 
-/* That none is, the pool asserts of each check. */
+/* The pool asserts at each check that no database has two. */
 static void whatever_comes_between_two_steps_nothing_is_asked_twice_at_once(void **state) {
         uint64_t seed = 7;
 
@@ -289,7 +289,7 @@ static void a_lease_of_what_is_removed_ends_with_its_force(void **state) {
         play_end(p);
 }
 
-/* Reports of what went between are nobody's, and its place is another's. */
+/* Reports on a removed database are dropped, and its slot goes to another. */
 static void an_answer_for_what_is_gone_is_dropped(void **state) {
         struct play *p = play_begin();
         struct probe_report late;
@@ -307,7 +307,7 @@ static void an_answer_for_what_is_gone_is_dropped(void **state) {
         play_end(p);
 }
 
-/* The end of the daemon: what has no force leaves nothing, and what has is told. */
+/* The daemon stops: a reload that has no force yet leaves nothing behind, one that has is reported. */
 static void an_end_between_two_steps_leaves_nothing_half_done(void **state) {
         struct play *p = play_begin();
 

@@ -120,7 +120,7 @@ void freeaddrinfo(struct addrinfo *info) {
         }
 }
 
-/* Who asks. */
+/* The caller. */
 
 static bool deliver(void *asker, const struct resolved *answer) {
         return queue_push(asker, answer) == 0;
@@ -273,7 +273,7 @@ static void names_that_failed_share_a_part_of_the_threads(void **state) {
         make_dead(true);
         assert_int_equal(ask_many(f, "dead", MANY), MANY - SLOW_MAX);
         wait_for_hanging(SLOW_MAX);
-        /* One that nothing is known of is not among them. */
+        /* A name of which nothing is known is not among them. */
         assert_false(ask(f, "new.example", 99));
         answer_comes_for(f, 99);
         assert_int_equal(resolver_waiting(f->resolver), MANY - SLOW_MAX);

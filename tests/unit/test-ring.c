@@ -41,7 +41,7 @@ static void the_oldest_are_forgotten(void **state) {
         ring_deinit(&ring);
 }
 
-/* From each place at which it may be full. */
+/* From each position at which it may be full. */
 static void one_that_may_be_larger_grows_when_it_is_full(void **state) {
         (void)state;
         for (uint64_t first = 1; first <= SIZE; first++) {

@@ -469,7 +469,7 @@ static void a_wake_call_ends_when_newer_evidence_says_that_it_is_in_vain(void **
 
                 is_error(&answer, 409, "auth.password");
         }
-        /* Who only waits goes on. */
+        /* A client that only waits goes on. */
         client_hears_nothing(&reads, 20 * MSEC);
         stub_check(engine, a, REASON_NONE);
         client_await(&reads, " 200 OK");
@@ -505,7 +505,7 @@ static unsigned released(struct client *clients, unsigned n) {
         return count;
 }
 
-/* And what is due then: we may have been without a processor. */
+/* Also for everything due then: we may not have had a processor. */
 static void turn_until(uint64_t boot_usec) {
         while (clock_boot_usec() < boot_usec)
                 assert_true(sd_event_run(event, boot_usec - MIN(clock_boot_usec(), boot_usec)) >= 0);
@@ -699,7 +699,7 @@ static void a_lease_is_a_stream_and_ends_with_it(void **state) {
         leases_become(a, 0);
 }
 
-/* More events than are kept, for those who do not read. */
+/* More events than the ring holds, for clients that do not read. */
 static void tell_too_much(struct database *a) {
         for (unsigned i = 0; i < 3 * 4096; i++) {
                 stub_check(engine, a, i % 2 ? REASON_TCP_REFUSED : REASON_NONE);
@@ -720,7 +720,7 @@ static void a_holder_that_does_not_read_is_released_when_it_is_gone(void **state
         /* More than the socket takes, and more than the ring holds: it is behind, and has a gap. */
         tell_too_much(a);
         turn_until(clock_boot_usec() + 50 * MSEC);
-        /* Stuck for six seconds, by the clock of the events: who only watches would be dropped. */
+        /* Stuck for six seconds by the events' clock: a client that only watches would be dropped. */
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec()}, a);
         stub_tell(engine, &(struct event){.kind = EVENT_STATE, .database = "a", .boot_usec = clock_boot_usec() + 6 * SEC}, a);
         turn_until(clock_boot_usec() + 50 * MSEC);
@@ -1046,7 +1046,7 @@ static void databases_that_come_and_go_between_slices_tear_no_metric(void **stat
                 (void)stub_add(engine, name);
         }
         client_send(&client, "GET /metrics HTTP/1.0\r\n\r\n");
-        /* As much as the socket takes while nobody reads. */
+        /* As much as the socket takes without a reader. */
         for (unsigned i = 0; i < 200; i++)
                 assert_true(sd_event_run(event, 0) >= 0);
         for (unsigned i = 0; i < 400; i += 2) {

@@ -185,7 +185,7 @@ static void a_new_verdict_that_can_expire_is_fresh(void **state) {
 
                 if (next != s && next != STATE_UNKNOWN && next != STATE_WAKING)
                         assert_true(actions(s, e) & ACTION_RENEW);
-                /* Of what is not known only our own trouble grows old. */
+                /* Of the unknown verdicts, only our own trouble expires. */
                 if (next == STATE_UNKNOWN && (e == MACHINE_NO_NETWORK || e == MACHINE_NO_MEANS))
                         assert_true(!(actions(s, e) & ACTION_REASON) || actions(s, e) & ACTION_RENEW);
                 else if (next == STATE_UNKNOWN || next == STATE_WAKING)

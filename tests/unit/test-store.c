@@ -1,4 +1,4 @@
-/* What outlives the daemon, in a real file, whatever happens to that file. */
+/* State that outlives the daemon, in a real file, whatever happens to that file. */
 #include "unit.h"
 
 #include "base/clock.h"
@@ -33,7 +33,7 @@
 #include <sys/wait.h>
 
 #define MAX_BYTES UINT64_C(256000000)
-/* For what must happen; nothing waits that long when all is well. */
+/* For events that must happen; normally none takes that long. */
 #define PATIENCE_USEC (5 * USEC_PER_MINUTE)
 
 static char top[64], path[192], log_path[96];
@@ -125,7 +125,7 @@ static uint64_t bytes_read(void) {
         return n;
 }
 
-/* How often TEXT stands in the log. */
+/* How often TEXT is in the log. */
 static unsigned said(const char *text) {
         FILE *file = fopen(log_path, "re");
         char line[1024];
@@ -254,7 +254,7 @@ static uint64_t recalled(const char *name) {
         return store_recall(store, name, &memory) ? memory.counts.generation : 0;
 }
 
-/* Until what could not be read at the start was. */
+/* Waits until the past that could not be read at the start has been read. */
 static void wait_for_past(void) {
         struct pollfd fd = {.fd = store_past_fd(store), .events = POLLIN};
 
@@ -281,7 +281,7 @@ static void every_field_comes_back(void **state) {
         assert_recalled("empty", &empty);
         assert_recalled("unknown", &unknown);
         assert_int_equal(recalled("none"), 0);
-        /* And what was there is not lost when it is written over by what differs in one number. */
+        /* Overwriting with a snapshot that differs in one number must not lose the rest. */
         full.counts.failures_by_reason[REASON_TCP_REFUSED]++;
         full.wake_latency.buckets[200]++;
         put("full", &full);
@@ -318,7 +318,7 @@ static void leases_come_back_and_go(void **state) {
         assert_int_equal(store_put(store, "b", &memory, NULL, 0, NULL, 0), 0);
         close_store();
         open_store();
-        /* As the daemon does: the databases are asked for first. */
+        /* Like the daemon: databases are recalled first. */
         assert_int_equal(recalled("a"), 1);
         assert_int_equal(store_each_lease(store, collect_lease, &last), 0);
         assert_int_equal(last - found, 2);
@@ -398,7 +398,7 @@ static void nobody_else_can_read_it(void **state) {
                 assert_int_equal(mode_of("-wal"), 0600);
                 assert_int_equal(mode_of("-shm"), 0600);
                 close_store();
-                /* Somebody opened it to others. */
+                /* Somebody made it readable for others. */
                 assert_int_equal(chmod(path, 0666), 0);
         }
         (void)umask(mask);
@@ -507,7 +507,7 @@ static off_t size_of(const char *name) {
         return stat(name, &st) == 0 ? st.st_size : 0;
 }
 
-/* Opens what is damaged: it lies beside the new one, which works. */
+/* Opens a damaged file: it is set aside beside the new one, which works. */
 static void assert_set_aside(off_t size) {
         struct memory memory = little_memory(1);
         char aside[384] = "";
@@ -595,7 +595,7 @@ static void read_whole(char *content, size_t size, off_t *ret_size) {
         close_fd(&fd);
 }
 
-/* History is off, said once, and the file stays as it was. */
+/* The history is off, which is logged once, and the file is unchanged. */
 static void assert_left_alone(enum store_health wanted) {
         static char before[1 << 20], after[1 << 20];
         struct memory memory = little_memory(9);
@@ -694,7 +694,7 @@ static void a_second_daemon_does_not_get_it(void **state) {
         assert_int_equal(said("The history is off"), 1);
         memory.counts.generation = 6;
         put("a", &memory);
-        /* It does not know what is in it, and what it puts does not count for less when it does. */
+        /* It does not know the file's contents yet, and what it puts must not count less when it does. */
         memory = little_memory(2);
         assert_int_equal(store_put(second, "a", &memory, NULL, 0, NULL, 0), 0);
         close_store();
@@ -808,7 +808,7 @@ static void fill_the_disk(const char *ballast) {
         close_fd(&fd);
 }
 
-/* From one call to the next other numbers, all of them. */
+/* Each call has other numbers, all of them different from the last. */
 static void put_much(uint64_t seed) {
         char name[64];
 
@@ -831,7 +831,7 @@ static void assert_much(uint64_t seed) {
         }
 }
 
-/* A small disk for the file, and the name of what may fill it. */
+/* A small disk for the file, and the name of a file that can fill it. */
 static void mount_disk(const char *options, char disk[static 96], char ballast[static 128]) {
         (void)snprintf(disk, 96, "%s/disk", top);
         (void)snprintf(path, sizeof(path), "%s/history.db", disk);
@@ -890,7 +890,7 @@ static uint64_t number_in_file(const char *sql) {
         return number;
 }
 
-/* Whoever holds it: another pgwaked, or somebody with SQLite's own lock. */
+/* The holder of the lock: another pgwaked, or a process with SQLite's own lock. */
 struct holder {
         int fd;
         struct sqlite *sqlite;
@@ -915,7 +915,7 @@ static void let_go_of_file(struct holder *holder) {
 
 static const struct lease_record some_lease = {.id = 7, .database = "a", .owner = "x", .since_real_usec = 5, .until_real_usec = 1000};
 
-/* Of "a" a file with a lease and the memory that is answered. */
+/* A file of "a" with a lease and the memory that is returned. */
 static struct memory fill_with_a_lease(void) {
         struct memory memory = some_memory(1000);
 
@@ -946,7 +946,7 @@ static void what_is_read_late_is_what_goes_on(void **state) {
                 assert_int_equal(store_flush(store, 1200 * USEC_PER_MSEC), -ETIMEDOUT);
                 let_go_of_file(&holder);
                 wait_for_past();
-                /* Until it was said that it is known nothing is written. */
+                /* Nothing is written before writer_past_taken(). */
                 assert_int_equal(size_of(path), size);
                 assert_recalled("a", &past);
                 assert_recalled("c", &untouched);
@@ -957,7 +957,7 @@ static void what_is_read_late_is_what_goes_on(void **state) {
                 flush();
                 assert_int_equal(health(), STORE_GOOD);
                 assert_int_equal(said("The history is kept again"), round + 1);
-                /* A kill now: the lease is still there, which was put by nobody. */
+                /* A kill at this point: the lease is still there, although nobody put it. */
                 assert_int_equal(number_in_file("SELECT count(*) FROM lease"), 1);
                 assert_int_equal(number_in_file("SELECT paused_until FROM database WHERE name = 'a'"), sum.paused_until_real_usec);
                 sum.counts.attempts[CHECK_LOGIN][CLASS_OK]++;
@@ -994,7 +994,7 @@ static void what_is_read_at_the_end_alone_is_added_too(void **state) {
         assert_recalled("a", &ours);
 }
 
-/* Puts what it counted itself, then what it counted and what it read. */
+/* Puts its own counters, then those together with what it read. */
 static void put_late_until_killed(int fd) {
         struct pollfd ready = {.events = POLLIN};
         struct memory before, memory = {.saved_real_usec = 1};
@@ -1056,7 +1056,7 @@ static void a_kill_around_a_late_read_loses_nothing(void **state) {
         }
 }
 
-/* As the first version had it; or the second, which knew of what happened and of pauses. */
+/* A file of the first version; or of the second, which had events and pauses. */
 static void make_older(unsigned version) {
         if (version == 1)
                 run_sql("DROP TABLE run; DROP TABLE state; DROP TABLE wake; DROP TABLE outage; DROP TABLE hour;"
@@ -1259,7 +1259,7 @@ static void tell_state(const char *name, uint64_t at, enum state previous, enum 
         record->event.previous = previous;
         record->event.state = state;
         record->event.reason = reason;
-        /* It takes no more from those who are faster than a disk. */
+        /* It takes no more from writers that are faster than the disk. */
         while (store_is_behind(store))
                 (void)poll(NULL, 0, 1);
         assert_int_equal(store_tell(store, record), 0);
@@ -1268,7 +1268,7 @@ static void tell_state(const char *name, uint64_t at, enum state previous, enum 
 static void outages_begin_and_end_with_states(void **state) {
         (void)state;
         open_store();
-        /* Of a database of which no memory was put yet. */
+        /* Of a database without a snapshot so far. */
         tell_state("a", 1000, STATE_UNKNOWN, STATE_DOWN, REASON_TCP_REFUSED);
         tell_state("a", 2000, STATE_DOWN, STATE_BLOCKED, REASON_AUTH_PASSWORD);
         tell_state("a", 3000, STATE_BLOCKED, STATE_WAKING, REASON_SERVER_STARTING);
@@ -1290,7 +1290,7 @@ static void outages_begin_and_end_with_states(void **state) {
         assert_int_equal(number_in_file("SELECT count(*) FROM state"), 10);
         assert_int_equal(number_in_file("SELECT count(*) FROM run"), 2);
         open_store();
-        /* With an older look at the clock than what was told before. */
+        /* With an older reading of the clock than the previous event's. */
         tell_state("a", 6500, STATE_DOWN, STATE_AWAKE, REASON_NONE);
         close_store();
         assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE at = 8500"), 2);
@@ -1378,7 +1378,7 @@ static void what_cannot_be_written_waits_and_the_oldest_is_lost_first(void **sta
 #define LONG_HOURS 24
 #define LONG_TIMINGS 60
 
-/* What database NAME counted in hour number HOUR, with times of all lengths. */
+/* The counters of database NAME in hour number HOUR, with durations of all lengths. */
 static struct snapshot *an_hour_of(const char *name, uint64_t first_real_usec, unsigned hour) {
         struct memory memory = {.saved_real_usec = first_real_usec + hour * USEC_PER_HOUR, .state = STATE_AWAKE};
         struct timing timings[LONG_TIMINGS];
@@ -1437,7 +1437,7 @@ static void after_a_day_without_a_file_it_is_kept_again(void **state) {
         writer_close(writer);
         assert_null(writer_free(writer));
         assert_int_equal(number_in_file("SELECT count(*) FROM database"), 40);
-        /* What is left of the hours is the newest. */
+        /* The newest hours are left. */
         assert_in_range(number_in_file("SELECT count(*) FROM hour"), 40, 40 * LONG_HOURS);
         assert_int_equal(number_in_file("SELECT max(hour) = (SELECT max(hour) FROM hour h WHERE h.database = hour.database) FROM hour"), 1);
         assert_whole();
@@ -1448,7 +1448,7 @@ static void tell_wakes(struct writer *writer, const char *name, unsigned n) {
                 writer_tell(writer, record_of(EVENT_WAKE, name, clock_real_usec()));
 }
 
-/* What waits may be much; the end begins with what counts most of all that there is then. */
+/* Much may be waiting; the last try begins with the most important part. */
 static void near_the_end_a_try_is_broken_off_for_the_last_one(void **state) {
         struct memory memory = little_memory(1);
         struct writer *writer = writer_of(MAX_BYTES);
@@ -1510,7 +1510,7 @@ static size_t used_memory(void) {
         return mallinfo2().uordblks;
 }
 
-/* Counters of hours are what there is most of: with many databases fewer hours of each wait. */
+/* Counters of hours take the most memory: with many databases, fewer hours of each may wait. */
 static void what_waits_for_a_file_is_bounded_however_many_databases_there_are(void **state) {
         struct writer *writer;
         size_t before, part, all;
@@ -1539,7 +1539,7 @@ static void where_nothing_will_ever_be_written_nothing_waits(void **state) {
         put_hours(writer, MANY_DATABASES, 0, 2);
         writer_tell(writer, calloc(1, sizeof(struct event_record)));
         assert_true(used_memory() <= before + 4096);
-        /* And nobody is told that it was written. */
+        /* It is not reported as written. */
         assert_true(writer_is_behind(writer));
         assert_null(writer_free(writer));
 }
@@ -1562,7 +1562,7 @@ static void the_oldest_makes_room_in_a_file_that_is_full(void **state) {
         close_store();
         n = number_in_file("SELECT count(*) FROM state");
         assert_in_range(n, 2000, 50000);
-        /* What is left is the newest of it. */
+        /* The newest events are left. */
         assert_int_equal(number_in_file("SELECT max(at) FROM state"), now - USEC_PER_SEC);
         assert_in_range(number_in_file("SELECT min(at) FROM state"), now - (n + 1) * USEC_PER_SEC, now - (n - 1) * USEC_PER_SEC);
         assert_whole();
@@ -1637,7 +1637,7 @@ static void on_told(void *userdata, struct query_answer *answer) {
         memcpy(userdata, answer->content.data, answer->content.size + 1);
 }
 
-/* What is answered to QUERY. */
+/* The answer to QUERY. */
 static const char *answer_to(const struct history_query *query) {
         static char text[65536];
         struct question *question;
@@ -1679,7 +1679,7 @@ static void a_clock_that_is_set_back_leaves_no_future_behind(void **state) {
         assert_reported(AN_HOUR, AN_HOUR + 6 * hour, "\"states_seconds\":{\"awake\":21000.000000,\"down\":600.000000}");
         assert_reported(AN_HOUR, AN_HOUR + 6 * hour, "\"outages\":[{\"reason\":\"tcp.refused\",\"count\":1,\"seconds\":600.000000}]");
         assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE database = 1"), 4);
-        /* That was said of another one. */
+        /* That is another database's. */
         assert_int_equal(number_in_file("SELECT count(*) FROM state WHERE database = 2"), 1);
         assert_int_equal(number_in_file("SELECT count(*) FROM outage WHERE database = 2"), 1);
         /* Ahead while it was down: when that ended is not later than now. */
@@ -1700,7 +1700,7 @@ static void a_clock_that_is_far_behind_costs_no_history(void **state) {
         tell_state("a", AN_HOUR + USEC_PER_MINUTE, STATE_DOWN, STATE_AWAKE, REASON_NONE);
         close_store();
         open_store();
-        /* Until somebody tells it the time. */
+        /* Until the time is reported to it. */
         tell_state("a", USEC_PER_MINUTE, STATE_UNKNOWN, STATE_UNKNOWN, REASON_NOT_CHECKED);
         tell_state("a", 2 * USEC_PER_MINUTE, STATE_UNKNOWN, STATE_AWAKE, REASON_NONE);
         close_store();
@@ -1743,19 +1743,19 @@ static void a_report_has_no_more_time_awake_than_was_asked_for(void **state) {
         flush();
         assert_reported(AN_HOUR, AN_HOUR + 119 * minute, "\"awake_seconds\":7140.000000,\"awake_on_our_demand_seconds\":3900.000000");
         assert_reported(AN_HOUR + 109 * minute, AN_HOUR + 119 * minute, "\"awake_seconds\":600.000000,\"awake_on_our_demand_seconds\":600.000000");
-        /* Of the first hour six minutes were on our demand, in whatever part of it. */
+        /* In the first hour we caused six minutes, in any part of it. */
         assert_reported(AN_HOUR + 20 * minute, AN_HOUR + 30 * minute, "\"awake_seconds\":600.000000,\"awake_on_our_demand_seconds\":360.000000");
         assert_reported(AN_HOUR + 50 * minute, AN_HOUR + 65 * minute, "\"awake_seconds\":900.000000,\"awake_on_our_demand_seconds\":660.000000");
-        /* What fails is counted in hours. */
+        /* Failures are counted by hour. */
         assert_reported(AN_HOUR + 61 * minute, AN_HOUR + 62 * minute, "\"failures\":{\"tcp.refused\":3}");
         close_store();
-        /* Of a clock that was set back an hour is counted twice. */
+        /* An hour of a clock that was set back is counted twice. */
         run_sql("UPDATE hour SET awake_usec = 5000000000");
         open_store();
         assert_reported(AN_HOUR, AN_HOUR + 119 * minute, "\"awake_seconds\":7140.000000");
 }
 
-/* From Friday to Monday no daemon ran. */
+/* No daemon ran from Friday to Monday. */
 static void what_is_dropped_does_not_make_a_gap_known(void **state) {
         uint64_t now = clock_real_usec(), friday = now - 64 * USEC_PER_HOUR;
         char sql[160];
@@ -1776,7 +1776,7 @@ static void what_is_dropped_does_not_make_a_gap_known(void **state) {
         open_store();
         assert_reported(now - 20 * USEC_PER_HOUR, now + USEC_PER_HOUR, "\"states_seconds\":{\"unknown\":72000.000000,\"awake\":3600.000000}");
         close_store();
-        /* What ended before that is of no use. */
+        /* Runs that ended before are of no use. */
         assert_int_equal(number_in_file("SELECT count(*) FROM run"), 3);
 }
 
@@ -1825,7 +1825,7 @@ static void who_reads_for_long_does_not_let_it_grow(void **state) {
                         tell_state("a", now++, STATE_AWAKE, STATE_ASLEEP, REASON_SESSION_CUT);
                 (void)poll(NULL, 0, 5);
                 reader_take_answers(store_reader(store));
-                /* As long as it may be, and as much again. */
+                /* Twice the maximum length. */
                 assert_true(size_of(wal) <= 2 * 1000 * (4096 + 24) + 65536);
         }
         flush();
@@ -1893,7 +1893,7 @@ static void fill_held(struct held *all) {
         }
 }
 
-/* Somebody else begins to read, and does not end: whatever the size is, it is kept, and that is said. */
+/* Another process begins to read and does not end: the size limit holds, and the state is reported. */
 static void who_reads_for_ever_makes_it_no_larger_than_it_may_be(void **state) {
         static const uint64_t sizes[HELD_SIZES] = {1000000, 1100000, 1900000, 3000000, 4000000, 9000000};
         struct held all[HELD_SIZES] = {0};
@@ -1916,7 +1916,7 @@ static void who_reads_for_ever_makes_it_no_larger_than_it_may_be(void **state) {
                 uint64_t waits = held->told;
 
                 assert_true(size_of_held(held) > held->max_bytes / 2);
-                /* As after a kill: a log that was left is as long as it is, and what waited comes once more. */
+                /* As after a kill: the log keeps its length, and everything that waited comes once more. */
                 held->writer = writer_free(held->writer);
                 open_held(held);
                 for (unsigned i = 0; i < 10; i++) {
@@ -1938,7 +1938,7 @@ static void who_reads_for_ever_makes_it_no_larger_than_it_may_be(void **state) {
         }
 }
 
-/* What the store takes while nothing is written. */
+/* As much as the store accepts while nothing is written. */
 #define BEHIND 16384
 
 static void a_writer_that_hangs_is_known_to_be_behind(void **state) {
@@ -2032,7 +2032,7 @@ static void wait_for_the_end_of(const char *thread) {
         }
 }
 
-/* What threads that hung keep: nothing else leads there, and it is no leak. */
+/* Memory kept by threads that hung: nothing else refers to it, but it is no leak. */
 static struct store *volatile abandoned[3];
 static size_t n_abandoned;
 
@@ -2102,7 +2102,7 @@ static void a_reader_that_hangs_at_the_end_is_not_waited_for_and_may_still_compl
         close_with_a_reader_that_hangs("history-reader", PATIENCE_USEC);
         assert_int_equal(said("could not be written to its end in time"), 0);
         assert_int_equal(number_in_file("SELECT count(*) FROM database"), 2);
-        /* It finds no file then, and says so where nobody listens any more. */
+        /* It then finds no file, and its report has no reader any more. */
         assert_int_equal(unlink(path), 0);
         let_hang(NULL);
         wait_for_the_end_of("history-reader");
@@ -2134,7 +2134,7 @@ static void nothing_wakes_up_while_nothing_is_to_be_written(void **state) {
         assert_int_equal(turns(), before);
 }
 
-/* Of so much that is old that it takes several slices. */
+/* With so many old rows that it takes several slices. */
 static struct writer *writer_that_prunes(void) {
         uint64_t yesterday = clock_real_usec() - USEC_PER_DAY;
         struct writer *writer;
@@ -2220,7 +2220,7 @@ static void an_hour_goes_when_all_of_it_is_old(void **state) {
         assert_int_equal(number_in_file("SELECT count(*) FROM hour"), 0);
 }
 
-/* Of N databases each with counters, a lease that is over and a last state, saved AGE ago. */
+/* N databases, each with counters, an expired lease and a last state, saved AGE ago. */
 static void fill_with_names(unsigned n, uint64_t age_usec) {
         char sql[1000];
 
@@ -2283,7 +2283,7 @@ static void names_that_nobody_watches_any_more_are_forgotten(void **state) {
                 put("new", &memory);
                 flush();
                 wait_for_names(sizes[i] / 3 + 1);
-                /* One that comes back begins anew, and is kept. */
+                /* A database that comes back begins anew, and is kept. */
                 memory = little_memory(40);
                 put("db-1", &memory);
                 flush();
@@ -2313,7 +2313,7 @@ static void names_of_which_something_is_left_are_kept(void **state) {
         open_store_that_keeps(30 * USEC_PER_DAY);
         put("new", &memory);
         flush();
-        /* Who is watched is not known before that. */
+        /* The watched databases are not known before that. */
         assert_int_equal(recalled("db-7"), 7);
         assert_int_equal(number_in_file("SELECT count(*) FROM database"), 9);
         close_store();
@@ -2392,7 +2392,7 @@ static void put_many(unsigned step) {
         flush();
 }
 
-/* In whatever order thousands change, a page that was read is there still when the next of its databases comes. */
+/* Thousands change in any order: a page that was read is still cached when the next of its databases comes. */
 static void many_databases_do_not_read_their_file_again_and_again(void **state) {
         uint64_t before, all, file_bytes;
         struct stat st;
@@ -2427,7 +2427,7 @@ static void *open_links(void *userdata) {
 /* A frame of it is larger than the page that guards a stack: so much more of nothing is before this one. */
 #define GUARD_BYTES ((size_t)8 * 1024 * 1024)
 
-/* Who looked at the path before may have seen something else. */
+/* An earlier look at the path may have seen something else. */
 static void links_without_an_end_are_an_error_on_the_stack_of_a_thread_that_opens_them(void **state) {
         char *memory = mmap(NULL, GUARD_BYTES + SQLITE_STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         int answers[4] = {0};

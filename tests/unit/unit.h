@@ -1,4 +1,4 @@
-/* What every unit test begins with: cmocka and what it wants included before it. */
+/* Included first by every unit test: cmocka, and the headers that it needs before it. */
 #pragma once
 
 #include <setjmp.h>

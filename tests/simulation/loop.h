@@ -1,7 +1,7 @@
 /*
- * The event loop, and time itself: it goes from one event to the next. The daemon's timers are sd_event's, of which this brings the few
- * functions that the engine calls. The world's own are `struct world_timer`: those of the world go on while the host is suspended, those of the
- * host (an attempt's, the history's) stand with its monotonic clock.
+ * The event loop, and time itself: it jumps from one event to the next. The daemon's timers are sd_event's; this file implements the few
+ * functions that the engine calls. The world has timers of its own, `struct world_timer`: those of the world continue while the host is
+ * suspended, those of the host (for attempts, for the history) stand still with its monotonic clock.
  */
 #pragma once
 

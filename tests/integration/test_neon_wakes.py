@@ -37,7 +37,7 @@ def wake(daemon, timeout: float = 30) -> dict:
 def test_asleep_for_long_it_is_asked_by_doors_alone_and_down_when_the_proxy_goes(make_neon, make_daemon, pooled):
     """A hundred door checks, as many as in fifty minutes by default; ten minutes by the clock are in ./dev bench asleep."""
     neon = make_neon(suspend_after=SUSPEND, wake_delay="fixed 0.3", look_every=0.1)
-    daemon = make_daemon([on_demand(neon.conninfo(pooled=pooled), fall=3, door_interval="300ms", retry_interval="20ms")]).start()
+    daemon = make_daemon([on_demand(neon.conninfo(pooled=pooled), fall=3, retry_interval="20ms")]).start()
     wake(daemon)
     daemon.wait_state("main", "asleep")
     before = neon.status()

@@ -9,7 +9,7 @@ from rig.edges import quick
 from rig.patience import until
 from rig.troubles import TROUBLES
 
-RETRY, DOWN, BLOCKED = 0.1, 0.3, 0.5
+RETRY, DOWN, BLOCKED = 0.05, 0.15, 0.2
 GROUPS = 4
 # A state by what the reason's class is; what has no row here is a failure that passes: down after `fall` of them.
 STATES = {"provider.quota": "blocked", "provider.disabled": "blocked", "provider.config": "blocked", "auth.password": "blocked",

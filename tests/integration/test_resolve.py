@@ -86,12 +86,13 @@ def test_a_name_that_is_not_answered_for_while_another_host_is_reached_is_its_ow
     assert_edges(daemon, "good", "awake")
 
 
-def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(make_cluster, names, make_daemon):
+def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(make_cluster, names, make_daemon, stall):
     """Eight names hang; what needs no name, and what /etc/hosts knows, is checked on time."""
     cluster = make_cluster(log_statement="all")
     cluster.start()
     names.silent = True
-    dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="600ms", fresh_for="20s") for number in range(8)]
+    # That our own network is at fault is believed for 2.5 of down_interval: a busy machine may keep an attempt from its end for some time.
+    dead = [quick(f"dead{number}", at(f"dead{number}.example"), attempt_timeout="600ms", down_interval="2s", fresh_for="20s") for number in range(8)]
     daemon = make_daemon([*dead, quick("literal", cluster.conninfo(), login_interval="1h"),
                           quick("hosts", cluster.conninfo(host="localhost"), login_interval="200ms", ping_interval="1h")],
                          prefix=names.prefix).start()
@@ -102,12 +103,14 @@ def test_a_resolver_that_does_not_answer_is_a_timeout_and_delays_nobody_else(mak
         status = daemon.wait_reason(each["name"], "host.network", 20)  # no remote host is reached
         assert status["last_attempt"]["outcome"] == "dns.timeout"
         assert_phases(status, "resolve", last=0.55)
-        assert status["last_attempt"]["total_seconds"] < 1.5
+        assert status["last_attempt"]["total_seconds"] < stall.late(0.5)
         wait_failures(daemon, each["name"], "host.network", 6, 20)
-        assert_edges(daemon, each["name"], "[unknown/dns.timeout]", "unknown/host.network")
+        # Where no prober came to an attempt in time, because the machine is busy, that is said of it.
+        assert_edges(daemon, each["name"], "[unknown/dns.timeout|unknown/host.resources]", "unknown/host.network",
+                     "[unknown/host.resources|unknown/host.network]")
     seen = gaps(cluster, mark)
     print(f"meanwhile {len(seen)} checks of the others, worst gap {1000 * max(seen):.0f} ms")
-    assert len(seen) > 20 and max(seen) < 1.5
+    assert len(seen) > 20 and max(seen) < stall.late(0.5)
     for name in ("literal", "hosts"):
         assert_edges(daemon, name, "awake")
     names.silent = False  # it answers the next question: there is no such name
@@ -132,7 +135,7 @@ def test_dead_names_take_no_healthy_database_down(cluster, names, make_daemon, c
         return daemon.status(name)["failures"]
 
     for each in dead:
-        until(lambda name=each["name"]: failures(name)["total"] >= 6, 60, f"6 failures of {each['name']}")
+        until(lambda name=each["name"]: failures(name)["total"] >= 4, 60, f"4 failures of {each['name']}")
     for each in healthy:
         assert_edges(daemon, each["name"], "awake")
         assert failures(each["name"])["total"] == 0
@@ -257,7 +260,8 @@ def test_an_ipv6_black_hole_does_not_hide_ipv4_and_costs_its_share_once(network,
 
     later = until(next_login, 10, "the next login")
     assert later["last_attempt"]["phases"]["connect"] < stall.late(0.2), "the address that was good is tried first"
-    assert_edges(daemon, "main", "awake")
+    # What is left of an attempt after its share may be too little for a login to a busy machine.
+    assert_edges(daemon, "main", "[unknown/server.slow]", "[unknown/auth.timeout]", "awake")
 
 
 @pytest.mark.parametrize("provider", ["postgres", "aurora"])

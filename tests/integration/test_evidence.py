@@ -50,7 +50,7 @@ def refusals(neon, since: int = 0) -> list[float]:
 @pytest.mark.parametrize("attempt_timeout, wake_timeout", [("4s", "2s"), ("1s", "3s")], ids=["in one login", "between logins"])
 def test_a_wake_that_nobody_needs_any_longer_is_no_outage(make_neon, make_daemon, attempt_timeout, wake_timeout):
     """Its holder is gone; what its login does until it ends is nobody's outage, though the wake takes longer than wake_timeout."""
-    neon = make_neon(suspend_after=60, wake_delay="fixed 8", look_every=0.1)
+    neon = make_neon(suspend_after=60, wake_delay="fixed 6", look_every=0.1)
     daemon = make_daemon([on_demand(neon.conninfo(), suspend_after="60s", fall=1, attempt_timeout=attempt_timeout,
                                     wake_timeout=wake_timeout)]).start()
     with lease(daemon):

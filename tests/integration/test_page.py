@@ -589,51 +589,56 @@ def test_light_dark_and_on_a_phone(browser, make_daemon, make_fake, make_nap):
             assert browser.count(".row") == 0, "on a phone a database has the room for itself"
             assert_no_sideways(browser)
             browser.picture(f"phone-accounts-{theme}")
-        for sight in ("deuteranopia", "protanopia", "achromatopsia"):
-            browser.like(DESK, sight=sight)
-            browser.open(front.url + "#main")
-            browser.wait_text("#detail", "Available 94.31 %")
-            browser.picture(f"main-{sight}")
         assert grounds["light"] != grounds["dark"]
+        browser.like(DESK, still=True)
+        browser.open(front.url + "#main")
+        browser.wait_text("#detail", "Available 94.31 %")
+        # To draw as somebody else sees takes long: once each, when all of it is there and nothing moves.
+        for sight in ("deuteranopia", "protanopia", "achromatopsia"):
+            browser.like(DESK, still=True, sight=sight)
+            browser.picture(f"main-{sight}")
         browser.like(DESK, still=True)
         assert browser.run("return document.getAnimations().length") == 0, "who prefers no motion sees none"
 
 
+# What has too little, as texts.
+POOR_CONTRAST = """
+    const parse = text => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+    const ground = node => {
+        for (; node; node = node.parentElement) {
+            const colour = parse(getComputedStyle(node).backgroundColor);
+            if (colour.length < 4 || colour[3] > 0)
+                return colour;
+        }
+        return [255, 255, 255];
+    };
+    const contrast = (a, b) => (Math.max(light(a), light(b)) + .05) / (Math.min(light(a), light(b)) + .05);
+    const poor = [];
+    for (const node of document.querySelectorAll("body *")) {
+        if (!node.getClientRects().length || node.closest(".unseen, .skip"))
+            continue;
+        const texts = [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim());
+        const shape = node.classList.contains("glyph");
+        if (!texts && !shape)
+            continue;
+        const style = getComputedStyle(node);
+        const colour = parse(node instanceof SVGElement && !shape ? style.fill : style.color);
+        const ratio = contrast(colour, ground(node instanceof SVGElement ? node.closest("svg").parentElement : node));
+        if (ratio < (shape ? 3 : 4.5))
+            poor.push([ratio.toFixed(2), node.tagName, node.getAttribute("class"), node.textContent.slice(0, 40)].join(" "));
+    }
+    return poor;"""
+
+
 @needs_browser
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_what_is_read_has_contrast_enough(dark, browser, make_daemon, make_fake, make_nap):
+def test_what_is_read_has_contrast_enough(browser, make_daemon, make_fake, make_nap):
     """At least 4.5 to 1 for texts, and 3 to 1 for the shapes of states (WCAG 2, AA)."""
     daemon = gallery(make_daemon, make_fake, make_nap)
     with Front(daemon.status_socket, {"/status": with_history, "/history": lambda path, _: history_of(path)}) as front:
-        browser.like(DESK, dark=dark)
-        browser.open(front.url + "#crm-production")
-        browser.wait_text("#detail", "Available 94.31 %")
-        poor = browser.run("""
-            const parse = text => text.match(/[\\d.]+/g).map(Number);
-            const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
-                .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
-            const ground = node => {
-                for (; node; node = node.parentElement) {
-                    const colour = parse(getComputedStyle(node).backgroundColor);
-                    if (colour.length < 4 || colour[3] > 0)
-                        return colour;
-                }
-                return [255, 255, 255];
-            };
-            const contrast = (a, b) => (Math.max(light(a), light(b)) + .05) / (Math.min(light(a), light(b)) + .05);
-            const poor = [];
-            for (const node of document.querySelectorAll("body *")) {
-                if (!node.getClientRects().length || node.closest(".unseen, .skip"))
-                    continue;
-                const texts = [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim());
-                const shape = node.classList.contains("glyph");
-                if (!texts && !shape)
-                    continue;
-                const style = getComputedStyle(node);
-                const colour = parse(node instanceof SVGElement && !shape ? style.fill : style.color);
-                const ratio = contrast(colour, ground(node instanceof SVGElement ? node.closest("svg").parentElement : node));
-                if (ratio < (shape ? 3 : 4.5))
-                    poor.push([ratio.toFixed(2), node.tagName, node.getAttribute("class"), node.textContent.slice(0, 40)].join(" "));
-            }
-            return poor;""")
-        assert poor == []
+        for theme in ("light", "dark"):
+            browser.like(DESK, dark=theme == "dark", still=True)
+            browser.open(front.url + "#crm-production")
+            browser.wait_text("#detail", "Available 94.31 %")
+            assert browser.run(POOR_CONTRAST) == [], theme

@@ -17,7 +17,6 @@ import urllib.parse
 import pytest
 
 import rig.terminal
-from rig.build import figure, sanitized
 from rig.notify import NotifySocket
 from rig.patience import patient
 from test_pgwake import (DEADLINE, MALFORMED, PGWAKE, Daemon, Terminal, daemon, database, environment, event, folder,  # noqa: F401

@@ -92,15 +92,15 @@ static bool rests_unseen(const struct database *d) {
         enum reason newest = evidence_newest(&d->evidence).reason;
         bool cut = reason_class(newest) == CLASS_CUT && d->provider->suspends; /* a suspend looks like this, and no check tells it apart */
 
-        return policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent && !verdict_is_host_trouble(d->reason) && (newest == REASON_NONE || cut) &&
-               !evidence_needs_login(&d->evidence) && !d->in_flight.id && policy_next(d).due_boot_usec == USEC_INFINITY;
+        return policy_of(d) == POLICY_ON_DEMAND && !d->budget_spent && (newest == REASON_NONE || cut) && !evidence_needs_login(&d->evidence) &&
+               !d->in_flight.id && policy_next(d).due_boot_usec == USEC_INFINITY;
 }
 
 bool database_ready_or_asleep(const struct database *d) {
         if (d->paused_until_boot_usec || d->blocked_before || evidence_blocked(&d->evidence) != REASON_NONE)
                 return false;
         return d->state == STATE_AWAKE || d->state == STATE_ASLEEP || d->state == STATE_WAKING ||
-               (d->state == STATE_UNKNOWN && (evidence_good_door(&d->evidence) || rests_unseen(d)));
+               (d->state == STATE_UNKNOWN && !verdict_is_host_trouble(d->reason) && (evidence_good_door(&d->evidence) || rests_unseen(d)));
 }
 
 /* The expected rest of a wake or login that has run for ELAPSED: from the database's own wakes, or from the provider's usual one. */
@@ -142,7 +142,7 @@ void database_remember(const struct database *d, struct instant now, struct memo
 
         *ret_memory = (struct memory){
                 .saved_real_usec = now.real_usec,
-                .held = d->n_leases > 0,
+                .held = d->n_leases > d->n_timed_leases || d->presumed_until_boot_usec > now.boot_usec,
                 .state = blocked ? STATE_BLOCKED : d->state,
                 .reason = d->reason,
                 .since_real_usec = d->since_real_usec,

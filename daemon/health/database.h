@@ -112,6 +112,7 @@ struct database {
         enum wake_cause demand_cause;
         TAILQ_HEAD(lease_list, lease) leases; /* the engine's */
         size_t n_leases;
+        size_t n_timed_leases; /* the engine's: those of them that the clock ends */
         uint64_t paused_until_boot_usec; /* 0: not paused */
 
         bool past_is_to_come; /* the engine's: the state from before a restart is not loaded yet (database_restore_late()) */

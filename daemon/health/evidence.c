@@ -1,9 +1,29 @@
 #include "health/evidence.h"
 
+/* A login that failed on its way to what blocked the one before it, or without an answer, says nothing of that. */
+static void note_blocked(struct evidence *evidence, enum reason reason) {
+        enum reason_class class = reason_class(reason);
+        bool says_nothing = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT || class == CLASS_FULL;
+
+        if (!says_nothing || reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING)
+                evidence->blocked = class == CLASS_BLOCKED ? reason : REASON_NONE;
+}
+
 void evidence_note(struct evidence *evidence, enum found_by source, enum reason reason, uint64_t boot_usec) {
         evidence->last[source] = (struct finding){.boot_usec = boot_usec, .reason = reason};
         if (source != FOUND_BY_DOOR)
                 evidence->cut_like_suspend = false;
+        if (source == FOUND_BY_LOGIN)
+                note_blocked(evidence, reason);
+}
+
+void evidence_forget_login(struct evidence *evidence) {
+        evidence->last[FOUND_BY_LOGIN] = (struct finding){0};
+        evidence->blocked = REASON_NONE;
+}
+
+void evidence_forget_door(struct evidence *evidence) {
+        evidence->last[FOUND_BY_DOOR] = (struct finding){0};
 }
 
 void evidence_session_ended(struct evidence *evidence, enum reason reason, bool like_suspend, uint64_t boot_usec) {
@@ -43,9 +63,7 @@ bool evidence_good_door(const struct evidence *evidence) {
 }
 
 enum reason evidence_blocked(const struct evidence *evidence) {
-        enum reason reason = evidence->last[FOUND_BY_LOGIN].reason;
-
-        return reason_class(reason) == CLASS_BLOCKED ? reason : REASON_NONE;
+        return evidence->blocked;
 }
 
 enum reason evidence_unmet(const struct evidence *evidence) {
@@ -69,5 +87,5 @@ bool evidence_needs_login(const struct evidence *evidence) {
 
         if (is_against_database(session) && session->boot_usec > login->boot_usec)
                 return true;
-        return is_against_database(login) && (evidence_blocked(evidence) != REASON_NONE || !evidence_slept(evidence));
+        return evidence->blocked != REASON_NONE || (is_against_database(login) && !evidence_slept(evidence));
 }

@@ -26,6 +26,7 @@ struct finding {
 
 struct evidence {
         struct finding last[_FOUND_BY_MAX];
+        enum reason blocked;   /* what a login found that a person must act on, until another login got past it; else REASON_NONE */
         bool cut_like_suspend; /* the session ended as the provider suspends, no sooner than it may, and the database was not down since */
         bool door_lets_in;     /* a door check was admitted without a password, so door checks are of no use */
 };
@@ -34,6 +35,10 @@ void evidence_note(struct evidence *evidence, enum found_by source, enum reason 
 /* The session ended. LIKE_SUSPEND: as this provider's suspend ends it, and no sooner than it may. */
 void evidence_session_ended(struct evidence *evidence, enum reason reason, bool like_suspend, uint64_t boot_usec);
 
+/* A login was answered, but its answer says nothing under the present expectations: forgets what logins found before. */
+void evidence_forget_login(struct evidence *evidence);
+/* Nobody looked for a while: a good door check from before says nothing any more. */
+void evidence_forget_door(struct evidence *evidence);
 /* The expectations changed: forgets the answers that were judged by the old ones. */
 void evidence_forget_answers(struct evidence *evidence);
 
@@ -41,7 +46,7 @@ void evidence_forget_answers(struct evidence *evidence);
 struct finding evidence_newest(const struct evidence *evidence);
 /* Whether the newest finding is a good door check. */
 bool evidence_good_door(const struct evidence *evidence);
-/* The reason, if the last login found the database blocked; else REASON_NONE. */
+/* The reason, if a login found the database blocked and none got past that since; else REASON_NONE. */
 enum reason evidence_blocked(const struct evidence *evidence);
 /* The reason, if the last answer on the session failed an expectation; else REASON_NONE. */
 enum reason evidence_unmet(const struct evidence *evidence);

@@ -21,8 +21,19 @@ static const char *remote_host(const struct conninfo *conninfo) {
         return host;
 }
 
-static int compare_to_host(const void *name, const void *host) {
-        return strcmp(name, ((const struct network_host *)host)->name);
+static size_t host_length(const char *name) {
+        size_t length = strlen(name);
+
+        return length > 0 && name[length - 1] == '.' ? length - 1 : length;
+}
+
+/* Names of hosts differ neither by case nor by the dot that ends an absolute name (RFC 4343, RFC 1034). */
+static int compare_to_host(const void *name, const void *element) {
+        const char *host = ((const struct network_host *)element)->name;
+        size_t a = host_length(name), b = host_length(host);
+        int r = strncasecmp(name, host, MIN(a, b));
+
+        return r != 0 ? r : (a > b) - (a < b);
 }
 
 /* NULL for a remote host that is not known, whose place would be RET_AT, and for a local host. */
@@ -32,7 +43,7 @@ static struct network_host *network_find(const struct network *network, const st
         if (!name)
                 return NULL;
         *ret_at = sorted_place(name, network->hosts, network->n_hosts, sizeof(*network->hosts), compare_to_host);
-        return *ret_at < network->n_hosts && streq(name, network->hosts[*ret_at].name) ? &network->hosts[*ret_at] : NULL;
+        return *ret_at < network->n_hosts && compare_to_host(name, &network->hosts[*ret_at]) == 0 ? &network->hosts[*ret_at] : NULL;
 }
 
 static bool is_suspect(const struct network_host *host) {

@@ -30,6 +30,11 @@ static bool is_blocked_still(const struct database *d) {
         return is_left_alone(d, STATE_UNKNOWN) && unasked && evidence_blocked(&d->evidence) != REASON_NONE;
 }
 
+/* A login has cleared what blocked the database, but there is no demand for a check that would decide its state. */
+static bool is_blocked_no_more(const struct database *d) {
+        return is_left_alone(d, STATE_BLOCKED) && evidence_blocked(&d->evidence) == REASON_NONE;
+}
+
 /*
  * When the finding was made that stands if no check follows: on the session if one is held, else by a login. 0: there is none under the
  * present expectations. The end of an earlier session says nothing about this one.
@@ -45,17 +50,27 @@ static bool logins_are_refused(const struct database *d) {
         enum reason_class class = reason_class(d->evidence.last[FOUND_BY_LOGIN].reason);
 
         return evidence_needs_login(&d->evidence) &&
-               (class == CLASS_BLOCKED || class == CLASS_FULL || d->unanswered_in_row >= d->config->fall);
+               (evidence_blocked(&d->evidence) != REASON_NONE || class == CLASS_FULL || d->unanswered_in_row >= d->config->fall);
+}
+
+/* Since when nothing has cast doubt on what is known. */
+static uint64_t doubted_boot_usec(const struct database *d) {
+        return MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
+}
+
+/* When a session that survives proves its server awake, whatever the verdict: the account, which stopped in doubt, goes on. */
+static uint64_t account_survival_due(const struct database *d) {
+        bool stands = d->session_held && !d->account_runs && is_left_alone(d, d->state);
+
+        return stands ? usec_add(doubted_boot_usec(d), SURVIVAL_USEC) : USEC_INFINITY;
 }
 
 /* When survival proves the server awake; USEC_INFINITY: it cannot. */
 static uint64_t survival_due(const struct database *d) {
-        uint64_t doubted = MAX(MAX(d->since_boot_usec, d->wanted_boot_usec), evidence_newest(&d->evidence).boot_usec);
-
         if (!is_left_alone(d, STATE_UNKNOWN) || logins_are_refused(d) || last_word_boot_usec(d) == 0)
                 return USEC_INFINITY;
         if (d->session_held)
-                return usec_add(doubted, SURVIVAL_USEC);
+                return usec_add(doubted_boot_usec(d), SURVIVAL_USEC);
         /* It answered fewer than `rise` times, and no check will follow without demand: the last answer decides. */
         return d->answers_needed > 0 && d->answers_needed < d->config->rise ? last_word_boot_usec(d) : USEC_INFINITY;
 }
@@ -65,9 +80,9 @@ static uint64_t time_due(const struct database *d) {
 
         if (d->paused_until_boot_usec)
                 return MIN(due, d->paused_until_boot_usec);
-        if (is_left_alone(d, STATE_WAKING) || is_blocked_still(d))
+        if (is_left_alone(d, STATE_WAKING) || is_blocked_still(d) || is_blocked_no_more(d))
                 return 0;
-        return MIN(MIN(due, demand_due(d)), survival_due(d));
+        return MIN(MIN(due, demand_due(d)), MIN(survival_due(d), account_survival_due(d)));
 }
 
 uint64_t database_due(const struct database *d) {
@@ -87,9 +102,7 @@ static void survive(struct database *d, struct instant now, struct event_list *e
                 evaluate_rise_anew(d);
                 return;
         }
-        d->answers_needed = 0;
-        if (d->session_held)
-                account_begin(d, USEC_INFINITY, now);
+        d->failures_in_row = d->unanswered_in_row = d->answers_needed = 0;
         d->wanted_boot_usec = 0;
         verdict_step(d, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, events);
         d->renewed_boot_usec = proven;
@@ -112,12 +125,14 @@ static void follow_time_once(struct database *d, struct instant now, struct even
                 d->demand_until_boot_usec = 0;
         if (wake_deadline(d) <= now.boot_usec)
                 verdict_step(d, MACHINE_WAKE_TIMEOUT, (struct verdict_cause){.reason = REASON_WAKE_TIMEOUT}, now, events);
-        if (is_left_alone(d, STATE_WAKING) || database_fresh_until(d) <= now.boot_usec)
+        if (is_left_alone(d, STATE_WAKING) || is_blocked_no_more(d) || database_fresh_until(d) <= now.boot_usec)
                 verdict_step(d, MACHINE_EXPIRED, (struct verdict_cause){.reason = REASON_STALE}, now, events);
         if (is_blocked_still(d)) {
                 verdict_step(d, MACHINE_BLOCKED, (struct verdict_cause){.reason = evidence_blocked(&d->evidence)}, now, events);
                 d->renewed_boot_usec = d->evidence.last[FOUND_BY_LOGIN].boot_usec;
         }
+        if (account_survival_due(d) <= now.boot_usec)
+                account_begin(d, USEC_INFINITY, now);
         if (survival_due(d) <= now.boot_usec)
                 survive(d, now, events);
         /* The next answer that demand brings belongs to another wake. */
@@ -171,6 +186,7 @@ static void step_pause(struct database *d, const struct input *input, struct ins
         step_drop_session(d);
         d->failures_in_row = d->unanswered_in_row = d->answers_needed = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
+        evidence_forget_door(&d->evidence);
         verdict_step(d, MACHINE_PAUSED, (struct verdict_cause){.reason = REASON_PAUSED}, now, &step->events);
 }
 
@@ -181,7 +197,9 @@ static void step_host_suspended(struct database *d, const struct input *input, s
         d->wanted_boot_usec = now.boot_usec;
         d->evidence.cut_like_suspend = false;
         evaluate_rise_anew(d);
+        d->failures_in_row = d->unanswered_in_row = 0;
         d->retry_delay_usec = d->config->retry_interval_usec;
+        evidence_forget_door(&d->evidence);
         wake_fail(d);
         if (d->in_flight.id) {
                 /* The host was suspended for part of that time: the login was not slow. */

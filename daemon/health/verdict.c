@@ -147,6 +147,12 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
         event_list_add(events, d, EVENT_BUDGET, now)->reason = spent ? REASON_BUDGET_SPENT : REASON_NONE;
 }
 
+static bool login_is_past_slow(const struct database *d, struct instant now) {
+        const struct check_in_flight *login = &d->in_flight;
+
+        return login->id && login->check == CHECK_LOGIN && !d->session_held && usec_add(login->began_boot_usec, d->config->slow_usec) <= now.boot_usec;
+}
+
 void verdict_step(struct database *d, enum machine_event event, struct verdict_cause cause, struct instant now, struct event_list *events) {
         const struct machine_row *row = machine_step(d->state, event);
         enum state previous = d->state, next = row->to == MACHINE_STAYS ? d->state : (enum state)row->to;
@@ -177,6 +183,9 @@ void verdict_step(struct database *d, enum machine_event event, struct verdict_c
         }
         if (row->actions & ACTION_RENEW)
                 d->renewed_boot_usec = now.boot_usec;
+        /* While the database was known to be awake a slow login meant nothing: now it does. */
+        if (next != previous && next == STATE_UNKNOWN && login_is_past_slow(d, now))
+                d->in_flight.slow_due_boot_usec = now.boot_usec;
         if (next != previous || d->reason != previous_reason)
                 verdict_tell_state(d, previous, cause.attempt, now, events);
         else if (row->to != MACHINE_STAYS)

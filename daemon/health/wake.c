@@ -28,7 +28,8 @@ uint64_t wake_deadline(const struct database *d) {
         /* Without demand no wake is late. One that was answered has ended, and is not late either. */
         bool counts = d->state == STATE_WAKING && d->wake.began_boot_usec && policy_asks(d);
 
-        return counts ? usec_add(d->wake.began_boot_usec, d->config->wake_timeout_usec) : USEC_INFINITY;
+        /* What it met before it was told as waking was not that it takes long: a full server is awake, and we may have had no means to ask. */
+        return counts ? usec_add(MAX(d->wake.began_boot_usec, d->since_boot_usec), d->config->wake_timeout_usec) : USEC_INFINITY;
 }
 
 void wake_begin(struct database *d, uint64_t began_boot_usec, bool from_evidence) {

@@ -15,7 +15,7 @@ static int to_version_1(struct sqlite *sqlite) {
                           " id INTEGER PRIMARY KEY,"
                           " name TEXT NOT NULL UNIQUE,"
                           " saved_at INTEGER NOT NULL,"
-                          " held INTEGER NOT NULL,"         /* 1: it had a lease */
+                          " held INTEGER NOT NULL,"         /* 1: it had a lease that ends with its connection */
                           " state TEXT NOT NULL,"
                           " reason TEXT NOT NULL,"
                           " since INTEGER NOT NULL,"

@@ -43,7 +43,7 @@ struct counts {
 
 struct memory {
         uint64_t saved_real_usec;
-        bool held; /* it had a lease */
+        bool held; /* it had a lease that ends with its connection, or one was presumed */
 
         enum state state; /* blocked until a login clears that, whatever followed; the verdict after a restart is unknown all the same */
         enum reason reason;

@@ -38,6 +38,7 @@ static int lease_add(struct engine *engine, struct database *database, const str
         (void)text_copy(lease->record.database, sizeof(lease->record.database), database->config->name);
         lease->database = database;
         TAILQ_INSERT_TAIL(&database->leases, lease, link);
+        database->n_timed_leases += lease->record.until_real_usec > 0;
         engine->n_leases++;
         arm_expiry(engine);
         *ret_lease = lease;
@@ -46,6 +47,7 @@ static int lease_add(struct engine *engine, struct database *database, const str
 
 static void lease_drop(struct engine *engine, struct lease *lease) {
         TAILQ_REMOVE(&lease->database->leases, lease, link);
+        lease->database->n_timed_leases -= lease->record.until_real_usec > 0;
         heap_remove(&engine->expiring, &lease->expiry);
         engine->n_leases--;
         free(lease);
@@ -163,6 +165,8 @@ void leases_move(struct engine *engine, struct database *from, struct database *
         TAILQ_FOREACH(lease, &from->leases, link)
                 lease->database = to;
         TAILQ_CONCAT(&to->leases, &from->leases, link);
+        to->n_timed_leases += from->n_timed_leases;
+        from->n_timed_leases = 0;
         for (; from->n_leases > 0; from->n_leases--)
                 (void)step(engine, to, INPUT_LEASE_AGAIN, now);
 }

@@ -170,7 +170,8 @@ static void succeed(struct engine *engine, struct database *database, struct ins
 
         database_remember(database->predecessor, now, &memory);
         memory.counts.generation++;
-        /* The old server's past is not the new one's: neither what blocked it, nor how long it was awake unseen. */
+        /* The old server's past is not the new one's: neither when it started, nor what blocked it, nor how long it was awake unseen. */
+        memory.counts.server_started_real_usec = 0;
         memory.state = STATE_UNKNOWN;
         memory.account.counted_real_usec = now.real_usec;
         database_restore(database, &memory, REASON_NOT_CHECKED, now);

@@ -226,7 +226,7 @@ check() {
         unit_tests build/asan
         end
         begin "integration tests with sanitizers"
-        integration_tests sanitized build/asan -n 6 -m 'not plain and not race' tests/rig tests/integration
+        integration_tests sanitized build/asan -n 5 -m 'not plain and not race' tests/rig tests/integration
         end
     else
         result FAIL "build with sanitizers"

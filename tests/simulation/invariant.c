@@ -63,7 +63,7 @@ static uint64_t keep(unsigned database, struct counted *counted, uint64_t value)
 /* -- Invariants of a moment ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_blocked_by_login(const struct witness *w) {
-        return reason_class(w->login_reason) == CLASS_BLOCKED;
+        return w->blocked != REASON_NONE;
 }
 
 /* A login's finding is proof: a live session does not clear it. */
@@ -100,10 +100,10 @@ static bool is_slow(const struct witness *w, bool suspends) {
 
 /* Without a planned login nothing could clear a blocked verdict: only a pause, or newer evidence of the door, may be reported instead. */
 static bool may_hide_block(const struct witness *w, const struct view *now) {
-        if (now->state == STATE_ASLEEP || w->paused || w->unanswered >= w->config->fall)
+        if (now->state == STATE_ASLEEP || now->state == STATE_FULL || w->paused || w->unanswered >= w->config->fall)
                 return true;
         if (now->state == STATE_WAKING)
-                return is_slow(w, true);
+                return is_slow(w, true) || (w->told && now->reason == w->told_reason);
         if (now->state == STATE_DOWN)
                 return true; /* assert_down() checks whether it may be */
         if (now->state != STATE_UNKNOWN)
@@ -130,13 +130,13 @@ static void assert_cleared(struct witness *w, const struct view *before, const s
         else if (w->login_stands && (now->state == STATE_AWAKE || now->state == STATE_DEGRADED))
                 breach_note(INVARIANT_CLEARED, "%s is %s, and no login cleared %s", NAME, state_name(now->state), reason_slug(w->login_reason));
         else if (is_blocked_by_login(w) && now->state != STATE_BLOCKED && !may_hide_block(w, now))
-                breach_note(INVARIANT_CLEARED, "%s is %s %s, and no login cleared %s", NAME, SAYS, reason_slug(w->login_reason));
+                breach_note(INVARIANT_CLEARED, "%s is %s %s, and no login cleared %s", NAME, SAYS, reason_slug(w->blocked));
 }
 
 /* accept=asleep never accepts a database on which a person must act. */
 static void assert_accepted(struct witness *w, const struct view *now) {
         if (is_blocked_by_login(w) && now->ready_or_asleep)
-                breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->login_reason));
+                breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep after %s", NAME, SAYS, reason_slug(w->blocked));
         else if (w->blocked_before && now->ready_or_asleep)
                 breach_note(INVARIANT_ACCEPTED, "%s (%s %s) is accepted as asleep, and was blocked before the restart", NAME, SAYS);
 }
@@ -149,7 +149,7 @@ static bool has_no_door(const struct witness *w, const struct server *server) {
 /* accept=asleep accepts a sleeping database whose last check was good. */
 static void assert_accepts_rest(const struct witness *w, const struct view *now, const struct server *server) {
         bool good = !w->told || w->told_reason == REASON_NONE || reason_class(w->told_reason) == CLASS_CUT;
-        bool was_good = good && w->login_failure == REASON_NONE && w->login_reason == REASON_NONE && !w->lacked_means && !w->blocked_before;
+        bool was_good = good && w->login_failure == REASON_NONE && w->login_reason == REASON_NONE && w->blocked == REASON_NONE && !w->lacked_means && !w->blocked_before;
         bool left_alone = w->policy == POLICY_ON_DEMAND && !now->asks && !now->in_flight && !w->paused && !now->budget_spent;
 
         if (server->phase == SERVER_ASLEEP && has_no_door(w, server) && was_good && left_alone && now->state == STATE_UNKNOWN && !now->ready_or_asleep)

@@ -42,7 +42,7 @@ void witness_host_suspends(void) {
 /* Earlier reports do not count any more. */
 static void forget_evidence(struct witness *w) {
         w->told = w->login_stands = w->session = w->cut = w->in_flight = false;
-        w->login_reason = w->login_failure = w->unmet_reason = REASON_NONE;
+        w->login_reason = w->login_failure = w->unmet_reason = w->blocked = REASON_NONE;
         w->caught_up_usec = 0;
         w->answered_by = NULL;
         w->waits_since_usec = w->answered_usec = w->failing_since_usec = w->logins_fail_since_usec = w->asked_usec = 0;
@@ -137,7 +137,7 @@ void witness_unwatch(unsigned database, bool crash) {
         w->watched = false;
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);
-        w->blocked_before |= reason_class(w->login_reason) == CLASS_BLOCKED && (!crash || history_written_usec(database) > w->told_usec);
+        w->blocked_before |= w->blocked != REASON_NONE && (!crash || history_written_usec(database) > w->told_usec);
         if (crash) {
                 w->unsure_least_usec += stretch_unkept_usec(&w->stretch, history_written_usec(database));
                 stretch_forget_unwritten(&w->stretch, history_written_usec(database));
@@ -354,12 +354,23 @@ static void note_answered_by(struct witness *w, const struct attempt *attempt, c
         stretch_see(w, server, server->started_usec);
 }
 
+/* How a login ended. One that did not get as far, or was not answered, says nothing of what blocked the one before it. */
+static void note_login(struct witness *w, enum reason reason) {
+        enum reason_class class = reason_class(reason);
+        bool starts = reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING;
+
+        w->login_stands = reason != REASON_NONE;
+        w->login_reason = reason;
+        if (class == CLASS_BLOCKED)
+                w->blocked = reason;
+        else if (class == CLASS_OK || class == CLASS_DEGRADED || starts)
+                w->blocked = REASON_NONE;
+}
+
 static void note_answer(struct witness *w, const struct attempt *attempt, const struct server *server) {
         note_answered_by(w, attempt, server);
-        if (attempt->check == CHECK_LOGIN) {
-                w->login_stands = false;
-                w->login_reason = REASON_NONE;
-        }
+        if (attempt->check == CHECK_LOGIN)
+                note_login(w, REASON_NONE);
         w->answered_usec = clock_boot_usec();
         w->cut = w->unasked = false;
         w->failures = w->unanswered = 0;
@@ -411,8 +422,10 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
                 w->wake_shared = true, w->wake_causes = ALL_CAUSES;
         /* If our own network may have failed the login, nothing is claimed. */
         if (attempt->check == CHECK_LOGIN) {
-                w->login_reason = attempt->own_network_suspect ? REASON_NONE : attempt->reason;
-                w->login_stands = !attempt->own_network_suspect;
+                if (!attempt->own_network_suspect)
+                        note_login(w, attempt->reason);
+                else
+                        w->login_stands = false, w->login_reason = REASON_NONE;
         }
 }
 
@@ -439,8 +452,12 @@ static bool note_unasked(struct witness *w, const struct attempt *attempt, const
 
         if (!w->in_flight_unasked || attempt->check == CHECK_DOOR || !answered)
                 return false;
-        if (attempt->reason == REASON_NONE)
+        if (attempt->reason == REASON_NONE) {
                 note_answered_by(w, attempt, server);
+                w->failures = w->unanswered = 0;
+                if (attempt->check == CHECK_LOGIN)
+                        note_login(w, REASON_NONE);
+        }
         w->session = attempt->session_held;
         return true;
 }

@@ -38,6 +38,7 @@ struct witness {
         uint64_t answered_usec; /* the last answered login or ping; 0: none */
         enum reason login_reason; /* why the last login failed; REASON_NONE: it did not */
         bool login_stands;        /* ... and nothing cleared it */
+        enum reason blocked;      /* what a login found that a person must act on, until another got past it */
         enum reason login_failure; /* the same, even if our own network may have been the cause */
         const struct server *answered_by; /* the server that answered last, and its role */
         unsigned answered_start;

@@ -247,13 +247,19 @@ static void our_network_is_gone_only_when_no_remote_host_at_all_is_reached(void 
 }
 
 static void a_host_that_is_named_twice_goes_with_its_last_name(void **state) {
-        struct unit_conninfo a, again, b;
+        struct unit_conninfo a, again, b, other, dotted;
         struct network network = {0};
 
         (void)state;
         assert_int_equal(network_add(&network, unit_conninfo(&a, "a.example")), 0);
         assert_int_equal(network_add(&network, unit_conninfo(&again, "a.example")), 0);
         assert_int_equal(network_add(&network, unit_conninfo(&b, "b.example")), 0);
+        /* The same names, written otherwise. */
+        assert_int_equal(network_add(&network, unit_conninfo(&other, "B.Example")), 0);
+        assert_int_equal(network_add(&network, unit_conninfo(&dotted, "b.example.")), 0);
+        assert_int_equal(network.n_hosts, 2);
+        network_remove(&network, &other.conninfo);
+        network_remove(&network, &dotted.conninfo);
         assert_int_equal(network.n_hosts, 2);
         assert_false(network_note(&network, &a.conninfo, 2, 1));
         network_remove(&network, &again.conninfo);

@@ -47,7 +47,7 @@ struct check_rhythm {
 /* The wake in progress, or one that timed out and has not been answered since. */
 struct wake {
         uint64_t began_boot_usec;  /* start of its first attempt; 0: no wake */
-        uint64_t wanted_boot_usec; /* since when that attempt was due: latency counts from here */
+        uint64_t wanted_boot_usec; /* since when that attempt was due: latency counts from here; USEC_INFINITY: the server was awake and full */
         bool from_evidence;        /* the database was seen asleep, or said that it starts */
         unsigned attempts;         /* its logins that have ended, without the one being evaluated */
         enum wake_cause cause;

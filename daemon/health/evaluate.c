@@ -245,9 +245,6 @@ static void finish_session(struct database *d, const struct attempt *end, bool l
         bool cut_young = now.boot_usec < usec_add(d->checks[CHECK_LOGIN].finished_boot_usec, d->retry_delay_usec);
 
         evaluate_rise_anew(d);
-        /* Its server was awake, whatever new logins met: what wakes it again is another wake. */
-        if (d->state != STATE_WAKING)
-                wake_fail(d);
         d->wanted_boot_usec = policy_asks(d) && cut_young && d->cut_young ? 0 : now.boot_usec;
         d->cut_young = cut_young;
         evidence_session_ended(&d->evidence, end->reason, like_suspend, now.boot_usec);
@@ -258,21 +255,23 @@ static void finish_session(struct database *d, const struct attempt *end, bool l
  * A failed login may be the beginning of a wake if it looks like one or found no free slot, or if the database is waking: there, after
  * answers short of `rise`, it begins another wake. Any other failed login shows that no wake is under way.
  */
-static void note_wake(struct database *d, const struct attempt *attempt, enum reason reason, bool was_full) {
+static void note_wake(struct database *d, const struct attempt *attempt, enum reason reason, bool was_awake) {
+        bool nobody_waits = was_awake && (!d->wake.began_boot_usec || d->wake.wanted_boot_usec == USEC_INFINITY);
+
         if (attempt->check != CHECK_LOGIN)
                 return;
-        /* A server without a free slot is awake: one that begins to hang after that is waking anew. */
-        if (was_full && reason_class(reason) != CLASS_FULL)
-                wake_fail(d);
         if (wake_goes_on(d, reason) || d->state == STATE_WAKING)
                 wake_begin(d, attempt->started_boot_usec, false);
         else
                 wake_fail(d);
+        /* A server without a free slot is awake: what it is asked from now on may wake it, but nobody waits for that yet. */
+        if (nobody_waits && reason_class(reason) == CLASS_FULL)
+                d->wake.wanted_boot_usec = USEC_INFINITY;
 }
 
 static void finish_query(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now, struct event_list *events) {
         struct verdict_cause evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
-        bool was_full = d->state == STATE_FULL;
+        bool was_awake = d->state == STATE_AWAKE || d->state == STATE_DEGRADED || d->state == STATE_FULL;
         enum machine_event event;
 
         if (was_answered(attempt)) {
@@ -292,7 +291,7 @@ static void finish_query(struct database *d, const struct attempt *attempt, enum
                 evidence.reason = REASON_WAKE_TIMEOUT;
         verdict_step(d, event, evidence, now, events);
         if (!was_answered(attempt))
-                note_wake(d, attempt, reason, was_full);
+                note_wake(d, attempt, reason, was_awake);
         start_linger(d, now);
 }
 

@@ -102,7 +102,10 @@ static void survive(struct database *d, struct instant now, struct event_list *e
                 evaluate_rise_anew(d);
                 return;
         }
-        d->failures_in_row = d->unanswered_in_row = d->answers_needed = 0;
+        /* The delays of one that throttles us go on growing. */
+        if (!policy_was_throttled(d))
+                d->failures_in_row = d->unanswered_in_row = 0;
+        d->answers_needed = 0;
         d->wanted_boot_usec = 0;
         verdict_step(d, evidence.reason == REASON_NONE ? MACHINE_SURVIVED : MACHINE_UNMET, evidence, now, events);
         d->renewed_boot_usec = proven;

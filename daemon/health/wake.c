@@ -33,13 +33,16 @@ uint64_t wake_deadline(const struct database *d) {
 }
 
 void wake_begin(struct database *d, uint64_t began_boot_usec, bool from_evidence) {
+        uint64_t wanted_boot_usec = MIN(began_boot_usec, d->in_flight.wanted_boot_usec);
+
         if (d->wake.began_boot_usec) {
                 d->wake.from_evidence |= from_evidence;
+                d->wake.wanted_boot_usec = MIN(d->wake.wanted_boot_usec, wanted_boot_usec);
                 return;
         }
         d->wake.from_evidence = from_evidence;
         d->wake.began_boot_usec = began_boot_usec;
-        d->wake.wanted_boot_usec = MIN(began_boot_usec, d->in_flight.wanted_boot_usec);
+        d->wake.wanted_boot_usec = wanted_boot_usec;
         d->wake.attempts = 0;
 }
 

@@ -167,6 +167,7 @@ static void note_wake(struct witness *w, bool ours) {
         bool tries = (w->in_flight && w->in_flight_check == CHECK_LOGIN) || fails;
 
         w->wake_shared = !ours && tries;
+        w->wake_met_full = false;
         w->wake_began_usec = ours || tries ? w->in_flight_usec : 0;
         w->wake_wanted_usec = w->in_flight_wanted_usec;
         w->wake_waited_usec = w->in_flight_waited_usec;
@@ -335,6 +336,8 @@ static void note_wake_end(struct witness *w, const struct server *server) {
         else if (!known && ours) {
                 w->wake_answered_usec = now;
                 w->wake_least_usec = clock_monotonic_usec() - w->wake_began_monotonic_usec + (w->wake_began_usec - w->wake_waited_usec);
+                if (w->wake_met_full)
+                        w->wake_least_usec = now - w->in_flight_usec;
                 w->wake_most_usec = now - (w->failing_since_usec ? MIN(w->failing_wanted_usec, w->wake_wanted_usec) : w->wake_wanted_usec);
         }
         if (w->wake_shared)
@@ -413,6 +416,7 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         }
         if (attempt->check == CHECK_LOGIN)
                 w->failing_causes |= w->in_flight_causes;
+        w->wake_met_full |= class == CLASS_FULL;
         w->unanswered = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT ? w->unanswered + 1 : 0;
         w->starts_between = (w->starts_between && w->unanswered > 1) || attempt->reason == REASON_SERVER_STARTING;
         if (attempt->check == CHECK_LOGIN || (attempt->check == CHECK_PING && class == CLASS_TRANSIENT))

@@ -113,6 +113,7 @@ struct witness {
         uint64_t wake_waited_usec;     /* since when it certainly has */
         uint64_t wake_began_monotonic_usec;
         bool wake_shared; /* another database's attempt was first, while ours was in flight */
+        bool wake_met_full; /* ... and its server had no free slot meanwhile, which is awake: what was needed after that may count alone */
         uint64_t wake_least_usec, wake_most_usec; /* the latency of the last one */
         uint64_t wake_answered_usec;   /* its first answer; `rise` of them may be needed */
         unsigned wake_causes;          /* bits: whose demand it may have been for */

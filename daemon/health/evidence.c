@@ -1,12 +1,21 @@
 #include "health/evidence.h"
 
+/* A login got past whatever blocked logins and doors before it. */
+static void forget_block(struct evidence *evidence) {
+        evidence->blocked = REASON_NONE;
+        if (reason_class(evidence->last[FOUND_BY_DOOR].reason) == CLASS_BLOCKED)
+                evidence_forget_door(evidence);
+}
+
 /* A login that failed on its way to what blocked the one before it, or without an answer, says nothing of that. */
 static void note_blocked(struct evidence *evidence, enum reason reason) {
         enum reason_class class = reason_class(reason);
         bool says_nothing = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT || class == CLASS_FULL;
 
-        if (!says_nothing || reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING)
-                evidence->blocked = class == CLASS_BLOCKED ? reason : REASON_NONE;
+        if (class == CLASS_BLOCKED)
+                evidence->blocked = reason;
+        else if (!says_nothing || reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING)
+                forget_block(evidence);
 }
 
 void evidence_note(struct evidence *evidence, enum found_by source, enum reason reason, uint64_t boot_usec) {
@@ -19,7 +28,7 @@ void evidence_note(struct evidence *evidence, enum found_by source, enum reason 
 
 void evidence_forget_login(struct evidence *evidence) {
         evidence->last[FOUND_BY_LOGIN] = (struct finding){0};
-        evidence->blocked = REASON_NONE;
+        forget_block(evidence);
 }
 
 void evidence_forget_door(struct evidence *evidence) {

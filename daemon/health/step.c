@@ -32,7 +32,9 @@ static bool is_blocked_still(const struct database *d) {
 
 /* A login has cleared what blocked the database, but there is no demand for a check that would decide its state. */
 static bool is_blocked_no_more(const struct database *d) {
-        return is_left_alone(d, STATE_BLOCKED) && evidence_blocked(&d->evidence) == REASON_NONE;
+        bool by_door = reason_class(d->evidence.last[FOUND_BY_DOOR].reason) == CLASS_BLOCKED;
+
+        return is_left_alone(d, STATE_BLOCKED) && !by_door && evidence_blocked(&d->evidence) == REASON_NONE;
 }
 
 /*

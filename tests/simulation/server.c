@@ -194,6 +194,8 @@ static struct reply meet_door(struct server *s) {
                 return fails(s, REASON_PROTOCOL_GARBAGE, NULL);
         if (server_has(s, TROUBLE_THROTTLES))
                 return fails(s, REASON_PROVIDER_THROTTLED, NULL);
+        if (has_proxy(s) && server_has(s, TROUBLE_DISABLED))
+                return fails(s, REASON_PROVIDER_DISABLED, NULL);
         if (has_proxy(s))
                 return goes_on(s->latency_usec);
         if (s->phase == SERVER_STARTING)

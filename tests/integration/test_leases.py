@@ -219,7 +219,8 @@ def test_a_lease_by_the_clock_is_listed_outlives_its_connection_and_expires(make
     assert lease["owner"] == "cron" and lease["until"] > lease["since"]
     assert leases(daemon) == [lease]
     daemon.wait_state("main", "awake")
-    assert leases(daemon) == [lease]
+    # Where the machine took longer than that to wake it the lease is over already.
+    assert leases(daemon) == [lease] or time.monotonic() - began > span
     until(lambda: not leases(daemon), 20, "the lease expires", every=0.002)
     lasted = time.monotonic() - began
     print(f"a lease for {span} s lasted {lasted:.3f} s")

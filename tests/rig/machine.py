@@ -3,6 +3,7 @@
 Needs root, systemd-nspawn and overlay mounts. What is mounted is mounted in a namespace of its own, and goes with its last process.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -68,6 +69,23 @@ def _mounts(folder: Path) -> str:
             f"mount -t overlay -o lowerdir=/,upperdir={folder}/up,workdir={folder}/work overlay {folder}/root && cd / && echo mounted && cat")
 
 
+# systemd-nspawn makes its container's cgroups below its own. Two systemds in the same one make and remove each other's: a unit then cannot
+# join the cgroup that was made for it a moment before (219/CGROUP).
+_CGROUPS = [Path("/sys/fs/cgroup") / hierarchy for hierarchy in ("systemd", "unified", "")]
+_OWN_CGROUP = f"""for cgroup in {" ".join(map(str, _CGROUPS))}; do
+    [ -e "$cgroup/cgroup.procs" ] && mkdir "$cgroup/$0" && echo $$ >"$cgroup/$0/cgroup.procs"
+done
+exec "$@"
+"""
+
+
+def _remove_cgroups(name: str) -> None:
+    for cgroup in _CGROUPS:
+        for folder, _, _ in os.walk(cgroup / name, topdown=False):
+            with contextlib.suppress(OSError):  # a process that has ended may take a moment to leave it
+                os.rmdir(folder)
+
+
 class Machine:
     """Made, filled (`outside`), booted, closed. What is inside is seen under path(), and run by run()."""
 
@@ -123,7 +141,7 @@ class Machine:
     def boot(self, timeout: float = 30.0, settled: bool = True) -> "Machine":
         """Returns when every unit that is started at boot is; or, not `settled`, when sockets listen."""
         ours, theirs = pty.openpty()
-        argv = [*self._within, "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", f"--directory={self.place}", f"--machine={self._nspawn_name()}",
+        argv = [*self._within, "sh", "-c", _OWN_CGROUP, self._nspawn_name(), "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", f"--directory={self.place}", f"--machine={self._nspawn_name()}",
                 "--boot", "--link-journal=no",
                 "--private-network", "--hostname=ct", "--resolv-conf=off", "--timezone=off"]
         # A session of its own: it takes its terminal for the container's console.
@@ -205,7 +223,11 @@ class Machine:
         return ["nsenter", "-t", str(self.leader), "-a", "--wdns=/", *as_user, *map(str, argv)]
 
     def systemctl(self, *argv: object, check: bool = True, timeout: float = 60.0) -> subprocess.CompletedProcess:
-        return self.run("systemctl", *argv, check=check, timeout=timeout)
+        done = self.run("systemctl", *argv, check=False, timeout=timeout)
+        if check and done.returncode != 0:
+            journal = self.run("journalctl", "--no-pager", "-n", "40", "-o", "short-monotonic", check=False).stdout
+            raise AssertionError(f"systemctl {' '.join(map(str, argv))}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}\n{journal}")
+        return done
 
     def show(self, unit: str, name: str) -> str:
         """One property of a unit."""
@@ -347,6 +369,7 @@ class Machine:
                 except subprocess.TimeoutExpired:
                     continue
             self._console.join(5)
+            _remove_cgroups(self._nspawn_name())
         self._holder.stdin.close()
         self._holder.wait(patient(10))
         self._holder.stdout.close()

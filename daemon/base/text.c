@@ -36,6 +36,12 @@ const char *text_nearest(const char *word, const char *const *candidates, size_t
         return nearest.found;
 }
 
+size_t text_host_length(const char *host) {
+        size_t length = strlen(host);
+
+        return length > 0 && host[length - 1] == '.' ? length - 1 : length;
+}
+
 bool text_contains(const char *text, const char *part) {
         return strcasestr(text, part) != NULL;
 }

@@ -18,6 +18,9 @@ bool text_is_name(const char *text);
  */
 const char *text_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* The length of the host name HOST without the final dot, which writes out the DNS root. */
+size_t text_host_length(const char *host);
+
 /* Whether TEXT contains PART, ignoring ASCII case. */
 bool text_contains(const char *text, const char *part);
 

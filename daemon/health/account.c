@@ -46,7 +46,7 @@ static void add_span(const struct database *d, struct account *account, uint64_t
 }
 
 static bool is_alive(const struct database *d) {
-        return d->session_held || d->state == STATE_AWAKE || d->state == STATE_DEGRADED || d->state == STATE_FULL;
+        return d->session_held || state_is_awake(d->state);
 }
 
 /*

@@ -271,7 +271,7 @@ static void note_wake(struct database *d, const struct attempt *attempt, enum re
 
 static void finish_query(struct database *d, const struct attempt *attempt, enum reason reason, struct instant now, struct event_list *events) {
         struct verdict_cause evidence = {reason, attempt->sqlstate, attempt->detail, attempt};
-        bool was_awake = d->state == STATE_AWAKE || d->state == STATE_DEGRADED || d->state == STATE_FULL;
+        bool was_awake = state_is_awake(d->state);
         enum machine_event event;
 
         if (was_answered(attempt)) {

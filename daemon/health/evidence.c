@@ -1,5 +1,7 @@
 #include "health/evidence.h"
 
+#include "health/wake.h"
+
 /* A login got past whatever blocked logins and doors before it. */
 static void forget_block(struct evidence *evidence) {
         evidence->blocked = REASON_NONE;
@@ -10,11 +12,10 @@ static void forget_block(struct evidence *evidence) {
 /* A login that failed on its way to what blocked the one before it, or without an answer, says nothing of that. */
 static void note_blocked(struct evidence *evidence, enum reason reason) {
         enum reason_class class = reason_class(reason);
-        bool says_nothing = class == CLASS_TRANSIENT || class == CLASS_THROTTLED || class == CLASS_CUT || class == CLASS_FULL;
 
         if (class == CLASS_BLOCKED)
                 evidence->blocked = reason;
-        else if (!says_nothing || reason == REASON_SERVER_STARTING || reason == REASON_SERVER_RECOVERING)
+        else if (class == CLASS_OK || class == CLASS_DEGRADED || wake_is_said(reason))
                 forget_block(evidence);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/macro.h"
+#include "base/text.h"
 
 #include <errno.h>
 
@@ -21,16 +22,10 @@ static const char *remote_host(const struct conninfo *conninfo) {
         return host;
 }
 
-static size_t host_length(const char *name) {
-        size_t length = strlen(name);
-
-        return length > 0 && name[length - 1] == '.' ? length - 1 : length;
-}
-
 /* Names of hosts differ neither by case nor by the dot that ends an absolute name (RFC 4343, RFC 1034). */
 static int compare_to_host(const void *name, const void *element) {
         const char *host = ((const struct network_host *)element)->name;
-        size_t a = host_length(name), b = host_length(host);
+        size_t a = text_host_length(name), b = text_host_length(host);
         int r = strncasecmp(name, host, MIN(a, b));
 
         return r != 0 ? r : (a > b) - (a < b);

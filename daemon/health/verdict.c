@@ -148,16 +148,16 @@ void verdict_budget(struct database *d, bool spent, struct instant now, struct e
 }
 
 static bool login_is_past_slow(const struct database *d, struct instant now) {
-        const struct check_in_flight *login = &d->in_flight;
+        bool logs_in = d->in_flight.id && d->in_flight.check == CHECK_LOGIN && !d->session_held;
 
-        return login->id && login->check == CHECK_LOGIN && !d->session_held && usec_add(login->began_boot_usec, d->config->slow_usec) <= now.boot_usec;
+        return logs_in && usec_add(d->in_flight.began_boot_usec, d->config->slow_usec) <= now.boot_usec;
 }
 
 void verdict_step(struct database *d, enum machine_event event, struct verdict_cause cause, struct instant now, struct event_list *events) {
         const struct machine_row *row = machine_step(d->state, event);
         enum state previous = d->state, next = row->to == MACHINE_STAYS ? d->state : (enum state)row->to;
         enum reason previous_reason = d->reason;
-        bool was_awake = previous == STATE_AWAKE || previous == STATE_DEGRADED || previous == STATE_FULL, woke = false;
+        bool was_awake = state_is_awake(previous), woke = false;
 
         if (row->actions & ACTION_GENERATION)
                 d->counts.generation++;

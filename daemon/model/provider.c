@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <strings.h>
@@ -157,9 +158,7 @@ const struct provider *provider_by_host(const char *host) {
 
         if (!host || host[0] == '/' || host[0] == '@')
                 return &providers[0];
-        length = strlen(host);
-        if (length > 0 && host[length - 1] == '.')
-                length--; /* the DNS root, written out */
+        length = text_host_length(host);
         for (size_t i = 0; i < ARRAY_LENGTH(providers); i++)
                 if (host_belongs(host, length, &providers[i]))
                         return &providers[i];

@@ -17,6 +17,10 @@ static const struct {
         [STATE_BLOCKED] = { "blocked", "The database cannot be used until a person acts." },
 };
 
+bool state_is_awake(enum state state) {
+        return state == STATE_AWAKE || state == STATE_DEGRADED || state == STATE_FULL;
+}
+
 const char *state_name(enum state state) {
         return states[state].name;
 }

@@ -3,6 +3,8 @@
 
 #include "model/reason.h"
 
+#include <stdbool.h>
+
 enum state {
         STATE_UNKNOWN,
         STATE_ASLEEP,
@@ -15,6 +17,8 @@ enum state {
         _STATE_MAX,
 };
 
+/* Whether its server is awake, whatever new logins meet: awake, degraded or full. */
+bool state_is_awake(enum state state);
 /* "unknown", "asleep", ... */
 const char *state_name(enum state state);
 /* One sentence for people. */

@@ -102,10 +102,6 @@ static void list_append(struct name_list *list, struct name *name) {
         name->list = list;
 }
 
-static void list_init(struct name_list *list) {
-        TAILQ_INIT(&list->names);
-}
-
 static void list_free(struct name_list *list) {
         for (struct name *name; (name = TAILQ_FIRST(&list->names));) {
                 list_remove(name);
@@ -439,9 +435,9 @@ int resolver_new(resolver_deliver deliver, struct resolver **ret_resolver) {
         resolver->deliver = deliver;
         resolver->references = 1;
         for (size_t grade = 0; grade < _GRADE_MAX; grade++)
-                list_init(&resolver->queued[grade]);
-        list_init(&resolver->claimed);
-        list_init(&resolver->remembered);
+                TAILQ_INIT(&resolver->queued[grade].names);
+        TAILQ_INIT(&resolver->claimed.names);
+        TAILQ_INIT(&resolver->remembered.names);
         *ret_resolver = resolver;
         return 0;
 }

@@ -428,8 +428,10 @@ static void note_failure(struct witness *w, const struct attempt *attempt, const
         if (attempt->check == CHECK_LOGIN) {
                 if (!attempt->own_network_suspect)
                         note_login(w, attempt->reason);
-                else
-                        w->login_stands = false, w->login_reason = REASON_NONE;
+                else {
+                        w->login_stands = false;
+                        w->login_reason = REASON_NONE;
+                }
         }
 }
 

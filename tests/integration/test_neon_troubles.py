@@ -6,7 +6,7 @@ import time
 import pytest
 
 from rig.edges import quick
-from rig.patience import until
+from rig.patience import patient, until
 from rig.troubles import TROUBLES
 
 RETRY, DOWN, BLOCKED = 0.05, 0.15, 0.2
@@ -89,11 +89,11 @@ def test_calls_and_leases_cause_no_more_attempts_than_the_rhythm_allows(make_neo
     neon.trouble(trouble)
     mark, begun = neon.truth.mark(), time.monotonic()
     calls = 0
-    while time.monotonic() < begun + 3:
+    # A busy machine may take seconds for one attempt: two of them at least, or there is no rhythm to look at.
+    while (span := time.monotonic() - begun) < 3 or (span < patient(20) and len(refusals(neon, mark)) < 2):
         daemon.get("/wake/main", method="POST")
         daemon.get("/lease/main?for=1min", method="POST")
         calls += 2
-    span = time.monotonic() - begun
     attempts = len(refusals(neon, mark))
     if trouble == "quota":
         most = span / 0.4 + 1

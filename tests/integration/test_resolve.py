@@ -268,7 +268,8 @@ def test_an_ipv6_black_hole_does_not_hide_ipv4_and_costs_its_share_once(network,
 def test_the_last_address_has_all_the_time_that_is_left(make_fake, make_daemon, provider):
     """A connect that hangs, as while Aurora wakes: the kernel answers the SYN that it repeats after 7 s."""
     fake = make_fake("silence-at-connect", answer=ROW)
-    daemon = make_daemon([quick("main", fake.conninfo(), provider=provider, attempt_timeout="40s", slow="30s")]).start()
+    daemon = make_daemon([quick("main", fake.conninfo(), provider=provider, attempt_timeout="40s", slow="30s",
+                                ping_interval="1h")]).start()
     hangs_until = time.monotonic() + 6
     until(lambda: daemon.status("main")["failures"]["total"] > 0 or time.monotonic() > hangs_until, 10, "6 s, or a failure")
     fake.script = "ok"

@@ -279,7 +279,7 @@ def test_a_unix_socket_with_peer_authentication(make_cluster, make_daemon):
     if me != SUPERUSER:
         cluster.create_app(me, None, None)
     where = {"password": None, "host": str(cluster.socket_dir)}
-    daemon = make_daemon([quick("mine", cluster.conninfo(user=me, dbname="postgres", **where)),
+    daemon = make_daemon([quick("mine", cluster.conninfo(user=me, dbname="postgres", **where), ping_interval="1h"),
                           quick("wrong", cluster.conninfo(user="app", **where)),
                           quick("required", cluster.conninfo(user=me, dbname="postgres", requirepeer="nobody", **where))]).start()
     status = daemon.wait_state("mine", "awake")

@@ -136,15 +136,30 @@ static void plan_month_look(struct database *d, struct instant now) {
         d->month_look_boot_usec = usec_add(now.boot_usec, turns ? usec_sub(MONTH_LOOK_USEC, late) : MONTH_LOOK_USEC);
 }
 
-void account_restore(struct database *d, const struct account *account, uint64_t saved_real_usec, struct instant now) {
-        uint64_t counted = account->counted_real_usec ? account->counted_real_usec : saved_real_usec;
+/* Until when MEMORY had counted. After the clock was set back the elapsed time is unknown, and taken as none. */
+static uint64_t counted_before_boot_usec(const struct memory *memory, struct instant now) {
+        uint64_t counted = memory->account.counted_real_usec ? memory->account.counted_real_usec : memory->saved_real_usec;
 
-        d->account = *account;
+        return usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
+}
+
+void account_restore(struct database *d, const struct memory *memory, struct instant now) {
+        d->account = memory->account;
         turn_month(&d->account, clock_month(now.real_usec, NULL));
-        /* After the clock was set back the elapsed time is unknown, so none of it is counted. */
-        d->counted_boot_usec = usec_sub(now.boot_usec, usec_sub(now.real_usec, counted));
+        d->counted_boot_usec = counted_before_boot_usec(memory, now);
         d->budget_spent = is_spent(d);
         plan_month_look(d, now);
+}
+
+void account_restore_late(struct database *d, const struct account *sum, const struct memory *before, struct instant now) {
+        uint64_t begun = usec_sub(d->counted_boot_usec, d->account.awake_usec), counted = counted_before_boot_usec(before, now);
+        uint64_t up_since = usec_sub(d->asked_boot_usec, d->server.uptime_usec);
+
+        d->account = *sum;
+        if (d->asked_boot_usec)
+                add_span(d, &d->account, MAX(counted, up_since), begun, now);
+        else if (!d->account_runs)
+                d->counted_boot_usec = counted;
 }
 
 void account_check_budget(struct database *d, struct instant now, struct event_list *events) {

@@ -16,7 +16,12 @@ void account_begin(struct database *database, uint64_t uptime_usec, struct insta
  */
 void account_settle(struct database *database, struct instant now);
 /* Continues the account from saved values. Whether the budget is spent follows from them; no event reports it. */
-void account_restore(struct database *database, const struct account *account, uint64_t saved_real_usec, struct instant now);
+void account_restore(struct database *database, const struct memory *memory, struct instant now);
+/*
+ * BEFORE was read after the database has been watched for a while: SUM is what both counted. The time between the two, when nobody watched,
+ * is counted back as far as the uptime of the server that answered last proves it.
+ */
+void account_restore_late(struct database *database, const struct account *sum, const struct memory *before, struct instant now);
 /*
  * When the account needs its next step: the budget is spent, a month may begin, or a sentinel's time is to be counted; USEC_INFINITY:
  * never.

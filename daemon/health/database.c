@@ -168,7 +168,7 @@ static void restore_counts(struct database *d, const struct memory *memory) {
 void database_restore(struct database *d, const struct memory *memory, enum reason reason, struct instant now) {
         uint64_t pause = memory_pause_left(memory, now.real_usec);
 
-        account_restore(d, &memory->account, memory->saved_real_usec, now);
+        account_restore(d, memory, now);
         d->reason = d->budget_spent ? REASON_BUDGET_SPENT : reason;
         if (pause > 0) {
                 d->paused_until_boot_usec = usec_add(now.boot_usec, pause);
@@ -186,7 +186,7 @@ void database_restore_late(struct database *d, const struct input *input, struct
         (void)step;
         database_remember(d, now, &memory);
         memory_add(&memory, before);
-        d->account = memory.account;
+        account_restore_late(d, &memory.account, before, now);
         restore_counts(d, &memory);
         d->blocked_before = before->state == STATE_BLOCKED && d->evidence.last[FOUND_BY_LOGIN].boot_usec == 0;
         /* The next answer judges a server that was left open. */

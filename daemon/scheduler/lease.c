@@ -22,7 +22,8 @@ static void arm_expiry(struct engine *engine) {
         timer_set(&engine->expiry_timer, first ? first->key : USEC_INFINITY);
 }
 
-static int lease_add(struct engine *engine, struct database *database, const struct lease *model, struct lease **ret_lease) {
+static int lease_add(struct engine *engine, struct database *database, const struct lease *model, struct instant now,
+                     struct lease **ret_lease) {
         struct lease *lease;
 
         if (engine->n_leases >= LEASES_MAX)
@@ -31,6 +32,8 @@ static int lease_add(struct engine *engine, struct database *database, const str
         if (!lease)
                 return -ENOMEM;
         *lease = *model;
+        if (lease->record.until_real_usec)
+                lease->due_boot_usec = usec_add(now.boot_usec, usec_sub(lease->record.until_real_usec, now.real_usec));
         if (lease->record.until_real_usec && heap_set(&engine->expiring, &lease->expiry, lease->record.until_real_usec) < 0) {
                 free(lease);
                 return -ENOMEM;
@@ -77,7 +80,7 @@ int lease_take(struct engine *engine, struct database *database, const struct le
         if (request->for_usec > 0)
                 model.record.until_real_usec = usec_add(now.real_usec, request->for_usec);
         (void)text_copy(model.record.owner, sizeof(model.record.owner), request->owner);
-        r = lease_add(engine, database, &model, &lease);
+        r = lease_add(engine, database, &model, now, &lease);
         if (r < 0)
                 return r;
         *ret_refusal = step(engine, database, INPUT_LEASE, now);
@@ -92,10 +95,18 @@ int lease_take(struct engine *engine, struct database *database, const struct le
         return 0;
 }
 
-/* Ends LEASE and its demand. A lease whose limit passed long ago (while the host was suspended) ended at that time. */
-static void lease_finish(struct engine *engine, struct lease *lease, struct instant now) {
+/*
+ * How long ago the time limit passed, if the host was suspended since. A clock that was set forward makes the limit pass at once, and not
+ * long ago.
+ */
+static uint64_t late_usec(const struct lease *lease, struct instant now) {
         uint64_t until = lease->record.until_real_usec;
-        struct input input = {.kind = INPUT_LEASE_END, .for_usec = until ? usec_sub(now.real_usec, until) : 0};
+
+        return until ? MIN(usec_sub(now.real_usec, until), usec_sub(now.boot_usec, lease->due_boot_usec)) : 0;
+}
+
+static void lease_finish(struct engine *engine, struct lease *lease, struct instant now) {
+        struct input input = {.kind = INPUT_LEASE_END, .for_usec = late_usec(lease, now)};
         struct database *database = lease->database;
 
         lease_drop(engine, lease);
@@ -146,7 +157,7 @@ int lease_restore(struct engine *engine, const struct lease_record *record) {
 
         if (!database || record->until_real_usec <= now.real_usec)
                 return 0;
-        r = lease_add(engine, database, &model, &lease);
+        r = lease_add(engine, database, &model, now, &lease);
         if (r < 0)
                 return r;
         (void)step(engine, database, INPUT_LEASE_AGAIN, now);

@@ -22,6 +22,7 @@ const char *lease_end_name(enum lease_end end);
 
 struct lease {
         struct lease_record record;
+        uint64_t due_boot_usec; /* when its time limit passes if nobody sets the clock; 0: it has none */
         struct database *database;
         /* Called once when it ends other than by lease_release(); the lease is gone by then. NULL if only the clock ends it. */
         void (*ended)(void *userdata, enum lease_end end);

@@ -15,6 +15,8 @@ static struct {
         struct settings *settings;
         struct engine *engine;
         struct observer observer;
+        bool past_read; /* the history, since this start */
+        struct world_timer reads;
         const struct database *databases[DATABASES_MAX];
         unsigned touched; /* bits */
         uint64_t sequence;
@@ -34,6 +36,10 @@ struct database *daemon_find(unsigned database) {
 
 const struct database *daemon_database(unsigned database) {
         return life.databases[database];
+}
+
+bool daemon_knows_past(void) {
+        return life.past_read;
 }
 
 unsigned daemon_take_touched(void) {
@@ -75,7 +81,7 @@ static void on_event(void *userdata, const struct event *event, const struct dat
         if (witnesses[database].watched)
                 told_event(database, event, &view);
         if (event->kind == EVENT_REMOVED) {
-                history_flush();
+                history_flush_one(database);
                 life.databases[database] = NULL;
         }
 }
@@ -84,9 +90,9 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
         const struct record *record = history_of(plan_database(life.plan, name));
 
         (void)userdata;
-        if (record->known)
+        if (record->known && life.past_read)
                 *ret_memory = record->memory;
-        return record->known;
+        return record->known && life.past_read;
 }
 
 /* How long after a lease was held its holder is worth waiting for (scheduler/engine.c). */
@@ -95,7 +101,7 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
 static bool was_held(unsigned database) {
         const struct record *record = history_of(database);
 
-        return record->known && record->memory.held && !life.removed[database] && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
+        return record->known && life.past_read && record->memory.held && !life.removed[database] && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
 }
 
 /* HELD: the daemon starts, and a former lease holder may come back. */
@@ -113,7 +119,9 @@ static void watch(unsigned database, bool held) {
                 view_read(life.databases[database], clock_now(), &view);
                 told_from(database, &view);
         }
-        witness_watch(database, config, view_policy(life.databases[database]), held);
+        if (!witnesses[database].watched && !life.past_read)
+                invariants_expect_restart(database);
+        witness_watch(database, config, view_policy(life.databases[database]), held, life.past_read);
 }
 
 static void restore_leases(unsigned database) {
@@ -125,11 +133,29 @@ static void restore_leases(unsigned database) {
         }
 }
 
+static void restore_all_leases(void) {
+        for (unsigned i = 0; i < life.plan->n_databases; i++)
+                if (life.present[i])
+                        restore_leases(i);
+}
+
+/* The history was read: like take_past() in app.c. */
+static void on_read(void *userdata) {
+        (void)userdata;
+        life.past_read = true;
+        for (unsigned i = 0; i < life.plan->n_databases; i++)
+                if (life.databases[i])
+                        witness_recall(i, was_held(i));
+        engine_recall(life.engine);
+        restore_all_leases();
+}
+
 void daemon_start(void) {
-        const struct engine_past past = {.recall = recall};
+        const struct engine_past past = {.recall = recall, .is_to_come = life.plan->history_late_usec > 0};
 
         if (life.engine)
                 return;
+        life.past_read = !past.is_to_come;
         life.settings = settings_make(life.plan, life.present);
         if (engine_new(loop_event(), settings_config(life.settings), &past, &life.engine) < 0)
                 abort();
@@ -139,14 +165,16 @@ void daemon_start(void) {
         for (unsigned i = 0; i < life.plan->n_databases; i++)
                 if (life.present[i])
                         watch(i, was_held(i));
-        for (unsigned i = 0; i < life.plan->n_databases; i++)
-                if (life.present[i])
-                        restore_leases(i);
+        if (life.past_read)
+                restore_all_leases();
+        else
+                timer_set_host(&life.reads, clock_monotonic_usec() + life.plan->history_late_usec);
 }
 
 void daemon_stop(bool crash) {
         if (!life.engine)
                 return;
+        timer_stop(&life.reads);
         for (unsigned i = 0; !crash && i < life.plan->n_databases; i++)
                 if (life.databases[i] && life.databases[i]->account_runs)
                         history_note(i); /* like notify/recorder.c */
@@ -192,6 +220,7 @@ void daemon_begin(struct plan_of_world *plan) {
         life.plan = plan;
         life.sequence = 0;
         life.touched = 0;
+        life.reads = (struct world_timer){.fire = on_read};
         history_begin();
         for (unsigned i = 0; i < plan->n_databases; i++) {
                 life.present[i] = !plan->databases[i].later;

@@ -27,5 +27,7 @@ struct engine *daemon_engine(void);
 struct database *daemon_find(unsigned database);
 /* For reading without any effect. */
 const struct database *daemon_database(unsigned database);
+/* Whether the history was read since its start. */
+bool daemon_knows_past(void);
 /* The databases that may have changed since the last call, as bits. */
 unsigned daemon_take_touched(void);

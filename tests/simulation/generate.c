@@ -211,9 +211,18 @@ static void add_reload(struct plan_of_world *plan, uint64_t at_usec) {
 
 static void add_trouble(struct plan_of_world *plan, uint64_t at_usec) {
         struct happening *happening = add(plan, at_usec, SERVER_TROUBLE, draw_usec(USEC_PER_SEC, 4 * USEC_PER_HOUR));
+        struct happening end;
 
         happening->trouble = (enum trouble)(1 + draw(_TROUBLE_MAX - 1));
         on_server(plan, happening);
+        if (!chance(3))
+                return;
+        /* Somebody restarts the server, during the trouble or soon after it. */
+        end = *happening;
+        end.kind = chance(2) ? SERVER_RESTARTS : SERVER_CRASHES;
+        end.at_usec += draw_usec(USEC_PER_SEC, 2 * happening->usec);
+        end.usec = draw_usec(100 * USEC_PER_MSEC, 2 * USEC_PER_MINUTE);
+        (void)plan_add(plan, &end);
 }
 
 /* Servers that replace one another are of one kind, which does not suspend. */
@@ -341,4 +350,7 @@ void generate_world(uint64_t seed, uint64_t length_usec, struct plan_of_world *r
         for (unsigned i = 0; i < databases; i++)
                 make_database(ret_plan);
         make_happenings(ret_plan);
+        /* Usually the history is read before the first answer; a hanging disk may take minutes. */
+        if (chance(4))
+                ret_plan->history_late_usec = draw_usec(USEC_PER_MSEC, 5 * USEC_PER_MINUTE);
 }

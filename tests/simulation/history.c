@@ -15,7 +15,11 @@ static struct {
 
 static void on_timer(void *userdata) {
         (void)userdata;
-        history_flush();
+        /* Nothing is written before it is known what it continues from (history/writer.c). */
+        if (daemon_knows_past())
+                history_flush();
+        else
+                timer_set_host(&history.timer, clock_monotonic_usec() + HISTORY_FLUSH_USEC);
 }
 
 void history_begin(void) {
@@ -43,26 +47,35 @@ uint64_t history_written_real_usec(unsigned database) {
 }
 
 static void write_record(struct record *record, const struct database *db) {
+        const struct memory before = record->memory;
+        bool adds = record->known && !daemon_knows_past();
         const struct lease *lease;
 
-        record->known = true;
-        record->n_leases = 0;
         database_remember(db, clock_now(), &record->memory);
+        if (adds)
+                memory_add(&record->memory, &before);
+        else
+                record->n_leases = 0;
+        record->known = true;
         TAILQ_FOREACH(lease, &db->leases, link)
                 if (lease->record.until_real_usec > 0 && record->n_leases < HISTORY_LEASES_MAX)
                         record->leases[record->n_leases++] = lease->record;
 }
 
-void history_flush(void) {
-        for (unsigned i = 0; i < DATABASES_MAX; i++) {
-                const struct database *db = history.noted & 1u << i ? daemon_database(i) : NULL;
+void history_flush_one(unsigned database) {
+        const struct database *db = history.noted & 1u << database ? daemon_database(database) : NULL;
 
-                if (!db)
-                        continue;
-                write_record(&history.records[i], db);
-                history.written_usec[i] = clock_boot_usec();
-                history.written_real_usec[i] = clock_real_usec();
-        }
+        if (!db)
+                return;
+        write_record(&history.records[database], db);
+        history.written_usec[database] = clock_boot_usec();
+        history.written_real_usec[database] = clock_real_usec();
+        history.noted &= ~(1u << database);
+}
+
+void history_flush(void) {
+        for (unsigned i = 0; i < DATABASES_MAX; i++)
+                history_flush_one(i);
         history_lose();
 }
 

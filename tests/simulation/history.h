@@ -24,6 +24,8 @@ uint64_t history_written_usec(unsigned database);
 uint64_t history_written_real_usec(unsigned database);
 /* Writes everything noted; also at the end of a daemon that stops properly. */
 void history_flush(void);
+/* The same for one, which is removed. */
+void history_flush_one(unsigned database);
 /* Loses everything that was noted and not written. */
 void history_lose(void);
 struct record *history_of(unsigned database);

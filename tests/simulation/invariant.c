@@ -318,9 +318,11 @@ void invariants_assert(unsigned database, const struct view *before, const struc
         if (now->budget_spent && !before->budget_spent && w->watch_began_usec < clock_boot_usec())
                 witness_budget_spent(w);
         w->waits_in_rhythm |= (before->state == STATE_AWAKE || before->state == STATE_DEGRADED) && now->reason == REASON_STALE;
-        assert_backwards(database, w, now);
-        if (restarts[database].restarted) {
-                restarts[database].restarted = false;
+        /* Until the daemon has read the history, its counters begin anew. */
+        if (!w->past_unread)
+                assert_backwards(database, w, now);
+        if (w->past_unread || restarts[database].restarted) {
+                restarts[database].restarted = w->past_unread;
                 w->generation_may = w->generation_must = w->wakes_least = w->wakes_most = w->wakes_of_others = 0;
         } else {
                 assert_generation(w, before, now);
@@ -335,7 +337,8 @@ void invariants_assert(unsigned database, const struct view *before, const struc
         assert_accepted(w, now);
         assert_accepts_rest(w, now, routes[database].server);
         assert_reason(w, now);
-        assert_account(w, now);
+        if (!w->past_unread)
+                assert_account(w, now);
 }
 
 /* -- Invariants of time ---------------------------------------------------------------------------------------------------------------- */

@@ -21,9 +21,9 @@ void witness_budget_spent(struct witness *w) {
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
 }
 
-/* From the end of a lease, which is reported late if the host was suspended. */
-static void linger(struct witness *w, uint64_t until_real_usec) {
-        uint64_t ago = until_real_usec ? usec_sub(clock_real_usec(), until_real_usec) : 0;
+/* From the end of a lease, which is reported late if the host was suspended, and early if the clock was set forward. */
+static void linger(struct witness *w, uint64_t until_real_usec, uint64_t due_usec) {
+        uint64_t ago = until_real_usec ? MIN(usec_sub(clock_real_usec(), until_real_usec), usec_sub(clock_boot_usec(), due_usec)) : 0;
 
         w->lease_until_usec = MAX(w->lease_until_usec, usec_sub(usec_add(clock_boot_usec(), w->config->linger_usec), ago));
 }
@@ -33,7 +33,7 @@ bool witness_needs(struct witness *w) {
 
         /* The daemon's timer fires at the very moment the lease ends. */
         if (w->restored_until_real_usec && !holds_lease(w)) {
-                linger(w, w->restored_until_real_usec);
+                linger(w, w->restored_until_real_usec, w->restored_due_usec);
                 w->restored_until_real_usec = 0;
         }
         return holds_lease(w) || MAX(MAX(w->lease_until_usec, w->call_until_usec), MAX(w->start_until_usec, w->grace_until_usec)) + TOGETHER_USEC > now;
@@ -55,21 +55,25 @@ void witness_refuse_lease(unsigned database) {
         witnesses[database].leases--;
 }
 
-void witness_lease_end(unsigned database, uint64_t until_real_usec) {
+void witness_lease_end(unsigned database, uint64_t until_real_usec, uint64_t due_usec) {
         struct witness *w = &witnesses[database];
 
         if (w->leases > 0)
                 w->leases--;
         if (w->watched)
-                linger(w, until_real_usec);
+                linger(w, until_real_usec, due_usec);
         /* The login that follows the end was started before the end is recorded here. */
         if (w->in_flight_usec == clock_boot_usec())
                 w->wake_causes |= w->in_flight_causes |= witness_causes_now(w);
 }
 
 void witness_restore_lease(unsigned database, uint64_t until_real_usec) {
-        if (until_real_usec > clock_real_usec())
-                witnesses[database].restored_until_real_usec = MAX(witnesses[database].restored_until_real_usec, until_real_usec);
+        struct witness *w = &witnesses[database];
+
+        if (until_real_usec <= MAX(clock_real_usec(), w->restored_until_real_usec))
+                return;
+        w->restored_until_real_usec = until_real_usec;
+        w->restored_due_usec = clock_boot_usec() + until_real_usec - clock_real_usec();
 }
 
 uint64_t witness_call(unsigned database, bool ready) {

@@ -24,7 +24,7 @@ static struct holder holders[HOLDERS_MAX];
 static struct timed_lease {
         bool used;
         unsigned database;
-        uint64_t until_real_usec;
+        uint64_t until_real_usec, due_usec;
 } timed_leases[HOLDERS_MAX];
 
 static void take(struct holder *holder);
@@ -46,14 +46,14 @@ static void on_ended(void *userdata, enum lease_end end) {
         (void)end;
         holder->used = false;
         holder->lease = NULL;
-        witness_lease_end(holder->database, 0);
+        witness_lease_end(holder->database, 0, 0);
 }
 
 static void on_timed_ended(void *userdata, enum lease_end end) {
         struct timed_lease *timed = userdata;
 
         timed->used = false;
-        witness_lease_end(timed->database, end == LEASE_END_EXPIRED ? timed->until_real_usec : 0);
+        witness_lease_end(timed->database, end == LEASE_END_EXPIRED ? timed->until_real_usec : 0, timed->due_usec);
 }
 
 /* A program whose lease is refused gives up. */
@@ -99,7 +99,7 @@ static void take_timed(const char *person, unsigned database, uint64_t for_usec)
 
         if (!timed)
                 return;
-        *timed = (struct timed_lease){true, database, clock_real_usec() + for_usec};
+        *timed = (struct timed_lease){true, database, clock_real_usec() + for_usec, clock_boot_usec() + for_usec};
         witness_lease(database);
         if (db && lease_take(daemon_engine(), db, &request, &refusal, &lease) >= 0)
                 return;
@@ -134,7 +134,7 @@ void people_release_lease(const char *person, unsigned database) {
                 return;
         lease_release(daemon_engine(), holder->lease);
         holder->lease = NULL;
-        witness_lease_end(database, 0);
+        witness_lease_end(database, 0, 0);
 }
 
 void people_wake(unsigned database) {

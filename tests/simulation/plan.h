@@ -34,6 +34,7 @@ struct plan_of_world {
         uint64_t begins_real_usec;
         uint64_t length_usec;
         unsigned attempts_in_flight;
+        uint64_t history_late_usec; /* how long after each start the history is read; 0: before the first check */
         struct planned_server servers[SERVERS_MAX];
         unsigned n_servers;
         struct planned_database databases[DATABASES_MAX];

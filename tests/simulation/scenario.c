@@ -194,6 +194,8 @@ static int read_line(struct reader *reader, char *line) {
                 reader->plan->attempts_in_flight = (unsigned)strtoul(words[1], NULL, 10);
                 return 0;
         }
+        if (streq(words[0], "history_read_after") && n == 2 && duration_parse(words[1], &reader->plan->history_late_usec) == 0)
+                return 0;
         /* Happenings of a server begin with the same word. */
         if (streq(words[0], "server") && n > 2 && server_kind_from_name(words[2]) != _SERVER_KIND_MAX)
                 return read_server(reader, words, n);
@@ -256,6 +258,8 @@ static void print_world(const struct plan_of_world *plan, struct buffer *buffer)
         (void)strftime(begins, sizeof(begins), "%Y-%m-%d %H:%M:%S", &tm);
         buffer_printf(buffer, "world begins %s\nworld lasts %s\nattempts_in_flight %u\n", begins, duration_format(lasts, plan->length_usec),
                       plan->attempts_in_flight);
+        if (plan->history_late_usec)
+                buffer_printf(buffer, "history_read_after %s\n", duration_format(lasts, plan->history_late_usec));
 }
 
 void scenario_print(const struct plan_of_world *plan, struct buffer *buffer) {

@@ -18,12 +18,16 @@ void witness_pause(unsigned database, uint64_t for_usec) {
         struct witness *w = &witnesses[database];
 
         w->paused = for_usec > 0;
+        /* Nobody resumes what is not paused; the history, when it is read, pauses it. */
+        if (w->past_unread && w->was_paused && !w->paused)
+                return;
         w->paused_usec = clock_boot_usec();
         w->paused_until_usec = w->paused_latest_usec = usec_add(clock_boot_usec(), for_usec);
         if (!w->paused)
                 return;
         w->wake_shared = true; /* a wake in progress is given up */
         w->session = w->in_flight = false;
+        w->was_paused = false;
         w->failures = w->unanswered = w->throttled = 0;
         w->failing_since_usec = w->logins_fail_since_usec = 0;
 }
@@ -66,7 +70,42 @@ static void restore_pause(struct witness *w, unsigned database) {
         w->paused_latest_usec = MAX(w->paused_latest_usec, usec_add(now, usec_sub(most, passed)));
 }
 
-void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held) {
+/* It is paused, or is not, as the daemon says. */
+static void pause_for_unknown_time(struct witness *w) {
+        w->paused = true;
+        w->paused_until_usec = 0;
+        w->paused_latest_usec = USEC_INFINITY;
+}
+
+/* What the daemon will know only when it has read the history. */
+static void forget_past(struct witness *w) {
+        w->past_unread = w->newest_start_unsure = w->met_unsure = true;
+        w->was_blocked = w->blocked_before;
+        w->was_paused = w->paused;
+        w->blocked_before = w->paused = false;
+}
+
+static void remember_past(struct witness *w) {
+        if (!w->past_unread)
+                return;
+        w->past_unread = false;
+        w->newest_start_unsure = w->met_unsure = true;
+        w->blocked_before |= w->was_blocked;
+        w->paused |= w->was_paused;
+}
+
+void witness_recall(unsigned database, bool held) {
+        struct witness *w = &witnesses[database];
+
+        remember_past(w);
+        if (w->was_paused)
+                restore_pause(w, database);
+        w->was_paused = false;
+        if (held)
+                w->grace_until_usec = usec_add(clock_boot_usec(), w->config->lease_grace_usec);
+}
+
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held, bool past_read) {
         struct witness *w = &witnesses[database];
         uint64_t now = clock_boot_usec();
 
@@ -91,6 +130,8 @@ void witness_watch(unsigned database, const struct database_config *config, enum
         if (history_written_usec(database))
                 stretch_restore(w);
         w->blocked_before |= history_of(database)->known && history_of(database)->memory.state == STATE_BLOCKED;
+        if (!past_read)
+                forget_past(w);
 }
 
 /*
@@ -135,6 +176,7 @@ void witness_unwatch(unsigned database, bool crash) {
         if (!w->watched)
                 return;
         w->watched = false;
+        remember_past(w);
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);
         w->blocked_before |= w->blocked != REASON_NONE && (!crash || history_written_usec(database) > w->told_usec);
@@ -146,11 +188,8 @@ void witness_unwatch(unsigned database, bool crash) {
         w->leases = 0;
         w->restored_until_real_usec = w->lease_until_usec = w->call_until_usec = w->start_until_usec = w->grace_until_usec = 0;
         /* A request at the last moment is not saved: neither a pause nor its end. */
-        if (crash && history_written_usec(database) <= w->paused_usec) {
-                w->paused = true;
-                w->paused_until_usec = 0;
-                w->paused_latest_usec = USEC_INFINITY;
-        }
+        if (crash && history_written_usec(database) <= w->paused_usec)
+                pause_for_unknown_time(w);
         w->newest_start_unsure |= crash;
         w->met_unsure |= crash;
 }
@@ -483,7 +522,8 @@ static void told_attempt(struct witness *w, const struct attempt *attempt, const
         w->told_reason = reason;
         w->told_own_network = attempt->own_network_suspect;
         w->told_unsure = w->in_flight_usec == w->reconfigured_usec;
-        w->blocked_before &= attempt->check != CHECK_LOGIN;
+        if (attempt->check == CHECK_LOGIN)
+                w->blocked_before = w->was_blocked = false;
         w->lives_since_usec = 0;
         w->throttled = reason == REASON_PROVIDER_THROTTLED ? w->throttled + 1 : 0;
         if (w->throttled > 0) {

@@ -31,6 +31,8 @@ struct witness {
         bool told_own_network;   /* it may have been our own network */
         bool told_unsure;        /* the check began at the moment of a reload: before or after it */
         bool blocked_before;     /* blocked before the restart, and no login was reported since */
+        bool past_unread;        /* the daemon has not read the history since its start: */
+        bool was_blocked, was_paused; /* ... what it will find there, unless something newer replaces it */
         bool lacked_means;       /* the last attempt had no descriptors, which says nothing about the database */
         uint64_t told_asked_usec; /* when that check was started */
         uint64_t told_usec;
@@ -69,6 +71,7 @@ struct witness {
         /* Demand. */
         unsigned leases;
         uint64_t restored_until_real_usec; /* of leases with a time limit from before a restart */
+        uint64_t restored_due_usec;        /* the same, if nobody sets the clock */
         uint64_t lease_until_usec, call_until_usec, start_until_usec, grace_until_usec;
         uint64_t lingers_unsure_until_usec; /* until then linger is uncertain, since a reload shortened it */
         bool paused;
@@ -130,9 +133,11 @@ void witness_begin(void);
 
 /*
  * The daemon watches the database from now on, since its own start or by a reload; no effect if it did before. HELD: the history says that
- * a lease was held, whose holder may come back.
+ * a lease was held, whose holder may come back. PAST_READ: what the history says is known to the daemon; else witness_recall() follows.
  */
-void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held);
+void witness_watch(unsigned database, const struct database_config *config, enum policy policy, bool held, bool past_read);
+/* The daemon reads the history now. */
+void witness_recall(unsigned database, bool held);
 /* A reload: a database with other settings keeps what is known of it, since it is the same server. Call before the engine reloads. */
 void witness_reconfigure(unsigned database, const struct database_config *config, enum policy policy);
 void witness_unwatch(unsigned database, bool crash);
@@ -140,8 +145,8 @@ void witness_unwatch(unsigned database, bool crash);
 /* People. Demand is recorded before the daemon gets it, since it acts at once, and withdrawn if it is refused. */
 void witness_lease(unsigned database);
 void witness_refuse_lease(unsigned database);
-/* UNTIL: the time at which the wall clock ended it; 0: it ends now. */
-void witness_lease_end(unsigned database, uint64_t until_real_usec);
+/* UNTIL: the time at which the wall clock ended it, DUE if nobody had set it; 0: it ends now. */
+void witness_lease_end(unsigned database, uint64_t until_real_usec, uint64_t due_usec);
 /* Returns until when earlier calls lasted, for witness_refuse_call(). */
 uint64_t witness_call(unsigned database, bool ready);
 void witness_refuse_call(unsigned database, uint64_t until_usec);

@@ -43,6 +43,7 @@
 
 struct app {
         sd_event *event;
+        int ready_fd;
         struct reload reload;
         struct store *store;
         sd_event_source *past;
@@ -208,7 +209,7 @@ static int app_start(struct app *app, const struct config *config) {
         if (r >= 0)
                 r = awake_files_new(app->event, app->engine, config->awake_dir, &app->awake_files);
         if (r >= 0)
-                r = notify_new(app->event, app->engine, config, &app->notify);
+                r = notify_new(app->event, app->engine, config, app->ready_fd, &app->notify);
         if (r >= 0)
                 r = watchdog_new(app->event, app->engine, &app->watchdog);
         if (r < 0)
@@ -244,8 +245,8 @@ static void stop(struct app *app) {
         app->store = store_close(app->store, MAX(usec_sub(store_until, clock_monotonic_usec()), STORE_TIMEOUT_MIN_USEC));
 }
 
-int app_run(const char *path, const struct config_environment *environment, struct config *config) {
-        struct app app = {.reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
+int app_run(const char *path, const struct config_environment *environment, int ready_fd, struct config *config) {
+        struct app app = {.ready_fd = ready_fd, .reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
         int r;
 
         /* Ten thousand databases hold ten thousand sessions: use everything that the service manager allows. */

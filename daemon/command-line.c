@@ -2,6 +2,7 @@
 
 #include "advice.h"
 #include "app.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/address.h"
@@ -35,11 +36,13 @@ struct command {
         bool from_env;
         const char *listen[LISTEN_MAX];
         size_t n_listen;
+        int ready_fd; /* -1: none */
 };
 
 enum {
         OPTION_FROM_ENV = 256,
         OPTION_LISTEN,
+        OPTION_READY_FD,
         OPTION_CHECK_CONFIG,
         OPTION_DUMP_CONFIG,
         OPTION_DUMP_MACHINE,
@@ -50,6 +53,7 @@ static const struct option long_options[] = {
         {"config", required_argument, NULL, 'c'},
         {"from-env", no_argument, NULL, OPTION_FROM_ENV},
         {"listen", required_argument, NULL, OPTION_LISTEN},
+        {"ready-fd", required_argument, NULL, OPTION_READY_FD},
         {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
         {"dump-config", no_argument, NULL, OPTION_DUMP_CONFIG},
         {"dump-machine", no_argument, NULL, OPTION_DUMP_MACHINE},
@@ -59,7 +63,7 @@ static const struct option long_options[] = {
 };
 
 static void print_help(FILE *file) {
-        fputs("Usage: pgwaked [-c FILE | --from-env] [--listen ADDRESS:PORT]...\n"
+        fputs("Usage: pgwaked [-c FILE | --from-env] [--listen ADDRESS:PORT]... [--ready-fd N]\n"
               "               [--check-config | --dump-config | --dump-machine | --version | --help]\n"
               "\n"
               "Watches PostgreSQL databases that may be asleep, and tells everybody on this machine whether they are awake.\n"
@@ -71,6 +75,7 @@ static void print_help(FILE *file) {
               "                      for containers: no history, logs in JSON, sockets where they can be had\n"
               "      --listen ADDRESS:PORT\n"
               "                      answer questions over TCP there too, as status.listen; may be given again\n"
+              "      --ready-fd N    write a newline to file descriptor N and close it when ready, as s6 and dinit expect\n"
               "      --check-config  say everything that is wrong with the configuration, and end\n"
               "      --dump-config   print the configuration in force, each value with the place it comes from, and end\n"
               "      --dump-machine  print the table of states and events, and end\n"
@@ -92,7 +97,7 @@ static int refuse_option(char **argv, int refusal) {
         char letter[] = {'-', (char)optopt, '\0'};
 
         if (refusal == ':')
-                return refuse_usage(word, optopt == 'c' ? "needs a file" : "needs an address with a port");
+                return refuse_usage(word, optopt == 'c' ? "needs a file" : optopt == OPTION_LISTEN ? "needs an address with a port" : "needs a number");
         /* The letter of an option that has a long form too: "--help=yes". */
         if (optopt >= OPTION_FROM_ENV || (optopt == 'h' && starts_with(word, "--")))
                 return refuse_usage(word, "takes no value");
@@ -120,6 +125,14 @@ static int add_listen(struct command *command, const char *address) {
         return 0;
 }
 
+static int take_ready_fd(struct command *command, const char *text) {
+        int r = descriptor_parse_ready(text, &command->ready_fd);
+
+        if (r == -EBADF)
+                return refuse_usage(text, "is no file descriptor that is open for writing; expected the one that the supervisor passes");
+        return r < 0 ? refuse_usage(text, "is no number of a file descriptor; expected one from 3 on") : 0;
+}
+
 static int command_line_parse(int argc, char **argv, struct command *command) {
         int c, r;
 
@@ -137,6 +150,11 @@ static int command_line_parse(int argc, char **argv, struct command *command) {
                         break;
                 case OPTION_LISTEN:
                         r = add_listen(command, optarg);
+                        if (r != 0)
+                                return r;
+                        break;
+                case OPTION_READY_FD:
+                        r = take_ready_fd(command, optarg);
                         if (r != 0)
                                 return r;
                         break;
@@ -204,8 +222,8 @@ static int dump(const struct config *config, const struct complaints *complaints
 }
 
 /* PATH is the configuration's name in messages. */
-static int watch(const char *path, const struct config_environment *environment, struct config **config, struct complaints *complaints,
-                 int r) {
+static int watch(const char *path, const struct config_environment *environment, int ready_fd, struct config **config,
+                 struct complaints *complaints, int r) {
         if (r >= 0) {
                 log_open((*config)->log_format, (*config)->log_level);
                 advice_complain(*config, complaints);
@@ -217,7 +235,7 @@ static int watch(const char *path, const struct config_environment *environment,
                 log_error("The configuration %s cannot be used: nothing is started", path);
                 return EX_CONFIG;
         }
-        r = app_run(path, environment, steal_pointer(config));
+        r = app_run(path, environment, ready_fd, steal_pointer(config));
         if (r < 0)
                 return EXIT_FAILURE;
         return EXIT_SUCCESS;
@@ -256,11 +274,11 @@ static int with_config(const struct command *command) {
                 return end_output(check(config, &complaints, r));
         if (command->mode == MODE_DUMP_CONFIG)
                 return end_output(dump(config, &complaints, r));
-        return watch(path, &environment, &config, &complaints, r);
+        return watch(path, &environment, command->ready_fd, &config, &complaints, r);
 }
 
 int command_line_run(int argc, char **argv) {
-        struct command command = {.mode = MODE_WATCH};
+        struct command command = {.mode = MODE_WATCH, .ready_fd = -1};
         struct buffer text = {0};
         int r;
 

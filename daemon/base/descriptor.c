@@ -4,8 +4,11 @@
 #include "base/macro.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CLIENTS_MIN UINT64_C(1)
@@ -54,6 +57,42 @@ int descriptor_fill_standard(void) {
                 if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) /* returns the lowest free number */
                         return error_from_errno();
         return 0;
+}
+
+int descriptor_parse_ready(const char *text, int *ret_fd) {
+        size_t n = strspn(text, "0123456789");
+        socklen_t length = sizeof(int);
+        int fd, flags, listens = 0;
+
+        fd = n > 0 && n < 8 && !text[n] ? (int)strtol(text, NULL, 10) : -1;
+        if (fd <= STDERR_FILENO)
+                return -EINVAL;
+        flags = fcntl(fd, F_GETFL);
+        /* What came with exec() has no FD_CLOEXEC, unlike what we and our libraries have opened. */
+        if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || fcntl(fd, F_GETFD) != 0)
+                return -EBADF;
+        /* One of the sockets that a service manager passes: it must not be closed. */
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens)
+                return -EBADF;
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+                return error_from_errno();
+        *ret_fd = fd;
+        return 0;
+}
+
+int descriptor_tell_ready(int fd) {
+        struct pollfd writable = {.fd = fd, .events = POLLOUT};
+        int r = 0;
+
+        if (fd < 0)
+                return 0;
+        /* One byte does not block where poll() sees room for it. */
+        if (poll(&writable, 1, 0) != 1)
+                r = -EAGAIN;
+        else if (write(fd, "\n", 1) != 1)
+                r = error_from_errno();
+        (void)close(fd);
+        return r;
 }
 
 void descriptor_raise_limit(void) {

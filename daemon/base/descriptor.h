@@ -32,6 +32,16 @@ bool descriptor_leaves_reserve(int fd, enum descriptor_use use);
  * receive its output. Call before opening anything. Returns 0 or a negative errno.
  */
 int descriptor_fill_standard(void);
+/*
+ * The number in TEXT, of a descriptor that a supervisor has left open to be told of readiness: -EINVAL if it is no number from 3 on, -EBADF
+ * if none that came with exec() is open for writing there. It is passed to no other program from now on.
+ */
+int descriptor_parse_ready(const char *text, int *ret_fd);
+/*
+ * Tells the reader of FD that we are ready, by a newline and the end of the file (https://skarnet.org/software/s6/notifywhenup.html). Never
+ * blocks. FD is closed in any case; -1: nobody wants to know. Returns 0, or a negative errno.
+ */
+int descriptor_tell_ready(int fd);
 /* Raises the soft limit to the hard one. */
 void descriptor_raise_limit(void);
 /* The soft limit, or what it can be raised to. UINT64_MAX: unlimited. */

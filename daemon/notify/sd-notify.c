@@ -1,5 +1,6 @@
 #include "notify/sd-notify.h"
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macro.h"
@@ -29,6 +30,7 @@ struct notify {
         struct buffer said;             /* the last STATUS */
         uint64_t said_boot_usec;
         bool listened_to; /* there is a $NOTIFY_SOCKET */
+        int ready_fd;     /* -1: none, or told */
         bool ready;
         bool reloading;
         bool stopping;
@@ -90,6 +92,14 @@ static void log_ready(const struct ready_gate *gate, const char *status) {
                 log_entry(LOG_INFO, MESSAGE_ID_READY, NULL, 0, "ready: %s", status);
 }
 
+static void tell_ready_fd(struct notify *notify) {
+        int r = descriptor_tell_ready(notify->ready_fd);
+
+        notify->ready_fd = -1;
+        if (r < 0)
+                log_warning("Cannot tell --ready-fd that pgwaked is ready: %s", strerror(-r));
+}
+
 static void become_ready(struct notify *notify) {
         _cleanup_(buffer_deinit) struct buffer status = {0};
 
@@ -99,6 +109,7 @@ static void become_ready(struct notify *notify) {
         notify->ready = notify->gate.n == 0;
         compose_status(notify, &status);
         send_status(notify, "READY=1\n");
+        tell_ready_fd(notify);
         notify->ready = true;
         if (buffer_finish(&status) == 0)
                 log_ready(&notify->gate, status.data);
@@ -251,7 +262,7 @@ static int notify_start(struct notify *notify, sd_event *event, const struct con
         return 0;
 }
 
-int notify_new(sd_event *event, struct engine *engine, const struct config *config, struct notify **ret_notify) {
+int notify_new(sd_event *event, struct engine *engine, const struct config *config, int ready_fd, struct notify **ret_notify) {
         struct notify *notify = calloc(1, sizeof(*notify));
         int r;
 
@@ -259,6 +270,7 @@ int notify_new(sd_event *event, struct engine *engine, const struct config *conf
                 return -ENOMEM;
         notify->engine = engine;
         notify->listened_to = service_manager_listens();
+        notify->ready_fd = ready_fd;
         r = service_manager_start();
         if (r >= 0)
                 r = notify_start(notify, event, config);

@@ -11,8 +11,11 @@
 
 struct notify;
 
-/* Observes ENGINE, which must outlive it; uses ready_on and ready_timeout_usec of CONFIG. Without $NOTIFY_SOCKET nothing is sent. */
-int notify_new(sd_event *event, struct engine *engine, const struct config *config, struct notify **ret_notify);
+/*
+ * Observes ENGINE, which must outlive it; uses ready_on and ready_timeout_usec of CONFIG. Without $NOTIFY_SOCKET nothing is sent. READY_FD
+ * is told too (descriptor_tell_ready()), with or without it; -1: none.
+ */
+int notify_new(sd_event *event, struct engine *engine, const struct config *config, int ready_fd, struct notify **ret_notify);
 /* Takes NULL. */
 struct notify *notify_free(struct notify *notify);
 

@@ -1,5 +1,6 @@
 /* `pgwake wait` and `pgwake wake --wait`: any number of databases, one loop, no polling. */
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/duration.h"
 #include "base/text.h"
 #include "pgwake/event-stream.h"
@@ -315,11 +316,32 @@ static int wait_usage_error_state(const char *word) {
         return EXIT_CODE_USAGE;
 }
 
+/* Reads --ready-fd, and checks it before the waiting begins. Returns 0, or an exit code. */
+static int wait_take_ready_fd(const struct options *options, int *ret_fd) {
+        const char *text = option_text(options, "ready-fd");
+        int r = text ? descriptor_parse_ready(text, ret_fd) : 0;
+
+        if (r == -EBADF)
+                complain("wait: --ready-fd %s is not open for writing; expected the file descriptor that the supervisor passes", text);
+        else if (r < 0)
+                complain("wait: --ready-fd wants the number of a file descriptor, from 3 on, not \"%s\"", text);
+        return r < 0 ? EXIT_CODE_USAGE : 0;
+}
+
+static int wait_tell_ready(int ready_fd) {
+        int r = descriptor_tell_ready(ready_fd);
+
+        if (r < 0)
+                complain("wait: cannot write to --ready-fd: %s", strerror(-r));
+        return r < 0 ? EXIT_CODE_NOT_READY : EXIT_CODE_DONE;
+}
+
 static int wait_exec(struct context *context) {
         const struct options *options = &context->options;
         const char *for_state = option_text(options, "for"), *timeout = option_text(options, "timeout");
         uint64_t timeout_usec = USEC_INFINITY;
         enum state state;
+        int ready_fd = -1, code;
 
         if (for_state && streq(for_state, "ready"))
                 for_state = NULL;
@@ -327,12 +349,15 @@ static int wait_exec(struct context *context) {
                 return wait_usage_error_state(for_state);
         if (timeout && request_parse_span("timeout", timeout, &timeout_usec) < 0)
                 return EXIT_CODE_USAGE;
-        return wait_for_all(context, for_state, option_is_given(options, "wake"), timeout_usec);
+        code = wait_take_ready_fd(options, &ready_fd);
+        if (code == 0)
+                code = wait_for_all(context, for_state, option_is_given(options, "wake"), timeout_usec);
+        return code == EXIT_CODE_DONE ? wait_tell_ready(ready_fd) : code;
 }
 
 const struct command command_wait = {
         .name = "wait",
-        .arguments = "NAME... [--for STATE] [--timeout T] [--wake] [--spread T]",
+        .arguments = "NAME... [--for STATE] [--timeout T] [--wake] [--spread T] [--ready-fd N]",
         .summary = "Wait until databases are ready.",
         .description =
                 "Waits until every NAME was ready, and returns in that moment. To wait is no demand: a sleeping database\n"
@@ -341,6 +366,7 @@ const struct command command_wait = {
                 {"for", "STATE", "Wait for this state instead of ready: asleep, waking, awake, down, ..."},
                 {"timeout", "T", "Give up after T (30s, 5min); without it wait for ever."},
                 {"wake", NULL, "Wake the databases too; to wait alone wakes nothing."},
+                {"ready-fd", "N", "Then write a newline to file descriptor N and close it, as s6 and dinit expect."},
                 {"spread", "T", "Be released at a moment of its own within T after it awoke: no storm."},
                 {0},
         },

@@ -46,7 +46,7 @@ static int end(void **state) {
 }
 
 static void open_notify(void) {
-        assert_int_equal(notify_new(event, engine, &config, &notify), 0);
+        assert_int_equal(notify_new(event, engine, &config, -1, &notify), 0);
 }
 
 /* Reads the next message into TEXT; false if there is none while the loop runs for USEC. */

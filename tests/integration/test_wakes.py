@@ -48,13 +48,14 @@ def wait_wakes(daemon, count: int, timeout: float = 20.0) -> dict:
 def test_a_cold_server_is_late_then_awake_and_its_wakes_are_measured_truly(make_nap, make_daemon, stall):
     nap = make_nap(suspend_after=60, wake_delay=DELAY)
     daemon = make_daemon([quick("main", nap.conninfo(), slow=SLOW)]).start()
-    differences = []
+    differences, latencies = [], []
     mark = 0
     for number in range(1, 4):
         status = wait_wakes(daemon, number)
         last = status["wakes"]["last"]
         truth = true_latency(nap, mark)
         differences.append(abs(last["latency_seconds"] - truth))
+        latencies.append(last["latency_seconds"])
         print(f"wake {number}: {1000 * last['latency_seconds']:.1f} ms, in truth {1000 * truth:.1f} ms")
         assert last["cold"] is True
         assert last["cause"] == ("start" if number == 1 else "interval")
@@ -65,7 +66,7 @@ def test_a_cold_server_is_late_then_awake_and_its_wakes_are_measured_truly(make_
     # A few milliseconds on an idle machine; on a busy one both sides wait for the processor.
     assert statistics.median(differences) < stall.late(0.15), differences
     assert_edges(daemon, "main", "unknown/server.slow", *["awake", "unknown/session.cut"] * 2, "awake")
-    assert 0.9 * DELAY < status["wakes"]["p50_seconds"] < 4 * DELAY
+    assert status["wakes"]["p50_seconds"] == pytest.approx(statistics.median(latencies), rel=0.07)  # of a histogram
     assert nap.status()["wakes"] == 3
 
 

@@ -569,8 +569,8 @@ static void a_database_lost_before_its_moment_is_waited_for_on(void **state) {
         client_ask(&short_one, "GET", "/readyz/a?wait=1s&spread=5min", "");
         client_hears_nothing(&short_one, 20 * MSEC);
         stub_check(engine, a, REASON_NONE);
-        client_await(&short_one, " 200 OK");
         client_hears_nothing(&client, 20 * MSEC);
+        client_await(&short_one, " 200 OK");
         client_close(&client);
         client_close(&short_one);
 }

@@ -28,6 +28,9 @@ static void add_histogram(struct histogram *histogram, const struct histogram *b
 }
 
 static void add_account(struct account *account, const struct account *before) {
+        /* The time between the two, when nobody watched, is left to the uptime of the next answer, unless a later time was counted already. */
+        if (account->awake_usec == 0 && before->counted_real_usec)
+                account->counted_real_usec = before->counted_real_usec;
         account->awake_usec += before->awake_usec;
         account->ours_usec += before->ours_usec;
         if (before->month > account->month) {
@@ -35,7 +38,6 @@ static void add_account(struct account *account, const struct account *before) {
                 account->month_awake_usec = before->month_awake_usec;
         } else if (before->month == account->month)
                 account->month_awake_usec += before->month_awake_usec;
-        account->counted_real_usec = MAX(account->counted_real_usec, before->counted_real_usec);
 }
 
 static void add_server(struct memory *memory, const struct memory *before) {

@@ -37,15 +37,20 @@ def make_folder(parent: Path | None = None, prefix: str = "pgrig-") -> Path:
     if parent is None:
         parent = _choose_parent()
         _sweep(parent, prefix)
-        prefix = f"{prefix}{os.getpid()}-"
+        prefix = f"{prefix}{os.getpid()}.{_processes()}-"
     made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     made.chmod(0o711)
     return made
 
 
+def _processes() -> str:
+    """Tells apart who has other processes than we see (a container) and may share the folder's parent."""
+    return f"{os.stat('/proc/self/ns/pid').st_ino:x}"[-4:]
+
+
 def _sweep(parent: Path, prefix: str) -> None:
-    for left in parent.glob(f"{prefix}[0-9]*-*"):
-        maker = left.name.removeprefix(prefix).split("-")[0]
+    for left in parent.glob(f"{prefix}[0-9]*.{_processes()}-*"):
+        maker = left.name.removeprefix(prefix).split(".")[0]
         if maker.isdigit() and left.stat().st_uid == os.geteuid() and not Path("/proc", maker).exists():
             remove_folder(left)
 

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from rig import children, configuration, logs, wire
+from rig import children, configuration, folder, logs, wire
 from rig.daemon import SanitizerError
 from rig.notify import NotifySocket
 from rig.patience import Late, until
@@ -218,3 +218,17 @@ def test_notify_hears_and_gives_up_in_time():
             heard.wait("READY", timeout=0.05, after=1)
         assert len(heard.of("READY")) == 1
     heard.close()
+
+
+# ------------------------------------------------------------------------------------------------------------------------- folders
+
+
+def test_what_a_killed_process_left_behind_is_removed_and_what_a_container_left_is_not(tmp):
+    own = folder._processes()
+    with subprocess.Popen(["true"]) as over:
+        pass
+    left, others, alive = tmp / f"x-{over.pid}.{own}-a", tmp / f"x-{over.pid}.0{own}-b", tmp / f"x-{os.getpid()}.{own}-c"
+    for each in (left, others, alive):
+        each.mkdir()
+    folder._sweep(tmp, "x-")
+    assert not left.exists() and others.exists() and alive.exists()

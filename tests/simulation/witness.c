@@ -176,6 +176,9 @@ void witness_unwatch(unsigned database, bool crash) {
         if (!w->watched)
                 return;
         w->watched = false;
+        /* What it has counted since its start and what the history says are two spans: the time between them is not counted. */
+        if (w->past_unread && w->answered_usec && w->stretch.server)
+                w->unsure_least_usec += usec_sub(w->watch_began_usec, w->stretch.from_usec);
         remember_past(w);
         if (w->stretch.server)
                 w->stretch.believed_usec = stretch_counts_until(w);

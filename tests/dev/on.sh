@@ -14,6 +14,7 @@ codename_of() {
 mirror() {
     local site
 
+    # shellcheck disable=SC2016
     site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | sed -n '/security/d; p; q')
     printf '%s' "${site:-http://deb.debian.org/debian}"
 }

@@ -250,17 +250,19 @@ static int end_output(int status) {
 }
 
 static int with_config(const struct command *command) {
-        _cleanup_(config_environment_deinit) struct config_environment environment = {
-                .credentials_may_lack = command->mode != MODE_WATCH,
-                .from_env = command->from_env,
-                .listen = command->listen,
-                .n_listen = command->n_listen,
-        };
+        /* Never freed: a thread that reads the configuration from a disk that hangs outlives the loop (config-thread.h), and uses it. */
+        static struct config_environment environment;
         const char *path = command->from_env ? "environment" : command->path ? command->path : DEFAULT_CONFIG;
         _cleanup_(complaints_deinit) struct complaints complaints = {0};
         _cleanup_(config_freep) struct config *config = NULL;
         int r;
 
+        environment = (struct config_environment){
+                .credentials_may_lack = command->mode != MODE_WATCH,
+                .from_env = command->from_env,
+                .listen = command->listen,
+                .n_listen = command->n_listen,
+        };
         if (config_environment_take(&environment) < 0) {
                 fputs("pgwaked: out of memory\n", stderr);
                 return EXIT_FAILURE;
@@ -278,7 +280,7 @@ static int with_config(const struct command *command) {
 }
 
 int command_line_run(int argc, char **argv) {
-        struct command command = {.mode = MODE_WATCH, .ready_fd = -1};
+        static struct command command = {.mode = MODE_WATCH, .ready_fd = -1};
         struct buffer text = {0};
         int r;
 

@@ -25,11 +25,10 @@ release_root() {
 
     codename=$(codename_of "$1")
     [[ ! -e $root/made ]] || return 0
+    need root
     say "Installing Debian $1 ($codename) in $root ..."
     as_root rm -rf "$root" && mkdir -p "$root" || return
-    # `why` says so where a package is missing.
-    need root
-    quietly "build/on/$1.log" as_root debootstrap --variant=minbase --include=ca-certificates,git "$codename" "$root/root" "$(mirror)" || return
+    as_root debootstrap --variant=minbase --include=ca-certificates,git "$codename" "$root/root" "$(mirror)" >"build/on/$1.log" 2>&1 || return
     # How this machine reaches its packages (a proxy, say) holds there too.
     apt-config dump Acquire | as_root tee "$root/root/etc/apt/apt.conf.d/90acquire" >/dev/null &&
         as_root tee "$root/root/etc/apt/apt.conf.d/90small" >/dev/null <<<'APT::Install-Recommends "false";' &&
@@ -67,6 +66,6 @@ on() {
     release_root "$number" || die "Debian $number cannot be installed; the log is build/on/$number.log"
     as_root rm -rf "$root/pgwaked"
     as_root git clone -q "$PWD" "$root/pgwaked" || die "this is no clone of the repository"
-    quietly "build/on/$number.log" within "$root" apt-get -q update || die "apt-get update fails there; the log is build/on/$number.log"
+    within "$root" apt-get -q update >"build/on/$number.log" 2>&1 || die "apt-get update fails there; the log is build/on/$number.log"
     within "$root" ./dev "$@"
 }

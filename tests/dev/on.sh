@@ -53,7 +53,11 @@ within() {
         mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
         mkdir -p "$root/run/lock"
         cp /etc/resolv.conf "$root/etc/resolv.conf"
-        exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root TERM=dumb \
+        # No chroot: what enters this namespace later, or makes one of its own, is to be in the same root.
+        cd "$root"
+        pivot_root . .
+        umount -l .
+        exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root TERM=dumb \
             DEBIAN_FRONTEND=noninteractive sh -euc "cd /pgwaked && exec \"\$@\"" sh "$@"' sh "$root" "$@"
 }
 
@@ -64,8 +68,11 @@ on() {
     codename_of "$number" >/dev/null || die "there is no Debian '$number' here: expected 12 or 13"
     shift
     release_root "$number" || die "Debian $number cannot be installed; the log is build/on/$number.log"
-    as_root rm -rf "$root/pgwaked"
-    as_root git clone -q "$PWD" "$root/pgwaked" || die "this is no clone of the repository"
+    if [[ -e $root/pgwaked ]]; then
+        as_root git -C "$root/pgwaked" fetch -q && as_root git -C "$root/pgwaked" reset -q --hard FETCH_HEAD
+    else
+        as_root git clone -q "$PWD" "$root/pgwaked"
+    fi || die "what is committed here cannot be fetched there"
     within "$root" apt-get -q update >"build/on/$number.log" 2>&1 || die "apt-get update fails there; the log is build/on/$number.log"
     within "$root" ./dev "$@"
 }

@@ -54,8 +54,8 @@ REFUSED = {
     get("/livez", "GET", "Content-Length: -1"): 400,
     get("/livez", "GET", "Content-Length: 99999999999999999999999"): 413,
     get("/livez", "POST", "Transfer-Encoding: chunked") + b"x\r\n\r\n": 400,
-    # Where the arguments do not fit beside what was read already: the library has parsed half of the line by then.
-    **{get("/livez?" + "&".join(["a=1"] * n)): 431 for n in (240, 300, 1000, 3000)}, get("/livez?" + "&" * 2000): 431,
+    # Where the arguments do not fit beside what was read already: libmicrohttpd 0.9 has parsed half of the line by then, and 1.0 says 414.
+    **{get("/livez?" + "&".join(["a=1"] * n)): (431, 414) for n in (240, 300, 1000, 3000)}, get("/livez?" + "&" * 2000): (431, 414),
     get("/livez", "GET", "Cookie: " + "; ".join(["a=b"] * 1000)): 431,
     get("/" + "x" * 40_000): 414, get("/livez", "GET", "X: " + "x" * 40_000): 431, get("/livez", "GET", *["X: y"] * 5_000): 431,
 }
@@ -70,7 +70,8 @@ def test_what_the_library_refuses_is_refused_once_and_in_our_words(daemon):
                     for _ in range(before):
                         assert wire.answer().body == ALIVE
                     answer = wire.answer()
-                    assert (answer.status, answer.headers["connection"]) == (status, "close"), (where, request[:80])
+                    statuses = status if isinstance(status, tuple) else (status,)
+                    assert answer.status in statuses and answer.headers["connection"] == "close", (where, request[:80], answer.status)
                     assert answer.headers["content-type"] == "application/json"
                     assert answer.json.keys() == {"error", "message"}, answer.body
                     wire.end()
@@ -138,5 +139,10 @@ def test_a_request_of_version_1_1_has_one_host(daemon):
         assert status_of(ask(where, plain("http://localhost/livez"))) == 400
         with Wire(where) as wire:
             wire.send(b"GET /livez HTTP/1.1\r\n\r\n")
-            assert wire.answer().status == 400
-            assert wire.ask("/livez").body == ALIVE
+            refused = wire.answer()
+            assert refused.status == 400
+            # libmicrohttpd 1.0 refuses it by itself, and ends the connection.
+            if refused.headers.get("connection") == "close":
+                wire.end()
+            else:
+                assert wire.ask("/livez").body == ALIVE

@@ -140,6 +140,7 @@ def test_pipelined_requests_are_answered_in_order(daemon):
     assert statuses == [200, 200, 404, 503] * 50
 
 
+# Where several are given, versions of libmicrohttpd differ.
 ODD = {
     "/readyz%00": 400, "/readyz%00x": 400, "/%00": 400, "/readyz\0x": 400, "/status/main%00": 400, "/status/%6dain": 200,
     "/%72eadyz": 503, "/status/main%2f..": 404, "/status/../status/main": 404, "//readyz": 404, "/readyz/": 404, "/readyz//main": 404,
@@ -147,10 +148,14 @@ ODD = {
     "/status/%zz": 400, "/status/main%0d%0aX-Evil:%201": 400, "/readyz?wait": 400, "/readyz?wait=": 400, "/readyz?wait=-1s": 400,
     "/readyz?wait=1e9h": 400, "/readyz?wait=99999999999999999999s": 400, "/readyz?wait=1s&wait=2s": 400, "/readyz?wait=%00": 400,
     "/readyz?accept=everything": 400, "/readyz?nonsense=1": 400, "/readyz?&&&": 400, "/readyz?=": 400, "/events?db=nobody": 404,
-    "/events?follow=maybe": 400, "/status?db=main": 400, "/metrics/../readyz": 404, "*": 404, "": 0, "readyz": 404,
+    "/events?follow=maybe": 400, "/status?db=main": 400, "/metrics/../readyz": 404, "*": 404, "": (0, 400, 404), "readyz": 404,
     "/wake/main": 405, "/pause/main": 405, "/reload": 405, "/lease/main": 405, "/lease": 404, "/lease/": 404, "/lease/main/1": 404,
     "/readyz?%ff=1": 400, "/readyz?wait=%ff": 400, "/events?db=%C3%A4": 400, "/events?db=%ff%fe": 400, "/readyz?owner=x": 400,
 }
+
+
+def either(status):
+    return status if isinstance(status, tuple) else (status,)
 
 
 @pytest.mark.parametrize("which", ["status", "control", "tcp"])
@@ -160,7 +165,7 @@ def test_odd_urls_get_a_plain_answer(daemon, which):
     for url, status in ODD.items():
         answer = ask(where, get(url, "GET", "Connection: close"))
         body = answer.partition(b"\r\n\r\n")[2]
-        if status_of(answer) != status and not (status in (0, 400) and status_of(answer) in (0, 400)):
+        if status_of(answer) not in either(status) and not (status in (0, 400) and status_of(answer) in (0, 400)):
             wrong[url] = (status, answer[:300])
         assert b"\r\nX-Evil" not in answer
         if status_of(answer) >= 400 and b"application/json" in answer:
@@ -172,7 +177,9 @@ ODD_REQUESTS = {
     b"\r\n\r\n\r\n": 0, b"\0\0\0\0\r\n\r\n": 400, b"GET\r\n\r\n": 400, b"GET /readyz\r\n\r\n": 400, b"GET /readyz HTTP/9.9\r\n\r\n": 505,
     b"GET /readyz HTTP/1.1\r\n\r\n": 400, b"GET /readyz HTTP/1.0\r\n\r\n": 503, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03": 0,
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": 505, get("/readyz") + b"\xff" * 100: 503, b"GET /readyz HTTP/1.1\nHost: x\n\n": 503,
-    get("/readyz", "GET", "Host: y"): 400, get("/readyz", "GET", "No colon here"): 400, get("/readyz", "GET", " folded: 1"): 400,
+    get("/readyz", "GET", "Host: y"): 400, get("/readyz", "GET", "No colon here"): 400, 
+    # RFC 9112, 5.2: refused, or read as one line.
+    get("/readyz", "GET", " folded: 1"): (400, 503),
     get("/readyz", "GET", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n": 503,
     get("/readyz", "GET", "Expect: 100-continue", "Content-Length: 3") + b"abc": 100, get("/events", "GET", "Last-Event-ID: -1"): 400,
 }
@@ -182,7 +189,7 @@ def test_odd_requests_get_a_plain_answer_or_the_end_at_once(daemon):
     """Their senders say no more: who cannot be answered is not kept until its time is over."""
     for request, status in ODD_REQUESTS.items():
         got = status_of(ask(daemon.status_socket, request, REQUEST_SECONDS / 2))
-        assert got in (status, 0), (request, got)
+        assert got in (*either(status), 0), (request, got)
 
 
 def test_who_says_a_little_and_leaves_in_the_same_moment_is_not_kept(daemon):

@@ -304,7 +304,7 @@ def test_compose_understands_the_file(tmp):
                           timeout=patient(60), check=False)
     assert done.returncode == 0, done.stderr
     services = yaml.safe_load(done.stdout)["services"]
-    assert services["web"]["depends_on"] == {"pgwaked": {"condition": "service_healthy"}}
+    assert services["web"]["depends_on"]["pgwaked"]["condition"] == "service_healthy"
     assert services["pgwaked"]["environment"] == {"DATABASE_URL": "postgresql://app:secret@db.example.com/app"}
     check = services["pgwaked"]["healthcheck"]
     assert int(check["interval"].rstrip("s")) * check["retries"] >= 180, "no less than wake_timeout's default"

@@ -2,7 +2,22 @@
 
 import subprocess
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+
+
+_CA_CONFIG = """[ca]
+default_ca = here
+[here]
+database = {folder}/index
+new_certs_dir = {folder}
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,11 @@ class CA:
         config.write_text("\n".join(["basicConstraints=critical,CA:FALSE", *extensions]) + "\n")
         _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-subj", f"/CN={common_name}", "-keyout", made.key, "-out", request)
-        _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial",
-                 "-days", days, "-extfile", config, "-out", made.cert)
+        # `openssl x509` of OpenSSL 3.5 makes no certificate that has ended already.
+        begins = datetime.now(timezone.utc) + timedelta(days=min(0, days) - 1)
+        ends = datetime.now(timezone.utc) + timedelta(days=days)
+        (self.folder / "ca.conf").write_text(_CA_CONFIG.format(folder=self.folder))
+        (self.folder / "index").touch()
+        _openssl("ca", "-batch", "-notext", "-config", self.folder / "ca.conf", "-in", request, "-cert", self.cert, "-keyfile", self.key,
+                 "-startdate", f"{begins:%Y%m%d%H%M%SZ}", "-enddate", f"{ends:%Y%m%d%H%M%SZ}", "-extfile", config, "-out", made.cert)
         return made

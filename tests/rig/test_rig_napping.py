@@ -35,7 +35,7 @@ def test_a_login_wakes_it_and_is_a_real_session(make_nap):
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user, current_database(), version(), pg_postmaster_start_time()")
         user, database, version, _ = cursor.fetchone()
-        assert (user, database) == ("app", "app") and version.startswith("PostgreSQL 15")
+        assert (user, database) == ("app", "app") and version.startswith("PostgreSQL ")
         cursor.execute("SELECT repeat('x', 3000000)")
         assert len(cursor.fetchone()[0]) == 3000000
     connection.close()

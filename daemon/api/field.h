@@ -69,3 +69,10 @@ size_t field_rows_count(struct field_rows rows);
 void field_write(struct json_writer *w, const struct field *fields, const void *value, bool privately);
 /* The same with the object around them; KEY is NULL at the top and inside an array. */
 void field_write_object(struct json_writer *w, const char *key, const struct field *fields, const void *value, bool privately);
+
+/*
+ * The same as a line of CSV (RFC 4180): null is empty, and what is in an object or a map has columns of its own. The HEADING has their
+ * names in place of the values, the path of the keys ("phases.tls"): the maps of all lines must have the same keys. For lists and optional
+ * objects there are no columns.
+ */
+void field_write_csv(struct buffer *buffer, const struct field *fields, const void *value, bool privately, bool heading);

@@ -16,7 +16,7 @@ static const struct field phase_spread_fields[] = {
         {0},
 };
 
-static const struct field phase_field[] = {
+const struct field phase_field[] = {
         {"", FIELD_OBJECT, offsetof(struct phase_report, spread), 0, phase_spread_fields},
         {0},
 };
@@ -85,7 +85,7 @@ static const struct field report_body_fields[] = {
 #undef MEMBER
 #define MEMBER(member) offsetof(struct history_head, member)
 
-static const struct field history_head_fields[] = {
+const struct field history_head_fields[] = {
         {"name", FIELD_TEXT, MEMBER(name), FIELD_REQUIRED, NULL},
         {"kind", FIELD_TEXT, MEMBER(kind), 0, NULL},
         {"since", FIELD_TIME, MEMBER(since_real_usec), FIELD_REQUIRED, NULL},
@@ -96,11 +96,5 @@ static const struct field history_head_fields[] = {
 const struct field report_fields[] = {
         {NULL, FIELD_INLINE, offsetof(struct report_answer, head), 0, history_head_fields},
         {"report", FIELD_OBJECT, offsetof(struct report_answer, report), FIELD_REQUIRED, report_body_fields},
-        {0},
-};
-
-const struct field rows_head_fields[] = {
-        {NULL, FIELD_INLINE, offsetof(struct rows_head, head), 0, history_head_fields},
-        {"truncated", FIELD_BOOL, offsetof(struct rows_head, truncated), FIELD_REQUIRED, NULL},
         {0},
 };

@@ -60,13 +60,6 @@ struct report_answer {
         struct report_body report;
 };
 
-/* The key of the list of rows, which follows. */
-#define API_ROWS "rows"
-
-struct rows_head {
-        struct history_head head;
-        bool truncated;
-};
-
+extern const struct field phase_field[]; /* the element of a FIELD_MAP: struct phase_report */
+extern const struct field history_head_fields[];
 extern const struct field report_fields[];
-extern const struct field rows_head_fields[];

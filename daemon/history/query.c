@@ -1,16 +1,13 @@
 #include "history/query.h"
 
+#include "api/history.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/macro.h"
 #include "history/event-rows.h"
 #include "history/report.h"
 #include "history/sqlite.h"
 #include "model/event.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 static const char *const kind_names[_QUERY_KIND_MAX] = {
         [QUERY_WAKES] = "wakes",
@@ -33,124 +30,6 @@ int query_kind_from_name(const char *name, enum query_kind *ret_kind) {
         return -EINVAL;
 }
 
-/*
- * Rows as JSON objects or as lines of CSV (RFC 4180), written by the same calls: in CSV a group's name becomes part of its columns' names.
- */
-
-enum row_form {
-        ROW_JSON,
-        ROW_CSV,
-        ROW_HEADER, /* of CSV: the names of the columns, without values */
-};
-
-struct row_writer {
-        struct buffer *buffer;
-        enum row_form form;
-        struct json_writer json; /* on the same buffer */
-        bool comma;
-        char prefix[64];
-};
-
-static void row_begin(struct row_writer *writer) {
-        writer->comma = false;
-        if (writer->form == ROW_JSON)
-                json_begin_object(&writer->json, NULL);
-}
-
-static void row_end(struct row_writer *writer) {
-        if (writer->form == ROW_JSON)
-                json_end_object(&writer->json);
-        else
-                buffer_append(writer->buffer, "\r\n", 2);
-}
-
-static void row_begin_group(struct row_writer *writer, const char *name) {
-        size_t n = strlen(writer->prefix);
-
-        if (writer->form == ROW_JSON)
-                json_begin_object(&writer->json, name);
-        else
-                (void)snprintf(writer->prefix + n, sizeof(writer->prefix) - n, "%s.", name);
-}
-
-static void row_end_group(struct row_writer *writer) {
-        char *end;
-
-        if (writer->form == ROW_JSON) {
-                json_end_object(&writer->json);
-                return;
-        }
-        writer->prefix[strlen(writer->prefix) - 1] = '\0';
-        end = strrchr(writer->prefix, '.');
-        writer->prefix[end ? end - writer->prefix + 1 : 0] = '\0';
-}
-
-static void write_cell(struct row_writer *writer, const char *text) {
-        if (writer->comma)
-                buffer_append(writer->buffer, ",", 1);
-        writer->comma = true;
-        if (!text[strcspn(text, "\",\r\n")]) {
-                buffer_append_string(writer->buffer, text);
-                return;
-        }
-        buffer_append(writer->buffer, "\"", 1);
-        for (const char *c = text; *c; c++)
-                buffer_append(writer->buffer, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
-        buffer_append(writer->buffer, "\"", 1);
-}
-
-/* Returns whether nothing else is to be written. TEXT is the value in CSV. */
-static bool write_csv(struct row_writer *writer, const char *key, const char *text) {
-        char name[128];
-
-        if (writer->form == ROW_JSON)
-                return false;
-        (void)snprintf(name, sizeof(name), "%s%s", writer->prefix, key);
-        write_cell(writer, writer->form == ROW_HEADER ? name : text ? text : "");
-        return true;
-}
-
-/* NULL, 0 (time) and USEC_INFINITY (seconds) become null in JSON and nothing in CSV. */
-static void row_text(struct row_writer *writer, const char *key, const char *text) {
-        if (!write_csv(writer, key, text))
-                json_text(&writer->json, key, text);
-}
-
-static void row_time(struct row_writer *writer, const char *key, uint64_t real_usec) {
-        char text[CLOCK_RFC3339_MAX];
-
-        row_text(writer, key, real_usec ? clock_format_rfc3339(text, real_usec) : NULL);
-}
-
-static void row_seconds(struct row_writer *writer, const char *key, uint64_t usec) {
-        char text[48] = "";
-
-        if (writer->form == ROW_CSV && usec != USEC_INFINITY)
-                (void)snprintf(text, sizeof(text), "%" PRIu64 ".%06" PRIu64, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
-        if (!write_csv(writer, key, text))
-                json_seconds(&writer->json, key, usec);
-}
-
-static void row_bool(struct row_writer *writer, const char *key, bool value) {
-        if (!write_csv(writer, key, value ? "true" : "false"))
-                json_bool(&writer->json, key, value);
-}
-
-static void row_number(struct row_writer *writer, const char *key, uint64_t number) {
-        char text[24] = "";
-
-        if (writer->form == ROW_CSV)
-                (void)snprintf(text, sizeof(text), "%" PRIu64, number);
-        if (!write_csv(writer, key, text))
-                json_unsigned(&writer->json, key, number);
-}
-
-/* Writes a number that JSON leaves out if it is 0. */
-static void row_count(struct row_writer *writer, const char *key, uint64_t number) {
-        if (number > 0 || writer->form != ROW_JSON)
-                row_number(writer, key, number);
-}
-
 /* The rows. */
 
 struct query_context {
@@ -158,10 +37,18 @@ struct query_context {
         const struct history_query *query;
         uint64_t database;
         uint64_t saved_real_usec; /* when its last snapshot was saved */
-        struct row_writer writer;
+        struct json_writer writer;
+        /* Of the present row. */
+        uint64_t phases_usec[_PHASE_MAX];
+        struct hour hour;
+        /* Some counters of one kind: the attempts of each check. */
+        struct counter_range {
+                enum counter_kind kind;
+                unsigned first, end;
+        } attempts[_CHECK_MAX];
 };
 
-/* ROW is NULL for the header. */
+/* ROW is NULL for the heading of CSV. */
 static const char *text_of(struct sqlite_statement *row, int column) {
         return row && !sqlite_is_null(row, column) ? sqlite_text(row, column) : NULL;
 }
@@ -176,113 +63,141 @@ static const char *reason_of(struct sqlite_statement *row, int column) {
         return slug && !streq(slug, reason_slug(REASON_NONE)) ? slug : NULL;
 }
 
-static int query_write_wake(struct query_context *context, struct sqlite_statement *row) {
-        struct row_writer *writer = &context->writer;
+static bool query_next_span(struct field_rows *rows, void *ret_row) {
+        const struct query_context *context = rows->of;
+        size_t phase = rows->index++;
 
-        row_time(writer, "at", number_of(row, 0, 0));
-        row_seconds(writer, "latency_seconds", number_of(row, 1, USEC_INFINITY));
-        row_text(writer, "cause", text_of(row, 2));
-        row_bool(writer, "cold", number_of(row, 3, 0) > 0);
-        row_number(writer, "attempts", number_of(row, 4, 0));
-        row_begin_group(writer, "phases");
+        if (phase >= _PHASE_MAX)
+                return false;
+        *(struct named_span *)ret_row = (struct named_span){phase_name((enum phase)phase), context->phases_usec[phase]};
+        return true;
+}
+
+static int query_read_wake(struct query_context *context, struct sqlite_statement *row, union history_row *ret_row) {
         for (int phase = 0; phase < _PHASE_MAX; phase++)
-                row_seconds(writer, phase_name((enum phase)phase), number_of(row, 5 + phase, USEC_INFINITY));
-        row_end_group(writer);
+                context->phases_usec[phase] = number_of(row, 5 + phase, USEC_INFINITY);
+        ret_row->wake = (struct wake_row){
+                .at_real_usec = number_of(row, 0, 0),
+                .latency_usec = number_of(row, 1, USEC_INFINITY),
+                .cause = text_of(row, 2),
+                .cold = number_of(row, 3, 0) > 0,
+                .attempts = number_of(row, 4, 0),
+                .phases = {.next = query_next_span, .of = context},
+        };
         return 0;
 }
 
-static int query_write_state(struct query_context *context, struct sqlite_statement *row) {
-        struct row_writer *writer = &context->writer;
-
-        row_time(writer, "at", number_of(row, 0, 0));
-        row_text(writer, "state", text_of(row, 1));
-        row_text(writer, "previous", text_of(row, 2));
-        row_text(writer, "reason", reason_of(row, 3));
-        row_text(writer, "sqlstate", text_of(row, 4));
-        row_number(writer, "generation", number_of(row, 5, 0));
-        if (context->query->detail)
-                row_text(writer, "detail", text_of(row, 6));
+static int query_read_state(struct query_context *context, struct sqlite_statement *row, union history_row *ret_row) {
+        (void)context;
+        ret_row->state = (struct state_row){
+                .at_real_usec = number_of(row, 0, 0),
+                .state = text_of(row, 1),
+                .previous = text_of(row, 2),
+                .reason = reason_of(row, 3),
+                .sqlstate = text_of(row, 4),
+                .generation = number_of(row, 5, 0),
+                .detail = text_of(row, 6),
+        };
         return 0;
 }
 
-static int query_write_outage(struct query_context *context, struct sqlite_statement *row) {
-        struct row_writer *writer = &context->writer;
+static int query_read_outage(struct query_context *context, struct sqlite_statement *row, union history_row *ret_row) {
         uint64_t from = number_of(row, 0, 0), to = number_of(row, 1, 0);
 
         /* The end of an outage is unknown if the database is not watched any more. */
         if (to == 0 && !context->query->watched)
                 to = MAX(from, context->saved_real_usec);
-        row_time(writer, "from", from);
-        row_time(writer, "to", to);
-        row_seconds(writer, "seconds", usec_sub(to > 0 ? to : context->query->now_real_usec, from));
-        row_text(writer, "state", text_of(row, 2));
-        row_text(writer, "reason", reason_of(row, 3));
+        ret_row->outage = (struct outage_row){
+                .from_real_usec = from,
+                .to_real_usec = to,
+                .usec = usec_sub(to > 0 ? to : context->query->now_real_usec, from),
+                .state = text_of(row, 2),
+                .reason = reason_of(row, 3),
+        };
         return 0;
 }
 
-static void query_write_attempts(struct row_writer *writer, const struct hour *hour) {
-        row_begin_group(writer, "attempts");
-        for (unsigned check = 0; check < _CHECK_MAX; check++) {
-                uint64_t any = 0;
-
-                for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
-                        any += hour_value(hour, COUNTER_ATTEMPTS, check * _REASON_CLASS_MAX + class);
-                if (any == 0 && writer->form == ROW_JSON)
-                        continue;
-                row_begin_group(writer, check_name((enum check)check));
-                for (unsigned class = 0; class < _REASON_CLASS_MAX; class++)
-                        row_count(writer, reason_class_name((enum reason_class)class),
-                                    hour_value(hour, COUNTER_ATTEMPTS, check * _REASON_CLASS_MAX + class));
-                row_end_group(writer);
+/* The check of an attempt is above it. */
+static const char *counter_word(enum counter_kind kind, unsigned index) {
+        switch (kind) {
+        case COUNTER_ATTEMPTS:
+                return reason_class_name((enum reason_class)(index % _REASON_CLASS_MAX));
+        case COUNTER_FAILURES:
+                return reason_slug((enum reason)index);
+        case COUNTER_WAKES:
+                return wake_cause_name((enum wake_cause)index);
+        case COUNTER_LATENCY:
+        case COUNTER_PHASES:
+                break;
         }
-        row_end_group(writer);
+        return NULL;
 }
 
-static void query_write_phases(struct row_writer *writer, const struct hour *hour) {
-        static const struct {
-                const char *key;
-                unsigned permille;
-        } quantiles[] = {{"p50_seconds", 500}, {"p95_seconds", 950}, {"p99_seconds", 990}};
+/* In JSON a counter that is 0 is left out; in CSV each line has all of them. */
+static bool query_next_count(struct field_rows *rows, void *ret_row) {
+        const struct query_context *context = rows->of;
+        const struct counter_range *range = rows->at;
 
-        row_begin_group(writer, "phases");
-        for (unsigned phase = 0; phase < _PHASE_MAX; phase++) {
-                struct histogram histogram = {0};
+        while (rows->index < range->end) {
+                unsigned index = (unsigned)rows->index++;
+                uint64_t value = hour_value(&context->hour, range->kind, index);
 
-                hour_add_phase(hour, (enum phase)phase, &histogram);
-                if (histogram.count == 0 && writer->form == ROW_JSON)
+                if (value == 0 && !context->query->csv)
                         continue;
-                row_begin_group(writer, phase_name((enum phase)phase));
-                row_number(writer, "count", histogram.count);
-                for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
-                        row_seconds(writer, quantiles[i].key,
-                                      histogram.count > 0 ? histogram_quantile(&histogram, quantiles[i].permille) : USEC_INFINITY);
-                row_end_group(writer);
+                *(struct named_count *)ret_row = (struct named_count){counter_word(range->kind, index), value};
+                return true;
         }
-        row_end_group(writer);
+        return false;
 }
 
-static int query_write_hour(struct query_context *context, struct sqlite_statement *row) {
-        struct row_writer *writer = &context->writer;
-        struct hour hour = {0};
-        int r;
+static struct field_rows count_rows(const struct query_context *context, const struct counter_range *range) {
+        return (struct field_rows){.next = query_next_count, .of = context, .at = range, .index = range->first};
+}
 
-        r = row ? hour_read_words(&hour, sqlite_text(row, 3)) : 0;
-        row_time(writer, "hour", number_of(row, 0, 0));
-        query_write_attempts(writer, &hour);
-        row_begin_group(writer, "failures");
-        for (unsigned reason = 0; reason < _REASON_MAX; reason++)
-                if (reason != REASON_NONE)
-                        row_count(writer, reason_slug((enum reason)reason), hour_value(&hour, COUNTER_FAILURES, reason));
-        row_end_group(writer);
-        query_write_phases(writer, &hour);
-        row_seconds(writer, "awake_seconds", number_of(row, 1, 0));
-        row_seconds(writer, "awake_on_our_demand_seconds", number_of(row, 2, 0));
-        row_begin_group(writer, "wakes");
-        for (unsigned cause = 0; cause < _WAKE_CAUSE_MAX; cause++)
-                row_count(writer, wake_cause_name((enum wake_cause)cause), hour_value(&hour, COUNTER_WAKES, cause));
-        row_end_group(writer);
-        free(hour.counters);
-        return r;
+static bool query_next_check(struct field_rows *rows, void *ret_row) {
+        const struct query_context *context = rows->of;
+
+        while (rows->index < _CHECK_MAX) {
+                enum check check = (enum check)rows->index++;
+                struct field_rows outcomes = count_rows(context, &context->attempts[check]);
+
+                if (field_rows_count(outcomes) == 0)
+                        continue;
+                *(struct check_attempts *)ret_row = (struct check_attempts){check_name(check), outcomes};
+                return true;
+        }
+        return false;
+}
+
+static bool query_next_phase(struct field_rows *rows, void *ret_row) {
+        const struct query_context *context = rows->of;
+        struct phase_report *phase = ret_row;
+
+        while (rows->index < _PHASE_MAX) {
+                *phase = report_phase(&context->hour, (enum phase)rows->index++);
+                if (phase->spread.count > 0 || context->query->csv)
+                        return true;
+        }
+        return false;
+}
+
+static int query_read_hour(struct query_context *context, struct sqlite_statement *row, union history_row *ret_row) {
+        static const struct counter_range failures = {COUNTER_FAILURES, REASON_NONE + 1, _REASON_MAX};
+        static const struct counter_range wakes = {COUNTER_WAKES, 0, _WAKE_CAUSE_MAX};
+
+        for (unsigned check = 0, first = 0; check < _CHECK_MAX; check++, first += _REASON_CLASS_MAX)
+                context->attempts[check] = (struct counter_range){COUNTER_ATTEMPTS, first, first + _REASON_CLASS_MAX};
+        ret_row->hour = (struct hour_row){
+                .hour_real_usec = number_of(row, 0, 0),
+                .attempts = {.next = query_next_check, .of = context},
+                .failures = count_rows(context, &failures),
+                .phases = {.next = query_next_phase, .of = context},
+                .awake_usec = number_of(row, 1, 0),
+                .awake_on_our_demand_usec = number_of(row, 2, 0),
+                .wakes = count_rows(context, &wakes),
+        };
+        context->hour.n = 0;
+        return row ? hour_read_words(&context->hour, sqlite_text(row, 3)) : 0;
 }
 
 /* Of the outages that began before the period, only the last can reach into it. */
@@ -298,29 +213,34 @@ static int query_write_hour(struct query_context *context, struct sqlite_stateme
  */
 static const struct listing {
         const char *last, *rows;
-        int (*write)(struct query_context *context, struct sqlite_statement *row);
+        const struct field *fields;
+        int (*read)(struct query_context *context, struct sqlite_statement *row, union history_row *ret_row);
 } listings[_QUERY_KIND_MAX] = {
         [QUERY_WAKES] = {
                 "SELECT at, place " MOMENTS("wake") " ORDER BY at DESC, place DESC LIMIT 1 OFFSET ?4",
                 "SELECT at, latency_usec, cause, cold, attempts, resolve_usec, connect_usec, tls_usec, auth_usec, query_usec "
                 MOMENTS("wake") " AND (at, place) > (?4, ?5) ORDER BY at, place",
-                query_write_wake,
+                wake_row_fields,
+                query_read_wake,
         },
         [QUERY_STATES] = {
                 "SELECT at, place " MOMENTS("state") " ORDER BY at DESC, place DESC LIMIT 1 OFFSET ?4",
                 "SELECT at, state, previous, reason, sqlstate, generation, detail " MOMENTS("state")
                 " AND (at, place) > (?4, ?5) ORDER BY at, place",
-                query_write_state,
+                state_row_fields,
+                query_read_state,
         },
         [QUERY_OUTAGES] = {
                 "SELECT began, 0 " OUTAGES " ORDER BY began DESC LIMIT 1 OFFSET ?4",
                 "SELECT began, ended, state, reason " OUTAGES " AND (began, 0) > (?4, ?5) ORDER BY began",
-                query_write_outage,
+                outage_row_fields,
+                query_read_outage,
         },
         [QUERY_HOURS] = {
                 "SELECT hour, 0 " HOURS " ORDER BY hour DESC LIMIT 1 OFFSET ?4",
                 "SELECT hour, awake_usec, awake_ours_usec, counts " HOURS " AND (hour, 0) > (?4, ?5) ORDER BY hour",
-                query_write_hour,
+                hour_row_fields,
+                query_read_hour,
         },
 };
 
@@ -358,6 +278,22 @@ static int find_last(const struct query_context *context, const struct listing *
         return r;
 }
 
+/* Without a STATEMENT it is the heading of CSV. */
+static int write_row(struct query_context *context, const struct listing *listing, struct sqlite_statement *statement) {
+        struct json_writer *w = &context->writer;
+        union history_row row;
+        int r;
+
+        r = listing->read(context, statement, &row);
+        if (r < 0)
+                return r;
+        if (context->query->csv)
+                field_write_csv(w->buffer, listing->fields, &row, context->query->detail, !statement);
+        else
+                field_write_object(w, NULL, listing->fields, &row, context->query->detail);
+        return 0;
+}
+
 static int write_rows(struct query_context *context, const struct listing *listing, struct key key) {
         struct sqlite_statement *statement;
         int r;
@@ -371,9 +307,7 @@ static int write_rows(struct query_context *context, const struct listing *listi
         sqlite_bind_number(statement, 4, key.at);
         sqlite_bind_number(statement, 5, key.place);
         while ((r = sqlite_step(statement)) > 0) {
-                row_begin(&context->writer);
-                r = listing->write(context, statement);
-                row_end(&context->writer);
+                r = write_row(context, listing, statement);
                 if (r < 0)
                         break;
         }
@@ -382,14 +316,9 @@ static int write_rows(struct query_context *context, const struct listing *listi
 }
 
 static int query_write_csv(struct query_context *context, const struct listing *listing, struct key key) {
-        struct row_writer *writer = &context->writer;
         int r;
 
-        writer->form = ROW_HEADER;
-        row_begin(writer);
-        r = listing->write(context, NULL);
-        row_end(writer);
-        writer->form = ROW_CSV;
+        r = write_row(context, listing, NULL);
         return r < 0 ? r : write_rows(context, listing, key);
 }
 
@@ -403,7 +332,7 @@ struct history_head query_head(const struct history_query *query) {
 }
 
 static int query_write_json(struct query_context *context, const struct listing *listing, struct key key, bool truncated) {
-        struct json_writer *w = &context->writer.json;
+        struct json_writer *w = &context->writer;
         int r;
 
         json_begin_object(w, NULL);
@@ -445,7 +374,7 @@ static int query_find_database(struct query_context *context) {
 }
 
 int query_run(struct sqlite *sqlite, const struct history_query *query, struct buffer *buffer) {
-        struct query_context context = {.sqlite = sqlite, .query = query, .writer = {.buffer = buffer, .json = {.buffer = buffer}}};
+        struct query_context context = {.sqlite = sqlite, .query = query, .writer = {.buffer = buffer}};
         int r;
 
         /* All parts of the answer are read at one moment, so that they are consistent. */
@@ -453,7 +382,9 @@ int query_run(struct sqlite *sqlite, const struct history_query *query, struct b
         if (r >= 0)
                 r = query_find_database(&context);
         if (r == 0)
-                r = query->kind == QUERY_REPORT ? report_write(sqlite, query, context.database, context.saved_real_usec, &context.writer.json) : query_write_rows(&context);
+                r = query->kind == QUERY_REPORT ? report_write(sqlite, query, context.database, context.saved_real_usec, &context.writer)
+                                                : query_write_rows(&context);
         (void)sqlite_run(sqlite, "COMMIT");
+        free(context.hour.counters);
         return r != 0 ? r : buffer_finish(buffer);
 }

@@ -202,18 +202,21 @@ static bool report_next_bound(struct field_rows *rows, void *ret_row) {
         return true;
 }
 
+struct phase_report report_phase(const struct hour *hour, enum phase phase) {
+        struct histogram histogram = {0};
+
+        hour_add_phase(hour, phase, &histogram);
+        return (struct phase_report){phase_name(phase), spread_of(&histogram)};
+}
+
 static bool report_next_phase(struct field_rows *rows, void *ret_row) {
         const struct report *report = rows->of;
+        struct phase_report *phase = ret_row;
 
         while (rows->index < _PHASE_MAX) {
-                enum phase phase = (enum phase)rows->index++;
-                struct histogram histogram = {0};
-
-                hour_add_phase(&report->sum, phase, &histogram);
-                if (histogram.count == 0)
-                        continue;
-                *(struct phase_report *)ret_row = (struct phase_report){phase_name(phase), spread_of(&histogram)};
-                return true;
+                *phase = report_phase(&report->sum, (enum phase)rows->index++);
+                if (phase->spread.count > 0)
+                        return true;
         }
         return false;
 }

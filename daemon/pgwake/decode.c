@@ -9,28 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
-int decode_find(json_t *object, const char *path, json_t **ret_value) {
-        for (;;) {
-                size_t length = strcspn(path, ".");
-                char key[64];
-
-                *ret_value = NULL;
-                if (!object || json_is_null(object))
-                        return 0;
-                if (!json_is_object(object) || length >= sizeof(key))
-                        return -EBADMSG;
-                memcpy(key, path, length);
-                key[length] = '\0';
-                object = json_object_get(object, key);
-                if (!path[length])
-                        break;
-                path += length + 1;
-        }
-        *ret_value = json_is_null(object) ? NULL : object;
-        return 0;
-}
-
-uint64_t decode_time(const char *text) {
+/* Microseconds since 1970 of an RFC 3339 time in UTC; 0 if it is invalid. */
+static uint64_t decode_time(const char *text) {
         struct tm tm = {0};
         unsigned millionths = 0, scale = 100000;
         const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -125,6 +105,8 @@ static int decode_scalar(json_t *value, const struct field *field, void *ret) {
 static json_t *rows_json(const struct field_rows *rows) {
         return (json_t *)(uintptr_t)rows->of;
 }
+
+static int decode_value(json_t *value, const struct field *field, void *ret, char wrong[DECODE_PATH_MAX]);
 
 static int decode_row(const struct field *field, json_t *value, void *ret_row, char wrong[DECODE_PATH_MAX]) {
         static const struct field text = {NULL, FIELD_TEXT, 0, 0, NULL};
@@ -221,7 +203,8 @@ static void decode_nothing(const struct field *field, void *ret) {
                         decode_nothing(each, (char *)ret + each->offset);
 }
 
-int decode_value(json_t *value, const struct field *field, void *ret, char wrong[DECODE_PATH_MAX]) {
+/* NULL and null become the value for unknown. */
+static int decode_value(json_t *value, const struct field *field, void *ret, char wrong[DECODE_PATH_MAX]) {
         if (!value || json_is_null(value)) {
                 decode_nothing(field, ret);
                 return field->rules & FIELD_REQUIRED ? -EBADMSG : 0;

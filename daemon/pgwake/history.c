@@ -1,9 +1,11 @@
-/* `pgwake history`: rows from the daemon's history of a database, as a table whose columns are described by a table. */
-#include "api/report.h"
+/* `pgwake history`: rows from the daemon's history of a database, as a table. */
+#include "api/history.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/text.h"
+#include "model/check.h"
 #include "pgwake/format.h"
+#include "pgwake/report.h"
 #include "pgwake/request.h"
 #include "pgwake/sanitize.h"
 
@@ -13,205 +15,173 @@
 
 #define HISTORY_LIMIT_MAX 100000
 
-enum history_form {
-        FORM_TEXT,
-        FORM_STATE,
-        FORM_TIME,
-        FORM_SPAN,
-        FORM_COUNT,
-        FORM_BOOL,
-        FORM_COUNTS, /* {word: n} as "word n, ..." */
-        FORM_SUM,    /* {word: {word: n}} as the sum of all */
+/* Rows as a table, which is filled cell by cell. */
+struct history_view {
+        struct table table;
+        struct buffer text; /* of one cell */
+        bool plain;         /* every column, uncut, with times as the daemon writes them and spans in seconds */
+        size_t limit;       /* the most columns of a text or list (0: no limit): a long one must not displace all other columns */
+        uint64_t oldest_real_usec;
 };
 
-struct cell_source {
-        const char *path;
-        enum history_form form;
-        bool required;
-};
+static void history_add_text(struct history_view *view) {
+        bool empty = view->text.size == 0;
+
+        if (view->limit && !empty)
+                format_cut(view->text.data, view->limit);
+        table_add(&view->table, STYLE_PLAIN, empty ? NULL : view->text.data);
+        buffer_clear(&view->text);
+}
+
+static void history_add_word(struct history_view *view, const char *word) {
+        buffer_append_string(&view->text, word ? word : "");
+        history_add_text(view);
+}
+
+static void history_add_state(struct history_view *view, const char *state) {
+        table_add(&view->table, state ? style_of_state(state) : STYLE_PLAIN, state);
+}
+
+static void history_add_time(struct history_view *view, uint64_t real_usec) {
+        char time[MAX(FORMAT_TIME_MAX, CLOCK_RFC3339_MAX)];
+        bool exactly = view->plain && real_usec != 0;
+
+        table_add(&view->table, STYLE_PLAIN, exactly ? clock_format_rfc3339(time, real_usec) : format_time(time, real_usec, false));
+}
+
+static void history_add_span(struct history_view *view, uint64_t usec) {
+        char span[DURATION_MAX];
+
+        if (view->plain && usec != USEC_INFINITY)
+                buffer_printf(&view->text, "%" PRIu64 ".%06" PRIu64, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
+        else
+                buffer_append_string(&view->text, format_span(span, usec));
+        history_add_text(view);
+}
+
+static void history_add_count(struct history_view *view, uint64_t count) {
+        buffer_printf(&view->text, "%" PRIu64, count);
+        history_add_text(view);
+}
+
+/* "tcp.refused 3, dns.failed 1"; plainly it is one word, "tcp.refused=3,dns.failed=1". */
+static void history_add_counts(struct history_view *view, struct field_rows counts) {
+        const char *separator = "";
+        struct named_count count;
+
+        while (field_rows_next(&counts, &count)) {
+                buffer_printf(&view->text, "%s%s%s%" PRIu64, separator, count.name, view->plain ? "=" : " ", count.count);
+                separator = view->plain ? "," : ", ";
+        }
+        history_add_text(view);
+}
+
+/* The span of NAME; unknown if it is not listed. */
+static uint64_t history_span(struct field_rows spans, const char *name) {
+        struct named_span span;
+
+        while (field_rows_next(&spans, &span))
+                if (streq(span.name, name))
+                        return span.usec;
+        return USEC_INFINITY;
+}
+
+static uint64_t history_sum(struct field_rows attempts) {
+        struct check_attempts check;
+        struct named_count outcome;
+        uint64_t sum = 0;
+
+        while (field_rows_next(&attempts, &check))
+                while (field_rows_next(&check.outcomes, &outcome))
+                        sum += outcome.count;
+        return sum;
+}
+
+static void history_add_wake(struct history_view *view, const union history_row *row) {
+        const struct wake_row *wake = &row->wake;
+
+        history_add_time(view, wake->at_real_usec);
+        history_add_span(view, wake->latency_usec);
+        history_add_word(view, wake->cause);
+        history_add_word(view, wake->cold ? "yes" : "no");
+        history_add_count(view, wake->attempts);
+        for (enum phase phase = 0; phase < _PHASE_MAX; phase++)
+                history_add_span(view, history_span(wake->phases, phase_name(phase)));
+}
+
+static void history_add_change(struct history_view *view, const union history_row *row) {
+        const struct state_row *change = &row->state;
+
+        history_add_time(view, change->at_real_usec);
+        history_add_state(view, change->state);
+        history_add_state(view, change->previous);
+        history_add_word(view, change->reason);
+        history_add_word(view, change->sqlstate);
+        history_add_count(view, change->generation);
+        history_add_word(view, change->detail);
+}
+
+static void history_add_outage(struct history_view *view, const union history_row *row) {
+        const struct outage_row *outage = &row->outage;
+
+        history_add_time(view, outage->from_real_usec);
+        history_add_time(view, outage->to_real_usec);
+        history_add_span(view, outage->usec);
+        history_add_state(view, outage->state);
+        history_add_word(view, outage->reason);
+}
+
+static void history_add_hour(struct history_view *view, const union history_row *row) {
+        const struct hour_row *hour = &row->hour;
+
+        history_add_time(view, hour->hour_real_usec);
+        history_add_count(view, history_sum(hour->attempts));
+        history_add_span(view, hour->awake_usec);
+        history_add_span(view, hour->awake_on_our_demand_usec);
+        for (enum phase phase = 0; phase < _PHASE_MAX; phase++)
+                history_add_span(view, report_phase(hour->phases, phase_name(phase)).p95_usec);
+        history_add_counts(view, hour->wakes);
+        history_add_counts(view, hour->failures);
+}
 
 #define HISTORY_COLUMNS_MAX 12
 
 static const struct history_kind {
         const char *name;
+        const struct field *fields;
+        void (*add)(struct history_view *view, const union history_row *row);
         size_t n;
         struct column columns[HISTORY_COLUMNS_MAX];
-        struct cell_source sources[HISTORY_COLUMNS_MAX];
 } history_kinds[] = {
         {
-                "wakes", 10,
+                "wakes", wake_row_fields, history_add_wake, 10,
                 {
                         {"AT", false, 0}, {"LATENCY", true, 0}, {"CAUSE", false, 8}, {"COLD", false, 7}, {"ATTEMPTS", true, 6},
                         {"RESOLVE", true, 1}, {"CONNECT", true, 3}, {"TLS", true, 2}, {"AUTH", true, 4}, {"QUERY", true, 5},
                 },
-                {
-                        {"at", FORM_TIME, true}, {"latency_seconds", FORM_SPAN, false}, {"cause", FORM_TEXT, false},
-                        {"cold", FORM_BOOL, false}, {"attempts", FORM_COUNT, false}, {"phases.resolve", FORM_SPAN, false},
-                        {"phases.connect", FORM_SPAN, false}, {"phases.tls", FORM_SPAN, false}, {"phases.auth", FORM_SPAN, false},
-                        {"phases.query", FORM_SPAN, false},
-                },
         },
         {
-                "states", 7,
+                "states", state_row_fields, history_add_change, 7,
                 {
                         {"AT", false, 0}, {"STATE", false, 0}, {"PREVIOUS", false, 3}, {"REASON", false, 5}, {"SQLSTATE", false, 2},
                         {"GENERATION", true, 1}, {"DETAIL", false, 4},
                 },
-                {
-                        {"at", FORM_TIME, true}, {"state", FORM_STATE, true}, {"previous", FORM_STATE, false}, {"reason", FORM_TEXT, false},
-                        {"sqlstate", FORM_TEXT, false}, {"generation", FORM_COUNT, false}, {"detail", FORM_TEXT, false},
-                },
         },
         {
-                "outages", 5,
+                "outages", outage_row_fields, history_add_outage, 5,
                 {
                         {"FROM", false, 0}, {"TO", false, 1}, {"LASTED", true, 0}, {"STATE", false, 0}, {"REASON", false, 2},
                 },
-                {
-                        {"from", FORM_TIME, true}, {"to", FORM_TIME, false}, {"seconds", FORM_SPAN, false}, {"state", FORM_STATE, true},
-                        {"reason", FORM_TEXT, false},
-                },
         },
         {
-                "hours", 11,
+                "hours", hour_row_fields, history_add_hour, 11,
                 {
                         {"HOUR", false, 0}, {"ATTEMPTS", true, 6}, {"AWAKE", true, 10}, {"OURS", true, 8}, {"RESOLVE", true, 1},
                         {"CONNECT", true, 3}, {"TLS", true, 2}, {"AUTH", true, 4}, {"QUERY", true, 5}, {"WAKES", false, 7},
                         {"FAILURES", false, 9},
                 },
-                {
-                        {"hour", FORM_TIME, true}, {"attempts", FORM_SUM, false}, {"awake_seconds", FORM_SPAN, false},
-                        {"awake_on_our_demand_seconds", FORM_SPAN, false}, {"phases.resolve.p95_seconds", FORM_SPAN, false},
-                        {"phases.connect.p95_seconds", FORM_SPAN, false}, {"phases.tls.p95_seconds", FORM_SPAN, false},
-                        {"phases.auth.p95_seconds", FORM_SPAN, false}, {"phases.query.p95_seconds", FORM_SPAN, false},
-                        {"wakes", FORM_COUNTS, false}, {"failures", FORM_COUNTS, false},
-                },
         },
 };
-
-/* Adds OBJECT's counts to the sum, and those below it; false for an invalid count. */
-static bool history_add_up(json_t *object, bool nested, uint64_t *sum) {
-        const char *key;
-        json_t *value;
-
-        json_object_foreach(object, key, value) {
-                if (nested && json_is_object(value)) {
-                        if (!history_add_up(value, false, sum))
-                                return false;
-                } else if (!json_is_integer(value) || json_integer_value(value) < 0)
-                        return false;
-                else
-                        *sum += (uint64_t)json_integer_value(value);
-        }
-        return true;
-}
-
-/* "tcp.refused 3, dns.failed 1"; with PLAIN one word, "tcp.refused=3,dns.failed=1". */
-static int history_append_counts(struct buffer *text, json_t *object, bool plain) {
-        const char *key, *separator = "";
-        json_t *value;
-
-        json_object_foreach(object, key, value) {
-                if (!json_is_integer(value) || json_integer_value(value) < 0)
-                        return -EBADMSG;
-                buffer_printf(text, "%s%s%s%" JSON_INTEGER_FORMAT, separator, key, plain ? "=" : " ", json_integer_value(value));
-                separator = plain ? "," : ", ";
-        }
-        return 0;
-}
-
-static int history_append_time(struct buffer *text, const char *value, bool plain) {
-        uint64_t usec = decode_time(value);
-        char time[FORMAT_TIME_MAX];
-
-        if (usec == 0)
-                return -EBADMSG;
-        buffer_append_string(text, plain ? value : format_time(time, usec, false));
-        return 0;
-}
-
-static void history_append_span(struct buffer *text, uint64_t usec, bool plain) {
-        char span[DURATION_MAX];
-
-        if (plain)
-                buffer_printf(text, "%" PRIu64 ".%06" PRIu64, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
-        else
-                buffer_append_string(text, format_span(span, usec));
-}
-
-/* Reads one member by its type; -EBADMSG if it is invalid. */
-static int history_read(json_t *value, enum field_type type, void *ret) {
-        char wrong[DECODE_PATH_MAX] = "";
-
-        return decode_value(value, &(struct field){.type = type}, ret, wrong);
-}
-
-/* The text of VALUE, which is not null. */
-static int history_compose(enum history_form form, json_t *value, bool plain, struct buffer *text) {
-        uint64_t number = 0;
-        bool is = false;
-        int r = -EBADMSG;
-
-        switch (form) {
-        case FORM_TEXT:
-        case FORM_STATE:
-                if (json_is_string(value))
-                        buffer_append_string(text, json_string_value(value));
-                return json_is_string(value) ? 0 : -EBADMSG;
-        case FORM_TIME:
-                return json_is_string(value) ? history_append_time(text, json_string_value(value), plain) : -EBADMSG;
-        case FORM_SPAN:
-                r = history_read(value, FIELD_SECONDS, &number);
-                if (r == 0)
-                        history_append_span(text, number, plain);
-                return r;
-        case FORM_COUNT:
-                r = history_read(value, FIELD_COUNT, &number);
-                if (r == 0)
-                        buffer_printf(text, "%" PRIu64, number);
-                return r;
-        case FORM_BOOL:
-                r = history_read(value, FIELD_BOOL, &is);
-                if (r == 0)
-                        buffer_append_string(text, is ? "yes" : "no");
-                return r;
-        case FORM_COUNTS:
-                return json_is_object(value) ? history_append_counts(text, value, plain) : -EBADMSG;
-        case FORM_SUM:
-                if (!json_is_object(value) || !history_add_up(value, true, &number))
-                        return -EBADMSG;
-                buffer_printf(text, "%" PRIu64, number);
-                return 0;
-        }
-        return r;
-}
-
-/* The text of a cell; empty if unknown. */
-static int history_add_cell(const struct cell_source *source, json_t *row, bool plain, struct buffer *text) {
-        json_t *value;
-
-        if (decode_find(row, source->path, &value) < 0)
-                return -EBADMSG;
-        if (!value)
-                return source->required ? -EBADMSG : 0;
-        return history_compose(source->form, value, plain, text);
-}
-
-/* LIMIT is the most columns of a text or list (0: no limit). */
-static int history_add_row(struct table *table, const struct history_kind *kind, json_t *row, bool plain, size_t limit, struct buffer *text,
-                   const char **ret_wrong) {
-        for (size_t i = 0; i < kind->n; i++) {
-                buffer_clear(text);
-                *ret_wrong = kind->sources[i].path;
-                if (history_add_cell(&kind->sources[i], row, plain, text) < 0)
-                        return -EBADMSG;
-                if (limit && text->data && (kind->sources[i].form == FORM_TEXT || kind->sources[i].form == FORM_COUNTS))
-                        format_cut(text->data, limit);
-                table_add(table, kind->sources[i].form == FORM_STATE && text->size ? style_of_state(text->data) : STYLE_PLAIN,
-                          text->size ? text->data : NULL);
-        }
-        return buffer_finish(text);
-}
 
 static const struct history_kind *history_find_kind(const char *name) {
         for (size_t i = 0; i < ARRAY_LENGTH(history_kinds); i++)
@@ -220,27 +190,20 @@ static const struct history_kind *history_find_kind(const char *name) {
         return NULL;
 }
 
-/*
- * The rows of KIND as a table. PLAIN: every column, uncut, with times as the daemon writes them and spans in seconds. Returns 0; -ENOMEM;
- * or -EBADMSG and the wrong member in *ret_wrong.
- */
-static int history_render(const struct history_kind *kind, json_t *rows, bool plain, const struct terminal *terminal, struct buffer *buffer,
-                          const char **ret_wrong) {
-        _cleanup_(table_deinit) struct table table = {.columns = kind->columns, .n_columns = kind->n};
-        _cleanup_(buffer_deinit) struct buffer text = {0};
-        struct terminal wide = *terminal;
-        /* One long text must not displace all other columns. */
-        size_t limit = plain ? 0 : terminal->columns * 2 / 5;
-        json_t *row;
+/* 0, or -EBADMSG and the wrong member. */
+static int history_add_rows(struct history_view *view, const struct history_kind *kind, json_t *rows, char wrong[DECODE_PATH_MAX]) {
+        union history_row row;
+        json_t *value;
         size_t i;
-        int r = 0;
 
-        json_array_foreach(rows, i, row)
-                if (r == 0)
-                        r = history_add_row(&table, kind, row, plain, limit, &text, ret_wrong);
-        if (plain)
-                wide = (struct terminal){.file = terminal->file};
-        return r == 0 ? table_render(&table, &wide, buffer) : r;
+        json_array_foreach(rows, i, value) {
+                if (decode(value, kind->fields, &row, wrong) < 0)
+                        return -EBADMSG;
+                if (i == 0)
+                        view->oldest_real_usec = row.real_usec;
+                kind->add(view, &row);
+        }
+        return buffer_finish(&view->text);
 }
 
 /* Whether the output is for grep, not for eyes: --plain, or no terminal. */
@@ -300,51 +263,52 @@ static bool history_check_usage(const struct options *options) {
                (!until || request_is_past_time("history", "until", until));
 }
 
-static const char *history_when_of(json_t *row) {
-        static const char *const names[] = {"at", "from", "hour"};
+/* Reported beside the rows, not among them. */
+static void history_tell_truncated(const struct history_view *view, size_t n) {
+        char oldest[CLOCK_RFC3339_MAX];
 
-        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-                if (json_is_string(json_object_get(row, names[i])))
-                        return json_string_value(json_object_get(row, names[i]));
-        return NULL;
+        (void)clock_format_rfc3339(oldest, view->oldest_real_usec);
+        if (n >= HISTORY_LIMIT_MAX)
+                complain("there is more: these are the newest %zu rows; --until %s shows those before", n, oldest);
+        else
+                complain("there is more: these are the newest %zu rows; --limit N (at most %d) shows more, --until %s those before", n,
+                         HISTORY_LIMIT_MAX, oldest);
 }
 
-/* Reported beside the rows, not among them. */
-static void history_tell_truncated(json_t *rows) {
-        const char *first = history_when_of(json_array_get(rows, 0));
-        size_t n = json_array_size(rows);
+static int history_render(struct history_view *view, const struct history_kind *kind, size_t n, const struct terminal *terminal,
+                          struct buffer *buffer) {
+        const struct terminal wide = {.file = terminal->file};
 
-        if (n >= HISTORY_LIMIT_MAX)
-                complain("there is more: these are the newest %zu rows%s%s shows those before", n,
-                         first ? "; --until " : ", and an earlier --until", first ? first : "");
-        else
-                complain("there is more: these are the newest %zu rows; --limit N (at most %d) shows more%s%s%s", n, HISTORY_LIMIT_MAX,
-                         first ? ", --until " : "", first ? first : "", first ? " those before" : "");
+        if (n > 0 || view->plain)
+                return table_render(&view->table, view->plain ? &wide : terminal, buffer);
+        buffer_printf(buffer, "No %s in this time.\n", kind->name);
+        return 0;
 }
 
 static int history_show(struct context *context, const struct history_kind *kind, json_t *json) {
+        struct history_view view = {.table = {.columns = kind->columns, .n_columns = kind->n}, .plain = history_is_plain(context)};
         _cleanup_(buffer_deinit) struct buffer buffer = {0};
-        bool plain = history_is_plain(context);
         json_t *rows = json_object_get(json, API_ROWS);
-        char path[DECODE_PATH_MAX];
-        const char *wrong = API_ROWS;
+        char wrong[DECODE_PATH_MAX];
         struct rows_head head;
-        int r = 0;
+        int r;
 
-        if (decode(json, rows_head_fields, &head, path) < 0)
-                return tell_wrong_member(context, path);
+        view.limit = view.plain ? 0 : context->out.columns * 2 / 5;
+        if (decode(json, rows_head_fields, &head, wrong) < 0)
+                return tell_wrong_member(context, wrong);
         if (!json_is_array(rows))
-                r = -EBADMSG;
-        else if (json_array_size(rows) == 0 && !plain)
-                buffer_printf(&buffer, "No %s in this time.\n", kind->name);
-        else
-                r = history_render(kind, rows, plain, &context->out, &buffer, &wrong);
+                return tell_wrong_member(context, API_ROWS);
+        r = history_add_rows(&view, kind, rows, wrong);
+        if (r == 0)
+                r = history_render(&view, kind, json_array_size(rows), &context->out, &buffer);
+        table_deinit(&view.table);
+        buffer_deinit(&view.text);
         if (r == -EBADMSG)
                 return tell_wrong_member(context, wrong);
         if (r == 0)
                 r = terminal_write(&context->out, &buffer);
-        if (r == 0 && head.truncated)
-                history_tell_truncated(rows);
+        if (r == 0 && head.truncated && json_array_size(rows) > 0)
+                history_tell_truncated(&view, json_array_size(rows));
         return tell_error(r, EXIT_CODE_DONE);
 }
 

@@ -290,8 +290,7 @@ static void report_list_states(struct buffer *buffer, struct field_rows states) 
         }
 }
 
-/* The spread of the phase NAME; unknown if it is not listed. */
-static struct spread report_phase(struct field_rows phases, const char *name) {
+struct spread report_phase(struct field_rows phases, const char *name) {
         struct phase_report phase;
 
         while (field_rows_next(&phases, &phase))

@@ -20,3 +20,6 @@ void report_deinit(struct report *report);
 /* The two forms: a picture, or lines of a key and its value for grep and awk. */
 void report_draw(struct buffer *buffer, const struct drawing *drawing, const struct report *report);
 void report_list(struct buffer *buffer, const struct report *report);
+
+/* The spread of the phase NAME, of rows of struct phase_report; unknown if it is not listed. */
+struct spread report_phase(struct field_rows phases, const char *name);

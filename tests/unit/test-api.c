@@ -3,7 +3,7 @@
 
 #include "api/answer.h"
 #include "api/event.h"
-#include "api/report.h"
+#include "api/history.h"
 #include "base/clock.h"
 #include "pgwake/decode.h"
 
@@ -36,6 +36,10 @@ static const struct table {
         {"gap", gap_fields, sizeof(struct gap_status)},
         {"report", report_fields, sizeof(struct report_answer)},
         {"rows", rows_head_fields, sizeof(struct rows_head)},
+        {"wake", wake_row_fields, sizeof(struct wake_row)},
+        {"state", state_row_fields, sizeof(struct state_row)},
+        {"outage", outage_row_fields, sizeof(struct outage_row)},
+        {"hour", hour_row_fields, sizeof(struct hour_row)},
 };
 
 /* Each value is another one, so that two members that were mixed up would be seen. */
@@ -239,12 +243,46 @@ static void what_is_private_is_told_to_those_who_may_know(void **state) {
         free(private);
 }
 
+static void assert_csv(const struct field *fields, const void *value, bool privately, const char *heading, const char *line) {
+        struct buffer buffer = {0};
+
+        field_write_csv(&buffer, fields, value, privately, true);
+        assert_string_equal(buffer.data, heading);
+        buffer_clear(&buffer);
+        field_write_csv(&buffer, fields, value, privately, false);
+        assert_string_equal(buffer.data, line);
+        buffer_deinit(&buffer);
+}
+
+static bool next_span(struct field_rows *rows, void *ret_row) {
+        static const struct named_span spans[] = {{"tls", 250 * USEC_PER_MSEC}, {"auth", USEC_INFINITY}};
+
+        if (rows->index == ARRAY_LENGTH(spans))
+                return false;
+        *(struct named_span *)ret_row = spans[rows->index++];
+        return true;
+}
+
+static void a_row_is_a_line_of_csv(void **state) {
+        const struct state_row change = {.at_real_usec = 1, .state = "a,b", .reason = "c \"d\"", .generation = 3, .detail = "e\nf"};
+        const struct wake_row wake = {.latency_usec = USEC_PER_SEC, .cold = true, .phases = {.next = next_span}};
+
+        (void)state;
+        assert_csv(state_row_fields, &change, false, "at,state,previous,reason,sqlstate,generation\r\n",
+                   "1970-01-01T00:00:00.000001Z,\"a,b\",,\"c \"\"d\"\"\",,3\r\n");
+        assert_csv(state_row_fields, &change, true, "at,state,previous,reason,sqlstate,generation,detail\r\n",
+                   "1970-01-01T00:00:00.000001Z,\"a,b\",,\"c \"\"d\"\"\",,3,\"e\nf\"\r\n");
+        assert_csv(wake_row_fields, &wake, false, "at,latency_seconds,cause,cold,attempts,phases.tls,phases.auth\r\n",
+                   ",1.000000,,true,0,0.250000,\r\n");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(what_is_written_is_read),
                 UNIT_TEST(what_is_missing_or_of_another_type_is_said),
                 UNIT_TEST(the_verdict_is_part_of_the_status),
                 UNIT_TEST(what_is_private_is_told_to_those_who_may_know),
+                UNIT_TEST(a_row_is_a_line_of_csv),
         };
 
         return UNIT_RUN(tests);

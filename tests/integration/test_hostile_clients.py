@@ -181,7 +181,7 @@ ODD_REQUESTS = {
     # RFC 9112, 5.2: refused, or read as one line.
     get("/readyz", "GET", " folded: 1"): (400, 503),
     get("/readyz", "GET", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n": 503,
-    get("/readyz", "GET", "Expect: 100-continue", "Content-Length: 3") + b"abc": 100, get("/events", "GET", "Last-Event-ID: -1"): 400,
+    get("/readyz", "GET", "Expect: 100-continue", "Content-Length: 3") + b"abc": (100, 413), get("/events", "GET", "Last-Event-ID: -1"): 400,
 }
 
 

@@ -177,7 +177,8 @@ def test_without_a_database_it_says_how_to_get_one_and_shows_it_when_it_comes(br
     assert daemon.reload(remove_all=True).status == 200
     browser.wait_text("#nothing", "No database is configured")
     assert browser.count(".row") == 0
-    assert_console_is_clean(browser)
+    # It may just have been asking for what else is known of one that is gone by then.
+    assert [said for said in browser.console() if "/status/main" not in said] == []
 
 
 @needs_browser

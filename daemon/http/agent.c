@@ -192,6 +192,7 @@ static void agent_on_client(void *userdata, int fd, const struct sockaddr *addre
         (void)length;
         if (!connection) {
                 close_fd(&fd);
+                acceptor_settled(agent->acceptor);
                 return;
         }
         connection->agent = agent;

@@ -99,6 +99,11 @@ static void resume_postponed(struct http *http, unsigned n) {
         }
 }
 
+static void http_run_once(struct http *http) {
+        (void)MHD_run(http->daemon);
+        acceptor_settled(http->acceptor);
+}
+
 static void http_run(struct http *http) {
         unsigned runs = 0;
         bool more;
@@ -107,7 +112,7 @@ static void http_run(struct http *http) {
         http->run_until_usec = clock_monotonic_usec() + RUNS_USEC;
         resume_postponed(http, POSTPONED_BATCH);
         do {
-                (void)MHD_run(http->daemon);
+                http_run_once(http);
                 more = has_more_to_do(http);
         } while (more && ++runs < RUNS_MAX && clock_monotonic_usec() < http->run_until_usec);
         if (more || http->postponed)
@@ -242,6 +247,8 @@ static void http_on_client(void *userdata, int fd, const struct sockaddr *addres
         deadlines_update_now(&http->deadlines);
         if (MHD_add_connection(http->daemon, fd, address, length) == MHD_YES)
                 http_run_soon(http);
+        else
+                acceptor_settled(http->acceptor);
 }
 
 /*
@@ -345,7 +352,7 @@ static void http_run_to_end(struct http *http) {
         http->run_until_usec = USEC_INFINITY;
         resume_postponed(http, UINT_MAX);
         for (unsigned i = 0; i < LAST_RUNS_MAX; i++) {
-                (void)MHD_run(http->daemon);
+                http_run_once(http);
                 if (!has_more_to_do(http))
                         return;
         }

@@ -191,6 +191,7 @@ struct acceptor {
         int fd;
         enum descriptor_use use;
         unsigned clients, clients_max;
+        unsigned arriving; /* accepted, and not known to have joined yet: libmicrohttpd 1.0 lets them join in its next run */
         struct acceptor_handler handler;
         sd_event_source *io;
         struct timer pause;
@@ -220,7 +221,8 @@ struct acceptors *acceptors_free(struct acceptors *acceptors) {
 static bool acceptor_has_room(const struct acceptor *acceptor) {
         unsigned sharing = acceptor->use == DESCRIPTOR_CLIENT ? acceptor->all->n_sharing : 1;
 
-        return !acceptor->paused && acceptor->clients < MIN(acceptor->clients_max, descriptor_clients(acceptor->all->limit, sharing));
+        return !acceptor->paused &&
+               acceptor->clients + acceptor->arriving < MIN(acceptor->clients_max, descriptor_clients(acceptor->all->limit, sharing));
 }
 
 static void acceptor_update_watch(struct acceptor *acceptor) {
@@ -281,8 +283,9 @@ static bool accept_one(struct acceptor *acceptor) {
         /*
          * If this listener has no client, the others have used up everything but the reserve: one client at a time is served all the same.
          */
-        if (acceptor->clients > 0 && !descriptor_leaves_reserve(fd, acceptor->use))
+        if (acceptor->clients + acceptor->arriving > 0 && !descriptor_leaves_reserve(fd, acceptor->use))
                 acceptor_pause(acceptor, EMFILE);
+        acceptor->arriving++;
         acceptor->handler.take(acceptor->handler.userdata, fd, &address.any, length);
         return true;
 }
@@ -337,6 +340,7 @@ int acceptor_new(struct acceptors *acceptors, int listen_fd, enum descriptor_use
 }
 
 void acceptor_joined(struct acceptor *acceptor) {
+        acceptor->arriving -= acceptor->arriving > 0;
         acceptor->clients++;
         acceptor_update_watch(acceptor);
 }
@@ -344,6 +348,13 @@ void acceptor_joined(struct acceptor *acceptor) {
 void acceptor_left(struct acceptor *acceptor) {
         assert(acceptor->clients > 0);
         acceptor->clients--;
+        acceptor_update_watch(acceptor);
+}
+
+void acceptor_settled(struct acceptor *acceptor) {
+        if (acceptor->arriving == 0)
+                return;
+        acceptor->arriving = 0;
         acceptor_update_watch(acceptor);
 }
 

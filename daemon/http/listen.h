@@ -59,6 +59,8 @@ int acceptor_new(struct acceptors *acceptors, int listen_fd, enum descriptor_use
 /* The handler calls these for each client that it took: it has joined; its descriptor is about to be closed. */
 void acceptor_joined(struct acceptor *acceptor);
 void acceptor_left(struct acceptor *acceptor);
+/* Every client that the handler took has joined by now, or was refused. */
+void acceptor_settled(struct acceptor *acceptor);
 unsigned acceptor_clients(const struct acceptor *acceptor);
 /* Accepts the clients that wait in the queue now, within the limits. */
 void acceptor_take_waiting(struct acceptor *acceptor);

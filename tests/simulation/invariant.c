@@ -158,6 +158,9 @@ static void assert_accepts_rest(const struct witness *w, const struct view *now,
 
 /* Reasons that are not evidence: time, people or the wake itself cause them. */
 static bool is_brought_by_time(const struct witness *w, const struct view *now) {
+        /* It was down, and has answered fewer than `rise` times since: what made it down stands. */
+        if (now->state == STATE_DOWN && reason_class(w->told_reason) == CLASS_CUT)
+                return true;
         if (now->reason == REASON_WAKE_TIMEOUT)
                 return now->state == STATE_DOWN;
         if (now->reason == REASON_SERVER_STARTING)

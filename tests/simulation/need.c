@@ -42,7 +42,7 @@ bool witness_needs(struct witness *w) {
 /* A request: between two looks there may have been a moment without demand. */
 static void need_again(struct witness *w) {
         if (!witness_needs(w) && w->policy != POLICY_KEEP_AWAKE)
-                w->needed_since_usec = 0;
+                w->needed_since_usec = w->well_since_usec = w->due_since_usec = 0;
         w->requested_usec = clock_boot_usec();
 }
 

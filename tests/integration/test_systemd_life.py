@@ -68,7 +68,8 @@ def test_the_manager_hears_reloading_then_ready(real):
     finally:
         real.run("systemd-analyze", "log-level", "info")
     texts = [entry["MESSAGE"] for entry in real.journal("_PID=1", "UNIT=pgwaked.service", since=mark)]
-    heard = [re.search(r"\((.*)\)$", text)[1].split(", ") for text in texts if "Got notification message from PID" in text]
+    # "... from PID 7 (READY=1, STATUS=...)"; since systemd 257 "... from PID 7: READY=1, STATUS=...".
+    heard = [re.search(r"from PID \d+(?:: | \()(.*?)\)?$", text)[1].split(", ") for text in texts if "Got notification message from PID" in text]
     heard = [[line.split("=")[0] for line in each] for each in heard if not each[0].startswith("WATCHDOG")]
     assert heard[0][:2] == ["RELOADING", "MONOTONIC_USEC"] and heard[1][0] == "READY", heard
 

@@ -246,7 +246,10 @@ static void stop(struct app *app) {
 }
 
 int app_run(const char *path, const struct config_environment *environment, int ready_fd, struct config *config) {
-        struct app app = {.ready_fd = ready_fd, .reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()}};
+        struct app app = {
+                .ready_fd = ready_fd,
+                .reload = {.path = path, .environment = environment, .config = config, .loaded_real_usec = clock_real_usec()},
+        };
         int r;
 
         /* Ten thousand databases hold ten thousand sessions: use everything that the service manager allows. */

@@ -96,8 +96,10 @@ static int refuse_option(char **argv, int refusal) {
         const char *names[ARRAY_LENGTH(long_options) - 1], *word = argv[optind - 1], *nearest;
         char letter[] = {'-', (char)optopt, '\0'};
 
+        if (refusal == ':' && optopt == OPTION_LISTEN)
+                return refuse_usage(word, "needs an address with a port");
         if (refusal == ':')
-                return refuse_usage(word, optopt == 'c' ? "needs a file" : optopt == OPTION_LISTEN ? "needs an address with a port" : "needs a number");
+                return refuse_usage(word, optopt == 'c' ? "needs a file" : "needs a number");
         /* The letter of an option that has a long form too: "--help=yes". */
         if (optopt >= OPTION_FROM_ENV || (optopt == 'h' && starts_with(word, "--")))
                 return refuse_usage(word, "takes no value");

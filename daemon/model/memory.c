@@ -28,7 +28,7 @@ static void add_histogram(struct histogram *histogram, const struct histogram *b
 }
 
 static void add_account(struct account *account, const struct account *before) {
-        /* The time between the two, when nobody watched, is left to the uptime of the next answer, unless a later time was counted already. */
+        /* Unless a later time was counted already, the time between the two is left to the uptime in the next answer. */
         if (account->awake_usec == 0 && before->counted_real_usec)
                 account->counted_real_usec = before->counted_real_usec;
         account->awake_usec += before->awake_usec;

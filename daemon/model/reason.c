@@ -344,8 +344,8 @@ static const struct reason_info reasons[_REASON_MAX] = {
                 .class = CLASS_OURS,
                 .level = LOG_NOTICE,
                 .sentence = "No remote database is reachable from this machine: its own network is probably at fault.",
-                .advice = "Look at this machine's links, routes and resolver. Until checks of all hosts have failed, those that failed first may be told as "
-                          "down.",
+                .advice = "Look at this machine's links, routes and resolver. Until checks of all hosts have failed, those that "
+                          "failed first may be told as down.",
         },
         [REASON_HOST_RESOURCES] = {
                 .slug = "host.resources",

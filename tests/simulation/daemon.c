@@ -101,7 +101,8 @@ static bool recall(void *userdata, const char *name, struct memory *ret_memory) 
 static bool was_held(unsigned database) {
         const struct record *record = history_of(database);
 
-        return record->known && life.past_read && record->memory.held && !life.removed[database] && usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
+        return record->known && life.past_read && record->memory.held && !life.removed[database] &&
+               usec_apart(clock_real_usec(), record->memory.saved_real_usec) < PRESUME_WITHIN_USEC;
 }
 
 /* HELD: the daemon starts, and a former lease holder may come back. */

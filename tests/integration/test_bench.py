@@ -31,7 +31,7 @@ def test_a_bench_that_is_ended_ends_and_leaves_nothing(number, tmp):
         bench = children.start([sys.executable, "-B", str(BENCH), "day"], stdout=file, stderr=subprocess.STDOUT)
     try:
         def folders() -> list[Path]:
-            return [each for parent in ("/dev/shm", "/tmp") for each in Path(parent).glob(f"pgwaked-bench-{bench.pid}-*")]
+            return [each for parent in ("/dev/shm", "/tmp") for each in Path(parent).glob(f"pgwaked-bench-{bench.pid}.*")]
 
         until(lambda: any(works_under_a_lease(each) for each in folders()), 60, "a day is being lived", every=0.1)
         with children.Watch(children.family(bench.pid)[1:]) as started:

@@ -27,4 +27,4 @@ def test_sigterm_ends_a_soak_early_and_leaves_nothing():
     finally:
         soak.kill()
     assert soak.returncode == 1 and not complained and ("too few" in said or not said), said + complained
-    assert not list(Path("/dev/shm").glob(f"pgsoak-{soak.pid}-*")) + list(Path("/tmp").glob(f"pgsoak-{soak.pid}-*"))
+    assert not list(Path("/dev/shm").glob(f"pgsoak-{soak.pid}.*")) + list(Path("/tmp").glob(f"pgsoak-{soak.pid}.*"))

@@ -146,10 +146,11 @@ static bool has_no_door(const struct witness *w, const struct server *server) {
         return w->config->door_interval_usec == 0 || server->kind == SERVER_AURORA;
 }
 
-/* accept=asleep accepts a sleeping database whose last check was good. */
+/* accept=asleep accepts a sleeping database whose last check was good, and whose last answer was as expected. */
 static void assert_accepts_rest(const struct witness *w, const struct view *now, const struct server *server) {
         bool good = !w->told || w->told_reason == REASON_NONE || reason_class(w->told_reason) == CLASS_CUT;
-        bool was_good = good && w->login_failure == REASON_NONE && w->login_reason == REASON_NONE && w->blocked == REASON_NONE && !w->lacked_means && !w->blocked_before;
+        bool was_good = good && w->login_failure == REASON_NONE && w->login_reason == REASON_NONE && w->blocked == REASON_NONE &&
+                        w->unmet_reason == REASON_NONE && !w->lacked_means && !w->blocked_before;
         bool left_alone = w->policy == POLICY_ON_DEMAND && !now->asks && !now->in_flight && !w->paused && !now->budget_spent;
 
         if (server->phase == SERVER_ASLEEP && has_no_door(w, server) && was_good && left_alone && now->state == STATE_UNKNOWN && !now->ready_or_asleep)

@@ -254,7 +254,8 @@ def test_attempts_that_run_out_inside_a_wake_are_part_of_it(make_nap, make_daemo
     daemon = make_daemon([asleep_by_rule(nap.conninfo(), attempt_timeout="500ms", linger="30s")]).start()
     status = daemon.wait_state("main", "awake")
     assert status["failures"]["by_reason"]["auth.timeout"] >= 2
-    assert_edges(daemon, "main", "waking/server.starting", "waking/auth.timeout", "awake")
+    # The last one that runs out may have got as far as its query, with no time left for that.
+    assert_edges(daemon, "main", "waking/server.starting", "waking/auth.timeout", "[waking/query.timeout|waking/auth.timeout]", "awake")
     last = status["wakes"]["last"]
     print(f"woken in {last['latency_seconds']:.2f} s over attempts of 0.5 s")
     assert 1.5 < last["latency_seconds"] < 6 and last["cold"] is True
